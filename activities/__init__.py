@@ -1,0 +1,1 @@
+"""What an execution does: the activities, and everything that touches files, git and processes."""

@@ -1,0 +1,39 @@
+"""What an agent's processes see of the worker's environment: an allow-list, nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from activities.agents.base import Work
+
+_ALLOWED = ("PATH", "LANG", "TERM")
+
+
+def environment(work: Work) -> dict[str, str]:
+    """The variables of an attempt: the allow-list, `passEnv`, `env`, and `EPW_*`."""
+    passed = {name: os.environ[name] for name in (*_ALLOWED, *work.plan.pass_env) if name in os.environ}
+    private = {"HOME": str(work.home), "TMPDIR": str(work.temporary)}
+    if work.sandbox == "none":
+        private = {name: os.environ[name] for name in private if name in os.environ}
+    limits = work.task.constraints.resource_limits or work.plan.constraints.resource_limits
+    constraints = work.plan.constraints.model_copy(update={"resource_limits": limits})
+    own = {
+        "EPW_TASK_ID": work.task.id,
+        "EPW_EXECUTION_ID": work.execution_id,
+        "EPW_ATTEMPT": str(work.attempt),
+        "EPW_EVENTS": str(work.events),
+        "EPW_CONSTRAINTS": json.dumps(constraints.model_dump(mode="json", exclude_none=True)),
+    }
+    if work.answer is not None:
+        own["EPW_ANSWER"] = work.answer
+    return {**passed, **private, **work.plan.env, **work.task.env, **own}
+
+
+def redacted(text: str, work: Work) -> str:
+    """`text` without the values of variables that were passed on from the worker."""
+    for name in work.plan.pass_env:
+        value = os.environ.get(name, "")
+        if len(value) >= 4:
+            text = text.replace(value, f"[{name}]")
+    return text

@@ -1,0 +1,160 @@
+"""The directory of one attempt: made for it, saved from it, and what is known of its end.
+
+`tree` is the agent's; `home` and `tmp` are private to it; the index of our git and the record lie beside.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activities.agents.base import Work
+from activities.execution import Execution, write_atomically
+from activities.git.changes import changed_paths
+from activities.git.hub import Hub, trailers
+from activities.git.tree import WorkTree, carry_over
+from activities.plans import Running
+from workflows.messages import Saved, TaskOutcome, TaskRun
+from workflows.naming import slug
+from workflows.plan import Task
+
+
+@dataclass(frozen=True)
+class AttemptDirectory:
+    execution: Execution
+    run: TaskRun
+    tries: int
+
+    @property
+    def key(self) -> str:
+        """Unique by attempt, question round and try: a zombie's directory is never its successor's."""
+        fresh = f"{self.run.attempt}.{self.run.round}.{self.tries}"
+        return self.run.resume.directory if self.run.resume and self.tries == 1 else fresh
+
+    @property
+    def path(self) -> Path:
+        return self.execution.path / "attempts" / slug(self.run.task_id) / self.key
+
+    @property
+    def tree(self) -> Path:
+        return self.path / "tree"
+
+    @property
+    def record(self) -> Path:
+        """Where this try says which worker it is in."""
+        return self.path.parent / f"{self.key}.{self.tries}.record"
+
+    @property
+    def marker(self) -> str:
+        return f"{self.execution.attempt_key(self.run.task_id)}/{self.run.attempt}"
+
+    @property
+    def work_tree(self) -> WorkTree:
+        return WorkTree(self._hub, self.tree, self.path / "index", self.execution.excludes())
+
+    @property
+    def _start(self) -> str:
+        """What was checked out: the head, or this attempt's own work where its directory was lost."""
+        saved = self.run.resume.commit if self.run.resume and self.tries > 1 else None
+        return saved or self.run.base or ""
+
+    @property
+    def _hub(self) -> Hub:
+        # Without a workspace the change is kept all the same, on an empty base.
+        return Hub(Path(self.run.hub)) if self.run.hub else Hub.of(self.execution.home, "no workspace")
+
+    @property
+    def _outcome_path(self) -> Path:
+        name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.json"
+        return self.execution.path / "outcomes" / name
+
+    def work(self, running: Running, task: Task, report: Callable[[dict[str, Any]], None]) -> Work:
+        """The attempt as its agent sees it."""
+        return Work(
+            plan=running.plan,
+            task=task,
+            strategy=running.strategy,
+            execution_id=self.execution.workflow_id,
+            agent_id=self.run.agent_id,
+            attempt=self.run.attempt,
+            tries=self.tries,
+            answer=self.run.answer,
+            tree=self.tree,
+            home=self.path / "home",
+            temporary=self.path / "tmp",
+            events=self.path / "events.jsonl",
+            output=self.execution.log(f"{slug(task.id)}.{self.run.attempt}"),
+            marker=self.marker,
+            sandbox="none" if running.plan.sandbox == "none" else "process",
+            report=report,
+        )
+
+    def outcome(self) -> TaskOutcome | None:
+        """How this attempt ended, if an earlier try of the activity got that far."""
+        if not self._outcome_path.is_file():
+            return None
+        return TaskOutcome.model_validate_json(self._outcome_path.read_bytes())
+
+    def keep_outcome(self, outcome: TaskOutcome) -> None:
+        write_atomically(self._outcome_path, outcome.model_dump_json().encode())
+
+    def make(self) -> bool:
+        """Fill the directory from the hub; False where it is the one that waited for an answer."""
+        if self.run.resume is not None and self.tries == 1 and self.tree.is_dir():
+            return False
+        self.remove()
+        for folder in (self.tree, self.path / "home", self.path / "tmp"):
+            folder.mkdir(mode=0o700, parents=True)
+        if self.run.base is not None:
+            self.work_tree.check_out(self._start)
+        return True
+
+    def open_to_agent(self) -> None:
+        """Give the filled directory its private `.git`, and note what `setup` and `include` changed."""
+        start_tree = self.work_tree.write_tree(self._start)
+        write_atomically(self.path / "start-tree", start_tree.encode())
+        self.work_tree.add_private_repository(self._start, self.execution.workspace())
+
+    def save(self, at: int) -> tuple[str | None, list[str]]:
+        """The change as one commit on the head it started from, and its paths; None where nothing changed."""
+        hub, base = self._hub, self.run.base
+        if not self.tree.is_dir() or (base is None and not any(self.tree.iterdir())):
+            return None, []
+        if base is None:
+            base = hub.empty_commit()
+        tree = self.work_tree.write_tree(base)
+        recorded = self.path / "start-tree"
+        if recorded.is_file() and recorded.read_text() != hub.tree_of(self._start):
+            tree = carry_over(hub, recorded.read_text(), tree, self._start)
+        if tree == hub.tree_of(base):
+            return None, []
+        whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
+        message = f"{self.run.task_id}\n\n{whose}"
+        author = self.execution.workspace() if self.run.base else None
+        commit = hub.commit(tree, [base], message, author, at)
+        hub.update_ref(self.execution.task_ref(self.run.task_id, self.run.attempt), commit)
+        return commit, changed_paths(hub, base, commit)
+
+    def saved(self, commit: str | None) -> Saved:
+        """How a later attempt finds this one's work."""
+        return Saved(directory=self.key, commit=commit, base=self.run.base)
+
+    def remove(self) -> None:
+        """Delete the directory; its change is in the hub."""
+        if self.path.exists():
+            shutil.rmtree(self.path, onerror=_make_writable)
+
+
+def _make_writable(function: object, path: str, error: object) -> None:
+    """An agent may leave directories without write permission."""
+    parent = Path(path).parent
+    parent.chmod(0o700)
+    target = Path(path)
+    if target.is_dir() and not target.is_symlink():
+        target.chmod(0o700)
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        target.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""What a commit changed, as git says: files, kinds, counts and line ranges (CONTRACT section 8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from activities.git.command import git, records
+from activities.git.hub import Hub
+
+_HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_TYPES = {"A": "create", "D": "delete"}
+_PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
+
+
+def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
+    """Paths that differ between two commits or trees."""
+    return records(git("diff-tree", *_PLAIN_DIFF, "--name-only", "-z", before, after, git_dir=hub.path))
+
+
+def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
+    """`{file, type, additions, deletions, lineNumbers}` of each path that differs, in git's order.
+
+    `lineNumbers`: first to last changed line, in the new file (in the old one where it is deleted);
+    it and the counts are null for a binary file.
+    """
+    listed = records(
+        git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path)
+    )
+    kinds: dict[str, str] = {}
+    while listed and listed[0].startswith(":"):
+        status, path = listed.pop(0).rsplit(" ", 1)[1], listed.pop(0)
+        kinds[path] = _TYPES.get(status[0], "modify")
+    counts = {}
+    for record in listed:
+        added, deleted, path = record.split("\t", 2)
+        counts[path] = (None, None) if added == "-" else (int(added), int(deleted))
+    patch = git(
+        "diff-tree",
+        *_PLAIN_DIFF,
+        "--patch",
+        "--unified=0",
+        "--diff-algorithm=myers",
+        before,
+        after,
+        git_dir=hub.path,
+    )
+    # One header a file, in the order of the raw lines: no need to parse quoted names.
+    ranges = [_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]]
+    return [
+        {
+            "file": path,
+            "type": kind,
+            "additions": counts.get(path, (0, 0))[0],
+            "deletions": counts.get(path, (0, 0))[1],
+            "lineNumbers": lines[1] if kind != "delete" else lines[0],
+        }
+        for (path, kind), lines in zip(kinds.items(), ranges, strict=True)
+    ]
+
+
+def _lines(patch: bytes) -> tuple[dict[str, int] | None, dict[str, int] | None]:
+    """First and last changed line in the old and the new file."""
+    found = [[int(group) if group is not None else 1 for group in match] for match in _groups(patch)]
+    return _range((start, count) for start, count, _, _ in found), _range(
+        (start, count) for _, _, start, count in found
+    )
+
+
+def _groups(patch: bytes) -> Iterable[tuple[bytes | None, ...]]:
+    return (match.groups() for line in patch.split(b"\n") if (match := _HUNK.match(line)))
+
+
+def _range(hunks: Iterable[tuple[int, int]]) -> dict[str, int] | None:
+    # A hunk of no lines (only deletions) stands after line `start`.
+    spans = [(max(start, 1), max(start + count - 1, start, 1)) for start, count in hunks]
+    if not spans:
+        return None
+    return {"start": min(first for first, _ in spans), "end": max(last for _, last in spans)}

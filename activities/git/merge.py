@@ -1,0 +1,108 @@
+"""The three-way merge of one change into a head, in the hub, without a work tree; and its conflicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from activities.git.command import run_git, text
+from activities.git.hub import Hub
+
+# git's own type of a message → the contract's kind. Longest match first where one is part of another.
+_KINDS = {
+    "CONFLICT (contents)": "lines",
+    "CONFLICT (add/add)": "add-add",
+    "CONFLICT (file/directory)": "add-add",
+    "CONFLICT (modify/delete)": "modify-delete",
+    "CONFLICT (rename": "rename",
+    "CONFLICT (directory rename": "rename",
+    "CONFLICT (implicit dir rename": "rename",
+    "CONFLICT (distinct modes)": "mode",
+    "CONFLICT (binary)": "binary",
+    "CONFLICT (submodule": "binary",
+}
+_LINK, _EXECUTABLE = "120000", "100755"
+
+
+@dataclass
+class Merge:
+    """What git made of two commits: `tree` (with conflict markers where not clean) and what it said."""
+
+    tree: str
+    clean: bool
+    kind: str = "lines"
+    paths: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    joined: list[str] = field(default_factory=list)
+    """Files of which both sides changed different lines."""
+
+
+def merge(hub: Hub, ours: str, theirs: str) -> Merge:
+    """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`)."""
+    done = run_git(
+        "merge-tree",
+        "--write-tree",
+        "-z",
+        "--messages",
+        ours,
+        theirs,
+        git_dir=hub.path,
+        config=["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"],
+        codes=(0, 1),
+    )
+    fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    tree, rest = fields[0], fields[1:]
+    stages: dict[str, list[tuple[str, str]]] = {}
+    if done.returncode == 1:
+        while rest and rest[0]:
+            entry, path = rest.pop(0).split("\t", 1)
+            mode, blob, _ = entry.split(" ")
+            stages.setdefault(path, []).append((mode, blob))
+    while rest and not rest[0]:
+        rest.pop(0)
+    result = Merge(tree, done.returncode == 0, paths=list(stages))
+    kinds = []
+    while len(rest) > 2 and rest[0].isdigit():
+        count = int(rest.pop(0))
+        paths = [rest.pop(0) for _ in range(count)]
+        kind, message = rest.pop(0), rest.pop(0)
+        if kind == "Auto-merging":
+            result.joined += paths
+        elif kind.startswith("CONFLICT"):
+            result.messages.append(message.strip())
+            kinds.append(_kind(kind, stages.get(paths[0], [])))
+            result.paths += [path for path in paths if path not in result.paths]
+    result.kind = kinds[0] if kinds else "lines"
+    result.joined = [path for path in result.joined if path not in stages]
+    return result
+
+
+def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
+    """The conflicting places of a file in a merged tree: `line` in the marked file, and the three sides."""
+    shown = run_git("cat-file", "blob", f"{tree}:{path}", git_dir=hub.path, codes=(0, 128))
+    if shown.returncode or b"\0" in shown.stdout:
+        return []
+    found: list[dict[str, object]] = []
+    part: str | None = None
+    for number, line in enumerate(text(shown.stdout).split("\n"), 1):
+        if line.startswith("<<<<<<< "):
+            part = "ours"
+            found.append({"path": path, "line": number, "ours": "", "base": "", "theirs": ""})
+        elif part == "ours" and line.startswith("||||||| "):
+            part = "base"
+        elif part in ("ours", "base") and line == "=======":
+            part = "theirs"
+        elif part == "theirs" and line.startswith(">>>>>>> "):
+            part = None
+        elif part is not None:
+            found[-1][part] = f"{found[-1][part]}{line}\n"
+    return found
+
+
+def _kind(message: str, stages: list[tuple[str, str]]) -> str:
+    kind = next((kind for start, kind in _KINDS.items() if message.startswith(start)), "lines")
+    modes = [mode for mode, _ in stages]
+    if kind in ("lines", "add-add", "mode", "binary") and _LINK in modes:
+        return "symlink"
+    if kind == "add-add" and len(stages) == 2 and stages[0][1] == stages[1][1]:
+        return "mode"
+    return kind

@@ -1,0 +1,108 @@
+"""A directory of files that belongs to an attempt: checked out of the hub, saved back into it.
+
+Our index and our GIT_DIR stay outside it; the `.git` inside is the agent's own and never read.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from activities.git.command import git, records, text
+from activities.git.hub import Hub
+from activities.git.workspace import Workspace
+
+_GITLINK = "160000"
+_CONFIG = """[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = false
+[gc]
+\tauto = 0
+[user]
+\tname = {}
+\temail = {}
+"""
+
+
+class WorkTree:
+    def __init__(self, hub: Hub, path: Path, index: Path, excludes: Path) -> None:
+        self.hub = hub
+        self.path = path
+        self.index = index
+        self.excludes = excludes
+
+    def check_out(self, commit: str) -> None:
+        """Fill the (empty) directory with the files of a commit."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._git("read-tree", "-u", "--reset", commit)
+
+    def add_private_repository(self, commit: str, workspace: Workspace) -> None:
+        """A `.git` of the agent's own, on a branch at `commit`, with the hub's objects to read."""
+        private = self.path / ".git"
+        for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
+            (private / folder).mkdir(parents=True, exist_ok=True)
+        (private / "HEAD").write_text("ref: refs/heads/work\n")
+        (private / "refs/heads/work").write_text(commit + "\n")
+        (private / "objects/info/alternates").write_text(f"{self.hub.path / 'objects'}\n")
+        (private / "info/exclude").write_text(workspace.excludes)
+        if (self.hub.path / "shallow").exists():
+            shutil.copyfile(self.hub.path / "shallow", private / "shallow")
+        shutil.copyfile(self.index, private / "index")
+        (private / "config").write_text(
+            _CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email)))
+        )
+
+    def write_tree(self, base: str) -> str:
+        """The tree of all files as they are now, ignored ones left out; `base`: what was checked out."""
+        self._git("add", "--all", "--", ":/")
+        for nested in self._new_gitlinks(base):
+            # A repository inside would be saved as a bare commit id, its files lost.
+            inner = self.path / nested / ".git"
+            inner.unlink() if inner.is_file() else shutil.rmtree(inner)
+            self._git("update-index", "--force-remove", "--", nested)
+            self._git("add", "--all", "--", ":/")
+        return text(self._git("write-tree"))
+
+    def not_as_checked_out(self) -> list[str]:
+        """Paths that are new (ignored ones too; whole directories where all is new) or changed."""
+        new = records(self._git("ls-files", "--others", "--directory", "-z"))
+        changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
+        return [path.rstrip("/") for path in new + changed]
+
+    def _new_gitlinks(self, base: str) -> list[str]:
+        fields = records(self._git("diff-index", "--cached", "--raw", "-z", base))
+        pairs = zip(fields[::2], fields[1::2], strict=True)
+        return [
+            path
+            for modes, path in pairs
+            if modes.split()[1] == _GITLINK and modes.split()[0] != f":{_GITLINK}"
+        ]
+
+    def _git(self, *arguments: str) -> bytes:
+        return git(
+            *arguments,
+            git_dir=self.hub.path,
+            work_tree=self.path,
+            index=self.index,
+            config=[f"core.excludesFile={self.excludes}"],
+        )
+
+
+def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
+    """`base`'s tree with what changed from start to end: leaves out what `setup` and `include` brought.
+
+    Where both touched the same lines the end tree stands as it is.
+    """
+    start = hub.commit(start_tree, [], "start", None, 0)
+    ours = hub.commit(hub.tree_of(base), [start], "base", None, 0)
+    theirs = hub.commit(end_tree, [start], "end", None, 0)
+    arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
+    answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
+    return answer[0] if len(answer) == 1 else end_tree
+
+
+def _quoted(value: str) -> str:
+    """A value in git's configuration syntax."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

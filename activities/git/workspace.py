@@ -1,0 +1,139 @@
+"""The user's repository, as we read it: where it is, who works in it, what its settings say of content."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from activities.git.command import git, records, run_git, text
+from workflows.errors import GitError, InvalidPlan, Problem
+from workflows.plan import Message
+
+# Settings of the user's that decide what a file's content or an ignored file is; none of them runs anything.
+_CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
+
+
+class Workspace(Message):
+    """What is known of a workspace after looking at it; kept with the execution."""
+
+    path: str
+    git_dir: str
+    head: str | None
+    """The commit that HEAD names; null for a repository without commits."""
+    bare: bool
+    author_name: str
+    author_email: str
+    content_settings: list[str]
+    safe_directories: list[str]
+    excludes: str
+    """Ignore patterns of the user's that do not stand in the tree."""
+
+    @classmethod
+    def read(cls, path: str) -> Workspace:
+        """Look at a directory; raises `InvalidPlan` with one readable line where it cannot be used."""
+        directory = Path(path)
+        if not directory.is_dir():
+            raise _unusable(f"{path} is not a directory on this machine")
+        settings = _user_settings(directory)
+        safe = settings.get("safe.directory", [])
+        try:
+            answer = git(
+                "rev-parse",
+                "--is-bare-repository",
+                "--absolute-git-dir",
+                cwd=directory,
+                config=[f"safe.directory={each}" for each in safe],
+            )
+        except GitError as error:
+            if "dubious ownership" in error.stderr:
+                raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
+            why = "a plain directory as workspace is not available yet; make it a git repository"
+            raise _unusable(f"{path}: {why} (git: {error.stderr.splitlines()[-1:]})") from None
+        bare, git_dir = text(answer).split("\n")
+        workspace = cls(
+            path=path,
+            git_dir=git_dir,
+            head=None,
+            bare=bare == "true",
+            author_name=settings.get("user.name", ["epw"])[-1],
+            author_email=settings.get("user.email", ["epw@localhost"])[-1],
+            content_settings=[
+                f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings
+            ],
+            safe_directories=safe,
+            excludes=_excludes(settings, Path(git_dir)),
+        )
+        workspace._check_usable()
+        head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
+        return workspace.model_copy(update={"head": text(head) or None})
+
+    def git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> bytes:
+        """A reading git command in the user's repository."""
+        safe = [f"safe.directory={each}" for each in self.safe_directories]
+        return git(*arguments, cwd=Path(self.path), config=safe, codes=codes)
+
+    def commit_of(self, ref: str) -> str:
+        """The commit that a ref of the user's names."""
+        found = self.git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1)
+        )
+        if not found:
+            raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
+        return text(found)
+
+    def git_path(self, name: str) -> Path:
+        """Where the user's repository keeps one of its files (linked worktrees differ)."""
+        return (Path(self.path) / text(self.git("rev-parse", "--git-path", name))).absolute()
+
+    @property
+    def author(self) -> dict[str, str]:
+        """The environment that makes commits the workspace user's."""
+        names = {"NAME": self.author_name, "EMAIL": self.author_email}
+        return {
+            f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in names.items()
+        }
+
+    def _check_usable(self) -> None:
+        if self.bare:
+            return
+        top = text(self.git("rev-parse", "--show-toplevel"))
+        if os.path.realpath(top) != os.path.realpath(self.path):
+            raise _unusable(f"{self.path} lies inside the repository {top}; give that one")
+        if self.git("ls-files", "--unmerged"):
+            raise _unusable(f"{self.path} has unmerged files; finish or abort the merge first")
+
+
+def _unusable(message: str) -> InvalidPlan:
+    return InvalidPlan([Problem("workspace", message)])
+
+
+def _user_settings(directory: Path) -> dict[str, list[str]]:
+    """The user's own git settings, all scopes. `git config --list` reads files and runs nothing."""
+    kept = (
+        "PATH",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+    )
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    listed = subprocess.run(
+        ["git", "config", "--null", "--list"], cwd=directory, env=env, capture_output=True, check=False
+    )
+    settings: dict[str, list[str]] = {}
+    for record in records(listed.stdout):
+        name, _, value = record.partition("\n")
+        settings.setdefault(name, []).append(value)
+    return settings
+
+
+def _excludes(settings: dict[str, list[str]], git_dir: Path) -> str:
+    """The user's global and private ignore patterns, weakest first, as one file's text."""
+    config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    named = settings.get("core.excludesfile", [os.path.join(config_home, "git/ignore")])[-1]
+    common = text(run_git("rev-parse", "--git-common-dir", git_dir=git_dir, codes=(0, 128)).stdout)
+    files = [Path(os.path.expanduser(named)), Path(git_dir, common or ".", "info/exclude")]
+    texts = [file.read_text(errors="replace") for file in files if file.is_file()]
+    return "\n".join(texts)

@@ -1,0 +1,92 @@
+"""Land: merge finished changes into the execution's head, one after the other, in the hub alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.execution import Execution
+from activities.git.hub import Hub, trailers
+from activities.git.merge import Merge, hunks, merge
+from activities.git.workspace import Workspace
+from activities.heartbeat import in_thread
+from workflows.errors import Fenced
+from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
+
+_MOST_HUNKS = 100
+_MOST_PATHS = 20
+
+
+class Lander:
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    @activity.defn(name=LAND)
+    async def land(self, request: LandRequest) -> Landed:
+        """Merge each change; a conflicting one is left out and recorded. Doing it twice makes the same head.
+
+        Raises `Fenced`, not retried, where another run of the execution has moved the head.
+        """
+        info = activity.info()
+        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
+        try:
+            landed: Landed = await in_thread(_land, execution, request)
+        except Fenced as error:
+            raise ApplicationError(str(error), type=Fenced.__name__, non_retryable=True) from None
+        return landed
+
+
+def _land(execution: Execution, request: LandRequest) -> Landed:
+    hub, author = Hub(Path(request.hub)), execution.workspace()
+    head, rows = request.head, []
+    for change in request.changes:
+        row = _land_one(hub, execution, head, change, author, request.at)
+        head = row.head
+        rows.append(row)
+        if row.shared_with and request.stop_at_shared_file:
+            break
+    hub.move_ref(execution.ref("head"), head, request.expected or request.head)
+    return Landed(head=head, rows=rows)
+
+
+def _land_one(
+    hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int
+) -> Landing:
+    started_from = hub.parent_of(change.commit)
+    if started_from == head:
+        return Landing(task_id=change.task_id, head=change.commit)
+    merged = merge(hub, head, change.commit)
+    if not merged.clean:
+        conflict = _conflict(hub, execution, merged, head, started_from, change)
+        return Landing(task_id=change.task_id, head=head, conflict=conflict)
+    lines = trailers(execution.workflow_id, change.task_id, None)
+    message = f"Merge task {change.task_id}\n\n{lines}"
+    new = hub.commit(merged.tree, [head, change.commit], message, author, at)
+    others = hub.tasks_that_touched(started_from, head, merged.joined) if merged.joined else []
+    return Landing(task_id=change.task_id, head=new, shared_with=others)
+
+
+def _conflict(
+    hub: Hub, execution: Execution, merged: Merge, head: str, started_from: str, change: Change
+) -> ConflictFound:
+    others = hub.tasks_that_touched(started_from, head, merged.paths)
+    places = [place for path in merged.paths for place in hunks(hub, merged.tree, path)]
+    detail = {
+        "hunks": places[:_MOST_HUNKS],
+        "messages": merged.messages,
+        "head": head,
+        "commit": change.commit,
+    }
+    execution.keep_conflict(change.commit, detail)
+    paths = merged.paths[:_MOST_PATHS]
+    sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
+    description = f"{sides} changed {', '.join(paths)} in ways that do not merge ({merged.kind})"
+    return ConflictFound(
+        kind=merged.kind,
+        tasks=[change.task_id, *others],
+        paths=paths,
+        description=description[:1000],
+        commit=change.commit,
+    )

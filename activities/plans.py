@@ -1,0 +1,68 @@
+"""The plan of an execution, read from its own start event: the history holds it once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from temporalio import activity
+
+from workflows.plan import Plan, Task
+from workflows.strategy import STRATEGIES, Strategy
+from workflows.validate import read_plan
+
+_MOST_KEPT = 32
+
+
+@dataclass(frozen=True)
+class Running:
+    """A plan with its tasks by id."""
+
+    plan: Plan
+    tasks: dict[str, Task]
+
+    @classmethod
+    def of(cls, document: Any) -> Running:
+        plan = read_plan(document)
+        return cls(plan, {task.id: task for task in plan.tasks})
+
+    @property
+    def strategy(self) -> Strategy:
+        return STRATEGIES[self.plan.strategy]
+
+
+class PlanSource(Protocol):
+    async def of_current_execution(self) -> Running:
+        """The plan of the execution whose activity is running."""
+        ...
+
+
+class StartEvent:
+    """Asks Temporal for an execution's first event, once a worker and execution."""
+
+    def __init__(self) -> None:
+        self._read: OrderedDict[str, asyncio.Task[Running]] = OrderedDict()
+
+    async def of_current_execution(self) -> Running:
+        info = activity.info()
+        run_id = info.workflow_run_id or ""
+        reading = self._read.get(run_id)
+        if reading is None or (reading.done() and (reading.cancelled() or reading.exception())):
+            reading = asyncio.ensure_future(_fetch(info.workflow_id or "", run_id))
+            self._read[run_id] = reading
+            while len(self._read) > _MOST_KEPT:
+                self._read.popitem(last=False)
+        # Shielded: others of the same execution wait for it too.
+        return await asyncio.shield(reading)
+
+
+async def _fetch(workflow_id: str, run_id: str) -> Running:
+    client = activity.client()
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (document,) = await client.data_converter.decode(payloads[:1])
+        return Running.of(document)
+    raise LookupError(f"{workflow_id} has no start event")

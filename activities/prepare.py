@@ -1,0 +1,78 @@
+"""Prepare: look at the workspace, snapshot it into the hub, bind the execution to this host."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.execution import Execution
+from activities.git.command import MIN_VERSION, version
+from activities.git.hub import Hub
+from activities.git.snapshot import snapshot
+from activities.git.workspace import Workspace
+from activities.heartbeat import in_thread
+from activities.plans import PlanSource
+from workflows.errors import InvalidPlan, Problem
+from workflows.messages import PREPARE, Prepared
+from workflows.plan import Plan
+
+
+class Preparer:
+    def __init__(
+        self, home: Path, plans: PlanSource, host_queue: str, search_attributes: Callable[[], Awaitable[bool]]
+    ) -> None:
+        self._home = home
+        self._plans = plans
+        self._host_queue = host_queue
+        self._search_attributes = search_attributes
+
+    @activity.defn(name=PREPARE)
+    async def prepare(self) -> Prepared:
+        """The base of the execution; raises `InvalidPlan`, not retried, for an unusable workspace."""
+        running = await self._plans.of_current_execution()
+        info = activity.info()
+        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
+        known = await self._search_attributes()
+        if running.plan.workspace is None:
+            if any(task.run for task in running.plan.tasks):
+                _require_tools()
+            return Prepared(task_queue=info.task_queue, search_attributes=known)
+        try:
+            prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
+        except InvalidPlan as error:
+            raise ApplicationError(str(error), type=InvalidPlan.__name__, non_retryable=True) from None
+        return prepared.model_copy(update={"search_attributes": known})
+
+    def _snapshot(self, execution: Execution, plan: Plan) -> Prepared:
+        _require_tools()
+        workspace = Workspace.read(plan.workspace or "")
+        for index, name in enumerate(plan.include):
+            if not (Path(workspace.path) / name).exists():
+                raise InvalidPlan([Problem(f"include[{index}]", f"{name} is not in {workspace.path}")])
+        if plan.base is not None:
+            workspace = workspace.model_copy(update={"head": workspace.commit_of(plan.base)})
+        hub = Hub.of(self._home, workspace.path)
+        with hub.locked():
+            # A repeated prepare finds its own snapshot, whatever the user has done since.
+            base = hub.resolve(execution.ref("base"))
+            if base is None:
+                base = snapshot(
+                    hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None
+                )
+            execution.keep_workspace(workspace, base)
+        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base)
+
+
+def _require_tools() -> None:
+    found = version()
+    if found is None or found < MIN_VERSION:
+        wanted = ".".join(map(str, MIN_VERSION))
+        message = f"git {wanted} or newer is needed, found {'.'.join(map(str, found)) if found else 'none'}"
+        raise ApplicationError(message, type="Unavailable")
+    if shutil.which("bash") is None:
+        raise ApplicationError("bash is needed by `run` and `verify`, and is not on PATH", type="Unavailable")

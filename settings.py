@@ -1,0 +1,42 @@
+"""Where the application keeps its state and finds its parts; read once, at the entry points."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    home: Path
+    """The state directory: hubs, attempts, the embedded server's database."""
+    temporal: str | None = None
+    """The `temporal` binary, named by the user."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`."""
+        env = os.environ if environment is None else environment
+        state = env.get("XDG_STATE_HOME") or os.path.join(
+            env.get("HOME") or os.path.expanduser("~"), ".local/state"
+        )
+        home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
+        return cls(home, env.get("EPW_TEMPORAL"))
+
+    def temporal_binary(self) -> str | None:
+        """The named binary, else the one beside the interpreter, else the one on PATH; None without any."""
+        beside = Path(sys.executable).parent / "temporal"
+        if self.temporal:
+            return shutil.which(self.temporal)
+        return str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
+
+    def make_home(self) -> Path:
+        """The state directory, made for its owner alone."""
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.home.stat().st_mode & 0o077:
+            self.home.chmod(0o700)
+        return self.home

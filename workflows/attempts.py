@@ -1,0 +1,131 @@
+"""Attempts in flight: each a Temporal activity, started here, settled here, cancelled here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from temporalio import workflow
+
+from workflows import dispatch
+from workflows.board import Board, Start
+from workflows.clock import now
+from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
+from workflows.questions import Asked, Questions
+
+
+class Attempts:
+    """Runs the board's starts; `news` collects what has happened, for the workflow to take in order."""
+
+    def __init__(self, board: Board, questions: Questions, hazard: Callable[[ConflictFound], Any]) -> None:
+        self.hub: str | None = None
+        self.queue = ""
+        self.news: list[Callable[[], None]] = []
+        self._board = board
+        self._questions = questions
+        self._hazard = hazard
+        self._running: dict[str, workflow.ActivityHandle[Any]] = {}
+        self._timers: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def any_running(self) -> bool:
+        return bool(self._running)
+
+    def start(self, start: Start, head: str | None) -> None:
+        """Dispatch an attempt; a new one begins at the head of this moment."""
+        state = self._board.tasks[start.task_id]
+        if start.resume is None:
+            state.base = head
+        run = TaskRun(
+            task_id=start.task_id,
+            attempt=start.attempt,
+            agent_id=start.agent_id,
+            hub=self.hub,
+            base=state.base,
+            round=start.round,
+            resume=start.resume,
+            answer=start.answer,
+        )
+        handle = dispatch.start_task(run, self._board.strategy, self.queue, state.task.description)
+        self._running[start.task_id] = handle
+        handle.add_done_callback(partial(self._ended, start.task_id))
+
+    def cancel_all(self) -> None:
+        """Ask every running agent to stop; each is settled once it has."""
+        for handle in list(self._running.values()):
+            handle.cancel()
+
+    def close_questions(self) -> None:
+        for asked in self._questions.open:
+            asked.closed = True
+        for timer in list(self._timers.values()):
+            timer.cancel()
+
+    def give_answer(self, asked: Asked, text: str) -> None:
+        """The first answer of a question: its attempt goes on."""
+        asked.answer, asked.answered_at, asked.closed = text, now(), True
+        if timer := self._timers.pop(asked.id, None):
+            timer.cancel()
+        self._board.answered(asked.task_id, text, now())
+        self.wake()
+
+    def wake(self) -> None:
+        """Something changed: the workflow looks at the board again."""
+        self.news.append(lambda: None)
+
+    def _ended(self, task_id: str, handle: Any) -> None:
+        del self._running[task_id]
+        self.news.append(partial(self._settle, task_id, handle))
+
+    def _settle(self, task_id: str, handle: Any) -> None:
+        error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
+        if error is None:
+            self._succeeded(task_id, handle.result())
+        elif isinstance(error, asyncio.CancelledError) or dispatch.is_cancelled(error):
+            self._board.cancelled(task_id, None, now())
+        else:
+            failure, outcome = dispatch.failure_of(error)
+            self._board.attempt_failed(task_id, failure, outcome, now())
+
+    def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
+        if outcome.question is not None:
+            if self._board.stopping:
+                self._board.cancelled(task_id, outcome, now())
+            else:
+                self._ask(task_id, outcome, outcome.question)
+            return
+        if outcome.undeclared:
+            description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"
+            found = ConflictFound(
+                kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description
+            )
+            self._hazard(found)
+        self._board.completed(task_id, outcome, now())
+
+    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
+        policy = self._board.plan.on_question
+        asked = self._questions.ask(task_id, question, now())
+        self._board.asked(task_id, outcome, now())
+        if not policy.wait:
+            self._expire(asked)
+        elif policy.timeout_minutes is not None:
+            waiting = self._time_out(asked, policy.timeout_minutes * 60)
+            self._timers[asked.id] = asyncio.create_task(waiting)
+
+    async def _time_out(self, asked: Asked, seconds: float) -> None:
+        await workflow.sleep(seconds)
+        self.news.append(partial(self._expire, asked))
+
+    def _expire(self, asked: Asked) -> None:
+        """Nobody will be waited for any longer: the default answers, or the task fails."""
+        default = self._board.plan.on_question.default
+        if asked.closed:
+            return
+        if default is not None:
+            self.give_answer(asked, default)
+            return
+        asked.closed = True
+        failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
+        self._board.give_up(asked.task_id, "failed", failure, now())

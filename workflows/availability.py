@@ -1,0 +1,45 @@
+"""What a plan may ask for by the contract and this version does not do yet: refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workflows.errors import Problem
+from workflows.plan import Plan
+
+# A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
+MAX_RUNNABLE_TASKS = 4_000
+AGENTS = ("command", "simulated")
+CONFLICT_STEPS = ("skip", "rollback")
+
+
+def is_url(workspace: str) -> bool:
+    """Whether a workspace is a git URL (`https://…`, `ssh://…`, `host:path`), not a directory."""
+    head = workspace.split("/", 1)[0]
+    return "://" in workspace or (":" in head and not workspace.startswith(("/", ".")))
+
+
+def not_available(plan: Plan) -> Iterator[Problem]:
+    """Each part of the plan that this version cannot do, with what to do instead."""
+
+    def refuse(path: str, what: str, instead: str) -> Problem:
+        return Problem(path, f"{what} is not available yet; {instead}")
+
+    if len(plan.tasks) > MAX_RUNNABLE_TASKS:
+        yield refuse("tasks", f"running more than {MAX_RUNNABLE_TASKS} tasks", "split the plan")
+    for index, task in enumerate(plan.tasks):
+        agent = plan.agent_of(task)
+        if agent not in AGENTS:
+            by_default = task.agent is None and plan.agent is None
+            why = " (the default of a task without `run`)" if by_default else ""
+            yield refuse(f"tasks[{index}].agent", f'agent "{agent}"{why}', f"use one of: {', '.join(AGENTS)}")
+    if plan.workspace is not None and is_url(plan.workspace):
+        yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
+    if plan.deliver in ("apply", "push"):
+        yield refuse("deliver", f'"{plan.deliver}"', 'use "branch" or "none"')
+    if plan.atomic == "batch":
+        yield refuse("atomic", '"batch"', 'use "execution" or "task"')
+    if plan.sandbox == "bubblewrap":
+        yield refuse("sandbox", '"bubblewrap"', 'use "process", "none" or "auto"')
+    if plan.network is not True:
+        yield refuse("network", "a limited network", "leave it out or write true")

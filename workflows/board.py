@@ -1,0 +1,267 @@
+"""The state of an execution: every task's status and what each event makes of it. Pure; times in epoch ms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.graph import TaskGraph
+from workflows.messages import Failure, Saved, TaskOutcome
+from workflows.plan import Plan, Task
+from workflows.schedule import Scheduler
+from workflows.strategy import STRATEGIES
+
+TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
+_MESSAGE_LIMIT = 1000
+
+
+@dataclass
+class TaskState:
+    task: Task
+    landed: bool | None
+    status: str = "pending"
+    waiting_for: str | None = None
+    agent_id: str | None = None
+    attempt: int = 0
+    round: int = 0
+    base: str | None = None
+    commit: str | None = None
+    saved: Saved | None = None
+    answer: str | None = None
+    summary: str | None = None
+    error: dict[str, Any] | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    duration_ms: int = 0
+    since: int = 0
+    """When the present status began."""
+    waited: dict[str, int] = field(default_factory=dict)
+    outcome: TaskOutcome | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True)
+class Start:
+    """An attempt to dispatch now."""
+
+    task_id: str
+    agent_id: str
+    attempt: int
+    round: int
+    resume: Saved | None
+    answer: str | None
+
+
+class Board:
+    """Applies the strategy's record to events; a task is in exactly one status at any time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.strategy = STRATEGIES[plan.strategy]
+        self.graph = TaskGraph.of_plan(plan)
+        self.max_agents = plan.max_agents
+        landed = None if plan.workspace is None else False
+        self.tasks = {task.id: TaskState(task, landed) for task in plan.tasks}
+        self.counts: Counter[str] = Counter({"pending": len(plan.tasks)})
+        self.waits: Counter[str] = Counter()
+        self.scheduler = Scheduler(
+            self.graph,
+            plan.max_agents,
+            {task.id: task.priority for task in plan.tasks},
+            {task.id: task.files for task in plan.tasks if task.files},
+        )
+        self.paused = False
+        self.stopping = False
+        self.undo_decided = False
+        self.to_land: list[str] = []
+        self.agents_used: dict[str, None] = {}
+        self.peak_concurrency = 0
+        self.idle_ms = 0
+        self._idle_since: int | None = None
+        for task_id, dependencies in self.graph.dependencies.items():
+            if not dependencies:
+                self._move(task_id, "ready")
+
+    @property
+    def finished(self) -> bool:
+        return sum(self.counts[status] for status in TERMINAL) == len(self.tasks)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.counts["failed"] or self.counts["conflicted"])
+
+    @property
+    def undoes_all(self) -> bool:
+        """Whether a failure undoes everything that has landed."""
+        return self.undo_decided or (self.plan.atomic or self.strategy.atomic) == "execution"
+
+    def with_status(self, *statuses: str) -> list[str]:
+        return [task_id for task_id, state in self.tasks.items() if state.status in statuses]
+
+    def starts(self, now: int) -> Iterator[Start]:
+        """Every attempt that can start now, in the order in which it should."""
+        while not self.paused and not self.stopping and (start := self.scheduler.next_start()) is not None:
+            task_id, agent = start
+            state = self.tasks[task_id]
+            resume = state.saved
+            if resume is None:
+                state.attempt, state.round = state.attempt + 1, 0
+            state.saved = None
+            state.agent_id = f"agent-{agent}"
+            state.started_at = state.started_at or now
+            self.agents_used[state.agent_id] = None
+            self._move(task_id, "running", now=now)
+            self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
+            yield Start(task_id, state.agent_id, state.attempt, state.round, resume, state.answer)
+        for held in self.scheduler.held:
+            if self.tasks[held].status == "ready":
+                self._move(held, "waiting", "files", now)
+
+    def observe(self, now: int, *, landing: bool = False) -> None:
+        """Account for a stretch in which no agent runs because people are waited for."""
+        people = self.paused or self.waits["question"] > 0
+        # Ready tasks under a free agent start in this very turn; what is left ready waits for a pause.
+        busy = self.scheduler.running or landing or self.to_land or self.finished
+        idle = people and not busy
+        if idle and self._idle_since is None:
+            self._idle_since = now
+        elif not idle and self._idle_since is not None:
+            self.idle_ms += now - self._idle_since
+            self._idle_since = None
+
+    def completed(self, task_id: str, outcome: TaskOutcome, now: int) -> bool:
+        """The agent succeeded; whether its change still has to land."""
+        state = self._attempt_ended(task_id, outcome, now)
+        state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
+        if outcome.commit is None or self.plan.workspace is None:
+            self.landed(task_id, now)
+            return False
+        self.to_land.append(task_id)
+        self._move(task_id, "waiting", "landing", now)
+        return True
+
+    def landed(self, task_id: str, now: int) -> None:
+        """The task's change is in the head: its dependants may start."""
+        state = self.tasks[task_id]
+        if state.landed is not None:
+            state.landed = True
+        self._finish(task_id, "succeeded", now)
+        for ready in self.scheduler.landed(task_id):
+            if self.tasks[ready].status == "pending":
+                self._move(ready, "ready", now=now)
+
+    def asked(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        """The agent wants an answer; it holds neither slot nor files while it waits."""
+        state = self._attempt_ended(task_id, outcome, now)
+        state.saved = outcome.saved
+        self.scheduler.release_files(task_id)
+        self._move(task_id, "waiting", "question", now)
+
+    def answered(self, task_id: str, answer: str, now: int) -> None:
+        """The attempt goes on with the answer as soon as an agent is free."""
+        state = self.tasks[task_id]
+        state.answer, state.round = answer, state.round + 1
+        self._move(task_id, "ready", now=now)
+        self.scheduler.requeue(task_id)
+
+    def attempt_failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None, now: int) -> None:
+        """The attempt failed: another one, or the task is failed for good. No outcome: infrastructure."""
+        state = self._attempt_ended(task_id, outcome, now)
+        state.commit = outcome.commit if outcome else state.commit
+        self._blame(state, failure)
+        if outcome is not None and state.attempt < self.strategy.attempts and not self.stopping:
+            self.scheduler.release_files(task_id)
+            self._move(task_id, "ready", now=now)
+            self.scheduler.requeue(task_id)
+        else:
+            self.give_up(task_id, "failed", failure, now)
+
+    def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:
+        """The task is failed or conflicted for good: its descendants are skipped, or everything stops."""
+        self._blame(self.tasks[task_id], failure)
+        self._finish(task_id, status, now)
+        for after in self.graph.descendants([task_id]):
+            if not self.tasks[after].is_terminal:
+                because = f"depends on {task_id}, which is {status}"
+                self._skip(after, because, now)
+        if self.strategy.stops_on_failure:
+            self.stopping = True
+
+    def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
+        state = self.tasks[task_id]
+        if self.scheduler.agent_of(task_id) is not None:
+            self._attempt_ended(task_id, outcome, now)
+        self._blame(state, Failure(type="Cancelled", message="stopped before it was done"))
+        self._finish(task_id, "cancelled", now)
+
+    def stop(self, now: int) -> None:
+        """Nothing starts any more: what waits for an answer is cancelled, what never ran is skipped."""
+        self.stopping = True
+        for task_id, state in self.tasks.items():
+            if state.status == "waiting" and state.waiting_for == "landing":
+                self._finish(task_id, "succeeded", now)
+            elif state.status in ("pending", "ready", "waiting"):
+                if state.attempt:
+                    self.cancelled(task_id, None, now)
+                else:
+                    self._skip(task_id, "the execution stopped before it could start", now)
+        self.to_land.clear()
+
+    def undo_landings(self, tasks: list[str] | None = None) -> None:
+        """The named tasks' changes (default: all) are out of the head again."""
+        for task_id in tasks if tasks is not None else list(self.tasks):
+            if self.tasks[task_id].landed:
+                self.tasks[task_id].landed = False
+
+    def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
+        """A landed task turned out to break the head: it is conflicted, its descendants are undone."""
+        undone = [task_id for task_id in self.graph.descendants([culprit]) if self.tasks[task_id].landed]
+        self._blame(self.tasks[culprit], failure)
+        self._finish(culprit, "conflicted", now)
+        for task_id in undone:
+            self._skip(task_id, f"undone: depends on {culprit}, which is conflicted", now)
+        self.undo_landings([culprit, *undone])
+
+    def set_max_agents(self, agents: int) -> None:
+        self.max_agents = agents
+        self.scheduler.set_max_agents(agents)
+
+    def _attempt_ended(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:
+        state = self.tasks[task_id]
+        self.scheduler.release_agent(task_id)
+        state.answer = None
+        if outcome is not None:
+            state.outcome = outcome
+        state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
+        return state
+
+    def _finish(self, task_id: str, status: str, now: int) -> None:
+        self.scheduler.release_files(task_id)
+        self.tasks[task_id].finished_at = now
+        self._move(task_id, status, now=now)
+
+    def _skip(self, task_id: str, because: str, now: int) -> None:
+        self.scheduler.abandon(task_id)
+        self._blame(self.tasks[task_id], Failure(type="Skipped", message=because))
+        self._finish(task_id, "skipped", now)
+
+    def _blame(self, state: TaskState, failure: Failure) -> None:
+        message = failure.message[:_MESSAGE_LIMIT]
+        state.error = {"type": failure.type, "message": message, "attempt": state.attempt}
+
+    def _move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
+        state = self.tasks[task_id]
+        if state.waiting_for is not None:
+            self.waits[state.waiting_for] -= 1
+            waited = state.waited.get(state.waiting_for, 0)
+            state.waited[state.waiting_for] = waited + max(0, now - state.since)
+        if waiting_for is not None:
+            self.waits[waiting_for] += 1
+        self.counts[state.status] -= 1
+        self.counts[status] += 1
+        state.status, state.waiting_for, state.since = status, waiting_for, now

@@ -1,0 +1,10 @@
+"""Workflow time, as the application counts it."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+
+def now() -> int:
+    """Epoch milliseconds of the present workflow task; the same on replay."""
+    return workflow.time_ns() // 1_000_000

@@ -1,0 +1,78 @@
+"""Every error of the application, and which of them an activity is retried for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input: `path` as a user would write it (`tasks[3].dependsOn[0]`)."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class EpwError(Exception):
+    """Base of all; `exit_code` is what a command ends with (CONTRACT: 1 failed, 2 input, 3 environment)."""
+
+    exit_code = 1
+
+    @property
+    def type(self) -> str:
+        return type(self).__name__
+
+
+class InvalidPlan(EpwError):
+    """The plan cannot be run as written; carries every problem found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class InvalidRequest(EpwError):
+    """A command or message names something that is not there or may not be done now."""
+
+    exit_code = 2
+
+
+class Unavailable(EpwError):
+    """The environment lacks something: a server, a worker, git, disk."""
+
+    exit_code = 3
+
+
+class TaskFailed(EpwError):
+    """An attempt's agent failed; `type` is the named reason that a result shows."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+    @property
+    def type(self) -> str:
+        return self.reason
+
+
+class GitError(EpwError):
+    """git ended with an error; the message holds its own words."""
+
+    def __init__(self, arguments: list[str], code: int, stderr: str) -> None:
+        self.code = code
+        self.stderr = stderr.strip()
+        super().__init__(f"git {' '.join(arguments[:3])} ended with {code}: {self.stderr[-600:]}")
+
+
+class Fenced(EpwError):
+    """The execution moved on without this attempt; what it holds must not land."""
+
+
+# Temporal retries an activity for every error type not named here. An agent's own failure is settled
+# by the workflow (its strategy's `attempts`), never by Temporal's RetryPolicy.
+NOT_RETRIED = (InvalidPlan.__name__, Fenced.__name__, "AgentFailed")

@@ -1,0 +1,78 @@
+"""Path patterns of `files` and `reads`: does one match a path, can two name the same path?
+
+`*` and `?` stay within a path segment, `**` spans any number of segments, `[...]` is one character.
+A pattern without a wildcard at its end covers what is beneath it (`src` = `src/**`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+_ANY_CHARACTER = "[any]"
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+def normalise(pattern: str) -> tuple[str, ...]:
+    """The pattern's segments, without `.` and empty ones: `./src//a.py` → ("src", "a.py")."""
+    return tuple(part for part in pattern.split("/") if part not in ("", "."))
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether the pattern covers exactly this path (the path's own characters are literal)."""
+    literal = tuple(_WILDCARD.sub(lambda found: f"[{found[0]}]", part) for part in normalise(path))
+    return _meet(_covering(normalise(pattern)), literal, "**", _segments_meet)
+
+
+@lru_cache(maxsize=65536)
+def may_overlap(left: str, right: str) -> bool:
+    """Whether some path is covered by both; errs only towards yes, for `[...]` classes."""
+    return _meet(_covering(normalise(left)), _covering(normalise(right)), "**", _segments_meet)
+
+
+def _covering(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return parts if parts and _WILDCARD.search(parts[-1]) else (*parts, "**")
+
+
+def _segments_meet(left: str, right: str) -> bool:
+    return left == right or _meet(_tokens(left), _tokens(right), "*", _characters_meet)
+
+
+def _characters_meet(left: str, right: str) -> bool:
+    return left == right or _ANY_CHARACTER in (left, right)
+
+
+def _meet(a: Sequence[str], b: Sequence[str], many: str, same: Callable[[str, str], bool]) -> bool:
+    """Whether two sequences, in which `many` stands for any run, have a common instance."""
+    seen = {(0, 0)}
+    frontier = [(0, 0)]
+    while frontier:
+        i, j = frontier.pop()
+        if i == len(a) and j == len(b):
+            return True
+        steps = []
+        if i < len(a) and a[i] == many:
+            steps += [(i + 1, j)] + ([(i, j + 1)] if j < len(b) else [])
+        if j < len(b) and b[j] == many:
+            steps += [(i, j + 1)] + ([(i + 1, j)] if i < len(a) else [])
+        if i < len(a) and j < len(b) and many not in (a[i], b[j]) and same(a[i], b[j]):
+            steps.append((i + 1, j + 1))
+        for step in steps:
+            if step not in seen:
+                seen.add(step)
+                frontier.append(step)
+    return False
+
+
+def _tokens(segment: str) -> list[str]:
+    """Literal characters, `*` for a run; `[x]` is the literal x, even where x is a wildcard."""
+    tokens = []
+    for part in re.findall(r"\[[^\]]+\]|.", segment, re.DOTALL):
+        if part == "?" or len(part) > 3:
+            tokens.append(_ANY_CHARACTER)
+        elif len(part) == 3:
+            tokens.append("[*]" if part[1] == "*" else part[1])
+        else:
+            tokens.append(part)
+    return tokens

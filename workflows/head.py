@@ -1,0 +1,188 @@
+"""The head: base plus what has landed, moved only by landing activities, one batch at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows import dispatch
+from workflows.board import Board
+from workflows.clock import now
+from workflows.compensation import Compensations
+from workflows.conflicts import Conflict
+from workflows.culprit import first_red
+from workflows.messages import (
+    LAND,
+    VERIFY,
+    Change,
+    Compensation,
+    ConflictFound,
+    Failure,
+    Landed,
+    Landing,
+    LandRequest,
+    Verified,
+    VerifyRequest,
+)
+from workflows.plan import Message
+
+
+class Head:
+    """Lands what the board has ready; `commit` is null without a workspace."""
+
+    def __init__(self, board: Board, compensations: Compensations, wake: Callable[[], None]) -> None:
+        self.commit: str | None = None
+        self.conflicts: list[Conflict] = []
+        self._board = board
+        self._compensations = compensations
+        self._wake = wake
+        self._hub = ""
+        self._base = ""
+        self._queue = ""
+        self._ref = ""
+        self._landings: list[tuple[str, str]] = []
+        """Task and head after it, in landing order."""
+        self._task: asyncio.Task[None] | None = None
+        self._verifying: workflow.ActivityHandle[Any] | None = None
+
+    def open(self, hub: str, base: str, queue: str) -> None:
+        """Begin at the base."""
+        self._hub, self._base, self._queue = hub, base, queue
+        self.commit = self._ref = base
+
+    @property
+    def is_landing(self) -> bool:
+        return self._task is not None
+
+    def land(self) -> None:
+        """Land what is ready, unless a landing is under way: it will come back for the rest."""
+        if self._task is None and self._board.to_land:
+            batch, self._board.to_land = self._board.to_land, []
+            self._task = asyncio.create_task(self._land(batch))
+
+    def cancel_verify(self) -> None:
+        """Everything will be undone: a verify that runs has nothing to say any more."""
+        if self._verifying is not None:
+            self._verifying.cancel()
+
+    async def make_green(self) -> str | None:
+        """Verify the head and leave out each landing that turns it red; else say why it stays red."""
+        while not (verified := await self._verify(self.commit or "", "final")).green:
+            if self._board.undoes_all:
+                return verified.message
+            heads = [self._base, *(head for _, head in self._landings)]
+            blamed = await first_red(len(heads), partial(self._is_green, heads))
+            if blamed is None:
+                return f"{verified.message} (no landing is to blame)"
+            self._leave_out(self._landings[blamed - 1][0], verified.message)
+            await self._land_again()
+        return None
+
+    def record(self, found: ConflictFound) -> Conflict:
+        """Keep a conflict, still open."""
+        agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
+        conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents)
+        self.conflicts.append(conflict)
+        return conflict
+
+    async def _land(self, batch: list[str]) -> None:
+        try:
+            landed = await self._merge(batch, self.commit or "")
+            for row in landed.rows:
+                await self._settle(row)
+            reached = [row.task_id for row in landed.rows]
+            self._board.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
+        except ActivityError as error:
+            left = [task_id for task_id in batch if not self._board.tasks[task_id].is_terminal]
+            if dispatch.is_cancelled(error):
+                self._board.to_land[:0] = left
+            else:
+                for task_id in left:
+                    self._board.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
+        finally:
+            self._task = None
+            self._wake()
+
+    async def _settle(self, row: Landing) -> None:
+        conflict = row.conflict
+        if row.shared_with and self._board.plan.verify:
+            verified = await self._verify(row.head, f"after {row.task_id}")
+            if not verified.green:
+                conflict = _red([row.task_id, *row.shared_with], verified.message)
+        if row.failure is not None:
+            self._board.give_up(row.task_id, "failed", row.failure, now())
+        elif conflict is not None:
+            self._refuse(row.task_id, conflict)
+        else:
+            self.commit = row.head
+            if self._board.tasks[row.task_id].commit is not None:
+                self._landings.append((row.task_id, row.head))
+            self._board.landed(row.task_id, now())
+
+    def _refuse(self, task_id: str, found: ConflictFound) -> None:
+        """End a conflict as the plan or the strategy says; the task's change stays out."""
+        conflict = self.record(found)
+        decision = conflict.decide(self._board.strategy, self._board.plan.on_conflict)
+        failure = Failure(type="MergeConflict", message=f"{found.description}; ended as {decision}")
+        self._board.give_up(task_id, "conflicted", failure, now())
+        if decision == "rollback":
+            self._board.stopping = self._board.undo_decided = True
+
+    def _leave_out(self, task_id: str, message: str) -> None:
+        """A landed change turns the head red, or no longer lands: it and its descendants go."""
+        conflict = self.record(_red([task_id], message))
+        conflict.resolution, conflict.decided_by = "skip", "strategy"
+        self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=message), now())
+
+    async def _land_again(self) -> None:
+        """Build the head again from the base, of what is still to be in it, in the order it landed."""
+        while True:
+            kept = [task_id for task_id, _ in self._landings if self._board.tasks[task_id].landed]
+            landed = await self._merge(kept, self._base, whole=True)
+            self._landings = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+            self.commit = landed.head
+            refused = [row for row in landed.rows if row.conflict is not None]
+            for row in refused:
+                if self._board.tasks[row.task_id].landed:
+                    self._leave_out(row.task_id, row.conflict.description if row.conflict else "")
+            if not refused:
+                return
+
+    async def _merge(self, batch: list[str], onto: str, *, whole: bool = False) -> Landed:
+        self._compensations.register(Compensation(step="head", hub=self._hub, to=self._base))
+        request = LandRequest(
+            hub=self._hub,
+            head=onto,
+            expected=self._ref,
+            changes=[Change(task_id=each, commit=self._board.tasks[each].commit or "") for each in batch],
+            at=now() // 1000,
+            stop_at_shared_file=self._board.plan.verify is not None and not whole,
+        )
+        landed: Landed = await self._start(LAND, request, f"land {', '.join(batch)}"[:200])
+        self._ref = landed.head
+        return landed
+
+    async def _is_green(self, heads: list[str], at: int) -> bool:
+        return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green
+
+    async def _verify(self, commit: str, label: str) -> Verified:
+        request = VerifyRequest(hub=self._hub, commit=commit, label=label)
+        self._verifying = self._start(VERIFY, request, f"verify {label}"[:200])
+        try:
+            verified: Verified = await self._verifying
+            return verified
+        finally:
+            self._verifying = None
+
+    def _start(self, name: str, request: Message, summary: str) -> workflow.ActivityHandle[Any]:
+        retry = dispatch.retry_policy(self._board.strategy)
+        return dispatch.start(name, request, queue=self._queue, retry=retry, summary=summary)
+
+
+def _red(tasks: list[str], message: str) -> ConflictFound:
+    return ConflictFound(kind="verify", tasks=tasks, paths=[], description=f"verify is red: {message}")

@@ -1,0 +1,250 @@
+"""What the workflow, its activities, and its callers say to each other: one model in, one out.
+
+Plan text never stands here: an activity reads its task from the execution's own start event, so that the
+history holds the plan once. New fields need defaults, or recorded histories no longer replay.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field
+
+from workflows.plan import Message
+
+M = TypeVar("M", bound=Message)
+
+WORKFLOW_TYPE = "ExecuteParallelWorkflow"
+TASK_QUEUE = "epw"
+
+PREPARE = "prepare"
+RUN_TASK = "run_task"
+LAND = "land"
+VERIFY = "verify"
+DELIVER = "deliver"
+ROLL_BACK = "roll_back"
+
+
+class Prepared(Message):
+    """What the execution works on. `hub` and `base` are null without a workspace."""
+
+    task_queue: str = TASK_QUEUE
+    hub: str | None = None
+    base: str | None = None
+    search_attributes: bool = False
+    notes: list[str] = Field(default_factory=list)
+
+
+class Usage(Message):
+    """What an attempt used of a model's API."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = Field(default=None, alias="costUSD")
+
+
+class TaskRun(Message):
+    """One attempt of one task, from `base` (a commit of the hub; null: an empty directory)."""
+
+    task_id: str
+    attempt: int
+    agent_id: str
+    hub: str | None = None
+    base: str | None = None
+    round: int = 0
+    """How many of its questions this attempt has had answered."""
+    resume: Saved | None = None
+    answer: str | None = None
+
+
+class Saved(Message):
+    """Where a waiting attempt's work is: its directory's key, and the same change as a commit."""
+
+    directory: str
+    commit: str | None = None
+    base: str | None = None
+
+
+class Question(Message):
+    """What an agent asks; `options` may be empty."""
+
+    text: str
+    options: list[str] = Field(default_factory=list)
+
+
+class Failure(Message):
+    """Why something ended badly: a named type, and words for a person."""
+
+    type: str
+    message: str
+
+
+class TaskOutcome(Message):
+    """How an attempt ended. Times: epoch and duration in milliseconds."""
+
+    kind: Literal["completed", "question", "failed"]
+    commit: str | None = None
+    """The saved change; null where nothing changed."""
+    files_changed: int = 0
+    undeclared: list[str] = Field(default_factory=list)
+    """Paths written outside the task's declared `files` (the first few)."""
+    summary: str | None = None
+    question: Question | None = None
+    saved: Saved | None = None
+    failure: Failure | None = None
+    started_at: int = 0
+    duration_ms: int = 0
+    sandbox: str | None = None
+    simulated: bool = False
+    usage: Usage | None = None
+
+
+class Change(Message):
+    """A task's saved change, on its way into the head."""
+
+    task_id: str
+    commit: str
+
+
+class LandRequest(Message):
+    """Merge changes, in this order, into `head`. `at`: epoch seconds written into the merge commits.
+
+    The commits depend on nothing else, so doing it twice makes the same ones.
+    """
+
+    hub: str
+    head: str
+    changes: list[Change]
+    at: int
+    expected: str | None = None
+    """What the execution's head ref holds now (default `head`): a landing that lost a race is fenced by it."""
+    stop_at_shared_file: bool = False
+    """End the batch after a merge that joined two sides of one file, so that it can be verified alone."""
+
+
+class Landing(Message):
+    """What became of one change: `head` after it, or the conflict, or why it may not land."""
+
+    task_id: str
+    head: str
+    shared_with: list[str] = Field(default_factory=list)
+    """Tasks whose side of a file was joined with this one's, cleanly."""
+    conflict: ConflictFound | None = None
+    failure: Failure | None = None
+
+
+class ConflictFound(Message):
+    """A conflict as it was found; its hunks stand in the hub by `commit`, not in the history."""
+
+    kind: str
+    tasks: list[str]
+    paths: list[str]
+    description: str
+    commit: str | None = None
+
+
+class Landed(Message):
+    """`head` after the batch; changes without a row were not reached and go into the next batch."""
+
+    head: str
+    rows: list[Landing]
+
+
+class VerifyRequest(Message):
+    """Run the plan's `verify` on the tree of `commit`."""
+
+    hub: str
+    commit: str
+    label: str
+
+
+class Verified(Message):
+    green: bool
+    message: str = ""
+    duration_ms: int = 0
+
+
+class DeliverRequest(Message):
+    hub: str
+    base: str
+    head: str
+    branch: str
+
+
+class Delivery(Message):
+    """How the final head was handed over (CONTRACT section 8)."""
+
+    mode: str
+    base: str | None = None
+    head: str | None = None
+    branch: str | None = None
+    refused_because: str | None = None
+    finish_with: list[str] = Field(default_factory=list)
+
+
+class Compensation(Message):
+    """One step to undo: `head` resets the execution's head, `branch` removes a delivered branch."""
+
+    step: Literal["head", "branch"]
+    hub: str
+    to: str | None = None
+    branch: str | None = None
+    head: str | None = None
+
+
+class RollBackRequest(Message):
+    """Compensations in the order in which they are done."""
+
+    steps: list[Compensation]
+
+
+class Answer(Message):
+    """Update `answer`."""
+
+    question_id: str
+    text: str = Field(max_length=64_000)
+
+
+class SetMaxAgents(Message):
+    """Update `set_max_agents`."""
+
+    max_agents: int = Field(ge=1, le=1000)
+
+
+class Nothing(Message):
+    """Updates `pause` and `resume`."""
+
+
+class Page(Message):
+    """Query `results`."""
+
+    offset: int = Field(default=0, ge=0)
+    limit: int = Field(default=500, ge=1, le=10_000)
+
+
+class AgentProgress(Message):
+    """A heartbeat's details: what an agent is doing now. Null where nobody measured it."""
+
+    task_id: str
+    agent_id: str
+    percent: float | None = Field(default=None, ge=0, le=100)
+    operation: str | None = None
+    files: list[str] = Field(default_factory=list)
+    minutes_left: float | None = None
+    tokens: int | None = None
+    cost_usd: float | None = Field(default=None, alias="costUSD")
+    memory_mb: float | None = Field(default=None, alias="memoryMB")
+    cpu_seconds: float | None = None
+    simulated: bool = False
+    directory: str | None = None
+    """The resume token: the attempt's directory."""
+
+
+def read_message(kind: type[M], value: Any) -> M:
+    """A message from what a caller sent; nothing stands for an empty object."""
+    return kind.model_validate({} if value is None else value)
+
+
+TaskRun.model_rebuild()
+Landing.model_rebuild()

@@ -1,0 +1,163 @@
+"""What a user may write: the plan's models and bounds (CONTRACT section 2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+MAX_TASKS = 10_000
+MAX_DESCRIPTION_BYTES = 16 * 1024
+MAX_PLAN_BYTES = 1_500_000
+DEFAULT_MINUTES = 10.0
+MAX_MINUTES = 1440
+
+AgentName = Literal["claude", "claude-code", "command", "simulated"]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+
+
+class Message(BaseModel):
+    """Base of everything that crosses an edge: frozen, camelCase on the wire, no unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        strict=True,
+        allow_inf_nan=False,
+    )
+
+
+class ApiRateLimit(Message):
+    """The most calls an API account takes, over all executions, workers and machines."""
+
+    provider: str = Field(min_length=1)
+    max_requests_per_minute: int = Field(ge=1, le=10_000)
+    max_tokens_per_minute: int | None = Field(default=None, ge=1)
+
+
+class ResourceLimits(Message):
+    """Limits of one agent's whole process tree; null: derived from the machine."""
+
+    max_memory_mb: int | None = Field(default=None, alias="maxMemoryMB", ge=100, le=32_768)
+    max_cpu_percent: float | None = Field(default=None, alias="maxCPUPercent", ge=1, le=100)
+    max_duration_ms: int | None = Field(default=None, ge=1)
+    max_processes: int | None = Field(default=None, ge=1)
+
+
+class Budget(Message):
+    """What an execution may spend on models."""
+
+    max_cost_usd: float | None = Field(default=None, alias="maxCostUSD", gt=0)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class TaskConstraints(Message):
+    resource_limits: ResourceLimits | None = None
+
+
+class Constraints(Message):
+    api_rate_limit: ApiRateLimit | None = None
+    resource_limits: ResourceLimits | None = None
+    budget: Budget | None = None
+
+
+class OnQuestion(Message):
+    """What becomes of an agent's question: wait, for how long (minutes), and the answer in lieu."""
+
+    wait: bool = True
+    timeout_minutes: float | None = Field(default=None, gt=0, le=60 * 24 * 365)
+    default: str | None = None
+
+
+class Simulation(Message):
+    """`seed` decides the simulated agents' failures; `speed` divides their estimated minutes."""
+
+    seed: int = 0
+    speed: float = Field(default=1, gt=0)
+
+
+class Simulate(Message):
+    """What a simulated agent does (CONTRACT section 9)."""
+
+    seconds: float | None = Field(default=None, ge=0)
+    writes: dict[RelativePath, str] = Field(default_factory=dict)
+    deletes: list[RelativePath] = Field(default_factory=list)
+    fail_attempts: list[int] = Field(default_factory=list)
+    fail_rate: float = Field(default=0, ge=0, le=1)
+    crash_attempts: list[int] = Field(default_factory=list)
+    ask: str | None = None
+    memory_mb: float | None = Field(default=None, alias="memoryMB", ge=0)
+    cpu_seconds: float | None = Field(default=None, ge=0)
+    hang: bool = False
+
+
+class Task(Message):
+    """One node of the graph, done by one sub-agent."""
+
+    id: str
+    description: str
+    depends_on: list[str] = Field(default_factory=list)
+    estimated_minutes: float = DEFAULT_MINUTES
+    priority: int = Field(default=0, ge=-(2**31), lt=2**31)
+    context: Any = None
+    run: Text | None = Field(default=None, min_length=1)
+    simulate: Simulate | None = None
+    agent: AgentName | None = None
+    model: str | None = Field(default=None, min_length=1)
+    tools: list[str] | None = None
+    files: list[RelativePath] = Field(default_factory=list)
+    reads: list[RelativePath] = Field(default_factory=list)
+    verify: Text | None = Field(default=None, min_length=1)
+    constraints: TaskConstraints = TaskConstraints()
+    env: dict[EnvironmentName, Text] = Field(default_factory=dict)
+
+
+class Plan(Message):
+    """A graph of tasks, a strategy, limits and a workspace."""
+
+    tasks: list[Task]
+    name: str | None = Field(default=None, max_length=200)
+    description: str | None = None
+    strategy: Literal["conservative", "aggressive"] = "conservative"
+    max_agents: int = Field(default=5, ge=1, le=1000)
+    workspace: Text | None = Field(default=None, min_length=1)
+    base: Text | None = Field(default=None, min_length=1)
+    agent: AgentName | None = None
+    model: str | None = Field(default=None, min_length=1)
+    atomic: Literal["execution", "batch", "task"] | None = None
+    deliver: Literal["branch", "apply", "push", "none"] | None = None
+    verify: Text | None = Field(default=None, min_length=1)
+    setup: Text | None = Field(default=None, min_length=1)
+    env: dict[EnvironmentName, Text] = Field(default_factory=dict)
+    pass_env: list[EnvironmentName] = Field(default_factory=list)
+    include: list[RelativePath] = Field(default_factory=list)
+    network: bool | list[str] = True
+    sandbox: Literal["none", "process", "bubblewrap", "auto"] = "auto"
+    constraints: Constraints = Constraints()
+    on_conflict: list[str] | None = None
+    on_question: OnQuestion = OnQuestion()
+    simulation: Simulation = Simulation()
+
+    def agent_of(self, task: Task) -> AgentName:
+        """The backend that runs a task: its own, the plan's, else by what the task brings."""
+        if task.agent or self.agent:
+            return task.agent or self.agent or "claude"
+        if task.run is not None:
+            return "command"
+        return "simulated" if task.simulate is not None else "claude"
+
+    def not_enforced(self, task: Task) -> list[str]:
+        """Constraints that are checked and handed to the agent, but that nothing enforces yet."""
+        named = {
+            "constraints.apiRateLimit": self.constraints.api_rate_limit,
+            "constraints.resourceLimits": self.constraints.resource_limits
+            or task.constraints.resource_limits,
+            "constraints.budget": self.constraints.budget,
+        }
+        return [name for name, value in named.items() if value is not None]
