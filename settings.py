@@ -21,9 +21,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`."""
         env = os.environ if environment is None else environment
-        state = env.get("XDG_STATE_HOME") or os.path.join(
-            env.get("HOME") or os.path.expanduser("~"), ".local/state"
-        )
+        state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
         return cls(home, env.get("EPW_TEMPORAL"))
 

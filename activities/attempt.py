@@ -43,11 +43,6 @@ class AttemptDirectory:
         return self.path / "tree"
 
     @property
-    def record(self) -> Path:
-        """Where this try says which worker it is in."""
-        return self.path.parent / f"{self.key}.{self.tries}.record"
-
-    @property
     def marker(self) -> str:
         return f"{self.execution.attempt_key(self.run.task_id)}/{self.run.attempt}"
 

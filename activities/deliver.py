@@ -38,9 +38,7 @@ def _deliver(execution: Execution, request: DeliverRequest) -> Delivery:
     for number in range(1, _MOST_NAMES + 1):
         branch = request.branch if number == 1 else f"{request.branch}-{number}"
         reference = f"refs/heads/{branch}"
-        holds = (
-            workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
-        )
+        holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
         ours = holds == request.head and execution.delivered_branch() == branch
         if holds and not ours:
             continue

@@ -51,9 +51,7 @@ def _land(execution: Execution, request: LandRequest) -> Landed:
     return Landed(head=head, rows=rows)
 
 
-def _land_one(
-    hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int
-) -> Landing:
+def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
     started_from = hub.parent_of(change.commit)
     if started_from == head:
         return Landing(task_id=change.task_id, head=change.commit)

@@ -61,9 +61,7 @@ class Preparer:
             # A repeated prepare finds its own snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))
             if base is None:
-                base = snapshot(
-                    hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None
-                )
+                base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
             execution.keep_workspace(workspace, base)
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -21,28 +23,34 @@ _ME = (os.getpid(), psutil.Process().create_time())
 @dataclass(frozen=True)
 class AttemptRecord:
     task_token: bytes
+    marker: str
+    """What every process of the attempt carries."""
     worker: tuple[int, float]
     """Process id and creation time: a reused id is another process."""
 
     @classmethod
     @contextmanager
-    def kept(cls, path: Path) -> Iterator[None]:
-        """The running activity stands in the file `path` while the block runs."""
-        token = base64.b64encode(activity.info().task_token).decode()
-        write_atomically(path, json.dumps({"taskToken": token, "worker": _ME}).encode())
+    def kept(cls, home: Path, marker: str) -> Iterator[None]:
+        """The running activity stands in the state directory while the block runs."""
+        token = activity.info().task_token
+        path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
+        content = {"taskToken": base64.b64encode(token).decode(), "marker": marker, "worker": _ME}
+        write_atomically(path, json.dumps(content).encode())
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
 
     @classmethod
-    def read(cls, path: Path) -> AttemptRecord | None:
-        """The record of a file; None where it is gone or not whole."""
-        try:
-            found = json.loads(path.read_bytes())
-            return cls(base64.b64decode(found["taskToken"]), tuple(found["worker"]))
-        except (OSError, ValueError, KeyError):
-            return None
+    def all(cls, home: Path) -> list[tuple[Path, AttemptRecord]]:
+        """Every record of the state directory that is whole."""
+        found = []
+        for path in sorted(_folder(home).glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                record = json.loads(path.read_bytes())
+                token = base64.b64decode(record["taskToken"])
+                found.append((path, cls(token, record["marker"], tuple(record["worker"]))))
+        return found
 
     @property
     def worker_lives(self) -> bool:
@@ -51,3 +59,7 @@ class AttemptRecord:
             return psutil.Process(process_id).create_time() == created
         except psutil.Error:
             return False
+
+
+def _folder(home: Path) -> Path:
+    return home / "running"

@@ -70,7 +70,7 @@ class TaskRunner:
         )
         heartbeat = Heartbeat(progress)
         work = directory.work(running, task, heartbeat.report)
-        with AttemptRecord.kept(directory.record):
+        with AttemptRecord.kept(self._home, directory.marker):
             async with heartbeat.beating():
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)

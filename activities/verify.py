@@ -42,7 +42,7 @@ class Verifier:
         clock = time.perf_counter()
         if info.attempt > 1:
             await in_thread(end_marked, directory.marker)
-        with AttemptRecord.kept(directory.record):
+        with AttemptRecord.kept(self._home, directory.marker):
             async with heartbeat.beating():
                 try:
                     await furnish(directory, work)

@@ -98,9 +98,7 @@ class Attempts:
             return
         if outcome.undeclared:
             description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"
-            found = ConflictFound(
-                kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description
-            )
+            found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
             self._hazard(found)
         self._board.completed(task_id, outcome, now())
 

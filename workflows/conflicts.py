@@ -67,9 +67,7 @@ class Conflict:
     def document(self, steps: list[str]) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""
         kind, severity, method = KINDS[self.found.kind]
-        options = (
-            [] if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in steps if step in _OPTIONS]
-        )
+        options = [] if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in steps if step in _OPTIONS]
         names = ("strategy", "description", "automatic", "risk")
         return {
             "id": self.id,

@@ -78,9 +78,7 @@ def start(
     )
 
 
-def start_task(
-    run: TaskRun, strategy: Strategy, queue: str, description: str
-) -> workflow.ActivityHandle[Any]:
+def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -> workflow.ActivityHandle[Any]:
     """Start one attempt of a task."""
     return start(
         RUN_TASK,

@@ -58,6 +58,8 @@ class ExecuteParallelWorkflow:
             self._invalid = str(error)
             return
         self._board = board
+        self._id = workflow.info().workflow_id
+        self._started = int(workflow.info().start_time.timestamp() * 1000)
         self._status = "running"
         self._message: str | None = None
         self._prepared = Prepared()
@@ -141,9 +143,7 @@ class ExecuteParallelWorkflow:
         if board.plan.verify and any(state.landed for state in board.tasks.values()):
             red = await self._head.make_green()
             if red is not None:
-                await self._roll_back(
-                    "rolled_back" if board.undoes_all else "failed", f"verify is red: {red}"
-                )
+                await self._roll_back("rolled_back" if board.undoes_all else "failed", f"verify is red: {red}")
                 return
         if board.failed and not any(state.landed for state in board.tasks.values()):
             await self._roll_back("failed")
@@ -153,8 +153,7 @@ class ExecuteParallelWorkflow:
         self._status = "undelivered" if refused else "partial" if board.failed else "succeeded"
 
     async def _deliver(self) -> None:
-        hub, base, head = self._prepared.hub, self._prepared.base, self._head.commit
-        assert hub is not None and base is not None and head is not None
+        hub, base, head = self._prepared.hub or "", self._prepared.base or "", self._head.commit or ""
         mode = self._board.plan.deliver or "branch"
         if mode == "none":
             self._delivery = Delivery(mode=mode, base=base, head=head)
@@ -183,7 +182,7 @@ class ExecuteParallelWorkflow:
     def _close(self) -> dict[str, Any]:
         """End the workflow as the status says; the document is its result or its failure's detail."""
         self._show(last=True)
-        ending, document = ENDINGS[self._status], self._document()
+        ending, document = ENDINGS[self._status], self.document(now())
         if ending.failure_type is not None:
             message = self._message or self._first_failure()
             raise ApplicationError(message, document, type=ending.failure_type, non_retryable=True)
@@ -250,9 +249,8 @@ class ExecuteParallelWorkflow:
     def results(self, request: Any = None) -> dict[str, Any]:
         """Rows `offset` … `offset + limit` of the results, with everything else of the document."""
         page = _checked(Page, request)
-        rows = [report.row(state, self._opened) for state in self._opened.tasks.values()]
-        chosen = rows[page.offset : page.offset + page.limit]
-        return {**self._document(), "results": chosen, "offset": page.offset, "total": len(rows)}
+        total = len(self._opened.tasks)
+        return {**self.document(now()), "results": self.rows(page), "offset": page.offset, "total": total}
 
     @workflow.query
     def questions(self, request: Any = None) -> list[dict[str, Any]]:
@@ -282,18 +280,23 @@ class ExecuteParallelWorkflow:
     def _shown_status(self) -> str:
         return "paused" if self._status == "running" and self._board.paused else self._status
 
-    def _document(self) -> dict[str, Any]:
-        started = int(workflow.info().start_time.timestamp() * 1000)
+    def document(self, at: int) -> dict[str, Any]:
+        """The result as of a moment (epoch ms); needs no Temporal context, so a replay can ask for it."""
         return report.document(
             self._opened,
             status=self._shown_status,
-            execution_id=workflow.info().workflow_id,
+            execution_id=self._id,
             conflicts=self._head.conflicts,
             questions=self._questions,
             delivery=self._delivery,
-            elapsed_ms=now() - started,
+            elapsed_ms=at - self._started,
             message=self._message,
         )
+
+    def rows(self, page: Page) -> list[dict[str, Any]]:
+        """Rows of the results; above 500 tasks they stand in no document."""
+        states = list(self._opened.tasks.values())[page.offset : page.offset + page.limit]
+        return [report.row(state, self._opened) for state in states]
 
     def _show(self, *, last: bool = False) -> None:
         board, status = self._board, self._shown_status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -51,11 +52,26 @@ class TaskGraph:
         order = {task: index for index, task in enumerate(self.ids)}
         found = []
         for component in nx.strongly_connected_components(self._directed):
-            if len(component) > 1 or self._directed.has_edge(*list(component) * 2):
-                start = min(component, key=order.__getitem__)
-                edges = nx.find_cycle(self._directed.subgraph(component), start)
-                found.append([edge[0] for edge in edges] + [edges[0][0]])
+            start = min(component, key=order.__getitem__)
+            if len(component) > 1 or start in self.dependencies[start]:
+                found.append(self._shortest_cycle(start))
         return sorted(found, key=lambda cycle: order[cycle[0]])
+
+    def _shortest_cycle(self, start: str) -> list[str]:
+        came_from = {start: ""}
+        frontier = deque([start])
+        while frontier:
+            task = frontier.popleft()
+            for after in self.dependants[task]:
+                if after == start:
+                    path = [start, task]
+                    while path[-1] != start or len(path) == 1:
+                        path.append(came_from[path[-1]])
+                    return path[::-1]
+                if after not in came_from:
+                    came_from[after] = task
+                    frontier.append(after)
+        return [start, start]
 
     @cached_property
     def topological_order(self) -> list[str]:

@@ -118,7 +118,7 @@ class LandRequest(Message):
     changes: list[Change]
     at: int
     expected: str | None = None
-    """What the execution's head ref holds now (default `head`): a landing that lost a race is fenced by it."""
+    """What the execution's head ref holds now (default `head`): it fences a landing that lost a race."""
     stop_at_shared_file: bool = False
     """End the batch after a merge that joined two sides of one file, so that it can be verified alone."""
 

@@ -156,8 +156,7 @@ class Plan(Message):
         """Constraints that are checked and handed to the agent, but that nothing enforces yet."""
         named = {
             "constraints.apiRateLimit": self.constraints.api_rate_limit,
-            "constraints.resourceLimits": self.constraints.resource_limits
-            or task.constraints.resource_limits,
+            "constraints.resourceLimits": self.constraints.resource_limits or task.constraints.resource_limits,
             "constraints.budget": self.constraints.budget,
         }
         return [name for name, value in named.items() if value is not None]

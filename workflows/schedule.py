@@ -123,9 +123,7 @@ class Scheduler:
         heapq.heappush(self._heap, (*rank, task))
 
 
-def predict(
-    graph: TaskGraph, agents: int, durations: Mapping[str, float] | None = None, **fields: Any
-) -> list[Slot]:
+def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None = None, **fields: Any) -> list[Slot]:
     """The list schedule of `durations` (default: the estimates) on so many agents, in start order.
 
     `fields`: `priorities` and `files`, as for `Scheduler`.

@@ -133,9 +133,7 @@ def _check_task(index: int, task: dict[str, Any], noun: str, known: dict[str, in
         )
 
 
-def _check_dependencies(
-    index: int, task: dict[str, Any], noun: str, known: dict[str, int]
-) -> Iterator[Problem]:
+def _check_dependencies(index: int, task: dict[str, Any], noun: str, known: dict[str, int]) -> Iterator[Problem]:
     path, identifier = f"tasks[{index}].dependsOn", task.get("id")
     dependencies = task.get("dependsOn", [])
     if not isinstance(dependencies, list):

@@ -38,9 +38,7 @@ class CommandAgent:
         if code == EX_TEMPFAIL and events.question is not None:
             return events.question
         if code == EX_TEMPFAIL:
-            raise TaskFailed(
-                "QuestionMissing", "ended with 75 (question) and wrote no question to $EPW_EVENTS"
-            )
+            raise TaskFailed("QuestionMissing", "ended with 75 (question) and wrote no question to $EPW_EVENTS")
         if code != 0:
             raise TaskFailed("CommandFailed", f"the command {ended(code)}{last_output(work)}")
         return Completed()
@@ -124,7 +122,5 @@ def last_output(work: Work) -> str:
             tail = file.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""
-    printable = "".join(
-        character if character.isprintable() or character == "\n" else "�" for character in tail
-    )
+    printable = "".join(character if character.isprintable() or character == "\n" else "�" for character in tail)
     return f": {redacted(printable, work)}" if printable else ""

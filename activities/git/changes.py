@@ -25,9 +25,7 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     `lineNumbers`: first to last changed line, in the new file (in the old one where it is deleted);
     it and the counts are null for a binary file.
     """
-    listed = records(
-        git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path)
-    )
+    listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path))
     kinds: dict[str, str] = {}
     while listed and listed[0].startswith(":"):
         status, path = listed.pop(0).rsplit(" ", 1)[1], listed.pop(0)

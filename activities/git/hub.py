@@ -25,12 +25,17 @@ class Hub:
     @classmethod
     def of(cls, home: Path, name: str) -> Hub:
         """The hub of a workspace (by its real path), made where it does not exist."""
-        path = home / "hubs" / f"{slug(os.path.realpath(name))}.git"
+        path = cls.at(home, name).path
         if not (path / "HEAD").exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             git("init", "--quiet", "--bare", "--template=", str(path), cwd=path.parent)
-            (path / "info").mkdir(exist_ok=True)
+            git("config", "core.sharedRepository", "0600", git_dir=path)
         return cls(path)
+
+    @classmethod
+    def at(cls, home: Path, name: str) -> Hub:
+        """The hub of a workspace, whether it exists or not."""
+        return cls(home / "hubs" / f"{slug(os.path.realpath(name))}.git")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -109,9 +114,7 @@ class Hub:
         except GitError as error:
             raise Fenced(f"{ref} was moved by another run: {error.stderr}") from None
 
-    def commit(
-        self, tree: str, parents: Sequence[str], message: str, author: Workspace | None, at: int
-    ) -> str:
+    def commit(self, tree: str, parents: Sequence[str], message: str, author: Workspace | None, at: int) -> str:
         """A commit that depends on nothing but its arguments: made twice, it is the same one."""
         who = author.author if author else _EPW
         date = {"GIT_AUTHOR_DATE": f"@{at} +0000", "GIT_COMMITTER_DATE": f"@{at} +0000"}
@@ -147,9 +150,7 @@ _EPW = {f"GIT_{role}_{key}": "epw" for role in ("AUTHOR", "COMMITTER") for key i
 def trailers(execution_id: str, task_id: str, attempt: int | None) -> str:
     """The lines that say whose work a commit is; a merge commit belongs to no attempt."""
     named = {"Epw-Execution": execution_id, _TASK_TRAILER: task_id, "Epw-Attempt": attempt}
-    lines = [
-        f"{name}: {quote(str(value), safe=' /:@+,~')}\n" for name, value in named.items() if value is not None
-    ]
+    lines = [f"{name}: {quote(str(value), safe=' /:@+,~')}\n" for name, value in named.items() if value is not None]
     return "".join(lines)
 
 

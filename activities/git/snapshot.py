@@ -32,9 +32,7 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool)
     if head is not None and tree == hub.tree_of(head):
         return head
     parents = [head] if head is not None else []
-    base = hub.commit(
-        tree, parents, "epw: the workspace at the start, with uncommitted changes", workspace, at
-    )
+    base = hub.commit(tree, parents, "epw: the workspace at the start, with uncommitted changes", workspace, at)
     hub.update_ref(ref, base)
     return base
 

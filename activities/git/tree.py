@@ -49,9 +49,7 @@ class WorkTree:
         if (self.hub.path / "shallow").exists():
             shutil.copyfile(self.hub.path / "shallow", private / "shallow")
         shutil.copyfile(self.index, private / "index")
-        (private / "config").write_text(
-            _CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email)))
-        )
+        (private / "config").write_text(_CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email))))
 
     def write_tree(self, base: str) -> str:
         """The tree of all files as they are now, ignored ones left out; `base`: what was checked out."""
@@ -73,11 +71,7 @@ class WorkTree:
     def _new_gitlinks(self, base: str) -> list[str]:
         fields = records(self._git("diff-index", "--cached", "--raw", "-z", base))
         pairs = zip(fields[::2], fields[1::2], strict=True)
-        return [
-            path
-            for modes, path in pairs
-            if modes.split()[1] == _GITLINK and modes.split()[0] != f":{_GITLINK}"
-        ]
+        return [path for modes, path in pairs if modes.split()[1] == _GITLINK and modes.split()[0] != f":{_GITLINK}"]
 
     def _git(self, *arguments: str) -> bytes:
         return git(

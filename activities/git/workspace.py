@@ -58,9 +58,7 @@ class Workspace(Message):
             bare=bare == "true",
             author_name=settings.get("user.name", ["epw"])[-1],
             author_email=settings.get("user.email", ["epw@localhost"])[-1],
-            content_settings=[
-                f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings
-            ],
+            content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
             safe_directories=safe,
             excludes=_excludes(settings, Path(git_dir)),
         )
@@ -75,9 +73,7 @@ class Workspace(Message):
 
     def commit_of(self, ref: str) -> str:
         """The commit that a ref of the user's names."""
-        found = self.git(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1)
-        )
+        found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1))
         if not found:
             raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
         return text(found)
@@ -90,9 +86,7 @@ class Workspace(Message):
     def author(self) -> dict[str, str]:
         """The environment that makes commits the workspace user's."""
         names = {"NAME": self.author_name, "EMAIL": self.author_email}
-        return {
-            f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in names.items()
-        }
+        return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in names.items()}
 
     def _check_usable(self) -> None:
         if self.bare:

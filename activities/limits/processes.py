@@ -34,7 +34,7 @@ class ProcessTree:
         cls, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], output: Path, marker: str
     ) -> ProcessTree:
         """Start a command; its output and errors go to the file `output`, its input is empty."""
-        with open(output, "ab") as log:
+        with open(output, "ab", opener=_private) as log:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 cwd=cwd,
@@ -61,6 +61,10 @@ class ProcessTree:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def end_marked(marker: str) -> int:

@@ -1,0 +1,216 @@
+"""The full document of an execution: from its result, its `results` query, or its history; plus the hub."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    Replayer,
+    UnsandboxedWorkflowRunner,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from activities.execution import Execution
+from activities.git.changes import changed_paths, changes
+from activities.git.hub import Hub
+from settings import Settings
+from workflows.ending import ENDINGS, OF_TEMPORAL
+from workflows.errors import GitError, InvalidPlan, InvalidRequest, Problem
+from workflows.execute_parallel import ExecuteParallelWorkflow
+from workflows.messages import Page
+
+_QUERY_TIMEOUT = timedelta(seconds=3)
+_PAGE = 500
+_WAITS = ("question", "usageLimit", "rateLimit", "files", "resources", "host")
+_RECOVERY = {
+    "CommandFailed": ["correct `run` or what it needs, then run the plan again"],
+    "VerifyFailed": ["correct the task, or its `verify`, then run the plan again"],
+    "SetupFailed": ["run `setup` by hand in a fresh clone; name what it needs in `env`, `passEnv` or `include`"],
+    "MergeConflict": ["add a dependency between the tasks, or let them declare `files`, then run the plan again"],
+    "QuestionUnanswered": ["answer in time, raise onQuestion.timeoutMinutes, or give a default"],
+    "WorkerLost": ["look at the worker's log; run the plan again"],
+    "DiskFull": ["free disk space, then run the plan again"],
+}
+
+
+async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """Section 8's document, whether the execution runs, has ended, or has no worker.
+
+    Raises `InvalidRequest` for an unknown id and `InvalidPlan` where the plan was refused.
+    """
+    described = await describe(handle)
+    document = await _compact(handle, described)
+    _complete(settings, document, described)
+    return document
+
+
+async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescription:
+    """What the server says of an execution; raises `InvalidRequest` where there is none of this id."""
+    try:
+        return await handle.describe(rpc_timeout=timedelta(seconds=10))
+    except RPCError as error:
+        if error.status.name == "NOT_FOUND":
+            raise InvalidRequest(f"no execution {handle.id}; `list` shows those there are") from None
+        raise
+
+
+async def _compact(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+    if described.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
+        document = await _result(handle)
+        if document["results"]:
+            return document
+    try:
+        first = await _query(handle, 0)
+        while len(first["results"]) < first["total"]:
+            first["results"] += (await _query(handle, len(first["results"])))["results"]
+        return {name: value for name, value in first.items() if name not in ("offset", "total")}
+    except (RPCError, WorkflowQueryFailedError):
+        # Nobody polls the queue: the state is a function of the history, so compute it here.
+        return await _replayed(handle, described)
+
+
+async def _query(handle: WorkflowHandle[Any, Any], offset: int) -> dict[str, Any]:
+    page = {"offset": offset, "limit": _PAGE}
+    found: dict[str, Any] = await handle.query("results", page, rpc_timeout=_QUERY_TIMEOUT)
+    return found
+
+
+async def _result(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = await handle.result()
+    except WorkflowFailureError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == InvalidPlan.__name__:
+            raise InvalidPlan([Problem("", line) for line in cause.message.splitlines()]) from None
+        if isinstance(cause, ApplicationError) and cause.details:
+            found: dict[str, Any] = cause.details[0]
+            return found
+        raise
+    return document
+
+
+class _Tap(Interceptor):
+    """Keeps the workflow object of a replay."""
+
+    def __init__(self) -> None:
+        self.seen: list[ExecuteParallelWorkflow] = []
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        seen = self.seen
+
+        class Inbound(WorkflowInboundInterceptor):
+            async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+                seen.append(workflow.instance())
+                return await super().execute_workflow(input)
+
+        return Inbound
+
+
+async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+    tap = _Tap()
+    replayer = Replayer(
+        workflows=[ExecuteParallelWorkflow],
+        data_converter=pydantic_data_converter,
+        interceptors=[tap],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    history = await handle.fetch_history()
+    await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    status = OF_TEMPORAL.get(described.status.name if described.status else "", "running")
+    if not tap.seen:
+        return {
+            "success": False,
+            "status": status,
+            "executionId": handle.id,
+            "results": [],
+            "conflicts": [],
+        } | {
+            "questions": [],
+            "metrics": None,
+            "delivery": None,
+        }
+    last = described.close_time or history.events[-1].event_time.ToDatetime().astimezone()
+    found = tap.seen[0].document(int(last.timestamp() * 1000))
+    found["results"] = tap.seen[0].rows(Page(limit=10_000))
+    if described.status == WorkflowExecutionStatus.TERMINATED:
+        found["status"] = status
+    return found
+
+
+def _complete(settings: Settings, document: dict[str, Any], described: WorkflowExecutionDescription) -> None:
+    """Add what the history does not hold: changes, hunks, files, recovery options."""
+    execution = Execution(settings.home, described.id, described.run_id)
+    document["runId"] = described.run_id
+    hub = _hub(execution)
+    for row in document["results"]:
+        _complete_row(row, hub)
+    for conflict in document["conflicts"]:
+        commit = next((row["commit"] for row in document["results"] if row["taskId"] == conflict["tasks"][0]), None)
+        conflict["hunks"] = execution.conflict(commit).get("hunks", [])
+    delivery = document["delivery"]
+    if delivery:
+        base, head = delivery["base"], delivery["head"]
+        delivery["files"] = changed_paths(hub, base, head) if hub and base and head else []
+
+
+def _complete_row(row: dict[str, Any], hub: Hub | None) -> None:
+    for name in (
+        "summary",
+        "startedAt",
+        "finishedAt",
+        "duration",
+        "usage",
+        "peakMemoryMB",
+        "cpuSeconds",
+        "sandbox",
+    ):
+        row.setdefault(name, None)
+    row["attempts"] = row.get("attempts", 0)
+    row["duration"] = row["duration"] or 0
+    row["usage"] = row["usage"] or {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}
+    waited = row.get("waitedMs", {})
+    row["waitedMs"] = {kind: waited.get(kind, 0) for kind in _WAITS}
+    row["changes"] = []
+    if hub is not None and row["commit"]:
+        try:
+            row["changes"] = changes(hub, hub.parent_of(row["commit"]), row["commit"])
+        except GitError:
+            row["changes"] = None
+    row["filesModified"] = [change["file"] for change in row["changes"] or []]
+    if row["error"]:
+        row["error"] |= {"context": row["taskId"], "recoveryOptions": _RECOVERY.get(row["error"]["type"], [])}
+
+
+def _hub(execution: Execution) -> Hub | None:
+    """The hub on this machine, null where the execution was prepared on another."""
+    prepared = (execution.path / "workspace.json").is_file()
+    name = execution.workspace().path if prepared else "no workspace"
+    hub = Hub.at(execution.home, name)
+    return hub if hub.path.is_dir() else None
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """The code of section 4 for an execution that has ended; 1 for one that was terminated."""
+    ending = ENDINGS.get(document["status"])
+    return ending.exit_code if ending else 1
+
+
+def local_time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000).strftime("%H:%M:%S")

@@ -1,0 +1,196 @@
+"""`run`, `start`, `watch`: an execution from its plan to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.git.command import MIN_VERSION, version
+from activities.git.workspace import Workspace
+from commands.documents import describe, exit_code, full_document
+from commands.plan_file import read_plan_file
+from commands.session import INTERRUPTED, JSON_OPTION, print_json, printable, run_command, run_connected
+from commands.show import show_result
+from commands.watching import watch
+from service.connection import Connection, connected
+from service.keeper import kept_worker
+from settings import Settings
+from workflows.errors import InvalidRequest, Unavailable
+from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
+from workflows.plan import Plan
+from workflows.validate import read_plan
+
+IdOption = Annotated[str | None, typer.Option("--id", help="The execution's id (default: made from the plan's name).")]
+
+
+def run(
+    plan: Annotated[str | None, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="Go on with an execution.")] = None,
+    execution_id: IdOption = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run a plan to its end, with a worker of its own."""
+
+    async def command(settings: Settings) -> int:
+        if (plan is None) == (resume is None):
+            raise InvalidRequest("give a plan file, or --resume ID")
+        document = None
+        if plan is not None:
+            document = read_plan_file(plan)
+            check_runnable(read_plan(document))
+        log = sys.stderr if as_json else sys.stdout
+        async with connected(settings) as connection, interruptible() as interrupted:
+            if connection.web_ui:
+                print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
+            async with kept_worker(settings) as worker:
+                if document is not None:
+                    handle = await start_execution(connection, document, execution_id)
+                else:
+                    handle = connection.client.get_workflow_handle(resume or "")
+                    await describe(handle)
+                print(f"execution: {printable(handle.id)}", file=log, flush=True)
+                watching = asyncio.ensure_future(watch(connection, handle, log))
+                await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
+                if not watching.done():
+                    watching.cancel()
+                    if worker.done():
+                        worker.result()
+                    print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
+                    return INTERRUPTED
+                watching.result()
+                result = await full_document(settings, handle)
+        print_json(result) if as_json else show_result(result)
+        return exit_code(result)
+
+    run_command(command, as_json=as_json)
+
+
+def start(
+    plan: Annotated[str, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")],
+    execution_id: IdOption = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Start a plan and print the execution's id; a worker elsewhere (`up`, worker.py) does the work."""
+
+    async def command(settings: Settings) -> int:
+        document = read_plan_file(plan)
+        checked = read_plan(document)
+        if checked.workspace is None or Path(checked.workspace).exists():
+            check_runnable(checked)
+        async with connected(settings) as connection:
+            handle = await start_execution(connection, document, execution_id)
+            if connection.is_embedded and not await _has_worker(connection):
+                print(
+                    f"no worker yet: `epw up` or `epw run --resume {handle.id}` does the work",
+                    file=sys.stderr,
+                )
+        print_json({"executionId": handle.id}) if as_json else print(handle.id)
+        return 0
+
+    run_command(command, as_json=as_json)
+
+
+def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Follow an execution in plain lines until it ends; exit code as `run`."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
+        await describe(handle)
+        await watch(connection, handle)
+        result = await full_document(settings, handle)
+        show_result(result)
+        return exit_code(result)
+
+    run_connected(command)
+
+
+def check_runnable(plan: Plan) -> None:
+    """What can be said before anything starts: git and bash are there, the workspace can be used."""
+    needs_git = plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks)
+    found = version()
+    if needs_git and (found is None or found < MIN_VERSION):
+        wanted = ".".join(map(str, MIN_VERSION))
+        raise Unavailable(f"git {wanted} or newer is needed, found {'.'.join(map(str, found)) if found else 'none'}")
+    if plan.workspace is not None:
+        workspace = Workspace.read(plan.workspace)
+        if plan.base is not None:
+            workspace.commit_of(plan.base)
+
+
+async def start_execution(
+    connection: Connection, document: dict[str, Any], execution_id: str | None
+) -> WorkflowHandle[Any, Any]:
+    """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
+    plan = read_plan(document)
+    chosen = execution_id or new_id(plan.name)
+    summary = f"{plan.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
+    lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
+    try:
+        return await connection.client.start_workflow(
+            WORKFLOW_TYPE,
+            document,
+            id=chosen,
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=summary[:200],
+            static_details="\n".join(lines),
+        )
+    except WorkflowAlreadyStartedError:
+        message = f"an execution {chosen} exists already: `run --resume {chosen}`, `watch {chosen}`, or another --id"
+        raise InvalidRequest(message) from None
+
+
+def new_id(name: str | None) -> str:
+    """A readable id that no other execution has."""
+    words = re.sub(r"[^a-z0-9]+", "-", (name or "run").lower()).strip("-")[:40] or "run"
+    return f"{words}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+async def _has_worker(connection: Connection) -> bool:
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+
+    request = DescribeTaskQueueRequest(
+        namespace=connection.client.namespace,
+        task_queue=TaskQueue(name=TASK_QUEUE),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    described = await connection.client.workflow_service.describe_task_queue(request)
+    recent = datetime.now().timestamp() - 65
+    return any(poller.last_access_time.seconds > recent for poller in described.pollers)
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[asyncio.Future[None]]:
+    """A future that Ctrl-C or SIGTERM completes, so that the command can stop in order."""
+    loop = asyncio.get_running_loop()
+    interrupted: asyncio.Future[None] = loop.create_future()
+
+    def interrupt() -> None:
+        if interrupted.done():
+            os._exit(INTERRUPTED)
+        interrupted.set_result(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield interrupted
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,109 @@
+"""Documents for people: tables and lines, by rich; everything of unknown origin escaped."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from commands.session import printable
+
+
+def console() -> Console:
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+
+
+def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
+    """A table of plain cells; null is shown as –."""
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text("–" if cell is None else printable(str(cell)).replace("\n", " ")) for cell in row))
+    console().print(shown)
+
+
+def show_result(document: dict[str, Any]) -> None:
+    """An execution for a person: its tasks, conflicts, metrics and what was delivered."""
+    rows = [
+        [
+            row["taskId"],
+            row["status"] + (" (simulated)" if row.get("simulated") else ""),
+            row["landed"],
+            row["attempts"],
+            seconds(row["duration"]),
+            len(row["filesModified"]),
+            _error(row),
+        ]
+        for row in document["results"]
+    ]
+    columns = ["task", "status", "landed", "attempts", "time", "files", "error"]
+    table(f"{printable(document['executionId'])}: {document['status']}", columns, rows)
+    out = console()
+    for question in document["questions"]:
+        if question["answer"] is None:
+            text = f"question {question['id']} ({question['taskId']}): {question['text']}"
+            out.print(Text(printable(text)))
+    for conflict in document["conflicts"]:
+        ended = f"{conflict['resolution'] or 'advice'} by {conflict['decidedBy'] or 'nobody'}"
+        passed = f", not available yet: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
+        text = f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']} ({ended}{passed})"
+        out.print(Text(printable(text)))
+    if document["metrics"]:
+        show_metrics(document["metrics"])
+    ignored = sorted({name for row in document["results"] for name in row.get("notEnforced", [])})
+    if ignored:
+        out.print(f"not enforced yet: {', '.join(ignored)}")
+    if document.get("error"):
+        out.print(Text(printable(f"{document['error']['type']}: {document['error']['message']}")))
+    _show_delivery(document["delivery"], document["status"])
+
+
+def show_metrics(metrics: dict[str, Any]) -> None:
+    """The numbers in one line each."""
+    out = console()
+    out.print(
+        f"{metrics['totalTasks']} tasks: {metrics['parallelTasks']} parallel, {metrics['sequentialTasks']} sequential;"
+        f" {metrics['batches']} batches; {metrics['agentsUsed']} of {metrics['agentCount']} agents used,"
+        f" at most {metrics['peakConcurrency']} at once"
+    )
+    out.print(
+        f"{seconds(metrics['totalDuration'])} instead of {seconds(metrics['sequentialDuration'])}:"
+        f" speedup {number(metrics['actualSpeedup'])} (estimated {number(metrics['estimatedSpeedup'])}),"
+        f" efficiency {number(metrics['efficiency'])} of the list schedule"
+    )
+    out.print(
+        f"{metrics['failureCount']} failed, {metrics['retryCount']} retried, {metrics['conflictCount']} conflicts;"
+        f" critical path {' → '.join(metrics['criticalPath'][:12])}",
+        markup=False,
+    )
+
+
+def _show_delivery(delivery: dict[str, Any] | None, status: str) -> None:
+    out = console()
+    if delivery is None:
+        return
+    if delivery.get("refusedBecause"):
+        out.print(Text(printable(f"not delivered: {delivery['refusedBecause']}")))
+    elif delivery["branch"]:
+        out.print(Text(f"delivered: branch {delivery['branch']}, {len(delivery.get('files', []))} files"))
+    elif status != "running":
+        out.print(f"nothing delivered (deliver: {delivery['mode']})")
+    for command in delivery.get("finishWith", []):
+        out.print(Text(f"finish with: {command}"))
+
+
+def seconds(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _error(row: dict[str, Any]) -> str:
+    error = row["error"]
+    return f"{error['type']}: {error['message']}"[:160] if error else ""

@@ -1,0 +1,75 @@
+"""The connection to Temporal: its own environment configuration, else the embedded server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from service.embedded import embedded
+from settings import Settings
+from workflows.errors import Unavailable
+
+_CONNECT_SECONDS = 8.0
+_SEARCH_ATTRIBUTES = {
+    "EpwStatus": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwStrategy": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwWaiting": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwFailedTasks": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    client: Client
+    web_ui: str | None
+    """Address of the Web UI; null where the server is not ours to know."""
+    is_embedded: bool
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connection]:
+    """A client of the configured server or of the embedded one; raises `Unavailable` within seconds."""
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except Exception as error:
+        raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
+    if config.get("target_host"):
+        yield Connection(await _connect(**config), None, is_embedded=False)
+        return
+    async with embedded(settings) as server:
+        config["target_host"] = server.address
+        yield Connection(await _connect(**config), server.web_ui, is_embedded=True)
+
+
+async def _connect(**config: object) -> Client:
+    connecting = Client.connect(**config, data_converter=pydantic_data_converter)  # type: ignore[arg-type]
+    try:
+        return await asyncio.wait_for(connecting, _CONNECT_SECONDS)
+    except (TimeoutError, RuntimeError, RPCError) as error:
+        why = str(error).splitlines()[0] if str(error) else "no answer"
+        raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
+
+
+async def knows_search_attributes(client: Client) -> bool:
+    """Whether the namespace has our search attributes, registering them where that is allowed."""
+    missing = set(_SEARCH_ATTRIBUTES)
+    try:
+        request = ListSearchAttributesRequest(namespace=client.namespace)
+        listed = await client.operator_service.list_search_attributes(request)
+        missing -= set(listed.custom_attributes)
+        if missing:
+            wanted = {name: _SEARCH_ATTRIBUTES[name] for name in sorted(missing)}
+            add = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+            await client.operator_service.add_search_attributes(add)
+    except RPCError:
+        return not missing
+    return True

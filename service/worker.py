@@ -1,0 +1,94 @@
+"""A worker: it polls the application's queue and the queue of its host, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.agents.backends import BACKENDS
+from activities.agents.base import Agent
+from activities.deliver import Deliverer
+from activities.execution import write_atomically
+from activities.land import Lander
+from activities.plans import StartEvent
+from activities.prepare import Preparer
+from activities.roll_back import RollBacker
+from activities.run_task import TaskRunner
+from activities.verify import Verifier
+from service.connection import knows_search_attributes
+from service.recovery import keep_recovering
+from workflows.execute_parallel import ExecuteParallelWorkflow
+from workflows.messages import TASK_QUEUE
+from workflows.naming import slug
+
+_MOST_ACTIVITIES = 1200
+_GRACE = timedelta(seconds=5)
+_log = logging.getLogger(__name__)
+
+
+def workers(
+    client: Client,
+    home: Path,
+    *,
+    queue: str = TASK_QUEUE,
+    agents: Mapping[str, Agent] = BACKENDS,
+    grace: timedelta = _GRACE,
+) -> list[Worker]:
+    """The workers of this process: one for the shared queue, one for what is bound to this host."""
+    host_queue = f"{queue}@{host_name(home)}"
+    plans = StartEvent()
+    activities: list[Callable[..., Any]] = [
+        Preparer(home, plans, host_queue, lambda: knows_search_attributes(client)).prepare,
+        TaskRunner(home, plans, agents).run_task,
+        Lander(home).land,
+        Verifier(home, plans).verify,
+        Deliverer(home).deliver,
+        RollBacker(home).roll_back,
+    ]
+    return [
+        Worker(
+            client,
+            task_queue=name,
+            workflows=workflows,
+            activities=activities,
+            max_concurrent_activities=_MOST_ACTIVITIES,
+            # After a worker's death the next step would wait 10 s for its sticky queue.
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+            # Cancellations come with heartbeats: the default throttle would keep them for 24 s.
+            max_heartbeat_throttle_interval=timedelta(milliseconds=300),
+            default_heartbeat_throttle_interval=timedelta(milliseconds=300),
+            graceful_shutdown_timeout=grace,
+        )
+        for name, workflows in ((queue, [ExecuteParallelWorkflow]), (host_queue, []))
+    ]
+
+
+async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
+    recovering = asyncio.create_task(keep_recovering(client, home))
+    try:
+        async with contextlib.AsyncExitStack() as running:
+            for worker in workers(client, home):
+                await running.enter_async_context(worker)
+            _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))
+            await stop.wait()
+    finally:
+        recovering.cancel()
+
+
+def host_name(home: Path) -> str:
+    """This machine and state directory: the hub and the attempts' directories are here and nowhere else."""
+    note = home / "host"
+    if not note.is_file():
+        write_atomically(note, f"{slug(socket.gethostname())[:30]}-{uuid.uuid4().hex[:8]}".encode())
+    return note.read_text()

@@ -1,0 +1,55 @@
+"""The command line: `python starter.py --help`, installed as `epw`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from commands.analysis import analyze_command
+from commands.control import answer, cancel, list_executions, pause, resume, status
+from commands.doctor import doctor
+from commands.executions import run, start, watch_command
+from commands.session import leave
+from commands.up import up
+
+app = typer.Typer(
+    name="epw",
+    help="Run coding agents in parallel, durably: a plan of tasks, merged and delivered.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "run": run,
+    "start": start,
+    "watch": watch_command,
+    "status": status,
+    "list": list_executions,
+    "answer": answer,
+    "pause": pause,
+    "resume": resume,
+    "cancel": cancel,
+    "analyze": analyze_command,
+    "doctor": doctor,
+    "up": up,
+}
+for name, command in _COMMANDS.items():
+    app.command(name)(command)
+
+
+def main() -> None:
+    """Run a command; its exit code is the contract's."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as ended:
+        # An exit code that is a text is a message, as Python's own SystemExit has it.
+        leave(ended.code if isinstance(ended.code, int) else int(bool(ended.code)))
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""A worker process: `python worker.py`. Any number of them may run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from service.connection import connected
+from service.worker import work
+from settings import Settings
+from workflows.errors import EpwError
+
+# Given by a command that keeps a worker: the worker goes when the command does, however that ends.
+KEPT = "--kept"
+
+
+async def serve(settings: Settings, *, kept: bool) -> None:
+    """Work until SIGTERM, SIGINT, or the end of the keeper; a second signal ends at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop_or_quit() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    def keeper_gone() -> None:
+        loop.remove_reader(sys.stdin)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop_or_quit)
+    if kept:
+        loop.add_reader(sys.stdin, keeper_gone)
+    async with connected(settings) as connection:
+        if not kept:
+            print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
+        await work(connection.client, settings.make_home(), stop)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))
+    except EpwError as error:
+        print(f"worker: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The SDK's threads can abort an interpreter that is shutting down (sdk-python issue 300).
+    os._exit(code)
