@@ -42,7 +42,8 @@ def _land(execution: Execution, request: LandRequest) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
     head, rows = request.head, []
     for change in request.changes:
-        row = _land_one(hub, execution, head, change, author, request.at)
+        land = _land_detached if request.detached else _land_one
+        row = land(hub, execution, head, change, author, request.at)
         head = row.head
         rows.append(row)
         if row.shared_with and request.stop_at_shared_file:
@@ -64,6 +65,17 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
     new = hub.commit(merged.tree, [head, change.commit], message, author, at)
     others = hub.tasks_that_touched(started_from, head, merged.joined) if merged.joined else []
     return Landing(task_id=change.task_id, head=new, shared_with=others)
+
+
+def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
+    """The change on a head that lacks some of what the change was made on, as a commit of its own."""
+    started_from = hub.parent_of(change.commit)
+    merged = merge(hub, *hub.siblings(started_from, head, change.commit))
+    if not merged.clean:
+        conflict = _conflict(hub, execution, merged, head, started_from, change)
+        return Landing(task_id=change.task_id, head=head, conflict=conflict)
+    message = f"{change.task_id}\n\n{trailers(execution.workflow_id, change.task_id, None)}"
+    return Landing(task_id=change.task_id, head=hub.commit(merged.tree, [head], message, author, at))
 
 
 def _conflict(

@@ -242,7 +242,8 @@ class Board:
 
     def _finish(self, task_id: str, status: str, now: int) -> None:
         self.scheduler.release_files(task_id)
-        self.tasks[task_id].finished_at = now
+        state = self.tasks[task_id]
+        state.finished_at = state.finished_at or now
         self._move(task_id, status, now=now)
 
     def _skip(self, task_id: str, because: str, now: int) -> None:

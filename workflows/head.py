@@ -143,7 +143,7 @@ class Head:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""
         while True:
             kept = [task_id for task_id, _ in self._landings if self._board.tasks[task_id].landed]
-            landed = await self._merge(kept, self._base, whole=True)
+            landed = await self._merge(kept, self._base, again=True)
             self._landings = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
             refused = [row for row in landed.rows if row.conflict is not None]
@@ -153,7 +153,7 @@ class Head:
             if not refused:
                 return
 
-    async def _merge(self, batch: list[str], onto: str, *, whole: bool = False) -> Landed:
+    async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
         self._compensations.register(Compensation(step="head", hub=self._hub, to=self._base))
         request = LandRequest(
             hub=self._hub,
@@ -161,7 +161,8 @@ class Head:
             expected=self._ref,
             changes=[Change(task_id=each, commit=self._board.tasks[each].commit or "") for each in batch],
             at=now() // 1000,
-            stop_at_shared_file=self._board.plan.verify is not None and not whole,
+            detached=again,
+            stop_at_shared_file=self._board.plan.verify is not None and not again,
         )
         landed: Landed = await self._start(LAND, request, f"land {', '.join(batch)}"[:200])
         self._ref = landed.head

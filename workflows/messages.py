@@ -119,6 +119,8 @@ class LandRequest(Message):
     at: int
     expected: str | None = None
     """What the execution's head ref holds now (default `head`): it fences a landing that lost a race."""
+    detached: bool = False
+    """Take each change alone, not the head that it started from: that one holds what is now left out."""
     stop_at_shared_file: bool = False
     """End the batch after a merge that joined two sides of one file, so that it can be verified alone."""
 

@@ -74,7 +74,7 @@ class Hub:
             "--no-verify",
             f"--force-with-lease={target}:{expected}",
             f"--receive-pack={_trusting(workspace)} -c core.hooksPath=/dev/null -c receive.autogc=false"
-            " -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false"
+            " -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c core.logAllRefUpdates=false"
             " -c core.alternateRefsCommand=true receive-pack",
             workspace.path,
             f"{source}:{target}",
@@ -128,6 +128,14 @@ class Hub:
         """The base of a change without a workspace."""
         tree = text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=self.path))
         return self.commit(tree, [], "epw: no workspace", None, 0)
+
+    def siblings(self, parent: str, ours: str, theirs: str) -> tuple[str, str]:
+        """Commits of two trees with a merge base of our choice (git 2.38 has no --merge-base); any tree-ish."""
+        base = self.commit(self.tree_of(parent), [], "base", None, 0)
+        return (
+            self.commit(self.tree_of(ours), [base], "ours", None, 0),
+            self.commit(self.tree_of(theirs), [base], "theirs", None, 0),
+        )
 
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""

@@ -88,9 +88,7 @@ def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
 
     Where both touched the same lines the end tree stands as it is.
     """
-    start = hub.commit(start_tree, [], "start", None, 0)
-    ours = hub.commit(hub.tree_of(base), [start], "base", None, 0)
-    theirs = hub.commit(end_tree, [start], "end", None, 0)
+    ours, theirs = hub.siblings(start_tree, base, end_tree)
     arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
     answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
     return answer[0] if len(answer) == 1 else end_tree

@@ -1,0 +1,53 @@
+"""Fixtures: one development server a run, a queue and a state directory a test."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from service.connection import knows_search_attributes
+from service.guardian import dynamic_flags
+from tests.support import Farm
+
+
+def _beside_python(name: str) -> str:
+    path = Path(sys.executable).parent / name
+    found = str(path) if path.exists() else shutil.which(name)
+    assert found, f"{name} is missing: make test installs it"
+    return found
+
+
+@pytest.fixture(scope="session")
+def temporal_binary() -> str:
+    return _beside_python("temporal")
+
+
+@pytest.fixture(scope="session")
+def time_skipping_binary() -> str:
+    return _beside_python("temporal-test-server")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
+    environment = await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=temporal_binary,
+        dev_server_log_level="never",
+        dev_server_extra_args=dynamic_flags(),
+    )
+    async with environment:
+        assert await knows_search_attributes(environment.client)
+        yield environment
+
+
+@pytest.fixture
+def farm(server: WorkflowEnvironment, tmp_path: Path) -> Farm:
+    return Farm(server.client, tmp_path / "home", f"queue-{uuid.uuid4().hex[:8]}")

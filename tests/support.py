@@ -1,0 +1,166 @@
+"""What tests share: real repositories, executions on a real server, and the invariants of every execution."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.agents.backends import BACKENDS
+from activities.agents.base import Agent
+from commands.documents import full_document
+from service.worker import workers
+from settings import Settings
+from workflows.graph import TaskGraph
+from workflows.messages import WORKFLOW_TYPE
+from workflows.plan import Plan
+from workflows.validate import read_plan
+
+
+def sh(directory: Path, *argv: str, **more: Any) -> str:
+    """Standard output of a command that must succeed."""
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+    done = subprocess.run(argv, cwd=directory, env=env, capture_output=True, text=True, check=False, **more)
+    assert done.returncode == 0, f"{argv}: {done.stderr}"
+    return done.stdout
+
+
+def make_repository(path: Path, files: Mapping[str, str] | None = None) -> Path:
+    """A git repository with one commit."""
+    path.mkdir(parents=True)
+    sh(path, "git", "init", "--quiet", "--initial-branch", "main")
+    sh(path, "git", "config", "user.name", "Ada")
+    sh(path, "git", "config", "user.email", "ada@example.org")
+    for name, text in (files or {"README.md": "hello\n"}).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(text)
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "first")
+    return path
+
+
+def fingerprint(repository: Path, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Content, mode and mtime of every file of a work tree, and content of git's own state but objects."""
+    found = {}
+    for root, _, files in os.walk(repository):
+        for name in files:
+            path = Path(root, name)
+            relative = str(path.relative_to(repository))
+            if relative.startswith((".git/objects/", *but)):
+                continue
+            content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            stat = path.lstat()
+            times = "" if relative.startswith(".git/") else f"{stat.st_mtime_ns}"
+            found[relative] = f"{hashlib.sha256(content).hexdigest()} {stat.st_mode:o} {times}"
+    return found
+
+
+def tasks(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tasks with a description each."""
+    return [{"description": f"do {row['id']}", **row} for row in rows]
+
+
+@dataclass
+class Farm:
+    """A client, a state directory and a task queue of a test's own."""
+
+    client: Client
+    home: Path
+    queue: str
+
+    @asynccontextmanager
+    async def working(self, agents: Mapping[str, Agent] = BACKENDS) -> AsyncIterator[None]:
+        """A worker while the block runs."""
+        async with AsyncExitStack() as running:
+            grace = timedelta(seconds=0)
+            for worker in workers(self.client, self.home, queue=self.queue, agents=agents, grace=grace):
+                await running.enter_async_context(worker)
+            yield
+
+    async def start(self, plan: dict[str, Any], **options: Any) -> WorkflowHandle[Any, Any]:
+        identifier = options.pop("id", f"test-{uuid.uuid4().hex[:12]}")
+        return await self.client.start_workflow(WORKFLOW_TYPE, plan, id=identifier, task_queue=self.queue, **options)
+
+    async def run(self, plan: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """The full document of an execution that ran to its end, its invariants checked."""
+        async with self.working():
+            handle = await self.start(plan, **options)
+            await ended(handle)
+            document = await self.document(handle)
+        check_invariants(read_plan(plan), document)
+        return document
+
+    async def document(self, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+        return await full_document(Settings(self.home), handle)
+
+
+async def ended(handle: WorkflowHandle[Any, Any], seconds: float = 60) -> BaseException | None:
+    """Wait for an execution's end; its failure's cause, if it failed."""
+    try:
+        await asyncio.wait_for(handle.result(), seconds)
+    except WorkflowFailureError as error:
+        return error.cause
+    return None
+
+
+async def failure_type(handle: WorkflowHandle[Any, Any]) -> str | None:
+    cause = await ended(handle)
+    return cause.type if isinstance(cause, ApplicationError) else None
+
+
+async def until(handle: WorkflowHandle[Any, Any], condition: Any, seconds: float = 30) -> dict[str, Any]:
+    """The first answer of the `progress` query for which the condition holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            progress = await handle.query("progress")
+            if condition(progress):
+                return progress
+            await asyncio.sleep(0.05)
+
+
+def status_of(progress: dict[str, Any]) -> dict[str, str]:
+    return {task["taskId"]: task["status"] for task in progress["tasks"]}
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {row["taskId"]: row["status"] for row in document["results"]}
+
+
+def check_invariants(plan: Plan, document: dict[str, Any]) -> None:
+    """I1 to I3 and I5 to I7 of an execution that has ended, from its document alone."""
+    rows = {row["taskId"]: row for row in document["results"]}
+    graph = TaskGraph.of_plan(plan)
+    assert list(rows) == graph.ids, "I3: every planned task once, in plan order"
+    terminal = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
+    assert all(row["status"] in terminal for row in rows.values()), "I3: a terminal status"
+    for before, after in graph.edges:
+        if rows[after]["attempts"]:
+            assert rows[before]["finishedAt"] <= rows[after]["startedAt"], f"I1: {after} before {before}"
+    metrics = document["metrics"]
+    assert metrics["peakConcurrency"] <= metrics["agentCount"], "I2"
+    assert metrics["totalTasks"] == len(rows)
+    assert metrics["parallelTasks"] + metrics["sequentialTasks"] == len(rows), "I6"
+    assert metrics["sequentialDuration"] == sum(row["duration"] for row in rows.values()), "I6"
+    if metrics["actualSpeedup"] is not None:
+        assert metrics["actualSpeedup"] <= metrics["agentCount"] + 0.05, "I6: speedup ≤ agents"
+    bad = [task for task, row in rows.items() if row["status"] in ("failed", "conflicted")]
+    if plan.strategy == "aggressive" and document["status"] in ("partial", "succeeded"):
+        after_bad = set(graph.descendants(bad))
+        assert {task for task, row in rows.items() if row["status"] == "skipped"} == after_bad, "I5"
+        if plan.workspace is not None:
+            assert all(row["landed"] == (row["status"] == "succeeded") for row in rows.values()), "I5"
+    delivery = document["delivery"]
+    if delivery and delivery["branch"] and delivery["head"]:
+        landed = {file for row in rows.values() if row["landed"] for file in row["filesModified"]}
+        assert set(delivery["files"]) <= landed, "I7"
