@@ -1,0 +1,166 @@
+"""The list scheduler against the seed's numbers and, for any plan, against I1 to I6."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.board import TERMINAL, Board
+from workflows.globs import may_overlap
+from workflows.graph import TaskGraph
+from workflows.messages import Failure, TaskOutcome
+from workflows.metrics import metrics
+from workflows.schedule import Scheduler, batches, makespan, predict
+from workflows.validate import read_plan
+
+CASES = json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())
+
+
+def graph_of(tasks: list[dict[str, Any]]) -> TaskGraph:
+    return TaskGraph(
+        {task["id"]: task.get("dependsOn", []) for task in tasks},
+        {task["id"]: task["estimatedMinutes"] for task in tasks},
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_the_seed_s_numbers(case: dict[str, Any]) -> None:
+    graph = graph_of(case["tasks"])
+    assert graph.critical_minutes == case["criticalPathMinutes"]
+    assert sum(graph.minutes.values()) == case["totalMinutes"]
+    for agents, expected in case["listSchedule"].items():
+        assert makespan(predict(graph, int(agents))) == expected, f"on {agents} agents"
+
+
+def test_priority_goes_before_the_longest_path_and_ties_by_plan_order() -> None:
+    graph = graph_of([{"id": name, "estimatedMinutes": minutes} for name, minutes in (("a", 1), ("b", 9), ("c", 1))])
+    order = [slot.task_id for slot in predict(graph, 1, priorities={"c": 1})]
+    assert order == ["c", "b", "a"]
+
+
+def test_free_agents_take_turns() -> None:
+    graph = graph_of([{"id": str(n), "estimatedMinutes": 1} for n in range(6)])
+    assert [slot.agent for slot in predict(graph, 3)] == [1, 2, 3, 1, 2, 3]
+
+
+def test_tasks_that_share_files_do_not_run_at_once() -> None:
+    graph = graph_of([{"id": name, "estimatedMinutes": 5} for name in "abc"])
+    slots = {slot.task_id: slot for slot in predict(graph, 3, files={"a": ["src/**"], "b": ["src/x.py"], "c": ["doc"]})}
+    assert slots["b"].start >= slots["a"].end
+    assert slots["c"].start == 0
+
+
+def test_fewer_agents_leave_when_their_task_ends_and_more_come_at_once() -> None:
+    scheduler = Scheduler(graph_of([{"id": str(n), "estimatedMinutes": 1} for n in range(8)]), 3)
+    running = [scheduler.next_start() for _ in range(3)]
+    scheduler.set_max_agents(1)
+    for start in running[:2]:
+        assert start is not None
+        scheduler.release_agent(start[0])
+        assert scheduler.next_start() is None
+    assert running[2] is not None
+    scheduler.release_agent(running[2][0])
+    assert scheduler.next_start() is not None
+    assert scheduler.next_start() is None
+    scheduler.set_max_agents(2)
+    assert scheduler.next_start() is not None
+    assert scheduler.next_start() is None
+
+
+def test_a_chain_and_a_wide_plan_of_ten_thousand() -> None:
+    chain = TaskGraph({str(n): [str(n - 1)] if n else [] for n in range(10_000)}, {str(n): 1.0 for n in range(10_000)})
+    assert makespan(predict(chain, 4)) == 10_000
+    assert len(chain.critical_path) == 10_000
+    wide = TaskGraph({str(n): [] for n in range(10_000)}, {str(n): 1.0 for n in range(10_000)})
+    assert makespan(predict(wide, 100)) == 100
+
+
+def test_no_batch_is_wider_than_the_agents_and_no_dependency_is_lost() -> None:
+    graph = graph_of(CASES[5]["tasks"])
+    cut = batches(graph, 3)
+    assert [len(batch) for batch in cut] == [3, 3, 3, 1, 1]
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> dict[str, Any]:
+    count = draw(st.integers(1, 14))
+    files = st.lists(st.sampled_from(["a", "b/**", "b/c", "*.py", "d/x.py"]), max_size=2)
+    return {
+        "maxAgents": draw(st.integers(1, 5)),
+        "strategy": draw(st.sampled_from(["conservative", "aggressive"])),
+        "tasks": [
+            {
+                "id": f"t{n}",
+                "description": "work",
+                "run": "true",
+                "estimatedMinutes": draw(st.integers(1, 20)),
+                "priority": draw(st.integers(-1, 1)),
+                "files": draw(files),
+                "dependsOn": [f"t{d}" for d in range(n) if draw(st.integers(0, 3)) == 0],
+            }
+            for n in range(count)
+        ],
+    }
+
+
+@given(plans(), st.randoms(use_true_random=False))
+def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: Any) -> None:
+    """Drives the board as the workflow does, with agents that end, fail and ask in any order."""
+    plan = read_plan(document)
+    board, clock, running = Board(plan), 0, list[tuple[int, str]]()
+    started: dict[str, int] = {}
+    files = {task.id: task.files for task in plan.tasks}
+    while not board.finished:
+        for start in board.starts(clock):
+            for before in board.graph.dependencies[start.task_id]:
+                assert board.tasks[before].status == "succeeded", "I1"
+            for _, other in running:
+                assert not any(may_overlap(a, b) for a in files[start.task_id] for b in files[other]), "files"
+            started.setdefault(start.task_id, clock)
+            heapq.heappush(running, (clock + random.randint(1, 20), start.task_id))
+            assert len(running) <= plan.max_agents, "I2"
+            assert len({board.tasks[task].agent_id for _, task in running}) == len(running), "one task an agent"
+        board.observe(clock)
+        if board.stopping:
+            for _, task in running:
+                board.cancelled(task, None, clock)
+            board.stop(clock)
+            break
+        waiting = [task for task, state in board.tasks.items() if state.waiting_for == "question"]
+        if waiting and (not running or random.random() < 0.5):
+            clock += 1
+            board.answered(waiting[0], "yes", clock)
+            continue
+        ready = board.with_status("ready")
+        assert running, f"nothing runs, and {ready} could"
+        clock, task = heapq.heappop(running)
+        began = max(started[task], board.tasks[task].since)
+        fate = random.random()
+        kind = "completed" if fate < 0.7 else "failed" if fate < 0.85 else "question"
+        outcome = TaskOutcome.model_validate({"kind": kind, "durationMs": clock - began})
+        if kind == "completed":
+            board.completed(task, outcome, clock)
+        elif kind == "failed":
+            board.attempt_failed(task, Failure(type="X", message="x"), outcome, clock)
+        else:
+            board.asked(task, outcome, clock)
+    states = board.tasks.values()
+    assert all(state.status in TERMINAL for state in states), "I3"
+    assert sum(board.counts.values()) == len(board.tasks), "I3: counted once"
+    bad = board.with_status("failed", "conflicted")
+    if plan.strategy == "aggressive":
+        assert board.with_status("skipped") == [
+            task for task in board.graph.descendants(bad) if board.tasks[task].status == "skipped"
+        ], "I5"
+        assert set(board.with_status("skipped")) == set(board.graph.descendants(bad)), "I5"
+    found = metrics(board, clock, 0)
+    assert found["peakConcurrency"] <= plan.max_agents, "I2"
+    assert found["sequentialDuration"] == sum(state.duration_ms for state in states), "I6"
+    if found["actualSpeedup"] is not None and not board.idle_ms:
+        assert found["actualSpeedup"] <= plan.max_agents + 1e-6, "I6"
