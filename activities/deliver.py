@@ -43,7 +43,7 @@ def _deliver(execution: Execution, request: DeliverRequest) -> Delivery:
         if holds and not ours:
             continue
         execution.keep_delivered_branch(branch)
-        refused = None if ours else hub.push(workspace, request.head, reference, "")
+        refused = None if ours else hub.hand_over(workspace, request.head, reference)
         if refused is None:
             return Delivery(mode="branch", base=request.base, head=request.head, branch=branch)
         break

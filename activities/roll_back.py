@@ -38,9 +38,9 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
     reference = f"refs/heads/{branch}"
     holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
     if holds == step.head:
-        refused = hub.push(workspace, "", reference, holds)
+        refused = hub.take_back(workspace, holds, reference)
         if refused is not None:
-            raise GitError(["push", reference], 1, refused)
+            raise GitError(["update-ref", "-d", reference], 1, refused)
 
 
 _STEPS = {"head": _reset_head, "branch": _remove_branch}

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from workflows.errors import GitError
 
@@ -28,41 +29,34 @@ _SEALED = (
 )
 
 
+class Place(TypedDict, total=False):
+    """Where a git command works; nothing of it is taken from the environment."""
+
+    git_dir: Path
+    work_tree: Path
+    index: Path
+    cwd: Path
+
+
 def git(
     *arguments: str,
-    git_dir: Path | None = None,
-    work_tree: Path | None = None,
-    index: Path | None = None,
     config: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
-    cwd: Path | None = None,
+    **place: Unpack[Place],
 ) -> bytes:
     """Standard output of `git ARGUMENTS`; raises `GitError` for an exit code not in `codes`."""
-    return run_git(
-        *arguments,
-        git_dir=git_dir,
-        work_tree=work_tree,
-        index=index,
-        config=config,
-        environment=environment,
-        stdin=stdin,
-        codes=codes,
-        cwd=cwd,
-    ).stdout
+    return run_git(*arguments, config=config, environment=environment, stdin=stdin, codes=codes, **place).stdout
 
 
 def run_git(
     *arguments: str,
-    git_dir: Path | None = None,
-    work_tree: Path | None = None,
-    index: Path | None = None,
     config: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
-    cwd: Path | None = None,
+    **place: Unpack[Place],
 ) -> subprocess.CompletedProcess[bytes]:
     """As `git`, with the exit code."""
     argv = ["git"]
@@ -70,11 +64,11 @@ def run_git(
         argv += ["-c", setting]
     done = subprocess.run(
         [*argv, *arguments],
-        env=_environment(git_dir, work_tree, index, environment),
+        env=_environment(place) | dict(environment or {}),
         input=b"" if stdin is None else stdin,
         capture_output=True,
         check=False,
-        cwd=work_tree or git_dir or cwd,
+        cwd=place.get("work_tree") or place.get("git_dir") or place.get("cwd"),
     )
     if done.returncode not in codes:
         raise GitError(list(arguments), done.returncode, done.stderr.decode(errors="replace"))
@@ -100,9 +94,7 @@ def version() -> tuple[int, ...] | None:
     return tuple(int(part) for part in words[2].split(".")[:2] if part.isdigit())
 
 
-def _environment(
-    git_dir: Path | None, work_tree: Path | None, index: Path | None, more: Mapping[str, str] | None
-) -> dict[str, str]:
+def _environment(place: Place) -> dict[str, str]:
     # Built from nothing: a GIT_* variable or a HOME of the caller would bring configuration along.
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -115,7 +107,5 @@ def _environment(
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
-    for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
-        if path is not None:
-            env[name] = str(path)
-    return env | dict(more or {})
+    named = {"GIT_DIR": "git_dir", "GIT_WORK_TREE": "work_tree", "GIT_INDEX_FILE": "index"}
+    return env | {name: str(place[key]) for name, key in named.items() if key in place}  # type: ignore[literal-required]

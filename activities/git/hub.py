@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,30 +63,37 @@ class Hub:
             config=["fetch.fsckObjects=false"],
         )
 
-    def push(self, workspace: Workspace, source: str, target: str, expected: str) -> str | None:
-        """Set one ref in the user's repository, if it still holds `expected` (empty: is not there).
+    def hand_over(self, workspace: Workspace, commit: str, ref: str) -> str | None:
+        """Copy a commit into the user's repository and name it by a new ref: objects and that ref, nothing else.
 
-        None, or why the user's repository refused. No hook of the user's runs.
+        None, or why the user's repository refused. None of their hooks runs, and no reflog is begun.
         """
-        done = run_git(
-            "push",
-            "--porcelain",
+        fetched = self._in_repository_of(
+            workspace,
+            "fetch",
             "--quiet",
-            "--no-verify",
-            f"--force-with-lease={target}:{expected}",
-            f"--receive-pack={_trusting(workspace)} -c core.hooksPath=/dev/null -c receive.autogc=false"
-            " -c gc.auto=0 -c maintenance.auto=false -c core.fsmonitor=false -c core.logAllRefUpdates=false"
-            " -c core.alternateRefsCommand=true receive-pack",
-            workspace.path,
-            f"{source}:{target}",
-            git_dir=self.path,
-            codes=(0, 1, 128),
+            "--no-tags",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            "--refmap=",
+            str(self.path),
+            commit,
         )
-        if done.returncode == 0:
-            return None
-        lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
-        told = [line.strip() for line in lines if line.startswith(("!", "error:", "fatal:", "remote:"))]
-        return "; ".join(told)[:600] or f"git push ended with {done.returncode}"
+        return fetched or self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)
+
+    def take_back(self, workspace: Workspace, commit: str, ref: str) -> str | None:
+        """Remove a ref that still is at `commit` from the user's repository; None, or why it refused."""
+        return self._in_repository_of(workspace, "update-ref", "-d", ref, commit)
+
+    def _in_repository_of(self, workspace: Workspace, *arguments: str) -> str | None:
+        config = ["core.logAllRefUpdates=false", "fetch.writeCommitGraph=false", "core.pager=cat"]
+        config += [f"safe.directory={each}" for each in workspace.safe_directories]
+        try:
+            git(*arguments, git_dir=Path(workspace.git_dir), config=config)
+        except GitError as error:
+            return error.stderr[-600:] or str(error)
+        return None
 
     def resolve(self, revision: str) -> str | None:
         """The commit of a ref or id; None where it is not here."""
@@ -163,6 +171,7 @@ def trailers(execution_id: str, task_id: str, attempt: int | None) -> str:
 
 
 def _trusting(workspace: Workspace) -> str:
-    """`git` for the user's side of a transfer, where our own `-c` does not reach."""
-    quoted = ("'" + each.replace("'", "'\\''") + "'" for each in workspace.safe_directories)
-    return "git " + " ".join(f"-c safe.directory={each}" for each in quoted)
+    """`git` for the user's side of a fetch, where our own `-c` does not reach."""
+    return shlex.join(
+        ["git", *(part for each in workspace.safe_directories for part in ("-c", f"safe.directory={each}"))]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from activities.git.command import run_git, text
 from activities.git.hub import Hub
@@ -20,7 +21,15 @@ _KINDS = {
     "CONFLICT (binary)": "binary",
     "CONFLICT (submodule": "binary",
 }
-_LINK, _EXECUTABLE = "120000", "100755"
+_LINK = "120000"
+
+
+class Stage(NamedTuple):
+    """A side of a conflicting file: 1 is the base, 2 ours, 3 theirs."""
+
+    mode: str
+    blob: str
+    number: str
 
 
 @dataclass
@@ -51,12 +60,12 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
     )
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     tree, rest = fields[0], fields[1:]
-    stages: dict[str, list[tuple[str, str]]] = {}
+    stages: dict[str, list[Stage]] = {}
     if done.returncode == 1:
         while rest and rest[0]:
             entry, path = rest.pop(0).split("\t", 1)
-            mode, blob, _ = entry.split(" ")
-            stages.setdefault(path, []).append((mode, blob))
+            mode, blob, stage = entry.split(" ")
+            stages.setdefault(path, []).append(Stage(mode, blob, stage))
     while rest and not rest[0]:
         rest.pop(0)
     result = Merge(tree, done.returncode == 0, paths=list(stages))
@@ -98,11 +107,13 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
     return found
 
 
-def _kind(message: str, stages: list[tuple[str, str]]) -> str:
+def _kind(message: str, stages: list[Stage]) -> str:
     kind = next((kind for start, kind in _KINDS.items() if message.startswith(start)), "lines")
-    modes = [mode for mode, _ in stages]
-    if kind in ("lines", "add-add", "mode", "binary") and _LINK in modes:
+    both_added = bool(stages) and all(stage.number != "1" for stage in stages)
+    if kind in ("modify-delete", "rename"):
+        return kind
+    if any(stage.mode == _LINK for stage in stages):
         return "symlink"
-    if kind == "add-add" and len(stages) == 2 and stages[0][1] == stages[1][1]:
+    if len(stages) > 1 and len({stage.blob for stage in stages if stage.number != "1"}) == 1:
         return "mode"
-    return kind
+    return "add-add" if kind == "lines" and both_added else kind

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from activities.git.command import git, records, text
+from activities.git.command import Place, git, records, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import InvalidPlan, Problem
@@ -38,11 +38,11 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool)
 
 
 def _tree(hub: Hub, workspace: Workspace, index: Path, excludes: Path) -> str:
-    place = {"git_dir": hub.path, "work_tree": Path(workspace.path), "index": index}
+    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
     config = [*workspace.content_settings, f"core.excludesFile={excludes}"]
     _start_index(hub, workspace, index)
-    git("add", "--all", "--", ":/", **place, config=config)  # type: ignore[arg-type]
-    return text(git("write-tree", **place))  # type: ignore[arg-type]
+    git("add", "--all", "--", ":/", **place, config=config)
+    return text(git("write-tree", **place))
 
 
 def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
@@ -56,6 +56,7 @@ def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
         return
     shutil.copyfile(theirs, index)
     # What is staged may be an object that only the user's repository has: hash those files anew.
-    staged = git("diff-index", "--cached", "--name-only", "-z", workspace.head, git_dir=hub.path, index=index)
+    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
+    staged = git("diff-index", "--cached", "--name-only", "-z", workspace.head, **place)
     if records(staged):
-        git("update-index", "--force-remove", "-z", "--stdin", git_dir=hub.path, index=index, stdin=staged)
+        git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=staged)
