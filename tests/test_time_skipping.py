@@ -1,0 +1,83 @@
+"""Back-off and question time-outs, on the time-skipping server: hours pass in milliseconds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from temporalio import activity
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from tests.support import Farm, ended, failure_type, statuses, tasks
+from workflows.execute_parallel import ExecuteParallelWorkflow
+from workflows.messages import PREPARE, RUN_TASK, Prepared, TaskOutcome, TaskRun
+
+ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$EPW_EVENTS"; exit 75"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def skipping(time_skipping_binary: str) -> AsyncIterator[WorkflowEnvironment]:
+    environment = await WorkflowEnvironment.start_time_skipping(
+        data_converter=pydantic_data_converter, test_server_existing_path=time_skipping_binary
+    )
+    async with environment:
+        yield environment
+
+
+async def test_an_unanswered_question_fails_its_task_after_days(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
+    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    plan = {"strategy": "aggressive", "onQuestion": {"timeoutMinutes": 2880}, "tasks": tasks({"id": "a", "run": ASK})}
+    before = await skipping.get_current_time()
+    async with farm.working():
+        handle = await farm.start(plan)
+        assert await failure_type(handle) == "ExecutionFailed"
+        document = await farm.document(handle)
+    assert (await skipping.get_current_time() - before).total_seconds() >= 2880 * 60
+    assert document["results"][0]["error"]["type"] == "QuestionUnanswered"
+    assert document["metrics"]["totalDuration"] < 60_000, "waiting for people is no running time"
+
+
+async def test_the_default_answers_in_lieu(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
+    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    plan = {"onQuestion": {"timeoutMinutes": 600, "default": "this one"}, "tasks": tasks({"id": "a", "run": ASK})}
+    document = await farm.run(plan)
+    assert statuses(document) == {"a": "succeeded"}
+    assert document["questions"][0]["answer"] == "this one"
+
+
+async def test_who_does_not_wait_gets_the_default_at_once(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
+    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    plan = {"onQuestion": {"wait": False, "default": "x"}, "tasks": tasks({"id": "a", "run": ASK})}
+    assert (await farm.run(plan))["success"]
+
+
+async def test_infrastructure_is_retried_with_back_off_and_not_counted(skipping: WorkflowEnvironment) -> None:
+    tries: list[int] = []
+
+    @activity.defn(name=PREPARE)
+    async def prepare() -> Prepared:
+        return Prepared(task_queue=queue)
+
+    @activity.defn(name=RUN_TASK)
+    async def run_task(run: TaskRun) -> TaskOutcome:
+        tries.append(activity.info().attempt)
+        if len(tries) < 9:
+            raise RuntimeError("the network is away")
+        return TaskOutcome(kind="completed", duration_ms=1)
+
+    queue = f"queue-{uuid.uuid4().hex}"
+    before = await skipping.get_current_time()
+    async with Worker(
+        skipping.client, task_queue=queue, workflows=[ExecuteParallelWorkflow], activities=[prepare, run_task]
+    ):
+        plan = {"tasks": tasks({"id": "a", "run": "true"})}
+        handle = await Farm(skipping.client, Path("/nonexistent"), queue).start(plan)
+        assert await ended(handle) is None
+        (row,) = (await handle.query("results"))["results"]
+    assert tries == list(range(1, 10))
+    assert row["attempts"] == 1
+    assert (await skipping.get_current_time() - before).total_seconds() > 20, "0.2 s, doubled each time"
