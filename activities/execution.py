@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from activities.git.workspace import Workspace
 from workflows.naming import execution_ref, slug
+
+_numbers = count()
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,7 @@ class Execution:
 
     def log(self, name: str) -> Path:
         """The file that takes what an agent or a command prints."""
-        logs = self.path / "logs"
-        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return logs / f"{name}.log"
+        return self.path / "logs" / f"{name}.log"
 
     def workspace(self) -> Workspace:
         """What `prepare` found out about the workspace."""
@@ -83,12 +83,17 @@ class Execution:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """A file that is there whole or not at all, readable by its owner only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(temporary, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +14,8 @@ from workflows.messages import AgentProgress
 
 # A cancellation arrives with a heartbeat's answer, so this bounds how late. 1,000 agents at 10 s cost
 # the server a quarter of a core, at 1 s more than one.
-_SHORTEST_SECONDS = 0.4
+_FIRST_SECONDS = 0.3
+_SHORTEST_SECONDS = 1.0
 _SECONDS_AN_AGENT = 0.01
 _MOST_FILES = 20
 
@@ -54,11 +54,11 @@ class Heartbeat:
     async def _beat(self) -> None:
         Heartbeat._beating += 1
         try:
+            # A task that ends at once needs none.
+            await asyncio.sleep(_FIRST_SECONDS)
             while True:
-                sent = time.monotonic()
                 activity.heartbeat(self._progress)
-                interval = max(_SHORTEST_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT)
-                await asyncio.sleep(max(0.0, sent + interval - time.monotonic()))
+                await asyncio.sleep(max(_SHORTEST_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT))
         finally:
             Heartbeat._beating -= 1
 

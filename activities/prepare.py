@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 
 from temporalio import activity
@@ -18,7 +20,7 @@ from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
 from activities.plans import PlanSource
 from workflows.errors import InvalidPlan, Problem
-from workflows.messages import PREPARE, Prepared
+from workflows.messages import PREPARE, Prepared, PrepareRequest
 from workflows.plan import Plan
 
 
@@ -32,16 +34,18 @@ class Preparer:
         self._search_attributes = search_attributes
 
     @activity.defn(name=PREPARE)
-    async def prepare(self) -> Prepared:
+    async def prepare(self, request: PrepareRequest) -> Prepared:
         """The base of the execution; raises `InvalidPlan`, not retried, for an unusable workspace."""
+        known = await self._search_attributes()
+        if request.has_commands or request.has_workspace:
+            await in_thread(_require_tools)
+        if not request.has_workspace:
+            # The first tasks will ask for the plan in a moment.
+            self._reading = asyncio.ensure_future(self._plans.of_current_execution())
+            return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
         info = activity.info()
         execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
-        known = await self._search_attributes()
-        if running.plan.workspace is None:
-            if any(task.run for task in running.plan.tasks):
-                _require_tools()
-            return Prepared(task_queue=info.task_queue, search_attributes=known)
         try:
             prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
         except InvalidPlan as error:
@@ -49,7 +53,6 @@ class Preparer:
         return prepared.model_copy(update={"search_attributes": known})
 
     def _snapshot(self, execution: Execution, plan: Plan) -> Prepared:
-        _require_tools()
         workspace = Workspace.read(plan.workspace or "")
         for index, name in enumerate(plan.include):
             if not (Path(workspace.path) / name).exists():
@@ -66,6 +69,7 @@ class Preparer:
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base)
 
 
+@cache
 def _require_tools() -> None:
     found = version()
     if found is None or found < MIN_VERSION:

@@ -81,7 +81,9 @@ class TaskRunner:
                     await in_thread(directory.save, int(started))
                     await in_thread(directory.remove)
                     raise
-                ending, commit, paths = await in_thread(_saved, directory, int(started), ending)
+                commit, paths = None, list[str]()
+                if uses_files:
+                    ending, commit, paths = await in_thread(_saved, directory, int(started), ending)
                 outcome = _outcome(ending, directory, commit).model_copy(
                     update={
                         "files_changed": len(paths),
@@ -93,7 +95,7 @@ class TaskRunner:
                     }
                 )
                 directory.keep_outcome(outcome)
-                if outcome.kind != "question":
+                if uses_files and outcome.kind != "question":
                     await in_thread(directory.remove)
         return outcome
 

@@ -12,7 +12,7 @@ from activities.agents.backends import BACKENDS
 from activities.git.command import MIN_VERSION, version
 from commands.session import JSON_OPTION, print_json, run_command
 from commands.show import table
-from service.connection import connected, knows_search_attributes
+from service.connection import SearchAttributes, connected
 from settings import Settings
 from workflows.errors import EpwError
 
@@ -58,7 +58,7 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
     try:
         async with connected(settings) as connection:
             kind = f"embedded, Web UI {connection.web_ui}" if connection.is_embedded else "configured"
-            known = await knows_search_attributes(connection.client)
+            known = await SearchAttributes(connection.client).known()
             return [
                 _check("Temporal server", True, kind),
                 _check("search attributes", True, "registered" if known else "not allowed here: done without"),

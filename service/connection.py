@@ -59,17 +59,29 @@ async def _connect(**config: object) -> Client:
         raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
 
 
-async def knows_search_attributes(client: Client) -> bool:
-    """Whether the namespace has our search attributes, registering them where that is allowed."""
-    missing = set(_SEARCH_ATTRIBUTES)
-    try:
-        request = ListSearchAttributesRequest(namespace=client.namespace)
-        listed = await client.operator_service.list_search_attributes(request)
-        missing -= set(listed.custom_attributes)
-        if missing:
-            wanted = {name: _SEARCH_ATTRIBUTES[name] for name in sorted(missing)}
-            add = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
-            await client.operator_service.add_search_attributes(add)
-    except RPCError:
-        return not missing
-    return True
+class SearchAttributes:
+    """Our search attributes in a namespace, asked for once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: bool | None = None
+
+    async def known(self) -> bool:
+        """Whether the namespace has them, registering them where that is allowed."""
+        if self._known is None:
+            self._known = await self._register()
+        return self._known
+
+    async def _register(self) -> bool:
+        namespace, operator = self._client.namespace, self._client.operator_service
+        missing = dict(_SEARCH_ATTRIBUTES)
+        try:
+            listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+            for name in listed.custom_attributes:
+                missing.pop(name, None)
+            if missing:
+                add = AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
+                await operator.add_search_attributes(add)
+        except RPCError:
+            return not missing
+        return True

@@ -72,7 +72,13 @@ def _start(folder: Path, binary: str, wanted: list[int]) -> tuple[subprocess.Pop
         argv += [part for value in _SEARCH_ATTRIBUTES for part in ("--search-attribute", value)]
         with open(log, "ab") as output:
             server = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=_die_with_parent
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Its heap is small, so it collects all the time: a tenth of its CPU, measured.
+                env={"GOGC": "400", **os.environ},
+                preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + _READY_SECONDS
         while server.poll() is None and time.monotonic() < deadline:

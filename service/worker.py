@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.agents.backends import BACKENDS
 from activities.agents.base import Agent
@@ -25,13 +25,14 @@ from activities.prepare import Preparer
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.verify import Verifier
-from service.connection import knows_search_attributes
+from service.connection import SearchAttributes
 from service.recovery import keep_recovering
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.messages import TASK_QUEUE
 from workflows.naming import slug
 
 _MOST_ACTIVITIES = 1200
+_MOST_EAGER = 50
 _GRACE = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def workers(
     host_queue = f"{queue}@{host_name(home)}"
     plans = StartEvent()
     activities: list[Callable[..., Any]] = [
-        Preparer(home, plans, host_queue, lambda: knows_search_attributes(client)).prepare,
+        Preparer(home, plans, host_queue, SearchAttributes(client).known).prepare,
         TaskRunner(home, plans, agents).run_task,
         Lander(home).land,
         Verifier(home, plans).verify,
@@ -60,8 +61,10 @@ def workers(
             client,
             task_queue=name,
             workflows=workflows,
+            workflow_runner=UnsandboxedWorkflowRunner(),
             activities=activities,
             max_concurrent_activities=_MOST_ACTIVITIES,
+            max_eager_activity_reservations_per_workflow_task=_MOST_EAGER,
             # After a worker's death the next step would wait 10 s for its sticky queue.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
             # Cancellations come with heartbeats: the default throttle would keep them for 24 s.

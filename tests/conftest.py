@@ -13,7 +13,7 @@ import pytest_asyncio
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from service.connection import knows_search_attributes
+from service.connection import SearchAttributes
 from service.guardian import dynamic_flags
 from tests.support import Farm
 
@@ -44,7 +44,7 @@ async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
         dev_server_extra_args=dynamic_flags(),
     )
     async with environment:
-        assert await knows_search_attributes(environment.client)
+        assert await SearchAttributes(environment.client).known()
         yield environment
 
 

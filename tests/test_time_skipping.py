@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 
 from tests.support import Farm, ended, failure_type, statuses, tasks
 from workflows.execute_parallel import ExecuteParallelWorkflow
-from workflows.messages import PREPARE, RUN_TASK, Prepared, TaskOutcome, TaskRun
+from workflows.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
 
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$EPW_EVENTS"; exit 75"""
 
@@ -59,7 +59,7 @@ async def test_infrastructure_is_retried_with_back_off_and_not_counted(skipping:
     tries: list[int] = []
 
     @activity.defn(name=PREPARE)
-    async def prepare() -> Prepared:
+    async def prepare(request: PrepareRequest) -> Prepared:
         return Prepared(task_queue=queue)
 
     @activity.defn(name=RUN_TASK)

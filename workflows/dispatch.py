@@ -22,6 +22,7 @@ from workflows.messages import (
     Failure,
     Landed,
     Prepared,
+    PrepareRequest,
     TaskOutcome,
     TaskRun,
     Verified,
@@ -76,6 +77,18 @@ def start(
         activity_id=activity_id,
         summary=summary,
     )
+
+
+async def prepare_locally(request: PrepareRequest, queue: str) -> Prepared:
+    """Prepare an execution without a workspace."""
+    prepared: Prepared = await workflow.execute_local_activity(
+        PREPARE,
+        request,
+        result_type=Prepared,
+        start_to_close_timeout=timedelta(seconds=30),
+        retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NOT_RETRIED),
+    )
+    return prepared.model_copy(update={"task_queue": queue})
 
 
 def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -> workflow.ActivityHandle[Any]:

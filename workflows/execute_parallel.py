@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         Nothing,
         Page,
         Prepared,
+        PrepareRequest,
         RollBackRequest,
         SetMaxAgents,
         read_message,
@@ -90,7 +91,7 @@ class ExecuteParallelWorkflow:
     async def _prepare(self) -> None:
         """Snapshot the workspace; from here on the execution's activities run where it is."""
         try:
-            self._prepared = await self._step(PREPARE, None, "snapshot the workspace")
+            self._prepared = await self._asked_to_prepare()
         except ActivityError as error:
             if dispatch.failure_of(error)[0].type != InvalidPlan.__name__:
                 raise
@@ -100,6 +101,16 @@ class ExecuteParallelWorkflow:
         self._attempts.hub, self._attempts.queue = self._prepared.hub, self._prepared.task_queue
         if self._prepared.hub is not None and self._prepared.base is not None:
             self._head.open(self._prepared.hub, self._prepared.base, self._prepared.task_queue)
+
+    async def _asked_to_prepare(self) -> Prepared:
+        plan = self._board.plan
+        commands = any(plan.agent_of(task) == "command" for task in plan.tasks)
+        request = PrepareRequest(has_workspace=plan.workspace is not None, has_commands=commands)
+        if not request.has_workspace:
+            # Nothing to wait for: within this workflow task, without a round trip through the server.
+            return await dispatch.prepare_locally(request, workflow.info().task_queue)
+        prepared: Prepared = await self._step(PREPARE, request, "snapshot the workspace")
+        return prepared
 
     async def _work(self) -> None:
         """Start, settle and land until every task has its terminal status."""

@@ -25,6 +25,13 @@ DELIVER = "deliver"
 ROLL_BACK = "roll_back"
 
 
+class PrepareRequest(Message):
+    """What to find out and make ready before the first task."""
+
+    has_workspace: bool = True
+    has_commands: bool = True
+
+
 class Prepared(Message):
     """What the execution works on. `hub` and `base` are null without a workspace."""
 

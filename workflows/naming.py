@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 # What `git check-ref-format` takes for one path component, narrowed to characters no shell touches.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
+@lru_cache(maxsize=16384)
 def slug(text: str) -> str:
     """A name of at most 49 characters from [a-z0-9-], different for different texts."""
     words = _UNSAFE.sub("-", text.lower()).strip("-")[:36].strip("-")

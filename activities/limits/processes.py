@@ -34,6 +34,7 @@ class ProcessTree:
         cls, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], output: Path, marker: str
     ) -> ProcessTree:
         """Start a command; its output and errors go to the file `output`, its input is empty."""
+        output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(output, "ab", opener=_private) as log:
             process = await asyncio.create_subprocess_exec(
                 *argv,

@@ -1,0 +1,60 @@
+"""A development server and a worker process for measurements: as `up` runs them, on a database file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowFailureError
+
+from commands.documents import full_document
+from commands.executions import new_id
+from service.connection import Connection, connected
+from service.keeper import kept_worker
+from settings import Settings
+from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
+
+
+@dataclass(frozen=True)
+class Bench:
+    connection: Connection
+    settings: Settings
+
+    async def run(self, plan: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """The document of an execution, and the seconds from asking for it to having its result."""
+        began = time.perf_counter()
+        handle = await self.connection.client.start_workflow(
+            WORKFLOW_TYPE, plan, id=new_id("bench"), task_queue=TASK_QUEUE
+        )
+        with contextlib.suppress(WorkflowFailureError):
+            await handle.result()
+        spent = time.perf_counter() - began
+        return await full_document(self.settings, handle), spent
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """An embedded server of its own in a temporary directory, and one worker process."""
+    with tempfile.TemporaryDirectory(prefix="epw-bench-") as folder:
+        settings = replace(Settings.from_environment(), home=Path(folder))
+        async with connected(settings) as connection, kept_worker(settings):
+            found = Bench(connection, settings)
+            # Warm: imports, pollers, caches.
+            await found.run({"agent": "simulated", "tasks": [{"id": "w", "description": "w", "simulate": {}}]})
+            yield found
+        await asyncio.sleep(0.5)
+
+
+def revision() -> str:
+    """The commit that was measured."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return f"{done.stdout.strip() or 'unknown'} · Python {sys.version.split()[0]}"
