@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.base import Agent, Completed, Work
 from activities.agents.command import ended, last_output, run_shell
@@ -56,7 +56,14 @@ class TaskRunner:
             outcome = await self._attempt(directory, running)
         if outcome.kind == "failed" and outcome.failure is not None:
             message = f"{outcome.failure.type}: {outcome.failure.message}"
-            raise ApplicationError(message, outcome, type="AgentFailed", non_retryable=True)
+            raise ApplicationError(
+                message,
+                outcome,
+                type="AgentFailed",
+                non_retryable=True,
+                # The SDK logs a stack trace for other categories; this is no fault of the worker's.
+                category=ApplicationErrorCategory.BENIGN,
+            )
         return outcome
 
     async def _attempt(self, directory: AttemptDirectory, running: Running) -> TaskOutcome:

@@ -79,6 +79,25 @@ def start(
     )
 
 
+async def step(name: str, message: Message, queue: str, strategy: Strategy, summary: str) -> Any:
+    """The result of one of the execution's own steps."""
+    result = await start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary)
+    # A step that completes in spite of a cancellation would swallow it.
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
+    return result
+
+
+async def uncancelled(handle: workflow.ActivityHandle[Any]) -> Any:
+    """The activity's result; a compensation goes on to its end whoever cancels."""
+    while True:
+        try:
+            return await asyncio.shield(handle)
+        except asyncio.CancelledError:
+            if handle.done():
+                raise
+
+
 async def prepare_locally(request: PrepareRequest, queue: str) -> Prepared:
     """Prepare an execution without a workspace."""
     prepared: Prepared = await workflow.execute_local_activity(

@@ -41,9 +41,9 @@ class Head:
         self._board = board
         self._compensations = compensations
         self._wake = wake
-        self._hub = ""
-        self._base = ""
-        self._queue = ""
+        self.hub = ""
+        self.base = ""
+        self.queue = ""
         self._ref = ""
         self._landings: list[tuple[str, str]] = []
         """Task and head after it, in landing order."""
@@ -52,7 +52,7 @@ class Head:
 
     def open(self, hub: str, base: str, queue: str) -> None:
         """Begin at the base."""
-        self._hub, self._base, self._queue = hub, base, queue
+        self.hub, self.base, self.queue = hub, base, queue
         self.commit = self._ref = base
 
     @property
@@ -75,7 +75,7 @@ class Head:
         while not (verified := await self._verify(self.commit or "", "final")).green:
             if self._board.undoes_all:
                 return verified.message
-            heads = [self._base, *(head for _, head in self._landings)]
+            heads = [self.base, *(head for _, head in self._landings)]
             blamed = await first_red(len(heads), partial(self._is_green, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
@@ -143,7 +143,7 @@ class Head:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""
         while True:
             kept = [task_id for task_id, _ in self._landings if self._board.tasks[task_id].landed]
-            landed = await self._merge(kept, self._base, again=True)
+            landed = await self._merge(kept, self.base, again=True)
             self._landings = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
             refused = [row for row in landed.rows if row.conflict is not None]
@@ -154,9 +154,9 @@ class Head:
                 return
 
     async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
-        self._compensations.register(Compensation(step="head", hub=self._hub, to=self._base))
+        self._compensations.register(Compensation(step="head", hub=self.hub, to=self.base))
         request = LandRequest(
-            hub=self._hub,
+            hub=self.hub,
             head=onto,
             expected=self._ref,
             changes=[Change(task_id=each, commit=self._board.tasks[each].commit or "") for each in batch],
@@ -172,7 +172,7 @@ class Head:
         return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green
 
     async def _verify(self, commit: str, label: str) -> Verified:
-        request = VerifyRequest(hub=self._hub, commit=commit, label=label)
+        request = VerifyRequest(hub=self.hub, commit=commit, label=label)
         self._verifying = self._start(VERIFY, request, f"verify {label}"[:200])
         try:
             verified: Verified = await self._verifying
@@ -182,7 +182,7 @@ class Head:
 
     def _start(self, name: str, request: Message, summary: str) -> workflow.ActivityHandle[Any]:
         retry = dispatch.retry_policy(self._board.strategy)
-        return dispatch.start(name, request, queue=self._queue, retry=retry, summary=summary)
+        return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)
 
 
 def _red(tasks: list[str], message: str) -> ConflictFound:

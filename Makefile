@@ -1,0 +1,39 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test lint perf soak histories clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## the main job on an embedded server and a real repository, in .demo/
+	@$(BIN)/python examples/demo/demo.py
+
+test: $(INSTALLED) lint ## everything that must pass
+	@$(BIN)/python -m tests.tools
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## formatting, lints, types
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+perf: $(INSTALLED) ## measurements beside asyncio, level barriers and bare Temporal; prints tables, writes JSON
+	$(BIN)/python -m benchmarks.makespan
+
+soak: $(INSTALLED) ## what takes longer than a build may
+	$(BIN)/python -m pytest -m slow
+
+histories: $(INSTALLED) ## record the histories that tests replay; only after a deliberate change of the workflow
+	$(BIN)/python -m tests.record_histories
+
+clean: ## what the targets above made
+	rm -rf $(VENV) .demo build *.egg-info benchmarks/out .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,93 @@
+"""Record the histories that test_replay.py replays: `make histories`, after a deliberate change only."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from service.connection import SearchAttributes
+from tests.support import Farm, ended, make_repository, status_of, tasks, until
+
+FOLDER = Path(__file__).parent / "histories"
+ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "ok?"}' > "$EPW_EVENTS"; exit 75"""
+
+
+def plans(repository: str) -> dict[str, dict[str, Any]]:
+    """By name: what each history shows."""
+    fail = {"id": "bad", "run": "exit 1"}
+    good = {"id": "good", "run": "echo 1 > good"}
+    child = {"id": "child", "run": "true", "dependsOn": ["bad"]}
+    return {
+        "branch_delivered": {
+            "workspace": repository,
+            "verify": "true",
+            "tasks": tasks(good, {"id": "b", "run": "echo 2 > b", "dependsOn": ["good"]}),
+        },
+        "conservative_rolled_back": {
+            "workspace": repository,
+            "tasks": tasks(good, {**fail, "dependsOn": ["good"]}, {"id": "slow", "run": "sleep 30"}),
+        },
+        "aggressive_partial": {"workspace": repository, "strategy": "aggressive", "tasks": tasks(fail, child, good)},
+        "conflict_skipped": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "tasks": tasks({"id": "a", "run": "echo A > f"}, {"id": "b", "run": "sleep 0.3; echo B > f"}),
+        },
+        "culprit_left_out": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "verify": "test ! -e bad",
+            "tasks": tasks(good, {"id": "red", "run": "echo 1 > bad"}),
+        },
+        "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
+        "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
+        "paused_and_resized": {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": "sleep 0.2"} for n in range(4)))},
+        "cancelled": {"workspace": repository, "tasks": tasks(good, {"id": "slow", "run": "sleep 30"})},
+        "simulated_wide": {
+            "agent": "simulated",
+            "strategy": "aggressive",
+            "maxAgents": 8,
+            "tasks": tasks(*({"id": str(n), "simulate": {"seconds": 0.01, "failRate": 0.2}} for n in range(40))),
+        },
+        "invalid": {"tasks": []},
+    }
+
+
+async def record(binary: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        repository = make_repository(Path(scratch, "repo"), {"f": "0\n"})
+        environment = await WorkflowEnvironment.start_local(
+            data_converter=pydantic_data_converter, dev_server_existing_path=binary, dev_server_log_level="never"
+        )
+        async with environment:
+            await SearchAttributes(environment.client).known()
+            farm = Farm(environment.client, Path(scratch, "home"), f"queue-{uuid.uuid4().hex[:8]}")
+            for name, plan in plans(str(repository)).items():
+                async with farm.working():
+                    handle = await farm.start(plan, id=f"recorded-{name}")
+                    if name == "question_answered":
+                        await until(handle, lambda now: status_of(now) == {"asks": "waiting"})
+                        await handle.execute_update("answer", {"questionId": "q1", "text": "yes"})
+                    if name == "paused_and_resized":
+                        await handle.execute_update("pause", {})
+                        await handle.execute_update("set_max_agents", {"maxAgents": 3})
+                        await handle.execute_update("resume", {})
+                    if name == "cancelled":
+                        await until(handle, lambda now: status_of(now)["slow"] == "running")
+                        await handle.cancel()
+                    await ended(handle)
+                    history = await handle.fetch_history()
+                text = history.to_json().replace(scratch, "/scratch")
+                (FOLDER / f"{name}.json").write_text(text + "\n")
+                print(f"{name}: {len(history.events)} events")
+
+
+if __name__ == "__main__":
+    asyncio.run(record(str(Path(sys.executable).parent / "temporal")))

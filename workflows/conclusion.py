@@ -1,0 +1,90 @@
+"""How an execution is concluded: verified, delivered, or undone (CONTRACT section 4)."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows import dispatch
+from workflows.board import Board
+from workflows.compensation import Compensations
+from workflows.head import Head
+from workflows.messages import DELIVER, ROLL_BACK, Compensation, DeliverRequest, Delivery, RollBackRequest
+from workflows.naming import branch_name
+
+
+class Conclusion:
+    """Decides the execution's `status` once every task has ended."""
+
+    def __init__(self, board: Board, head: Head, compensations: Compensations) -> None:
+        self.status = "running"
+        self.message: str | None = None
+        self.delivery: Delivery | None = None
+        self._board = board
+        self._head = head
+        self._compensations = compensations
+
+    async def reach(self) -> None:
+        """Verify and deliver the head, or undo it."""
+        board = self._board
+        if self._head.commit is None:
+            some = board.counts["succeeded"] and not board.strategy.stops_on_failure
+            self.status = "succeeded" if not board.failed else "partial" if some else "failed"
+            return
+        if board.failed and board.undoes_all:
+            await self._undo("rolled_back")
+            return
+        if board.plan.verify and self._any_landed:
+            red = await self._head.make_green()
+            if red is not None:
+                await self._undo("rolled_back" if board.undoes_all else "failed", f"verify is red: {red}")
+                return
+        if board.failed and not self._any_landed:
+            await self._undo("failed")
+            return
+        self.delivery = await self._deliver(self._head.commit)
+        refused = self.delivery.refused_because is not None
+        self.status = "undelivered" if refused else "partial" if board.failed else "succeeded"
+
+    async def give_up(self, error: BaseException) -> None:
+        """The execution was cancelled, or a step of it failed for good."""
+        if dispatch.is_cancelled(error):
+            await self._undo("cancelled")
+        else:
+            await self._undo("failed", dispatch.told(error))
+
+    @property
+    def _any_landed(self) -> bool:
+        return any(state.landed for state in self._board.tasks.values())
+
+    async def _deliver(self, commit: str) -> Delivery:
+        head, mode = self._head, self._board.plan.deliver or "branch"
+        if mode == "none":
+            return Delivery(mode=mode, base=head.base, head=commit)
+        branch = branch_name(workflow.info().workflow_id)
+        self._compensations.register(Compensation(step="branch", hub=head.hub, branch=branch, head=commit))
+        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch)
+        delivery: Delivery = await dispatch.step(
+            DELIVER, request, head.queue, self._board.strategy, f"deliver {branch}"
+        )
+        return delivery
+
+    async def _undo(self, status: str, message: str | None = None) -> None:
+        """Undo every step that was taken, newest first."""
+        head, steps = self._head, self._compensations.reversed()
+        self._board.undo_landings()
+        self.status, self.message = status, message
+        if head.commit is not None:
+            self.delivery = Delivery(mode=self._board.plan.deliver or "branch", base=head.base, head=head.base)
+        if not steps:
+            return
+        retry = dispatch.retry_policy(self._board.strategy)
+        request = RollBackRequest(steps=steps)
+        try:
+            started = dispatch.start(ROLL_BACK, request, queue=head.queue, retry=retry, summary="roll back")
+            await dispatch.uncancelled(started)
+        except ActivityError as error:
+            self.status, self.message = "rollback_failed", dispatch.told(error)
+            branches = [step.branch for step in steps if step.branch]
+            commands = [f"git -C {self._board.plan.workspace} branch -D {branch}" for branch in branches]
+            self.delivery = Delivery(mode="branch", base=head.base, finish_with=commands)
