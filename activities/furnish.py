@@ -11,6 +11,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import IO
 
 from activities.agents.base import Work
 from activities.agents.command import ended, last_output, run_shell
@@ -18,6 +19,8 @@ from activities.attempt import AttemptDirectory
 from activities.git.tree import WorkTree
 from activities.heartbeat import in_thread
 from workflows.errors import TaskFailed
+
+_LOCK_POLL_SECONDS = 0.05
 
 
 async def furnish(directory: AttemptDirectory, work: Work) -> None:
@@ -88,5 +91,15 @@ def _keep(work_tree: WorkTree, made: Path) -> None:
 @asynccontextmanager
 async def _locked(path: Path) -> AsyncIterator[None]:
     with open(path, "a") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        # Not in a thread: those who wait would leave none for the one who works.
+        while not _taken(lock):
+            await asyncio.sleep(_LOCK_POLL_SECONDS)
         yield
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -31,7 +31,9 @@ def show_result(document: dict[str, Any]) -> None:
     rows = [
         [
             row["taskId"],
-            row["status"] + (" (simulated)" if row.get("simulated") else ""),
+            row["status"]
+            + (f" ({row['waitingFor']})" if row.get("waitingFor") else "")
+            + (" (simulated)" if row.get("simulated") else ""),
             row["landed"],
             row["attempts"],
             seconds(row["duration"]),
@@ -52,7 +54,7 @@ def show_result(document: dict[str, Any]) -> None:
         passed = f", not available yet: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
         text = f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']} ({ended}{passed})"
         out.print(Text(printable(text)))
-    if document["metrics"]:
+    if document["metrics"] and document["status"] not in ("running", "paused"):
         show_metrics(document["metrics"])
     ignored = sorted({name for row in document["results"] for name in row.get("notEnforced", [])})
     if ignored:

@@ -118,7 +118,7 @@ def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -
         queue=queue,
         retry=retry_policy(strategy),
         activity_id=f"task-{run.task_id}",
-        summary=" ".join(description.split())[:120],
+        summary=f"{run.task_id} ({run.agent_id}, attempt {run.attempt}): {' '.join(description.split())}"[:200],
     )
 
 

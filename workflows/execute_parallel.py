@@ -259,7 +259,9 @@ class ExecuteParallelWorkflow:
         self._turn += 1
         # Building the details costs a pass over the tasks: seldom for a large plan.
         if last or self._turn % (1 + len(board.tasks) // 100) == 0 or self._questions.open:
-            text = report.details(board, status, self._head.conflicts, self._questions, self._conclusion.delivery)
+            text = report.details(
+                board, self._id, status, self._head.conflicts, self._questions, self._conclusion.delivery
+            )
             workflow.set_current_details(text)
 
     def _first_failure(self) -> str:

@@ -22,6 +22,7 @@ def row(state: TaskState, board: Board) -> dict[str, Any]:
         "taskId": state.task.id,
         "success": state.status == "succeeded",
         "status": state.status,
+        "waitingFor": state.waiting_for,
         "landed": state.landed,
         "attempts": state.attempt,
         "startedAt": state.started_at,
@@ -99,7 +100,12 @@ def document(
 
 
 def details(
-    board: Board, status: str, conflicts: list[Conflict], questions: Questions, delivery: Delivery | None
+    board: Board,
+    execution_id: str,
+    status: str,
+    conflicts: list[Conflict],
+    questions: Questions,
+    delivery: Delivery | None,
 ) -> str:
     """Markdown for the Web UI: the state, clear from it alone."""
     done = board.counts["succeeded"]
@@ -118,7 +124,7 @@ def details(
         lines.append(f"| {name} | {len(ids)} | {shown} |")
     for asked in questions.open:
         lines.append(f"\n**Question {asked.id}** ({_cell(asked.task_id)}): {_cell(asked.question.text)}")
-        lines.append(f"\nanswer with: `epw answer ID {asked.id} TEXT`")
+        lines.append(f"\nanswer with: `epw answer {_cell(execution_id)} {asked.id} TEXT`")
     for conflict in conflicts[:5]:
         told = _cell(conflict.found.description)
         lines.append(f"\n**Conflict {conflict.id}** {told} → {conflict.resolution or 'advice'}")

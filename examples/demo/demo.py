@@ -36,6 +36,7 @@ def make_repository(path: Path) -> None:
     path.mkdir(parents=True)
     (path / "shop.py").write_text(SHOP)
     (path / "prices.json").write_text('{"apple": 30, "pear": 45}')
+    (path / ".gitignore").write_text("__pycache__/\n")
     for argv in (
         ["init", "--quiet", "--initial-branch", "main"],
         ["config", "user.name", "Demo"],
