@@ -92,7 +92,7 @@ def _keep(work_tree: WorkTree, made: Path) -> None:
 async def _locked(path: Path) -> AsyncIterator[None]:
     with open(path, "a") as lock:
         # Not in a thread: those who wait would leave none for the one who works.
-        while not _taken(lock):
+        while not _taken(lock):  # noqa: ASYNC110 (other processes hold it too)
             await asyncio.sleep(_LOCK_POLL_SECONDS)
         yield
 
