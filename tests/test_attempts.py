@@ -97,15 +97,9 @@ async def test_success_is_the_check_not_the_agent_s_word(farm: Farm) -> None:
 
 async def test_the_attempt_s_own_repository_is_clean_and_has_the_history(farm: Farm, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
-    plan = {
-        "workspace": str(repository),
-        "tasks": tasks(
-            {
-                "id": "a",
-                "run": 'test -z "$(git status --porcelain)"; git log --format=%an > log; git add log; git commit -qm own',
-            }
-        ),
-    }
+    clean = 'test -z "$(git status --porcelain)"'
+    run = f"{clean}; git log --format=%an > log; git add log; git commit -qm own"
+    plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": run})}
     document = await farm.run(plan)
     assert document["success"], document["results"]
     assert show(repository, document, "log") == "Ada\n"
