@@ -31,8 +31,11 @@ class AttemptDirectory:
     @property
     def key(self) -> str:
         """Unique by attempt, question round and try: a zombie's directory is never its successor's."""
-        fresh = f"{self.run.attempt}.{self.run.round}.{self.tries}"
-        return self.run.resume.directory if self.run.resume and self.tries == 1 else fresh
+        return self.run.resume.directory if self.run.resume and self.tries == 1 else self._own_key
+
+    @property
+    def _own_key(self) -> str:
+        return f"{self.run.attempt}.{self.run.round}.{self.tries}"
 
     @property
     def path(self) -> Path:
@@ -44,26 +47,24 @@ class AttemptDirectory:
 
     @property
     def marker(self) -> str:
-        return f"{self.execution.attempt_key(self.run.task_id)}/{self.run.attempt}"
+        return f"{self.execution.attempt_key(self.run.task_id)}/{self._own_key}"
 
     @property
     def work_tree(self) -> WorkTree:
         return WorkTree(self._hub, self.tree, self.path / "index", self.execution.excludes())
 
     @property
-    def _start(self) -> str:
-        """What was checked out: the head, or this attempt's own work where its directory was lost."""
-        saved = self.run.resume.commit if self.run.resume and self.tries > 1 else None
-        return saved or self.run.base or ""
+    def start(self) -> str:
+        """The commit that the directory was filled from."""
+        return (self.path / "start").read_text()
 
     @property
     def _hub(self) -> Hub:
         # Without a workspace the change is kept all the same, on an empty base.
-        return Hub(Path(self.run.hub)) if self.run.hub else Hub.of(self.execution.home, "no workspace")
+        return Hub(Path(self.run.hub)) if self.run.hub else Hub.without_workspace(self.execution.home)
 
-    @property
-    def _outcome_path(self) -> Path:
-        name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.json"
+    def _outcome_path(self, tries: int) -> Path:
+        name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{tries}.json"
         return self.execution.path / "outcomes" / name
 
     def work(self, running: Running, task: Task, report: Callable[[dict[str, Any]], None]) -> Work:
@@ -89,12 +90,12 @@ class AttemptDirectory:
 
     def outcome(self) -> TaskOutcome | None:
         """How this attempt ended, if an earlier try of the activity got that far."""
-        if not self._outcome_path.is_file():
-            return None
-        return TaskOutcome.model_validate_json(self._outcome_path.read_bytes())
+        earlier = (self._outcome_path(tries) for tries in range(self.tries - 1, 0, -1))
+        found = next((path for path in earlier if path.is_file()), None)
+        return TaskOutcome.model_validate_json(found.read_bytes()) if found else None
 
     def keep_outcome(self, outcome: TaskOutcome) -> None:
-        write_atomically(self._outcome_path, outcome.model_dump_json().encode())
+        write_atomically(self._outcome_path(self.tries), outcome.model_dump_json().encode())
 
     def make(self) -> bool:
         """Fill the directory from the hub; False where it is the one that waited for an answer."""
@@ -103,15 +104,19 @@ class AttemptDirectory:
         self.remove()
         for folder in (self.tree, self.path / "home", self.path / "tmp"):
             folder.mkdir(mode=0o700, parents=True)
-        if self.run.base is not None:
-            self.work_tree.check_out(self._start)
+        saved = self.run.resume.commit if self.run.resume else None
+        # The tree that waited is lost: go on from what was saved of it.
+        start = saved or self.run.base
+        if start is not None:
+            write_atomically(self.path / "start", start.encode())
+            self.work_tree.check_out(start)
         return True
 
     def open_to_agent(self) -> None:
         """Give the filled directory its private `.git`, and note what `setup` and `include` changed."""
-        start_tree = self.work_tree.write_tree(self._start)
+        start_tree = self.work_tree.write_tree(self.start)
         write_atomically(self.path / "start-tree", start_tree.encode())
-        self.work_tree.add_private_repository(self._start, self.execution.workspace())
+        self.work_tree.add_private_repository(self.start, self.execution.workspace())
 
     def save(self, at: int) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed."""
@@ -122,15 +127,15 @@ class AttemptDirectory:
             base = hub.empty_commit()
         tree = self.work_tree.write_tree(base)
         recorded = self.path / "start-tree"
-        if recorded.is_file() and recorded.read_text() != hub.tree_of(self._start):
-            tree = carry_over(hub, recorded.read_text(), tree, self._start)
+        if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
+            tree = carry_over(hub, recorded.read_text(), tree, self.start)
         if tree == hub.tree_of(base):
             return None, []
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
         commit = hub.commit(tree, [base], message, author, at)
-        hub.update_ref(self.execution.task_ref(self.run.task_id, self.run.attempt), commit)
+        hub.update_ref(self.execution.ref("tasks", slug(self.run.task_id), self._own_key), commit)
         return commit, changed_paths(hub, base, commit)
 
     def saved(self, commit: str | None) -> Saved:

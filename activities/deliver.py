@@ -8,6 +8,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.execution import Execution
+from activities.frame import attended, current_execution
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
 from workflows.messages import DELIVER, DeliverRequest, Delivery
@@ -26,9 +27,10 @@ class Deliverer:
         Writes objects and that one ref, nothing else; doing it twice finds the branch of the first time.
         A refusal is an answer, with the commands that finish the job.
         """
-        info = activity.info()
-        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
-        delivered: Delivery = await in_thread(_deliver, execution, request)
+        execution = current_execution(self._home)
+        async with attended(self._home, execution.key + "/deliver"):
+            delivered: Delivery = await in_thread(_deliver, execution, request)
+            await in_thread(execution.remove_attempts)
         return delivered
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ class Execution:
 
     @property
     def key(self) -> str:
-        return f"{slug(self.workflow_id)}/{self.run_id[:8]}"
+        return f"{slug(self.workflow_id)}/{self.run_id}"
 
     @property
     def path(self) -> Path:
@@ -33,15 +34,15 @@ class Execution:
 
     def ref(self, *parts: str) -> str:
         """A ref of this execution in its hub."""
-        return execution_ref(self.workflow_id, self.run_id[:8], *parts)
-
-    def task_ref(self, task_id: str, attempt: int) -> str:
-        """Keeps the saved change of an attempt until `gc`."""
-        return self.ref("tasks", slug(task_id), str(attempt))
+        return execution_ref(self.workflow_id, self.run_id, *parts)
 
     def attempt_key(self, task_id: str) -> str:
         """The marker under which every process of a task of this execution runs."""
         return f"{self.key}/{slug(task_id)}"
+
+    def remove_attempts(self) -> None:
+        """Nothing of it runs any more: the directories of attempts that waited are of no use."""
+        shutil.rmtree(self.path / "attempts", ignore_errors=True)
 
     def log(self, name: str) -> Path:
         """The file that takes what an agent or a command prints."""

@@ -35,7 +35,7 @@ async def furnish(directory: AttemptDirectory, work: Work) -> None:
         return
     workspace = directory.execution.workspace()
     await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)
-    await _set_up(work, directory.work_tree, directory.execution.home / "setups", directory.execution.base())
+    await _set_up(work, directory)
     await in_thread(directory.open_to_agent)
 
 
@@ -43,7 +43,8 @@ def _copy_included(paths: list[str], workspace: Path, tree: Path) -> None:
     """Copy the plan's `include` paths (ignored by git) from the workspace, as they are now."""
     for name in paths:
         if os.path.lexists(workspace / name):
-            _copy_path(workspace / name, tree / name)
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy_path(workspace / name, tree / name, True)
 
 
 async def _run_setup(work: Work) -> None:
@@ -54,37 +55,56 @@ async def _run_setup(work: Work) -> None:
         raise TaskFailed("SetupFailed", f"setup {ended(code)}{last_output(work)}")
 
 
-async def _set_up(work: Work, work_tree: WorkTree, store: Path, base: str) -> None:
-    """Run `setup`, or copy what it made for this base before; one attempt runs it, others wait."""
+async def _set_up(work: Work, directory: AttemptDirectory) -> None:
+    """Run `setup`, or copy what it made before; one attempt runs it, others wait.
+
+    What it made is reused for every attempt of the same base where it made only new files, else for attempts
+    from the same commit: a changed file may since have changed by what has landed.
+    """
     if work.plan.setup is None:
         return
-    settings = json.dumps([base, work.plan.setup, work.plan.env], sort_keys=True)
-    made = store / hashlib.sha256(settings.encode()).hexdigest()[:32]
+    execution, tree = directory.execution, directory.work_tree
+    store = execution.home / "setups"
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with _locked(made.with_suffix(".lock")):
-        if made.is_dir():
-            await in_thread(_copy_path, made, work.tree)
-            return
-        await _run_setup(work)
-        await in_thread(_keep, work_tree, made)
+    of_base, of_start = (store / _name(work, commit) for commit in (execution.base(), directory.start))
+    async with _locked(of_base.with_suffix(".lock")):
+        if of_base.is_dir():
+            await in_thread(_copy_path, of_base, work.tree, False)
+        elif (changed := of_start.with_suffix(".changed")).is_dir():
+            await in_thread(_copy_path, changed, work.tree, True)
+        else:
+            await _run_setup(work)
+            new, modified = await in_thread(tree.not_as_checked_out)
+            kept = changed if modified else of_base
+            await in_thread(_keep, tree, [*new, *modified], kept)
 
 
-def _copy_path(source: Path, target: Path) -> None:
-    """Copy a file, link or directory, over what is there, with modes and times; links stay links."""
+def _name(work: Work, commit: str) -> str:
+    passed = {name: os.environ.get(name) for name in work.plan.pass_env}
+    seen = [commit, work.plan.setup, work.plan.env, work.task.env, passed, work.plan.include]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _copy_path(source: Path, target: Path, overwrite: bool) -> None:
+    """Copy a file, link or directory with modes and times; links stay links."""
     if source.is_dir() and not source.is_symlink():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    shutil.copy2(source, target, follow_symlinks=False)
+        target.mkdir(exist_ok=True)
+        for inner in source.iterdir():
+            _copy_path(inner, target / inner.name, overwrite)
+        shutil.copystat(source, target)
+    elif overwrite or not os.path.lexists(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _keep(work_tree: WorkTree, made: Path) -> None:
+def _keep(work_tree: WorkTree, names: list[str], made: Path) -> None:
     unfinished = made.with_suffix(".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    for name in work_tree.not_as_checked_out():
-        _copy_path(work_tree.path / name, unfinished / name)
+    for name in names:
+        (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+        _copy_path(work_tree.path / name, unfinished / name, True)
     unfinished.rename(made)
 
 

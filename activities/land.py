@@ -8,6 +8,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.execution import Execution
+from activities.frame import attended, current_execution
+from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import Merge, hunks, merge
 from activities.git.workspace import Workspace
@@ -16,7 +18,8 @@ from workflows.errors import Fenced
 from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
 
 _MOST_HUNKS = 100
-_MOST_PATHS = 20
+_MOST_PATHS = 10
+_MOST_CHARACTERS = 200
 
 
 class Lander:
@@ -29,10 +32,10 @@ class Lander:
 
         Raises `Fenced`, not retried, where another run of the execution has moved the head.
         """
-        info = activity.info()
-        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
+        execution = current_execution(self._home)
         try:
-            landed: Landed = await in_thread(_land, execution, request)
+            async with attended(self._home, execution.key + "/land"):
+                landed: Landed = await in_thread(_land, execution, request)
         except Fenced as error:
             raise ApplicationError(str(error), type=Fenced.__name__, non_retryable=True) from None
         return landed
@@ -82,15 +85,15 @@ def _conflict(
     hub: Hub, execution: Execution, merged: Merge, head: str, started_from: str, change: Change
 ) -> ConflictFound:
     others = hub.tasks_that_touched(started_from, head, merged.paths)
-    places = [place for path in merged.paths for place in hunks(hub, merged.tree, path)]
+    places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
     detail = {
         "hunks": places[:_MOST_HUNKS],
-        "messages": merged.messages,
+        "messages": [shown(message) for message in merged.messages],
         "head": head,
         "commit": change.commit,
     }
     execution.keep_conflict(change.commit, detail)
-    paths = merged.paths[:_MOST_PATHS]
+    paths = [shown(path)[:_MOST_CHARACTERS] for path in merged.paths[:_MOST_PATHS]]
     sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
     description = f"{sides} changed {', '.join(paths)} in ways that do not merge ({merged.kind})"
     return ConflictFound(

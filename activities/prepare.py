@@ -13,13 +13,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.execution import Execution
-from activities.git.command import MIN_VERSION, version
+from activities.frame import attended, current_execution
+from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
 from activities.plans import PlanSource
-from workflows.errors import InvalidPlan, Problem
+from workflows.errors import InvalidPlan, Problem, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest
 from workflows.plan import Plan
 
@@ -44,10 +45,10 @@ class Preparer:
             self._reading = asyncio.ensure_future(self._plans.of_current_execution())
             return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
-        info = activity.info()
-        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
+        execution = current_execution(self._home)
         try:
-            prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
+            async with attended(self._home, execution.key + "/prepare"):
+                prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
         except InvalidPlan as error:
             raise ApplicationError(str(error), type=InvalidPlan.__name__, non_retryable=True) from None
         return prepared.model_copy(update={"search_attributes": known})
@@ -71,10 +72,6 @@ class Preparer:
 
 @cache
 def _require_tools() -> None:
-    found = version()
-    if found is None or found < MIN_VERSION:
-        wanted = ".".join(map(str, MIN_VERSION))
-        message = f"git {wanted} or newer is needed, found {'.'.join(map(str, found)) if found else 'none'}"
-        raise ApplicationError(message, type="Unavailable")
+    require_git()
     if shutil.which("bash") is None:
-        raise ApplicationError("bash is needed by `run` and `verify`, and is not on PATH", type="Unavailable")
+        raise Unavailable("bash is needed by `run` and `verify`, and is not on PATH")

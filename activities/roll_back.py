@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.execution import Execution
+from activities.frame import attended, current_execution
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
 from workflows.errors import GitError
@@ -19,11 +22,19 @@ class RollBacker:
 
     @activity.defn(name=ROLL_BACK)
     async def roll_back(self, request: RollBackRequest) -> None:
-        """Undo each step; every task's commit stays reachable in the hub."""
-        info = activity.info()
-        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
-        for step in request.steps:
-            await in_thread(_STEPS[step.step], execution, step)
+        """Undo each step; every task's commit stays reachable in the hub.
+
+        An error carries, as its detail, the commands that finish by hand what is left.
+        """
+        execution = current_execution(self._home)
+        async with attended(self._home, execution.key + "/roll-back"):
+            for step in request.steps:
+                try:
+                    await in_thread(_STEPS[step.step], execution, step)
+                except (GitError, OSError) as error:
+                    commands = await in_thread(_by_hand, execution, step)
+                    raise ApplicationError(str(error), commands, type="RollbackFailed") from None
+            await in_thread(execution.remove_attempts)
 
 
 def _reset_head(execution: Execution, step: Compensation) -> None:
@@ -41,6 +52,14 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
         refused = hub.take_back(workspace, holds, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
+
+
+def _by_hand(execution: Execution, step: Compensation) -> list[str]:
+    if step.step == "head":
+        return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.ref("head"), step.to or ""])]
+    # Compare and swap here too: a branch that is not where we put it is not ours to delete.
+    reference = f"refs/heads/{execution.delivered_branch()}"
+    return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, step.head or ""])]
 
 
 _STEPS = {"head": _reset_head, "branch": _remove_branch}

@@ -14,12 +14,12 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.agents.base import Agent, Completed, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
-from activities.execution import Execution
+from activities.frame import attended, current_execution
 from activities.furnish import furnish
+from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.processes import end_marked
 from activities.plans import PlanSource, Running
-from activities.record import AttemptRecord
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
@@ -28,6 +28,7 @@ Ending = Completed | Question | TaskFailed
 
 _MOST_UNDECLARED = 10
 _SUMMARY_LIMIT = 500
+_MESSAGE_LIMIT = 1000
 
 
 class TaskRunner:
@@ -45,7 +46,7 @@ class TaskRunner:
         Raises an `ApplicationError` of type `AgentFailed` that carries the outcome where the agent failed.
         """
         info = activity.info()
-        execution = Execution(self._home, info.workflow_id or "", info.workflow_run_id or "")
+        execution = current_execution(self._home)
         directory = AttemptDirectory(execution, run, info.attempt)
         outcome = directory.outcome() if info.attempt > 1 else None
         if outcome is None:
@@ -77,24 +78,20 @@ class TaskRunner:
         )
         heartbeat = Heartbeat(progress)
         work = directory.work(running, task, heartbeat.report)
-        with AttemptRecord.kept(self._home, directory.marker):
-            async with heartbeat.beating():
+        waits = False
+        try:
+            async with attended(self._home, directory.marker, heartbeat):
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
                 except asyncio.CancelledError:
-                    if activity.is_worker_shutdown():
-                        # Handed over: Temporal gives the attempt to another worker at once.
-                        raise ApplicationError("the worker is shutting down", type="WorkerShutdown") from None
-                    await in_thread(directory.save, int(started))
-                    await in_thread(directory.remove)
+                    if uses_files and not activity.is_worker_shutdown():
+                        await in_thread(_saved, directory, int(started), TaskFailed("Cancelled", "stopped"), [])
                     raise
-                commit, paths = None, list[str]()
+                outcome = TaskOutcome(kind="completed")
                 if uses_files:
-                    ending, commit, paths = await in_thread(_saved, directory, int(started), ending)
-                outcome = _outcome(ending, directory, commit).model_copy(
+                    outcome = await in_thread(_saved, directory, int(started), ending, task.files)
+                outcome = _ended(outcome, ending, directory).model_copy(
                     update={
-                        "files_changed": len(paths),
-                        "undeclared": _undeclared(task.files, paths),
                         "started_at": int(started * 1000),
                         "duration_ms": round((time.perf_counter() - clock) * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
@@ -102,8 +99,10 @@ class TaskRunner:
                     }
                 )
                 directory.keep_outcome(outcome)
-                if uses_files and outcome.kind != "question":
-                    await in_thread(directory.remove)
+                waits = outcome.kind == "question"
+        finally:
+            if uses_files and not waits:
+                await in_thread(directory.remove)
         return outcome
 
 
@@ -122,27 +121,32 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
         return error
 
 
-def _saved(directory: AttemptDirectory, at: int, ending: Ending) -> tuple[Ending, str | None, list[str]]:
-    """The ending with its saved change; work that cannot be saved has failed and is not redone for ever."""
+def _saved(directory: AttemptDirectory, at: int, ending: Ending, files: list[str]) -> TaskOutcome:
+    """The saved change; work that cannot be saved has failed, and is not done again and again."""
     try:
-        return ending, *directory.save(at)
-    except (GitError, OSError) as error:
+        commit, paths = directory.save(at)
+    except (GitError, OSError, ValueError) as error:
         full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
-        return TaskFailed("DiskFull" if full else "SaveFailed", str(error)), None, []
+        failure = Failure(type="DiskFull" if full else "SaveFailed", message=str(error)[:_MESSAGE_LIMIT])
+        return TaskOutcome(kind="failed", failure=failure)
+    undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
+    return TaskOutcome(
+        kind="completed",
+        commit=commit,
+        files_changed=len(paths),
+        undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
+    )
 
 
-def _outcome(ending: Ending, directory: AttemptDirectory, commit: str | None) -> TaskOutcome:
-    if isinstance(ending, Question):
-        return TaskOutcome(kind="question", question=ending, saved=directory.saved(commit), commit=commit)
+def _ended(saved: TaskOutcome, ending: Ending, directory: AttemptDirectory) -> TaskOutcome:
+    """How the attempt ended, with its saved change."""
     if isinstance(ending, TaskFailed):
-        failure = Failure(type=ending.type, message=str(ending)[:1000])
-        return TaskOutcome(kind="failed", failure=failure, commit=commit)
+        failure = Failure(type=ending.type, message=str(ending)[:_MESSAGE_LIMIT])
+        return saved.model_copy(update={"kind": "failed", "failure": failure})
+    if saved.kind == "failed":
+        return saved
+    if isinstance(ending, Question):
+        update = {"kind": "question", "question": ending, "saved": directory.saved(saved.commit)}
+        return saved.model_copy(update=update)
     summary = ending.summary[:_SUMMARY_LIMIT] if ending.summary else None
-    return TaskOutcome(kind="completed", summary=summary, usage=ending.usage, commit=commit)
-
-
-def _undeclared(files: list[str], paths: list[str]) -> list[str]:
-    if not files:
-        return []
-    outside = [path for path in paths if not any(matches(pattern, path) for pattern in files)]
-    return outside[:_MOST_UNDECLARED]
+    return saved.model_copy(update={"summary": summary, "usage": ending.usage})

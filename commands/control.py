@@ -1,4 +1,4 @@
-"""`status`, `list`, and the messages to a running execution: `answer`, `pause`, `resume`, `cancel`, `agents`."""
+"""`status`, `list`, and the messages to a running execution: `answer`, `pause`, `resume`, `cancel`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -27,12 +27,13 @@ from temporalio.worker import (
 
 from activities.execution import Execution
 from activities.git.changes import changed_paths, changes
+from activities.git.command import shown
 from activities.git.hub import Hub
 from settings import Settings
 from workflows.ending import ENDINGS, OF_TEMPORAL
 from workflows.errors import GitError, InvalidPlan, InvalidRequest, Problem
 from workflows.execute_parallel import ExecuteParallelWorkflow
-from workflows.messages import Page
+from workflows.naming import slug
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _PAGE = 500
@@ -72,7 +73,7 @@ async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescrip
 async def _compact(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
     if described.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
         document = await _result(handle)
-        if document["results"]:
+        if not document.pop("truncated", False):
             return document
     try:
         first = await _query(handle, 0)
@@ -146,31 +147,31 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
             "metrics": None,
             "delivery": None,
         }
-    last = described.close_time or history.events[-1].event_time.ToDatetime().astimezone()
-    found = tap.seen[0].document(int(last.timestamp() * 1000))
-    found["results"] = tap.seen[0].rows(Page(limit=10_000))
-    if described.status == WorkflowExecutionStatus.TERMINATED:
-        found["status"] = status
-    return found
+    last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
+    return tap.seen[0].document(int(last.timestamp() * 1000))
 
 
 def _complete(settings: Settings, document: dict[str, Any], described: WorkflowExecutionDescription) -> None:
     """Add what the history does not hold: changes, hunks, files, recovery options."""
     execution = Execution(settings.home, described.id, described.run_id)
     document["runId"] = described.run_id
+    if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
+        # The workflow could not say so itself.
+        document["status"] = OF_TEMPORAL[described.status.name]
     hub = _hub(execution)
     for row in document["results"]:
-        _complete_row(row, hub)
+        _complete_row(row, execution, hub)
     for conflict in document["conflicts"]:
         commit = next((row["commit"] for row in document["results"] if row["taskId"] == conflict["tasks"][0]), None)
         conflict["hunks"] = execution.conflict(commit).get("hunks", [])
     delivery = document["delivery"]
     if delivery:
         base, head = delivery["base"], delivery["head"]
-        delivery["files"] = changed_paths(hub, base, head) if hub and base and head else []
+        paths = changed_paths(hub, base, head) if hub and base and head else []
+        delivery["files"] = [shown(path) for path in paths]
 
 
-def _complete_row(row: dict[str, Any], hub: Hub | None) -> None:
+def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) -> None:
     for name in (
         "summary",
         "startedAt",
@@ -188,6 +189,8 @@ def _complete_row(row: dict[str, Any], hub: Hub | None) -> None:
     waited = row.get("waitedMs", {})
     row["waitedMs"] = {kind: waited.get(kind, 0) for kind in _WAITS}
     row["changes"] = []
+    if hub is not None and row["commit"] is None and row["attempts"] and row["status"] != "succeeded":
+        row["commit"] = hub.newest_of(execution.ref("tasks", slug(row["taskId"])))
     if hub is not None and row["commit"]:
         try:
             row["changes"] = changes(hub, hub.parent_of(row["commit"]), row["commit"])
@@ -201,8 +204,9 @@ def _complete_row(row: dict[str, Any], hub: Hub | None) -> None:
 def _hub(execution: Execution) -> Hub | None:
     """The hub on this machine, null where the execution was prepared on another."""
     prepared = (execution.path / "workspace.json").is_file()
-    name = execution.workspace().path if prepared else "no workspace"
-    hub = Hub.at(execution.home, name)
+    if not prepared:
+        return Hub.without_workspace(execution.home) if execution.path.is_dir() else None
+    hub = Hub.at(execution.home, execution.workspace().path)
     return hub if hub.path.is_dir() else None
 
 
@@ -210,7 +214,3 @@ def exit_code(document: dict[str, Any]) -> int:
     """The code of section 4 for an execution that has ended; 1 for one that was terminated."""
     ending = ENDINGS.get(document["status"])
     return ending.exit_code if ending else 1
-
-
-def local_time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000).strftime("%H:%M:%S")

@@ -19,7 +19,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.git.command import MIN_VERSION, version
+from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from commands.documents import describe, exit_code, full_document
 from commands.plan_file import read_plan_file
@@ -29,7 +29,7 @@ from commands.watching import watch
 from service.connection import Connection, connected
 from service.keeper import kept_worker
 from settings import Settings
-from workflows.errors import InvalidRequest, Unavailable
+from workflows.errors import InvalidRequest
 from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
 from workflows.plan import Plan
 from workflows.validate import read_plan
@@ -120,11 +120,8 @@ def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")]) ->
 
 def check_runnable(plan: Plan) -> None:
     """What can be said before anything starts: git and bash are there, the workspace can be used."""
-    needs_git = plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks)
-    found = version()
-    if needs_git and (found is None or found < MIN_VERSION):
-        wanted = ".".join(map(str, MIN_VERSION))
-        raise Unavailable(f"git {wanted} or newer is needed, found {'.'.join(map(str, found)) if found else 'none'}")
+    if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
+        require_git()
     if plan.workspace is not None:
         workspace = Workspace.read(plan.workspace)
         if plan.base is not None:

@@ -36,6 +36,9 @@ def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool 
             print_json({"success": False, "error": _error_document(error)})
         print(f"epw: {printable(str(error))}", file=sys.stderr)
         code = error.exit_code
+    except RPCError as error:
+        print(f"epw: the Temporal server went away or refused: {printable(error.message)}", file=sys.stderr)
+        code = Unavailable.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
     leave(code)

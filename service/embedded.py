@@ -20,6 +20,7 @@ from settings import Settings
 from workflows.errors import Unavailable
 
 _START_SECONDS = 60.0
+_CLOCK_STEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,14 @@ async def _server(folder: Path, binary: str) -> Server:
         found = _running(folder / "server.json")
         if found is not None:
             return found
-        if guardian is None or (guardian.poll() is not None and _error(folder) is None):
+        if guardian is None:
             guardian = _start_guardian(folder, binary)
         elif guardian.poll() is not None:
-            raise Unavailable(_error(folder) or "the embedded server's guardian ended")
+            # Ended well: another process's guardian was first, and its server is about to be there.
+            if guardian.returncode != 0 and (error := _error(folder)):
+                raise Unavailable(error)
+            await asyncio.sleep(0.2)
+            guardian = None
         await asyncio.sleep(0.02)
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
@@ -83,7 +88,7 @@ def _running(note: Path) -> Server | None:
     content = _note(note)
     try:
         pid, created = content["guardian"]
-        if psutil.Process(pid).create_time() != created:
+        if abs(psutil.Process(pid).create_time() - created) > _CLOCK_STEP_SECONDS:
             return None
         return Server(str(content["address"]), str(content["webUI"]))
     except (KeyError, psutil.Error):

@@ -46,15 +46,15 @@ def main(folder: Path, binary: str) -> int:
         _end_stale(note)
         try:
             server, ports = _start(folder, binary, _wanted_ports(note))
+            _note(note, server, ports)
+            while not _lock(users):
+                if server.poll() is not None:
+                    server, ports = _start(folder, binary, ports)
+                    _note(note, server, ports)
+                time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
             _write(note, {"error": str(error)})
             return 1
-        _note(note, server, ports)
-        while not _lock(users):
-            if server.poll() is not None:
-                server, ports = _start(folder, binary, ports)
-                _note(note, server, ports)
-            time.sleep(_POLL_SECONDS)
         _end(server)
         _write(note, {"ports": ports})
         return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.limits.processes import end_marked
 from activities.record import AttemptRecord
@@ -33,7 +33,9 @@ async def recover(client: Client, home: Path) -> int:
         try:
             await handle.fail(ApplicationError("the worker of this attempt died", type="WorkerLost"))
         except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                _log.warning("a lost attempt could not be told of: %s", error)
+                continue
             # Another worker was faster, or the execution has ended.
-            _log.debug("a lost attempt was settled already: %s", error)
         path.unlink(missing_ok=True)
     return len(lost)

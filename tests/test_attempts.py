@@ -59,25 +59,30 @@ async def test_passed_values_do_not_show_in_errors(farm: Farm, monkeypatch: pyte
     assert "s3cret-value" not in history
 
 
-async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(farm: Farm, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("touch", "runs"), [("true", 1), ("echo from setup >> lock", 2)])
+async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
+    farm: Farm, tmp_path: Path, touch: str, runs: int
+) -> None:
+    """Where setup changes a tracked file, its result is not copied over what has landed since: it runs again."""
     repository = make_repository(tmp_path / "repo", {".gitignore": "deps/\n.env\n", "lock": "1\n"})
     (repository / ".env").write_text("KEY=1\n")
     plan = {
         "workspace": str(repository),
-        "setup": f"echo run >> {tmp_path}/count; mkdir deps; echo built > deps/lib; echo 2 > lock",
+        "setup": f"echo run >> {tmp_path}/count; mkdir deps; echo built > deps/lib; {touch}",
         "include": [".env"],
         "tasks": tasks(
-            *({"id": f"t{n}", "run": f"cat deps/lib .env lock > out{n}"} for n in range(3)),
-            {"id": "last", "run": "cat deps/lib out0 > out", "dependsOn": ["t0", "t1", "t2"]},
+            *({"id": f"t{n}", "run": f"cat deps/lib .env > out{n}"} for n in range(3)),
+            {"id": "locks", "run": "echo 2 > lock"},
+            {"id": "last", "run": "cat deps/lib lock > out", "dependsOn": ["t0", "t1", "t2", "locks"]},
         ),
     }
     document = await farm.run(plan)
     assert document["success"], document
-    assert (tmp_path / "count").read_text() == "run\n"
-    assert show(repository, document, "out0") == "built\nKEY=1\n2\n"
-    assert sorted(document["delivery"]["files"]) == ["out", "out0", "out1", "out2"], (
-        "what setup changed is not delivered"
-    )
+    assert (tmp_path / "count").read_text() == "run\n" * runs
+    assert show(repository, document, "out0") == "built\nKEY=1\n"
+    assert show(repository, document, "out").startswith("built\n2\n"), "what a dependency landed is there"
+    assert sorted(document["delivery"]["files"]) == ["lock", "out", "out0", "out1", "out2"]
+    assert show(repository, document, "lock") == "2\n", "what setup changed is not delivered"
 
 
 async def test_a_failing_setup_is_named(farm: Farm, tmp_path: Path) -> None:

@@ -256,7 +256,6 @@ def test_no_server_no_worker_and_unknown_ids_are_told_with_their_codes(up: Cli, 
         in alone("start", alone.plan({"tasks": tasks({"id": "a", "run": "true"})}), "--id", identifier, code=2).stderr
     )
     assert "cannot be read" in up("run", str(tmp_path / "none.json"), code=2).stderr
-    assert "UTF-8" not in up("analyze", up.plan({"tasks": tasks({"id": "a"})})).stderr
 
 
 def test_analyze_and_doctor(up: Cli) -> None:

@@ -13,18 +13,19 @@ from workflows import dispatch
 from workflows.board import Board, Start
 from workflows.clock import now
 from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
+from workflows.news import News
 from workflows.questions import Asked, Questions
 
 
 class Attempts:
-    """Runs the board's starts; `news` collects what has happened, for the workflow to take in order."""
+    """Runs the board's starts; what has happened to them goes to `news`."""
 
-    def __init__(self, board: Board, questions: Questions, hazard: Callable[[ConflictFound], Any]) -> None:
+    def __init__(self, board: Board, questions: Questions, news: News, hazard: Callable[[ConflictFound], Any]) -> None:
         self.hub: str | None = None
         self.queue = ""
-        self.news: list[Callable[[], None]] = []
         self._board = board
         self._questions = questions
+        self._news = news
         self._hazard = hazard
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
@@ -69,24 +70,22 @@ class Attempts:
         if timer := self._timers.pop(asked.id, None):
             timer.cancel()
         self._board.answered(asked.task_id, text, now())
-        self.wake()
-
-    def wake(self) -> None:
-        """Something changed: the workflow looks at the board again."""
-        self.news.append(lambda: None)
+        self._news.wake()
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
-        self.news.append(partial(self._settle, task_id, handle))
+        self._news.put(partial(self._settle, task_id, handle))
 
     def _settle(self, task_id: str, handle: Any) -> None:
         error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
         if error is None:
             self._succeeded(task_id, handle.result())
-        elif isinstance(error, asyncio.CancelledError) or dispatch.is_cancelled(error):
+            return
+        failure, outcome = dispatch.failure_of(error)
+        # While everything stops, a try that infrastructure ended is not its agent's failure.
+        if dispatch.is_cancelled(error) or (self._board.stopping and outcome is None):
             self._board.cancelled(task_id, None, now())
         else:
-            failure, outcome = dispatch.failure_of(error)
             self._board.attempt_failed(task_id, failure, outcome, now())
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
@@ -97,7 +96,7 @@ class Attempts:
                 self._ask(task_id, outcome, outcome.question)
             return
         if outcome.undeclared:
-            description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"
+            description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"[:500]
             found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
             self._hazard(found)
         self._board.completed(task_id, outcome, now())
@@ -114,7 +113,7 @@ class Attempts:
 
     async def _time_out(self, asked: Asked, seconds: float) -> None:
         await workflow.sleep(seconds)
-        self.news.append(partial(self._expire, asked))
+        self._news.put(partial(self._expire, asked))
 
     def _expire(self, asked: Asked) -> None:
         """Nobody will be waited for any longer: the default answers, or the task fails."""

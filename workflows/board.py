@@ -134,16 +134,15 @@ class Board:
             self.idle_ms += now - self._idle_since
             self._idle_since = None
 
-    def completed(self, task_id: str, outcome: TaskOutcome, now: int) -> bool:
-        """The agent succeeded; whether its change still has to land."""
+    def completed(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        """The agent succeeded; its change, if there is one, still has to land."""
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         if outcome.commit is None or self.plan.workspace is None:
             self.landed(task_id, now)
-            return False
+            return
         self.to_land.append(task_id)
         self._move(task_id, "waiting", "landing", now)
-        return True
 
     def landed(self, task_id: str, now: int) -> None:
         """The task's change is in the head: its dependants may start."""

@@ -64,27 +64,32 @@ class Conclusion:
         branch = branch_name(workflow.info().workflow_id)
         self._compensations.register(Compensation(step="branch", hub=head.hub, branch=branch, head=commit))
         request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch)
-        delivery: Delivery = await dispatch.step(
-            DELIVER, request, head.queue, self._board.strategy, f"deliver {branch}"
-        )
+        try:
+            delivery: Delivery = await dispatch.step(
+                DELIVER, request, head.queue, self._board.strategy, f"deliver {branch}"
+            )
+        except ActivityError as error:
+            if dispatch.is_cancelled(error):
+                raise
+            return Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
         return delivery
 
     async def _undo(self, status: str, message: str | None = None) -> None:
         """Undo every step that was taken, newest first."""
         head, steps = self._head, self._compensations.reversed()
         self._board.undo_landings()
-        self.status, self.message = status, message
         if head.commit is not None:
             self.delivery = Delivery(mode=self._board.plan.deliver or "branch", base=head.base, head=head.base)
-        if not steps:
-            return
-        retry = dispatch.retry_policy(self._board.strategy)
-        request = RollBackRequest(steps=steps)
         try:
-            started = dispatch.start(ROLL_BACK, request, queue=head.queue, retry=retry, summary="roll back")
-            await dispatch.uncancelled(started)
+            if steps:
+                await self._roll_back(RollBackRequest(steps=steps))
         except ActivityError as error:
-            self.status, self.message = "rollback_failed", dispatch.told(error)
-            branches = [step.branch for step in steps if step.branch]
-            commands = [f"git -C {self._board.plan.workspace} branch -D {branch}" for branch in branches]
+            status, message = "rollback_failed", dispatch.told(error)
+            commands = [str(command) for command in dispatch.details_of(error)]
             self.delivery = Delivery(mode="branch", base=head.base, finish_with=commands)
+        self.status, self.message = status, message
+
+    async def _roll_back(self, request: RollBackRequest) -> None:
+        retry = dispatch.retry_policy(self._board.strategy)
+        started = dispatch.start(ROLL_BACK, request, queue=self._head.queue, retry=retry, summary="roll back")
+        await dispatch.uncancelled(started)

@@ -50,10 +50,10 @@ class Conflict:
     def is_advice(self) -> bool:
         return self.found.kind in ADVICE_KINDS
 
-    def decide(self, strategy: Strategy, chosen: list[str] | None) -> str:
+    def decide(self, strategy: Strategy, chosen: list[str] | None, *, undoes_all: bool) -> str:
         """End the conflict by the first step of the list that is built; `skip` or `rollback`.
 
-        A list that comes to its end leaves the decision to the strategy.
+        At the end of the list it is left to the strategy: what a failure undoes anyway is rolled back.
         """
         for step in chosen if chosen is not None else strategy.on_conflict:
             if step in CONFLICT_STEPS:
@@ -61,7 +61,7 @@ class Conflict:
                 self.decided_by = "plan" if chosen is not None else "strategy"
                 return step
             self.passed_over.append(step)
-        self.resolution, self.decided_by = strategy.unresolved, "strategy"
+        self.resolution, self.decided_by = "rollback" if undoes_all else "skip", "strategy"
         return self.resolution
 
     def document(self, steps: list[str]) -> dict[str, Any]:

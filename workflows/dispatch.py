@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -32,31 +33,41 @@ from workflows.strategy import Strategy
 
 # Long enough to ride out a server outage; a worker that died is told of by its successor, at once.
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
-_RESULTS: dict[str, type[Message] | None] = {
-    PREPARE: Prepared,
-    RUN_TASK: TaskOutcome,
-    LAND: Landed,
-    VERIFY: Verified,
-    DELIVER: Delivery,
-    ROLL_BACK: None,
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What every activity of a name has in common; `limit`: of one try, from start to close."""
+
+    result: type[Message] | None
+    limit: timedelta = timedelta(hours=6)
+
+
+_KINDS = {
+    PREPARE: _Kind(Prepared),
+    # An agent's time is bounded by its own limits; its sign of life is the heartbeat.
+    RUN_TASK: _Kind(TaskOutcome, timedelta(days=30)),
+    VERIFY: _Kind(Verified, timedelta(days=30)),
+    LAND: _Kind(Landed),
+    DELIVER: _Kind(Delivery),
+    ROLL_BACK: _Kind(None),
 }
-_HEARTBEATING = (RUN_TASK, VERIFY)
 
 
-def retry_policy(strategy: Strategy, attempts: int | None = None) -> RetryPolicy:
+def retry_policy(strategy: Strategy) -> RetryPolicy:
     """Retries of infrastructure; an agent's own failure is never retried here."""
     return RetryPolicy(
         initial_interval=timedelta(seconds=strategy.first_backoff_seconds),
         backoff_coefficient=strategy.backoff_coefficient,
         maximum_interval=timedelta(seconds=strategy.longest_backoff_seconds),
-        maximum_attempts=strategy.infrastructure_attempts if attempts is None else attempts,
+        maximum_attempts=strategy.infrastructure_attempts,
         non_retryable_error_types=NOT_RETRIED,
     )
 
 
 def start(
     name: str,
-    message: Message | None,
+    message: Message,
     *,
     queue: str,
     retry: RetryPolicy,
@@ -66,11 +77,11 @@ def start(
     """Start an activity of ours."""
     return workflow.start_activity(
         name,
-        args=[] if message is None else [message],
+        arg=message,
         task_queue=queue,
-        result_type=_RESULTS[name],
-        start_to_close_timeout=timedelta(days=30) if name in _HEARTBEATING else timedelta(hours=1),
-        heartbeat_timeout=HEARTBEAT_TIMEOUT if name in _HEARTBEATING else None,
+        result_type=_KINDS[name].result,
+        start_to_close_timeout=_KINDS[name].limit,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry,
         # With the default the workflow would go on while a cancelled agent still writes.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -81,8 +92,12 @@ def start(
 
 async def step(name: str, message: Message, queue: str, strategy: Strategy, summary: str) -> Any:
     """The result of one of the execution's own steps."""
-    result = await start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary)
-    # A step that completes in spite of a cancellation would swallow it.
+    return await awaited(start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary))
+
+
+async def awaited(handle: workflow.ActivityHandle[Any]) -> Any:
+    """The activity's result; one that completes in spite of a cancellation does not swallow it."""
+    result = await handle
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
     return result
@@ -107,6 +122,8 @@ async def prepare_locally(request: PrepareRequest, queue: str) -> Prepared:
         start_to_close_timeout=timedelta(seconds=30),
         retry_policy=RetryPolicy(maximum_attempts=3, non_retryable_error_types=NOT_RETRIED),
     )
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
     return prepared.model_copy(update={"task_queue": queue})
 
 
@@ -139,6 +156,13 @@ def is_cancelled(error: BaseException) -> bool:
     """Whether it is a cancellation: of the workflow, or of an activity that was awaited."""
     caused = isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)
     return caused or isinstance(error, asyncio.CancelledError)
+
+
+def details_of(error: BaseException) -> list[Any]:
+    """What an activity's error carries for its caller: a list, or nothing."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    found = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else []
+    return found if isinstance(found, list) else []
 
 
 def told(error: BaseException) -> str:

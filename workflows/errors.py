@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_MOST_PROBLEMS = 100
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,13 +29,16 @@ class EpwError(Exception):
 
 
 class InvalidPlan(EpwError):
-    """The plan cannot be run as written; carries every problem found, not only the first."""
+    """The plan cannot be run as written; carries every problem found (the first 100), not only the first."""
 
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(str(problem) for problem in problems))
+        more = len(problems) - _MOST_PROBLEMS
+        self.problems = problems[:_MOST_PROBLEMS]
+        if more > 0:
+            self.problems.append(Problem("", f"and {more} more problems"))
+        super().__init__("\n".join(str(problem)[:1000] for problem in self.problems))
 
 
 class InvalidRequest(EpwError):

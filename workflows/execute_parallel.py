@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         SetMaxAgents,
         read_message,
     )
+    from workflows.news import News
     from workflows.plan import Message
     from workflows.questions import Questions
     from workflows.surface import Surface
@@ -58,8 +59,9 @@ class ExecuteParallelWorkflow:
         self._questions = Questions()
         self._surface = Surface()
         compensations = Compensations()
-        self._head = Head(board, compensations, lambda: self._attempts.wake())
-        self._attempts = Attempts(board, self._questions, self._head.record)
+        self._news = News()
+        self._head = Head(board, compensations, self._news)
+        self._attempts = Attempts(board, self._questions, self._news, self._head.record)
         self._conclusion = Conclusion(board, self._head, compensations)
         self._turn = 0
 
@@ -110,8 +112,8 @@ class ExecuteParallelWorkflow:
                 self._attempts.start(start, self._head.commit)
             self._head.land()
             self._show()
-            await workflow.wait_condition(lambda: bool(self._attempts.news))
-            self._take_news()
+            await workflow.wait_condition(lambda: bool(self._news))
+            self._news.take()
             if self._board.stopping:
                 await self._stop(undo=self._board.undoes_all)
 
@@ -123,10 +125,10 @@ class ExecuteParallelWorkflow:
         self._board.stopping = True
         self._attempts.cancel_all()
         if undo:
-            self._head.cancel_verify()
+            self._head.abandon()
         await workflow.wait_condition(lambda: not self._attempts.any_running and not self._head.is_landing)
-        self._take_news()
-        if self._board.to_land and not undo:
+        self._news.take()
+        while self._board.to_land and not undo:
             self._head.land()
             await workflow.wait_condition(lambda: not self._head.is_landing)
         self._attempts.close_questions()
@@ -135,7 +137,7 @@ class ExecuteParallelWorkflow:
     def _close(self) -> dict[str, Any]:
         """End the workflow as the status says; the document is its result or its failure's detail."""
         self._show(last=True)
-        ending, document = ENDINGS[self._conclusion.status], self.document(now())
+        ending, document = ENDINGS[self._conclusion.status], report.for_history(self.document(now()))
         if ending.failure_type is not None:
             message = self._conclusion.message or self._first_failure()
             raise ApplicationError(message, document, type=ending.failure_type, non_retryable=True)
@@ -162,7 +164,7 @@ class ExecuteParallelWorkflow:
     def pause(self, request: Any = None) -> dict[str, Any]:
         """Start nothing new; what runs goes on to its end."""
         self._board.paused = True
-        self._attempts.wake()
+        self._news.wake()
         return {"status": self._shown_status}
 
     @pause.validator
@@ -174,7 +176,7 @@ class ExecuteParallelWorkflow:
     def resume(self, request: Any = None) -> dict[str, Any]:
         """Start what is ready again."""
         self._board.paused = False
-        self._attempts.wake()
+        self._news.wake()
         return {"status": self._shown_status}
 
     @resume.validator
@@ -185,7 +187,7 @@ class ExecuteParallelWorkflow:
     def set_max_agents(self, request: Any = None) -> dict[str, Any]:
         """Change how many tasks run at once; surplus agents leave when their task ends."""
         self._board.set_max_agents(read_message(SetMaxAgents, request).max_agents)
-        self._attempts.wake()
+        self._news.wake()
         return {"maxAgents": self._board.max_agents}
 
     @set_max_agents.validator
@@ -202,12 +204,14 @@ class ExecuteParallelWorkflow:
     def results(self, request: Any = None) -> dict[str, Any]:
         """Rows `offset` … `offset + limit` of the results, with everything else of the document."""
         page = _checked(Page, request)
-        total = len(self._opened.tasks)
-        return {**self.document(now()), "results": self.rows(page), "offset": page.offset, "total": total}
+        found = self.document(now())
+        rows = found["results"][page.offset : page.offset + page.limit]
+        return {**found, "results": rows, "offset": page.offset, "total": len(found["results"])}
 
     @workflow.query
     def questions(self, request: Any = None) -> list[dict[str, Any]]:
-        return [asked.document() for asked in self._questions] if self._opened else []
+        self._opened  # noqa: B018 (an invalid plan has none)
+        return [asked.document() for asked in self._questions]
 
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
@@ -224,7 +228,7 @@ class ExecuteParallelWorkflow:
         return self._board
 
     def _check_open(self) -> None:
-        if self._conclusion.status != "running" or self._opened.stopping:
+        if self._opened.stopping or self._conclusion.status != "running":
             raise InvalidRequest(f"the execution is ending ({self._shown_status})")
 
     # What is shown.
@@ -247,11 +251,6 @@ class ExecuteParallelWorkflow:
             message=self._conclusion.message,
         )
 
-    def rows(self, page: Page) -> list[dict[str, Any]]:
-        """Rows of the results; above 500 tasks they stand in no document."""
-        states = list(self._opened.tasks.values())[page.offset : page.offset + page.limit]
-        return [report.row(state, self._opened) for state in states]
-
     def _show(self, *, last: bool = False) -> None:
         board, status = self._board, self._shown_status
         board.observe(now(), landing=self._head.is_landing)
@@ -270,12 +269,6 @@ class ExecuteParallelWorkflow:
             return f"{task_id}: {error.get('type')}: {error.get('message')}"
         delivery = self._conclusion.delivery
         return (delivery and delivery.refused_because) or self._conclusion.status
-
-    def _take_news(self) -> None:
-        while self._attempts.news:
-            news, self._attempts.news = self._attempts.news, []
-            for settle in news:
-                settle()
 
 
 def _checked(kind: type[Message], request: Any) -> Any:

@@ -19,6 +19,13 @@ def normalise(pattern: str) -> tuple[str, ...]:
     return tuple(part for part in pattern.split("/") if part not in ("", "."))
 
 
+def literal_prefix(pattern: str) -> tuple[str, ...]:
+    """The segments before the first that has a wildcard."""
+    parts = normalise(pattern)
+    wild = (index for index, part in enumerate(parts) if _WILDCARD.search(part))
+    return parts[: next(wild, len(parts))]
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether the pattern covers exactly this path (the path's own characters are literal)."""
     literal = tuple(_WILDCARD.sub(lambda found: f"[{found[0]}]", part) for part in normalise(path))

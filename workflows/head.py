@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,18 +28,19 @@ from workflows.messages import (
     Verified,
     VerifyRequest,
 )
+from workflows.news import News
 from workflows.plan import Message
 
 
 class Head:
     """Lands what the board has ready; `commit` is null without a workspace."""
 
-    def __init__(self, board: Board, compensations: Compensations, wake: Callable[[], None]) -> None:
+    def __init__(self, board: Board, compensations: Compensations, news: News) -> None:
         self.commit: str | None = None
         self.conflicts: list[Conflict] = []
         self._board = board
         self._compensations = compensations
-        self._wake = wake
+        self._news = news
         self.hub = ""
         self.base = ""
         self.queue = ""
@@ -48,6 +48,7 @@ class Head:
         self._landings: list[tuple[str, str]] = []
         """Task and head after it, in landing order."""
         self._task: asyncio.Task[None] | None = None
+        self._abandoned = False
         self._verifying: workflow.ActivityHandle[Any] | None = None
 
     def open(self, hub: str, base: str, queue: str) -> None:
@@ -64,9 +65,11 @@ class Head:
         if self._task is None and self._board.to_land:
             batch, self._board.to_land = self._board.to_land, []
             self._task = asyncio.create_task(self._land(batch))
+            self._task.add_done_callback(self._landed_batch)
 
-    def cancel_verify(self) -> None:
-        """Everything will be undone: a verify that runs has nothing to say any more."""
+    def abandon(self) -> None:
+        """Everything will be undone: no verify has anything to say any more."""
+        self._abandoned = True
         if self._verifying is not None:
             self._verifying.cancel()
 
@@ -97,26 +100,26 @@ class Head:
                 await self._settle(row)
             reached = [row.task_id for row in landed.rows]
             self._board.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
-        except ActivityError as error:
+        except (ActivityError, asyncio.CancelledError) as error:
             left = [task_id for task_id in batch if not self._board.tasks[task_id].is_terminal]
             if dispatch.is_cancelled(error):
                 self._board.to_land[:0] = left
             else:
                 for task_id in left:
                     self._board.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
-        finally:
-            self._task = None
-            self._wake()
+
+    def _landed_batch(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        # A bug in the settling must fail the workflow task, which a fixed worker retries; not vanish here.
+        self._news.put(task.result)
 
     async def _settle(self, row: Landing) -> None:
         conflict = row.conflict
-        if row.shared_with and self._board.plan.verify:
+        if row.shared_with and self._board.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green:
                 conflict = _red([row.task_id, *row.shared_with], verified.message)
-        if row.failure is not None:
-            self._board.give_up(row.task_id, "failed", row.failure, now())
-        elif conflict is not None:
+        if conflict is not None:
             self._refuse(row.task_id, conflict)
         else:
             self.commit = row.head
@@ -127,10 +130,11 @@ class Head:
     def _refuse(self, task_id: str, found: ConflictFound) -> None:
         """End a conflict as the plan or the strategy says; the task's change stays out."""
         conflict = self.record(found)
-        decision = conflict.decide(self._board.strategy, self._board.plan.on_conflict)
+        undoes_all = self._board.strategy.stops_on_failure and self._board.undoes_all
+        decision = conflict.decide(self._board.strategy, self._board.plan.on_conflict, undoes_all=undoes_all)
         failure = Failure(type="MergeConflict", message=f"{found.description}; ended as {decision}")
         self._board.give_up(task_id, "conflicted", failure, now())
-        if decision == "rollback":
+        if decision == "rollback" and conflict.decided_by == "plan":
             self._board.stopping = self._board.undo_decided = True
 
     def _leave_out(self, task_id: str, message: str) -> None:
@@ -164,7 +168,7 @@ class Head:
             detached=again,
             stop_at_shared_file=self._board.plan.verify is not None and not again,
         )
-        landed: Landed = await self._start(LAND, request, f"land {', '.join(batch)}"[:200])
+        landed: Landed = await dispatch.awaited(self._start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
         return landed
 
@@ -175,7 +179,7 @@ class Head:
         request = VerifyRequest(hub=self.hub, commit=commit, label=label)
         self._verifying = self._start(VERIFY, request, f"verify {label}"[:200])
         try:
-            verified: Verified = await self._verifying
+            verified: Verified = await dispatch.awaited(self._verifying)
             return verified
         finally:
             self._verifying = None

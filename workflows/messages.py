@@ -39,7 +39,6 @@ class Prepared(Message):
     hub: str | None = None
     base: str | None = None
     search_attributes: bool = False
-    notes: list[str] = Field(default_factory=list)
 
 
 class Usage(Message):
@@ -76,8 +75,13 @@ class Saved(Message):
 class Question(Message):
     """What an agent asks; `options` may be empty."""
 
-    text: str
-    options: list[str] = Field(default_factory=list)
+    text: str = Field(max_length=2_000)
+    options: list[str] = Field(default_factory=list, max_length=20)
+
+    @classmethod
+    def cut(cls, text: str, options: list[str]) -> Question:
+        """A question within the bounds of the history, whatever an agent wrote."""
+        return cls(text=text[:2_000], options=[option[:100] for option in options[:20]])
 
 
 class Failure(Message):
@@ -133,14 +137,13 @@ class LandRequest(Message):
 
 
 class Landing(Message):
-    """What became of one change: `head` after it, or the conflict, or why it may not land."""
+    """What became of one change: `head` after it, or the conflict."""
 
     task_id: str
     head: str
     shared_with: list[str] = Field(default_factory=list)
     """Tasks whose side of a file was joined with this one's, cleanly."""
     conflict: ConflictFound | None = None
-    failure: Failure | None = None
 
 
 class ConflictFound(Message):

@@ -59,9 +59,3 @@ class Questions:
         if asked.closed:
             raise InvalidRequest(f"question {question_id} is closed: its task does not wait any more")
         return asked
-
-    def close_for(self, task_id: str) -> None:
-        """The task will not go on: nobody needs its answer."""
-        for asked in self.open:
-            if asked.task_id == task_id:
-                asked.closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from workflows.board import Board, TaskState
@@ -11,6 +12,7 @@ from workflows.metrics import metrics
 from workflows.questions import Questions
 
 MAX_ROWS_IN_HISTORY = 500
+_MOST_BYTES_IN_HISTORY = 1_000_000
 _WAITS = {"question": "question", "usage-limit": "usageLimit", "landing": "landing"}
 
 
@@ -83,20 +85,29 @@ def document(
     elapsed_ms: int,
     message: str | None = None,
 ) -> dict[str, Any]:
-    """The result of CONTRACT section 8, compact; above 500 tasks the rows stay in the `results` query."""
+    """The result of CONTRACT section 8, compact; what the hub holds is added by who shows it."""
     rows = [row(state, board) for state in board.tasks.values()]
     blocking = [conflict for conflict in conflicts if not conflict.is_advice]
     return {
         "success": status == "succeeded",
         "status": status,
         "executionId": execution_id,
-        "results": rows if len(rows) <= MAX_ROWS_IN_HISTORY else [],
+        "results": rows,
         "conflicts": conflict_documents(board, conflicts),
         "questions": [asked.document() for asked in questions],
         "metrics": metrics(board, elapsed_ms, len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
         **({"error": {"type": status, "message": message}} if message else {}),
     }
+
+
+def for_history(found: dict[str, Any]) -> dict[str, Any]:
+    """The document as the history can take it: a result above 2 MB would never end the workflow."""
+    size = len(json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    many = len(found["results"]) > MAX_ROWS_IN_HISTORY
+    if size > _MOST_BYTES_IN_HISTORY:
+        return {**found, "results": [], "conflicts": [], "questions": [], "truncated": True}
+    return {**found, "results": [], "truncated": True} if many else found
 
 
 def details(

@@ -18,8 +18,6 @@ class Strategy:
     atomic: Atomic
     """What is undone together, where the plan does not say."""
     on_conflict: tuple[str, ...]
-    unresolved: Literal["rollback", "skip"]
-    """What ends a conflict that no entry of `onConflict` could resolve."""
     simulated_failure_rate: float
     guidance: str
     infrastructure_attempts: int = 10
@@ -38,7 +36,6 @@ STRATEGIES = {
             stops_on_failure=True,
             atomic="execution",
             on_conflict=("merge", "retry", "ask"),
-            unresolved="rollback",
             simulated_failure_rate=0.05,
             guidance="Be careful and verify each step.",
         ),
@@ -48,7 +45,6 @@ STRATEGIES = {
             stops_on_failure=False,
             atomic="task",
             on_conflict=("merge", "retry", "agent", "skip"),
-            unresolved="skip",
             simulated_failure_rate=0.10,
             guidance="Work quickly, keep the quality.",
         ),

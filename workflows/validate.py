@@ -23,6 +23,8 @@ from workflows.plan import MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, M
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONFLICT_STEP = re.compile(r"merge|retry|agent|ask|skip|rollback|prefer:(.+)", re.DOTALL)
 _MAX_DEPTH = 100
+_MOST_HINTS = 20
+_MOST_COMPARED = 500
 _PLAIN_WORDS = {
     "string_type": "must be a text (a number needs quotes)",
     "int_type": "must be a whole number",
@@ -46,6 +48,9 @@ def read_plan(document: Any, *, runnable: bool = True) -> Plan:
         raise InvalidPlan([Problem("", f"a plan is an object, not {_kind(document)}")])
     if too_deep(document):
         raise InvalidPlan([Problem("", f"nested deeper than {_MAX_DEPTH} levels")])
+    count = len(document["tasks"]) if isinstance(document.get("tasks"), list) else 0
+    if count > MAX_TASKS:
+        raise InvalidPlan([Problem("tasks", f"Maximum {MAX_TASKS} tasks allowed (current: {count})")])
     problems: list[Problem] = []
     document = _own_keys(document, Plan, "", problems)
     problems += _check_tasks(document.get("tasks"), noun="Task")
@@ -92,8 +97,6 @@ def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
         return []
     if not tasks:
         return [Problem("tasks", "tasks array is required and cannot be empty")]
-    if len(tasks) > MAX_TASKS:
-        return [Problem("tasks", f"Maximum {MAX_TASKS} tasks allowed (current: {len(tasks)})")]
     problems: list[Problem] = []
     known: dict[str, int] = {}
     for index, task in enumerate(tasks):
@@ -101,7 +104,7 @@ def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
             problems += _check_task(index, task, noun, known)
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_dependencies(index, task, noun, known)
+            problems += _check_dependencies(index, task, noun, known, hint=len(problems) < _MOST_HINTS)
     return problems
 
 
@@ -133,7 +136,9 @@ def _check_task(index: int, task: dict[str, Any], noun: str, known: dict[str, in
         )
 
 
-def _check_dependencies(index: int, task: dict[str, Any], noun: str, known: dict[str, int]) -> Iterator[Problem]:
+def _check_dependencies(
+    index: int, task: dict[str, Any], noun: str, known: dict[str, int], *, hint: bool
+) -> Iterator[Problem]:
     path, identifier = f"tasks[{index}].dependsOn", task.get("id")
     dependencies = task.get("dependsOn", [])
     if not isinstance(dependencies, list):
@@ -146,7 +151,7 @@ def _check_dependencies(index: int, task: dict[str, Any], noun: str, known: dict
             yield Problem(f"{path}[{position}]", f"{noun} {identifier} cannot depend on itself")
         elif dependency not in known:
             message = f"{noun} {identifier} depends on non-existent task: {dependency}"
-            yield Problem(f"{path}[{position}]", message + _nearest(dependency, known))
+            yield Problem(f"{path}[{position}]", message + (_nearest(dependency, known) if hint else ""))
 
 
 def _check_references(plan: Plan) -> Iterator[Problem]:
@@ -211,7 +216,8 @@ def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Prob
         name = key if key in aliases else camel.get(key, key)
         where = f"{path}.{key}" if path else str(key)
         if name not in aliases:
-            problems.append(Problem(where, "unknown key" + _nearest(str(key), [*aliases, *camel])))
+            hint = _nearest(str(key), [*aliases, *camel]) if len(problems) < _MOST_HINTS else ""
+            problems.append(Problem(where, "unknown key" + hint))
         elif name in read:
             problems.append(Problem(where, f"is given twice (also as {name})"))
         else:
@@ -229,7 +235,8 @@ def _own_item(item: Any, annotation: Any, path: str, problems: list[Problem]) ->
 
 
 def _nearest(word: str, known: Any) -> str:
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    # The comparison is slow, and a workflow task must not be.
+    close = get_close_matches(word[:200], list(known)[:_MOST_COMPARED], n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -7,8 +7,6 @@ import json
 import signal
 from typing import Any
 
-from pydantic import ValidationError
-
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment, redacted
 from activities.limits.processes import ProcessTree
@@ -97,10 +95,9 @@ class Events:
         if isinstance(event.get("progress"), dict):
             self._work.report(event["progress"])
         if "question" in event:
-            try:
-                self.question = Question(text=event["question"], options=event.get("options") or [])
-            except ValidationError:
-                return
+            options = event.get("options")
+            texts = [str(option) for option in options] if isinstance(options, list) else []
+            self.question = Question.cut(str(event["question"]), texts)
 
 
 def ended(code: int) -> str:

@@ -43,7 +43,7 @@ class SimulatedAgent:
         if work.tries in simulate.crash_attempts:
             os.kill(os.getpid(), signal.SIGKILL)
         if simulate.ask is not None and work.answer is None:
-            return Question(text=simulate.ask)
+            return Question.cut(simulate.ask, [])
         await self._spend(work, simulate)
         if work.attempt in simulate.fail_attempts or _draw(work) < simulate.fail_rate:
             raise TaskFailed("SimulatedFailure", f"simulated failure of attempt {work.attempt}")

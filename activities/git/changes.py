@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import git, records
+from activities.git.command import git, records, shown
 from activities.git.hub import Hub
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -48,7 +48,7 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     ranges = [_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]]
     return [
         {
-            "file": path,
+            "file": shown(path),
             "type": kind,
             "additions": counts.get(path, (0, 0))[0],
             "deletions": counts.get(path, (0, 0))[1],

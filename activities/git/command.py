@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from workflows.errors import GitError
+from workflows.errors import GitError, Unavailable
 
 MIN_VERSION = (2, 38)
 _SEALED = (
@@ -85,6 +85,11 @@ def records(output: bytes) -> list[str]:
     return [part.decode("utf-8", "surrogateescape") for part in output.split(b"\0") if part]
 
 
+def shown(path: str) -> str:
+    """A path for messages and documents: bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def version() -> tuple[int, ...] | None:
     """git's version; None where there is no git."""
     try:
@@ -92,6 +97,17 @@ def version() -> tuple[int, ...] | None:
     except (FileNotFoundError, GitError):
         return None
     return tuple(int(part) for part in words[2].split(".")[:2] if part.isdigit())
+
+
+def require_git() -> None:
+    """Raise `Unavailable` without a git that can merge outside a work tree."""
+    found = version()
+    if found is None or found < MIN_VERSION:
+        raise Unavailable(f"git {_dotted(MIN_VERSION)} or newer is needed, found {_dotted(found)}")
+
+
+def _dotted(numbers: tuple[int, ...] | None) -> str:
+    return ".".join(map(str, numbers)) if numbers else "none"
 
 
 def _environment(place: Place) -> dict[str, str]:

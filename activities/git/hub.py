@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,19 +26,32 @@ class Hub:
         self.path = path
 
     @classmethod
-    def of(cls, home: Path, name: str) -> Hub:
-        """The hub of a workspace (by its real path), made where it does not exist."""
-        path = cls.at(home, name).path
-        if not (path / "HEAD").exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            git("init", "--quiet", "--bare", "--template=", str(path), cwd=path.parent)
-            git("config", "core.sharedRepository", "0600", git_dir=path)
-        return cls(path)
+    def at(cls, home: Path, workspace: str) -> Hub:
+        """The hub of a workspace (by its real path), whether it exists or not."""
+        return cls(home / "hubs" / f"{slug(os.path.realpath(workspace))}.git")
 
     @classmethod
-    def at(cls, home: Path, name: str) -> Hub:
-        """The hub of a workspace, whether it exists or not."""
-        return cls(home / "hubs" / f"{slug(os.path.realpath(name))}.git")
+    def of(cls, home: Path, workspace: str) -> Hub:
+        """The hub of a workspace, made where it does not exist."""
+        return cls.at(home, workspace)._made()
+
+    @classmethod
+    def without_workspace(cls, home: Path) -> Hub:
+        """The hub for changes that belong to no workspace."""
+        return cls(home / "hubs" / "no-workspace.git")._made()
+
+    def _made(self) -> Hub:
+        if self.path.is_dir():
+            return self
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Several may make it at once: each makes a whole one, and the first rename wins.
+        with tempfile.TemporaryDirectory(dir=self.path.parent) as scratch:
+            made = Path(scratch, "hub")
+            git("init", "--quiet", "--bare", "--template=", str(made), cwd=self.path.parent)
+            git("config", "core.sharedRepository", "0600", git_dir=made)
+            with contextlib.suppress(OSError):
+                made.rename(self.path)
+        return self
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -144,6 +159,11 @@ class Hub:
             self.commit(self.tree_of(ours), [base], "ours", None, 0),
             self.commit(self.tree_of(theirs), [base], "theirs", None, 0),
         )
+
+    def newest_of(self, prefix: str) -> str | None:
+        """The commit of the last ref beneath a prefix, by version order; None without any."""
+        listed = git("for-each-ref", "--sort=version:refname", "--format=%(objectname)", prefix, git_dir=self.path)
+        return text(listed).split("\n")[-1] or None
 
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""

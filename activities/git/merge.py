@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from activities.git.command import run_git, text
+from activities.git.command import run_git
 from activities.git.hub import Hub
 
 # git's own type of a message → the contract's kind. Longest match first where one is part of another.
@@ -92,10 +92,10 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
         return []
     found: list[dict[str, object]] = []
     part: str | None = None
-    for number, line in enumerate(text(shown.stdout).split("\n"), 1):
+    for number, line in enumerate(shown.stdout.decode(errors="backslashreplace").split("\n"), 1):
         if line.startswith("<<<<<<< "):
             part = "ours"
-            found.append({"path": path, "line": number, "ours": "", "base": "", "theirs": ""})
+            found.append({"line": number, "ours": "", "base": "", "theirs": ""})
         elif part == "ours" and line.startswith("||||||| "):
             part = "base"
         elif part in ("ours", "base") and line == "=======":

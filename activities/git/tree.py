@@ -62,11 +62,11 @@ class WorkTree:
             self._git("add", "--all", "--", ":/")
         return text(self._git("write-tree"))
 
-    def not_as_checked_out(self) -> list[str]:
-        """Paths that are new (ignored ones too; whole directories where all is new) or changed."""
+    def not_as_checked_out(self) -> tuple[list[str], list[str]]:
+        """Paths that are new (ignored ones too; whole directories where all is new), and changed ones."""
         new = records(self._git("ls-files", "--others", "--directory", "-z"))
         changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
-        return [path.rstrip("/") for path in new + changed]
+        return [path.rstrip("/") for path in new], changed
 
     def _new_gitlinks(self, base: str) -> list[str]:
         fields = records(self._git("diff-index", "--cached", "--raw", "-z", base))

@@ -1,0 +1,39 @@
+"""The frame of every activity: heartbeats, a record for whoever succeeds this worker, an orderly hand-over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.execution import Execution
+from activities.heartbeat import Heartbeat
+from activities.record import AttemptRecord
+from workflows.messages import AgentProgress
+
+
+def current_execution(home: Path) -> Execution:
+    """The execution whose activity is running."""
+    info = activity.info()
+    return Execution(home, info.workflow_id or "", info.workflow_run_id or "")
+
+
+@asynccontextmanager
+async def attended(home: Path, marker: str, heartbeat: Heartbeat | None = None) -> AsyncIterator[None]:
+    """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.
+
+    `marker`: what the processes of the block carry.
+    """
+    beating = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
+    with AttemptRecord.kept(home, marker):
+        async with beating.beating():
+            try:
+                yield
+            except asyncio.CancelledError:
+                if activity.is_worker_shutdown():
+                    raise ApplicationError("the worker is shutting down", type="WorkerShutdown") from None
+                raise
