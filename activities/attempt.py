@@ -17,6 +17,7 @@ from activities.git.changes import changed_paths
 from activities.git.hub import Hub, trailers
 from activities.git.tree import WorkTree, carry_over
 from activities.plans import Running
+from workflows.errors import TaskFailed
 from workflows.messages import Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Task
@@ -121,7 +122,9 @@ class AttemptDirectory:
     def save(self, at: int) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed."""
         hub, base = self._hub, self.run.base
-        if not self.tree.is_dir() or (base is None and not any(self.tree.iterdir())):
+        if self.tree.is_symlink() or not self.tree.is_dir():
+            raise TaskFailed("DirectoryLost", "the agent removed or replaced its directory")
+        if base is None and not any(self.tree.iterdir()):
             return None, []
         if base is None:
             base = hub.empty_commit()
@@ -143,9 +146,9 @@ class AttemptDirectory:
         return Saved(directory=self.key, commit=commit, base=self.run.base)
 
     def remove(self) -> None:
-        """Delete the directory; its change is in the hub."""
-        if self.path.exists():
-            shutil.rmtree(self.path, onerror=_make_writable)
+        """Delete the directory, those of earlier tries with it; the change is in the hub."""
+        if self.path.parent.exists():
+            shutil.rmtree(self.path.parent, onerror=_make_writable)
 
 
 def _make_writable(function: object, path: str, error: object) -> None:

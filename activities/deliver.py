@@ -13,7 +13,7 @@ from activities.git.hub import Hub
 from activities.heartbeat import in_thread
 from workflows.messages import DELIVER, DeliverRequest, Delivery
 
-_MOST_NAMES = 50
+_MOST_NAMES = 20
 
 
 class Deliverer:
@@ -45,15 +45,14 @@ def _deliver(execution: Execution, request: DeliverRequest) -> Delivery:
         if holds and not ours:
             continue
         execution.keep_delivered_branch(branch)
+        # Refused as well where a branch stands beneath the name (`epw/x/y` beside `epw/x`): try the next.
         refused = None if ours else hub.hand_over(workspace, request.head, reference)
         if refused is None:
             return Delivery(mode="branch", base=request.base, head=request.head, branch=branch)
-        break
     return Delivery(
         mode="branch",
         base=request.base,
         head=request.head,
-        branch=request.branch,
         refused_because=refused or f"{_MOST_NAMES} branches named {request.branch} exist",
         finish_with=[_by_hand(hub, workspace.path, execution.ref("head"), request.branch)],
     )

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.heartbeat import Heartbeat
@@ -35,5 +35,7 @@ async def attended(home: Path, marker: str, heartbeat: Heartbeat | None = None) 
                 yield
             except asyncio.CancelledError:
                 if activity.is_worker_shutdown():
-                    raise ApplicationError("the worker is shutting down", type="WorkerShutdown") from None
+                    raise ApplicationError(
+                        "the worker is shutting down", type="WorkerShutdown", category=ApplicationErrorCategory.BENIGN
+                    ) from None
                 raise

@@ -43,8 +43,18 @@ def _copy_included(paths: list[str], workspace: Path, tree: Path) -> None:
     """Copy the plan's `include` paths (ignored by git) from the workspace, as they are now."""
     for name in paths:
         if os.path.lexists(workspace / name):
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            _copy_path(workspace / name, tree / name, True)
+            _copy_path(workspace / name, _target(tree, name), True)
+
+
+def _target(tree: Path, name: str) -> Path:
+    """The place of a path in the tree, its parents made; a link on the way could lead to the user's files."""
+    parent = tree
+    for part in Path(name).parent.parts:
+        parent = parent / part
+        if parent.is_symlink():
+            raise TaskFailed("UnsafeInclude", f"{name}: {part} is a link in the checkout")
+        parent.mkdir(exist_ok=True)
+    return tree / name
 
 
 async def _run_setup(work: Work) -> None:
@@ -88,14 +98,16 @@ def _name(work: Work, commit: str) -> str:
 def _copy_path(source: Path, target: Path, overwrite: bool) -> None:
     """Copy a file, link or directory with modes and times; links stay links."""
     if source.is_dir() and not source.is_symlink():
+        if target.is_symlink():
+            return
         target.mkdir(exist_ok=True)
         for inner in source.iterdir():
             _copy_path(inner, target / inner.name, overwrite)
         shutil.copystat(source, target)
-    elif overwrite or not os.path.lexists(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
+    elif (source.is_symlink() or source.is_file()) and (overwrite or not os.path.lexists(target)):
+        beside = target.with_name(f".{target.name}.epw-copy")
+        shutil.copy2(source, beside, follow_symlinks=False)
+        beside.replace(target)
 
 
 def _keep(work_tree: WorkTree, names: list[str], made: Path) -> None:

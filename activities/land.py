@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.frame import attended, current_execution
@@ -37,7 +37,9 @@ class Lander:
             async with attended(self._home, execution.key + "/land"):
                 landed: Landed = await in_thread(_land, execution, request)
         except Fenced as error:
-            raise ApplicationError(str(error), type=Fenced.__name__, non_retryable=True) from None
+            raise ApplicationError(
+                str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
         return landed
 
 
@@ -67,7 +69,8 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
     message = f"Merge task {change.task_id}\n\n{lines}"
     new = hub.commit(merged.tree, [head, change.commit], message, author, at)
     others = hub.tasks_that_touched(started_from, head, merged.joined) if merged.joined else []
-    return Landing(task_id=change.task_id, head=new, shared_with=others)
+    joined = [shown(path)[:_MOST_CHARACTERS] for path in merged.joined[:_MOST_PATHS]]
+    return Landing(task_id=change.task_id, head=new, shared_with=others, shared_paths=joined)
 
 
 def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.frame import attended, current_execution
@@ -50,14 +51,21 @@ class Preparer:
             async with attended(self._home, execution.key + "/prepare"):
                 prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
         except InvalidPlan as error:
-            raise ApplicationError(str(error), type=InvalidPlan.__name__, non_retryable=True) from None
+            raise ApplicationError(
+                str(error), type=InvalidPlan.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
         return prepared.model_copy(update={"search_attributes": known})
 
     def _snapshot(self, execution: Execution, plan: Plan) -> Prepared:
         workspace = Workspace.read(plan.workspace or "")
         for index, name in enumerate(plan.include):
-            if not (Path(workspace.path) / name).exists():
+            source = Path(workspace.path) / name
+            if not source.exists():
                 raise InvalidPlan([Problem(f"include[{index}]", f"{name} is not in {workspace.path}")])
+            if os.path.realpath(source.parent) != os.path.join(
+                os.path.realpath(workspace.path), os.path.dirname(os.path.normpath(name))
+            ).rstrip("/"):
+                raise InvalidPlan([Problem(f"include[{index}]", f"{name} lies behind a link")])
         if plan.base is not None:
             workspace = workspace.model_copy(update={"head": workspace.commit_of(plan.base)})
         hub = Hub.of(self._home, workspace.path)

@@ -119,15 +119,22 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
         return ending
     except TaskFailed as error:
         return error
+    except (OSError, ValueError) as error:
+        # The agent's own doing (its directory is gone, its variables too long): not the infrastructure's.
+        return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
+
+
+def _is_full(error: Exception) -> bool:
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
 
 
 def _saved(directory: AttemptDirectory, at: int, ending: Ending, files: list[str]) -> TaskOutcome:
     """The saved change; work that cannot be saved has failed, and is not done again and again."""
     try:
         commit, paths = directory.save(at)
-    except (GitError, OSError, ValueError) as error:
-        full = (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
-        failure = Failure(type="DiskFull" if full else "SaveFailed", message=str(error)[:_MESSAGE_LIMIT])
+    except (TaskFailed, GitError, OSError, ValueError) as error:
+        name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
+        failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure)
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(

@@ -9,13 +9,14 @@ import typer
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
-from commands.documents import full_document
+from commands.documents import describe, full_document
 from commands.session import JSON_OPTION, from_rpc, print_json, printable, run_connected, send
 from commands.show import show_result, table
 from commands.watching import progress_of
 from service.connection import Connection
 from settings import Settings
 from workflows.ending import OF_TEMPORAL
+from workflows.errors import InvalidRequest
 from workflows.messages import WORKFLOW_TYPE
 from workflows.surface import STATUS, STRATEGY, WAITING
 
@@ -84,8 +85,12 @@ def cancel(execution_id: Id, as_json: bool = JSON_OPTION) -> None:
     """Stop an execution: its agents end, nothing is delivered, commits are kept."""
 
     async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
         try:
-            await connection.client.get_workflow_handle(execution_id).cancel()
+            described = await describe(handle)
+            if described.close_time is not None:
+                raise InvalidRequest(f"execution {execution_id!r} has ended")
+            await handle.cancel()
         except RPCError as error:
             raise from_rpc(error, execution_id) from None
         answer = {"executionId": execution_id, "cancelRequested": True}

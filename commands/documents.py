@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -13,9 +14,8 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import (
     ExecuteWorkflowInput,
     Interceptor,
@@ -29,6 +29,7 @@ from activities.execution import Execution
 from activities.git.changes import changed_paths, changes
 from activities.git.command import shown
 from activities.git.hub import Hub
+from service.converter import data_converter
 from settings import Settings
 from workflows.ending import ENDINGS, OF_TEMPORAL
 from workflows.errors import GitError, InvalidPlan, InvalidRequest, Problem
@@ -65,8 +66,8 @@ async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescrip
     try:
         return await handle.describe(rpc_timeout=timedelta(seconds=10))
     except RPCError as error:
-        if error.status.name == "NOT_FOUND":
-            raise InvalidRequest(f"no execution {handle.id}; `list` shows those there are") from None
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+            raise InvalidRequest(f"no execution {handle.id!r}; `list` shows those there are") from None
         raise
 
 
@@ -97,12 +98,19 @@ async def _result(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
     except WorkflowFailureError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type == InvalidPlan.__name__:
-            raise InvalidPlan([Problem("", line) for line in cause.message.splitlines()]) from None
+            raise InvalidPlan([_problem(line) for line in cause.message.splitlines()]) from None
         if isinstance(cause, ApplicationError) and cause.details:
             found: dict[str, Any] = cause.details[0]
             return found
         raise
     return document
+
+
+def _problem(line: str) -> Problem:
+    """A problem from its text: `path: message`."""
+    path, separator, message = line.partition(": ")
+    is_path = separator and re.fullmatch(r"[\w.\[\]-]+", path)
+    return Problem(path, message) if is_path else Problem("", line)
 
 
 class _Tap(Interceptor):
@@ -128,7 +136,7 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
     tap = _Tap()
     replayer = Replayer(
         workflows=[ExecuteParallelWorkflow],
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         interceptors=[tap],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )

@@ -34,6 +34,7 @@ from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
 from workflows.plan import Plan
 from workflows.validate import read_plan
 
+_SECOND_SIGNAL_SECONDS = 0.5
 IdOption = Annotated[str | None, typer.Option("--id", help="The execution's id (default: made from the plan's name).")]
 
 
@@ -104,18 +105,18 @@ def start(
     run_command(command, as_json=as_json)
 
 
-def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Follow an execution in plain lines until it ends; exit code as `run`."""
+def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")], as_json: bool = JSON_OPTION) -> None:
+    """Follow an execution in plain lines until it ends; exit code as `run`. With --json the lines go to stderr."""
 
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         await describe(handle)
-        await watch(connection, handle)
+        await watch(connection, handle, sys.stderr if as_json else sys.stdout)
         result = await full_document(settings, handle)
-        show_result(result)
+        print_json(result) if as_json else show_result(result)
         return exit_code(result)
 
-    run_connected(command)
+    run_connected(command, as_json=as_json)
 
 
 def check_runnable(plan: Plan) -> None:
@@ -133,7 +134,9 @@ async def start_execution(
 ) -> WorkflowHandle[Any, Any]:
     """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
     plan = read_plan(document)
-    chosen = execution_id or new_id(plan.name)
+    chosen = new_id(plan.name) if execution_id is None else execution_id
+    if not 1 <= len(chosen) <= 200 or not chosen.isprintable():
+        raise InvalidRequest("an execution's id has 1 to 200 printable characters")
     summary = f"{plan.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
     lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
     try:
@@ -179,10 +182,16 @@ async def interruptible() -> AsyncIterator[asyncio.Future[None]]:
     loop = asyncio.get_running_loop()
     interrupted: asyncio.Future[None] = loop.create_future()
 
+    first = 0.0
+
     def interrupt() -> None:
-        if interrupted.done():
+        nonlocal first
+        if not interrupted.done():
+            first = loop.time()
+            interrupted.set_result(None)
+        elif loop.time() - first > _SECOND_SIGNAL_SECONDS:
+            # A user's second Ctrl-C; at once after the first it is the same signal, sent to the group as well.
             os._exit(INTERRUPTED)
-        interrupted.set_result(None)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)

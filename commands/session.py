@@ -98,10 +98,10 @@ def nobody_listens() -> Unavailable:
 
 def from_rpc(error: RPCError, execution_id: str) -> EpwError:
     """A server's refusal in words."""
-    if error.status in (RPCStatusCode.NOT_FOUND,):
+    if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
         ended = "already completed" in error.message
         why = "has ended" if ended else "is not known; `list` shows the executions there are"
-        return InvalidRequest(f"execution {execution_id} {why}")
+        return InvalidRequest(f"execution {execution_id!r} {why}")
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return nobody_listens()
     return Unavailable(f"Temporal: {error.message}")

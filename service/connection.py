@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
+from service.converter import data_converter
 from service.embedded import embedded
 from settings import Settings
 from workflows.errors import Unavailable
@@ -51,12 +52,28 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
 
 
 async def _connect(**config: object) -> Client:
-    connecting = Client.connect(**config, data_converter=pydantic_data_converter)  # type: ignore[arg-type]
     try:
-        return await asyncio.wait_for(connecting, _CONNECT_SECONDS)
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            client = await Client.connect(**config, data_converter=data_converter)  # type: ignore[arg-type]
+            await _namespace_ready(client)
+            return client
     except (TimeoutError, RuntimeError, RPCError) as error:
         why = str(error).splitlines()[0] if str(error) else "no answer"
         raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
+
+
+async def _namespace_ready(client: Client) -> None:
+    """A development server answers before its namespace is there."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    while True:
+        try:
+            await client.workflow_service.describe_namespace(request)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                return
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 class SearchAttributes:

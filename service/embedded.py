@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import subprocess
@@ -21,6 +22,7 @@ from workflows.errors import Unavailable
 
 _START_SECONDS = 60.0
 _CLOCK_STEP_SECONDS = 5.0
+_WATCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,21 @@ async def embedded(settings: Settings) -> AsyncIterator[Server]:
     with open(folder / "users.lock", "a") as users:
         # Waits while a guardian that found itself without users shuts its server down.
         await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
-        yield await _server(folder, binary)
+        server = await _server(folder, binary)
+        guarding = asyncio.create_task(_keep_guarded(folder, binary))
+        try:
+            yield server
+        finally:
+            guarding.cancel()
+
+
+async def _keep_guarded(folder: Path, binary: str) -> None:
+    """A guardian that is killed takes its server along: another one, on the same ports, goes on."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        if _running(folder / "server.json") is None:
+            with contextlib.suppress(Unavailable):
+                await _server(folder, binary)
 
 
 async def _server(folder: Path, binary: str) -> Server:

@@ -8,6 +8,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from workflows.naming import slug
 
 _MOST_ACTIVITIES = 1200
 _MOST_EAGER = 50
+_THREADS = 32
 _GRACE = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ def workers(
 
 async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
     """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
+    # Attempts check out, save and land in threads; the default is a handful.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     recovering = asyncio.create_task(keep_recovering(client, home))
     try:
         async with contextlib.AsyncExitStack() as running:

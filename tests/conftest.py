@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from service.connection import SearchAttributes
+from service.converter import data_converter
 from service.guardian import dynamic_flags
 from tests.support import Farm
 
@@ -38,7 +38,7 @@ def time_skipping_binary() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
     environment = await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         dev_server_existing_path=temporal_binary,
         dev_server_log_level="never",
         dev_server_extra_args=dynamic_flags(),

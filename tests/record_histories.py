@@ -9,10 +9,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from service.connection import SearchAttributes
+from service.converter import data_converter
 from tests.support import Farm, ended, make_repository, status_of, tasks, until
 
 FOLDER = Path(__file__).parent / "histories"
@@ -64,7 +64,7 @@ async def record(binary: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         repository = make_repository(Path(scratch, "repo"), {"f": "0\n"})
         environment = await WorkflowEnvironment.start_local(
-            data_converter=pydantic_data_converter, dev_server_existing_path=binary, dev_server_log_level="never"
+            data_converter=data_converter, dev_server_existing_path=binary, dev_server_log_level="never"
         )
         async with environment:
             await SearchAttributes(environment.client).known()

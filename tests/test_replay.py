@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, WorkflowReplayResult
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from service.converter import data_converter
 
 with workflow.unsafe.imports_passed_through():
     from tests.record_histories import plans
@@ -26,20 +27,18 @@ class Changed(ExecuteParallelWorkflow):
     """The same workflow with one more timer, as a careless change would bring."""
 
     @workflow.init
-    def __init__(self, request: Any = None) -> None:
-        super().__init__(request)
+    def __init__(self, request: Any = None, *more: Any) -> None:
+        super().__init__(request, *more)
 
     @workflow.run
-    async def run(self, request: Any = None) -> dict[str, Any]:
+    async def run(self, request: Any = None, *more: Any) -> dict[str, Any]:
         await asyncio.sleep(1)
-        return await super().run(request)
+        return await super().run(request, *more)
 
 
 async def replayed(path: Path, kind: type) -> WorkflowReplayResult:
     history = WorkflowHistory.from_json(f"recorded-{path.stem}", path.read_text())
-    replayer = Replayer(
-        workflows=[kind], data_converter=pydantic_data_converter, workflow_runner=SandboxedWorkflowRunner()
-    )
+    replayer = Replayer(workflows=[kind], data_converter=data_converter, workflow_runner=SandboxedWorkflowRunner())
     return await replayer.replay_workflow(history, raise_on_replay_failure=False)
 
 

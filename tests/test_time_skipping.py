@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest_asyncio
 from temporalio import activity
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from service.converter import data_converter
 from tests.support import Farm, ended, failure_type, statuses, tasks
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
@@ -22,7 +22,7 @@ ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$E
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def skipping(time_skipping_binary: str) -> AsyncIterator[WorkflowEnvironment]:
     environment = await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter, test_server_existing_path=time_skipping_binary
+        data_converter=data_converter, test_server_existing_path=time_skipping_binary
     )
     async with environment:
         yield environment

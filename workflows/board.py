@@ -64,7 +64,7 @@ class Board:
         self.plan = plan
         self.strategy = STRATEGIES[plan.strategy]
         self.graph = TaskGraph.of_plan(plan)
-        self.max_agents = plan.max_agents
+        self.max_agents = self.most_agents = plan.max_agents
         landed = None if plan.workspace is None else False
         self.tasks = {task.id: TaskState(task, landed) for task in plan.tasks}
         self.counts: Counter[str] = Counter({"pending": len(plan.tasks)})
@@ -228,6 +228,7 @@ class Board:
 
     def set_max_agents(self, agents: int) -> None:
         self.max_agents = agents
+        self.most_agents = max(self.most_agents, agents)
         self.scheduler.set_max_agents(agents)
 
     def _attempt_ended(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:

@@ -46,12 +46,16 @@ class ExecuteParallelWorkflow:
     """
 
     @workflow.init
-    def __init__(self, request: Any = None) -> None:
+    def __init__(self, request: Any = None, *more: Any) -> None:
         self._invalid = ""
         try:
-            board = Board(read_plan(request))
+            board = Board(read_plan(request if not more else None))
         except InvalidPlan as error:
-            self._invalid = str(error)
+            self._invalid = f"one input is expected, a plan, not {1 + len(more)}" if more else str(error)
+            return
+        except Exception as error:
+            # Whatever a hostile plan brings about: raised here it would be retried for ever.
+            self._invalid = f"the plan cannot be read: {type(error).__name__}: {error}"[:1000]
             return
         self._board = board
         self._id = workflow.info().workflow_id
@@ -66,7 +70,7 @@ class ExecuteParallelWorkflow:
         self._turn = 0
 
     @workflow.run
-    async def run(self, request: Any = None) -> dict[str, Any]:
+    async def run(self, request: Any = None, *more: Any) -> dict[str, Any]:
         if self._invalid:
             raise ApplicationError(self._invalid, type=InvalidPlan.__name__, non_retryable=True) from None
         try:

@@ -118,7 +118,7 @@ class Head:
         if row.shared_with and self._board.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green:
-                conflict = _red([row.task_id, *row.shared_with], verified.message)
+                conflict = _red([row.task_id, *row.shared_with], row.shared_paths, verified.message)
         if conflict is not None:
             self._refuse(row.task_id, conflict)
         else:
@@ -132,14 +132,15 @@ class Head:
         conflict = self.record(found)
         undoes_all = self._board.strategy.stops_on_failure and self._board.undoes_all
         decision = conflict.decide(self._board.strategy, self._board.plan.on_conflict, undoes_all=undoes_all)
-        failure = Failure(type="MergeConflict", message=f"{found.description}; ended as {decision}")
+        name = "VerifyFailed" if found.kind == "verify" else "MergeConflict"
+        failure = Failure(type=name, message=f"{found.description}; ended as {decision}")
         self._board.give_up(task_id, "conflicted", failure, now())
         if decision == "rollback" and conflict.decided_by == "plan":
             self._board.stopping = self._board.undo_decided = True
 
     def _leave_out(self, task_id: str, message: str) -> None:
         """A landed change turns the head red, or no longer lands: it and its descendants go."""
-        conflict = self.record(_red([task_id], message))
+        conflict = self.record(_red([task_id], [], message))
         conflict.resolution, conflict.decided_by = "skip", "strategy"
         self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=message), now())
 
@@ -189,5 +190,5 @@ class Head:
         return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)
 
 
-def _red(tasks: list[str], message: str) -> ConflictFound:
-    return ConflictFound(kind="verify", tasks=tasks, paths=[], description=f"verify is red: {message}")
+def _red(tasks: list[str], paths: list[str], message: str) -> ConflictFound:
+    return ConflictFound(kind="verify", tasks=tasks, paths=paths, description=f"verify is red: {message}")

@@ -143,6 +143,7 @@ class Landing(Message):
     head: str
     shared_with: list[str] = Field(default_factory=list)
     """Tasks whose side of a file was joined with this one's, cleanly."""
+    shared_paths: list[str] = Field(default_factory=list)
     conflict: ConflictFound | None = None
 
 
@@ -215,7 +216,7 @@ class Answer(Message):
     """Update `answer`."""
 
     question_id: str
-    text: str = Field(max_length=64_000)
+    text: str = Field(max_length=30_000)
 
 
 class SetMaxAgents(Message):

@@ -15,7 +15,7 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
-    agents = board.max_agents
+    agents = board.most_agents
     schedule = makespan(predict(graph, agents, durations)) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)

@@ -13,9 +13,12 @@ MAX_PLAN_BYTES = 1_500_000
 DEFAULT_MINUTES = 10.0
 MAX_MINUTES = 1440
 
+# One variable of a process may have 128 KB.
+Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
 AgentName = Literal["claude", "claude-code", "command", "simulated"]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
@@ -111,11 +114,11 @@ class Task(Message):
     agent: AgentName | None = None
     model: str | None = Field(default=None, min_length=1)
     tools: list[str] | None = None
-    files: list[RelativePath] = Field(default_factory=list)
-    reads: list[RelativePath] = Field(default_factory=list)
+    files: list[Glob] = Field(default_factory=list, max_length=100)
+    reads: list[Glob] = Field(default_factory=list, max_length=100)
     verify: Text | None = Field(default=None, min_length=1)
     constraints: TaskConstraints = TaskConstraints()
-    env: dict[EnvironmentName, Text] = Field(default_factory=dict)
+    env: dict[EnvironmentName, Value] = Field(default_factory=dict)
 
 
 class Plan(Message):
@@ -134,7 +137,7 @@ class Plan(Message):
     deliver: Literal["branch", "apply", "push", "none"] | None = None
     verify: Text | None = Field(default=None, min_length=1)
     setup: Text | None = Field(default=None, min_length=1)
-    env: dict[EnvironmentName, Text] = Field(default_factory=dict)
+    env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     pass_env: list[EnvironmentName] = Field(default_factory=list)
     include: list[RelativePath] = Field(default_factory=list)
     network: bool | list[str] = True

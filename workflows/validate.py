@@ -6,7 +6,6 @@ Texts and bounds of the seed's tools stand in `_check_tasks`; the noun (`Task`, 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -128,8 +127,8 @@ def _check_task(index: int, task: dict[str, Any], noun: str, known: dict[str, in
             message = f"has {size} bytes, at most {MAX_DESCRIPTION_BYTES} are allowed"
             yield Problem(f"{path}.description", message)
     minutes = task.get("estimatedMinutes", 1)
-    number = isinstance(minutes, int | float) and not isinstance(minutes, bool) and math.isfinite(minutes)
-    if not number or not 0 < minutes <= MAX_MINUTES:
+    number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
+    if not number or not 0 < minutes <= MAX_MINUTES:  # false for NaN too
         yield Problem(
             f"{path}.estimatedMinutes",
             f"{noun} {identifier}: estimatedMinutes must be above 0 and at most {MAX_MINUTES} (24 hours)",
@@ -161,6 +160,10 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
         path, agent = f"tasks[{index}]", plan.agent_of(task)
         if agent == "command" and task.run is None:
             yield Problem(f"{path}.run", 'is required by agent "command"')
+        if agent == "command" and task.simulate is not None:
+            yield Problem(f"{path}.simulate", 'has no meaning for agent "command"')
+        if agent in ("command", "simulated") and task.tools is not None:
+            yield Problem(f"{path}.tools", f'has no meaning for agent "{agent}"')
         for name, globs in (("files", task.files), ("reads", task.reads)):
             for position, glob in enumerate(globs):
                 if ".." in glob.split("/"):
@@ -199,7 +202,14 @@ def _check_workspace(plan: Plan) -> Iterator[Problem]:
 
 
 def _check_size(document: dict[str, Any]) -> Iterator[Problem]:
-    size = len(json.dumps(document, ensure_ascii=False, allow_nan=True).encode("utf-8", "surrogatepass"))
+    try:
+        size = len(json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8"))
+    except UnicodeEncodeError:
+        yield Problem("", "holds half of a surrogate pair, which is no text")
+        return
+    except (ValueError, OverflowError) as error:
+        yield Problem("", f"holds a value that is none in JSON: {str(error)[:200]}")
+        return
     if size > MAX_PLAN_BYTES:
         message = f"has {size} bytes; running one above {MAX_PLAN_BYTES} is not available yet; split the plan"
         yield Problem("", message)

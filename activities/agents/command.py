@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import signal
+import stat
 from typing import Any
 
 from activities.agents.base import Completed, Work
@@ -17,7 +20,9 @@ from workflows.plan import Task
 EX_TEMPFAIL = 75
 _POLL_SECONDS = 0.2
 _MOST_EVENT_BYTES = 1_000_000
+_MOST_READS = 100
 _TAIL_BYTES = 600
+_LONGEST_SECRET = 8192
 
 
 class CommandAgent:
@@ -29,10 +34,9 @@ class CommandAgent:
         return True
 
     async def execute(self, work: Work) -> Completed | Question:
-        work.events.touch()
         events = Events(work)
         code = await run_shell(work, work.task.run or "", events.read)
-        events.read()
+        events.read_to_end()
         if code == EX_TEMPFAIL and events.question is not None:
             return events.question
         if code == EX_TEMPFAIL:
@@ -44,8 +48,11 @@ class CommandAgent:
 
 async def run_shell(work: Work, command: str, while_running: Any = None) -> int:
     """The exit code of a shell text in the attempt's directory; nothing of it is left running."""
+    # By a file: an argument of bash has an end at 128 KB.
+    script = work.home.parent / "command.sh"
+    script.write_text(command)
     tree = await ProcessTree.start(
-        ["bash", "-euo", "pipefail", "-c", command],
+        ["bash", "-euo", "pipefail", str(script)],
         cwd=work.tree,
         environment=environment(work),
         output=work.output,
@@ -63,27 +70,53 @@ async def run_shell(work: Work, command: str, while_running: Any = None) -> int:
 
 
 class Events:
-    """Follows the file of JSON lines that an agent writes; a line that is none of ours is passed over."""
+    """Follows the file of JSON lines that an agent writes; a line that is none of ours is passed over.
+
+    The file is the agent's to spoil: it may be replaced by a pipe or a link, truncated, or never end a line.
+    """
 
     def __init__(self, work: Work) -> None:
         self.question: Question | None = None
         self._work = work
-        self._read = 0
+        self._offset = 0
         self._rest = b""
+        if work.events.is_dir() and not work.events.is_symlink():
+            shutil.rmtree(work.events)
+        work.events.unlink(missing_ok=True)
+        work.events.touch(mode=0o600)
 
-    def read(self) -> None:
-        """Take in what was written since."""
-        try:
-            with open(self._work.events, "rb") as file:
-                file.seek(self._read)
-                new = file.read(_MOST_EVENT_BYTES)
-        except OSError:
-            return
-        self._read += len(new)
+    def read(self) -> bool:
+        """Take in what was written since, up to a limit; whether there was anything."""
+        new = self._new_bytes()
         *lines, self._rest = (self._rest + new).split(b"\n")
         self._rest = self._rest[-_MOST_EVENT_BYTES:]
         for line in lines:
             self._take(line)
+        return bool(new)
+
+    def read_to_end(self) -> None:
+        """Take in all that is left, a last line without an end too."""
+        for _ in range(_MOST_READS):
+            if not self.read():
+                break
+        self._take(self._rest)
+
+    def _new_bytes(self) -> bytes:
+        try:
+            file = os.open(self._work.events, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return b""
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                return b""
+            if status.st_size < self._offset:
+                self._offset, self._rest = 0, b""
+            new = os.pread(file, _MOST_EVENT_BYTES, self._offset)
+        finally:
+            os.close(file)
+        self._offset += len(new)
+        return new
 
     def _take(self, line: bytes) -> None:
         try:
@@ -92,12 +125,19 @@ class Events:
             return
         if not isinstance(event, dict):
             return
-        if isinstance(event.get("progress"), dict):
-            self._work.report(event["progress"])
+        progress, options = event.get("progress"), event.get("options")
+        if isinstance(progress, dict):
+            if isinstance(progress.get("operation"), str):
+                progress["operation"] = self._clean(progress["operation"])
+            self._work.report(progress)
         if "question" in event:
-            options = event.get("options")
-            texts = [str(option) for option in options] if isinstance(options, list) else []
-            self.question = Question.cut(str(event["question"]), texts)
+            texts = [self._clean(option) for option in options] if isinstance(options, list) else []
+            self.question = Question.cut(self._clean(event["question"]), texts)
+
+    def _clean(self, value: Any) -> str:
+        text = value if isinstance(value, str) else json.dumps(value)
+        # Half of a surrogate pair is no text, and would not leave this process.
+        return redacted(text, self._work).encode("utf-8", "replace").decode()
 
 
 def ended(code: int) -> str:
@@ -115,9 +155,10 @@ def last_output(work: Work) -> str:
     try:
         with open(work.output, "rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
-            tail = file.read().decode("utf-8", "replace").strip()
+            # More than is shown: a secret that the cut would halve is found whole.
+            file.seek(max(0, file.tell() - _TAIL_BYTES - _LONGEST_SECRET))
+            tail = redacted(file.read().decode("utf-8", "replace"), work).strip()[-_TAIL_BYTES:]
     except OSError:
         return ""
     printable = "".join(character if character.isprintable() or character == "\n" else "�" for character in tail)
-    return f": {redacted(printable, work)}" if printable else ""
+    return f": {printable}" if printable else ""

@@ -32,8 +32,8 @@ def environment(work: Work) -> dict[str, str]:
 
 def redacted(text: str, work: Work) -> str:
     """`text` without the values of variables that were passed on from the worker."""
-    for name in work.plan.pass_env:
-        value = os.environ.get(name, "")
+    passed = {name: os.environ.get(name, "") for name in work.plan.pass_env}
+    for name, value in sorted(passed.items(), key=lambda item: -len(item[1])):
         if len(value) >= 4:
             text = text.replace(value, f"[{name}]")
     return text

@@ -81,31 +81,28 @@ class Hub:
     def hand_over(self, workspace: Workspace, commit: str, ref: str) -> str | None:
         """Copy a commit into the user's repository and name it by a new ref: objects and that ref, nothing else.
 
-        None, or why the user's repository refused. None of their hooks runs, and no reflog is begun.
+        None, or why the user's repository refused. By a pack, not a fetch: a fetch obeys their remotes and
+        `url.*.insteadOf`. None of their hooks runs, and no reflog is begun.
         """
-        fetched = self._in_repository_of(
-            workspace,
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-auto-maintenance",
-            "--no-recurse-submodules",
-            "--no-write-fetch-head",
-            "--refmap=",
-            str(self.path),
-            commit,
+        known = workspace.head and self._in_repository_of(workspace, "cat-file", "-e", workspace.head) is None
+        wanted = f"{commit}\n" + (f"^{workspace.head}\n" if known else "")
+        pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=self.path, stdin=wanted.encode())
+        return (
+            self._in_repository_of(workspace, "unpack-objects", "-q", stdin=pack)
+            or self._in_repository_of(workspace, "rev-list", "--objects", "--quiet", commit, "--not", "--all")
+            or self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)
         )
-        return fetched or self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)
 
     def take_back(self, workspace: Workspace, commit: str, ref: str) -> str | None:
         """Remove a ref that still is at `commit` from the user's repository; None, or why it refused."""
         return self._in_repository_of(workspace, "update-ref", "-d", ref, commit)
 
-    def _in_repository_of(self, workspace: Workspace, *arguments: str) -> str | None:
-        config = ["core.logAllRefUpdates=false", "fetch.writeCommitGraph=false", "core.pager=cat"]
+    def _in_repository_of(self, workspace: Workspace, *arguments: str, stdin: bytes | None = None) -> str | None:
+        """Run git in the user's repository; None, or its words where it failed."""
+        config = ["core.logAllRefUpdates=false"]
         config += [f"safe.directory={each}" for each in workspace.safe_directories]
         try:
-            git(*arguments, git_dir=Path(workspace.git_dir), config=config)
+            git(*arguments, git_dir=Path(workspace.git_dir), config=config, stdin=stdin)
         except GitError as error:
             return error.stderr[-600:] or str(error)
         return None

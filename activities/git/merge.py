@@ -68,7 +68,7 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
             stages.setdefault(path, []).append(Stage(mode, blob, stage))
     while rest and not rest[0]:
         rest.pop(0)
-    result = Merge(tree, done.returncode == 0, paths=list(stages))
+    result = Merge(tree, done.returncode == 0, paths=[path for path in stages if not _is_git_s_own(path, ours, theirs)])
     kinds = []
     while len(rest) > 2 and rest[0].isdigit():
         count = int(rest.pop(0))
@@ -79,7 +79,9 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
         elif kind.startswith("CONFLICT"):
             result.messages.append(message.strip())
             kinds.append(_kind(kind, stages.get(paths[0], [])))
-            result.paths += [path for path in paths if path not in result.paths]
+            result.paths += [
+                path for path in paths if path not in result.paths and not _is_git_s_own(path, ours, theirs)
+            ]
     result.kind = kinds[0] if kinds else "lines"
     result.joined = [path for path in result.joined if path not in stages]
     return result
@@ -105,6 +107,11 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
         elif part is not None:
             found[-1][part] = f"{found[-1][part]}{line}\n"
     return found
+
+
+def _is_git_s_own(path: str, ours: str, theirs: str) -> bool:
+    """Where a file stands in a directory's way, git sets it aside as `name~commit`."""
+    return path.endswith((f"~{ours}", f"~{theirs}"))
 
 
 def _kind(message: str, stages: list[Stage]) -> str:

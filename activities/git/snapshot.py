@@ -54,7 +54,8 @@ def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
     if not theirs.is_file() or split:
         git("read-tree", workspace.head, git_dir=hub.path, index=index)
         return
-    shutil.copyfile(theirs, index)
+    # With its time: git compares it with the files' times to know which it must read again.
+    shutil.copy2(theirs, index)
     # What is staged may be an object that only the user's repository has: hash those files anew.
     place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
     staged = git("diff-index", "--cached", "--name-only", "-z", workspace.head, **place)

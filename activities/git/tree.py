@@ -5,12 +5,14 @@ Our index and our GIT_DIR stay outside it; the `.git` inside is the agent's own 
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from activities.git.command import git, records, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
+from workflows.errors import GitError
 
 _GITLINK = "160000"
 _CONFIG = """[core]
@@ -32,10 +34,16 @@ class WorkTree:
         self.index = index
         self.excludes = excludes
 
+    @property
+    def _fresh_index(self) -> Path:
+        return self.index.with_name(f"{self.index.name}.fresh")
+
     def check_out(self, commit: str) -> None:
         """Fill the (empty) directory with the files of a commit."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._git("read-tree", "-u", "--reset", commit)
+        # As it is now: what `setup` adds later is nothing that anybody staged.
+        shutil.copyfile(self.index, self._fresh_index)
 
     def add_private_repository(self, commit: str, workspace: Workspace) -> None:
         """A `.git` of the agent's own, on a branch at `commit`, with the hub's objects to read."""
@@ -48,19 +56,31 @@ class WorkTree:
         (private / "info/exclude").write_text(workspace.excludes)
         if (self.hub.path / "shallow").exists():
             shutil.copyfile(self.hub.path / "shallow", private / "shallow")
-        shutil.copyfile(self.index, private / "index")
+        shutil.copyfile(self._fresh_index, private / "index")
         (private / "config").write_text(_CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email))))
 
     def write_tree(self, base: str) -> str:
         """The tree of all files as they are now, ignored ones left out; `base`: what was checked out."""
-        self._git("add", "--all", "--", ":/")
+        try:
+            self._git("add", "--all", "--", ":/")
+        except GitError as error:
+            if "does not have a commit checked out" not in error.stderr:
+                raise
+            self._open_nested_repositories()
+            self._git("add", "--all", "--", ":/")
         for nested in self._new_gitlinks(base):
             # A repository inside would be saved as a bare commit id, its files lost.
-            inner = self.path / nested / ".git"
-            inner.unlink() if inner.is_file() else shutil.rmtree(inner)
+            _remove(self.path / nested / ".git")
             self._git("update-index", "--force-remove", "--", nested)
             self._git("add", "--all", "--", ":/")
         return text(self._git("write-tree"))
+
+    def _open_nested_repositories(self) -> None:
+        """Repositories that an agent made become plain directories."""
+        for folder, names, files in os.walk(self.path):
+            if Path(folder) != self.path and ".git" in (*names, *files):
+                _remove(Path(folder, ".git"))
+            names[:] = [name for name in names if name != ".git"]
 
     def not_as_checked_out(self) -> tuple[list[str], list[str]]:
         """Paths that are new (ignored ones too; whole directories where all is new), and changed ones."""
@@ -81,6 +101,10 @@ class WorkTree:
             index=self.index,
             config=[f"core.excludesFile={self.excludes}"],
         )
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:

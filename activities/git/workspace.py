@@ -49,8 +49,12 @@ class Workspace(Message):
             if "dubious ownership" in error.stderr:
                 raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
             why = "a plain directory as workspace is not available yet; make it a git repository"
-            raise _unusable(f"{path}: {why} (git: {error.stderr.splitlines()[-1:]})") from None
-        bare, git_dir = text(answer).split("\n")
+            raise _unusable(f"{path}: {why} (git: {' '.join(error.stderr.split())})") from None
+        bare, git_dir = text(answer).split("\n", 1)
+        if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
+            raise _unusable(f"{path} names its objects by SHA-256, which is not available yet")
+        if "extensions.partialclone" in settings:
+            raise _unusable(f"{path} is a partial clone; fetch what it lacks first (git fetch --refetch)")
         workspace = cls(
             path=path,
             git_dir=git_dir,
