@@ -77,6 +77,7 @@ class Events:
 
     def __init__(self, work: Work) -> None:
         self.question: Question | None = None
+        self._progress: dict[str, Any] | None = None
         self._work = work
         self._offset = 0
         self._rest = b""
@@ -92,6 +93,7 @@ class Events:
         self._rest = self._rest[-_MOST_EVENT_BYTES:]
         for line in lines:
             self._take(line)
+        self._report()
         return bool(new)
 
     def read_to_end(self) -> None:
@@ -100,6 +102,7 @@ class Events:
             if not self.read():
                 break
         self._take(self._rest)
+        self._report()
 
     def _new_bytes(self) -> bytes:
         try:
@@ -127,12 +130,19 @@ class Events:
             return
         progress, options = event.get("progress"), event.get("options")
         if isinstance(progress, dict):
-            if isinstance(progress.get("operation"), str):
-                progress["operation"] = self._clean(progress["operation"])
-            self._work.report(progress)
+            self._progress = progress
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             self.question = Question.cut(self._clean(event["question"]), texts)
+
+    def _report(self) -> None:
+        """Only the newest counts, however many were written."""
+        if self._progress is None:
+            return
+        if isinstance(self._progress.get("operation"), str):
+            self._progress["operation"] = self._clean(self._progress["operation"])
+        self._work.report(self._progress)
+        self._progress = None
 
     def _clean(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)
