@@ -20,6 +20,8 @@ from settings import Settings
 from workflows.errors import Unavailable
 
 _CONNECT_SECONDS = 8.0
+_EMBEDDED_SECONDS = 30.0
+_RETRY_SECONDS = 0.1
 _SEARCH_ATTRIBUTES = {
     "EpwStatus": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "EpwStrategy": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -48,7 +50,19 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
         return
     async with embedded(settings) as server:
         config["target_host"] = server.address
-        yield Connection(await _connect(**config), server.web_ui, is_embedded=True)
+        yield Connection(await _connect_to_started(**config), server.web_ui, is_embedded=True)
+
+
+async def _connect_to_started(**config: object) -> Client:
+    """A server that was just started listens before it serves: it gets a moment."""
+    deadline = asyncio.get_running_loop().time() + _EMBEDDED_SECONDS
+    while True:
+        try:
+            return await _connect(**config)
+        except Unavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _connect(**config: object) -> Client:
@@ -69,9 +83,11 @@ async def _namespace_ready(client: Client) -> None:
         try:
             await client.workflow_service.describe_namespace(request)
         except RPCError as error:
+            if error.status == RPCStatusCode.UNAVAILABLE:
+                raise
             if error.status != RPCStatusCode.NOT_FOUND:
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_RETRY_SECONDS)
         else:
             return
 

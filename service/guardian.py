@@ -82,7 +82,7 @@ def _start(folder: Path, binary: str, wanted: list[int]) -> tuple[subprocess.Pop
             )
         deadline = time.monotonic() + _READY_SECONDS
         while server.poll() is None and time.monotonic() < deadline:
-            if _answers(ports[0]) and _answers(ports[1]):
+            if _listens(server.pid, ports):
                 return server, ports
             time.sleep(0.02)
         _end(server)
@@ -178,9 +178,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
+def _listens(pid: int, ports: list[int]) -> bool:
+    """Whether this process serves both ports: another program may have taken one since it was free."""
+    with contextlib.suppress(psutil.Error):
+        listening = [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == "LISTEN"]
+        return all(port in listening for port in ports)
     return False
 
 

@@ -71,10 +71,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
 def line_with(process: subprocess.Popen[str], words: str) -> str:
     """The next line of a process's output that holds `words`."""
     assert process.stdout is not None
+    seen = ""
     for line in process.stdout:
         if words in line:
             return line
-    raise AssertionError(f"no line with {words!r}")
+        seen += line
+    raise AssertionError(f"no line with {words!r}; exit code {process.wait(10)} after:\n{seen}")
 
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str]:

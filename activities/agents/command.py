@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import stat
+from collections import deque
 from typing import Any
 
 from activities.agents.base import Completed, Work
@@ -21,6 +22,7 @@ EX_TEMPFAIL = 75
 _POLL_SECONDS = 0.2
 _MOST_EVENT_BYTES = 1_000_000
 _MOST_READS = 100
+_MOST_REPORTS = 10
 _TAIL_BYTES = 600
 _LONGEST_SECRET = 8192
 
@@ -77,7 +79,7 @@ class Events:
 
     def __init__(self, work: Work) -> None:
         self.question: Question | None = None
-        self._progress: dict[str, Any] | None = None
+        self._progress: deque[dict[str, Any]] = deque(maxlen=_MOST_REPORTS)
         self._work = work
         self._offset = 0
         self._rest = b""
@@ -130,19 +132,18 @@ class Events:
             return
         progress, options = event.get("progress"), event.get("options")
         if isinstance(progress, dict):
-            self._progress = progress
+            self._progress.append(progress)
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             self.question = Question.cut(self._clean(event["question"]), texts)
 
     def _report(self) -> None:
-        """Only the newest counts, however many were written."""
-        if self._progress is None:
-            return
-        if isinstance(self._progress.get("operation"), str):
-            self._progress["operation"] = self._clean(self._progress["operation"])
-        self._work.report(self._progress)
-        self._progress = None
+        """Only the newest count, however many were written; more than one, since the last may be no progress."""
+        while self._progress:
+            progress = self._progress.popleft()
+            if isinstance(progress.get("operation"), str):
+                progress["operation"] = self._clean(progress["operation"])
+            self._work.report(progress)
 
     def _clean(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)
