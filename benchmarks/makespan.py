@@ -1,4 +1,4 @@
-"""How near an execution comes to the ideal: ours beside a plain asyncio run and a level-barrier run.
+"""How near an execution comes to the ideal: ours beside bare Temporal, a plain asyncio run and level barriers.
 
 `python -m benchmarks.makespan [--quick] [--json FILE]`. The same graphs, interleaved. Efficiency is the list
 schedule of the planned seconds divided by the measured wall time; `epw metric` is the result's own
@@ -20,8 +20,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.bare import bare_worker, run_bare
 from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench, revision
+from commands.executions import new_id
 from workflows.graph import TaskGraph
 from workflows.schedule import Scheduler, makespan, predict
 
@@ -83,6 +85,9 @@ async def measure(found: Bench, quick: bool) -> dict[str, Any]:
         measured.append(document["metrics"]["efficiency"])
         return float(document["metrics"]["totalDuration"]) / 1000
 
+    async def bare(graph: TaskGraph, agents: int) -> float:
+        return await run_bare(found.connection.client, graph, agents, new_id("bare"))
+
     rounds = 1 if quick else 3
     measured: list[float] = []
     graphs = {
@@ -90,7 +95,7 @@ async def measure(found: Bench, quick: bool) -> dict[str, Any]:
         "50 independent / 10": (independent(50, 2), 10),
         "50 fan / 10": (fan(50, 3), 10),
     }
-    contestants: dict[str, Run] = {"epw": ours, "asyncio": plain, "barriers": barriers}
+    contestants: dict[str, Run] = {"epw": ours, "bare Temporal": bare, "asyncio": plain, "barriers": barriers}
     efficiency = []
     for name, (graph, agents) in graphs.items():
         ideal = makespan(predict(graph, agents))
@@ -167,7 +172,7 @@ async def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round, fewer executions")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/out/makespan.json"), metavar="FILE")
     arguments = parser.parse_args()
-    async with bench() as found:
+    async with bench() as found, bare_worker(found.connection.client):
         result = await measure(found, arguments.quick)
     show(result)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,72 @@
+"""The same schedule as the smallest Temporal workflow: what the server and the SDK cost by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from workflows.graph import TaskGraph
+from workflows.schedule import Scheduler
+
+QUEUE = "bare"
+
+
+@activity.defn
+async def sleep(seconds: float) -> None:
+    """All that a task does here."""
+    await asyncio.sleep(seconds)
+
+
+@workflow.defn(name="Bare")
+class Bare:
+    """One activity a task, each as soon as its dependencies have ended; nothing is recorded, merged or reported."""
+
+    @workflow.run
+    async def run(self, dependencies: dict[str, list[str]], seconds: dict[str, float], agents: int) -> None:
+        scheduler = Scheduler(TaskGraph(dependencies, seconds), agents)
+        running: dict[asyncio.Future[None], str] = {}
+        while True:
+            while (next_start := scheduler.next_start()) is not None:
+                task = next_start[0]
+                handle = workflow.start_activity(
+                    sleep, seconds[task], start_to_close_timeout=timedelta(minutes=5), summary=task
+                )
+                running[handle] = task
+            if not running:
+                return
+            done, _ = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                task = running.pop(ended)
+                scheduler.release_agent(task)
+                scheduler.landed(task)
+
+
+@asynccontextmanager
+async def bare_worker(client: Client) -> AsyncIterator[None]:
+    """A worker for `Bare`, as quick as the SDK makes one."""
+    async with Worker(
+        client,
+        task_queue=QUEUE,
+        workflows=[Bare],
+        activities=[sleep],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_eager_activity_reservations_per_workflow_task=50,
+    ):
+        yield
+
+
+async def run_bare(client: Client, graph: TaskGraph, agents: int, identifier: str) -> float:
+    """Seconds of an execution, by the server's own times, as ours are taken."""
+    handle = await client.start_workflow(
+        "Bare", args=[graph.dependencies, graph.minutes, agents], id=identifier, task_queue=QUEUE
+    )
+    await handle.result()
+    found = await handle.describe()
+    assert found.close_time is not None
+    return (found.close_time - found.start_time).total_seconds()
