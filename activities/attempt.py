@@ -40,7 +40,7 @@ class AttemptDirectory:
 
     @property
     def path(self) -> Path:
-        return self.execution.path / "attempts" / slug(self.run.task_id) / self.key
+        return self.execution.attempts() / slug(self.run.task_id) / self.key
 
     @property
     def tree(self) -> Path:
@@ -66,7 +66,7 @@ class AttemptDirectory:
 
     def _outcome_path(self, tries: int) -> Path:
         name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{tries}.json"
-        return self.execution.path / "outcomes" / name
+        return self.execution.path / "outcomes" / self.execution.run_key[:8] / name
 
     def work(self, running: Running, task: Task, report: Callable[[dict[str, Any]], None]) -> Work:
         """The attempt as its agent sees it."""
@@ -138,7 +138,9 @@ class AttemptDirectory:
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
         commit = hub.commit(tree, [base], message, author, at)
-        hub.update_ref(self.execution.ref("tasks", slug(self.run.task_id), self._own_key), commit)
+        hub.update_ref(
+            self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], self._own_key), commit
+        )
         return commit, changed_paths(hub, base, commit)
 
     def saved(self, commit: str | None) -> Saved:

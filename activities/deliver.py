@@ -1,4 +1,4 @@
-"""Deliver: hand the final head over to the user's repository, once."""
+"""Deliver: hand the final head over, once: as a branch of the user's repository, or into their work tree."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import shlex
 from pathlib import Path
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
-from workflows.messages import DELIVER, DeliverRequest, Delivery
+from workflows.errors import Fenced, Refused
+from workflows.messages import CLEAN_UP, DELIVER, CleanUpRequest, DeliverRequest, Delivery
 
 _MOST_NAMES = 20
 
@@ -22,23 +25,46 @@ class Deliverer:
 
     @activity.defn(name=DELIVER)
     async def deliver(self, request: DeliverRequest) -> Delivery:
-        """Create the branch in the user's repository; a name that is taken gets `-2`, `-3`, ...
+        """Deliver as `mode` says; doing it twice finds what was done the first time.
 
-        Writes objects and that one ref, nothing else; doing it twice finds the branch of the first time.
-        A refusal is an answer, with the commands that finish the job.
+        `branch` writes objects and one ref, `apply` the changed files. A refusal is an answer, with the commands
+        that finish the job. Raises `Fenced`, not retried, where the execution has moved on without this try.
         """
-        execution = current_execution(self._home)
-        async with attended(self._home, execution.key + "/deliver"):
-            delivered: Delivery = await in_thread(_deliver, execution, request)
-            await in_thread(execution.remove_attempts)
+        execution = current_execution(self._home, request)
+        try:
+            async with attended(self._home, execution.key + "/deliver"):
+                delivered: Delivery = await in_thread(_deliver, execution, request, activity.info().attempt)
+                await in_thread(execution.remove_attempts)
+        except Fenced as error:
+            raise ApplicationError(
+                str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
+        return delivered
+
+    @activity.defn(name=CLEAN_UP)
+    async def clean_up(self, request: CleanUpRequest) -> None:
+        """The delivery into the work tree stays: remove what would have undone it."""
+        execution = current_execution(self._home, request)
+        async with attended(self._home, execution.key + "/clean-up"):
+            await in_thread(_clean_up, execution, Hub(Path(request.hub)))
+
+
+def _deliver(execution: Execution, request: DeliverRequest, attempt: int) -> Delivery:
+    hub = Hub(Path(request.hub))
+    with hub.locked():
+        execution.pass_fence(DELIVER, attempt)
+        failpoint("deliver.begun")
+        delivered = _DELIVERIES[request.mode](execution, hub, request)
+        failpoint("deliver.done")
         return delivered
 
 
-def _deliver(execution: Execution, request: DeliverRequest) -> Delivery:
-    hub, workspace = Hub(Path(request.hub)), execution.workspace()
+def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
+    """A new branch; a name that is taken gets `-2`, `-3`, ..."""
+    workspace, wanted = execution.workspace(), request.branch or ""
     refused = None
     for number in range(1, _MOST_NAMES + 1):
-        branch = request.branch if number == 1 else f"{request.branch}-{number}"
+        branch = wanted if number == 1 else f"{wanted}-{number}"
         reference = f"refs/heads/{branch}"
         holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
         ours = holds == request.head and execution.delivered_branch() == branch
@@ -49,15 +75,42 @@ def _deliver(execution: Execution, request: DeliverRequest) -> Delivery:
         refused = None if ours else hub.hand_over(workspace, request.head, reference)
         if refused is None:
             return Delivery(mode="branch", base=request.base, head=request.head, branch=branch)
+    return _refused(execution, request, refused or f"{_MOST_NAMES} branches named {wanted} exist")
+
+
+def _deliver_into_tree(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
+    try:
+        execution.application(hub).apply(request.base, request.head)
+    except Refused as error:
+        return _refused(execution, request, str(error))
+    return Delivery(mode="apply", base=request.base, head=request.head)
+
+
+def _refused(execution: Execution, request: DeliverRequest, why: str) -> Delivery:
     return Delivery(
-        mode="branch",
+        mode=request.mode,
         base=request.base,
         head=request.head,
-        refused_because=refused or f"{_MOST_NAMES} branches named {request.branch} exist",
-        finish_with=[_by_hand(hub, workspace.path, execution.ref("head"), request.branch)],
+        refused_because=why,
+        finish_with=_by_hand(execution, request),
     )
 
 
-def _by_hand(hub: Hub, workspace: str, reference: str, branch: str) -> str:
-    target = f"{reference}:refs/heads/delivered-{branch.replace('/', '-')}"
-    return shlex.join(["git", "-C", workspace, "fetch", str(hub.path), target])
+def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
+    """What brings the head into the workspace, where the user wants it in spite of all."""
+    workspace = execution.workspace()
+    if workspace.kind == "directory":
+        patch = ["git", "--git-dir", request.hub, "diff", "--binary", request.base, request.head]
+        return [f"{shlex.join(patch)} | (cd {shlex.quote(workspace.path)} && git apply --3way)"]
+    branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
+    fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{execution.head_ref}:refs/heads/{branch}"]
+    merge = ["git", "-C", workspace.path, "merge", branch]
+    return [shlex.join(fetch), *([shlex.join(merge)] if request.mode == "apply" else [])]
+
+
+def _clean_up(execution: Execution, hub: Hub) -> None:
+    with hub.locked():
+        execution.application(hub).clean_up()
+
+
+_DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree}

@@ -10,7 +10,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowExecutionDescription
+
+from activities.apply.application import Application
+from activities.git.hub import Hub
 from activities.git.workspace import Workspace
+from workflows.errors import Fenced
+from workflows.messages import ROLL_BACK
 from workflows.naming import execution_ref, slug
 
 _numbers = count()
@@ -18,11 +24,24 @@ _numbers = count()
 
 @dataclass(frozen=True)
 class Execution:
-    """One run of one workflow id: a later run under the same id shares nothing with it."""
+    """One execution: the chain of runs that resets make of it. A later one under the same id shares nothing."""
 
     home: Path
     workflow_id: str
     run_id: str
+    """The first run of the chain."""
+    present_run: str = ""
+    """The run that acts (default: the first): what it writes, no other run overwrites."""
+
+    @property
+    def run_key(self) -> str:
+        return self.present_run or self.run_id
+
+    @classmethod
+    def of(cls, home: Path, described: WorkflowExecutionDescription) -> Execution:
+        """The execution that the server describes."""
+        first = described.raw_description.workflow_execution_info.first_run_id
+        return cls(home, described.id, first or described.run_id, described.run_id)
 
     @property
     def key(self) -> str:
@@ -38,11 +57,20 @@ class Execution:
 
     def attempt_key(self, task_id: str) -> str:
         """The marker under which every process of a task of this execution runs."""
-        return f"{self.key}/{slug(task_id)}"
+        return f"{self.key}/{self.run_key[:8]}/{slug(task_id)}"
+
+    def attempts(self) -> Path:
+        """Where the directories of the acting run's attempts are."""
+        return self.path / "attempts" / self.run_key[:8]
 
     def remove_attempts(self) -> None:
         """Nothing of it runs any more: the directories of attempts that waited are of no use."""
         shutil.rmtree(self.path / "attempts", ignore_errors=True)
+
+    @property
+    def head_ref(self) -> str:
+        """Of the acting run: a run before it that still moves its own cannot move this one."""
+        return self.ref("heads", self.run_key)
 
     def log(self, name: str) -> Path:
         """The file that takes what an agent or a command prints."""
@@ -63,6 +91,27 @@ class Execution:
         write_atomically(self.path / "base", base.encode())
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
         write_atomically(self.excludes(), workspace.excludes.encode())
+
+    def application(self, hub: Hub) -> Application:
+        """The delivery into the workspace's tree."""
+        return Application(hub, self.workspace(), self.path / "apply", self.ref("delivered-onto"))
+
+    def pass_fence(self, step: str, attempt: int) -> None:
+        """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken."""
+        path = self.path / "fence.json"
+        fence: dict[str, Any]
+        fence = json.loads(path.read_bytes()) if path.is_file() else {"runs": [], "attempts": {}, "closed": False}
+        if self.run_key not in fence["runs"]:
+            fence = {"runs": [*fence["runs"], self.run_key], "attempts": {}, "closed": False}
+        if fence["runs"][-1] != self.run_key:
+            raise Fenced(f"{step}: a later run of the execution has taken over")
+        if fence["attempts"].get(step, 0) > attempt:
+            raise Fenced(f"{step}: a later try has taken over")
+        if fence["closed"] and step != ROLL_BACK:
+            raise Fenced(f"{step}: the execution has been rolled back")
+        fence["attempts"][step] = attempt
+        fence["closed"] = step == ROLL_BACK
+        write_atomically(path, json.dumps(fence).encode())
 
     def keep_delivered_branch(self, branch: str) -> None:
         """Noted before it is made: only a branch of our own is ever taken back."""

@@ -13,13 +13,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.execution import Execution
 from activities.heartbeat import Heartbeat
 from activities.record import AttemptRecord
-from workflows.messages import AgentProgress
+from workflows.messages import AgentProgress, StepRequest
 
 
-def current_execution(home: Path) -> Execution:
+def current_execution(home: Path, request: StepRequest) -> Execution:
     """The execution whose activity is running."""
     info = activity.info()
-    return Execution(home, info.workflow_id or "", info.workflow_run_id or "")
+    run_id = info.workflow_run_id or ""
+    return Execution(home, info.workflow_id or "", request.chain or run_id, run_id)
 
 
 @asynccontextmanager

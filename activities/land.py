@@ -8,6 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
@@ -32,9 +33,10 @@ class Lander:
 
         Raises `Fenced`, not retried, where another run of the execution has moved the head.
         """
-        execution = current_execution(self._home)
+        execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/land"):
+                execution.pass_fence(LAND, activity.info().attempt)
                 landed: Landed = await in_thread(_land, execution, request)
         except Fenced as error:
             raise ApplicationError(
@@ -53,7 +55,9 @@ def _land(execution: Execution, request: LandRequest) -> Landed:
         rows.append(row)
         if row.shared_with and request.stop_at_shared_file:
             break
-    hub.move_ref(execution.ref("head"), head, request.expected or request.head)
+    failpoint("land.merged")
+    hub.move_ref(execution.head_ref, head, request.expected or request.head)
+    failpoint("land.moved")
     return Landed(head=head, rows=rows)
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.apply.application import finish_interrupted
 from activities.execution import Execution
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.git.command import require_git
 from activities.git.hub import Hub
@@ -46,7 +48,7 @@ class Preparer:
             self._reading = asyncio.ensure_future(self._plans.of_current_execution())
             return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
-        execution = current_execution(self._home)
+        execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/prepare"):
                 prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
@@ -66,16 +68,24 @@ class Preparer:
                 os.path.realpath(workspace.path), os.path.dirname(os.path.normpath(name))
             ).rstrip("/"):
                 raise InvalidPlan([Problem(f"include[{index}]", f"{name} lies behind a link")])
+        workspace.check_delivery(plan)
         if plan.base is not None:
             workspace = workspace.model_copy(update={"head": workspace.commit_of(plan.base)})
+        workspace = workspace.leaving_out(self._home)
         hub = Hub.of(self._home, workspace.path)
         with hub.locked():
             # A repeated prepare finds its own snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))
             if base is None:
+                finish_interrupted(hub)
+                failpoint("prepare.begun")
                 base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
+                failpoint("prepare.snapshot")
             execution.keep_workspace(workspace, base)
-        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base)
+            failpoint("prepare.kept")
+        execution.pass_fence(PREPARE, activity.info().attempt)
+        deliver = plan.deliver or workspace.default_delivery
+        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver)
 
 
 @cache

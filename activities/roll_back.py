@@ -9,10 +9,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.execution import Execution
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
-from workflows.errors import GitError
+from workflows.errors import GitError, UndoBlocked
 from workflows.messages import ROLL_BACK, Compensation, RollBackRequest
 
 
@@ -24,21 +25,29 @@ class RollBacker:
     async def roll_back(self, request: RollBackRequest) -> None:
         """Undo each step; every task's commit stays reachable in the hub.
 
-        An error carries, as its detail, the commands that finish by hand what is left.
+        An error carries, as its detail, the commands that finish by hand what is left; what only the user can
+        decide (type `UndoBlocked`) is not tried again.
         """
-        execution = current_execution(self._home)
+        execution = current_execution(self._home, request)
         async with attended(self._home, execution.key + "/roll-back"):
+            execution.pass_fence(ROLL_BACK, activity.info().attempt)
+            failpoint("undo.begun")
             for step in request.steps:
                 try:
                     await in_thread(_STEPS[step.step], execution, step)
+                except UndoBlocked as error:
+                    raise ApplicationError(
+                        str(error), error.commands, type=UndoBlocked.__name__, non_retryable=True
+                    ) from None
                 except (GitError, OSError) as error:
                     commands = await in_thread(_by_hand, execution, step)
                     raise ApplicationError(str(error), commands, type="RollbackFailed") from None
             await in_thread(execution.remove_attempts)
+            failpoint("undo.done")
 
 
 def _reset_head(execution: Execution, step: Compensation) -> None:
-    Hub(Path(step.hub)).update_ref(execution.ref("head"), step.to or "")
+    Hub(Path(step.hub)).update_ref(execution.head_ref, step.to or "")
 
 
 def _remove_branch(execution: Execution, step: Compensation) -> None:
@@ -54,12 +63,20 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
 
 
+def _bring_back_tree(execution: Execution, step: Compensation) -> None:
+    hub = Hub(Path(step.hub))
+    with hub.locked():
+        execution.application(hub).undo()
+
+
 def _by_hand(execution: Execution, step: Compensation) -> list[str]:
+    if step.step == "apply":
+        return execution.application(Hub(Path(step.hub))).commands()
     if step.step == "head":
-        return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.ref("head"), step.to or ""])]
+        return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.
     reference = f"refs/heads/{execution.delivered_branch()}"
     return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, step.head or ""])]
 
 
-_STEPS = {"head": _reset_head, "branch": _remove_branch}
+_STEPS = {"head": _reset_head, "branch": _remove_branch, "apply": _bring_back_tree}

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.agents.base import Agent, Completed, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
@@ -46,7 +47,7 @@ class TaskRunner:
         Raises an `ApplicationError` of type `AgentFailed` that carries the outcome where the agent failed.
         """
         info = activity.info()
-        execution = current_execution(self._home)
+        execution = current_execution(self._home, run)
         directory = AttemptDirectory(execution, run, info.attempt)
         outcome = directory.outcome() if info.attempt > 1 else None
         if outcome is None:
@@ -88,6 +89,7 @@ class TaskRunner:
                         await in_thread(_saved, directory, int(started), TaskFailed("Cancelled", "stopped"), [])
                     raise
                 outcome = TaskOutcome(kind="completed")
+                failpoint("run.ended")
                 if uses_files:
                     outcome = await in_thread(_saved, directory, int(started), ending, task.files)
                 outcome = _ended(outcome, ending, directory).model_copy(
@@ -98,7 +100,9 @@ class TaskRunner:
                         "simulated": agent.simulated,
                     }
                 )
+                failpoint("save.committed")
                 directory.keep_outcome(outcome)
+                failpoint("save.kept")
                 waits = outcome.kind == "question"
         finally:
             if uses_files and not waits:
@@ -111,6 +115,7 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
     try:
         if directory is not None:
             await furnish(directory, work)
+            failpoint("run.furnished")
         ending = await agent.execute(work)
         if isinstance(ending, Completed) and work.task.verify:
             code = await run_shell(work, work.task.verify)

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.heartbeat import Heartbeat, in_thread
@@ -27,7 +28,7 @@ class Verifier:
     @activity.defn(name=VERIFY)
     async def verify(self, request: VerifyRequest) -> Verified:
         """Green: the command ended with 0 on a fresh checkout of the commit, furnished as for an agent."""
-        execution, tries = current_execution(self._home), activity.info().attempt
+        execution, tries = current_execution(self._home, request), activity.info().attempt
         running = await self._plans.of_current_execution()
         name = f"verify {request.commit[:12]}"
         run = TaskRun(task_id=name, attempt=1, agent_id="verify", hub=request.hub, base=request.commit)
@@ -42,7 +43,9 @@ class Verifier:
         async with attended(self._home, directory.marker, heartbeat):
             try:
                 await furnish(directory, work)
+                failpoint("verify.furnished")
                 code = await run_shell(work, command)
+                failpoint("verify.ran")
                 message = "" if code == 0 else f"{ended(code)}{last_output(work)}"
             except TaskFailed as error:
                 message = str(error)

@@ -161,7 +161,7 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
 
 def _complete(settings: Settings, document: dict[str, Any], described: WorkflowExecutionDescription) -> None:
     """Add what the history does not hold: changes, hunks, files, recovery options."""
-    execution = Execution(settings.home, described.id, described.run_id)
+    execution = Execution.of(settings.home, described)
     document["runId"] = described.run_id
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         # The workflow could not say so itself.

@@ -125,6 +125,7 @@ def check_runnable(plan: Plan) -> None:
         require_git()
     if plan.workspace is not None:
         workspace = Workspace.read(plan.workspace)
+        workspace.check_delivery(plan)
         if plan.base is not None:
             workspace.commit_of(plan.base)
 

@@ -92,6 +92,8 @@ def _show_delivery(delivery: dict[str, Any] | None, status: str) -> None:
         out.print(Text(printable(f"not delivered: {delivery['refusedBecause']}")))
     elif delivery["branch"]:
         out.print(Text(f"delivered: branch {delivery['branch']}, {len(delivery.get('files', []))} files"))
+    elif delivery["mode"] == "apply" and delivery["head"] != delivery["base"]:
+        out.print(Text(f"delivered into the work tree: {len(delivery.get('files', []))} files"))
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
     for command in delivery.get("finishWith", []):

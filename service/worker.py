@@ -49,13 +49,14 @@ def workers(
 ) -> list[Worker]:
     """The workers of this process: one for the shared queue, one for what is bound to this host."""
     host_queue = f"{queue}@{host_name(home)}"
-    plans = StartEvent()
+    plans, deliverer = StartEvent(), Deliverer(home)
     activities: list[Callable[..., Any]] = [
         Preparer(home, plans, host_queue, SearchAttributes(client).known).prepare,
         TaskRunner(home, plans, agents).run_task,
         Lander(home).land,
         Verifier(home, plans).verify,
-        Deliverer(home).deliver,
+        deliverer.deliver,
+        deliverer.clean_up,
         RollBacker(home).roll_back,
     ]
     return [

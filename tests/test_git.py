@@ -119,13 +119,11 @@ def test_odd_repositories_work(tmp_path: Path, kind: str) -> None:
     ("name", "words"),
     [
         ("missing", "not a directory"),
-        ("plain", "not available yet"),
         ("repo/sub", "lies inside"),
         ("conflicted", "unmerged"),
     ],
 )
 def test_an_unusable_workspace_is_refused_in_one_line(tmp_path: Path, name: str, words: str) -> None:
-    (tmp_path / "plain").mkdir()
     make_repository(tmp_path / "repo", {"sub/f": "1\n"})
     broken = make_repository(tmp_path / "conflicted", {"f": "1\n"})
     sh(broken, "git", "checkout", "--quiet", "-b", "other")

@@ -35,8 +35,8 @@ def not_available(plan: Plan) -> Iterator[Problem]:
             yield refuse(f"tasks[{index}].agent", f'agent "{agent}"{why}', f"use one of: {', '.join(AGENTS)}")
     if plan.workspace is not None and is_url(plan.workspace):
         yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
-    if plan.deliver in ("apply", "push"):
-        yield refuse("deliver", f'"{plan.deliver}"', 'use "branch" or "none"')
+    if plan.deliver == "push":
+        yield refuse("deliver", '"push"', 'use "branch", "apply" or "none"')
     if plan.atomic == "batch":
         yield refuse("atomic", '"batch"', 'use "execution" or "task"')
     if plan.sandbox == "bubblewrap":

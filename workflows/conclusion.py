@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -9,7 +11,16 @@ from workflows import dispatch
 from workflows.board import Board
 from workflows.compensation import Compensations
 from workflows.head import Head
-from workflows.messages import DELIVER, ROLL_BACK, Compensation, DeliverRequest, Delivery, RollBackRequest
+from workflows.messages import (
+    CLEAN_UP,
+    DELIVER,
+    ROLL_BACK,
+    CleanUpRequest,
+    Compensation,
+    DeliverRequest,
+    Delivery,
+    RollBackRequest,
+)
 from workflows.naming import branch_name
 
 
@@ -58,35 +69,50 @@ class Conclusion:
         return any(state.landed for state in self._board.tasks.values())
 
     async def _deliver(self, commit: str) -> Delivery:
-        head, mode = self._head, self._board.plan.deliver or "branch"
+        head, mode = self._head, self._head.deliver
         if mode == "none":
             return Delivery(mode=mode, base=head.base, head=commit)
-        branch = branch_name(workflow.info().workflow_id)
-        self._compensations.register(Compensation(step="branch", hub=head.hub, branch=branch, head=commit))
-        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch)
+        branch = branch_name(workflow.info().workflow_id) if mode == "branch" else None
+        step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
+        self._compensations.register(Compensation(step=step, hub=head.hub, branch=branch, head=commit))
+        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch, mode=mode)
+        summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:
-            delivery: Delivery = await dispatch.step(
-                DELIVER, request, head.queue, self._board.strategy, f"deliver {branch}"
-            )
+            delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._board.strategy, summary)
         except ActivityError as error:
             if dispatch.is_cancelled(error):
                 raise
             return Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
+        if mode == "apply":
+            await self._clean_up()
         return delivery
+
+    async def _clean_up(self) -> None:
+        """From here on nothing undoes the delivery, whoever cancels."""
+        head = self._head
+        retry = dispatch.retry_policy(self._board.strategy)
+        started = dispatch.start(
+            CLEAN_UP, CleanUpRequest(hub=head.hub), queue=head.queue, retry=retry, summary="clean up"
+        )
+        try:
+            await dispatch.uncancelled(started)
+        except ActivityError as error:
+            # What is left is found by the next worker's janitor.
+            workflow.logger.warning("clean-up failed: %s", dispatch.told(error))
 
     async def _undo(self, status: str, message: str | None = None) -> None:
         """Undo every step that was taken, newest first."""
         head, steps = self._head, self._compensations.reversed()
         self._board.undo_landings()
         if head.commit is not None:
-            self.delivery = Delivery(mode=self._board.plan.deliver or "branch", base=head.base, head=head.base)
+            self.delivery = Delivery(mode=head.deliver, base=head.base, head=head.base)
         try:
             if steps:
                 await self._roll_back(RollBackRequest(steps=steps))
         except ActivityError as error:
             status, message = "rollback_failed", dispatch.told(error)
             commands = [str(command) for command in dispatch.details_of(error)]
-            self.delivery = Delivery(mode="branch", base=head.base, finish_with=commands)
+            self.delivery = Delivery(mode=head.deliver, base=head.base, finish_with=commands)
         self.status, self.message = status, message
 
     async def _roll_back(self, request: RollBackRequest) -> None:

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from workflows.errors import NOT_RETRIED
 from workflows.messages import (
+    CLEAN_UP,
     DELIVER,
     LAND,
     PREPARE,
@@ -24,6 +25,7 @@ from workflows.messages import (
     Landed,
     Prepared,
     PrepareRequest,
+    StepRequest,
     TaskOutcome,
     TaskRun,
     Verified,
@@ -50,6 +52,7 @@ _KINDS = {
     VERIFY: _Kind(Verified, timedelta(days=30)),
     LAND: _Kind(Landed),
     DELIVER: _Kind(Delivery),
+    CLEAN_UP: _Kind(None),
     ROLL_BACK: _Kind(None),
 }
 
@@ -67,7 +70,7 @@ def retry_policy(strategy: Strategy) -> RetryPolicy:
 
 def start(
     name: str,
-    message: Message,
+    message: StepRequest,
     *,
     queue: str,
     retry: RetryPolicy,
@@ -75,6 +78,9 @@ def start(
     summary: str | None = None,
 ) -> workflow.ActivityHandle[Any]:
     """Start an activity of ours."""
+    info = workflow.info()
+    if info.first_execution_run_id != info.run_id:
+        message = message.model_copy(update={"chain": info.first_execution_run_id})
     return workflow.start_activity(
         name,
         arg=message,
@@ -90,7 +96,7 @@ def start(
     )
 
 
-async def step(name: str, message: Message, queue: str, strategy: Strategy, summary: str) -> Any:
+async def step(name: str, message: StepRequest, queue: str, strategy: Strategy, summary: str) -> Any:
     """The result of one of the execution's own steps."""
     return await awaited(start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary))
 

@@ -74,6 +74,18 @@ class GitError(EpwError):
         super().__init__(f"git {' '.join(arguments[:3])} ended with {code}: {self.stderr[-600:]}")
 
 
+class Refused(EpwError):
+    """A delivery that would overwrite or break something of the user's; the workspace is as it was."""
+
+
+class UndoBlocked(EpwError):
+    """What cannot be undone without losing what the user did since; `commands` finish it by hand."""
+
+    def __init__(self, message: str, commands: list[str]) -> None:
+        self.commands = commands
+        super().__init__(message)
+
+
 class Fenced(EpwError):
     """The execution moved on without this attempt; what it holds must not land."""
 

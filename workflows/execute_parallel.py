@@ -96,7 +96,8 @@ class ExecuteParallelWorkflow:
         self._surface.enabled = prepared.search_attributes
         self._attempts.hub, self._attempts.queue = prepared.hub, prepared.task_queue
         if prepared.hub is not None and prepared.base is not None:
-            self._head.open(prepared.hub, prepared.base, prepared.task_queue)
+            deliver = self._board.plan.deliver or prepared.deliver or "branch"
+            self._head.open(prepared.hub, prepared.base, prepared.task_queue, deliver)
 
     async def _prepared(self) -> Prepared:
         plan = self._board.plan

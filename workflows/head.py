@@ -25,11 +25,11 @@ from workflows.messages import (
     Landed,
     Landing,
     LandRequest,
+    StepRequest,
     Verified,
     VerifyRequest,
 )
 from workflows.news import News
-from workflows.plan import Message
 
 
 class Head:
@@ -44,6 +44,7 @@ class Head:
         self.hub = ""
         self.base = ""
         self.queue = ""
+        self.deliver = "branch"
         self._ref = ""
         self._landings: list[tuple[str, str]] = []
         """Task and head after it, in landing order."""
@@ -51,9 +52,9 @@ class Head:
         self._abandoned = False
         self._verifying: workflow.ActivityHandle[Any] | None = None
 
-    def open(self, hub: str, base: str, queue: str) -> None:
+    def open(self, hub: str, base: str, queue: str, deliver: str) -> None:
         """Begin at the base."""
-        self.hub, self.base, self.queue = hub, base, queue
+        self.hub, self.base, self.queue, self.deliver = hub, base, queue, deliver
         self.commit = self._ref = base
 
     @property
@@ -185,7 +186,7 @@ class Head:
         finally:
             self._verifying = None
 
-    def _start(self, name: str, request: Message, summary: str) -> workflow.ActivityHandle[Any]:
+    def _start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
         retry = dispatch.retry_policy(self._board.strategy)
         return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)
 

@@ -22,10 +22,18 @@ RUN_TASK = "run_task"
 LAND = "land"
 VERIFY = "verify"
 DELIVER = "deliver"
+CLEAN_UP = "clean_up"
 ROLL_BACK = "roll_back"
 
 
-class PrepareRequest(Message):
+class StepRequest(Message):
+    """What every activity is asked with."""
+
+    chain: str | None = None
+    """The execution's first run, where the present one is a later one (after a reset)."""
+
+
+class PrepareRequest(StepRequest):
     """What to find out and make ready before the first task."""
 
     has_workspace: bool = True
@@ -39,6 +47,8 @@ class Prepared(Message):
     hub: str | None = None
     base: str | None = None
     search_attributes: bool = False
+    deliver: str | None = None
+    """How the head is delivered, where the plan leaves it to the kind of the workspace."""
 
 
 class Usage(Message):
@@ -50,7 +60,7 @@ class Usage(Message):
     cost_usd: float | None = Field(default=None, alias="costUSD")
 
 
-class TaskRun(Message):
+class TaskRun(StepRequest):
     """One attempt of one task, from `base` (a commit of the hub; null: an empty directory)."""
 
     task_id: str
@@ -118,7 +128,7 @@ class Change(Message):
     commit: str
 
 
-class LandRequest(Message):
+class LandRequest(StepRequest):
     """Merge changes, in this order, into `head`. `at`: epoch seconds written into the merge commits.
 
     The commits depend on nothing else, so doing it twice makes the same ones.
@@ -164,7 +174,7 @@ class Landed(Message):
     rows: list[Landing]
 
 
-class VerifyRequest(Message):
+class VerifyRequest(StepRequest):
     """Run the plan's `verify` on the tree of `commit`."""
 
     hub: str
@@ -178,11 +188,18 @@ class Verified(Message):
     duration_ms: int = 0
 
 
-class DeliverRequest(Message):
+class DeliverRequest(StepRequest):
     hub: str
     base: str
     head: str
-    branch: str
+    branch: str | None = None
+    mode: str = "branch"
+
+
+class CleanUpRequest(StepRequest):
+    """The delivery stays: remove what would undo it."""
+
+    hub: str
 
 
 class Delivery(Message):
@@ -197,16 +214,17 @@ class Delivery(Message):
 
 
 class Compensation(Message):
-    """One step to undo: `head` resets the execution's head, `branch` removes a delivered branch."""
+    """One step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `apply`
+    brings the work tree back."""
 
-    step: Literal["head", "branch"]
+    step: Literal["head", "branch", "apply"]
     hub: str
     to: str | None = None
     branch: str | None = None
     head: str | None = None
 
 
-class RollBackRequest(Message):
+class RollBackRequest(StepRequest):
     """Compensations in the order in which they are done."""
 
     steps: list[Compensation]

@@ -144,6 +144,8 @@ def details(
         lines.append(f"\n**{_cell(task_id)}** {error.get('type')}: {_cell(str(error.get('message', '')))}")
     if delivery and delivery.branch and not delivery.refused_because:
         lines.append(f"\nDelivered: branch `{delivery.branch}`")
+    if delivery and delivery.mode == "apply" and delivery.head != delivery.base and not delivery.refused_because:
+        lines.append("\nDelivered: into the work tree")
     if delivery and delivery.refused_because:
         lines.append(f"\nNot delivered: {_cell(delivery.refused_because)}")
     return "\n".join(lines)

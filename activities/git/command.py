@@ -10,6 +10,7 @@ from typing import TypedDict, Unpack
 
 from workflows.errors import GitError, Unavailable
 
+GITLINK = "160000"
 MIN_VERSION = (2, 38)
 _SEALED = (
     "core.hooksPath=/dev/null",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from activities.git.command import Place, git, records, text
+from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from workflows.errors import InvalidPlan, Problem
+from workflows.errors import GitError, InvalidPlan, Problem
+
+_MOST_NESTED = 50
+_UNBORN = re.compile(rb"'(.+)' does not have a commit checked out")
 
 
 def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool) -> str:
@@ -41,16 +45,36 @@ def _tree(hub: Hub, workspace: Workspace, index: Path, excludes: Path) -> str:
     place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
     config = [*workspace.content_settings, f"core.excludesFile={excludes}"]
     _start_index(hub, workspace, index)
-    git("add", "--all", "--", ":/", **place, config=config)
+    for _ in range(_MOST_NESTED):
+        added = run_git("add", "--all", "--", ":/", **place, config=config, codes=(0, 128))
+        if not added.returncode:
+            break
+        unborn = _UNBORN.search(added.stderr)
+        if unborn is None:
+            raise GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
+        with open(excludes, "ab") as file:
+            file.write(b"\n/" + re.sub(rb"([*?\[\\])", rb"\\\1", unborn[1]) + b"\n")
+    # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
+    nested = b"".join(f"{path}\0".encode("utf-8", "surrogateescape") for path in _nested(workspace, place))
+    if nested:
+        git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=nested)
     return text(git("write-tree", **place))
+
+
+def _nested(workspace: Workspace, place: Place) -> list[str]:
+    """Commit ids of repositories that the user's HEAD does not name as submodules."""
+    before = workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
+    fields = records(git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before, **place))
+    pairs = zip(fields[::2], fields[1::2], strict=True)
+    return [path for modes, path in pairs if modes.split()[1] == GITLINK and modes.split()[0] != f":{GITLINK}"]
 
 
 def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
     """A copy of the user's index saves hashing every unchanged file; without one, start from HEAD."""
-    theirs = workspace.git_path("index")
-    split = any(theirs.parent.glob("sharedindex.*"))
     if workspace.head is None:
         return
+    theirs = workspace.git_path("index")
+    split = any(theirs.parent.glob("sharedindex.*"))
     if not theirs.is_file() or split:
         git("read-tree", workspace.head, git_dir=hub.path, index=index)
         return

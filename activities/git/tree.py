@@ -9,12 +9,11 @@ import os
 import shutil
 from pathlib import Path
 
-from activities.git.command import git, records, text
+from activities.git.command import GITLINK, git, records, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import GitError
 
-_GITLINK = "160000"
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -91,7 +90,7 @@ class WorkTree:
     def _new_gitlinks(self, base: str) -> list[str]:
         fields = records(self._git("diff-index", "--cached", "--raw", "-z", base))
         pairs = zip(fields[::2], fields[1::2], strict=True)
-        return [path for modes, path in pairs if modes.split()[1] == _GITLINK and modes.split()[0] != f":{_GITLINK}"]
+        return [path for modes, path in pairs if modes.split()[1] == GITLINK and modes.split()[0] != f":{GITLINK}"]
 
     def _git(self, *arguments: str) -> bytes:
         return git(

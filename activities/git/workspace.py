@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any, Literal
 
 from activities.git.command import git, records, run_git, text
 from workflows.errors import GitError, InvalidPlan, Problem
-from workflows.plan import Message
+from workflows.plan import Message, Plan
 
 # Settings of the user's that decide what a file's content or an ignored file is; none of them runs anything.
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
@@ -18,14 +19,15 @@ class Workspace(Message):
     """What is known of a workspace after looking at it; kept with the execution."""
 
     path: str
-    git_dir: str
-    head: str | None
-    """The commit that HEAD names; null for a repository without commits."""
-    bare: bool
+    kind: Literal["git", "directory"] = "git"
+    git_dir: str = ""
+    head: str | None = None
+    """The commit that HEAD names; null for a repository without commits, and for a plain directory."""
+    bare: bool = False
     author_name: str
     author_email: str
     content_settings: list[str]
-    safe_directories: list[str]
+    safe_directories: list[str] = []
     excludes: str
     """Ignore patterns of the user's that do not stand in the tree."""
 
@@ -48,8 +50,9 @@ class Workspace(Message):
         except GitError as error:
             if "dubious ownership" in error.stderr:
                 raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
-            why = "a plain directory as workspace is not available yet; make it a git repository"
-            raise _unusable(f"{path}: {why} (git: {' '.join(error.stderr.split())})") from None
+            if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
+                raise _unusable(f"{path}: git says: {' '.join(error.stderr.split())}") from None
+            return cls(path=path, kind="directory", **_author(settings), content_settings=[], excludes="")
         bare, git_dir = text(answer).split("\n", 1)
         if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
             raise _unusable(f"{path} names its objects by SHA-256, which is not available yet")
@@ -60,8 +63,7 @@ class Workspace(Message):
             git_dir=git_dir,
             head=None,
             bare=bare == "true",
-            author_name=settings.get("user.name", ["epw"])[-1],
-            author_email=settings.get("user.email", ["epw@localhost"])[-1],
+            **_author(settings),
             content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
             safe_directories=safe,
             excludes=_excludes(settings, Path(git_dir)),
@@ -69,6 +71,31 @@ class Workspace(Message):
         workspace._check_usable()
         head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
         return workspace.model_copy(update={"head": text(head) or None})
+
+    @property
+    def default_delivery(self) -> str:
+        return "branch" if self.kind == "git" else "apply"
+
+    def check_delivery(self, plan: Plan) -> None:
+        """Raise `InvalidPlan` for a delivery or a base that this kind of workspace cannot have."""
+        problems = []
+        if self.kind == "directory" and plan.deliver == "branch":
+            problems.append(Problem("deliver", f'"branch" needs a git repository; {self.path} is none: use "apply"'))
+        if self.kind == "directory" and plan.base is not None:
+            problems.append(Problem("base", f"needs a git repository; {self.path} is none"))
+        if self.bare and plan.deliver == "apply":
+            problems.append(Problem("deliver", f'"apply" needs a work tree; {self.path} is a bare repository'))
+        if plan.base is not None and plan.deliver == "apply":
+            problems.append(Problem("deliver", '"apply" brings changes to the work tree as it is; leave `base` out'))
+        if problems:
+            raise InvalidPlan(problems)
+
+    def leaving_out(self, folder: Path) -> Workspace:
+        """As it is, without a folder of ours that lies in it."""
+        root, ours = os.path.realpath(self.path), os.path.realpath(folder)
+        if not ours.startswith(root + os.sep):
+            return self
+        return self.model_copy(update={"excludes": f"{self.excludes}\n/{os.path.relpath(ours, root)}/\n"})
 
     def git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> bytes:
         """A reading git command in the user's repository."""
@@ -125,6 +152,13 @@ def _user_settings(directory: Path) -> dict[str, list[str]]:
         name, _, value = record.partition("\n")
         settings.setdefault(name, []).append(value)
     return settings
+
+
+def _author(settings: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        "author_name": settings.get("user.name", ["epw"])[-1],
+        "author_email": settings.get("user.email", ["epw@localhost"])[-1],
+    }
 
 
 def _excludes(settings: dict[str, list[str]], git_dir: Path) -> str:

@@ -1,0 +1,221 @@
+"""One delivery of an execution into its workspace: applied as a whole or not at all, and undone to the byte.
+
+Everything new is written beside the tree first (a full disk shows there); then each path is exchanged with its
+successor by one atomic rename. What was there is kept, untouched, in our directory: undoing is renaming back,
+which needs no space and brings back content, mode, times and owner. Callers hold the hub's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from activities.apply.journal import Folder, Journal, sync_directory
+from activities.apply.names import Identity, Name, beneath, directory, exchange, move
+from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
+from activities.apply.ready import planned
+from activities.apply.undo import by_hand, discard, remove_folder, undo
+from activities.failpoints import failpoint
+from activities.git.command import shown
+from activities.git.hub import Hub
+from activities.git.workspace import Workspace
+from workflows.errors import GitError, Refused, UndoBlocked
+
+STAGING_PREFIX = ".epw-"
+_TRIES = 5
+_POINTER = "applying"
+
+
+class _MovedOn(Exception):
+    """The user changed a path between our look at it and our change of it."""
+
+
+class Application:
+    def __init__(self, hub: Hub, workspace: Workspace, folder: Path, ref: str) -> None:
+        """`folder`: of the execution, for the journal; `ref`: keeps what the workspace held at delivery."""
+        self._hub = hub
+        self._workspace = workspace
+        self._root = Path(workspace.path)
+        self._folder = folder
+        self._ref = ref
+
+    def apply(self, base: str, head: str) -> list[str]:
+        """Bring the change from `base` to `head` into the work tree; the paths it changed.
+
+        Done again it finds what it did. Raises `Refused`, the workspace as it was, where it cannot be.
+        """
+        finish_interrupted(self._hub)
+        done = Journal.read(self._folder)
+        if done is not None and done.applied and (done.base, done.head) == (base, head):
+            return [step.path for step in done.steps]
+        if done is not None:
+            self.undo()
+        for _ in range(_TRIES):
+            excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
+            target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
+            failpoint("deliver.checked")
+            journal = self._new_journal(base, head)
+            try:
+                return self._apply(journal, target)
+            except _MovedOn:
+                self._give_up(journal)
+            except (OSError, GitError) as error:
+                self._give_up(journal)
+                raise Refused(_told(error)) from None
+            except BaseException:
+                self._give_up(journal)
+                raise
+        raise Refused("the workspace changed again and again while it was delivered to")
+
+    def undo(self) -> None:
+        """Everything as it was before; raises `UndoBlocked`, with commands, where the user has since changed it."""
+        journal = Journal.read(self._folder)
+        if journal is None:
+            return
+        undo(journal)
+        self._forget(journal, undone=True)
+
+    def commands(self) -> list[str]:
+        """What undoes by hand all that the journal holds."""
+        journal = Journal.read(self._folder)
+        return [by_hand(journal, step) for step in journal.steps] if journal else []
+
+    def clean_up(self) -> None:
+        """The delivery stays: what would undo it goes."""
+        journal = Journal.read(self._folder)
+        if journal is not None:
+            self._forget(journal)
+
+    def _apply(self, journal: Journal, target: Target) -> list[str]:
+        if not target.changes:
+            return []
+        staging = journal.staging_path
+        # Known before anything is there: whatever happens next, it will be found and removed.
+        journal.write(self._folder)
+        (self._hub.path / _POINTER).write_text(str(self._folder))
+        staging.mkdir(mode=0o700)
+        (staging / "tree").mkdir()
+        stage(self._hub, self._workspace, target, staging / "tree")
+        with directory(self._root) as root, directory(staging) as aside:
+            present = identities(root, target.changes)
+            self._check(target.changes, present)
+            journal = planned(journal, target.changes, present, root, aside)
+            sync_directory(staging)
+            journal.write(self._folder)
+            failpoint("deliver.journaled")
+            _change(journal, root, aside)
+            failpoint("deliver.changed")
+            for step in journal.steps:
+                if step.before is not None and Name(aside, str(step.number)).identity() != step.before:
+                    raise _MovedOn
+        _sync(self._root, journal)
+        Journal(**{**vars(journal), "applied": True}).write(self._folder)
+        (self._hub.path / _POINTER).unlink(missing_ok=True)
+        failpoint("deliver.applied")
+        return [step.path for step in journal.steps]
+
+    def _new_journal(self, base: str, head: str) -> Journal:
+        status = os.stat(self._root)
+        root = Folder(".", status.st_mode & 0o7777, status.st_mtime_ns, status.st_uid, status.st_gid)
+        return Journal(str(self._root), f"{STAGING_PREFIX}{os.urandom(6).hex()}", base, head, folders=[root])
+
+    def _check(self, changes: list[PathChange], present: list[Identity | None]) -> None:
+        blocked = obstacles(self._root, changes, present)
+        if blocked:
+            names = ", ".join(shown(path) for path in blocked[:5])
+            raise Refused(f"in the way, and not known to git: {names}; move it, then retry")
+        missing = [change.path for change, identity in zip(changes, present, strict=True) if identity is None]
+        changed = [path for path in differing(self._hub, self._workspace, changes) if path not in missing]
+        if changed:
+            # Only what git was told to overlook differs here; or the user was just now at it.
+            if self._overlooked(changed):
+                names = ", ".join(shown(path) for path in changed[:5])
+                raise Refused(f"git is told to overlook changes of {names} (assume-unchanged), and they differ")
+            raise _MovedOn
+
+    def _overlooked(self, paths: list[str]) -> bool:
+        if self._workspace.kind != "git":
+            return False
+        listed = self._workspace.git("ls-files", "-v", "-z", "--", *(f":(top,literal){path}" for path in paths[:50]))
+        return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed.split(b"\0") if entry)
+
+    def _give_up(self, journal: Journal) -> None:
+        written = Journal.read(self._folder)
+        if written is not None:
+            undo(written)
+        self._forget(journal, undone=True)
+
+    def _forget(self, journal: Journal, *, undone: bool = False) -> None:
+        discard(journal, self._folder, undone=undone)
+        (self._hub.path / _POINTER).unlink(missing_ok=True)
+
+
+def finish_interrupted(hub: Hub) -> None:
+    """Undo a delivery that a crash ended half-way, whosever it was: nobody else can be in one now."""
+    pointer = hub.path / _POINTER
+    try:
+        folder = Path(pointer.read_text())
+    except FileNotFoundError:
+        return
+    journal = Journal.read(folder)
+    if journal is not None and not journal.applied:
+        # What cannot be undone is told by its own execution, whose journal stays.
+        with contextlib.suppress(UndoBlocked):
+            undo(journal)
+            discard(journal, folder, undone=True)
+    pointer.unlink(missing_ok=True)
+
+
+def _change(journal: Journal, root: int, aside: int) -> None:
+    """The steps: what goes, the directories, what comes."""
+    for step in journal.steps:
+        if step.after is None and step.before is not None:
+            with _at(root, step.path) as name:
+                move(name, Name(aside, str(step.number)))
+                failpoint("deliver.step")
+    # What became empty goes with its files, as git does it; what a file replaces must.
+    emptied = {
+        str(parent) for step in journal.steps if step.after is None for parent in PurePosixPath(step.path).parents
+    }
+    replaced = {step.path for step in journal.steps if step.after is not None and step.before is None}
+    for folder in reversed(journal.folders):
+        parents = {folder.path, *map(str, PurePosixPath(folder.path).parents)}
+        if folder.path != "." and (folder.path in emptied or parents & replaced):
+            remove_folder(root, folder.path)
+    for path in journal.made:
+        with _at(root, path) as name:
+            os.mkdir(name.name, 0o777, dir_fd=name.directory)
+    for step in journal.steps:
+        if step.after is None:
+            continue
+        with _at(root, step.path) as name:
+            ours = Name(aside, str(step.number))
+            try:
+                exchange(ours, name) if step.before else move(ours, name)
+            except (FileNotFoundError, FileExistsError):
+                raise _MovedOn from None
+            failpoint("deliver.step")
+
+
+@contextlib.contextmanager
+def _at(root: int, path: str) -> Iterator[Name]:
+    with beneath(root, path) as name:
+        if name is None:
+            raise _MovedOn
+        yield name
+
+
+def _sync(root: Path, journal: Journal) -> None:
+    for path in dict.fromkeys([*journal.made, *(folder.path for folder in journal.folders)]):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            sync_directory(root / path)
+
+
+def _told(error: OSError | GitError) -> str:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left" in str(error):
+        return "DiskFull: no space left for the new files beside the workspace; free some, then retry"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,101 @@
+"""The journal of a delivery into a work tree: on disk before the first change, enough to undo from any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from activities.apply.names import Identity
+
+_NAME = "journal.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One path: what stands there before and after; null: nothing. Our side of it is `number` in the staging."""
+
+    number: int
+    path: str
+    before: Identity | None
+    after: Identity | None
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A directory that was there before."""
+
+    path: str
+    mode: int
+    mtime: int
+    owner: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Journal:
+    root: str
+    """The workspace."""
+    staging: str
+    """The name of our directory in it: on the same file system, so that undoing needs no space."""
+    base: str
+    head: str
+    applied: bool = False
+    steps: list[Step] = field(default_factory=list)
+    folders: list[Folder] = field(default_factory=list)
+    """Directories on the way to the paths, as they were, the root first."""
+    made: list[str] = field(default_factory=list)
+    """Directories that are made, outer ones first."""
+
+    @property
+    def staging_path(self) -> Path:
+        return Path(self.root, self.staging)
+
+    def write(self, folder: Path) -> None:
+        """Durable when this returns."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = folder / f".{_NAME}"
+        with open(temporary, "w", opener=_private) as file:
+            # Names that are no UTF-8 are written as escapes.
+            json.dump(asdict(self), file, ensure_ascii=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / _NAME)
+        sync_directory(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> Journal | None:
+        """The journal of a folder; None without one."""
+        try:
+            content = json.loads((folder / _NAME).read_text())
+        except FileNotFoundError:
+            return None
+        steps = [
+            Step(each["number"], each["path"], *map(_identity, (each["before"], each["after"])))
+            for each in content["steps"]
+        ]
+        folders = [Folder(**each) for each in content["folders"]]
+        return cls(**content | {"steps": steps, "folders": folders})
+
+    @staticmethod
+    def remove(folder: Path) -> None:
+        (folder / _NAME).unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """What was named in a directory is on the disk."""
+    opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _identity(content: dict[str, Any] | None) -> Identity | None:
+    return Identity(**content) if content else None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

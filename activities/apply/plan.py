@@ -1,0 +1,146 @@
+"""What a delivery changes in a work tree: the difference of two trees, checked against what is on the disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from activities.apply.names import Identity, beneath
+from activities.git.command import GITLINK, Place, git, records, shown
+from activities.git.hub import Hub
+from activities.git.merge import merge
+from activities.git.snapshot import snapshot
+from activities.git.workspace import Workspace
+from workflows.errors import InvalidPlan, Refused
+
+_NOTHING = "000000"
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class PathChange:
+    """One path of the difference, in git's terms; `old_mode` or `new_mode` null: not there."""
+
+    path: str
+    old_mode: str | None
+    old_blob: str
+    new_mode: str | None
+    new_blob: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """The tree that the workspace shall have, and the changes that lead there from what it has now."""
+
+    tree: str
+    changes: list[PathChange]
+
+
+def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, excludes: str) -> Target:
+    """What delivering `base` → `head` means for the workspace as it is now.
+
+    Where the user has moved on it is merged onto what they did; raises `Refused` where that conflicts.
+    """
+    try:
+        present = Workspace.read(workspace.path)
+    except InvalidPlan as error:
+        raise Refused(str(error)) from None
+    if present.kind != workspace.kind:
+        raise Refused(f"{workspace.path} was a {workspace.kind} workspace at the start, and is a {present.kind} now")
+    now = snapshot(hub, present.model_copy(update={"excludes": excludes}), ref, 0, False)
+    if hub.tree_of(now) == hub.tree_of(base):
+        tree = hub.tree_of(head)
+    else:
+        merged = merge(hub, *hub.siblings(base, now, head))
+        if not merged.clean:
+            raise Refused(
+                f"the workspace has changed since the start, and the changes conflict: {_named(merged.paths)}"
+            )
+        tree = merged.tree
+    changes = _difference(hub, hub.tree_of(now), tree)
+    modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
+    if modules:
+        raise Refused(f"submodules are not changed in a work tree: {_named(modules)}")
+    return Target(tree, changes)
+
+
+def identities(root: int, changes: list[PathChange]) -> list[Identity | None]:
+    """What stands at each path now, in the order of the changes."""
+    found = []
+    for change in changes:
+        with beneath(root, change.path) as name:
+            found.append(name.identity() if name else None)
+    return found
+
+
+def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list[str]:
+    """Paths whose content on the disk is not the old one, whatever the user's index may claim of them."""
+    entries = "".join(f"{each.old_mode} {each.old_blob}\t{each.path}\0" for each in changes if each.old_mode)
+    with tempfile.TemporaryDirectory(dir=hub.path, prefix="check-") as scratch:
+        place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=Path(scratch, "index"))
+        git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(entries))
+        config = workspace.content_settings
+        # Reads every file: this index knows nothing of their times.
+        git("update-index", "-q", "--refresh", **place, config=config, codes=(0, 1))
+        return records(git("diff-files", "--name-only", "-z", **place, config=config))
+
+
+def obstacles(root: Path, changes: list[PathChange], present: list[Identity | None]) -> list[str]:
+    """What stands in the way and is not ours to remove: ignored files, directories that hold some."""
+    known = {change.path for change in changes if change.old_mode}
+    found = []
+    for change, identity in zip(changes, present, strict=True):
+        if change.new_mode is None:
+            continue
+        for parent in PurePosixPath(change.path).parents:
+            here = root / parent
+            if here.is_symlink() or (here.exists() and not here.is_dir()):
+                found += [str(parent)] if str(parent) not in known else []
+        if identity is not None and identity.is_directory:
+            found += [file for file in _files_in(root, change.path) if file not in known]
+        elif identity is not None and change.old_mode is None:
+            found.append(change.path)
+    return list(dict.fromkeys(found))
+
+
+def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
+    """Write the new files of a target beneath a folder, with the user's line ends; no filter of theirs runs."""
+    wanted = "".join(f"{each.path}\0" for each in target.changes if each.new_mode)
+    with tempfile.TemporaryDirectory(dir=hub.path, prefix="stage-") as scratch:
+        place = Place(git_dir=hub.path, work_tree=folder, index=Path(scratch, "index"))
+        # The whole tree: its attributes decide on line ends.
+        git("read-tree", target.tree, **place)
+        config = workspace.content_settings
+        git("checkout-index", "--force", "-z", "--stdin", **place, config=config, stdin=os.fsencode(wanted))
+
+
+def _difference(hub: Hub, before: str, after: str) -> list[PathChange]:
+    fields = records(git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, after, git_dir=hub.path))
+    changes = []
+    for entry, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, new_mode, old_blob, new_blob, _ = entry.lstrip(":").split(" ")
+        changes.append(
+            PathChange(
+                path,
+                None if old_mode == _NOTHING else old_mode,
+                old_blob,
+                None if new_mode == _NOTHING else new_mode,
+                new_blob,
+            )
+        )
+    return changes
+
+
+def _files_in(root: Path, path: str) -> list[str]:
+    return [
+        str(Path(folder, name).relative_to(root))
+        for folder, names, files in os.walk(root / path)
+        for name in (*files, *(name for name in names if Path(folder, name).is_symlink()))
+    ]
+
+
+def _named(paths: list[str]) -> str:
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    return ", ".join(shown(path) for path in paths[:_MOST_NAMED]) + more

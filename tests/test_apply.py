@@ -1,0 +1,247 @@
+"""Delivery into a work tree: applied whole or not at all, merged onto what the user did, undone to the byte."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from activities.apply.application import Application
+from activities.git.command import Place, git, text
+from activities.git.hub import Hub
+from activities.git.snapshot import snapshot
+from activities.git.workspace import Workspace
+from tests.support import fingerprint, make_repository, sh
+from workflows.errors import Refused, UndoBlocked
+
+
+class Delivery:
+    """A workspace, its base, and a head made of a second directory's files."""
+
+    def __init__(self, tmp_path: Path, workspace: Path) -> None:
+        self.path, self.folder = workspace, tmp_path / "execution"
+        self.workspace = Workspace.read(str(workspace))
+        self.hub = Hub.of(tmp_path / "home", str(workspace))
+        with self.hub.locked():
+            self.base = snapshot(self.hub, self.workspace, "refs/epw/x/base", 0, False)
+        self.tree = tmp_path / "agent"
+
+    def head(self, change: dict[str, str | None], *, executable: tuple[str, ...] = ()) -> str:
+        """The base with files written (text, or `-> target` for a link) or deleted (None)."""
+        index = self.folder.with_suffix(".index")
+        place = Place(git_dir=self.hub.path, work_tree=self.path, index=index)
+        git("read-tree", self.base, **place)
+        for path in change:
+            git("update-index", "--force-remove", "--", path, **place)
+        for path, content in change.items():
+            if content is None:
+                continue
+            link = content.startswith("-> ")
+            stdin = (content[3:] if link else content).encode()
+            blob = text(git("hash-object", "-w", "--stdin", git_dir=self.hub.path, stdin=stdin))
+            mode = "120000" if link else "100755" if path in executable else "100644"
+            git("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", **place)
+        return self.hub.commit(text(git("write-tree", **place)), [self.base], "head", None, 0)
+
+    @property
+    def application(self) -> Application:
+        return Application(self.hub, self.workspace, self.folder, "refs/epw/x/now")
+
+    def apply(self, head: str) -> list[str]:
+        with self.hub.locked():
+            return self.application.apply(self.base, head)
+
+    def undo(self) -> None:
+        with self.hub.locked():
+            self.application.undo()
+
+    def clean_up(self) -> None:
+        with self.hub.locked():
+            self.application.clean_up()
+
+
+FILES = {
+    "same": "same\n",
+    "edit": "one\n",
+    "gone": "gone\n",
+    "dir/inner/deep": "deep\n",
+    "file": "a file\n",
+    "folder/x": "x\n",
+    "folder/y": "y\n",
+    "private": "0600\n",
+    "tool": "#!/bin/sh\n",
+    ".gitignore": "*.log\n",
+}
+CHANGE: dict[str, str | None] = {
+    "edit": "two\n",
+    "gone": None,
+    "dir/inner/deep": None,
+    "file": None,
+    "file/now/a/dir": "yes\n",
+    "folder/x": None,
+    "folder/y": None,
+    "folder": "now a file\n",
+    "private": "still 0600\n",
+    "tool": "#!/bin/sh\necho\n",
+    "link": "-> edit",
+    "new/path": "new\n",
+}
+
+
+def workspace_of(tmp_path: Path, kind: str) -> Path:
+    if kind == "git":
+        path = make_repository(tmp_path / "work", FILES)
+    else:
+        path = tmp_path / "work"
+        for name, text in FILES.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(text)
+    (path / "private").chmod(0o600)
+    (path / "untracked").write_text("mine\n")
+    (path / "x.log").write_text("ignored\n")
+    (path / "folder/empty/er").mkdir(parents=True)
+    (path / "beside").mkdir()
+    return path
+
+
+def look(path: Path) -> dict[str, str]:
+    """Everything of a workspace: files with content, modes and times; directories with modes and times."""
+    found = fingerprint(path)
+    for root, names, _ in os.walk(path):
+        names[:] = [name for name in names if name != ".git"]
+        status = os.lstat(root)
+        found[f"{os.path.relpath(root, path)}/"] = f"{status.st_mode:o} {status.st_mtime_ns}"
+    return found
+
+
+@pytest.mark.parametrize("kind", ["git", "directory"])
+def test_apply_changes_exactly_the_paths_of_the_change(tmp_path: Path, kind: str) -> None:
+    path = workspace_of(tmp_path, kind)
+    (path / "edit").write_text("dirty\n")
+    delivery = Delivery(tmp_path, path)
+    before = look(path)
+    applied = delivery.apply(delivery.head(CHANGE, executable=("tool",)))
+    delivery.clean_up()
+    assert set(applied) == set(CHANGE)
+    assert (path / "edit").read_text() == "two\n"
+    assert (path / "file/now/a/dir").read_text() == "yes\n"
+    assert (path / "folder").read_text() == "now a file\n"
+    assert os.readlink(path / "link") == "edit"
+    assert not (path / "gone").exists()
+    assert not (path / "dir").exists()
+    assert (path / "private").stat().st_mode & 0o777 == 0o600
+    assert (path / "tool").stat().st_mode & 0o111
+    after = look(path)
+    touched = (*CHANGE, "folder/", "file/", "dir/", "new/", "./")
+    untouched = {name: value for name, value in before.items() if not name.startswith(touched)}
+    assert {name: after.get(name) for name in untouched} == untouched
+    assert not list(path.glob(".epw-*"))
+
+
+@pytest.mark.parametrize("kind", ["git", "directory"])
+def test_undo_brings_back_bytes_modes_times_links_and_directories(tmp_path: Path, kind: str) -> None:
+    path = workspace_of(tmp_path, kind)
+    delivery = Delivery(tmp_path, path)
+    before = look(path)
+    delivery.apply(delivery.head(CHANGE, executable=("tool",)))
+    assert look(path) != before
+    delivery.undo()
+    assert look(path) == before
+    delivery.undo()
+    assert look(path) == before
+
+
+def test_applying_twice_finds_what_was_done(tmp_path: Path) -> None:
+    path = workspace_of(tmp_path, "git")
+    delivery = Delivery(tmp_path, path)
+    head = delivery.head(CHANGE)
+    first = delivery.apply(head)
+    after = look(path)
+    assert delivery.apply(head) == first
+    assert look(path) == after
+
+
+def test_what_the_user_did_meanwhile_is_merged(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"text": "1\n2\n3\n4\n5\n", "other": "o\n"})
+    delivery = Delivery(tmp_path, path)
+    (path / "text").write_text("1\n2\n3\n4\nfive\n")
+    (path / "other").write_text("mine\n")
+    sh(path, "git", "commit", "-qam", "the user's")
+    index = (path / ".git/index").read_bytes()
+    delivery.apply(delivery.head({"text": "one\n2\n3\n4\n5\n"}))
+    delivery.clean_up()
+    assert (path / "text").read_text() == "one\n2\n3\n4\nfive\n"
+    assert (path / "other").read_text() == "mine\n"
+    assert (path / ".git/index").read_bytes() == index
+
+
+def test_a_conflict_with_the_user_is_refused(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"text": "1\n", "other": "o\n"})
+    delivery = Delivery(tmp_path, path)
+    (path / "text").write_text("mine\n")
+    before = look(path)
+    with pytest.raises(Refused, match="text"):
+        delivery.apply(delivery.head({"text": "theirs\n", "other": "also\n"}))
+    assert look(path) == before
+
+
+def test_an_ignored_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    path = workspace_of(tmp_path, "git")
+    (path / "folder/keep.log").write_text("precious\n")
+    delivery = Delivery(tmp_path, path)
+    before = look(path)
+    for change in ({"folder": "f\n", "folder/x": None, "folder/y": None}, {"x.log": "agent's\n"}, {"x.log/y": "1\n"}):
+        with pytest.raises(Refused, match="in the way"):
+            delivery.apply(delivery.head(change))
+        assert look(path) == before
+
+
+def test_an_edit_that_git_was_told_to_overlook_is_refused(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"text": "1\n"})
+    sh(path, "git", "update-index", "--assume-unchanged", "text")
+    (path / "text").write_text("local\n")
+    delivery = Delivery(tmp_path, path)
+    before = look(path)
+    with pytest.raises(Refused, match="overlook"):
+        delivery.apply(delivery.head({"text": "agent's\n"}))
+    assert look(path) == before
+
+
+def test_line_ends_are_the_user_s(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"a.txt": "1\n", ".gitattributes": "*.txt text\n"})
+    sh(path, "git", "config", "core.autocrlf", "true")
+    (path / "a.txt").write_bytes(b"1\r\n")
+    delivery = Delivery(tmp_path, path)
+    delivery.apply(delivery.head({"a.txt": "1\n2\n", "b.txt": "new\n"}))
+    delivery.clean_up()
+    assert (path / "a.txt").read_bytes() == b"1\r\n2\r\n"
+    assert (path / "b.txt").read_bytes() == b"new\r\n"
+
+
+def test_undo_leaves_what_the_user_changed_since_and_says_how_to_go_on(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"text": "1\n", "other": "o\n"})
+    delivery = Delivery(tmp_path, path)
+    delivery.apply(delivery.head({"text": "agent's\n", "other": "agent's\n"}))
+    (path / "text").write_text("the user's\n")
+    with pytest.raises(UndoBlocked) as blocked:
+        delivery.undo()
+    assert (path / "text").read_text() == "the user's\n"
+    assert (path / "other").read_text() == "o\n"
+    for command in blocked.value.commands:
+        sh(path, "bash", "-c", command)
+    assert (path / "text").read_text() == "1\n"
+
+
+def test_nested_repositories_are_left_alone(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"text": "1\n"})
+    make_repository(path / "vendored")
+    (path / "unborn").mkdir()
+    sh(path / "unborn", "git", "init", "-q")
+    delivery = Delivery(tmp_path, path)
+    before = look(path / "vendored")
+    delivery.apply(delivery.head({"text": "2\n"}))
+    delivery.clean_up()
+    assert look(path / "vendored") == before
+    assert (path / "unborn/.git").is_dir()
+    assert delivery.base == sh(path, "git", "rev-parse", "HEAD").strip()
