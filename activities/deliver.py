@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
+from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
 from workflows.errors import Fenced, Refused
@@ -33,7 +33,7 @@ class Deliverer:
         execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/deliver"):
-                delivered: Delivery = await in_thread(_deliver, execution, request, activity.info().attempt)
+                delivered: Delivery = await in_thread(_deliver, execution, request, order())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
             raise ApplicationError(
@@ -49,10 +49,10 @@ class Deliverer:
             await in_thread(_clean_up, execution, Hub(Path(request.hub)))
 
 
-def _deliver(execution: Execution, request: DeliverRequest, attempt: int) -> Delivery:
+def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]) -> Delivery:
     hub = Hub(Path(request.hub))
     with hub.locked():
-        execution.pass_fence(DELIVER, attempt)
+        execution.pass_fence(DELIVER, now)
         failpoint("deliver.begun")
         delivered = _DELIVERIES[request.mode](execution, hub, request)
         failpoint("deliver.done")
@@ -110,7 +110,9 @@ def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
 
 def _clean_up(execution: Execution, hub: Hub) -> None:
     with hub.locked():
+        failpoint("clean.begun")
         execution.application(hub).clean_up()
+    failpoint("clean.done")
 
 
 _DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree}

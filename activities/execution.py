@@ -96,20 +96,23 @@ class Execution:
         """The delivery into the workspace's tree."""
         return Application(hub, self.workspace(), self.path / "apply", self.ref("delivered-onto"))
 
-    def pass_fence(self, step: str, attempt: int) -> None:
-        """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken."""
+    def pass_fence(self, step: str, order: tuple[int, int]) -> None:
+        """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken.
+
+        `order`: of the activity and its attempt, among those of the same step.
+        """
         path = self.path / "fence.json"
         fence: dict[str, Any]
-        fence = json.loads(path.read_bytes()) if path.is_file() else {"runs": [], "attempts": {}, "closed": False}
+        fence = json.loads(path.read_bytes()) if path.is_file() else {"runs": [], "newest": {}, "closed": False}
         if self.run_key not in fence["runs"]:
-            fence = {"runs": [*fence["runs"], self.run_key], "attempts": {}, "closed": False}
+            fence = {"runs": [*fence["runs"], self.run_key], "newest": {}, "closed": False}
         if fence["runs"][-1] != self.run_key:
             raise Fenced(f"{step}: a later run of the execution has taken over")
-        if fence["attempts"].get(step, 0) > attempt:
+        if tuple(fence["newest"].get(step, order)) > order:
             raise Fenced(f"{step}: a later try has taken over")
         if fence["closed"] and step != ROLL_BACK:
             raise Fenced(f"{step}: the execution has been rolled back")
-        fence["attempts"][step] = attempt
+        fence["newest"][step] = order
         fence["closed"] = step == ROLL_BACK
         write_atomically(path, json.dumps(fence).encode())
 

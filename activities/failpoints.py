@@ -1,7 +1,7 @@
 """Named moments at which a crash must cost nothing: a test has the worker, the server or both killed there.
 
-`$EPW_FAILPOINT` is a JSON object `{name, mark, kill: ["worker" or a file with a pid], run: argv}`: the first process at
-the named moment makes the file `mark`, runs `run`, and sends SIGKILL to each of `kill`. Unset, nothing happens.
+`$EPW_FAILPOINT` is a JSON array of `{name, mark, kill: ["worker" or a file with a pid], run: argv}`: the first
+process at a named moment makes the file `mark`, runs `run`, sends SIGKILL to each of `kill`. Unset, nothing happens.
 """
 
 from __future__ import annotations
@@ -13,22 +13,31 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_ASKED: dict[str, Any] = json.loads(os.environ.get("EPW_FAILPOINT", "{}"))
+_ASKED: list[dict[str, Any]] = json.loads(os.environ.get("EPW_FAILPOINT", "[]"))
 
 
 def failpoint(name: str) -> None:
     """Do here what a test asked for, once."""
-    if _ASKED.get("name") != name:
-        return
+    for asked in _ASKED:
+        if asked["name"] == name and _is_first(Path(asked["mark"])):
+            _act(asked)
+
+
+def _is_first(mark: Path) -> bool:
     try:
-        Path(_ASKED["mark"]).touch(exist_ok=False)
+        mark.touch(exist_ok=False)
     except FileExistsError:
-        return
-    if argv := _ASKED.get("run"):
+        return False
+    return True
+
+
+def _act(asked: dict[str, Any]) -> None:
+    if argv := asked.get("run"):
         subprocess.run(argv, check=True)
-    victims = _ASKED.get("kill", [])
-    for victim in [each for each in victims if each != "worker"]:
-        # The server's process id stands in a file: it was not known when the worker started.
-        os.kill(json.loads(Path(victim).read_text())["pid"], signal.SIGKILL)
+    victims = asked.get("kill", [])
+    for victim in victims:
+        if victim != "worker":
+            # A process id in a file: it was not known when the worker started.
+            os.kill(json.loads(Path(victim).read_text())["pid"], signal.SIGKILL)
     if "worker" in victims:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -23,6 +23,12 @@ def current_execution(home: Path, request: StepRequest) -> Execution:
     return Execution(home, info.workflow_id or "", request.chain or run_id, run_id)
 
 
+def order() -> tuple[int, int]:
+    """Which of the execution's steps is running, and which try of it: later ones compare greater."""
+    info = activity.info()
+    return int(info.activity_id), info.attempt
+
+
 @asynccontextmanager
 async def attended(home: Path, marker: str, heartbeat: Heartbeat | None = None) -> AsyncIterator[None]:
     """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
+from activities.frame import attended, current_execution, order
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import Merge, hunks, merge
@@ -36,7 +36,7 @@ class Lander:
         execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/land"):
-                execution.pass_fence(LAND, activity.info().attempt)
+                execution.pass_fence(LAND, order())
                 landed: Landed = await in_thread(_land, execution, request)
         except Fenced as error:
             raise ApplicationError(

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.apply.application import finish_interrupted
 from activities.execution import Execution
 from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
+from activities.frame import attended, current_execution, order
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
@@ -83,7 +83,7 @@ class Preparer:
                 failpoint("prepare.snapshot")
             execution.keep_workspace(workspace, base)
             failpoint("prepare.kept")
-        execution.pass_fence(PREPARE, activity.info().attempt)
+        execution.pass_fence(PREPARE, order())
         deliver = plan.deliver or workspace.default_delivery
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver)
 

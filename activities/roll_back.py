@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.execution import Execution
 from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
+from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
 from workflows.errors import GitError, UndoBlocked
@@ -30,7 +30,7 @@ class RollBacker:
         """
         execution = current_execution(self._home, request)
         async with attended(self._home, execution.key + "/roll-back"):
-            execution.pass_fence(ROLL_BACK, activity.info().attempt)
+            execution.pass_fence(ROLL_BACK, order())
             failpoint("undo.begun")
             for step in request.steps:
                 try:

@@ -23,6 +23,8 @@ from workflows.errors import Unavailable
 _START_SECONDS = 60.0
 _CLOCK_STEP_SECONDS = 5.0
 _WATCH_SECONDS = 1.0
+# It outlives us; a handle that was dropped would be complained about, and leave a zombie.
+_guardians: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _start_guardian(folder: Path, binary: str) -> subprocess.Popen[bytes]:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
     with open(folder / "guardian.log", "ab") as log:
-        return subprocess.Popen(
+        guardian = subprocess.Popen(
             [sys.executable, "-m", "service.guardian", str(folder), binary],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -93,6 +95,8 @@ def _start_guardian(folder: Path, binary: str) -> subprocess.Popen[bytes]:
             cwd=Path(__file__).parent.parent,
             start_new_session=True,
         )
+    _guardians.append(guardian)
+    return guardian
 
 
 def _error(folder: Path) -> str | None:

@@ -1,0 +1,210 @@
+"""Every step of an execution killed at its worst moments: the result is that of an undisturbed run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.connection import Connection, connected
+from settings import Settings
+from tests.cli import ROOT, Cli
+from tests.support import fingerprint, make_repository, sh, tasks
+
+STEPS = (
+    "prepare.begun",
+    "prepare.snapshot",
+    "prepare.kept",
+    "run.furnished",
+    "run.ended",
+    "save.committed",
+    "save.kept",
+    "land.merged",
+    "land.moved",
+    "verify.furnished",
+    "verify.ran",
+    "deliver.begun",
+    "deliver.checked",
+    "deliver.journaled",
+    "deliver.step",
+    "deliver.changed",
+    "deliver.applied",
+    "deliver.done",
+    "clean.begun",
+    "clean.done",
+)
+UNDO_STEPS = ("undo.begun", "undo.step", "undo.done")
+VICTIMS = ("worker", "server", "both")
+
+
+@dataclass
+class Site:
+    """A state directory with its server kept up, and what is run in it."""
+
+    cli: Cli
+    folder: Path
+    connection: Connection
+    numbers: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def server(self) -> str:
+        return str(self.cli.home / "server/server.json")
+
+    def victims(self, victim: str) -> list[str]:
+        return [*([self.server] if victim != "worker" else []), *(["worker"] if victim != "server" else [])]
+
+    def ask(self, name: str, **more: Any) -> dict[str, Any]:
+        self.numbers["mark"] += 1
+        return {"name": name, "mark": str(self.folder / f"mark{self.numbers['mark']}"), **more}
+
+    async def run(self, plan: dict[str, Any], identifier: str, asked: list[dict[str, Any]]) -> dict[str, Any]:
+        """The document of `epw run` with failpoints."""
+        path = self.folder / f"{identifier}.json"
+        path.write_text(json.dumps(plan))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "starter.py"),
+            "run",
+            str(path),
+            "--id",
+            identifier,
+            "--json",
+            env={**self.cli.env, "EPW_FAILPOINT": json.dumps(asked)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(120):
+            out, err = await process.communicate()
+        for each in asked:
+            assert Path(each["mark"]).exists(), f"never came to {each['name']}: {err.decode()[-2000:]}"
+        try:
+            found: dict[str, Any] = json.loads(out)
+        except ValueError:
+            raise AssertionError(f"no document: {err.decode()[-3000:]}") from None
+        return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("crashes")
+    cli = Cli(folder / "home", temporal_binary)
+    async with connected(Settings(cli.home)) as connection:
+        yield Site(cli, folder, connection)
+
+
+def work_of(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A workspace with uncommitted work, and a plan of four tasks, two of them on one file."""
+    lines = "".join(f"{number}\n" for number in range(9))
+    path = make_repository(folder / "work", {"shared": lines, "gone": "x\n", "old/dir": "1\n", "keep": "k\n"})
+    (path / "keep").write_text("uncommitted\n")
+    (path / "mine").write_text("untracked\n")
+    count = f'echo "$EPW_TASK_ID" >> {folder}/ran;'
+    plan = {
+        "workspace": str(path),
+        "deliver": "apply",
+        "verify": "test -e new/a",
+        "strategy": "conservative",
+        "tasks": tasks(
+            {"id": "a", "run": f"{count} mkdir new; echo a > new/a; rm gone; cat > /dev/null"},
+            {"id": "b", "run": f"{count} sed -i s/1/one/ shared", "dependsOn": ["a"]},
+            {"id": "c", "run": f"{count} sed -i s/8/eight/ shared; chmod +x keep", "dependsOn": ["a"]},
+            {"id": "d", "run": f"{count} rm -r old; echo file > old", "dependsOn": ["b", "c"]},
+        ),
+    }
+    return path, plan
+
+
+def content(path: Path) -> dict[str, str]:
+    """Content and modes: what an undisturbed run gives, whenever it ran."""
+    return {name: value.rsplit(" ", 1)[0] for name, value in fingerprint(path, but=(".git/",)).items()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the plan leads to, written out by hand: no execution is its own oracle."""
+    path, _ = work_of(tmp_path_factory.mktemp("expected"))
+    sh(path, "bash", "-c", "sed -i 's/1/one/; s/8/eight/' shared; chmod +x keep; rm -r old gone; echo file > old")
+    sh(path, "bash", "-c", "mkdir new; echo a > new/a")
+    return content(path)
+
+
+async def survive(site: Site, folder: Path, step: str, victim: str, expected: dict[str, str]) -> str:
+    """One crash; the outcome in words."""
+    path, plan = work_of(folder)
+    git = {name: value for name, value in fingerprint(path).items() if name.startswith(".git/")}
+    before = fingerprint(path)
+    identifier = f"{step}-{victim}-{os.urandom(3).hex()}"
+    if step in UNDO_STEPS:
+        cancel = [site.cli.temporal, "workflow", "cancel", "-w", identifier, "--address"]
+        address = json.loads(Path(site.server).read_text())["address"]
+        asked = [
+            site.ask("deliver.done", run=[*cancel, address]),
+            site.ask(step, kill=site.victims(victim)),
+        ]
+        document = await site.run(plan, identifier, asked)
+        assert document["status"] == "cancelled", document.get("error")
+        assert fingerprint(path) == before, "I4"
+    else:
+        document = await site.run(plan, identifier, [site.ask(step, kill=site.victims(victim))])
+        assert document["status"] == "succeeded", _told(document)
+        assert content(path) == expected, "I9"
+        assert {name: value for name, value in fingerprint(path).items() if name.startswith(".git/")} == git
+        assert all(row["landed"] and row["attempts"] == 1 for row in document["results"])
+    ran = Counter((folder / "ran").read_text().split())
+    assert set(ran) == {"a", "b", "c", "d"}
+    twice = [task for task, times in ran.items() if times > 1]
+    # Only what was in flight when it was killed may have run again.
+    assert len(twice) <= (2 if step.startswith(("run.", "save.committed")) and victim != "server" else 0), ran
+    assert not list(path.glob(".epw-*"))
+    return f"{document['status']}" + (f", again: {','.join(twice)}" if twice else "")
+
+
+SLICE = [
+    ("run.ended", "worker"),
+    ("land.moved", "both"),
+    ("deliver.step", "worker"),
+    ("deliver.applied", "server"),
+    ("undo.step", "worker"),
+]
+
+
+@pytest.mark.parametrize(("step", "victim"), SLICE)
+async def test_a_crash_costs_nothing_but_time(
+    site: Site, tmp_path: Path, undisturbed: dict[str, str], step: str, victim: str
+) -> None:
+    await survive(site, tmp_path, step, victim, undisturbed)
+
+
+@pytest.mark.slow
+async def test_the_sweep_of_all_steps_and_victims(
+    site: Site, tmp_path: Path, undisturbed: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, bad = [], []
+    for step in (*STEPS, *UNDO_STEPS):
+        for victim in VICTIMS:
+            folder = tmp_path / f"{step}-{victim}"
+            folder.mkdir()
+            try:
+                outcome = await survive(site, folder, step, victim, undisturbed)
+            except (AssertionError, TimeoutError) as error:
+                outcome = f"FAILED {error}"[:500]
+                bad.append((step, victim, outcome))
+            table.append(f"{step:20} {victim:8} {outcome}")
+            with capsys.disabled():
+                print(table[-1], flush=True)
+    assert not bad
+    assert len(table) == len((*STEPS, *UNDO_STEPS)) * len(VICTIMS)
+
+
+def _told(document: dict[str, Any]) -> str:
+    errors = {row["taskId"]: row["error"] for row in document["results"] if row["error"]}
+    return f"{document['status']}: {document.get('error')} {errors} {document['delivery']} {document['conflicts']}"
