@@ -52,7 +52,7 @@ class Application:
         if done is not None and done.applied and (done.base, done.head) == (base, head):
             return [step.path for step in done.steps]
         if done is not None:
-            self.undo()
+            self._start_over(done)
         for _ in range(_TRIES):
             excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
             target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
@@ -141,6 +141,12 @@ class Application:
             return False
         listed = self._workspace.git("ls-files", "-v", "-z", "--", *(f":(top,literal){path}" for path in paths[:50]))
         return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed.split(b"\0") if entry)
+
+    def _start_over(self, done: Journal) -> None:
+        """What the user changed since an interrupted delivery is theirs now: it will be merged onto."""
+        with contextlib.suppress(UndoBlocked):
+            undo(done)
+        self._forget(done, undone=True)
 
     def _give_up(self, journal: Journal) -> None:
         written = Journal.read(self._folder)
