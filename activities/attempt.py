@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,11 @@ class AttemptDirectory:
     @property
     def marker(self) -> str:
         return f"{self.execution.attempt_key(self.run.task_id)}/{self._own_key}"
+
+    @property
+    def deaths(self) -> Path:
+        """Counts the workers that died under this task."""
+        return self.execution.path / "deaths" / self.execution.run_key[:8] / slug(self.run.task_id)
 
     @property
     def work_tree(self) -> WorkTree:
@@ -103,6 +109,7 @@ class AttemptDirectory:
         if self.run.resume is not None and self.tries == 1 and self.tree.is_dir():
             return False
         self.remove()
+        self.execution.keep_id()
         for folder in (self.tree, self.path / "home", self.path / "tmp"):
             folder.mkdir(mode=0o700, parents=True)
         saved = self.run.resume.commit if self.run.resume else None
@@ -151,6 +158,10 @@ class AttemptDirectory:
         """Delete the directory, those of earlier tries with it; the change is in the hub."""
         if self.path.parent.exists():
             shutil.rmtree(self.path.parent, onerror=_make_writable)
+        with contextlib.suppress(OSError):
+            # Empty only when no other attempt is there.
+            self.execution.attempts().rmdir()
+            self.execution.attempts().parent.rmdir()
 
 
 def _make_writable(function: object, path: str, error: object) -> None:

@@ -59,6 +59,23 @@ class Execution:
         """The marker under which every process of a task of this execution runs."""
         return f"{self.key}/{self.run_key[:8]}/{slug(task_id)}"
 
+    def keep_id(self) -> None:
+        """So that who finds the directory can ask the server about its execution."""
+        path = self.path / "id"
+        if not path.is_file():
+            write_atomically(path, self.workflow_id.encode())
+
+    @classmethod
+    def with_remains(cls, home: Path) -> list[Execution]:
+        """Executions that have directories of attempts or an unfinished delivery: running ones, or remains."""
+        found = []
+        for path in sorted((home / "executions").glob("*/*")):
+            if (path / "id").is_file():
+                execution = cls(home, (path / "id").read_text(), path.name)
+                if (path / "attempts").is_dir() or execution.has_half_delivery():
+                    found.append(execution)
+        return found
+
     def attempts(self) -> Path:
         """Where the directories of the acting run's attempts are."""
         return self.path / "attempts" / self.run_key[:8]
@@ -88,6 +105,7 @@ class Execution:
         return (self.path / "base").read_text()
 
     def keep_workspace(self, workspace: Workspace, base: str) -> None:
+        self.keep_id()
         write_atomically(self.path / "base", base.encode())
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
         write_atomically(self.excludes(), workspace.excludes.encode())
@@ -95,6 +113,14 @@ class Execution:
     def application(self, hub: Hub) -> Application:
         """The delivery into the workspace's tree."""
         return Application(hub, self.workspace(), self.path / "apply", self.ref("delivered-onto"))
+
+    def has_half_delivery(self) -> bool:
+        """Whether a journal is there that somebody can still act on."""
+        return (self.path / "apply/journal.json").is_file() and not (self.path / "apply/blocked").is_file()
+
+    def keep_blocked(self) -> None:
+        """Only the user can decide on what is left: nobody tries again."""
+        write_atomically(self.path / "apply/blocked", b"")
 
     def pass_fence(self, step: str, order: tuple[int, int]) -> None:
         """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken.

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.execution import Execution
 from activities.heartbeat import Heartbeat
-from activities.record import AttemptRecord
+from activities.record import AttemptRecord, quarantined
 from workflows.messages import AgentProgress, StepRequest
 
 
@@ -30,16 +30,22 @@ def order() -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def attended(home: Path, marker: str, heartbeat: Heartbeat | None = None) -> AsyncIterator[None]:
+async def attended(
+    home: Path, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
+) -> AsyncIterator[None]:
     """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.
 
-    `marker`: what the processes of the block carry.
+    `marker`: what the processes of the block carry; `deaths`: where a task's dead workers are counted.
     """
     beating = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
-    with AttemptRecord.kept(home, marker):
+    with AttemptRecord.kept(home, marker, deaths) as record:
         async with beating.beating():
             try:
-                yield
+                if deaths is None:
+                    yield
+                else:
+                    async with quarantined(home, record, deaths):
+                        yield
             except asyncio.CancelledError:
                 if activity.is_worker_shutdown():
                     raise ApplicationError(

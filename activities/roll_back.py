@@ -36,6 +36,7 @@ class RollBacker:
                 try:
                     await in_thread(_STEPS[step.step], execution, step)
                 except UndoBlocked as error:
+                    execution.keep_blocked()
                     raise ApplicationError(
                         str(error), error.commands, type=UndoBlocked.__name__, non_retryable=True
                     ) from None

@@ -81,7 +81,7 @@ class TaskRunner:
         work = directory.work(running, task, heartbeat.report)
         waits = False
         try:
-            async with attended(self._home, directory.marker, heartbeat):
+            async with attended(self._home, directory.marker, heartbeat, directory.deaths):
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
                 except asyncio.CancelledError:

@@ -23,7 +23,7 @@ from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from commands.documents import describe, exit_code, full_document
 from commands.plan_file import read_plan_file
-from commands.session import INTERRUPTED, JSON_OPTION, print_json, printable, run_command, run_connected
+from commands.session import INTERRUPTED, JSON_OPTION, print_json, printable, run_command, run_connected, tidy_up
 from commands.show import show_result
 from commands.watching import watch
 from service.connection import Connection, connected
@@ -57,6 +57,7 @@ def run(
         async with connected(settings) as connection, interruptible() as interrupted:
             if connection.web_ui:
                 print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
+            await tidy_up(settings, connection)
             async with kept_worker(settings) as worker:
                 if document is not None:
                     handle = await start_execution(connection, document, execution_id)
@@ -93,6 +94,7 @@ def start(
         if checked.workspace is None or Path(checked.workspace).exists():
             check_runnable(checked)
         async with connected(settings) as connection:
+            await tidy_up(settings, connection)
             handle = await start_execution(connection, document, execution_id)
             if connection.is_embedded and not await _has_worker(connection):
                 print(

@@ -19,6 +19,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from service.connection import Connection, connected
+from service.janitor import tidy
 from settings import Settings
 from workflows.errors import EpwError, InvalidPlan, InvalidRequest, Unavailable
 
@@ -49,9 +50,16 @@ def run_connected(command: Callable[[Settings, Connection], Awaitable[int]], *, 
 
     async def with_connection(settings: Settings) -> int:
         async with connected(settings) as connection:
+            await tidy_up(settings, connection)
             return await command(settings, connection)
 
     run_command(with_connection, as_json=as_json)
+
+
+async def tidy_up(settings: Settings, connection: Connection) -> None:
+    """Put right what ended executions left, and tell it."""
+    for line in await tidy(connection.client, settings.home):
+        print(f"epw: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def leave(code: int) -> NoReturn:

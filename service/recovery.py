@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.limits.processes import end_marked
-from activities.record import AttemptRecord
+from activities.record import POISON_DEATHS, AttemptRecord, charge, count_of, recovering
 
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
@@ -25,17 +25,32 @@ async def keep_recovering(client: Client, home: Path) -> None:
 
 
 async def recover(client: Client, home: Path) -> int:
-    """Fail each attempt whose worker is dead, by its task token: the next try starts at once."""
-    lost = [(path, record) for path, record in AttemptRecord.all(home) if not record.worker_lives]
-    for path, record in lost:
-        await asyncio.to_thread(end_marked, record.marker)
-        handle = client.get_async_activity_handle(task_token=record.task_token)
-        try:
-            await handle.fail(ApplicationError("the worker of this attempt died", type="WorkerLost"))
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                _log.warning("a lost attempt could not be told of: %s", error)
-                continue
-            # Another worker was faster, or the execution has ended.
-        path.unlink(missing_ok=True)
-    return len(lost)
+    """Fail each attempt whose worker is dead, by its task token: the next try starts at once.
+
+    A task that was in flight at its third dead worker fails for good, as `Poison`.
+    """
+    with recovering(home) as mine:
+        if not mine:
+            return 0
+        lost = [record for record in AttemptRecord.all(home) if not record.worker_lives]
+        for worker in dict.fromkeys(record.worker for record in lost):
+            charge([record for record in lost if record.worker == worker])
+        for record in lost:
+            await asyncio.to_thread(end_marked, record.marker)
+            try:
+                await client.get_async_activity_handle(task_token=record.task_token).fail(_reason(record))
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    _log.warning("a lost attempt could not be told of: %s", error)
+                    continue
+                # It has timed out meanwhile, or the execution has ended.
+            record.path.unlink(missing_ok=True)
+        return len(lost)
+
+
+def _reason(record: AttemptRecord) -> ApplicationError:
+    deaths = count_of(record.deaths) if record.deaths else 0
+    if deaths >= POISON_DEATHS:
+        message = f"{deaths} workers died while this task ran"
+        return ApplicationError(message, type="Poison", non_retryable=True)
+    return ApplicationError("the worker of this attempt died", type="WorkerLost")

@@ -27,6 +27,7 @@ from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.verify import Verifier
 from service.connection import SearchAttributes
+from service.janitor import tidy
 from service.recovery import keep_recovering
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.messages import TASK_QUEUE
@@ -83,6 +84,8 @@ async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
     """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
     # Attempts check out, save and land in threads; the default is a handful.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    for line in await tidy(client, home):
+        _log.warning("%s", line)
     recovering = asyncio.create_task(keep_recovering(client, home))
     try:
         async with contextlib.AsyncExitStack() as running:

@@ -1,0 +1,111 @@
+"""Workers that die: poison is found, innocents are not charged, what terminated executions left is put right."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from activities.limits.processes import MARKER
+from service.connection import connected
+from settings import Settings
+from tests.cli import ROOT, Cli, wait_for
+from tests.support import fingerprint, make_repository, tasks
+from tests.test_crashes import Site
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("supervision")
+    cli = Cli(folder / "home", temporal_binary)
+    async with connected(Settings(cli.home)) as connection:
+        yield Site(cli, folder, connection)
+
+
+async def test_a_poison_task_fails_after_three_dead_workers_and_charges_nobody(site: Site) -> None:
+    innocents = [{"id": f"i{n}", "simulate": {"seconds": 1.5}} for n in range(4)]
+    plan = {
+        "strategy": "aggressive",
+        "maxAgents": 5,
+        "tasks": tasks({"id": "poison", "simulate": {"crashAttempts": list(range(1, 30))}}, *innocents),
+    }
+    document = await site.run(plan, "poison", [])
+    rows = {row["taskId"]: row for row in document["results"]}
+    assert rows.pop("poison")["error"]["type"] == "Poison"
+    assert document["status"] == "partial"
+    assert [(row["status"], row["attempts"]) for row in rows.values()] == [("succeeded", 1)] * 4
+
+
+async def test_two_suspects_are_told_apart(site: Site) -> None:
+    """Both are in flight at two deaths; alone, only the guilty one dies a third time."""
+    rows = [
+        {"id": "poison", "simulate": {"seconds": 0.3, "crashAttempts": list(range(1, 30))}},
+        {"id": "unlucky", "simulate": {"seconds": 2}},
+    ]
+    document = await site.run({"strategy": "aggressive", "tasks": tasks(*rows)}, "suspects", [])
+    assert {row["taskId"]: row["status"] for row in document["results"]} == {
+        "poison": "failed",
+        "unlucky": "succeeded",
+    }
+
+
+async def test_what_a_terminated_execution_left_is_cleaned_and_told(site: Site, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"a": "1\n"})
+    before = fingerprint(repository)
+    plan = {
+        "workspace": str(repository),
+        "deliver": "apply",
+        "tasks": tasks({"id": "a", "run": "echo 2 > a"}),
+    }
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    # Ends worker and keeper in the middle of a delivery, as a power cut would.
+    asked = [site.ask("deliver.step", kill=["worker"])]
+    environment = {**site.cli.env, "EPW_FAILPOINT": json.dumps(asked)}
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "worker.py"), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.to_thread(site.cli, "start", str(path), "--id", "cut")
+    await worker.communicate()
+    assert worker.returncode == -signal.SIGKILL
+    assert list(repository.glob(".epw-*"))
+    await asyncio.to_thread(site.cli.temporal_cli, "workflow", "terminate", "-w", "cut")
+    done = await asyncio.to_thread(site.cli, "list")
+    assert "cleaned up after cut (terminated)" in done.stderr
+    assert fingerprint(repository) == before
+    assert not list(repository.glob(".epw-*"))
+    again = await asyncio.to_thread(site.cli, "list")
+    assert "cleaned" not in again.stderr
+
+
+async def test_processes_and_directories_of_a_terminated_execution_go(site: Site, tmp_path: Path) -> None:
+    plan = {"tasks": tasks({"id": "a", "run": f"echo $$ > {tmp_path}/pid; setsid sleep 1000 & sleep 1000"})}
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "worker.py"), env=site.cli.env, stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.to_thread(site.cli, "start", str(path), "--id", "orphan")
+    await asyncio.to_thread(wait_for, (tmp_path / "pid").exists)
+    worker.kill()
+    await worker.communicate()
+    await asyncio.to_thread(site.cli.temporal_cli, "workflow", "terminate", "-w", "orphan")
+    done = await asyncio.to_thread(site.cli, "status", "orphan", code=None)
+    assert "processes ended" in done.stderr
+    assert not [each for each in psutil.process_iter() if _marker(each).startswith("orphan")]
+    assert not list((site.cli.home / "executions").glob("orphan*/*/attempts"))
+
+
+def _marker(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(MARKER, "") if process.pid != os.getpid() else ""
+    except psutil.Error:
+        return ""
