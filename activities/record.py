@@ -79,12 +79,40 @@ class AttemptRecord:
 
     @property
     def worker_lives(self) -> bool:
-        process_id, created = self.worker
+        return _lives(self.worker)
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """A worker that polls, as a file in the state directory."""
+
+    path: Path
+    identity: str
+    """By which the server knows it."""
+    worker: tuple[int, float]
+
+    @classmethod
+    @contextmanager
+    def kept(cls, home: Path, identity: str) -> Iterator[None]:
+        """The worker stands in the state directory until it ends in order."""
+        path = _folder(home) / f"{_ME[0]}.worker"
+        write_atomically(path, json.dumps({"identity": identity, "worker": _ME}).encode())
         try:
-            # A clock that was set moves the time by which psutil reckons.
-            return abs(psutil.Process(process_id).create_time() - created) < _CLOCK_STEP_SECONDS
-        except psutil.Error:
-            return False
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    @classmethod
+    def dead(cls, home: Path) -> list[WorkerRecord]:
+        """Workers that ended otherwise."""
+        found = []
+        for path in sorted(_folder(home).glob("*.worker")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                content = json.loads(path.read_bytes())
+                record = cls(path, content["identity"], (content["worker"][0], content["worker"][1]))
+                if not _lives(record.worker):
+                    found.append(record)
+        return found
 
 
 @asynccontextmanager
@@ -124,6 +152,15 @@ def recovering(home: Path) -> Iterator[bool]:
     _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(_folder(home) / "recovery.lock", "a") as lock:
         yield _taken(lock.fileno())
+
+
+def _lives(worker: tuple[int, float]) -> bool:
+    process_id, created = worker
+    try:
+        # A clock that was set moves the time by which psutil reckons.
+        return abs(psutil.Process(process_id).create_time() - created) < _CLOCK_STEP_SECONDS
+    except psutil.Error:
+        return False
 
 
 def _taken(lock: int) -> bool:

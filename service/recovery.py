@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.limits.processes import end_marked
-from activities.record import POISON_DEATHS, AttemptRecord, charge, count_of, recovering
+from activities.record import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
+from workflows.messages import WORKFLOW_TYPE
 
+_STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -45,7 +49,24 @@ async def recover(client: Client, home: Path) -> int:
                     continue
                 # It has timed out meanwhile, or the execution has ended.
             record.path.unlink(missing_ok=True)
+        for dead in WorkerRecord.dead(home):
+            await _fail_unattended(client, dead.identity)
+            dead.path.unlink(missing_ok=True)
         return len(lost)
+
+
+async def _fail_unattended(client: Client, identity: str) -> None:
+    """Attempts that the server had handed to a worker that died before it could note them."""
+    async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"):
+        with contextlib.suppress(RPCError):
+            handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+            described = await handle.describe()
+            for pending in described.raw_description.pending_activities:
+                if pending.state == _STARTED and pending.last_worker_identity == identity:
+                    lost = client.get_async_activity_handle(
+                        workflow_id=execution.id, run_id=execution.run_id, activity_id=pending.activity_id
+                    )
+                    await lost.fail(ApplicationError("the worker of this attempt died", type="WorkerLost"))
 
 
 def _reason(record: AttemptRecord) -> ApplicationError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from activities.execution import write_atomically
 from activities.land import Lander
 from activities.plans import StartEvent
 from activities.prepare import Preparer
+from activities.record import WorkerRecord
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.verify import Verifier
@@ -47,6 +49,7 @@ def workers(
     queue: str = TASK_QUEUE,
     agents: Mapping[str, Agent] = BACKENDS,
     grace: timedelta = _GRACE,
+    identity: str | None = None,
 ) -> list[Worker]:
     """The workers of this process: one for the shared queue, one for what is bound to this host."""
     host_queue = f"{queue}@{host_name(home)}"
@@ -75,6 +78,7 @@ def workers(
             max_heartbeat_throttle_interval=timedelta(milliseconds=300),
             default_heartbeat_throttle_interval=timedelta(milliseconds=300),
             graceful_shutdown_timeout=grace,
+            identity=identity,
         )
         for name, workflows in ((queue, [ExecuteParallelWorkflow]), (host_queue, []))
     ]
@@ -89,7 +93,9 @@ async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
     recovering = asyncio.create_task(keep_recovering(client, home))
     try:
         async with contextlib.AsyncExitStack() as running:
-            for worker in workers(client, home):
+            identity = f"{os.getpid()}@{host_name(home)}/{uuid.uuid4().hex[:8]}"
+            running.enter_context(WorkerRecord.kept(home, identity))
+            for worker in workers(client, home, identity=identity):
                 await running.enter_async_context(worker)
             _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))
             await stop.wait()
