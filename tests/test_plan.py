@@ -101,7 +101,6 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
         ({"workspace": "https://example.org/x.git"}, "workspace"),
         ({"workspace": "git@example.org:x.git"}, "workspace"),
         ({"workspace": "/w", "deliver": "push", "base": "main"}, "deliver"),
-        ({"atomic": "batch"}, "atomic"),
         ({"sandbox": "bubblewrap"}, "sandbox"),
         ({"network": False}, "network"),
         ({"network": ["example.org"]}, "network"),

@@ -37,8 +37,6 @@ def not_available(plan: Plan) -> Iterator[Problem]:
         yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
     if plan.deliver == "push":
         yield refuse("deliver", '"push"', 'use "branch", "apply" or "none"')
-    if plan.atomic == "batch":
-        yield refuse("atomic", '"batch"', 'use "execution" or "task"')
     if plan.sandbox == "bubblewrap":
         yield refuse("sandbox", '"bubblewrap"', 'use "process", "none" or "auto"')
     if plan.network is not True:

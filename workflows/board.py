@@ -69,12 +69,20 @@ class Board:
         self.tasks = {task.id: TaskState(task, landed) for task in plan.tasks}
         self.counts: Counter[str] = Counter({"pending": len(plan.tasks)})
         self.waits: Counter[str] = Counter()
+        self.atomic = plan.atomic or self.strategy.atomic
+        self.levels = self.graph.level if self.atomic == "batch" else {}
         self.scheduler = Scheduler(
             self.graph,
             plan.max_agents,
             {task.id: task.priority for task in plan.tasks},
             {task.id: task.files for task in plan.tasks if task.files},
+            self.levels,
         )
+        self._complete: dict[int, list[str]] = {}
+        """By level: tasks that are done and wait for the rest of their batch."""
+        self._unsettled = Counter(self.levels.values())
+        self.broken_batch: int | None = None
+        """A batch of which something has landed and something conflicts: its landings must be undone."""
         self.paused = False
         self.stopping = False
         self.undo_decided = False
@@ -98,7 +106,7 @@ class Board:
     @property
     def undoes_all(self) -> bool:
         """Whether a failure undoes everything that has landed."""
-        return self.undo_decided or (self.plan.atomic or self.strategy.atomic) == "execution"
+        return self.undo_decided or self.atomic == "execution"
 
     def with_status(self, *statuses: str) -> list[str]:
         return [task_id for task_id, state in self.tasks.items() if state.status in statuses]
@@ -138,6 +146,11 @@ class Board:
         """The agent succeeded; its change, if there is one, still has to land."""
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
+        if self.levels and self.plan.workspace is not None:
+            self._move(task_id, "waiting", "landing", now)
+            self._complete.setdefault(self.levels[task_id], []).append(task_id)
+            self._settled(task_id, now)
+            return
         if outcome.commit is None or self.plan.workspace is None:
             self.landed(task_id, now)
             return
@@ -219,12 +232,26 @@ class Board:
 
     def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
         """A landed task turned out to break the head: it is conflicted, its descendants are undone."""
-        undone = [task_id for task_id in self.graph.descendants([culprit]) if self.tasks[task_id].landed]
+        batch = [each for each in self.tasks if self.levels.get(each, -1) == self.levels.get(culprit)]
+        undone = [each for each in self.graph.descendants(batch or [culprit]) if self.tasks[each].landed]
         self._blame(self.tasks[culprit], failure)
         self._finish(culprit, "conflicted", now)
         for task_id in undone:
             self._skip(task_id, f"undone: depends on {culprit}, which is conflicted", now)
-        self.undo_landings([culprit, *undone])
+        self.undo_landings([culprit, *batch, *undone])
+
+    def undo_batch(self, level: int, now: int) -> None:
+        """A batch lands whole or not: none of it is in the head, and nothing that depends on it can start."""
+        self.broken_batch = None
+        members = [task_id for task_id in self.tasks if self.levels[task_id] == level]
+        self.to_land = [task_id for task_id in self.to_land if task_id not in members]
+        self.undo_landings(members)
+        for task_id in members:
+            if self.tasks[task_id].status == "waiting":
+                self._finish(task_id, "succeeded", now)
+        for after in self.graph.descendants(members):
+            if not self.tasks[after].is_terminal:
+                self._skip(after, "depends on a batch that did not land", now)
 
     def set_max_agents(self, agents: int) -> None:
         self.max_agents = agents
@@ -244,7 +271,31 @@ class Board:
         self.scheduler.release_files(task_id)
         state = self.tasks[task_id]
         state.finished_at = state.finished_at or now
+        was_landing = state.waiting_for == "landing"
+        was_settled = state.is_terminal or was_landing
         self._move(task_id, status, now=now)
+        self.scheduler.close(task_id)
+        if self.levels and not was_settled:
+            self._settled(task_id, now)
+        elif self.levels and was_landing and status == "conflicted":
+            self.broken_batch = self.levels[task_id]
+
+    def _settled(self, task_id: str, now: int) -> None:
+        """With its last task a batch is decided: everything of it lands, or nothing."""
+        level = self.levels[task_id]
+        self._unsettled[level] -= 1
+        if self._unsettled[level] or self.plan.workspace is None:
+            return
+        complete = self._complete.pop(level, [])
+        members = [each for each in self.tasks if self.levels[each] == level]
+        if any(self.tasks[each].status in ("failed", "conflicted", "cancelled") for each in members):
+            self.undo_batch(level, now)
+            return
+        for each in complete:
+            if self.tasks[each].commit is None:
+                self.landed(each, now)
+            else:
+                self.to_land.append(each)
 
     def _skip(self, task_id: str, because: str, now: int) -> None:
         self.scheduler.abandon(task_id)

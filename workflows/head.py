@@ -48,6 +48,8 @@ class Head:
         self._ref = ""
         self._landings: list[tuple[str, str]] = []
         """Task and head after it, in landing order."""
+        self._batch: tuple[int, int] = (-1, 0)
+        """The level that lands, and how many landings there were before it."""
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
         self._verifying: workflow.ActivityHandle[Any] | None = None
@@ -65,6 +67,9 @@ class Head:
         """Land what is ready, unless a landing is under way: it will come back for the rest."""
         if self._task is None and self._board.to_land:
             batch, self._board.to_land = self._board.to_land, []
+            level = self._board.levels.get(batch[0], -1)
+            if level != self._batch[0]:
+                self._batch = level, len(self._landings)
             self._task = asyncio.create_task(self._land(batch))
             self._task.add_done_callback(self._landed_batch)
 
@@ -101,6 +106,7 @@ class Head:
                 await self._settle(row)
             reached = [row.task_id for row in landed.rows]
             self._board.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
+            self._undo_broken_batch()
         except (ActivityError, asyncio.CancelledError) as error:
             left = [task_id for task_id in batch if not self._board.tasks[task_id].is_terminal]
             if dispatch.is_cancelled(error):
@@ -108,6 +114,14 @@ class Head:
             else:
                 for task_id in left:
                     self._board.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
+
+    def _undo_broken_batch(self) -> None:
+        """With `atomic: batch`: the head goes back to before the batch of which one task conflicts."""
+        if self._board.broken_batch is None:
+            return
+        del self._landings[self._batch[1] :]
+        self.commit = self._landings[-1][1] if self._landings else self.base
+        self._board.undo_batch(self._board.broken_batch, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
         self._task = None

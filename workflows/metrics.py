@@ -16,7 +16,7 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
     agents = board.most_agents
-    schedule = makespan(predict(graph, agents, durations)) if ran else None
+    schedule = makespan(predict(graph, agents, durations, levels=board.levels)) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
@@ -31,7 +31,7 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
         "conflictCount": conflict_count,
         "failureCount": board.counts["failed"] + board.counts["conflicted"],
         "retryCount": sum(max(0, state.attempt - 1) for state in states),
-        "estimatedSpeedup": _rounded(estimate / makespan(predict(graph, agents))),
+        "estimatedSpeedup": _rounded(estimate / makespan(predict(graph, agents, levels=board.levels))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
         "efficiency": _rounded(efficiency),
         "coordinationOverhead": _rounded(max(0.0, 1 - efficiency) if efficiency is not None else None),

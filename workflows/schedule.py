@@ -6,7 +6,7 @@ Graham's list scheduling by bottom level (longest remaining path first), O(log n
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,8 @@ class Slot:
 class Scheduler:
     """Ready tasks by priority, then bottom level, then plan order; free agents in turn.
 
-    The caller tells what happened (`landed`, `released`, `requeue`, `abandon`) and asks `next_start`.
+    The caller tells what happened (`landed`, `released`, `requeue`, `abandon`) and asks `next_start`. With
+    `levels` there is a barrier: no task starts before every task of a lower level is closed (`close`).
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Scheduler:
         agents: int,
         priorities: Mapping[str, int] | None = None,
         files: Mapping[str, Sequence[str]] | None = None,
+        levels: Mapping[str, int] | None = None,
     ) -> None:
         self._graph = graph
         self._order = {task: index for index, task in enumerate(graph.ids)}
@@ -44,6 +46,11 @@ class Scheduler:
         self._leases = Leases(files or {})
         self._blocking = {task: len(graph.dependencies[task]) for task in graph.ids}
         self._abandoned: dict[str, None] = {}
+        self._levels = levels or {}
+        self._level = 0
+        self._open = Counter(self._levels.values())
+        self._closed: dict[str, None] = {}
+        self._beyond: dict[int, list[str]] = {}
         self._heap: list[tuple[Any, ...]] = []
         self._held: dict[str, None] = {}
         self._max_agents = agents
@@ -111,6 +118,17 @@ class Scheduler:
         self._abandoned[task] = None
         self._held.pop(task, None)
 
+    def close(self, task: str) -> None:
+        """The task has its end: the last one of a level opens the next level."""
+        if task in self._closed or task not in self._levels:
+            return
+        self._closed[task] = None
+        self._open[self._levels[task]] -= 1
+        while not self._open[self._level] and self._level < max(self._levels.values()):
+            self._level += 1
+            for waiting in self._beyond.pop(self._level, []):
+                self._push(waiting)
+
     def set_max_agents(self, agents: int) -> None:
         """More agents take work at once; surplus ones leave when their task ends."""
         present = [*self._free, *self._busy.values()]
@@ -119,6 +137,10 @@ class Scheduler:
         self._free.extend(agent for agent in range(1, agents + 1) if agent not in present)
 
     def _push(self, task: str) -> None:
+        level = self._levels.get(task, 0)
+        if level > self._level:
+            self._beyond.setdefault(level, []).append(task)
+            return
         rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])
         heapq.heappush(self._heap, (*rank, task))
 
@@ -126,7 +148,7 @@ class Scheduler:
 def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None = None, **fields: Any) -> list[Slot]:
     """The list schedule of `durations` (default: the estimates) on so many agents, in start order.
 
-    `fields`: `priorities` and `files`, as for `Scheduler`.
+    `fields`: `priorities`, `files` and `levels`, as for `Scheduler`.
     """
     times = durations or graph.minutes
     scheduler = Scheduler(graph, agents, **fields)
@@ -147,6 +169,7 @@ def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None
             scheduler.release_agent(task)
             scheduler.release_files(task)
             scheduler.landed(task)
+            scheduler.close(task)
 
 
 def makespan(slots: Sequence[Slot]) -> float:
