@@ -12,6 +12,7 @@ from commands.analysis import analyze_command
 from commands.control import answer, cancel, list_executions, pause, resume, status
 from commands.doctor import doctor
 from commands.executions import run, start, watch_command
+from commands.redrive import retry
 from commands.session import leave
 from commands.up import up
 
@@ -33,6 +34,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "pause": pause,
     "resume": resume,
     "cancel": cancel,
+    "retry": retry,
     "analyze": analyze_command,
     "doctor": doctor,
     "up": up,

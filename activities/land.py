@@ -49,7 +49,7 @@ def _land(execution: Execution, request: LandRequest) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
     head, rows = request.head, []
     for change in request.changes:
-        land = _land_detached if request.detached else _land_one
+        land = _land_detached if request.detached or change.detached else _land_one
         row = land(hub, execution, head, change, author, request.at)
         head = row.head
         rows.append(row)
@@ -80,6 +80,8 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
 def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
     """The change on a head that lacks some of what the change was made on, as a commit of its own."""
     started_from = hub.parent_of(change.commit)
+    if started_from == head:
+        return Landing(task_id=change.task_id, head=change.commit)
     merged = merge(hub, *hub.siblings(started_from, head, change.commit))
     if not merged.clean:
         conflict = _conflict(hub, execution, merged, head, started_from, change)

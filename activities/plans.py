@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from temporalio import activity
 
+from workflows.messages import Redrive
 from workflows.plan import Plan, Task
 from workflows.strategy import STRATEGIES, Strategy
 from workflows.validate import read_plan
@@ -22,11 +23,13 @@ class Running:
 
     plan: Plan
     tasks: dict[str, Task]
+    redrive: Redrive | None = None
 
     @classmethod
-    def of(cls, document: Any) -> Running:
+    def of(cls, document: Any, redrive: Any = None) -> Running:
         plan = read_plan(document)
-        return cls(plan, {task.id: task for task in plan.tasks})
+        earlier = Redrive.model_validate(redrive) if redrive is not None else None
+        return cls(plan, {task.id: task for task in plan.tasks}, earlier)
 
     @property
     def strategy(self) -> Strategy:
@@ -63,6 +66,5 @@ async def _fetch(workflow_id: str, run_id: str) -> Running:
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     async for event in handle.fetch_history_events(page_size=1):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
-        (document,) = await client.data_converter.decode(payloads[:1])
-        return Running.of(document)
+        return Running.of(*await client.data_converter.decode(payloads[:2]))
     raise LookupError(f"{workflow_id} has no start event")

@@ -22,10 +22,10 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
-from activities.plans import PlanSource
+from activities.plans import PlanSource, Running
 from workflows.errors import InvalidPlan, Problem, Unavailable
-from workflows.messages import PREPARE, Prepared, PrepareRequest
-from workflows.plan import Plan
+from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
+from workflows.naming import slug
 
 
 class Preparer:
@@ -51,14 +51,15 @@ class Preparer:
         execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/prepare"):
-                prepared: Prepared = await in_thread(self._snapshot, execution, running.plan)
+                prepared: Prepared = await in_thread(self._snapshot, execution, running)
         except InvalidPlan as error:
             raise ApplicationError(
                 str(error), type=InvalidPlan.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None
         return prepared.model_copy(update={"search_attributes": known})
 
-    def _snapshot(self, execution: Execution, plan: Plan) -> Prepared:
+    def _snapshot(self, execution: Execution, running: Running) -> Prepared:
+        plan = running.plan
         workspace = Workspace.read(plan.workspace or "")
         for index, name in enumerate(plan.include):
             source = Path(workspace.path) / name
@@ -85,7 +86,21 @@ class Preparer:
             failpoint("prepare.kept")
         execution.pass_fence(PREPARE, order())
         deliver = plan.deliver or workspace.default_delivery
-        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver)
+        lost = _take_over(hub, execution, running.redrive) if running.redrive else []
+        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)
+
+
+def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
+    """Keep the taken-over commits by refs of this execution too; the tasks whose commit is gone."""
+    lost = []
+    for task_id, commit in redrive.commits.items():
+        if commit is None:
+            continue
+        if hub.resolve(commit) is None:
+            lost.append(task_id)
+        else:
+            hub.update_ref(execution.ref("tasks", slug(task_id), execution.run_key[:8], "reused"), commit)
+    return lost
 
 
 @cache

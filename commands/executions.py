@@ -8,7 +8,7 @@ import re
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from service.connection import Connection, connected
 from service.keeper import kept_worker
 from settings import Settings
 from workflows.errors import InvalidRequest
-from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
+from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
 from workflows.plan import Plan
 from workflows.validate import read_plan
 
@@ -53,32 +53,43 @@ def run(
         if plan is not None:
             document = read_plan_file(plan)
             check_runnable(read_plan(document))
-        log = sys.stderr if as_json else sys.stdout
-        async with connected(settings) as connection, interruptible() as interrupted:
-            if connection.web_ui:
-                print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
-            await tidy_up(settings, connection)
-            async with kept_worker(settings) as worker:
-                if document is not None:
-                    handle = await start_execution(connection, document, execution_id)
-                else:
-                    handle = connection.client.get_workflow_handle(resume or "")
-                    await describe(handle)
-                print(f"execution: {printable(handle.id)}", file=log, flush=True)
-                watching = asyncio.ensure_future(watch(connection, handle, log))
-                await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
-                if not watching.done():
-                    watching.cancel()
-                    if worker.done():
-                        worker.result()
-                    print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
-                    return INTERRUPTED
-                watching.result()
-                result = await full_document(settings, handle)
-        print_json(result) if as_json else show_result(result)
-        return exit_code(result)
+
+        async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
+            if document is not None:
+                return await start_execution(connection, document, execution_id)
+            handle = connection.client.get_workflow_handle(resume or "")
+            await describe(handle)
+            return handle
+
+        return await to_the_end(settings, begin, as_json=as_json)
 
     run_command(command, as_json=as_json)
+
+
+async def to_the_end(
+    settings: Settings, begin: Callable[[Connection], Awaitable[WorkflowHandle[Any, Any]]], *, as_json: bool
+) -> int:
+    """Keep a worker until the execution that `begin` names has ended; its exit code."""
+    log = sys.stderr if as_json else sys.stdout
+    async with connected(settings) as connection, interruptible() as interrupted:
+        if connection.web_ui:
+            print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
+        await tidy_up(settings, connection)
+        async with kept_worker(settings) as worker:
+            handle = await begin(connection)
+            print(f"execution: {printable(handle.id)}", file=log, flush=True)
+            watching = asyncio.ensure_future(watch(connection, handle, log))
+            await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
+            if not watching.done():
+                watching.cancel()
+                if worker.done():
+                    worker.result()
+                print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
+                return INTERRUPTED
+            watching.result()
+            result = await full_document(settings, handle)
+    print_json(result) if as_json else show_result(result)
+    return exit_code(result)
 
 
 def start(
@@ -133,7 +144,10 @@ def check_runnable(plan: Plan) -> None:
 
 
 async def start_execution(
-    connection: Connection, document: dict[str, Any], execution_id: str | None
+    connection: Connection,
+    document: dict[str, Any],
+    execution_id: str | None,
+    redrive: Redrive | None = None,
 ) -> WorkflowHandle[Any, Any]:
     """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
     plan = read_plan(document)
@@ -145,7 +159,7 @@ async def start_execution(
     try:
         return await connection.client.start_workflow(
             WORKFLOW_TYPE,
-            document,
+            args=[document] if redrive is None else [document, redrive],
             id=chosen,
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +60,10 @@ class Start:
 class Board:
     """Applies the strategy's record to events; a task is in exactly one status at any time."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, reused: Mapping[str, str | None] | None = None) -> None:
+        """`reused`: tasks whose change is taken over from an earlier execution."""
         self.plan = plan
+        self.reused = dict(reused or {})
         self.strategy = STRATEGIES[plan.strategy]
         self.graph = TaskGraph.of_plan(plan)
         self.max_agents = self.most_agents = plan.max_agents
@@ -116,6 +118,11 @@ class Board:
         while not self.paused and not self.stopping and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
+            if task_id in self.reused:
+                self.scheduler.release_agent(task_id)
+                state.commit = self.reused[task_id]
+                self._done(task_id, now)
+                continue
             resume = state.saved
             if resume is None:
                 state.attempt, state.round = state.attempt + 1, 0
@@ -146,16 +153,28 @@ class Board:
         """The agent succeeded; its change, if there is one, still has to land."""
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
+        self._done(task_id, now)
+
+    def _done(self, task_id: str, now: int) -> None:
+        """The task's work is there; its change, if there is one, still has to land."""
         if self.levels and self.plan.workspace is not None:
             self._move(task_id, "waiting", "landing", now)
             self._complete.setdefault(self.levels[task_id], []).append(task_id)
             self._settled(task_id, now)
             return
-        if outcome.commit is None or self.plan.workspace is None:
+        if self.tasks[task_id].commit is None or self.plan.workspace is None:
             self.landed(task_id, now)
             return
         self.to_land.append(task_id)
         self._move(task_id, "waiting", "landing", now)
+
+    def run_after_all(self, task_id: str, now: int) -> None:
+        """A change that was taken over does not fit any more: the task gets its agent."""
+        del self.reused[task_id]
+        self.tasks[task_id].commit = None
+        self.scheduler.release_files(task_id)
+        self._move(task_id, "ready", now=now)
+        self.scheduler.requeue(task_id)
 
     def landed(self, task_id: str, now: int) -> None:
         """The task's change is in the head: its dependants may start."""

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         Page,
         Prepared,
         PrepareRequest,
+        Redrive,
         SetMaxAgents,
         read_message,
     )
@@ -40,18 +41,22 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class ExecuteParallelWorkflow:
-    """Input: a plan document (CONTRACT section 2). Result: the document of section 8.
+    """Input: a plan document (CONTRACT section 2), and from `retry` a `Redrive`. Result: the document of section 8.
 
     Ends FAILED with type `InvalidPlan` at once for a plan that cannot run, else as section 4 says.
     """
 
     @workflow.init
-    def __init__(self, request: Any = None, *more: Any) -> None:
+    def __init__(self, request: Any = None, redrive: Any = None, *more: Any) -> None:
         self._invalid = ""
         try:
-            board = Board(read_plan(request if not more else None))
+            earlier = None if redrive is None and not more else Redrive.model_validate(redrive)
+            board = Board(read_plan(request), earlier.commits if earlier else None)
+        except ValidationError:
+            self._invalid = f"one input is expected, a plan, not {2 + len(more)}"
+            return
         except InvalidPlan as error:
-            self._invalid = f"one input is expected, a plan, not {1 + len(more)}" if more else str(error)
+            self._invalid = str(error)
             return
         except Exception as error:
             # Whatever a hostile plan brings about: raised here it would be retried for ever.
@@ -70,7 +75,7 @@ class ExecuteParallelWorkflow:
         self._turn = 0
 
     @workflow.run
-    async def run(self, request: Any = None, *more: Any) -> dict[str, Any]:
+    async def run(self, request: Any = None, redrive: Any = None, *more: Any) -> dict[str, Any]:
         if self._invalid:
             raise ApplicationError(self._invalid, type=InvalidPlan.__name__, non_retryable=True) from None
         try:
@@ -94,6 +99,8 @@ class ExecuteParallelWorkflow:
             message = dispatch.told(error)
             raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
         self._surface.enabled = prepared.search_attributes
+        for task_id in prepared.lost:
+            self._board.reused.pop(task_id, None)
         self._attempts.hub, self._attempts.queue = prepared.hub, prepared.task_queue
         if prepared.hub is not None and prepared.base is not None:
             deliver = self._board.plan.deliver or prepared.deliver or "branch"

@@ -134,7 +134,9 @@ class Head:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green:
                 conflict = _red([row.task_id, *row.shared_with], row.shared_paths, verified.message)
-        if conflict is not None:
+        if conflict is not None and row.task_id in self._board.reused:
+            self._board.run_after_all(row.task_id, now())
+        elif conflict is not None:
             self._refuse(row.task_id, conflict)
         else:
             self.commit = row.head
@@ -179,7 +181,7 @@ class Head:
             hub=self.hub,
             head=onto,
             expected=self._ref,
-            changes=[Change(task_id=each, commit=self._board.tasks[each].commit or "") for each in batch],
+            changes=[self._change(each) for each in batch],
             at=now() // 1000,
             detached=again,
             stop_at_shared_file=self._board.plan.verify is not None and not again,
@@ -187,6 +189,10 @@ class Head:
         landed: Landed = await dispatch.awaited(self._start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
         return landed
+
+    def _change(self, task_id: str) -> Change:
+        commit = self._board.tasks[task_id].commit or ""
+        return Change(task_id=task_id, commit=commit, detached=task_id in self._board.reused)
 
     async def _is_green(self, heads: list[str], at: int) -> bool:
         return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green

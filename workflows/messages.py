@@ -26,6 +26,14 @@ CLEAN_UP = "clean_up"
 ROLL_BACK = "roll_back"
 
 
+class Redrive(Message):
+    """The workflow's second input: what to take over from an earlier execution (command `retry`)."""
+
+    of: str
+    commits: dict[str, str | None]
+    """Task → its saved change in the hub; null: it changed nothing."""
+
+
 class StepRequest(Message):
     """What every activity is asked with."""
 
@@ -49,6 +57,8 @@ class Prepared(Message):
     search_attributes: bool = False
     deliver: str | None = None
     """How the head is delivered, where the plan leaves it to the kind of the workspace."""
+    lost: list[str] = Field(default_factory=list)
+    """Tasks that were to be taken over and whose commit is gone."""
 
 
 class Usage(Message):
@@ -126,6 +136,8 @@ class Change(Message):
 
     task_id: str
     commit: str
+    detached: bool = False
+    """Take it alone: what it was made on is of another execution."""
 
 
 class LandRequest(StepRequest):

@@ -37,6 +37,7 @@ def row(state: TaskState, board: Board) -> dict[str, Any]:
         "usage": outcome.usage.model_dump(by_alias=True) if outcome and outcome.usage else None,
         "waitedMs": {_WAITS.get(kind, kind): waited for kind, waited in state.waited.items() if waited},
         "notEnforced": board.plan.not_enforced(state.task),
+        "reused": state.task.id in board.reused,
         "simulated": bool(outcome and outcome.simulated) or board.plan.agent_of(state.task) == "simulated",
     }
     always = ("agentId", "success", "landed", "error", "commit")
