@@ -14,6 +14,7 @@ from commands.doctor import doctor
 from commands.executions import run, start, watch_command
 from commands.redrive import retry
 from commands.session import leave
+from commands.storage import gc, salvage
 from commands.up import up
 
 app = typer.Typer(
@@ -35,6 +36,8 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "resume": resume,
     "cancel": cancel,
     "retry": retry,
+    "salvage": salvage,
+    "gc": gc,
     "analyze": analyze_command,
     "doctor": doctor,
     "up": up,

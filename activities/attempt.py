@@ -102,6 +102,7 @@ class AttemptDirectory:
         return TaskOutcome.model_validate_json(found.read_bytes()) if found else None
 
     def keep_outcome(self, outcome: TaskOutcome) -> None:
+        self.execution.keep_id()
         write_atomically(self._outcome_path(self.tries), outcome.model_dump_json().encode())
 
     def make(self) -> bool:

@@ -66,15 +66,22 @@ class Execution:
             write_atomically(path, self.workflow_id.encode())
 
     @classmethod
+    def all(cls, home: Path) -> list[Execution]:
+        """Every execution that has files in the state directory."""
+        paths = sorted((home / "executions").glob("*/*/id"))
+        return [cls(home, path.read_text(), path.parent.name) for path in paths]
+
+    @classmethod
     def with_remains(cls, home: Path) -> list[Execution]:
         """Executions that have directories of attempts or an unfinished delivery: running ones, or remains."""
-        found = []
-        for path in sorted((home / "executions").glob("*/*")):
-            if (path / "id").is_file():
-                execution = cls(home, (path / "id").read_text(), path.name)
-                if (path / "attempts").is_dir() or execution.has_half_delivery():
-                    found.append(execution)
-        return found
+        return [each for each in cls.all(home) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
+
+    def hub(self) -> Hub | None:
+        """The hub on this machine, null where the execution was prepared on another."""
+        if not (self.path / "workspace.json").is_file():
+            return Hub.without_workspace(self.home) if self.path.is_dir() else None
+        hub = Hub.at(self.home, self.workspace().path)
+        return hub if hub.path.is_dir() else None
 
     def attempts(self) -> Path:
         """Where the directories of the acting run's attempts are."""

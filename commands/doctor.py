@@ -6,21 +6,33 @@ import os
 import shutil
 import stat
 from importlib.metadata import version as package_version
-from typing import Any
+from typing import Annotated, Any, NoReturn
+
+import typer
 
 from activities.agents.backends import BACKENDS
+from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
-from commands.session import JSON_OPTION, print_json, run_command
+from commands.documents import describe, full_document, replay
+from commands.invariants import of_document, of_history, of_hub, of_machine
+from commands.redrive import plan_of
+from commands.session import JSON_OPTION, console_print, print_json, run_command, run_connected
 from commands.show import table
-from service.connection import SearchAttributes, connected
+from service.connection import Connection, SearchAttributes, connected
 from settings import Settings
-from workflows.errors import EpwError
+from workflows.errors import EpwError, InvalidRequest
+from workflows.validate import read_plan
 
 _LEAST_FREE_MB = 500
 
 
-def doctor(as_json: bool = JSON_OPTION) -> None:
-    """Check git, disk, the state directory, the Temporal server; exit code 3 where something is missing."""
+def doctor(
+    execution_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="An execution that has ended.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Check this machine (exit code 3 where something is missing), or what must hold of an execution (1)."""
+    if execution_id is not None:
+        _examine(execution_id, as_json)
 
     async def command(settings: Settings) -> int:
         checks = [*_local_checks(settings), *await _server_checks(settings)]
@@ -33,6 +45,30 @@ def doctor(as_json: bool = JSON_OPTION) -> None:
         return 0 if sound else 3
 
     run_command(command, as_json=as_json)
+
+
+def _examine(execution_id: str, as_json: bool) -> NoReturn:
+    async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
+        described = await describe(handle)
+        if described.close_time is None:
+            raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
+        plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
+        execution, history = Execution.of(settings.home, described), await handle.fetch_history()
+        found = [*of_document(plan, document), *of_history(plan, document, history.events)]
+        found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]
+        failure = await replay(history)
+        found += [f"I10: the history does not replay: {failure}"] if failure else []
+        if as_json:
+            print_json({"success": not found, "executionId": execution_id, "violations": found})
+        else:
+            for line in found:
+                console_print(line)
+            print(f"{len(history.events)} events, {len(document['results'])} tasks: {len(found)} violations")
+        return 1 if found else 0
+
+    # What is left is to be seen, so it stays until the next command.
+    run_connected(command, as_json=as_json, tidy=False)
 
 
 def _local_checks(settings: Settings) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
+    WorkflowHistory,
     WorkflowQueryFailedError,
 )
 from temporalio.exceptions import ApplicationError
@@ -132,16 +133,21 @@ class _Tap(Interceptor):
         return Inbound
 
 
-async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
-    tap = _Tap()
+async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Exception | None:
+    """Run the workflow's code against a history; why they do not fit, if they do not."""
     replayer = Replayer(
         workflows=[ExecuteParallelWorkflow],
         data_converter=data_converter,
-        interceptors=[tap],
+        interceptors=interceptors,
         workflow_runner=UnsandboxedWorkflowRunner(),
     )
+    return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
+
+
+async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+    tap = _Tap()
     history = await handle.fetch_history()
-    await replayer.replay_workflow(history, raise_on_replay_failure=False)
+    await replay(history, tap)
     status = OF_TEMPORAL.get(described.status.name if described.status else "", "running")
     if not tap.seen:
         return {
@@ -166,7 +172,7 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         # The workflow could not say so itself.
         document["status"] = OF_TEMPORAL[described.status.name]
-    hub = _hub(execution)
+    hub = execution.hub()
     for row in document["results"]:
         _complete_row(row, execution, hub)
     for conflict in document["conflicts"]:
@@ -175,8 +181,7 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     delivery = document["delivery"]
     if delivery:
         base, head = delivery["base"], delivery["head"]
-        paths = changed_paths(hub, base, head) if hub and base and head else []
-        delivery["files"] = [shown(path) for path in paths]
+        delivery["files"] = _changed(hub, base, head)
 
 
 def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) -> None:
@@ -209,13 +214,14 @@ def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) ->
         row["error"] |= {"context": row["taskId"], "recoveryOptions": _RECOVERY.get(row["error"]["type"], [])}
 
 
-def _hub(execution: Execution) -> Hub | None:
-    """The hub on this machine, null where the execution was prepared on another."""
-    prepared = (execution.path / "workspace.json").is_file()
-    if not prepared:
-        return Hub.without_workspace(execution.home) if execution.path.is_dir() else None
-    hub = Hub.at(execution.home, execution.workspace().path)
-    return hub if hub.path.is_dir() else None
+def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str]:
+    if hub is None or base is None or head is None:
+        return []
+    try:
+        return [shown(path) for path in changed_paths(hub, base, head)]
+    except GitError:
+        # After `gc` the commits are gone.
+        return []
 
 
 def exit_code(document: dict[str, Any]) -> int:

@@ -18,8 +18,8 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from service import janitor
 from service.connection import Connection, connected
-from service.janitor import tidy
 from settings import Settings
 from workflows.errors import EpwError, InvalidPlan, InvalidRequest, Unavailable
 
@@ -45,12 +45,15 @@ def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool 
     leave(code)
 
 
-def run_connected(command: Callable[[Settings, Connection], Awaitable[int]], *, as_json: bool = False) -> NoReturn:
-    """As `run_command`, with a connection to Temporal."""
+def run_connected(
+    command: Callable[[Settings, Connection], Awaitable[int]], *, as_json: bool = False, tidy: bool = True
+) -> NoReturn:
+    """As `run_command`, with a connection to Temporal. `tidy`: first put right what ended executions left."""
 
     async def with_connection(settings: Settings) -> int:
         async with connected(settings) as connection:
-            await tidy_up(settings, connection)
+            if tidy:
+                await tidy_up(settings, connection)
             return await command(settings, connection)
 
     run_command(with_connection, as_json=as_json)
@@ -58,7 +61,7 @@ def run_connected(command: Callable[[Settings, Connection], Awaitable[int]], *, 
 
 async def tidy_up(settings: Settings, connection: Connection) -> None:
     """Put right what ended executions left, and tell it."""
-    for line in await tidy(connection.client, settings.home):
+    for line in await janitor.tidy(connection.client, settings.home):
         print(f"epw: {printable(line)}", file=sys.stderr, flush=True)
 
 

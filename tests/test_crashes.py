@@ -18,7 +18,8 @@ import pytest_asyncio
 from service.connection import Connection, connected
 from settings import Settings
 from tests.cli import ROOT, Cli
-from tests.support import fingerprint, make_repository, sh, tasks
+from tests.support import check_invariants, fingerprint, make_repository, sh, tasks
+from workflows.validate import read_plan
 
 STEPS = (
     "prepare.begun",
@@ -159,6 +160,8 @@ async def survive(site: Site, folder: Path, step: str, victim: str, expected: di
         assert content(path) == expected, "I9"
         assert {name: value for name, value in fingerprint(path).items() if name.startswith(".git/")} == git
         assert all(row["landed"] and row["attempts"] == 1 for row in document["results"])
+    handle = site.connection.client.get_workflow_handle(identifier)
+    await check_invariants(read_plan(plan), document, handle, site.cli.home)
     ran = Counter((folder / "ran").read_text().split())
     assert set(ran) == {"a", "b", "c", "d"}
     twice = [task for task, times in ran.items() if times > 1]

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from activities.git.command import git, run_git, text
@@ -18,6 +19,7 @@ from workflows.errors import Fenced, GitError
 from workflows.naming import slug
 
 _TASK_TRAILER = "Epw-Task"
+_ATTEMPT_TRAILER = "Epw-Attempt"
 _NOTHING = "0" * 40
 
 
@@ -162,6 +164,35 @@ class Hub:
         listed = git("for-each-ref", "--sort=version:refname", "--format=%(objectname)", prefix, git_dir=self.path)
         return text(listed).split("\n")[-1] or None
 
+    def saved_work(self, prefix: str) -> list[dict[str, Any]]:
+        """`{taskId, attempt, commit}` of each saved change beneath a ref, oldest attempt first; each commit once."""
+        # All trailers at once: git 2.39 mixes up two fields of one key each.
+        form = "%(objectname)%00%(contents:trailers)%00"
+        listed = text(git("for-each-ref", "--sort=version:refname", f"--format={form}", prefix, git_dir=self.path))
+        rows: dict[str, dict[str, Any]] = {}
+        fields = listed.split("\0")
+        for commit, lines in zip(fields[:-1:2], fields[1::2], strict=True):
+            found = dict(line.split(": ", 1) for line in lines.splitlines() if ": " in line)
+            task, attempt = unquote(found.get(_TASK_TRAILER, "")), int(found.get(_ATTEMPT_TRAILER, 0))
+            rows[commit.strip()] = {"taskId": task, "attempt": attempt, "commit": commit.strip()}
+        return list(rows.values())
+
+    def patch(self, commit: str) -> bytes:
+        """A commit as a patch that `git am` and `git apply` take."""
+        return git("format-patch", "--stdout", "--binary", "-1", commit, git_dir=self.path)
+
+    def forget(self, prefix: str) -> None:
+        """Delete every ref beneath a prefix."""
+        listed = git("for-each-ref", "--format=delete %(refname)", prefix, git_dir=self.path)
+        git("update-ref", "--stdin", git_dir=self.path, stdin=listed)
+
+    def collect_garbage(self) -> None:
+        """Drop what no ref reaches any more; objects of the last hour may be somebody's work and stay."""
+        with self.locked():
+            git("repack", "-A", "-d", "-q", "--unpack-unreachable=1.hour.ago", git_dir=self.path)
+            git("prune", "--expire=1.hour.ago", git_dir=self.path)
+            git("pack-refs", "--all", git_dir=self.path)
+
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""
         listed = git(
@@ -182,7 +213,7 @@ _EPW = {f"GIT_{role}_{key}": "epw" for role in ("AUTHOR", "COMMITTER") for key i
 
 def trailers(execution_id: str, task_id: str, attempt: int | None) -> str:
     """The lines that say whose work a commit is; a merge commit belongs to no attempt."""
-    named = {"Epw-Execution": execution_id, _TASK_TRAILER: task_id, "Epw-Attempt": attempt}
+    named = {"Epw-Execution": execution_id, _TASK_TRAILER: task_id, _ATTEMPT_TRAILER: attempt}
     lines = [f"{name}: {quote(str(value), safe=' /:@+,~')}\n" for name, value in named.items() if value is not None]
     return "".join(lines)
 
