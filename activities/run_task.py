@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +29,7 @@ from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskO
 
 Ending = Completed | Question | TaskFailed
 
+_LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
 _SUMMARY_LIMIT = 500
 _MESSAGE_LIMIT = 1000
@@ -101,7 +104,9 @@ class TaskRunner:
                     }
                 )
                 failpoint("save.committed")
-                directory.keep_outcome(outcome)
+                # On a full disk it is not kept: the answer to the server is what counts.
+                with contextlib.suppress(OSError):
+                    directory.keep_outcome(outcome)
                 failpoint("save.kept")
                 waits = outcome.kind == "question"
         finally:
@@ -123,10 +128,17 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
                 return TaskFailed("VerifyFailed", f"verify {ended(code)}{last_output(work)}")
         return ending
     except TaskFailed as error:
-        return error
+        return TaskFailed("DiskFull", str(error)) if _is_full(error) or _no_space(work) else error
     except (OSError, ValueError) as error:
         # The agent's own doing (its directory is gone, its variables too long): not the infrastructure's.
         return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
+
+
+def _no_space(work: Work) -> bool:
+    """Whether the disk of the attempt is full; then not even what the agent said of it could be kept."""
+    with contextlib.suppress(OSError):
+        return work.tree.is_dir() and shutil.disk_usage(work.tree).free < _LEAST_FREE_BYTES
+    return False
 
 
 def _is_full(error: Exception) -> bool:

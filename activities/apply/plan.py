@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -107,6 +109,11 @@ def obstacles(root: Path, changes: list[PathChange], present: list[Identity | No
 
 def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
     """Write the new files of a target beneath a folder, with the user's line ends; no filter of theirs runs."""
+    blobs = "".join(f"{each.new_blob}\n" for each in target.changes if each.new_mode)
+    sizes = git("cat-file", "--batch-check=%(objectsize)", git_dir=hub.path, stdin=blobs.encode())
+    needed, free = sum(map(int, sizes.split())), shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {free >> 20} MB free")
     wanted = "".join(f"{each.path}\0" for each in target.changes if each.new_mode)
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="stage-") as scratch:
         place = Place(git_dir=hub.path, work_tree=folder, index=Path(scratch, "index"))
