@@ -95,12 +95,21 @@ class WorkerRecord:
     @contextmanager
     def kept(cls, home: Path, identity: str) -> Iterator[None]:
         """The worker stands in the state directory until it ends in order."""
-        path = _folder(home) / f"{_ME[0]}.worker"
+        path = cls._path(home, _ME[0])
         write_atomically(path, json.dumps({"identity": identity, "worker": _ME}).encode())
         try:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+    @classmethod
+    def was_kept(cls, home: Path, process_id: int) -> bool:
+        """Whether a worker that has just died had come as far as polling."""
+        return cls._path(home, process_id).exists()
+
+    @staticmethod
+    def _path(home: Path, process_id: int) -> Path:
+        return _folder(home) / f"{process_id}.worker"
 
     @classmethod
     def dead(cls, home: Path) -> list[WorkerRecord]:

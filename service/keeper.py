@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from activities.record import WorkerRecord
 from settings import Settings
 from worker import KEPT
 from workflows.errors import Unavailable
 
-_MOST_QUICK_DEATHS = 5
-_QUICK_SECONDS = 3.0
+_MOST_EARLY_DEATHS = 5
 _STOP_SECONDS = 15.0
 
 
@@ -32,9 +32,8 @@ async def kept_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def _keep(settings: Settings) -> None:
-    quick_deaths = 0
-    while quick_deaths < _MOST_QUICK_DEATHS:
-        started = asyncio.get_running_loop().time()
+    early_deaths = 0
+    while early_deaths < _MOST_EARLY_DEATHS:
         # Its own session: Ctrl-C is for us, and we stop it in order. Its input ends with us, however we end.
         child = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -52,10 +51,9 @@ async def _keep(settings: Settings) -> None:
         except asyncio.CancelledError:
             await _stop(child)
             raise
-        lived = asyncio.get_running_loop().time() - started
-        quick_deaths = quick_deaths + 1 if lived < _QUICK_SECONDS else 0
+        early_deaths = 0 if WorkerRecord.was_kept(settings.home, child.pid) else early_deaths + 1
         print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
-    raise Unavailable("the worker ends again and again as soon as it starts; see its messages above")
+    raise Unavailable("the worker ends again and again before it can work; see its messages above")
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:
