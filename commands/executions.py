@@ -157,7 +157,7 @@ async def start_execution(
     summary = f"{plan.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
     lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
     try:
-        return await connection.client.start_workflow(
+        started = await connection.client.start_workflow(
             WORKFLOW_TYPE,
             args=[document] if redrive is None else [document, redrive],
             id=chosen,
@@ -170,6 +170,8 @@ async def start_execution(
     except WorkflowAlreadyStartedError:
         message = f"an execution {chosen} exists already: `run --resume {chosen}`, `watch {chosen}`, or another --id"
         raise InvalidRequest(message) from None
+    # Of whatever run is the newest: a reset starts another.
+    return connection.client.get_workflow_handle(started.id)
 
 
 def new_id(name: str | None) -> str:

@@ -50,8 +50,13 @@ async def progress_of(connection: Connection, handle: WorkflowHandle[Any, Any]) 
 
 
 async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
-    with contextlib.suppress(WorkflowFailureError):
-        await handle.result()
+    """Wait for the end of the newest run: a reset ends one and starts another."""
+    while True:
+        described = await describe(handle)
+        if described.close_time is not None:
+            return
+        with contextlib.suppress(WorkflowFailureError):
+            await handle.result()
 
 
 class _Lines:
