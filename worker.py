@@ -9,6 +9,7 @@ import signal
 import sys
 
 from service.connection import connected
+from service.log import log_to_stderr
 from service.worker import work
 from settings import Settings
 from workflows.errors import EpwError
@@ -41,7 +42,7 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr(logging.WARNING)
     try:
         asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))
     except EpwError as error:

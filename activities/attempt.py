@@ -157,12 +157,21 @@ class AttemptDirectory:
 
     def remove(self) -> None:
         """Delete the directory, those of earlier tries with it; the change is in the hub."""
-        if self.path.parent.exists():
-            shutil.rmtree(self.path.parent, onerror=_make_writable)
+        if self.path.parent.is_dir():
+            # Never a later one: a worker that froze and wakes up would take it from its successor.
+            for each in self.path.parent.iterdir():
+                if _order(each.name) <= _order(self._own_key):
+                    shutil.rmtree(each, onerror=_make_writable)
         with contextlib.suppress(OSError):
             # Empty only when no other attempt is there.
+            self.path.parent.rmdir()
             self.execution.attempts().rmdir()
             self.execution.attempts().parent.rmdir()
+
+
+def _order(key: str) -> list[int]:
+    """When a directory was made, among those of its task."""
+    return [int(part) for part in key.split(".")]
 
 
 def _make_writable(function: object, path: str, error: object) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,16 @@ from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from commands.documents import describe, exit_code, full_document
 from commands.plan_file import read_plan_file
-from commands.session import INTERRUPTED, JSON_OPTION, print_json, printable, run_command, run_connected, tidy_up
+from commands.session import (
+    INTERRUPTED,
+    JSON_OPTION,
+    patiently,
+    print_json,
+    printable,
+    run_command,
+    run_connected,
+    tidy_up,
+)
 from commands.show import show_result
 from commands.watching import watch
 from service.connection import Connection, connected
@@ -58,7 +68,7 @@ def run(
             if document is not None:
                 return await start_execution(connection, document, execution_id)
             handle = connection.client.get_workflow_handle(resume or "")
-            await describe(handle)
+            await patiently(partial(describe, handle))
             return handle
 
         return await to_the_end(settings, begin, as_json=as_json)
@@ -87,7 +97,7 @@ async def to_the_end(
                 print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
                 return INTERRUPTED
             watching.result()
-            result = await full_document(settings, handle)
+            result = await patiently(partial(full_document, settings, handle))
     print_json(result) if as_json else show_result(result)
     return exit_code(result)
 
@@ -125,7 +135,7 @@ def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")], as
         handle = connection.client.get_workflow_handle(execution_id)
         await describe(handle)
         await watch(connection, handle, sys.stderr if as_json else sys.stdout)
-        result = await full_document(settings, handle)
+        result = await patiently(partial(full_document, settings, handle))
         print_json(result) if as_json else show_result(result)
         return exit_code(result)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from temporalio.client import (
@@ -20,16 +21,22 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from service import janitor
 from service.connection import Connection, connected
+from service.log import log_to_stderr
 from settings import Settings
 from workflows.errors import EpwError, InvalidPlan, InvalidRequest, Unavailable
 
 INTERRUPTED = 130
 _MESSAGE_TIMEOUT = timedelta(seconds=8)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+_PATIENCE_SECONDS = 120.0
+_AGAIN_SECONDS = 0.5
+_Read = TypeVar("_Read")
 
 
 def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool = False) -> NoReturn:
     """Run a command to its exit code; an error is told in one place, as text or as JSON."""
     settings = Settings.from_environment()
+    log_to_stderr(logging.ERROR)
     try:
         code = asyncio.run(_awaited(command, settings))
     except EpwError as error:
@@ -85,6 +92,19 @@ def console_print(text: str) -> None:
 def printable(text: str) -> str:
     """Text of unknown origin for a terminal: control characters are shown, not obeyed."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+async def patiently(read: Callable[[], Awaitable[_Read]]) -> _Read:
+    """What `read` finds; who follows an execution rides out a server that is away for up to two minutes."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await read()
+        except RPCError as error:
+            if error.status not in _AWAY or clock() > deadline:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def send(handle: WorkflowHandle[Any, Any], update: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import sys
 from datetime import datetime, timedelta
+from functools import partial
 from typing import IO, Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from commands.documents import describe
-from commands.session import printable
+from commands.session import patiently, printable
 from service.connection import Connection
 from workflows.messages import AgentProgress
 
@@ -51,12 +52,9 @@ async def progress_of(connection: Connection, handle: WorkflowHandle[Any, Any]) 
 
 async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
     """Wait for the end of the newest run: a reset ends one and starts another."""
-    while True:
-        described = await describe(handle)
-        if described.close_time is not None:
-            return
+    while (await patiently(partial(describe, handle))).close_time is None:
         with contextlib.suppress(WorkflowFailureError):
-            await handle.result()
+            await patiently(handle.result)
 
 
 class _Lines:

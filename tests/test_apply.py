@@ -115,6 +115,16 @@ def look(path: Path) -> dict[str, str]:
     return found
 
 
+def test_a_directory_whose_files_are_all_replaced_by_others_stays(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"dir/a": "a\n", "other": "o\n"})
+    delivery = Delivery(tmp_path, path)
+    before = look(path)
+    delivery.apply(delivery.head({"dir/a": None, "dir/b": "b\n", "dir/deep/c": "c\n"}))
+    assert sorted(each.name for each in (path / "dir").iterdir()) == ["b", "deep"]
+    delivery.undo()
+    assert look(path) == before
+
+
 @pytest.mark.parametrize("kind", ["git", "directory"])
 def test_apply_changes_exactly_the_paths_of_the_change(tmp_path: Path, kind: str) -> None:
     path = workspace_of(tmp_path, kind)

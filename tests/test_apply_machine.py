@@ -116,7 +116,11 @@ class Workspace(RuleBasedStateMachine):
     def apply(self, changes: dict[str, str | None]) -> None:
         """The agents' change arrives: all of it, or nothing."""
         assert self.delivery is not None
-        wanted = {name: text for name, text in changes.items() if text is not None or name in self.base}
+        base = {
+            name: text if kind == "file" and not mode & 0o100 else "" for name, (kind, text, mode) in self.base.items()
+        }
+        # What is as in the base is no change, whatever the user has made of it since.
+        wanted = {name: text for name, text in changes.items() if text != base.get(name)}
         after = dict(self.base)
         for name in wanted:
             after.pop(name, None)
@@ -127,6 +131,9 @@ class Workspace(RuleBasedStateMachine):
                 ):
                     return
                 after[name] = ("file", text, 0o644)
+        if any(text and name in self.base and name not in self.oracle for name, text in wanted.items()):
+            # The user has moved or deleted it: git follows a file to its new name, this oracle does not.
+            return
         before = dict(self.oracle)
         try:
             self.delivery.apply(self.delivery.head(wanted))

@@ -90,7 +90,7 @@ class Site:
         try:
             found: dict[str, Any] = json.loads(out)
         except ValueError:
-            raise AssertionError(f"no document: {err.decode()[-3000:]}") from None
+            raise AssertionError(f"no document ({process.returncode}): {out[:500]!r} {err.decode()[-3000:]}") from None
         return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,19 @@ async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -
         yield Site(cli, folder, connection)
 
 
-async def worker(site: Site, *asked: dict[str, Any]) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def worker(site: Site, *asked: dict[str, Any]) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {**site.cli.env, "EPW_FAILPOINT": json.dumps(asked)}
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable, str(ROOT / "worker.py"), env=environment, stderr=asyncio.subprocess.DEVNULL
     )
+    try:
+        yield process
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
 
 
 async def appears(path: Path, seconds: float = 60) -> None:
@@ -107,23 +117,20 @@ async def test_a_frozen_worker_that_wakes_changes_nothing(site: Site, tmp_path: 
     }
     identifier = f"zombie-{moment}"
     freeze = site.ask(moment, run=["bash", "-c", f"echo $PPID > {tmp_path}/frozen; kill -STOP $PPID"])
-    zombie = await worker(site, freeze)
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan))
-    await asyncio.to_thread(site.cli, "start", str(file), "--id", identifier)
-    await appears(tmp_path / "frozen")
-    successor = await worker(site)
-    # Long enough for the server to give the attempt to the successor.
-    await asyncio.sleep(36)
-    os.kill(zombie.pid, signal.SIGCONT)
-    document = await document_of(site, plan, identifier)
+    async with worker(site, freeze) as zombie:
+        await asyncio.to_thread(site.cli, "start", str(file), "--id", identifier)
+        await appears(tmp_path / "frozen")
+        async with worker(site):
+            # Long enough for the server to give the attempt to the successor.
+            await asyncio.sleep(36)
+            os.kill(zombie.pid, signal.SIGCONT)
+            document = await document_of(site, plan, identifier)
     assert document["status"] == "succeeded", document["results"]
     assert [row["attempts"] for row in document["results"]] == [1, 1]
     assert (path / "shared").read_text() == "one\n2\n3\n4\n5\nsix\n"
     assert not list(path.glob(".epw-*"))
-    for process in (zombie, successor):
-        process.terminate()
-        assert await process.wait() == 0
 
 
 @pytest.mark.parametrize("moment", ["task", "landing", "delivery"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from activities.apply.journal import Folder, Journal, sync_directory
@@ -183,9 +183,8 @@ def _change(journal: Journal, root: int, aside: int) -> None:
                 move(name, Name(aside, str(step.number)))
                 failpoint("deliver.step")
     # What became empty goes with its files, as git does it; what a file replaces must.
-    emptied = {
-        str(parent) for step in journal.steps if step.after is None for parent in PurePosixPath(step.path).parents
-    }
+    emptied = _parents(step.path for step in journal.steps if step.after is None)
+    emptied -= _parents(step.path for step in journal.steps if step.after is not None)
     replaced = {step.path for step in journal.steps if step.after is not None and step.before is None}
     for folder in reversed(journal.folders):
         parents = {folder.path, *map(str, PurePosixPath(folder.path).parents)}
@@ -204,6 +203,10 @@ def _change(journal: Journal, root: int, aside: int) -> None:
             except (FileNotFoundError, FileExistsError):
                 raise _MovedOn from None
             failpoint("deliver.step")
+
+
+def _parents(paths: Iterable[str]) -> set[str]:
+    return {str(parent) for path in paths for parent in PurePosixPath(path).parents}
 
 
 @contextlib.contextmanager

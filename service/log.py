@@ -1,0 +1,19 @@
+"""Where a process of ours logs: standard error, the SDK's core too."""
+
+from __future__ import annotations
+
+import logging
+
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+
+def log_to_stderr(level: int) -> None:
+    """Log from this level on, before anything connects.
+
+    By itself the core writes to standard output, where `--json` promises one document and nothing else.
+    """
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    name = "WARN" if level <= logging.WARNING else "ERROR"
+    forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"))
+    logs = LoggingConfig(TelemetryFilter(core_level=name, other_level="ERROR"), forwarding=forwarding)
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logs)))
