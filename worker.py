@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 
+from activities.limits.processes import adopt_orphans
 from service.connection import connected
 from service.log import log_to_stderr
 from service.worker import work
@@ -43,6 +44,7 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 
 def main() -> int:
     log_to_stderr(logging.WARNING)
+    adopt_orphans()
     try:
         asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))
     except EpwError as error:

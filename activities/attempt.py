@@ -18,7 +18,8 @@ from activities.git.changes import changed_paths
 from activities.git.hub import Hub, trailers
 from activities.git.tree import WorkTree, carry_over
 from activities.plans import Running
-from workflows.errors import TaskFailed
+from activities.spares import NotReusable, Spares, bare
+from workflows.errors import GitError, TaskFailed
 from workflows.messages import Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Task
@@ -55,6 +56,10 @@ class AttemptDirectory:
     def deaths(self) -> Path:
         """Counts the workers that died under this task."""
         return self.execution.path / "deaths" / self.execution.run_key[:8] / slug(self.run.task_id)
+
+    @property
+    def spares(self) -> Spares:
+        return Spares(self.execution.attempts() / ".spare")
 
     @property
     def work_tree(self) -> WorkTree:
@@ -111,20 +116,40 @@ class AttemptDirectory:
             return False
         self.remove()
         self.execution.keep_id()
-        for folder in (self.tree, self.path / "home", self.path / "tmp"):
+        for folder in (self.path / "home", self.path / "tmp"):
             folder.mkdir(mode=0o700, parents=True)
         saved = self.run.resume.commit if self.run.resume else None
         # The tree that waited is lost: go on from what was saved of it.
         start = saved or self.run.base
+        if start is None or not self._take_spare():
+            self.tree.mkdir(mode=0o700)
         if start is not None:
             write_atomically(self.path / "start", start.encode())
             self.work_tree.check_out(start)
         return True
 
-    def open_to_agent(self) -> None:
-        """Give the filled directory its private `.git`, and note what `setup` and `include` changed."""
-        start_tree = self.work_tree.write_tree(self.start)
-        write_atomically(self.path / "start-tree", start_tree.encode())
+    def _take_spare(self) -> bool:
+        """Have the bare directory of an attempt that ended cleanly, if there is one."""
+        spare = self.path / "spare"
+        if not self.spares.take(spare):
+            return False
+        earlier = WorkTree(self._hub, spare / "tree", spare / "index", self.execution.excludes())
+        try:
+            self.work_tree.take_over(earlier)
+            bare(self.work_tree)
+        except (NotReusable, OSError, GitError):
+            shutil.rmtree(self.tree, onerror=_make_writable)
+            self.work_tree.fresh_index.unlink(missing_ok=True)
+            return False
+        finally:
+            shutil.rmtree(spare, onerror=_make_writable)
+        return True
+
+    def open_to_agent(self, *, furnished: bool = False) -> None:
+        """Give the filled directory its private `.git`; `furnished`: `setup` or `include` have changed it."""
+        if furnished:
+            start_tree, _ = self.work_tree.write_tree(self.start)
+            write_atomically(self.path / "start-tree", start_tree.encode())
         self.work_tree.add_private_repository(self.start, self.execution.workspace())
 
     def save(self, at: int) -> tuple[str | None, list[str]]:
@@ -136,11 +161,12 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        tree = self.work_tree.write_tree(base)
+        tree, paths = self.work_tree.write_tree(base)
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
-        if tree == hub.tree_of(base):
+            paths = changed_paths(hub, base, tree)
+        if not paths:
             return None, []
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
         message = f"{self.run.task_id}\n\n{whose}"
@@ -149,11 +175,22 @@ class AttemptDirectory:
         hub.update_ref(
             self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], self._own_key), commit
         )
-        return commit, changed_paths(hub, base, commit)
+        return commit, paths
 
     def saved(self, commit: str | None) -> Saved:
         """How a later attempt finds this one's work."""
         return Saved(directory=self.key, commit=commit, base=self.run.base)
+
+    def retire(self) -> Path | None:
+        """As `remove`, but for an attempt that left no process: its directory is put by; where it is now."""
+        spare = self.spares.keep(self.path) if self.run.base is not None and self.tree.is_dir() else None
+        self.remove()
+        return spare
+
+    def drop(self, spare: Path) -> None:
+        """Delete a directory that was put by and that nobody took."""
+        self.spares.drop(spare)
+        self._tidy()
 
     def remove(self) -> None:
         """Delete the directory, those of earlier tries with it; the change is in the hub."""
@@ -162,9 +199,14 @@ class AttemptDirectory:
             for each in self.path.parent.iterdir():
                 if _order(each.name) <= _order(self._own_key):
                     shutil.rmtree(each, onerror=_make_writable)
+        self._tidy()
+
+    def _tidy(self) -> None:
         with contextlib.suppress(OSError):
             # Empty only when no other attempt is there.
-            self.path.parent.rmdir()
+            for folder in (self.path.parent, self.spares.folder):
+                with contextlib.suppress(FileNotFoundError):
+                    folder.rmdir()
             self.execution.attempts().rmdir()
             self.execution.attempts().parent.rmdir()
 

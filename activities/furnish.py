@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +37,8 @@ async def furnish(directory: AttemptDirectory, work: Work) -> None:
     workspace = directory.execution.workspace()
     await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)
     await _set_up(work, directory)
-    await in_thread(directory.open_to_agent)
+    furnished = work.plan.setup is not None or bool(work.plan.include)
+    await in_thread(partial(directory.open_to_agent, furnished=furnished))
 
 
 def _copy_included(paths: list[str], workspace: Path, tree: Path) -> None:

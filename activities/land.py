@@ -37,7 +37,7 @@ class Lander:
         try:
             async with attended(self._home, execution.key + "/land"):
                 execution.pass_fence(LAND, order())
-                landed: Landed = await in_thread(_land, execution, request)
+                landed: Landed = await in_thread(land_changes, execution, request)
         except Fenced as error:
             raise ApplicationError(
                 str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -45,7 +45,7 @@ class Lander:
         return landed
 
 
-def _land(execution: Execution, request: LandRequest) -> Landed:
+def land_changes(execution: Execution, request: LandRequest) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
     head, rows = request.head, []
     for change in request.changes:

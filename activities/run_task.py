@@ -21,7 +21,7 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
-from activities.limits.processes import end_marked
+from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
@@ -31,6 +31,7 @@ Ending = Completed | Question | TaskFailed
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
+_SPARE_SECONDS = 2.0
 _SUMMARY_LIMIT = 500
 _MESSAGE_LIMIT = 1000
 
@@ -42,6 +43,7 @@ class TaskRunner:
         self._home = home
         self._plans = plans
         self._agents = agents
+        self._dropping: set[asyncio.Task[None]] = set()
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -82,7 +84,7 @@ class TaskRunner:
         )
         heartbeat = Heartbeat(progress)
         work = directory.work(running, task, heartbeat.report)
-        waits = False
+        stays = False
         try:
             async with attended(self._home, directory.marker, heartbeat, directory.deaths):
                 try:
@@ -108,11 +110,31 @@ class TaskRunner:
                 with contextlib.suppress(OSError):
                     directory.keep_outcome(outcome)
                 failpoint("save.kept")
-                waits = outcome.kind == "question"
+                stays = outcome.kind == "question"
+                if outcome.kind == "completed" and uses_files:
+                    await self._retire(directory)
+                    stays = True
         finally:
-            if uses_files and not waits:
+            if uses_files and not stays:
                 await in_thread(directory.remove)
         return outcome
+
+    async def _retire(self, directory: AttemptDirectory) -> None:
+        """Put the directory by for the next attempt, where certainly nothing writes into it any more."""
+        if not ProcessTree.all_known() or not await in_thread(is_deserted, directory.path):
+            await in_thread(directory.remove)
+            return
+        spare = await in_thread(directory.retire)
+        if spare is not None:
+            dropping = asyncio.create_task(_drop_later(directory, spare))
+            self._dropping.add(dropping)
+            dropping.add_done_callback(self._dropping.discard)
+
+
+async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
+    """A spare that the next attempt does not take at once is not worth its space."""
+    await asyncio.sleep(_SPARE_SECONDS)
+    await asyncio.to_thread(directory.drop, spare)
 
 
 async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending:

@@ -187,7 +187,7 @@ def test_no_hook_filter_or_driver_of_the_users_runs(tmp_path: Path) -> None:
     workspace = Workspace.read(str(repository))
     tree.add_private_repository(base, workspace)
     (tree.path / "f").write_text("changed\nb\nC\n")
-    change = hub.commit(tree.write_tree(base), [base], "change", workspace, 1)
+    change = hub.commit(tree.write_tree(base)[0], [base], "change", workspace, 1)
     assert merge(hub, base, change).clean
     assert changes(hub, base, change)[0]["file"] == "f"
     assert hub.hand_over(workspace, change, "refs/heads/epw/x") is None
@@ -211,9 +211,9 @@ def test_what_setup_brought_is_no_change_of_the_agent_s(tmp_path: Path) -> None:
     tree = check_out(hub, base, tmp_path / "tree")
     (tree.path / "lock").write_text("2\n")
     (tree.path / "generated").write_text("g\n")
-    start = tree.write_tree(base)
+    start = tree.write_tree(base)[0]
     (tree.path / "src").write_text("a\nB\n")
-    carried = carry_over(hub, start, tree.write_tree(base), base)
+    carried = carry_over(hub, start, tree.write_tree(base)[0], base)
     assert [row["file"] for row in changes(hub, base, carried)] == ["src"]
 
 
@@ -222,7 +222,7 @@ def test_a_repository_that_an_agent_makes_is_saved_as_files(tmp_path: Path) -> N
     hub, base = take(repository, tmp_path / "home")
     tree = check_out(hub, base, tmp_path / "tree")
     make_repository(tree.path / "nested", {"inner": "kept\n"})
-    saved = hub.commit(tree.write_tree(base), [base], "x", None, 1)
+    saved = hub.commit(tree.write_tree(base)[0], [base], "x", None, 1)
     assert sh(hub.path, "git", "show", f"{saved}:nested/inner") == "kept\n"
 
 
@@ -268,7 +268,7 @@ def test_every_kind_that_git_finds(tmp_path: Path, kind: str, ours: str, theirs:
     for number, script in enumerate((ours, theirs)):
         tree = check_out(hub, base, tmp_path / f"tree{number}")
         sh(tree.path, "bash", "-c", script)
-        sides.append(hub.commit(tree.write_tree(base), [base], "side", None, 1))
+        sides.append(hub.commit(tree.write_tree(base)[0], [base], "side", None, 1))
     found = merge(hub, *sides)
     assert not found.clean
     assert found.kind == kind

@@ -109,3 +109,40 @@ def _marker(process: psutil.Process) -> str:
         return process.environ().get(MARKER, "") if process.pid != os.getpid() else ""
     except psutil.Error:
         return ""
+
+
+async def test_the_next_attempt_gets_the_directory_of_one_that_ended_cleanly(site: Site, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {f"f{n}": f"{n}\n" for n in range(50)})
+    look = f"sleep 0.1; stat -c %i f* > {tmp_path}/$EPW_TASK_ID; touch ignored.o; echo x > new-$EPW_TASK_ID"
+    plan = {
+        "workspace": str(repository),
+        "tasks": tasks({"id": "a", "run": look}, {"id": "b", "run": look, "dependsOn": ["a"]}),
+    }
+    document = await site.run(plan, "reused", [])
+    assert document["status"] == "succeeded"
+    first, second = ((tmp_path / name).read_text().split() for name in "ab")
+    assert len(set(first) & set(second)) > 25
+
+
+async def test_no_attempt_gets_a_directory_in_which_a_process_may_still_write(site: Site, tmp_path: Path) -> None:
+    """One that left its session and its environment, so that nothing but its ancestry tells whose it is."""
+    repository = make_repository(tmp_path / "repo", {"file": "good\n"})
+    script = tmp_path / "escape.sh"
+    # By an open directory: it goes where the directory goes.
+    script.write_text(
+        f'exec 5< "$1"; cd /; echo $$ > {tmp_path}/pid; sleep 1; '
+        "while sleep 0.05; do echo evil > /proc/self/fd/5/file; done"
+    )
+    plan = {
+        "workspace": str(repository),
+        "maxAgents": 2,
+        "tasks": tasks(
+            {"id": "beside", "run": f"while [ ! -e {tmp_path}/done ]; do sleep 0.1; done"},
+            {"id": "a", "run": f'(env -i setsid bash {script} "$PWD" &); while [ ! -s {tmp_path}/pid ]; do :; done'},
+            {"id": "b", "run": f"sleep 2; cp file {tmp_path}/seen; touch {tmp_path}/done", "dependsOn": ["a"]},
+        ),
+    }
+    document = await site.run(plan, "escaped", [])
+    assert document["status"] == "succeeded"
+    assert (tmp_path / "seen").read_text() == "good\n"
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))

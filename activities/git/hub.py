@@ -7,6 +7,7 @@ import fcntl
 import os
 import shlex
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,26 +116,37 @@ class Hub:
         return text(git(*arguments, git_dir=self.path, codes=(0, 1, 128))) or None
 
     def tree_of(self, commit: str) -> str:
-        return text(git("rev-parse", f"{commit}^{{tree}}", git_dir=self.path))
+        """The tree of a commit; a tree is its own."""
+        return self._header(commit, b"tree") or text(git("rev-parse", f"{commit}^{{tree}}", git_dir=self.path))
 
     def parent_of(self, commit: str) -> str:
         """The first parent: for a task's change, the head that the task started from."""
-        return text(git("rev-parse", f"{commit}^", git_dir=self.path))
+        return self._header(commit, b"parent") or text(git("rev-parse", f"{commit}^", git_dir=self.path))
+
+    def _header(self, commit: str, name: bytes) -> str | None:
+        """A header of a commit that we made, without a process; null where it is not to be had so."""
+        try:
+            loose = zlib.decompress((self.path / "objects" / commit[:2] / commit[2:]).read_bytes())
+        except (OSError, zlib.error):
+            return None
+        kind, _, content = loose.partition(b"\0")
+        lines = content.split(b"\n\n", 1)[0].split(b"\n") if kind.startswith(b"commit ") else []
+        return next((text(line[len(name) + 1 :]) for line in lines if line.startswith(name + b" ")), None)
 
     def update_ref(self, ref: str, commit: str) -> None:
         git("update-ref", ref, commit, git_dir=self.path)
 
     def move_ref(self, ref: str, commit: str, expected: str) -> None:
         """Compare and swap: from `expected`, or from nothing, to `commit`; raises `Fenced` otherwise."""
-        now = self.resolve(ref)
-        if now == commit:
-            return
-        if now not in (expected, None):
-            raise Fenced(f"{ref} is at {now}, not at {expected}: another run of the execution moved it")
         try:
-            git("update-ref", ref, commit, now or _NOTHING, git_dir=self.path)
-        except GitError as error:
-            raise Fenced(f"{ref} was moved by another run: {error.stderr}") from None
+            git("update-ref", ref, commit, expected, git_dir=self.path)
+        except GitError:
+            now = self.resolve(ref)
+            if now == commit:
+                return
+            if now is not None:
+                raise Fenced(f"{ref} is at {now}, not at {expected}: another run of the execution moved it") from None
+            git("update-ref", ref, commit, _NOTHING, git_dir=self.path)
 
     def commit(self, tree: str, parents: Sequence[str], message: str, author: Workspace | None, at: int) -> str:
         """A commit that depends on nothing but its arguments: made twice, it is the same one."""

@@ -34,15 +34,30 @@ class WorkTree:
         self.excludes = excludes
 
     @property
-    def _fresh_index(self) -> Path:
+    def fresh_index(self) -> Path:
+        """The index as of the checkout: which files there were, and their times."""
         return self.index.with_name(f"{self.index.name}.fresh")
 
     def check_out(self, commit: str) -> None:
-        """Fill the (empty) directory with the files of a commit."""
+        """Fill the directory with the files of a commit: an empty one, or one filled before and made bare since.
+
+        There every file that is not as it was checked out, by its times, is written anew.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.fresh_index.exists():
+            shutil.copyfile(self.fresh_index, self.index)
         self._git("read-tree", "-u", "--reset", commit)
         # As it is now: what `setup` adds later is nothing that anybody staged.
-        shutil.copyfile(self.index, self._fresh_index)
+        shutil.copyfile(self.index, self.fresh_index)
+
+    def tracked(self) -> list[str]:
+        """The paths that were checked out last."""
+        return records(git("ls-files", "-z", git_dir=self.hub.path, index=self.fresh_index))
+
+    def take_over(self, other: WorkTree) -> None:
+        """Become the directory that another one was."""
+        other.path.rename(self.path)
+        other.fresh_index.rename(self.fresh_index)
 
     def add_private_repository(self, commit: str, workspace: Workspace) -> None:
         """A `.git` of the agent's own, on a branch at `commit`, with the hub's objects to read."""
@@ -55,11 +70,11 @@ class WorkTree:
         (private / "info/exclude").write_text(workspace.excludes)
         if (self.hub.path / "shallow").exists():
             shutil.copyfile(self.hub.path / "shallow", private / "shallow")
-        shutil.copyfile(self._fresh_index, private / "index")
+        shutil.copyfile(self.fresh_index, private / "index")
         (private / "config").write_text(_CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email))))
 
-    def write_tree(self, base: str) -> str:
-        """The tree of all files as they are now, ignored ones left out; `base`: what was checked out."""
+    def write_tree(self, base: str) -> tuple[str, list[str]]:
+        """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s."""
         try:
             self._git("add", "--all", "--", ":/")
         except GitError as error:
@@ -67,12 +82,23 @@ class WorkTree:
                 raise
             self._open_nested_repositories()
             self._git("add", "--all", "--", ":/")
-        for nested in self._new_gitlinks(base):
+        tree, changes = self._written(base)
+        nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
+        for path in nested:
             # A repository inside would be saved as a bare commit id, its files lost.
-            _remove(self.path / nested / ".git")
-            self._git("update-index", "--force-remove", "--", nested)
+            _remove(self.path / path / ".git")
+            self._git("update-index", "--force-remove", "--", path)
             self._git("add", "--all", "--", ":/")
-        return text(self._git("write-tree"))
+        if nested:
+            tree, changes = self._written(base)
+        return tree, [path for path, _, _ in changes]
+
+    def _written(self, base: str) -> tuple[str, list[tuple[str, str, str]]]:
+        """The index as a tree, and `(path, old mode, new mode)` of what differs from a commit."""
+        tree = text(self._git("write-tree"))
+        fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
+        modes = (entry.lstrip(":").split() for entry in fields[::2])
+        return tree, [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
 
     def _open_nested_repositories(self) -> None:
         """Repositories that an agent made become plain directories."""
@@ -86,11 +112,6 @@ class WorkTree:
         new = records(self._git("ls-files", "--others", "--directory", "-z"))
         changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
         return [path.rstrip("/") for path in new], changed
-
-    def _new_gitlinks(self, base: str) -> list[str]:
-        fields = records(self._git("diff-index", "--cached", "--raw", "-z", base))
-        pairs = zip(fields[::2], fields[1::2], strict=True)
-        return [path for modes, path in pairs if modes.split()[1] == GITLINK and modes.split()[0] != f":{GITLINK}"]
 
     def _git(self, *arguments: str) -> bytes:
         return git(

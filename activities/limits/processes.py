@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import psutil
 
 MARKER = "EPW_ATTEMPT_KEY"
+_PR_SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 1.0
 _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -25,9 +28,13 @@ _POLL_SECONDS = 0.02
 class ProcessTree:
     """A running command and everything that it started."""
 
+    _running: set[int] = set()
+    """The process ids of the commands that run in this worker."""
+
     def __init__(self, process: asyncio.subprocess.Process, marker: str) -> None:
         self._process = process
         self._marker = marker
+        self._running.add(process.pid)
 
     @classmethod
     async def start(
@@ -58,10 +65,64 @@ class ProcessTree:
         await asyncio.to_thread(end_marked, self._marker)
         self._signal_group(signal.SIGKILL)
         await self._process.wait()
+        self._running.discard(self._process.pid)
+        if not self._running:
+            await asyncio.to_thread(_end_adopted)
+
+    @classmethod
+    def all_known(cls) -> bool:
+        """Whether every process that descends from this worker is one of ours, or of a command that runs."""
+        return _Adoption.works and not _adopted()
 
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+class _Adoption:
+    works = False
+
+
+def adopt_orphans() -> None:
+    """From now on what outlives its parent, whatever session and environment it gave itself, is this process's child.
+
+    Linux only: elsewhere it is the marker alone that tells whose a process is.
+    """
+    if sys.platform == "linux":
+        _Adoption.works = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def _adopted() -> list[psutil.Process]:
+    """Children of this process that it did not start; dead ones are buried."""
+    found = []
+    for child in psutil.Process().children() if _Adoption.works else []:
+        with contextlib.suppress(psutil.Error, OSError):
+            # Whatever we start without a session of its own, git for one, is in ours.
+            if child.pid in ProcessTree._running or os.getsid(child.pid) == os.getsid(0):
+                continue
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
+            else:
+                found.append(child)
+    return found
+
+
+def _end_adopted() -> None:
+    """Nothing runs in this worker: what it adopted has escaped from an agent that has ended."""
+    for process in _adopted():
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            process.wait(_KILL_SECONDS)
+
+
+def is_deserted(folder: Path) -> bool:
+    """Whether no process has its working directory in the folder, as far as can be seen."""
+    prefix = f"{os.path.realpath(folder)}/"
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if f"{process.cwd()}/".startswith(prefix):
+                return False
+    return True
 
 
 def _private(path: str, flags: int) -> int:
