@@ -26,8 +26,9 @@ lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
-perf: $(INSTALLED) ## measurements beside asyncio, level barriers and bare Temporal; prints tables, writes JSON
+perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal and git worktree; prints tables
 	$(BIN)/python -m benchmarks.makespan
+	$(BIN)/python -m benchmarks.workspace
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow

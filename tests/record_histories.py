@@ -9,11 +9,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from service.connection import SearchAttributes
 from service.converter import data_converter
 from tests.support import Farm, ended, make_repository, status_of, tasks, until
+from workflows.messages import WORKFLOW_TYPE
 
 FOLDER = Path(__file__).parent / "histories"
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "ok?"}' > "$EPW_EVENTS"; exit 75"""
@@ -49,6 +51,22 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
         "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
         "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
         "paused_and_resized": {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": "sleep 0.2"} for n in range(4)))},
+        "applied": {
+            "workspace": repository,
+            "deliver": "apply",
+            "tasks": tasks({"id": "a", "run": "echo 1 > applied"}),
+        },
+        "batch_undone": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "atomic": "batch",
+            "tasks": tasks(
+                good,
+                {"id": "next", "run": "echo 1 > next", "dependsOn": ["good"]},
+                {**fail, "dependsOn": ["good"]},
+            ),
+        },
+        "redriven": {"workspace": repository, "tasks": tasks({"id": "a", "run": "echo 1 > a"}, good)},
         "cancelled": {"workspace": repository, "tasks": tasks(good, {"id": "slow", "run": "sleep 30"})},
         "simulated_wide": {
             "agent": "simulated",
@@ -58,6 +76,17 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
         },
         "invalid": {"tasks": []},
     }
+
+
+async def _start(farm: Farm, name: str, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
+    if name != "redriven":
+        return await farm.start(plan, id=f"recorded-{name}")
+    earlier = await farm.start(plan, id="recorded-earlier")
+    result = await earlier.result()
+    redrive = {"of": earlier.id, "commits": {row["taskId"]: row["commit"] for row in result["results"][:1]}}
+    return await farm.client.start_workflow(
+        WORKFLOW_TYPE, args=[plan, redrive], id=f"recorded-{name}", task_queue=farm.queue
+    )
 
 
 async def record(binary: str) -> None:
@@ -71,7 +100,7 @@ async def record(binary: str) -> None:
             farm = Farm(environment.client, Path(scratch, "home"), f"queue-{uuid.uuid4().hex[:8]}")
             for name, plan in plans(str(repository)).items():
                 async with farm.working():
-                    handle = await farm.start(plan, id=f"recorded-{name}")
+                    handle = await _start(farm, name, plan)
                     if name == "question_answered":
                         await until(handle, lambda now: status_of(now) == {"asks": "waiting"})
                         await handle.execute_update("answer", {"questionId": "q1", "text": "yes"})
