@@ -12,9 +12,12 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from service.connection import SearchAttributes
+from service.connection import SearchAttributes, connected
 from service.converter import data_converter
 from service.guardian import dynamic_flags
+from settings import Settings
+from tests.cli import Cli
+from tests.site import Site
 from tests.support import Farm
 
 
@@ -51,3 +54,11 @@ async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture
 def farm(server: WorkflowEnvironment, tmp_path: Path) -> Farm:
     return Farm(server.client, tmp_path / "home", f"queue-{uuid.uuid4().hex[:8]}")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    cli = Cli(folder / "home", temporal_binary)
+    async with connected(Settings(cli.home)) as connection:
+        yield Site(cli, folder, connection)

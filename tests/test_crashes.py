@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from service.connection import Connection, connected
-from settings import Settings
-from tests.cli import ROOT, Cli
+from tests.site import Site
 from tests.support import check_invariants, fingerprint, make_repository, sh, tasks
 from workflows.validate import read_plan
 
@@ -45,61 +38,6 @@ STEPS = (
 )
 UNDO_STEPS = ("undo.begun", "undo.step", "undo.done")
 VICTIMS = ("worker", "server", "both")
-
-
-@dataclass
-class Site:
-    """A state directory with its server kept up, and what is run in it."""
-
-    cli: Cli
-    folder: Path
-    connection: Connection
-    numbers: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def server(self) -> str:
-        return str(self.cli.home / "server/server.json")
-
-    def victims(self, victim: str) -> list[str]:
-        return [*([self.server] if victim != "worker" else []), *(["worker"] if victim != "server" else [])]
-
-    def ask(self, name: str, **more: Any) -> dict[str, Any]:
-        self.numbers["mark"] += 1
-        return {"name": name, "mark": str(self.folder / f"mark{self.numbers['mark']}"), **more}
-
-    async def run(self, plan: dict[str, Any], identifier: str, asked: list[dict[str, Any]]) -> dict[str, Any]:
-        """The document of `epw run` with failpoints."""
-        path = self.folder / f"{identifier}.json"
-        path.write_text(json.dumps(plan))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "starter.py"),
-            "run",
-            str(path),
-            "--id",
-            identifier,
-            "--json",
-            env={**self.cli.env, "EPW_FAILPOINT": json.dumps(asked)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(120):
-            out, err = await process.communicate()
-        for each in asked:
-            assert Path(each["mark"]).exists(), f"never came to {each['name']}: {err.decode()[-2000:]}"
-        try:
-            found: dict[str, Any] = json.loads(out)
-        except ValueError:
-            raise AssertionError(f"no document ({process.returncode}): {out[:500]!r} {err.decode()[-3000:]}") from None
-        return found
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("crashes")
-    cli = Cli(folder / "home", temporal_binary)
-    async with connected(Settings(cli.home)) as connection:
-        yield Site(cli, folder, connection)
 
 
 def work_of(folder: Path) -> tuple[Path, dict[str, Any]]:

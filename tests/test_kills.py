@@ -10,33 +10,22 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 from temporalio.service import RPCError
 
-from service.connection import connected
-from settings import Settings
-from tests.cli import ROOT, Cli
+from tests.cli import ROOT
+from tests.site import Site
 from tests.support import check_invariants, fingerprint, make_repository, tasks
-from tests.test_crashes import Site, content
+from tests.test_crashes import content
 from workflows.graph import TaskGraph
 from workflows.validate import read_plan
 
 VICTIMS = ("worker", "worker", "server", "both", "command")
 LINES = 40
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("kills")
-    cli = Cli(folder / "home", temporal_binary)
-    async with connected(Settings(cli.home)) as connection:
-        yield Site(cli, folder, connection)
 
 
 def random_plan(chance: random.Random, workspace: Path, strategy: str) -> dict[str, Any]:

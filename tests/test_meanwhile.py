@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from service.connection import connected
-from settings import Settings
-from tests.cli import Cli
+from tests.site import Site
 from tests.support import fingerprint, make_repository, sh, tasks
-from tests.test_crashes import Site
 
 MOMENTS = (
     "prepare.kept",
@@ -43,14 +38,6 @@ SLICE = [
     ("deliver.journaled", "switch the branch"),
     ("deliver.applied", "write what the agents write"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("meanwhile")
-    cli = Cli(folder / "home", temporal_binary)
-    async with connected(Settings(cli.home)) as connection:
-        yield Site(cli, folder, connection)
 
 
 async def meanwhile(site: Site, folder: Path, moment: str, deed: str, *, killed: bool = False) -> str:

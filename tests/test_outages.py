@@ -15,22 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from service.connection import connected
-from settings import Settings
-from tests.cli import ROOT, Cli, wait_for
+from tests.cli import ROOT, wait_for
+from tests.site import Site
 from tests.support import check_invariants, ended, make_repository, tasks
-from tests.test_crashes import Site
 from workflows.validate import read_plan
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("outages")
-    cli = Cli(folder / "home", temporal_binary)
-    async with connected(Settings(cli.home)) as connection:
-        yield Site(cli, folder, connection)
 
 
 @asynccontextmanager

@@ -7,27 +7,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
-import pytest
-import pytest_asyncio
 
 from activities.limits.processes import MARKER
-from service.connection import connected
-from settings import Settings
-from tests.cli import ROOT, Cli, wait_for
+from tests.cli import ROOT, wait_for
+from tests.site import Site
 from tests.support import fingerprint, make_repository, tasks
-from tests.test_crashes import Site
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Site]:
-    folder = tmp_path_factory.mktemp("supervision")
-    cli = Cli(folder / "home", temporal_binary)
-    async with connected(Settings(cli.home)) as connection:
-        yield Site(cli, folder, connection)
 
 
 async def test_a_poison_task_fails_after_three_dead_workers_and_charges_nobody(site: Site) -> None:
