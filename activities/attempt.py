@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.agents.base import Work
+from activities.agents.base import Input, Work
 from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
+from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.tree import WorkTree, carry_over
+from activities.heartbeat import in_thread
 from activities.plans import Running
 from activities.spares import NotReusable, Spares, bare
 from workflows.errors import GitError, TaskFailed
-from workflows.messages import Saved, TaskOutcome, TaskRun
+from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Task
+
+_READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,15 @@ class AttemptDirectory:
 
     def work(self, running: Running, task: Task, report: Callable[[dict[str, Any]], None]) -> Work:
         """The attempt as its agent sees it."""
+        agents = self.execution.path / "agents"
         return Work(
+            round=self.run.round,
+            state=agents / self.execution.run_key[:8] / slug(task.id),
+            ledger=agents / "ledger.json",
+            save=self._checkpoint,
+            model=self.run.model or "",
+            inputs=[self._input(each) for each in self.run.inputs],
+            after=self.run.after,
             plan=running.plan,
             task=task,
             strategy=running.strategy,
@@ -110,15 +123,21 @@ class AttemptDirectory:
         self.execution.keep_id()
         write_atomically(self._outcome_path(self.tries), outcome.model_dump_json().encode())
 
-    def make(self) -> bool:
-        """Fill the directory from the hub; False where it is the one that waited for an answer."""
+    def make(self, *, keeps_state: bool = False) -> bool:
+        """Fill the directory from the hub; False where it is the one that waited, or that a dead worker left.
+
+        `keeps_state`: its agent goes on in the tree as it was.
+        """
         if self.run.resume is not None and self.tries == 1 and self.tree.is_dir():
             return False
+        if keeps_state and self.tries > 1 and self._take_over():
+            return False
+        checkpoint = self._last_checkpoint() if keeps_state and self.tries > 1 else None
         self.remove()
         self.execution.keep_id()
         for folder in (self.path / "home", self.path / "tmp"):
             folder.mkdir(mode=0o700, parents=True)
-        saved = self.run.resume.commit if self.run.resume else None
+        saved = checkpoint or (self.run.resume.commit if self.run.resume else None)
         # The tree that waited is lost: go on from what was saved of it.
         start = saved or self.run.base
         if start is None or not self._take_spare():
@@ -127,6 +146,34 @@ class AttemptDirectory:
             write_atomically(self.path / "start", start.encode())
             self.work_tree.check_out(start)
         return True
+
+    def _take_over(self) -> bool:
+        """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
+        folder = self.path.parent
+        earlier = sorted(folder.iterdir(), key=lambda each: _order(each.name)) if folder.is_dir() else []
+        for each in reversed(earlier):
+            if (each / _READY).is_file() and _order(each.name) < _order(self._own_key):
+                each.rename(self.path)
+                return True
+        return False
+
+    def _last_checkpoint(self) -> str | None:
+        """What was saved of this attempt by a try before this one."""
+        for tries in range(self.tries - 1, 0, -1):
+            if commit := self._hub.resolve(self._ref(f"{self.run.attempt}.{self.run.round}.{tries}")):
+                return commit
+        return None
+
+    def _ref(self, key: str) -> str:
+        return self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], key)
+
+    async def _checkpoint(self) -> None:
+        await in_thread(self.save, int(time.time()))
+
+    def _input(self, produced: Produced) -> Input:
+        commit = produced.commit
+        paths = changed_paths(self._hub, self._hub.parent_of(commit), commit) if commit else []
+        return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
     def _take_spare(self) -> bool:
         """Have the bare directory of an attempt that ended cleanly, if there is one."""
@@ -151,6 +198,11 @@ class AttemptDirectory:
             start_tree, _ = self.work_tree.write_tree(self.start)
             write_atomically(self.path / "start-tree", start_tree.encode())
         self.work_tree.add_private_repository(self.start, self.execution.workspace())
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        """The directory is as its agent is to find it."""
+        (self.path / _READY).touch()
 
     def save(self, at: int) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed."""
@@ -172,9 +224,7 @@ class AttemptDirectory:
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
         commit = hub.commit(tree, [base], message, author, at)
-        hub.update_ref(
-            self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], self._own_key), commit
-        )
+        hub.update_ref(self._ref(self._own_key), commit)
         return commit, paths
 
     def saved(self, commit: str | None) -> Saved:

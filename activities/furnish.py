@@ -24,15 +24,16 @@ from workflows.errors import TaskFailed
 _LOCK_POLL_SECONDS = 0.05
 
 
-async def furnish(directory: AttemptDirectory, work: Work) -> None:
+async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool = False) -> None:
     """Make the directory ready for its agent; one that waited for an answer is left as it is.
 
     Raises `TaskFailed` (`SetupFailed`) where the plan's `setup` fails.
     """
-    if not await in_thread(directory.make):
+    if not await in_thread(partial(directory.make, keeps_state=keeps_state)):
         return
     if directory.run.base is None:
         await _run_setup(work)
+        directory.is_ready()
         return
     workspace = directory.execution.workspace()
     await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)

@@ -43,7 +43,7 @@ class Preparer:
         known = await self._search_attributes()
         if request.has_commands or request.has_workspace:
             await in_thread(_require_tools)
-        if not request.has_workspace:
+        if not request.has_workspace and not request.has_models:
             # The first tasks will ask for the plan in a moment.
             self._reading = asyncio.ensure_future(self._plans.of_current_execution())
             return Prepared(search_attributes=known)
@@ -51,12 +51,25 @@ class Preparer:
         execution = current_execution(self._home, request)
         try:
             async with attended(self._home, execution.key + "/prepare"):
-                prepared: Prepared = await in_thread(self._snapshot, execution, running)
+                prepared = Prepared(task_queue=self._host_queue)
+                if request.has_models:
+                    prepared = prepared.model_copy(update={"model": await in_thread(self._model, running)})
+                if request.has_workspace:
+                    snapshot: Prepared = await in_thread(self._snapshot, execution, running)
+                    prepared = snapshot.model_copy(update={"model": prepared.model})
         except InvalidPlan as error:
             raise ApplicationError(
                 str(error), type=InvalidPlan.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None
+        except Unavailable as error:
+            raise ApplicationError(str(error), type=Unavailable.__name__, non_retryable=True) from None
         return prepared.model_copy(update={"search_attributes": known})
+
+    def _model(self, running: Running) -> str:
+        # Here: it takes seconds to import, and most plans need none.
+        from activities.agents.claude.models import resolved
+
+        return resolved(running.plan, self._home)
 
     def _snapshot(self, execution: Execution, running: Running) -> Prepared:
         plan = running.plan

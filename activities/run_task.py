@@ -13,7 +13,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.agents.base import Agent, Completed, Work
+from activities.agents.base import Agent, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
 from activities.failpoints import failpoint
@@ -26,8 +26,6 @@ from activities.plans import PlanSource, Running
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
-
-Ending = Completed | Question | TaskFailed
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
@@ -83,7 +81,7 @@ class TaskRunner:
             task_id=task.id, agent_id=run.agent_id, simulated=agent.simulated, directory=directory.key
         )
         heartbeat = Heartbeat(progress)
-        work = directory.work(running, task, heartbeat.report)
+        work = await in_thread(directory.work, running, task, heartbeat.report)
         stays = False
         try:
             async with attended(self._home, directory.marker, heartbeat, directory.deaths):
@@ -97,7 +95,7 @@ class TaskRunner:
                 failpoint("run.ended")
                 if uses_files:
                     outcome = await in_thread(_saved, directory, int(started), ending, task.files)
-                outcome = _ended(outcome, ending, directory).model_copy(
+                outcome = _ended(outcome, ending, directory, agent).model_copy(
                     update={
                         "started_at": int(started * 1000),
                         "duration_ms": round((time.perf_counter() - clock) * 1000),
@@ -110,7 +108,7 @@ class TaskRunner:
                 with contextlib.suppress(OSError):
                     directory.keep_outcome(outcome)
                 failpoint("save.kept")
-                stays = outcome.kind == "question"
+                stays = outcome.kind in ("question", "usage-limit")
                 if outcome.kind == "completed" and uses_files:
                     await self._retire(directory)
                     stays = True
@@ -137,11 +135,11 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     await asyncio.to_thread(directory.drop, spare)
 
 
-async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending:
+async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
     """The agent's end, judged by the task's own check."""
     try:
         if directory is not None:
-            await furnish(directory, work)
+            await furnish(directory, work, keeps_state=agent.keeps_state)
             failpoint("run.furnished")
         ending = await agent.execute(work)
         if isinstance(ending, Completed) and work.task.verify:
@@ -167,7 +165,7 @@ def _is_full(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
 
 
-def _saved(directory: AttemptDirectory, at: int, ending: Ending, files: list[str]) -> TaskOutcome:
+def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, files: list[str]) -> TaskOutcome:
     """The saved change; work that cannot be saved has failed, and is not done again and again."""
     try:
         commit, paths = directory.save(at)
@@ -184,15 +182,21 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending, files: list[str
     )
 
 
-def _ended(saved: TaskOutcome, ending: Ending, directory: AttemptDirectory) -> TaskOutcome:
+def _ended(saved: TaskOutcome, ending: Ending | TaskFailed, directory: AttemptDirectory, agent: Agent) -> TaskOutcome:
     """How the attempt ended, with its saved change."""
     if isinstance(ending, TaskFailed):
         failure = Failure(type=ending.type, message=str(ending)[:_MESSAGE_LIMIT])
-        return saved.model_copy(update={"kind": "failed", "failure": failure})
+        goes_on = directory.saved(saved.commit) if agent.keeps_state and not ending.final else None
+        update = {"kind": "failed", "failure": failure, "final": ending.final, "usage": ending.usage, "saved": goes_on}
+        return saved.model_copy(update=update)
     if saved.kind == "failed":
         return saved
     if isinstance(ending, Question):
         update = {"kind": "question", "question": ending, "saved": directory.saved(saved.commit)}
+        return saved.model_copy(update=update)
+    if isinstance(ending, UsageLimit):
+        until, usage = round(ending.until * 1000), ending.usage
+        update = {"kind": "usage-limit", "until": until, "saved": directory.saved(saved.commit), "usage": usage}
         return saved.model_copy(update=update)
     summary = ending.summary[:_SUMMARY_LIMIT] if ending.summary else None
     return saved.model_copy(update={"summary": summary, "usage": ending.usage})

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from activities.agents.backends import BACKENDS
 from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
 from commands.documents import describe, full_document, replay
@@ -20,6 +19,7 @@ from commands.session import JSON_OPTION, console_print, print_json, run_command
 from commands.show import table
 from service.connection import Connection, SearchAttributes, connected
 from settings import Settings
+from workflows.availability import AGENTS
 from workflows.errors import EpwError, InvalidRequest
 from workflows.validate import read_plan
 
@@ -84,7 +84,7 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
         _check("free disk", free >= _LEAST_FREE_MB, f"{free} MB"),
         _check("temporalio", True, package_version("temporalio")),
-        _check("agents", True, ", ".join(BACKENDS)),
+        _check("agents", True, ", ".join(AGENTS)),
         _check("sandbox in force", True, "process: own HOME and TMPDIR, allow-listed environment"),
         _check("limits in force", True, "none yet: constraints are checked and handed to the agent"),
     ]

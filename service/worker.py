@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.agents.backends import BACKENDS
+from activities.agents.backends import backends
 from activities.agents.base import Agent
 from activities.deliver import Deliverer
 from activities.execution import write_atomically
@@ -30,10 +31,12 @@ from activities.run_task import TaskRunner
 from activities.verify import Verifier
 from service.connection import SearchAttributes
 from service.janitor import tidy
+from service.limiter import limiter
 from service.recovery import keep_recovering
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.messages import TASK_QUEUE
 from workflows.naming import slug
+from workflows.rate_limit import RateLimitWorkflow
 
 _MOST_ACTIVITIES = 1200
 _MOST_EAGER = 50
@@ -47,7 +50,7 @@ def workers(
     home: Path,
     *,
     queue: str = TASK_QUEUE,
-    agents: Mapping[str, Agent] = BACKENDS,
+    agents: Mapping[str, Agent] | None = None,
     grace: timedelta = _GRACE,
     identity: str | None = None,
 ) -> list[Worker]:
@@ -56,7 +59,7 @@ def workers(
     plans, deliverer = StartEvent(), Deliverer(home)
     activities: list[Callable[..., Any]] = [
         Preparer(home, plans, host_queue, SearchAttributes(client).known).prepare,
-        TaskRunner(home, plans, agents).run_task,
+        TaskRunner(home, plans, agents or backends(home, partial(limiter, client, queue))).run_task,
         Lander(home).land,
         Verifier(home, plans).verify,
         deliverer.deliver,
@@ -80,7 +83,7 @@ def workers(
             graceful_shutdown_timeout=grace,
             identity=identity,
         )
-        for name, workflows in ((queue, [ExecuteParallelWorkflow]), (host_queue, []))
+        for name, workflows in ((queue, [ExecuteParallelWorkflow, RateLimitWorkflow]), (host_queue, []))
     ]
 
 

@@ -17,7 +17,6 @@ from typing import Any
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.backends import BACKENDS
 from activities.agents.base import Agent
 from activities.execution import Execution
 from commands.documents import full_document, replay
@@ -81,7 +80,7 @@ class Farm:
     queue: str
 
     @asynccontextmanager
-    async def working(self, agents: Mapping[str, Agent] = BACKENDS) -> AsyncIterator[None]:
+    async def working(self, agents: Mapping[str, Agent] | None = None) -> AsyncIterator[None]:
         """A worker while the block runs."""
         async with AsyncExitStack() as running:
             grace = timedelta(seconds=0)

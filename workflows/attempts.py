@@ -23,6 +23,7 @@ class Attempts:
     def __init__(self, board: Board, questions: Questions, news: News, hazard: Callable[[ConflictFound], Any]) -> None:
         self.hub: str | None = None
         self.queue = ""
+        self.model: str | None = None
         self._board = board
         self._questions = questions
         self._news = news
@@ -36,9 +37,11 @@ class Attempts:
 
     def start(self, start: Start, head: str | None) -> None:
         """Dispatch an attempt; a new one begins at the head of this moment."""
-        state = self._board.tasks[start.task_id]
+        board, state = self._board, self._board.tasks[start.task_id]
         if start.resume is None:
             state.base = head
+        error = state.error if start.attempt > 1 and start.round == 0 else None
+        by_model = board.plan.agent_of(state.task) in ("claude", "claude-code")
         run = TaskRun(
             task_id=start.task_id,
             attempt=start.attempt,
@@ -48,6 +51,9 @@ class Attempts:
             round=start.round,
             resume=start.resume,
             answer=start.answer,
+            model=board.plan.model_of(state.task) or self.model if by_model else None,
+            after=f"{error['type']}: {error['message']}" if error and by_model else None,
+            inputs=board.produced(start.task_id) if by_model else [],
         )
         handle = dispatch.start_task(run, self._board.strategy, self.queue, state.task.description)
         self._running[start.task_id] = handle
@@ -95,6 +101,13 @@ class Attempts:
             else:
                 self._ask(task_id, outcome, outcome.question)
             return
+        if outcome.kind == "usage-limit":
+            if self._board.stopping:
+                self._board.cancelled(task_id, outcome, now())
+            else:
+                self._board.limited(task_id, outcome, now())
+                self._timers[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
+            return
         if outcome.undeclared:
             description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"[:500]
             found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
@@ -114,6 +127,15 @@ class Attempts:
     async def _time_out(self, asked: Asked, seconds: float) -> None:
         await workflow.sleep(seconds)
         self._news.put(partial(self._expire, asked))
+
+    async def _wait_until(self, task_id: str, until: int) -> None:
+        await workflow.sleep(max(0, until - now()) / 1000)
+        self._news.put(partial(self._limit_over, task_id))
+
+    def _limit_over(self, task_id: str) -> None:
+        self._timers.pop(task_id, None)
+        if self._board.tasks[task_id].waiting_for == "usage-limit":
+            self._board.answered(task_id, None, now())
 
     def _expire(self, asked: Asked) -> None:
         """Nobody will be waited for any longer: the default answers, or the task fails."""

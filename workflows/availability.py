@@ -9,7 +9,7 @@ from workflows.plan import Plan
 
 # A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
 MAX_RUNNABLE_TASKS = 4_000
-AGENTS = ("command", "simulated")
+AGENTS = ("claude", "command", "simulated")
 CONFLICT_STEPS = ("skip", "rollback")
 
 

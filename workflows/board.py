@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflows.graph import TaskGraph
-from workflows.messages import Failure, Saved, TaskOutcome
+from workflows.messages import Failure, Produced, Saved, TaskOutcome
 from workflows.plan import Plan, Task
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 _MESSAGE_LIMIT = 1000
+_MOST_INPUTS = 10
+_MOST_SUMMARY = 200
 
 
 @dataclass
@@ -29,6 +31,8 @@ class TaskState:
     base: str | None = None
     commit: str | None = None
     saved: Saved | None = None
+    goes_on: bool = False
+    """The next start continues the attempt; else it is a new one."""
     answer: str | None = None
     summary: str | None = None
     error: dict[str, Any] | None = None
@@ -123,10 +127,10 @@ class Board:
                 state.commit = self.reused[task_id]
                 self._done(task_id, now)
                 continue
-            resume = state.saved
-            if resume is None:
+            resume, state.saved = state.saved, None
+            if not state.goes_on:
                 state.attempt, state.round = state.attempt + 1, 0
-            state.saved = None
+            state.goes_on = False
             state.agent_id = f"agent-{agent}"
             state.started_at = state.started_at or now
             self.agents_used[state.agent_id] = None
@@ -137,9 +141,19 @@ class Board:
             if self.tasks[held].status == "ready":
                 self._move(held, "waiting", "files", now)
 
+    def produced(self, task_id: str) -> list[Produced]:
+        """What came of the dependencies of a task."""
+        found = [self.tasks[before] for before in self.graph.dependencies[task_id][:_MOST_INPUTS]]
+        return [
+            Produced(
+                task_id=state.task.id, summary=state.summary and state.summary[:_MOST_SUMMARY], commit=state.commit
+            )
+            for state in found
+        ]
+
     def observe(self, now: int, *, landing: bool = False) -> None:
-        """Account for a stretch in which no agent runs because people are waited for."""
-        people = self.paused or self.waits["question"] > 0
+        """Account for a stretch in which no agent runs because people or usage limits are waited for."""
+        people = self.paused or self.waits["question"] > 0 or self.waits["usage-limit"] > 0
         # Ready tasks under a free agent start in this very turn; what is left ready waits for a pause.
         busy = self.scheduler.running or landing or self.to_land or self.finished
         idle = people and not busy
@@ -188,13 +202,22 @@ class Board:
 
     def asked(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
         """The agent wants an answer; it holds neither slot nor files while it waits."""
-        state = self._attempt_ended(task_id, outcome, now)
-        state.saved = outcome.saved
-        self.scheduler.release_files(task_id)
-        self._move(task_id, "waiting", "question", now)
+        self._attempt_ended(task_id, outcome, now)
+        self._waits("question", task_id, outcome, now)
 
-    def answered(self, task_id: str, answer: str, now: int) -> None:
-        """The attempt goes on with the answer as soon as an agent is free."""
+    def limited(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        """The API account may not be used for a while."""
+        self._attempt_ended(task_id, outcome, now)
+        self._waits("usage-limit", task_id, outcome, now)
+
+    def _waits(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        state = self.tasks[task_id]
+        state.saved, state.goes_on = outcome.saved, True
+        self.scheduler.release_files(task_id)
+        self._move(task_id, "waiting", what, now)
+
+    def answered(self, task_id: str, answer: str | None, now: int) -> None:
+        """What the attempt waited for is there: it goes on as soon as an agent is free."""
         state = self.tasks[task_id]
         state.answer, state.round = answer, state.round + 1
         self._move(task_id, "ready", now=now)
@@ -205,7 +228,9 @@ class Board:
         state = self._attempt_ended(task_id, outcome, now)
         state.commit = outcome.commit if outcome else state.commit
         self._blame(state, failure)
-        if outcome is not None and state.attempt < self.strategy.attempts and not self.stopping:
+        again = outcome is not None and not outcome.final and state.attempt < self.strategy.attempts
+        if outcome is not None and again and not self.stopping:
+            state.saved = outcome.saved
             self.scheduler.release_files(task_id)
             self._move(task_id, "ready", now=now)
             self.scheduler.requeue(task_id)

@@ -54,10 +54,15 @@ class Unavailable(EpwError):
 
 
 class TaskFailed(EpwError):
-    """An attempt's agent failed; `type` is the named reason that a result shows."""
+    """An attempt's agent failed; `type` is the named reason that a result shows.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `final`: another attempt would end the same way. `usage`: what the attempt has used of a model's API.
+    """
+
+    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
         self.reason = reason
+        self.final = final
+        self.usage: object | None = None
         super().__init__(message)
 
     @property

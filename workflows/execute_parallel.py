@@ -102,6 +102,7 @@ class ExecuteParallelWorkflow:
         for task_id in prepared.lost:
             self._board.reused.pop(task_id, None)
         self._attempts.hub, self._attempts.queue = prepared.hub, prepared.task_queue
+        self._attempts.model = prepared.model
         if prepared.hub is not None and prepared.base is not None:
             deliver = self._board.plan.deliver or prepared.deliver or "branch"
             self._head.open(prepared.hub, prepared.base, prepared.task_queue, deliver)
@@ -109,8 +110,9 @@ class ExecuteParallelWorkflow:
     async def _prepared(self) -> Prepared:
         plan = self._board.plan
         commands = any(plan.agent_of(task) == "command" for task in plan.tasks)
-        request = PrepareRequest(has_workspace=plan.workspace is not None, has_commands=commands)
-        if not request.has_workspace:
+        has_models = plan.has_models
+        request = PrepareRequest(has_workspace=plan.workspace is not None, has_commands=commands, has_models=has_models)
+        if not request.has_workspace and not has_models:
             # Nothing to wait for: within this workflow task, without a round trip through the server.
             return await dispatch.prepare_locally(request, workflow.info().task_queue)
         queue, strategy = workflow.info().task_queue, self._board.strategy

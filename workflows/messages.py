@@ -46,6 +46,7 @@ class PrepareRequest(StepRequest):
 
     has_workspace: bool = True
     has_commands: bool = True
+    has_models: bool = False
 
 
 class Prepared(Message):
@@ -59,6 +60,8 @@ class Prepared(Message):
     """How the head is delivered, where the plan leaves it to the kind of the workspace."""
     lost: list[str] = Field(default_factory=list)
     """Tasks that were to be taken over and whose commit is gone."""
+    model: str | None = None
+    """The model of tasks that name none."""
 
 
 class Usage(Message):
@@ -82,6 +85,19 @@ class TaskRun(StepRequest):
     """How many of its questions this attempt has had answered."""
     resume: Saved | None = None
     answer: str | None = None
+    model: str | None = None
+    after: str | None = None
+    """Why the attempt before this one did not succeed."""
+    inputs: list[Produced] = Field(default_factory=list)
+    """What came of the tasks that this one depends on (the first few)."""
+
+
+class Produced(Message):
+    """What a task has left for those that depend on it."""
+
+    task_id: str
+    summary: str | None = None
+    commit: str | None = None
 
 
 class Saved(Message):
@@ -114,7 +130,7 @@ class Failure(Message):
 class TaskOutcome(Message):
     """How an attempt ended. Times: epoch and duration in milliseconds."""
 
-    kind: Literal["completed", "question", "failed"]
+    kind: Literal["completed", "question", "usage-limit", "failed"]
     commit: str | None = None
     """The saved change; null where nothing changed."""
     files_changed: int = 0
@@ -129,6 +145,10 @@ class TaskOutcome(Message):
     sandbox: str | None = None
     simulated: bool = False
     usage: Usage | None = None
+    until: int | None = None
+    """When a usage limit ends."""
+    final: bool = False
+    """Another attempt would end the same way."""
 
 
 class Change(Message):

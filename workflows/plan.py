@@ -11,6 +11,7 @@ MAX_TASKS = 10_000
 MAX_DESCRIPTION_BYTES = 16 * 1024
 MAX_PLAN_BYTES = 1_500_000
 DEFAULT_MINUTES = 10.0
+DEFAULT_TOOLS = ("Read", "Write", "Edit", "Bash", "Glob", "Grep")
 MAX_MINUTES = 1440
 
 # One variable of a process may have 128 KB.
@@ -154,6 +155,15 @@ class Plan(Message):
         if task.run is not None:
             return "command"
         return "simulated" if task.simulate is not None else "claude"
+
+    def model_of(self, task: Task) -> str | None:
+        """The model that a task names, or its plan; null: the default, resolved once for the execution."""
+        return task.model or self.model
+
+    @property
+    def has_models(self) -> bool:
+        """Whether some task is done by a model."""
+        return any(self.agent_of(task) in ("claude", "claude-code") for task in self.tasks)
 
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints that are checked and handed to the agent, but that nothing enforces yet."""

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from workflows.availability import is_url, not_available
 from workflows.errors import InvalidPlan, Problem
 from workflows.graph import TaskGraph
-from workflows.plan import MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
+from workflows.plan import DEFAULT_TOOLS, MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONFLICT_STEP = re.compile(r"merge|retry|agent|ask|skip|rollback|prefer:(.+)", re.DOTALL)
@@ -164,6 +164,11 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
             yield Problem(f"{path}.simulate", 'has no meaning for agent "command"')
         if agent in ("command", "simulated") and task.tools is not None:
             yield Problem(f"{path}.tools", f'has no meaning for agent "{agent}"')
+        if agent == "claude":
+            for position, tool in enumerate(task.tools or []):
+                if tool not in DEFAULT_TOOLS:
+                    message = f"must be one of: {', '.join(DEFAULT_TOOLS)}" + _nearest(tool, DEFAULT_TOOLS)
+                    yield Problem(f"{path}.tools[{position}]", message)
         for name, globs in (("files", task.files), ("reads", task.reads)):
             for position, glob in enumerate(globs):
                 if ".." in glob.split("/"):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from workflows.messages import Question, Usage
-from workflows.plan import Plan, Task
+from workflows.plan import Budget, Plan, Task
+from workflows.rates import Limits
 from workflows.strategy import Strategy
+
+
+async def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,39 @@ class Work:
     sandbox: str
     report: Callable[[dict[str, Any]], None]
     """Tell how far it is: fields of `AgentProgress`."""
+    round: int = 0
+    """How many times this attempt has waited, for an answer or a usage limit."""
+    state: Path = Path()
+    """A directory for what the agent wants to know in the task's next attempt; outlives the attempt's own."""
+    ledger: Path = Path()
+    """The account of what the execution spends on models."""
+    save: Callable[[], Awaitable[None]] = _nothing
+    """Keep the directory as it is now: a later attempt can go on from there."""
+    model: str = ""
+    inputs: list[Input] = field(default_factory=list)
+    """What came of the tasks that this one builds on."""
+    after: str | None = None
+    """Why the attempt before this one did not succeed."""
+
+    @property
+    def budget(self) -> Budget:
+        return self.plan.constraints.budget or Budget()
+
+    def limits(self, provider: str) -> Limits:
+        """What the plan allows a provider's account."""
+        given = self.plan.constraints.api_rate_limit
+        if given is None or given.provider.lower() != provider:
+            return Limits()
+        return Limits(requests_per_minute=given.max_requests_per_minute, tokens_per_minute=given.max_tokens_per_minute)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a task has left: its summary and the files that it changed."""
+
+    task_id: str
+    summary: str | None
+    files: list[str]
 
 
 @dataclass(frozen=True)
@@ -43,15 +81,29 @@ class Completed:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True)
+class UsageLimit:
+    """The account may not be used before `until` (epoch seconds); the attempt goes on then."""
+
+    until: float
+    message: str
+    usage: Usage | None = None
+
+
+Ending = Completed | Question | UsageLimit
+
+
 class Agent(Protocol):
     """A backend. Cancelling `execute` terminates the agent with everything that it started."""
 
     simulated: bool
+    keeps_state: bool
+    """Whether its next attempt goes on from where this one was, in the same tree."""
 
     def needs_directory(self, task: Task) -> bool:
         """Whether the agent looks at, or changes, files."""
         ...
 
-    async def execute(self, work: Work) -> Completed | Question:
+    async def execute(self, work: Work) -> Ending:
         """Do the task, or ask; raises `TaskFailed` with a named reason where it could not."""
         ...

@@ -31,6 +31,7 @@ class CommandAgent:
     """Runs `run` by `bash -euo pipefail`; success is its exit code, nobody's word."""
 
     simulated = False
+    keeps_state = False
 
     def needs_directory(self, task: Task) -> bool:
         return True

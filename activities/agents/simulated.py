@@ -30,6 +30,7 @@ _PROGRESS_SECONDS = 0.25
 
 class SimulatedAgent:
     simulated = True
+    keeps_state = False
 
     def needs_directory(self, task: Task) -> bool:
         simulate = task.simulate

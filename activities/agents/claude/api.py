@@ -1,0 +1,139 @@
+"""One call of the Messages API: what came of it in our words, whatever the network and the server did."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import anthropic
+import httpx2
+
+from activities.agents.claude.answer import Answer, BrokenAnswer, collected
+from workflows.errors import Unavailable
+
+PROVIDER = "anthropic"
+_CONNECT_SECONDS = 10.0
+_SILENT_SECONDS = 120.0
+_USAGE_LIMIT_SECONDS = 300.0
+_CREDIT = re.compile(r"credit|billing", re.IGNORECASE)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_EPOCH = re.compile(r"(?<!\d)(\d{10})(?!\d)")
+_STATUS_OF_KIND = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504}
+
+Kind = Literal["rate", "usage-limit", "credit", "passing", "final"]
+
+
+@dataclass
+class Rejected(Exception):
+    """A call that brought no answer. `wait`: seconds that the server named, null: none."""
+
+    kind: Kind
+    message: str
+    wait: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Api:
+    """The account of this process: key and address from the environment, as the SDK reads them."""
+
+    def __init__(self) -> None:
+        self._client: anthropic.AsyncAnthropic | None = None
+
+    @staticmethod
+    def require_key() -> None:
+        """Raise `Unavailable` where there is no key."""
+        if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
+            raise Unavailable("agent claude needs ANTHROPIC_API_KEY in the worker's environment")
+
+    @staticmethod
+    def account() -> str:
+        """The account without its secret: the same for every worker that has the key."""
+        key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN") or ""
+        return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+    async def ask(self, request: dict[str, Any]) -> Answer:
+        """The model's answer, whole; raises `Rejected`."""
+        if self._client is None:
+            self.require_key()
+            # Waiting is ours: the SDK would sleep through a `retry-after` of hours, unseen.
+            timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
+            self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=timeout)
+        try:
+            async with await self._client.messages.create(**request, stream=True) as stream:
+                return await collected(stream)
+        except BrokenAnswer as error:
+            raise Rejected("passing", f"a broken answer: {error}") from None
+        except anthropic.APIStatusError as error:
+            raise rejection(error, time.time()) from None
+        except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
+            raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
+
+
+def rejection(error: anthropic.APIStatusError, now: float) -> Rejected:
+    """What an error answer means; `now`: epoch seconds."""
+    body = error.body if isinstance(error.body, dict) else {}
+    nested = body.get("error")
+    inner: dict[str, Any] = nested if isinstance(nested, dict) else body
+    kind, message = str(inner.get("type") or ""), str(inner.get("message") or error.message)[:500]
+    # An error in the middle of a stream comes with the status of the stream.
+    status = _STATUS_OF_KIND.get(kind, 400) if error.status_code < 400 else error.status_code
+    said = f"{status} {kind}: {message}"
+    headers = error.response.headers
+    wait = _retry_after(headers, now)
+    if status == 429:
+        until = _named_moment(headers, message, now)
+        if wait is not None and wait > _USAGE_LIMIT_SECONDS:
+            return Rejected("usage-limit", said, wait)
+        if until is not None and until - now > _USAGE_LIMIT_SECONDS:
+            return Rejected("usage-limit", said, until - now)
+        return Rejected("rate", said, wait)
+    if status in (400, 403, 402) and _CREDIT.search(message):
+        return Rejected("credit", said)
+    if status == 529:
+        return Rejected("rate", said, wait)
+    if status in (408, 409) or status >= 500:
+        return Rejected("passing", said, wait)
+    return Rejected("final", said)
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        parsed = email.utils.parsedate_tz(value)
+        return None if parsed is None else max(0.0, email.utils.mktime_tz(parsed) - now)
+
+
+def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float | None:
+    """When the message says that it will go on, or the headers of what has nothing remaining; epoch seconds."""
+    found = [float(each) for each in _EPOCH.findall(message)]
+    found += [moment for each in _MOMENT.findall(message) if (moment := _epoch(each)) is not None]
+    for name, value in headers.items():
+        if name.startswith("anthropic-ratelimit-") and name.endswith("-reset"):
+            remaining = headers.get(name.removesuffix("reset") + "remaining")
+            moment = _epoch(value)
+            if remaining is not None and remaining.strip() == "0" and moment is not None:
+                found.append(moment)
+    return max((each for each in found if each > now), default=None)
+
+
+def _epoch(text: str) -> float | None:
+    if _EPOCH.fullmatch(text.strip()):
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.now().astimezone().tzinfo)).timestamp()

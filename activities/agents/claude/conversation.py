@@ -1,0 +1,144 @@
+"""The conversation of a task with its model: every turn on disk before anything is done about it.
+
+One JSON line an entry: what the user's side said, what the model answered, the result of each call of a tool as soon
+as it is there. So whoever takes over knows which call was running, and no answer is paid for twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from workflows.messages import Usage
+
+Block = dict[str, Any]
+_ORDER = re.compile(r"(\d+)\.(\d+)\.(\d+)\.jsonl")
+
+
+class Conversation:
+    """Entries in order; `path` is this try's alone, so that a frozen worker's entries stay its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries: list[dict[str, Any]] = []
+        if path.is_file():
+            self._read()
+
+    @classmethod
+    def resumed(cls, folder: Path, order: tuple[int, int, int]) -> Conversation:
+        """The conversation so far, in a file of this try (attempt, round, try)."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{'.'.join(map(str, order))}.jsonl"
+        earlier = max((each for each in _orders(folder) if each < order), default=None)
+        if earlier is not None and not path.exists():
+            content = (folder / f"{'.'.join(map(str, earlier))}.jsonl").read_bytes()
+            beside = path.with_suffix(".part")
+            beside.write_bytes(content[: content.rfind(b"\n") + 1])
+            beside.replace(path)
+        return cls(path)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    @property
+    def turns(self) -> int:
+        """Answers of the model so far."""
+        return sum(entry["kind"] == "answer" for entry in self._entries)
+
+    @property
+    def usage(self) -> Usage:
+        """What all answers used."""
+        used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
+        costs = [each.get("costUSD") for each in used]
+        return Usage(
+            requests=len(used),
+            input_tokens=sum(each["inputTokens"] for each in used),
+            output_tokens=sum(each["outputTokens"] for each in used),
+            cost_usd=None if None in costs else sum(costs),
+        )
+
+    @property
+    def last_context(self) -> int:
+        """Tokens of the last request and its answer: the least that the next one holds."""
+        used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
+        return used[-1]["inputTokens"] + used[-1]["outputTokens"] if used else 0
+
+    def say(self, text: str) -> None:
+        """Words of ours."""
+        self._append({"kind": "said", "content": [{"type": "text", "text": text}]})
+
+    def answer(self, content: list[Block], stop_reason: str, usage: dict[str, Any]) -> None:
+        """What the model answered, as it came."""
+        self._append({"kind": "answer", "content": content, "stop": stop_reason, "usage": usage})
+
+    def result(self, call: str, content: str | list[Block], *, is_error: bool = False) -> None:
+        """What became of a call of a tool."""
+        self._append({"kind": "result", "call": call, "content": content, "isError": is_error})
+
+    def pending(self) -> list[Block]:
+        """Calls of the last answer without a result."""
+        calls: list[Block] = []
+        for entry in self._entries:
+            if entry["kind"] == "answer":
+                calls = [block for block in entry["content"] if block.get("type") == "tool_use"]
+            elif entry["kind"] == "result":
+                calls = [block for block in calls if block["id"] != entry["call"]]
+        return calls
+
+    def answers_next(self) -> bool:
+        """Whether it is the model's turn."""
+        return bool(self._entries) and self._entries[-1]["kind"] != "answer" and not self.pending()
+
+    @property
+    def last_text(self) -> str:
+        """The words of the last answer."""
+        for entry in reversed(self._entries):
+            if entry["kind"] == "answer":
+                return "".join(block["text"] for block in entry["content"] if block.get("type") == "text")
+        return ""
+
+    def messages(self) -> list[dict[str, Any]]:
+        """As the API wants it: user and assistant in turn, every call followed by its result."""
+        found: list[dict[str, Any]] = []
+        for entry in self._entries:
+            role = "assistant" if entry["kind"] == "answer" else "user"
+            if not found or found[-1]["role"] != role:
+                found.append({"role": role, "content": []})
+            found[-1]["content"] += _blocks(entry)
+        return found
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        self._entries.append(entry)
+        with open(self._path, "ab", opener=_private) as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self) -> None:
+        """A last line that a crash has cut is as if it had not been begun."""
+        content = self._path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if whole != content:
+            self._path.write_bytes(whole)
+        self._entries = [json.loads(line) for line in whole.splitlines()]
+
+
+def _blocks(entry: dict[str, Any]) -> list[Block]:
+    if entry["kind"] != "result":
+        return list(entry["content"])
+    block = {"type": "tool_result", "tool_use_id": entry["call"], "content": entry["content"]}
+    return [block | ({"is_error": True} if entry["isError"] else {})]
+
+
+def _orders(folder: Path) -> Iterator[tuple[int, int, int]]:
+    for path in folder.iterdir():
+        if found := _ORDER.fullmatch(path.name):
+            yield int(found[1]), int(found[2]), int(found[3])
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

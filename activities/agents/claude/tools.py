@@ -1,0 +1,226 @@
+"""The tools of a `claude` agent: files by the SDK's toolset, a shell of ours, and what speaks to the coordinator."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from anthropic.lib.tools import ToolError
+from anthropic.lib.tools import agent_toolset as sdk
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from activities.agents.base import Work
+from activities.agents.command import ended
+from activities.agents.environment import environment, redacted
+from activities.heartbeat import in_thread
+from activities.limits.processes import ProcessTree
+from workflows.messages import Question
+from workflows.plan import DEFAULT_TOOLS
+
+_BASH_SECONDS = 120.0
+_MOST_BASH_SECONDS = 3600.0
+_SEARCH_SECONDS = 60.0
+_MOST_OUTPUT = 60_000
+_NO_MATCH = 1
+
+Content = str | list[dict[str, Any]]
+
+
+class BadCall(Exception):
+    """The model called what is not there, or with what does not fit: it is told, and may try again."""
+
+
+class ToolFailed(Exception):
+    """A tool said no; an ordinary answer to the model."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    summary: str
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, strict=True)
+
+
+class _Bash(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    command: str = Field(description="What bash runs, in the working directory. No state is kept between calls.")
+    timeout_ms: int | None = Field(default=None, ge=1, description="Default 120000.")
+
+
+class _Ask(_Input):
+    question: str = Field(min_length=1, description="What a person must decide, with what they need to know for it.")
+    options: list[str] = Field(default_factory=list, description="Answers to choose from, if there are such.")
+
+
+class _Report(_Input):
+    percent: float | None = Field(default=None, ge=0, le=100)
+    operation: str | None = Field(default=None, description="What you do now, in a few words.")
+    files: list[str] = Field(default_factory=list, description="Files that you are modifying.")
+    minutes_left: float | None = Field(default=None, ge=0)
+
+
+class _Finish(_Input):
+    summary: str = Field(description="What you did, for the agents that build on it; which files; what is left open.")
+
+
+_OURS: dict[str, tuple[type[BaseModel], str]] = {
+    "Bash": (_Bash, "Run a shell command. Everything that it starts ends with the call. Exit code and output."),
+    "ask_coordinator": (_Ask, "Ask the person in charge and wait for the answer, however long that takes."),
+    "report_progress": (_Report, "Tell how far you are."),
+    "finish": (_Finish, "The task is done: end it."),
+}
+_ALWAYS = ("ask_coordinator", "report_progress", "finish")
+_FROM_SDK = {
+    "Read": sdk.beta_read_tool,
+    "Write": sdk.beta_write_tool,
+    "Edit": sdk.beta_edit_tool,
+    "Glob": sdk.beta_glob_tool,
+    "Grep": sdk.beta_grep_tool,
+}
+
+
+class Toolset:
+    """What the model may call, confined to the attempt's directory."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._context = sdk.AgentToolContext(workdir=work.tree, env={})
+        allowed = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
+        self._names = [*(name for name in DEFAULT_TOOLS if name in allowed), *_ALWAYS]
+        self._files = {name: make(self._context) for name, make in _FROM_SDK.items() if name in self._names}
+        self._own: dict[str, Callable[[Any], Awaitable[Content | Finished | Question]]] = {
+            "Bash": self._bash,
+            "ask_coordinator": self._ask,
+            "report_progress": self._report,
+            "finish": self._finish,
+        }
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """As the API wants them."""
+        return [self._definition(name) for name in self._names]
+
+    async def run(self, name: str, arguments: dict[str, Any]) -> Content | Finished | Question:
+        """A tool's answer; raises `BadCall`, or `ToolFailed` with the tool's own words."""
+        if name not in self._names:
+            raise BadCall(f"there is no tool {name!r}; there are: {', '.join(self._names)}")
+        if name in _OURS:
+            try:
+                message = _OURS[name][0].model_validate(arguments)
+            except ValidationError as error:
+                raise BadCall(f"{name}: {_told(error)}") from None
+            return await self._own[name](message)
+        content = await (self._grep(arguments) if name == "Grep" else self._file(name, arguments))
+        return self._shown(content) if isinstance(content, str) else content
+
+    async def _file(self, name: str, arguments: dict[str, Any]) -> Content:
+        tool = self._files[name]
+        try:
+            # In a thread with a loop of its own: the SDK's tools block.
+            return await in_thread(asyncio.run, tool.call(arguments))  # type: ignore[no-any-return]
+        except ToolError as error:
+            raise ToolFailed(self._shown(str(error))) from None
+        except ValueError:
+            raise BadCall(f"{name}: the input does not fit {tool.input_schema['properties']}") from None
+
+    async def _grep(self, arguments: dict[str, Any]) -> str:
+        """By a process that can be ended: a pattern of the model's may take for ever."""
+        pattern, path = arguments.get("pattern"), arguments.get("path") or "."
+        if not isinstance(pattern, str) or not isinstance(path, str) or set(arguments) - {"pattern", "path"}:
+            raise BadCall("Grep: the input is {pattern, path?}, both texts")
+        try:
+            target = os.path.relpath(sdk.resolve_path(self._context, path), self._work.tree.resolve())
+        except ValueError as error:
+            raise ToolFailed(f"grep: {error}") from None
+        if (program := shutil.which("rg")) is not None:
+            argv = [program, "--no-config", "--line-number", "--no-heading", "--regexp", pattern, "--", target]
+        else:
+            argv = ["grep", "-rnIE", "--exclude-dir=.git", "--exclude-dir=node_modules", "-e", pattern, "--", target]
+        code, output = await self._run(argv, _SEARCH_SECONDS)
+        if code == _NO_MATCH:
+            return "no matches"
+        if code != 0:
+            raise ToolFailed(f"grep: {output or ended(code)}")
+        return output
+
+    async def _bash(self, message: _Bash) -> str:
+        seconds = (message.timeout_ms or _BASH_SECONDS * 1000) / 1000
+        argv = ["bash", "-c", message.command]
+        code, output = await self._run(argv, min(seconds, _MOST_BASH_SECONDS))
+        if code != 0:
+            raise ToolFailed(f"{output}\n[{ended(code)}]".lstrip())
+        return output or "[no output, ended with 0]"
+
+    async def _run(self, argv: list[str], seconds: float) -> tuple[int, str]:
+        """Exit code and output of a process in the directory, whose whole tree ends here."""
+        output = self._work.home.parent / "call.out"
+        output.unlink(missing_ok=True)
+        tree = await ProcessTree.start(
+            argv, cwd=self._work.tree, environment=environment(self._work), output=output, marker=self._work.marker
+        )
+        timed_out = False
+        try:
+            code = await asyncio.wait_for(tree.wait(), seconds)
+        except TimeoutError:
+            timed_out, code = True, -1
+        finally:
+            await tree.end()
+        text = self._shown(await in_thread(partial(_capped, output)))
+        if timed_out:
+            raise ToolFailed(f"{text}\n[ended after {seconds:g} s: it took too long]".lstrip())
+        return code, text
+
+    async def _ask(self, message: _Ask) -> Question:
+        return Question.cut(redacted(message.question, self._work), message.options)
+
+    async def _report(self, message: _Report) -> str:
+        self._work.report(message.model_dump(by_alias=True, exclude_none=True))
+        return "noted"
+
+    async def _finish(self, message: _Finish) -> Finished:
+        return Finished(redacted(message.summary, self._work))
+
+    def _definition(self, name: str) -> dict[str, Any]:
+        if name in self._files:
+            given = self._files[name].to_dict()
+            schema = {key: value for key, value in given["input_schema"].items() if key not in ("title", "description")}
+            return {"name": name, "description": given.get("description", ""), "input_schema": schema}
+        model, description = _OURS[name]
+        schema = model.model_json_schema(by_alias=True)
+        schema.pop("title", None)
+        return {"name": name, "description": description, "input_schema": schema}
+
+    def _shown(self, text: str) -> str:
+        """Without where the directory is on this machine, and without what was passed on in secret."""
+        for root in dict.fromkeys((str(self._work.tree.resolve()), str(self._work.tree))):
+            text = text.replace(f"{root}/", "").replace(root, ".")
+        return redacted(text, self._work)
+
+
+def _capped(path: Path) -> str:
+    """What a process printed, its middle left out where it is too much."""
+    half = _MOST_OUTPUT // 2
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(half if size > _MOST_OUTPUT else _MOST_OUTPUT)
+            if size <= _MOST_OUTPUT:
+                return head.decode(errors="replace").strip()
+            file.seek(size - half)
+            left_out = f"\n[{size - _MOST_OUTPUT} bytes left out]\n"
+            return head.decode(errors="replace") + left_out + file.read(half).decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _told(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors())

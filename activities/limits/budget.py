@@ -1,0 +1,105 @@
+"""What an execution may spend on models, kept in one file: shared by its agents, and by every restart.
+
+A call is made only after what it can cost at most has been reserved; what it did cost is then put in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from activities.execution import write_atomically
+from workflows.plan import Budget
+
+_POLL_SECONDS = 0.1
+_ROUNDING = 1e-9
+
+
+class BudgetSpent(Exception):
+    """Another call could exceed the budget, and nothing in flight could make room for it."""
+
+
+@dataclass
+class _State:
+    tokens: int = 0
+    cost: float = 0.0
+    reserved: dict[str, tuple[int, float, int]] = field(default_factory=dict)
+    """By call: tokens, dollars, and the process that makes it."""
+
+
+class Ledger:
+    """The account of one execution."""
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self._path = path
+        self._budget = budget
+
+    async def reserve(self, key: str, tokens: int, cost: float) -> None:
+        """Wait until a call of at most so much fits; raises `BudgetSpent` where it never will."""
+        while not self._try(key, tokens, cost):  # noqa: ASYNC110 (other processes spend too)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def settle(self, key: str, tokens: int, cost: float) -> None:
+        """The call has ended and used so much."""
+        with self._changing() as state:
+            state.reserved.pop(key, None)
+            state.tokens += tokens
+            state.cost += cost
+
+    def spent(self) -> tuple[int, float]:
+        """Tokens and dollars so far."""
+        with self._changing() as state:
+            return state.tokens, state.cost
+
+    def left(self) -> tuple[int | None, float | None]:
+        """Tokens and dollars that nothing has used or reserved; null where there is no limit."""
+        with self._changing() as state:
+            tokens = state.tokens + sum(each[0] for each in state.reserved.values())
+            cost = state.cost + sum(each[1] for each in state.reserved.values())
+            most_tokens, most_cost = self._budget.max_tokens, self._budget.max_cost_usd
+            return (
+                None if most_tokens is None else most_tokens - tokens,
+                None if most_cost is None else most_cost - cost,
+            )
+
+    def _try(self, key: str, tokens: int, cost: float) -> bool:
+        with self._changing() as state:
+            others = [each for name, each in state.reserved.items() if name != key]
+            if self._fits(state, tokens + sum(each[0] for each in others), cost + sum(each[1] for each in others)):
+                state.reserved[key] = (tokens, cost, os.getpid())
+                return True
+            if not others or not self._fits(state, tokens, cost):
+                most = self._budget
+                limits = [f"${most.max_cost_usd:g}"] if most.max_cost_usd is not None else []
+                limits += [f"{most.max_tokens} tokens"] if most.max_tokens is not None else []
+                raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
+            return False
+
+    def _fits(self, state: _State, tokens: int, cost: float) -> bool:
+        most = self._budget
+        within_tokens = most.max_tokens is None or state.tokens + tokens <= most.max_tokens
+        return within_tokens and (most.max_cost_usd is None or state.cost + cost <= most.max_cost_usd + _ROUNDING)
+
+    @contextmanager
+    def _changing(self) -> Iterator[_State]:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self._path.with_suffix(".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            content = json.loads(self._path.read_bytes()) if self._path.is_file() else {}
+            state = _State(**content)
+            # A process that is gone may have spent what it had reserved: it counts as spent.
+            for key, (tokens, cost, process) in list(state.reserved.items()):
+                if not psutil.pid_exists(process):
+                    del state.reserved[key]
+                    state.tokens += tokens
+                    state.cost += cost
+            yield state
+            write_atomically(self._path, json.dumps(vars(state)).encode())

@@ -1,0 +1,56 @@
+"""The limiter of an API account: one workflow, asked by every worker that has the account's key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from workflows.clock import now
+    from workflows.rates import Account, AccountState, LeaseRequest
+
+RATE_LIMIT = "RateLimitWorkflow"
+LEASE = "lease"
+_MOST_UPDATES = 1_000
+_IDLE = timedelta(hours=1)
+
+
+@workflow.defn(name=RATE_LIMIT)
+class RateLimitWorkflow:
+    """Input: null, or the state of the run before. Id: `rate-limit-<provider>-<fingerprint of the key>`.
+
+    Ends when nobody has asked for an hour; whoever asks next starts it again.
+    """
+
+    @workflow.init
+    def __init__(self, state: Any = None) -> None:
+        self._account = Account(AccountState.model_validate(state) if state is not None else None)
+        self._asked = 0
+
+    @workflow.run
+    async def run(self, state: Any = None) -> None:
+        while True:
+            asked = self._asked
+            try:
+                await workflow.wait_condition(lambda: self._asked >= _MOST_UPDATES, timeout=_IDLE)
+            except TimeoutError:
+                if self._asked == asked:
+                    return
+                continue
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            workflow.continue_as_new(self._account.state().model_dump(by_alias=True, mode="json"))
+
+    @workflow.update(name=LEASE)
+    def lease(self, request: Any) -> dict[str, Any]:
+        """Slots for a worker's calls (`LeaseRequest` → `Lease`)."""
+        self._asked += 1
+        try:
+            asked = LeaseRequest.model_validate(request)
+        except ValidationError as error:
+            raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+        return self._account.lease(asked, now()).model_dump(by_alias=True)
