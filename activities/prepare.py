@@ -62,7 +62,9 @@ class Preparer:
                 str(error), type=InvalidPlan.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None
         except Unavailable as error:
-            raise ApplicationError(str(error), type=Unavailable.__name__, non_retryable=True) from None
+            raise ApplicationError(
+                str(error), type=Unavailable.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+            ) from None
         return prepared.model_copy(update={"search_attributes": known})
 
     def _model(self, running: Running) -> str:

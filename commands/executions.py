@@ -20,6 +20,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from activities.agents.environment import api_key
 from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from commands.documents import describe, exit_code, full_document
@@ -62,7 +63,7 @@ def run(
         document = None
         if plan is not None:
             document = read_plan_file(plan)
-            check_runnable(read_plan(document))
+            check_runnable(read_plan(document), here=True)
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             if document is not None:
@@ -142,8 +143,13 @@ def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")], as
     run_connected(command, as_json=as_json)
 
 
-def check_runnable(plan: Plan) -> None:
-    """What can be said before anything starts: git and bash are there, the workspace can be used."""
+def check_runnable(plan: Plan, *, here: bool = False) -> None:
+    """What can be said before anything starts: git and bash are there, the workspace can be used.
+
+    `here`: by a worker that this command keeps.
+    """
+    if here and any(plan.agent_of(task) == "claude" for task in plan.tasks):
+        api_key()
     if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
         require_git()
     if plan.workspace is not None:

@@ -33,7 +33,7 @@ def retry(
         changed = plan or plan_option
         document = read_plan_file(changed) if changed is not None else None
         if document is not None:
-            check_runnable(read_plan(document))
+            check_runnable(read_plan(document), here=True)
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             return await _redriven(settings, connection, execution_id, document, new_id)

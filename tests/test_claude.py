@@ -1,9 +1,10 @@
-"""The `claude` agent over real HTTP, against a scripted server: loop, tools, questions, resume, limits, broken answers."""
+"""The `claude` agent over real HTTP, against a scripted server."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from commands.documents import full_document
 from service.connection import connected
 from settings import Settings
-from tests.cli import Cli
+from tests.cli import ROOT, Cli
 from tests.messages_api import KEY, Fault, MessagesApi, Turn, by_task
 from tests.site import Site
-from tests.support import check_invariants, make_repository, sh, tasks
+from tests.support import check_invariants, ended, make_repository, sh, tasks
+from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
 from workflows.validate import read_plan
 
 FINISH = ("finish", {"summary": "all done"})
@@ -29,7 +32,10 @@ async def claude(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str)
     async with api.serving():
         cli = Cli(folder / "home", temporal_binary, api.environment)
         async with connected(Settings(cli.home)) as connection:
+            worker = await asyncio.create_subprocess_exec(sys.executable, str(ROOT / "worker.py"), env=cli.env)
             yield Claude(Site(cli, folder, connection), api)
+            worker.terminate()
+            await worker.wait()
 
 
 class Claude:
@@ -45,12 +51,13 @@ class Claude:
 
     async def run(self, plan: dict[str, Any], *, strategy: str = "aggressive") -> dict[str, Any]:
         self.number += 1
-        identifier = f"claude-{self.number}"
-        document = await self.site.run({"strategy": strategy, "agent": "claude", **plan}, identifier, [])
-        handle = self.site.connection.client.get_workflow_handle(identifier)
-        await check_invariants(
-            read_plan({"agent": "claude", "strategy": strategy, **plan}), document, handle, self.home
+        whole = {"agent": "claude", "strategy": strategy, **plan}
+        handle = await self.site.connection.client.start_workflow(
+            WORKFLOW_TYPE, whole, id=f"claude-{self.number}", task_queue=TASK_QUEUE
         )
+        await ended(handle, 120)
+        document = await full_document(Settings(self.home), handle)
+        await check_invariants(read_plan(whole), document, handle, self.home)
         return document
 
     @property
@@ -97,7 +104,7 @@ async def test_two_tasks_edit_a_repository_and_the_second_knows_what_the_first_d
     assert first["stream"] is True
     assert first["model"] == "claude-sonnet-5-5"
     assert {tool["name"] for tool in first["tools"]} >= {"Read", "Write", "Edit", "Bash", "Glob", "Grep", "finish"}
-    about = json.dumps([call.request["messages"][0] for call in claude.api.calls if call.task == "b"][0])
+    about = json.dumps(next(call.request["messages"][0] for call in claude.api.calls if call.task == "b"))
     assert "greets politely" in about
     assert "app.py, doc/new.md" in about
     assert "pytest" in about

@@ -6,6 +6,7 @@ import json
 import os
 
 from activities.agents.base import Work
+from workflows.errors import Unavailable
 
 _ALLOWED = ("PATH", "LANG", "TERM")
 
@@ -28,6 +29,14 @@ def environment(work: Work) -> dict[str, str]:
     if work.answer is not None:
         own["EPW_ANSWER"] = work.answer
     return {**passed, **private, **work.plan.env, **work.task.env, **own}
+
+
+def api_key() -> str:
+    """The key of the worker's API account; raises `Unavailable` where there is none."""
+    found = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
+    if not found:
+        raise Unavailable("agent claude needs ANTHROPIC_API_KEY in the environment of the worker")
+    return found
 
 
 def redacted(text: str, work: Work) -> str:

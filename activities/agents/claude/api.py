@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ import anthropic
 import httpx2
 
 from activities.agents.claude.answer import Answer, BrokenAnswer, collected
-from workflows.errors import Unavailable
+from activities.agents.environment import api_key
 
 PROVIDER = "anthropic"
 _CONNECT_SECONDS = 10.0
@@ -49,21 +48,14 @@ class Api:
         self._client: anthropic.AsyncAnthropic | None = None
 
     @staticmethod
-    def require_key() -> None:
-        """Raise `Unavailable` where there is no key."""
-        if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
-            raise Unavailable("agent claude needs ANTHROPIC_API_KEY in the worker's environment")
-
-    @staticmethod
     def account() -> str:
         """The account without its secret: the same for every worker that has the key."""
-        key = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN") or ""
-        return hashlib.sha256(key.encode()).hexdigest()[:12]
+        return hashlib.sha256(api_key().encode()).hexdigest()[:12]
 
     async def ask(self, request: dict[str, Any]) -> Answer:
         """The model's answer, whole; raises `Rejected`."""
         if self._client is None:
-            self.require_key()
+            api_key()
             # Waiting is ours: the SDK would sleep through a `retry-after` of hours, unseen.
             timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
             self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=timeout)

@@ -9,8 +9,8 @@ from typing import get_args
 
 from anthropic.types.model_param import ModelParam
 
-from activities.agents.claude.api import Api
 from activities.agents.claude.prices import Prices
+from activities.agents.environment import api_key
 from workflows.errors import InvalidPlan, Problem
 from workflows.plan import Plan
 
@@ -31,7 +31,7 @@ def resolved(plan: Plan, home: Path) -> str:
     if problems:
         raise InvalidPlan(problems)
     if any(plan.agent_of(task) == "claude" for task in plan.tasks):
-        Api.require_key()
+        api_key()
     return default
 
 
