@@ -6,6 +6,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from service.converter import data_converter
 from service.guardian import dynamic_flags
 from settings import Settings
 from tests.cli import Cli
+from tests.messages_api import MessagesApi, by_task
+from tests.scripted import Claude
 from tests.site import Site
 from tests.support import Farm
 
@@ -62,3 +65,18 @@ async def site(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -
     cli = Cli(folder / "home", temporal_binary)
     async with connected(Settings(cli.home)) as connection:
         yield Site(cli, folder, connection)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def idle_claude(site: Site) -> AsyncIterator[Claude]:
+    """A scripted API and no worker."""
+    api = MessagesApi(by_task({}))
+    async with api.serving():
+        yield Claude(Site(replace(site.cli, environment=api.environment), site.folder, site.connection), api)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def claude(idle_claude: Claude) -> AsyncIterator[Claude]:
+    """A scripted API and a worker that uses it."""
+    async with idle_claude.worker():
+        yield idle_claude

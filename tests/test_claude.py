@@ -4,71 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from commands.documents import full_document
-from service.connection import connected
-from settings import Settings
-from tests.cli import ROOT, Cli
-from tests.messages_api import KEY, Fault, MessagesApi, Turn, by_task
-from tests.site import Site
-from tests.support import check_invariants, ended, make_repository, sh, tasks
-from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
-from workflows.validate import read_plan
-
-FINISH = ("finish", {"summary": "all done"})
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def claude(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> AsyncIterator[Claude]:
-    folder = tmp_path_factory.mktemp("claude")
-    api = MessagesApi(by_task({}))
-    async with api.serving():
-        cli = Cli(folder / "home", temporal_binary, api.environment)
-        async with connected(Settings(cli.home)) as connection:
-            worker = await asyncio.create_subprocess_exec(sys.executable, str(ROOT / "worker.py"), env=cli.env)
-            yield Claude(Site(cli, folder, connection), api)
-            worker.terminate()
-            await worker.wait()
-
-
-class Claude:
-    """A site whose workers talk to a scripted API."""
-
-    def __init__(self, site: Site, api: MessagesApi) -> None:
-        self.site, self.api = site, api
-        self.number = 0
-
-    def script(self, scripts: dict[str, Sequence[Turn]] | Any) -> None:
-        self.api.script = by_task(scripts) if isinstance(scripts, dict) else scripts
-        self.api.calls.clear()
-
-    async def run(self, plan: dict[str, Any], *, strategy: str = "aggressive") -> dict[str, Any]:
-        self.number += 1
-        whole = {"agent": "claude", "strategy": strategy, **plan}
-        handle = await self.site.connection.client.start_workflow(
-            WORKFLOW_TYPE, whole, id=f"claude-{self.number}", task_queue=TASK_QUEUE
-        )
-        await ended(handle, 120)
-        document = await full_document(Settings(self.home), handle)
-        await check_invariants(read_plan(whole), document, handle, self.home)
-        return document
-
-    @property
-    def home(self) -> Path:
-        return self.site.cli.home
-
-    def results_told(self, task: str) -> list[dict[str, Any]]:
-        """What the model was told of its calls, in the last request of a task."""
-        last = [call for call in self.api.calls if call.task == task][-1].request
-        blocks = [block for message in last["messages"] for block in message["content"]]
-        return [block for block in blocks if block["type"] == "tool_result"]
+from tests.cli import Cli
+from tests.messages_api import KEY, Fault, Turn
+from tests.scripted import FINISH, Claude
+from tests.support import make_repository, sh, tasks
 
 
 async def test_two_tasks_edit_a_repository_and_the_second_knows_what_the_first_did(

@@ -1,0 +1,75 @@
+"""Executions whose agents talk to a scripted Messages API."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from commands.documents import full_document
+from settings import Settings
+from tests.cli import ROOT
+from tests.messages_api import MessagesApi, Turn, by_task
+from tests.site import Site
+from tests.support import check_invariants, ended
+from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
+from workflows.validate import read_plan
+
+FINISH = ("finish", {"summary": "all done"})
+
+
+class Claude:
+    """A site whose workers talk to a scripted API."""
+
+    def __init__(self, site: Site, api: MessagesApi) -> None:
+        self.site, self.api = site, api
+        self.number = 0
+
+    def script(self, scripts: dict[str, Sequence[Turn]] | Any) -> None:
+        self.api.script = by_task(scripts) if isinstance(scripts, dict) else scripts
+        self.api.calls.clear()
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(ROOT / "worker.py"), env=self.site.cli.env, stdout=asyncio.subprocess.DEVNULL
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
+    async def start(self, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
+        self.number += 1
+        whole = {"agent": "claude", "strategy": "aggressive", **plan}
+        return await self.site.connection.client.start_workflow(
+            WORKFLOW_TYPE, whole, id=f"claude-{self.number}", task_queue=TASK_QUEUE
+        )
+
+    async def end(self, handle: WorkflowHandle[Any, Any], plan: dict[str, Any]) -> dict[str, Any]:
+        """The document of an execution that runs to its end, its invariants checked."""
+        await ended(handle, 200)
+        document = await full_document(Settings(self.home), handle)
+        whole = {"agent": "claude", "strategy": "aggressive", **plan}
+        await check_invariants(read_plan(whole), document, handle, self.home)
+        return document
+
+    async def run(self, plan: dict[str, Any]) -> dict[str, Any]:
+        return await self.end(await self.start(plan), plan)
+
+    @property
+    def home(self) -> Path:
+        return self.site.cli.home
+
+    def results_told(self, task: str) -> list[dict[str, Any]]:
+        """What the model was told of its calls, in the last request of a task."""
+        last = [call for call in self.api.calls if call.task == task][-1].request
+        blocks = [block for message in last["messages"] for block in message["content"]]
+        return [block for block in blocks if block["type"] == "tool_result"]
