@@ -15,11 +15,11 @@ from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub
 from activities.limits.processes import MARKER
-from workflows.board import TERMINAL
 from workflows.ending import ENDINGS
 from workflows.graph import TaskGraph
 from workflows.messages import RUN_TASK
 from workflows.plan import Plan
+from workflows.task_state import TERMINAL
 
 _PREFIX = "task-"
 _CLOSED = (

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "commands": {"workflows", "activities", "service", "settings"},
 }
 # The only files of `workflows` that know Temporal; the rest is a pure core.
-SHELL = {"execute_parallel", "attempts", "head", "dispatch", "clock", "surface", "conclusion"}
+SHELL = {"execute_parallel", "attempts", "head", "dispatch", "clock", "surface", "conclusion", "rate_limit"}
 OUTSIDE = {
     "os",
     "pathlib",

@@ -106,7 +106,7 @@ BAD: list[tuple[str, str]] = [
         '{"tasks": [{"id": "a", "description": "a", "run": "true"}, {"id": "a", "description": "b", "run": "true"}]}',
         "Duplicate",
     ),
-    ('{"tasks": [{"id": "a", "description": "a"}]}', "not available yet"),
+    ('{"agent": "command", "tasks": [{"id": "a", "description": "a"}]}', "required by agent"),
     ('{"tasks": [{"id": "a", "description": "a", "run": "true", "estimatedMinutes": 0}]}', "1440"),
     ('{"tasks": [{"id": "a", "description": "a", "run": "true", "color": 1}]}', "unknown key"),
     ('{"maxAgents": 1001, "tasks": [{"id": "a", "description": "a", "run": "true"}]}', "1000"),

@@ -104,7 +104,6 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
         ({"sandbox": "bubblewrap"}, "sandbox"),
         ({"network": False}, "network"),
         ({"network": ["example.org"]}, "network"),
-        ({"agent": "claude"}, "tasks[0].agent"),
         ({"agent": "claude-code"}, "tasks[0].agent"),
     ],
 )

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.board import TERMINAL, Board
+from workflows.board import Board
 from workflows.globs import may_overlap
 from workflows.graph import TaskGraph
 from workflows.messages import Failure, TaskOutcome
 from workflows.metrics import metrics
 from workflows.schedule import Scheduler, batches, makespan, predict
+from workflows.task_state import TERMINAL
 from workflows.validate import read_plan
 
 CASES = json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())

@@ -10,11 +10,12 @@ from typing import Any
 from temporalio import workflow
 
 from workflows import dispatch
-from workflows.board import Board, Start
+from workflows.board import Board
 from workflows.clock import now
 from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
 from workflows.news import News
 from workflows.questions import Asked, Questions
+from workflows.task_state import Start
 
 
 class Attempts:

@@ -4,61 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from workflows.graph import TaskGraph
-from workflows.messages import Failure, Produced, Saved, TaskOutcome
-from workflows.plan import Plan, Task
+from workflows.messages import Failure, Produced, TaskOutcome
+from workflows.plan import Plan
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
+from workflows.task_state import TERMINAL, Start, TaskState
 
-TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 _MESSAGE_LIMIT = 1000
 _MOST_INPUTS = 10
 _MOST_SUMMARY = 200
-
-
-@dataclass
-class TaskState:
-    task: Task
-    landed: bool | None
-    status: str = "pending"
-    waiting_for: str | None = None
-    agent_id: str | None = None
-    attempt: int = 0
-    round: int = 0
-    base: str | None = None
-    commit: str | None = None
-    saved: Saved | None = None
-    goes_on: bool = False
-    """The next start continues the attempt; else it is a new one."""
-    answer: str | None = None
-    summary: str | None = None
-    error: dict[str, Any] | None = None
-    started_at: int | None = None
-    finished_at: int | None = None
-    duration_ms: int = 0
-    since: int = 0
-    """When the present status began."""
-    waited: dict[str, int] = field(default_factory=dict)
-    outcome: TaskOutcome | None = None
-
-    @property
-    def is_terminal(self) -> bool:
-        return self.status in TERMINAL
-
-
-@dataclass(frozen=True)
-class Start:
-    """An attempt to dispatch now."""
-
-    task_id: str
-    agent_id: str
-    attempt: int
-    round: int
-    resume: Saved | None
-    answer: str | None
 
 
 class Board:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from workflows.board import Board, TaskState
+from workflows.board import Board
 from workflows.conflicts import Conflict
 from workflows.messages import Delivery
 from workflows.metrics import metrics
 from workflows.questions import Questions
+from workflows.task_state import TaskState
 
 MAX_ROWS_IN_HISTORY = 500
 _MOST_BYTES_IN_HISTORY = 1_000_000
