@@ -277,7 +277,7 @@ async def test_more_agents_start_waiting_tasks_at_once(farm: Farm, tmp_path: Pat
         },
         {"tasks": tasks({"id": "a", "run": "true"}), "workspace": "relative"},
         {"tasks": tasks({"id": "a", "run": "true"}), "workspace": "/does/not/exist"},
-        {"tasks": tasks({"id": "a"})},
+        {"agent": "command", "tasks": tasks({"id": "a"})},
         {"tasks": tasks({"id": "a", "run": "true"}), "maxAgent": 3},
     ],
 )
