@@ -95,6 +95,7 @@ class AttemptDirectory:
             model=self.run.model or "",
             inputs=[self._input(each) for each in self.run.inputs],
             after=self.run.after,
+            raised=self.run.budget,
             plan=running.plan,
             task=task,
             strategy=running.strategy,

@@ -13,7 +13,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.agents.base import Agent, Completed, Ending, UsageLimit, Work
+from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
 from activities.failpoints import failpoint
@@ -108,7 +108,7 @@ class TaskRunner:
                 with contextlib.suppress(OSError):
                     directory.keep_outcome(outcome)
                 failpoint("save.kept")
-                stays = outcome.kind in ("question", "usage-limit")
+                stays = outcome.kind in ("question", "usage-limit", "budget-limit")
                 if outcome.kind == "completed" and uses_files:
                     await self._retire(directory)
                     stays = True
@@ -198,5 +198,9 @@ def _ended(saved: TaskOutcome, ending: Ending | TaskFailed, directory: AttemptDi
         until, usage = round(ending.until * 1000), ending.usage
         update = {"kind": "usage-limit", "until": until, "saved": directory.saved(saved.commit), "usage": usage}
         return saved.model_copy(update=update)
+    if isinstance(ending, BudgetReached):
+        failure = Failure(type="BudgetLimit", message=ending.message[:_MESSAGE_LIMIT])
+        update = {"kind": "budget-limit", "failure": failure, "saved": directory.saved(saved.commit)}
+        return saved.model_copy(update={**update, "usage": ending.usage})
     summary = ending.summary[:_SUMMARY_LIMIT] if ending.summary else None
     return saved.model_copy(update={"summary": summary, "usage": ending.usage})

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from activities.agents.environment import lacking
 from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
 from commands.documents import describe, full_document, replay
@@ -19,8 +20,8 @@ from commands.session import JSON_OPTION, console_print, print_json, run_command
 from commands.show import table
 from service.connection import Connection, SearchAttributes, connected
 from settings import Settings
-from workflows.availability import AGENTS
 from workflows.errors import EpwError, InvalidRequest
+from workflows.plan import MODELS
 from workflows.validate import read_plan
 
 _LEAST_FREE_MB = 500
@@ -84,9 +85,10 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
         _check("free disk", free >= _LEAST_FREE_MB, f"{free} MB"),
         _check("temporalio", True, package_version("temporalio")),
-        _check("agents", True, ", ".join(AGENTS)),
+        _check("agent command, simulated", True, "here"),
+        *(_check(f"agent {name}", True, lacking(name) or "here") for name in MODELS),
         _check("sandbox in force", True, "process: own HOME and TMPDIR, allow-listed environment"),
-        _check("limits in force", True, "none yet: constraints are checked and handed to the agent"),
+        _check("limits in force", True, "of models: apiRateLimit, budget, time; others are handed to the agent"),
     ]
 
 

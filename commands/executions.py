@@ -20,7 +20,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.agents.environment import api_key
+from activities.agents.environment import require_agents
 from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from commands.documents import describe, exit_code, full_document
@@ -148,8 +148,8 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
 
     `here`: by a worker that this command keeps.
     """
-    if here and any(plan.agent_of(task) == "claude" for task in plan.tasks):
-        api_key()
+    if here:
+        require_agents(plan)
     if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
         require_git()
     if plan.workspace is not None:

@@ -55,7 +55,7 @@ class Claude:
 
     async def end(self, handle: WorkflowHandle[Any, Any], plan: dict[str, Any]) -> dict[str, Any]:
         """The document of an execution that runs to its end, its invariants checked."""
-        await ended(handle, 200)
+        await ended(handle, 120)
         document = await full_document(Settings(self.home), handle)
         whole = {"agent": "claude", "strategy": "aggressive", **plan}
         await check_invariants(read_plan(whole), document, handle, self.home)

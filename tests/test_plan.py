@@ -104,7 +104,6 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
         ({"sandbox": "bubblewrap"}, "sandbox"),
         ({"network": False}, "network"),
         ({"network": ["example.org"]}, "network"),
-        ({"agent": "claude-code"}, "tasks[0].agent"),
     ],
 )
 def test_what_a_later_version_builds_is_refused_not_ignored(more: dict[str, Any], path: str) -> None:

@@ -14,6 +14,7 @@ from workflows.board import Board
 from workflows.clock import now
 from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
 from workflows.news import News
+from workflows.plan import MODELS
 from workflows.questions import Asked, Questions
 from workflows.task_state import Start
 
@@ -42,7 +43,7 @@ class Attempts:
         if start.resume is None:
             state.base = head
         error = state.error if start.attempt > 1 and start.round == 0 else None
-        by_model = board.plan.agent_of(state.task) in ("claude", "claude-code")
+        by_model = board.plan.agent_of(state.task) in MODELS
         run = TaskRun(
             task_id=start.task_id,
             attempt=start.attempt,

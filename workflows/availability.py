@@ -9,7 +9,6 @@ from workflows.plan import Plan
 
 # A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
 MAX_RUNNABLE_TASKS = 4_000
-AGENTS = ("claude", "command", "simulated")
 CONFLICT_STEPS = ("skip", "rollback")
 
 
@@ -27,12 +26,6 @@ def not_available(plan: Plan) -> Iterator[Problem]:
 
     if len(plan.tasks) > MAX_RUNNABLE_TASKS:
         yield refuse("tasks", f"running more than {MAX_RUNNABLE_TASKS} tasks", "split the plan")
-    for index, task in enumerate(plan.tasks):
-        agent = plan.agent_of(task)
-        if agent not in AGENTS:
-            by_default = task.agent is None and plan.agent is None
-            why = " (the default of a task without `run`)" if by_default else ""
-            yield refuse(f"tasks[{index}].agent", f'agent "{agent}"{why}', f"use one of: {', '.join(AGENTS)}")
     if plan.workspace is not None and is_url(plan.workspace):
         yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
     if plan.deliver == "push":

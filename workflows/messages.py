@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from workflows.plan import Message
+from workflows.plan import Budget, Message
 
 M = TypeVar("M", bound=Message)
 
@@ -86,6 +86,8 @@ class TaskRun(StepRequest):
     resume: Saved | None = None
     answer: str | None = None
     model: str | None = None
+    budget: Budget | None = None
+    """What the execution may spend, where a person has raised the plan's budget."""
     after: str | None = None
     """Why the attempt before this one did not succeed."""
     inputs: list[Produced] = Field(default_factory=list)
@@ -130,7 +132,7 @@ class Failure(Message):
 class TaskOutcome(Message):
     """How an attempt ended. Times: epoch and duration in milliseconds."""
 
-    kind: Literal["completed", "question", "usage-limit", "failed"]
+    kind: Literal["completed", "question", "usage-limit", "budget-limit", "failed"]
     commit: str | None = None
     """The saved change; null where nothing changed."""
     files_changed: int = 0

@@ -14,6 +14,9 @@ DEFAULT_MINUTES = 10.0
 DEFAULT_TOOLS = ("Read", "Write", "Edit", "Bash", "Glob", "Grep")
 MAX_MINUTES = 1440
 
+MODELS = ("claude", "claude-code")
+"""The agents that are driven by a model."""
+
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
 AgentName = Literal["claude", "claude-code", "command", "simulated"]
@@ -163,13 +166,15 @@ class Plan(Message):
     @property
     def has_models(self) -> bool:
         """Whether some task is done by a model."""
-        return any(self.agent_of(task) in ("claude", "claude-code") for task in self.tasks)
+        return any(self.agent_of(task) in MODELS for task in self.tasks)
 
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints that are checked and handed to the agent, but that nothing enforces yet."""
-        named = {
-            "constraints.apiRateLimit": self.constraints.api_rate_limit,
+        named: dict[str, Message | None] = {
             "constraints.resourceLimits": self.constraints.resource_limits or task.constraints.resource_limits,
-            "constraints.budget": self.constraints.budget,
         }
+        if self.agent_of(task) not in MODELS:
+            # A command's calls are its own.
+            named["constraints.apiRateLimit"] = self.constraints.api_rate_limit
+            named["constraints.budget"] = self.constraints.budget
         return [name for name, value in named.items() if value is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from activities.agents.base import Agent, Ending, Work
@@ -15,42 +16,54 @@ from workflows.plan import Task
 
 def backends(home: Path, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
     """By name. `ask`: how to ask the limiter of an account."""
+    models = Models(home, ask)
     return {
         "command": CommandAgent(),
         "simulated": SimulatedAgent(),
-        "claude": OnDemand(lambda: _claude(home, ask)),
+        "claude": OfModels(models, "claude"),
+        "claude-code": OfModels(models, "claude-code"),
     }
 
 
-class OnDemand:
-    """A model's agent, made when the first task needs it: its SDK takes seconds to import."""
+class Models:
+    """The agents that share the worker's API account, made when the first task needs one: their SDKs take seconds
+    to import."""
+
+    def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
+        self._home = home
+        self._ask = ask
+        self._made: asyncio.Task[Mapping[str, Agent]] | None = None
+
+    async def agent(self, name: str) -> Agent:
+        if self._made is None:
+            self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
+        return (await asyncio.shield(self._made))[name]
+
+    def _make(self) -> Mapping[str, Agent]:
+        from activities.agents.claude.account import Account
+        from activities.agents.claude.agent import ClaudeAgent
+
+        account = Account(self._home, self._ask)
+        made: dict[str, Agent] = {"claude": ClaudeAgent(account)}
+        if find_spec("claude_agent_sdk") is not None:
+            from activities.agents.claude_code.agent import ClaudeCodeAgent
+
+            made["claude-code"] = ClaudeCodeAgent(account)
+        return made
+
+
+class OfModels:
+    """One of them, by name."""
 
     simulated = False
     keeps_state = True
 
-    def __init__(self, make: Callable[[], Agent]) -> None:
-        self._make = make
-        self._made: asyncio.Task[Agent] | None = None
+    def __init__(self, models: Models, name: str) -> None:
+        self._models = models
+        self._name = name
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
     async def execute(self, work: Work) -> Ending:
-        if self._made is None:
-            self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
-        return await (await asyncio.shield(self._made)).execute(work)
-
-
-def _claude(home: Path, ask: Callable[[str], Ask]) -> Agent:
-    from activities.agents.claude.agent import ClaudeAgent
-    from activities.agents.claude.api import PROVIDER, Api
-    from activities.agents.claude.prices import Prices
-    from activities.limits.rate import ExecutionGate, Gate, Limiter
-
-    limiter = Limiter(ask(f"rate-limit-{PROVIDER}-{Api.account()}"))
-
-    def gate(work: Work) -> Gate:
-        closed = work.ledger.with_name(f"credit-exhausted-{Api.account()}")
-        return ExecutionGate(limiter, work.execution_id, work.limits(PROVIDER), closed)
-
-    return ClaudeAgent(Api(), gate, lambda: Prices.read(home))
+        return await (await self._models.agent(self._name)).execute(work)

@@ -12,6 +12,8 @@ from workflows.plan import Budget, Plan, Task
 from workflows.rates import Limits
 from workflows.strategy import Strategy
 
+_LEAST_SECONDS = 600.0
+
 
 async def _nothing() -> None:
     pass
@@ -54,9 +56,20 @@ class Work:
     after: str | None = None
     """Why the attempt before this one did not succeed."""
 
+    raised: Budget | None = None
+    """The budget that a person gave since, in place of the plan's."""
+
     @property
     def budget(self) -> Budget:
-        return self.plan.constraints.budget or Budget()
+        return self.raised or self.plan.constraints.budget or Budget()
+
+    @property
+    def most_seconds(self) -> float:
+        """How long the attempt may take."""
+        limits = self.task.constraints.resource_limits or self.plan.constraints.resource_limits
+        if limits is not None and limits.max_duration_ms is not None:
+            return limits.max_duration_ms / 1000
+        return max(_LEAST_SECONDS, 2 * 60 * self.task.estimated_minutes)
 
     def limits(self, provider: str) -> Limits:
         """What the plan allows a provider's account."""
@@ -90,7 +103,15 @@ class UsageLimit:
     usage: Usage | None = None
 
 
-Ending = Completed | Question | UsageLimit
+@dataclass(frozen=True)
+class BudgetReached:
+    """Another call could exceed the execution's budget; the attempt goes on where that is raised."""
+
+    message: str
+    usage: Usage | None = None
+
+
+Ending = Completed | Question | UsageLimit | BudgetReached
 
 
 class Agent(Protocol):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 
 from activities.agents.base import Work
 from workflows.errors import Unavailable
+from workflows.plan import MODELS, Plan
 
 _ALLOWED = ("PATH", "LANG", "TERM")
 
@@ -33,10 +35,25 @@ def environment(work: Work) -> dict[str, str]:
 
 def api_key() -> str:
     """The key of the worker's API account; raises `Unavailable` where there is none."""
-    found = os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")
-    if not found:
-        raise Unavailable("agent claude needs ANTHROPIC_API_KEY in the environment of the worker")
-    return found
+    if missing := lacking("claude"):
+        raise Unavailable(missing)
+    return os.environ.get("ANTHROPIC_API_KEY") or os.environ["ANTHROPIC_AUTH_TOKEN"]
+
+
+def lacking(agent: str) -> str | None:
+    """What an agent needs and this process does not have; null: nothing."""
+    if agent == "claude-code" and not (find_spec("claude_agent_sdk") and find_spec("aiohttp")):
+        return "agent claude-code needs an extra: pip install 'epw[claude-code]' (from a clone: '.[claude-code]')"
+    if agent in MODELS and not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
+        return f"agent {agent} needs ANTHROPIC_API_KEY in the environment of the worker"
+    return None
+
+
+def require_agents(plan: Plan) -> None:
+    """Raises `Unavailable` where an agent of the plan lacks something."""
+    for agent in dict.fromkeys(plan.agent_of(task) for task in plan.tasks):
+        if missing := lacking(agent):
+            raise Unavailable(missing)
 
 
 def redacted(text: str, work: Work) -> str:

@@ -10,10 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import shlex
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -30,6 +33,8 @@ class ProcessTree:
 
     _running: set[int] = set()
     """The process ids of the commands that run in this worker."""
+    _launched: set[str] = set()
+    """The markers of what a library runs in this worker."""
 
     def __init__(self, process: asyncio.subprocess.Process, marker: str) -> None:
         self._process = process
@@ -66,7 +71,23 @@ class ProcessTree:
         self._signal_group(signal.SIGKILL)
         await self._process.wait()
         self._running.discard(self._process.pid)
-        if not self._running:
+        await self._end_escaped()
+
+    @classmethod
+    @asynccontextmanager
+    async def launched(cls, marker: str) -> AsyncIterator[None]:
+        """While the block runs a library may have programs running by a `launcher`; then everything ends."""
+        cls._launched.add(marker)
+        try:
+            yield
+        finally:
+            await asyncio.shield(asyncio.to_thread(end_marked, marker))
+            cls._launched.discard(marker)
+            await cls._end_escaped()
+
+    @classmethod
+    async def _end_escaped(cls) -> None:
+        if not cls._running and not cls._launched:
             await asyncio.to_thread(_end_adopted)
 
     @classmethod
@@ -77,6 +98,21 @@ class ProcessTree:
     def _signal_group(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
+
+
+def launcher(path: Path, program: Path, environment: Mapping[str, str], marker: str, keep: Sequence[str] = ()) -> Path:
+    """Write a script that starts a program as `ProcessTree` does, for a library that starts it by itself.
+
+    Of the variables that the library gives it, it has those named in `keep`.
+    """
+    settings = [f"{name}={shlex.quote(value)}" for name, value in {**environment, MARKER: marker}.items()]
+    settings += [f'{name}="${{{name}-}}"' for name in keep]
+    session = "setsid " if shutil.which("setsid") else ""
+    line = f'exec {session}env -i {" ".join(settings)} {shlex.quote(str(program))} "$@"'
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
+        script.write(f"#!/bin/sh\n{line}\n")
+    return path
 
 
 class _Adoption:
@@ -101,8 +137,10 @@ def _adopted() -> list[psutil.Process]:
             if child.pid in ProcessTree._running or os.getsid(child.pid) == os.getsid(0):
                 continue
             if child.status() == psutil.STATUS_ZOMBIE:
-                os.waitpid(child.pid, os.WNOHANG)
-            else:
+                if not ProcessTree._launched:
+                    # Else it may be the library's, which waits for it.
+                    os.waitpid(child.pid, os.WNOHANG)
+            elif child.environ().get(MARKER) not in ProcessTree._launched:
                 found.append(child)
     return found
 

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
-from activities.agents.base import Completed, Ending, UsageLimit, Work
+from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
+from activities.agents.claude.account import Account
 from activities.agents.claude.answer import Answer
-from activities.agents.claude.api import Api, Rejected
+from activities.agents.claude.api import Api
+from activities.agents.claude.calls import Calls
 from activities.agents.claude.conversation import Conversation
-from activities.agents.claude.prices import Price, Prices
-from activities.agents.claude.prompt import first_message, system_prompt
-from activities.agents.claude.tools import BadCall, Finished, ToolFailed, Toolset
-from activities.limits.budget import BudgetSpent, Ledger
-from activities.limits.rate import AccountBlocked, AccountClosed, Gate
+from activities.agents.claude.prompt import first_message, system_prompt, try_again
+from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
+from activities.limits.budget import BudgetSpent
+from activities.limits.rate import AccountBlocked
 from workflows.errors import TaskFailed
 from workflows.messages import Question
 from workflows.plan import Task
 
-_MOST_TURNS = 500
+MOST_TURNS = 500
 _MOST_OUTPUT_TOKENS = 16_000
-_LEAST_OUTPUT_TOKENS = 1_024
-_MOST_BROKEN = 3
-_MOST_SAME_CALLS = 6
-_LEAST_SECONDS = 600.0
-_MOST_PASSING = 10
+MOST_BROKEN = 3
+MOST_SAME_CALLS = 6
 _INTERRUPTED = (
     "Interrupted: the worker stopped while this call was running. It may have had effects, in part or in full. "
     "Look at the state of things before you do it again."
@@ -42,72 +37,82 @@ class ClaudeAgent:
     simulated = False
     keeps_state = True
 
-    def __init__(self, api: Api, gate: Callable[[Work], Gate], prices: Callable[[], Prices]) -> None:
-        self._api = api
-        self._gate = gate
-        self._prices = prices
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
     async def execute(self, work: Work) -> Ending:
-        """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `BudgetLimit`, `SpendLimit`, `RepeatedCall`,
-        `InvalidResponse`, `ApiError` or `ApiUnavailable`."""
-        return await _Session(work, self._api, self._gate(work), self._prices()).run()
+        """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `SpendLimit`, `RepeatedCall`, `InvalidResponse`,
+        `ApiError` or `ApiUnavailable`."""
+        return await _Session(work, self._account.api, self._account.calls(work)).run()
 
 
 class _Session:
     """One attempt's part of a task's conversation."""
 
-    def __init__(self, work: Work, api: Api, gate: Gate, prices: Prices) -> None:
+    def __init__(self, work: Work, api: Api, calls: Calls) -> None:
         self._work = work
         self._api = api
-        self._gate = gate
-        self._price: Price | None = prices.of(work.model)
+        self._calls = calls
+        self._price = calls.price(work.model)
         self._toolset = Toolset(work)
         self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
-        self._ledger = Ledger(work.ledger, work.budget)
         self._broken = 0
-        self._recent: deque[str] = deque(maxlen=_MOST_SAME_CALLS)
+        self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
         self._turns = 0
-        limits = work.task.constraints.resource_limits or work.plan.constraints.resource_limits
-        most = limits.max_duration_ms / 1000 if limits and limits.max_duration_ms else None
-        self._deadline = time.monotonic() + (most or max(_LEAST_SECONDS, 2 * 60 * work.task.estimated_minutes))
+        self._deadline = time.monotonic() + work.most_seconds
 
     async def run(self) -> Ending:
         try:
-            self._begin()
-            while True:
-                if self._conversation.answers_next():
-                    answer = await self._asked()
-                    ending = await self._done(answer)
-                    await self._work.save()
-                    if ending is not None:
-                        return ending
-                else:
-                    # Only a crash leaves it so: an answer whose consequences nobody wrote down.
-                    self._conversation.say("Go on.")
-        except _UntilThen as limit:
+            ending = await self._begin()
+            while ending is None:
+                ending = await self._done(await self._asked())
+                await self._work.save()
+            return ending
+        except AccountBlocked as limit:
             return UsageLimit(limit.until, str(limit), self._conversation.usage)
+        except BudgetSpent as spent:
+            return BudgetReached(str(spent), self._conversation.usage)
         except TaskFailed as error:
             error.usage = self._conversation.usage
             raise
 
-    def _begin(self) -> None:
-        """Open the conversation, or go on with it where it was left."""
+    async def _begin(self) -> Ending | None:
+        """Open the conversation, or go on with it where it was left; an end that was only not told yet is told."""
         conversation, work = self._conversation, self._work
         if not conversation:
             conversation.say(first_message(work))
-            return
+            return None
+        ending = await self._taken_up()
+        if work.after is None or conversation.last_said == try_again(work.after):
+            return ending
+        conversation.say(try_again(work.after))
+        return None
+
+    async def _taken_up(self) -> Ending | None:
+        """Bring what a crash or a wait has interrupted to its end; nothing that has effects is done again."""
+        conversation, work = self._conversation, self._work
+        last, interrupted = conversation.last_answer, False
+        if last is None:
+            return None
+        if not last.calls:
+            return await self._done(last)
         for call in conversation.pending():
             if call["name"] == "ask_coordinator" and work.answer is not None:
                 conversation.result(call["id"], work.answer)
             elif call["name"] == "ask_coordinator":
                 conversation.result(call["id"], "Nobody answered. Decide by yourself, and say so.", is_error=True)
+            elif call["name"] in WITHOUT_EFFECT and not interrupted:
+                await self._call(call, None, None)
             else:
+                interrupted = True
                 conversation.result(call["id"], _INTERRUPTED, is_error=True)
-        if work.after is not None:
-            conversation.say(f"That attempt did not succeed: {work.after}\nGo on from where you are and put it right.")
+        finished = [call for call in last.calls if call["name"] == "finish" and conversation.was_done(call["id"])]
+        if finished and not interrupted:
+            return Completed(summary=str(finished[0]["input"]["summary"]), usage=conversation.usage)
+        return None
 
     async def _asked(self) -> Answer:
         """The next answer, in the conversation; waits for the account's limits and the budget."""
@@ -119,72 +124,18 @@ class _Session:
             "messages": self._conversation.messages(),
             "cache_control": {"type": "ephemeral"},
         }
-        passing = 0
-        while True:
-            # No token has less than a byte.
-            known = self._conversation.last_context
-            new = len(json.dumps(request["messages"][-1:] if known else request).encode())
-            input_tokens = known + new
-            key = f"{self._work.marker}/{self._conversation.turns}"
-            output_tokens = await self._reserved(key, input_tokens)
-            used: dict[str, int] = {}
-            try:
-                await self._enter(input_tokens // 4 + output_tokens // 8)
-                answer = await self._api.ask({**request, "max_tokens": output_tokens})
-                used = answer.usage
-            except Rejected as rejected:
-                await self._wait(rejected, passing)
-                passing = passing + 1 if rejected.kind == "passing" else passing
-                continue
-            finally:
-                cost = self._price.cost(used) if self._price else 0.0
-                self._ledger.settle(key, _total(used), cost)
-            self._gate.succeeded(_total(used))
-            self._take(answer)
-            return answer
-
-    async def _enter(self, tokens: int) -> None:
-        """Wait for the account's slot."""
-        try:
-            await self._gate.enter(tokens)
-        except AccountBlocked as blocked:
-            raise _UntilThen(blocked.until, str(blocked)) from None
-        except AccountClosed as closed:
-            raise TaskFailed("SpendLimit", str(closed), final=True) from None
-
-    async def _reserved(self, key: str, input_tokens: int) -> int:
-        """How long the answer may be: as long as the budget allows."""
-        output = _MOST_OUTPUT_TOKENS
-        while True:
-            cost = self._price.most(input_tokens, output) if self._price else 0.0
-            try:
-                await self._ledger.reserve(key, input_tokens + output, cost)
-            except BudgetSpent as spent:
-                if output <= _LEAST_OUTPUT_TOKENS:
-                    raise TaskFailed("BudgetLimit", str(spent), final=True) from None
-                output = max(_LEAST_OUTPUT_TOKENS, output // 2)
-                continue
-            return output
-
-    async def _wait(self, rejected: Rejected, passing: int) -> None:
-        """Until it may be tried again; raises where it may not."""
-        if rejected.kind == "final":
-            raise TaskFailed("ApiError", str(rejected), final=True)
-        if rejected.kind == "credit":
-            self._gate.close(str(rejected))
-            raise TaskFailed("SpendLimit", str(rejected), final=True)
-        if rejected.kind == "usage-limit":
-            until = time.time() + (rejected.wait or 0)
-            self._gate.block(until, str(rejected))
-            raise _UntilThen(until, str(rejected))
-        self._work.report({"operation": f"waiting for the API: {rejected}"[:200]})
-        if rejected.kind == "rate":
-            self._gate.throttled(rejected.wait)
-            return
-        if passing >= _MOST_PASSING:
-            raise TaskFailed("ApiUnavailable", f"{passing} calls in a row failed, the last: {rejected}")
-        # The seed of a delay matters to nobody: it only keeps agents from calling all at once.
-        await asyncio.sleep(rejected.wait or min(60.0, 0.5 * 2**passing) * random.uniform(0.5, 1.0))
+        # No token has less than a byte.
+        known = self._conversation.last_context
+        new = len(json.dumps(request["messages"][-1:] if known else request).encode())
+        answer = await self._calls.make(
+            f"{self._work.marker}/{self._conversation.turns}",
+            self._work.model,
+            known + new,
+            _MOST_OUTPUT_TOKENS,
+            lambda most: self._api.ask({**request, "max_tokens": most}),
+        )
+        self._take(answer)
+        return answer
 
     def _take(self, answer: Answer) -> None:
         cost = self._price.cost(answer.usage) if self._price else None
@@ -254,31 +205,23 @@ class _Session:
 
     def _count_broken(self, what: str) -> None:
         self._broken += 1
-        if self._broken > _MOST_BROKEN:
-            told = f"the model was told {_MOST_BROKEN} times and went on: {what}"
+        if self._broken > MOST_BROKEN:
+            told = f"the model was told {MOST_BROKEN} times and went on: {what}"
             raise TaskFailed("InvalidResponse", told[:500], final=True)
 
     def _notice(self, call: dict[str, Any]) -> None:
         """An agent that does the same again and again gets nowhere."""
         self._recent.append(json.dumps([call["name"], call["input"]], sort_keys=True))
-        if len(self._recent) == _MOST_SAME_CALLS and len(set(self._recent)) == 1:
+        if len(self._recent) == MOST_SAME_CALLS and len(set(self._recent)) == 1:
             raise TaskFailed(
-                "RepeatedCall", f"the same call {_MOST_SAME_CALLS} times: {self._recent[0][:300]}", final=True
+                "RepeatedCall", f"the same call {MOST_SAME_CALLS} times: {self._recent[0][:300]}", final=True
             )
 
     def _check_limits(self) -> None:
-        if self._turns >= _MOST_TURNS:
-            raise TaskFailed("TurnLimit", f"{_MOST_TURNS} turns without an end", final=True)
+        if self._turns >= MOST_TURNS:
+            raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
         if time.monotonic() > self._deadline:
             raise TaskFailed("TimeLimit", "the attempt has used its time (maxDurationMs)", final=True)
-
-
-class _UntilThen(Exception):
-    """The account may not be used before `until` (epoch seconds)."""
-
-    def __init__(self, until: float, message: str) -> None:
-        self.until = until
-        super().__init__(message)
 
 
 def _total(usage: dict[str, int]) -> int:

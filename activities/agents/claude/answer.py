@@ -39,7 +39,7 @@ async def collected(events: AsyncIterator[Any]) -> Answer:
         kind = getattr(event, "type", None)
         try:
             if kind == "message_start":
-                answer.usage |= _counted(event.message.usage)
+                answer.usage |= counted(event.message.usage)
             elif kind == "content_block_start":
                 answer.content.append(event.content_block.model_dump(exclude_none=True))
                 if event.index != len(answer.content) - 1:
@@ -48,7 +48,7 @@ async def collected(events: AsyncIterator[Any]) -> Answer:
                 _extend(answer.content[event.index], event.delta.model_dump(exclude_none=True), inputs, event.index)
             elif kind == "message_delta":
                 answer.stop_reason = event.delta.stop_reason or answer.stop_reason
-                answer.usage |= _counted(event.usage)
+                answer.usage |= counted(event.usage)
             elif kind == "message_stop":
                 is_whole = True
         except (AttributeError, IndexError, KeyError, TypeError) as error:
@@ -87,8 +87,8 @@ def _read_input(answer: Answer, block: dict[str, Any], text: str) -> None:
         answer.unreadable[block["id"]] = str(error)
 
 
-def _counted(usage: Any) -> dict[str, int]:
+def counted(usage: Any) -> dict[str, int]:
     """Token counts of a usage object, those that are there."""
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    found = {name: getattr(usage, name, None) for name in names}
+    found = {name: usage.get(name) if isinstance(usage, dict) else getattr(usage, name, None) for name in names}
     return {name: value for name, value in found.items() if isinstance(value, int)}

@@ -18,8 +18,7 @@ from activities.agents.claude.answer import Answer, BrokenAnswer, collected
 from activities.agents.environment import api_key
 
 PROVIDER = "anthropic"
-_CONNECT_SECONDS = 10.0
-_SILENT_SECONDS = 120.0
+TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 _USAGE_LIMIT_SECONDS = 300.0
 _CREDIT = re.compile(r"credit|billing", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
@@ -52,34 +51,37 @@ class Api:
         """The account without its secret: the same for every worker that has the key."""
         return hashlib.sha256(api_key().encode()).hexdigest()[:12]
 
-    async def ask(self, request: dict[str, Any]) -> Answer:
-        """The model's answer, whole; raises `Rejected`."""
+    @property
+    def client(self) -> anthropic.AsyncAnthropic:
         if self._client is None:
             api_key()
             # Waiting is ours: the SDK would sleep through a `retry-after` of hours, unseen.
-            timeout = httpx2.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS)
-            self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=timeout)
+            self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
+        return self._client
+
+    async def ask(self, request: dict[str, Any]) -> Answer:
+        """The model's answer, whole; raises `Rejected`."""
         try:
-            async with await self._client.messages.create(**request, stream=True) as stream:
+            async with await self.client.messages.create(**request, stream=True) as stream:
                 return await collected(stream)
         except BrokenAnswer as error:
             raise Rejected("passing", f"a broken answer: {error}") from None
         except anthropic.APIStatusError as error:
-            raise rejection(error, time.time()) from None
+            raise rejection(error.status_code, error.response.headers, error.body, error.message) from None
         except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
             raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
 
 
-def rejection(error: anthropic.APIStatusError, now: float) -> Rejected:
-    """What an error answer means; `now`: epoch seconds."""
-    body = error.body if isinstance(error.body, dict) else {}
+def rejection(status: int, headers: Mapping[str, str], content: Any, told: str = "") -> Rejected:
+    """What an error answer means; `content`: its JSON, `told`: words for one that has none."""
+    now = time.time()
+    body = content if isinstance(content, dict) else {}
     nested = body.get("error")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else body
-    kind, message = str(inner.get("type") or ""), str(inner.get("message") or error.message)[:500]
+    kind, message = str(inner.get("type") or ""), str(inner.get("message") or told)[:500]
     # An error in the middle of a stream comes with the status of the stream.
-    status = _STATUS_OF_KIND.get(kind, 400) if error.status_code < 400 else error.status_code
+    status = _STATUS_OF_KIND.get(kind, 400) if status < 400 else status
     said = f"{status} {kind}: {message}"
-    headers = error.response.headers
     wait = _retry_after(headers, now)
     if status == 429:
         until = _named_moment(headers, message, now)

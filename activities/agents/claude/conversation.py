@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from activities.agents.claude.answer import Answer
 from workflows.messages import Usage
 
 Block = dict[str, Any]
-_ORDER = re.compile(r"(\d+)\.(\d+)\.(\d+)\.jsonl")
+Order = tuple[int, int, int]
+_ORDER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 class Conversation:
@@ -29,13 +30,13 @@ class Conversation:
             self._read()
 
     @classmethod
-    def resumed(cls, folder: Path, order: tuple[int, int, int]) -> Conversation:
+    def resumed(cls, folder: Path, order: Order) -> Conversation:
         """The conversation so far, in a file of this try (attempt, round, try)."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{'.'.join(map(str, order))}.jsonl"
-        earlier = max((each for each in _orders(folder) if each < order), default=None)
-        if earlier is not None and not path.exists():
-            content = (folder / f"{'.'.join(map(str, earlier))}.jsonl").read_bytes()
+        before = earlier(folder, order, "jsonl")
+        if before is not None and not path.exists():
+            content = before.read_bytes()
             beside = path.with_suffix(".part")
             beside.write_bytes(content[: content.rfind(b"\n") + 1])
             beside.replace(path)
@@ -89,17 +90,24 @@ class Conversation:
                 calls = [block for block in calls if block["id"] != entry["call"]]
         return calls
 
-    def answers_next(self) -> bool:
-        """Whether it is the model's turn."""
-        return bool(self._entries) and self._entries[-1]["kind"] != "answer" and not self.pending()
+    @property
+    def last_answer(self) -> Answer | None:
+        """The model's last answer, where nothing but results of its calls has followed it."""
+        for entry in reversed(self._entries):
+            if entry["kind"] == "said":
+                return None
+            if entry["kind"] == "answer":
+                return Answer(entry["content"], entry["stop"])
+        return None
+
+    def was_done(self, call: str) -> bool:
+        """Whether a call has brought a result that is no error."""
+        return any(entry.get("call") == call and not entry["isError"] for entry in self._entries)
 
     @property
-    def last_text(self) -> str:
-        """The words of the last answer."""
-        for entry in reversed(self._entries):
-            if entry["kind"] == "answer":
-                return "".join(block["text"] for block in entry["content"] if block.get("type") == "text")
-        return ""
+    def last_said(self) -> str:
+        """Our last words, where nothing has followed them."""
+        return str(self._entries[-1]["content"][0]["text"]) if self._entries[-1]["kind"] == "said" else ""
 
     def messages(self) -> list[dict[str, Any]]:
         """As the API wants it: user and assistant in turn, every call followed by its result."""
@@ -134,10 +142,16 @@ def _blocks(entry: dict[str, Any]) -> list[Block]:
     return [block | ({"is_error": True} if entry["isError"] else {})]
 
 
-def _orders(folder: Path) -> Iterator[tuple[int, int, int]]:
-    for path in folder.iterdir():
-        if found := _ORDER.fullmatch(path.name):
-            yield int(found[1]), int(found[2]), int(found[3])
+def earlier(folder: Path, order: Order, kind: str) -> Path | None:
+    """The file of the newest try before this one (attempt, round, try); null: there is none."""
+    tries = {_order(path): path for path in folder.glob(f"*.{kind}") if _ORDER.fullmatch(path.stem)}
+    newest = max((each for each in tries if each < order), default=None)
+    return None if newest is None else tries[newest]
+
+
+def _order(path: Path) -> Order:
+    attempt, waits, tries = map(int, path.stem.split("."))
+    return attempt, waits, tries
 
 
 def _private(path: str, flags: int) -> int:

@@ -10,9 +10,9 @@ from typing import get_args
 from anthropic.types.model_param import ModelParam
 
 from activities.agents.claude.prices import Prices
-from activities.agents.environment import api_key
+from activities.agents.environment import require_agents
 from workflows.errors import InvalidPlan, Problem
-from workflows.plan import Plan
+from workflows.plan import MODELS, Plan
 
 _SONNET = re.compile(r"claude-sonnet-(\d{1,2})(?:-(\d{1,2}))?")
 
@@ -30,8 +30,7 @@ def resolved(plan: Plan, home: Path) -> str:
     problems = list(_problems(plan, default, Prices.read(home)))
     if problems:
         raise InvalidPlan(problems)
-    if any(plan.agent_of(task) == "claude" for task in plan.tasks):
-        api_key()
+    require_agents(plan)
     return default
 
 
@@ -40,7 +39,7 @@ def _problems(plan: Plan, default: str, prices: Prices) -> Iterator[Problem]:
         return
     for index, task in enumerate(plan.tasks):
         model = plan.model_of(task) or default
-        if plan.agent_of(task) == "claude" and prices.of(model) is None:
+        if plan.agent_of(task) in MODELS and prices.of(model) is None:
             path = f"tasks[{index}].model" if task.model else "model"
             message = (
                 f"{model} has no known price, so maxCostUSD cannot be kept; add it to prices.json, or use maxTokens"

@@ -80,6 +80,8 @@ _OURS: dict[str, tuple[type[BaseModel], str]] = {
     "finish": (_Finish, "The task is done: end it."),
 }
 _ALWAYS = ("ask_coordinator", "report_progress", "finish")
+WITHOUT_EFFECT = ("report_progress", "finish")
+"""Calls that may be made again."""
 _FROM_SDK = {
     "Read": sdk.beta_read_tool,
     "Write": sdk.beta_write_tool,

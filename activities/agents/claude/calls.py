@@ -1,0 +1,114 @@
+"""A task's calls of a model: each within the budget, the account's rate and its usage limits, and made again where
+that helps. Shared by everything that calls, so that there is one account of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from activities.agents.base import Work
+from activities.agents.claude.api import Rejected
+from activities.agents.claude.prices import Price, Prices
+from activities.limits.budget import BudgetSpent, Ledger
+from activities.limits.rate import AccountBlocked, AccountClosed, Gate
+from workflows.errors import TaskFailed
+
+_LEAST_OUTPUT_TOKENS = 1_024
+_MOST_PASSING = 10
+
+
+class Answered(Protocol):
+    @property
+    def usage(self) -> dict[str, int]:
+        """Token counts, by the API's names."""
+        ...
+
+
+A = TypeVar("A", bound=Answered)
+
+
+class Calls:
+    """What one attempt may call; `prices`: of every model."""
+
+    def __init__(self, work: Work, gate: Gate, prices: Prices) -> None:
+        self._work = work
+        self._gate = gate
+        self._prices = prices
+        self._ledger = Ledger(work.ledger, work.budget)
+
+    @property
+    def keeps_cost(self) -> bool:
+        """Whether every call's cost must be known."""
+        return self._work.budget.max_cost_usd is not None
+
+    def price(self, model: str) -> Price | None:
+        return self._prices.of(model)
+
+    async def make(
+        self, key: str, model: str, input_tokens: int, output_tokens: int, send: Callable[[int], Awaitable[A]]
+    ) -> A:
+        """The answer of `send`, which is told how many tokens the model may answer and raises `Rejected`.
+
+        `key` names the call; `input_tokens` and `output_tokens` are the most that it can use. Raises `BudgetSpent`,
+        `AccountBlocked` (a usage limit), or `TaskFailed`: `SpendLimit`, `ApiError`, `ApiUnavailable`.
+        """
+        price, passing = self.price(model), 0
+        while True:
+            most = await self._reserved(key, price, input_tokens, output_tokens)
+            used: dict[str, int] = {}
+            try:
+                await self._enter(input_tokens // 4 + most // 8)
+                answer = await send(most)
+                used = answer.usage
+            except Rejected as rejected:
+                await self._wait(rejected, passing)
+                passing = passing + 1 if rejected.kind == "passing" else passing
+                continue
+            finally:
+                self._ledger.settle(key, sum(used.values()), price.cost(used) if price else 0.0)
+            self._gate.succeeded(sum(used.values()))
+            return answer
+
+    async def _enter(self, tokens: int) -> None:
+        """Wait for the account's slot."""
+        try:
+            await self._gate.enter(tokens)
+        except AccountClosed as closed:
+            raise TaskFailed("SpendLimit", str(closed), final=True) from None
+
+    async def _reserved(self, key: str, price: Price | None, input_tokens: int, output: int) -> int:
+        """How long the answer may be: as long as the budget allows."""
+        while True:
+            cost = price.most(input_tokens, output) if price else 0.0
+            try:
+                await self._ledger.reserve(key, input_tokens + output, cost)
+            except BudgetSpent:
+                if output <= _LEAST_OUTPUT_TOKENS:
+                    raise
+                output = max(_LEAST_OUTPUT_TOKENS, output // 2)
+                continue
+            return output
+
+    async def _wait(self, rejected: Rejected, passing: int) -> None:
+        """Until it may be tried again; raises where it may not."""
+        if rejected.kind == "final":
+            raise TaskFailed("ApiError", str(rejected), final=True)
+        if rejected.kind == "credit":
+            self._gate.close(str(rejected))
+            raise TaskFailed("SpendLimit", str(rejected), final=True)
+        if rejected.kind == "usage-limit":
+            until = time.time() + (rejected.wait or 0)
+            self._gate.block(until, str(rejected))
+            raise AccountBlocked(until, str(rejected))
+        self._work.report({"operation": f"waiting for the API: {rejected}"[:200]})
+        if rejected.kind == "rate":
+            self._gate.throttled(rejected.wait)
+            return
+        if passing >= _MOST_PASSING:
+            raise TaskFailed("ApiUnavailable", f"{passing} calls in a row failed, the last: {rejected}")
+        # The seed of a delay matters to nobody: it only keeps agents from calling all at once.
+        await asyncio.sleep(rejected.wait or min(60.0, 0.5 * 2**passing) * random.uniform(0.5, 1.0))

@@ -1,0 +1,291 @@
+"""A Claude Code session: started by the SDK, watched by its hooks, resumed where it was left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import claude_agent_sdk as sdk
+
+from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
+from activities.agents.claude.account import Account
+from activities.agents.claude.agent import MOST_BROKEN, MOST_SAME_CALLS, MOST_TURNS
+from activities.agents.claude.prompt import appended_prompt, first_message, try_again
+from activities.agents.claude_code.proxy import Line, Proxy
+from activities.agents.claude_code.record import Recorded
+from activities.agents.environment import environment, redacted
+from activities.heartbeat import in_thread
+from activities.limits.budget import BudgetSpent
+from activities.limits.processes import ProcessTree, launcher
+from activities.limits.rate import AccountBlocked
+from workflows.errors import TaskFailed
+from workflows.messages import Question
+from workflows.plan import DEFAULT_TOOLS, Task
+
+_ASK = "AskUserQuestion"
+_GO_ON = (
+    "You were interrupted. A command that was running then may have had effects, in part or in full: look at the "
+    "state of things before you do it again. Go on with the task."
+)
+_EMPTY = "Your answer was empty. Go on with the task, or say what you did when it is done."
+_UNANSWERED = "Nobody answered. Decide by yourself, and say so."
+_PATHS = ("file_path", "notebook_path", "path")
+_MOST_OUTPUT_TOKENS = 16_000
+_MOST_INSTRUCTIONS = 40_000
+_INTERRUPT_SECONDS = 2.0
+_QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(_MOST_OUTPUT_TOKENS),
+    "DISABLE_AUTOUPDATER": "1",
+    # Our proxy keeps a call waiting as long as the account's limits say.
+    "API_TIMEOUT_MS": "86400000",
+}
+
+
+class ClaudeCodeAgent:
+    """Runs Claude Code, as `claude-agent-sdk` brings it, else as it is on PATH."""
+
+    simulated = False
+    keeps_state = True
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._proxy = Proxy(account.api)
+
+    def needs_directory(self, task: Task) -> bool:
+        return True
+
+    async def execute(self, work: Work) -> Ending:
+        """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `SpendLimit`, `RepeatedCall`, `InvalidResponse`,
+        `ApiError`, `ApiUnavailable` or `AgentError`."""
+        return await _Session(work, self._account, self._proxy).run()
+
+
+class _Session:
+    """One attempt's part of a task's session."""
+
+    def __init__(self, work: Work, account: Account, proxy: Proxy) -> None:
+        self._work = work
+        self._proxy = proxy
+        self._recorded = Recorded(work)
+        self._calls = account.calls(work)
+        self._line = Line(self._calls, work.marker, self._used, asyncio.get_running_loop().create_future())
+        self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
+        self._is_answered = self._recorded.now.asked is None
+        """Whether no question of the session waits."""
+
+    async def run(self) -> Ending:
+        try:
+            async with (
+                asyncio.timeout(self._work.most_seconds),
+                ProcessTree.launched(self._work.marker),
+                self._proxy.opened(self._line) as (url, key),
+            ):
+                return await self._talk(await in_thread(self._options, url, key))
+        except TimeoutError:
+            raise self._failed("TimeLimit", "the attempt has used its time (maxDurationMs)") from None
+        except AccountBlocked as limit:
+            return UsageLimit(limit.until, str(limit), self._recorded.now.usage)
+        except BudgetSpent as spent:
+            return BudgetReached(str(spent), self._recorded.now.usage)
+        except TaskFailed as error:
+            error.usage = self._recorded.now.usage
+            raise
+        except sdk.ClaudeSDKError as error:
+            raise self._failed("AgentError", f"{type(error).__name__}: {error}"[:500], final=False) from None
+
+    async def _talk(self, options: sdk.ClaudeAgentOptions) -> Ending:
+        # Before it is connected: from then on its question may be answered.
+        prompt = self._prompt(resumed=options.resume is not None)
+        async with sdk.ClaudeSDKClient(options) as client:
+            for _ in range(1 + MOST_BROKEN):
+                if prompt is not None:
+                    await client.query(prompt)
+                ending = self._judged(await self._answered(client))
+                if ending is not None:
+                    return ending
+                prompt = _EMPTY
+        raise self._failed("InvalidResponse", f"the model was told {MOST_BROKEN} times and went on: {_EMPTY}")
+
+    def _prompt(self, *, resumed: bool) -> str | None:
+        """What the session is told; null: it goes on by the answer to its question."""
+        if not resumed:
+            return first_message(self._work)
+        if not self._is_answered:
+            return None
+        return _GO_ON if self._work.after is None else try_again(self._work.after)
+
+    async def _answered(self, client: sdk.ClaudeSDKClient) -> sdk.ResultMessage:
+        """The end of a turn; raises what has ended the attempt."""
+        receiving = asyncio.ensure_future(self._received(client))
+        either: list[asyncio.Future[Any]] = [receiving, self._line.ended]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._line.ended.done():
+                raise self._line.ended.result()
+            return receiving.result()
+        finally:
+            if not receiving.done():
+                # It may be at work: a cancellation, a limit.
+                with contextlib.suppress(Exception):
+                    await asyncio.shield(asyncio.wait_for(client.interrupt(), _INTERRUPT_SECONDS))
+                receiving.cancel()
+
+    async def _received(self, client: sdk.ClaudeSDKClient) -> sdk.ResultMessage:
+        async for message in client.receive_response():
+            session = getattr(message, "session_id", None) or getattr(message, "data", {}).get("session_id")
+            if session and session != self._recorded.now.session:
+                self._recorded.change(session=session)
+            if isinstance(message, sdk.UserMessage):
+                # A call has ended: what it changed is kept.
+                await self._work.save()
+            if isinstance(message, sdk.ResultMessage):
+                return message
+        raise TaskFailed("AgentError", "Claude Code ended without a result")
+
+    def _judged(self, result: sdk.ResultMessage) -> Completed | Question | None:
+        """How the attempt ended; null: with nothing said."""
+        if result.deferred_tool_use is not None and result.deferred_tool_use.name == _ASK:
+            question = self._question(result.deferred_tool_use.input)
+            self._recorded.change(asked=question.text)
+            return question
+        text = (result.result or "").strip()
+        if result.stop_reason == "refusal":
+            raise self._failed("Refusal", f"the model refused: {text}"[:500])
+        if result.subtype == "error_max_turns":
+            raise self._failed("TurnLimit", f"{MOST_TURNS} turns without an end")
+        if result.is_error or result.subtype != "success":
+            raise self._failed("AgentError", text[:500] or "; ".join(result.errors or [result.subtype]), final=False)
+        return Completed(redacted(text, self._work), self._recorded.now.usage) if text else None
+
+    def _failed(self, reason: str, message: str, *, final: bool = True) -> TaskFailed:
+        error = TaskFailed(reason, message, final=final)
+        error.usage = self._recorded.now.usage
+        return error
+
+    def _used(self, model: str, tokens: dict[str, int]) -> None:
+        price = self._calls.price(model)
+        self._recorded.use(tokens, price.cost(tokens) if price else None)
+        usage = self._recorded.now.usage
+        self._work.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
+        if self._line.made >= MOST_TURNS:
+            self._line.end(self._failed("TurnLimit", f"{MOST_TURNS} calls without an end"))
+
+    # What the SDK is told.
+
+    def _options(self, url: str, key: str) -> sdk.ClaudeAgentOptions:
+        work, config = self._work, self._work.state / "config"
+        config.mkdir(mode=0o700, exist_ok=True)
+        own = {"CLAUDE_CONFIG_DIR": str(config), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": key}
+        session = self._recorded.now.session
+        known = session is not None and any(config.glob(f"projects/*/{session}.jsonl"))
+        tools = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
+        return sdk.ClaudeAgentOptions(
+            cwd=work.tree,
+            cli_path=launcher(
+                work.home.parent / "claude-code",
+                _program(),
+                {**environment(work), **_QUIET, **own},
+                work.marker,
+                keep=("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"),
+            ),
+            model=work.model,
+            tools=[*tools, _ASK],
+            # The workspace's settings could run commands and name another server.
+            setting_sources=[],
+            strict_mcp_config=True,
+            verbatim_prompts=True,
+            max_turns=MOST_TURNS,
+            system_prompt={"type": "preset", "preset": "claude_code", "append": self._instructions()},
+            hooks={"PreToolUse": [sdk.HookMatcher(hooks=[self._before_tool])]},
+            can_use_tool=self._may_use,
+            resume=session if known else None,
+            stderr=self._note,
+        )
+
+    def _instructions(self) -> str:
+        """Ours, and the project's own, which Claude Code would read with its settings."""
+        path = self._work.tree / "CLAUDE.md"
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return appended_prompt(self._work)
+        with open(file, "rb") as opened:
+            text = opened.read(_MOST_INSTRUCTIONS).decode(errors="replace")
+        return f"{appended_prompt(self._work)}\nThe project's CLAUDE.md:\n\n{text}"
+
+    def _note(self, line: str) -> None:
+        with contextlib.suppress(OSError), open(self._work.output, "a") as log:
+            log.write(f"{redacted(line, self._work)}\n")
+
+    async def _before_tool(self, call: Any, identifier: str | None, context: Any) -> Any:
+        """Before every call: tell of it, keep it in the directory, find what goes round in circles."""
+        name, arguments = call["tool_name"], call["tool_input"]
+        if name == _ASK:
+            return _decision("defer") if self._is_answered else self._answered_question(arguments)
+        subject = next((str(arguments[key]) for key in (*_PATHS, "command", "pattern") if key in arguments), "")
+        files = {"files": [self._relative(subject)]} if name in ("Write", "Edit", "NotebookEdit") else {}
+        self._work.report({"operation": f"{name} {self._relative(subject)}"[:200], **files})
+        outside = [arguments[key] for key in _PATHS if key in arguments and not self._is_inside(arguments[key])]
+        if outside:
+            return _decision("deny", f"{outside[0]} is outside of the working directory")
+        self._recent.append(json.dumps([name, arguments], sort_keys=True))
+        if len(self._recent) == MOST_SAME_CALLS and len(set(self._recent)) == 1:
+            told = f"the same call {MOST_SAME_CALLS} times: {self._recent[0][:300]}"
+            self._line.end(self._failed("RepeatedCall", told))
+            return _decision("deny", told)
+        return _decision("allow")
+
+    async def _may_use(self, name: str, arguments: dict[str, Any], context: Any) -> Any:
+        """As `_before_tool`, which Claude Code may pass over for a question when its session goes on."""
+        decided = self._answered_question(arguments)["hookSpecificOutput"] if name == _ASK else {}
+        if decided.get("permissionDecision") == "deny":
+            return sdk.PermissionResultDeny(message=decided["permissionDecisionReason"])
+        return sdk.PermissionResultAllow(updated_input=decided.get("updatedInput"))
+
+    def _answered_question(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The decision about a call that asks: the answer that the attempt was started with."""
+        answer = None if self._is_answered else self._work.answer
+        self._is_answered = True
+        self._recorded.change(asked=None)
+        if answer is None:
+            return _decision("deny", _UNANSWERED)
+        answers = {each["question"]: answer for each in arguments.get("questions", [])}
+        decision = _decision("allow")
+        decision["hookSpecificOutput"]["updatedInput"] = {**arguments, "answers": answers}
+        return decision
+
+    def _question(self, arguments: dict[str, Any]) -> Question:
+        asked = [each for each in arguments.get("questions", []) if isinstance(each, dict)]
+        text = "\n".join(str(each.get("question", "")) for each in asked)
+        options = [str(each.get("label", "")) for each in asked[0].get("options", [])] if len(asked) == 1 else []
+        return Question.cut(redacted(text, self._work), [redacted(option, self._work) for option in options])
+
+    def _is_inside(self, path: Any) -> bool:
+        tree = os.path.realpath(self._work.tree)
+        return f"{os.path.realpath(os.path.join(tree, str(path)))}/".startswith(f"{tree}/")
+
+    def _relative(self, text: str) -> str:
+        for root in (f"{os.path.realpath(self._work.tree)}/", f"{self._work.tree}/"):
+            text = text.replace(root, "")
+        return redacted(text, self._work)
+
+
+def _decision(decision: str, reason: str = "") -> dict[str, dict[str, Any]]:
+    output = {"hookEventName": "PreToolUse", "permissionDecision": decision}
+    return {"hookSpecificOutput": output | ({"permissionDecisionReason": reason} if reason else {})}
+
+
+def _program() -> Path:
+    """Claude Code's own executable."""
+    bundled = Path(sdk.__file__).parent / "_bundled" / "claude"
+    found = str(bundled) if bundled.is_file() else shutil.which("claude")
+    if found is None:
+        raise TaskFailed("AgentError", "Claude Code is not installed: pip install 'epw[claude-code]'", final=True)
+    return Path(found)

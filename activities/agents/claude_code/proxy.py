@@ -1,0 +1,204 @@
+"""The Messages API as Claude Code sees it: on loopback, by a token of one attempt, within the execution's limits.
+
+So the account's key is nowhere in its process or its shell, and its calls are counted, spaced and paid for like those
+of every other agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from aiohttp import web
+
+from activities.agents.claude.answer import counted
+from activities.agents.claude.api import TIMEOUT, Api, Rejected, rejection
+from activities.agents.claude.calls import Calls
+from activities.limits.budget import BudgetSpent
+from activities.limits.rate import AccountBlocked
+from workflows.errors import TaskFailed
+
+_MOST_BYTES = 64 * 1024 * 1024
+# Hop by hop, or ours to say.
+_OWN_HEADERS = frozenset(
+    ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", "x-api-key")
+)
+
+
+@dataclass
+class Line:
+    """One attempt's way to the API; `used` is told of the token counts of each answer, by model."""
+
+    calls: Calls
+    marker: str
+    used: Callable[[str, dict[str, int]], None]
+    ended: asyncio.Future[Exception]
+    """Why no further call can be made."""
+    made: int = 0
+    open: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def end(self, because: Exception) -> None:
+        if not self.ended.done():
+            self.ended.set_result(because)
+
+
+@dataclass
+class _Sent:
+    """An answer that has been passed on."""
+
+    response: web.StreamResponse
+    usage: dict[str, int] = field(default_factory=dict)
+
+
+class Proxy:
+    """One server a worker, made with the first line."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._lines: dict[str, Line] = {}
+        self._address: asyncio.Task[str] | None = None
+        self._upstream = httpx2.AsyncClient(timeout=TIMEOUT)
+
+    @asynccontextmanager
+    async def opened(self, line: Line) -> AsyncIterator[tuple[str, str]]:
+        """Base URL and key for the attempt; calls that are open when the block ends are ended."""
+        if self._address is None:
+            self._address = asyncio.ensure_future(self._serve())
+        token = secrets.token_hex(16)
+        address = await asyncio.shield(self._address)
+        self._lines[token] = line
+        try:
+            yield f"{address}/{token}", token
+        finally:
+            del self._lines[token]
+            for task in list(line.open):
+                task.cancel()
+
+    async def _serve(self) -> str:
+        app = web.Application(client_max_size=_MOST_BYTES)
+        app.router.add_post("/{token}/v1/messages", self._message)
+        app.router.add_post("/{token}/v1/messages/count_tokens", self._count)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    async def _message(self, request: web.Request) -> web.StreamResponse:
+        line = self._line(request)
+        try:
+            body = json.loads(await request.read())
+            model, most = str(body["model"]), int(body["max_tokens"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return _refused("the body is no request for a message")
+        price = line.calls.price(model)
+        if price is None and line.calls.keeps_cost:
+            return _refused(f"{model} has no known price, and the execution has a budget in dollars")
+        if line.ended.done():
+            return _refused(str(line.ended.result()))
+        line.made += 1
+        task = asyncio.current_task()
+        assert task is not None
+        line.open.add(task)
+
+        async def send(output_tokens: int) -> _Sent:
+            return await self._passed_on(request, {**body, "max_tokens": output_tokens})
+
+        try:
+            # No token has less than a byte.
+            size = len(json.dumps(body).encode())
+            sent = await line.calls.make(f"{line.marker}/{line.made}", model, size, most, send)
+        except (TaskFailed, AccountBlocked, BudgetSpent) as error:
+            line.end(error)
+            return _refused(str(error))
+        finally:
+            line.open.discard(task)
+        if sent.usage:
+            line.used(model, sent.usage)
+        return sent.response
+
+    async def _count(self, request: web.Request) -> web.StreamResponse:
+        """Counting costs nothing and has limits of its own."""
+        self._line(request)
+        try:
+            return (await self._passed_on(request, json.loads(await request.read()))).response
+        except (Rejected, ValueError) as error:
+            return _refused(str(error), 503)
+
+    def _line(self, request: web.Request) -> Line:
+        line = self._lines.get(request.match_info["token"])
+        if line is None:
+            raise web.HTTPNotFound
+        return line
+
+    async def _passed_on(self, request: web.Request, body: dict[str, Any]) -> _Sent:
+        """Send a request on and its answer back; raises `Rejected` while nothing of an answer has been sent."""
+        client = self._api.client
+        path = request.path.split("/", 2)[2]
+        url = client.base_url.join(path).copy_with(query=request.query_string.encode())
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
+        sent: _Sent | None = None
+        try:
+            async with self._upstream.stream(
+                "POST", url, json=body, headers={**headers, **client.auth_headers}
+            ) as answer:
+                content_type = answer.headers.get("content-type", "application/json")
+                if answer.status_code != 200:
+                    return _rejected_or_passed(answer.status_code, answer.headers, await answer.aread())
+                if not content_type.startswith("text/event-stream"):
+                    return _whole(await answer.aread(), content_type)
+                sent = _Sent(web.StreamResponse(headers={"content-type": content_type}))
+                await sent.response.prepare(request)
+                async for line in answer.aiter_lines():
+                    _count_usage(line, sent.usage)
+                    await sent.response.write(line.encode() + b"\n")
+                await sent.response.write_eof()
+                return sent
+        except httpx2.HTTPError as error:
+            if sent is None:
+                raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
+            # Half an answer: Claude Code sees it cut, and asks again.
+            if request.transport is not None:
+                request.transport.close()
+            return sent
+
+
+def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) -> _Sent:
+    """What Claude Code can act on (a request too long, a model that is none) is its to see."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    rejected = rejection(status, headers, body, content[:200].decode(errors="replace"))
+    if rejected.kind != "final":
+        raise rejected
+    return _Sent(web.Response(status=status, body=content, content_type="application/json"))
+
+
+def _whole(content: bytes, content_type: str) -> _Sent:
+    try:
+        usage = counted(json.loads(content).get("usage") or {})
+    except (ValueError, AttributeError):
+        raise Rejected("passing", "an answer that is no JSON object") from None
+    return _Sent(web.Response(body=content, headers={"content-type": content_type}), usage)
+
+
+def _count_usage(line: str, usage: dict[str, int]) -> None:
+    """Take over the token counts of a line of the stream, where it has some."""
+    if not line.startswith("data:") or '"usage"' not in line:
+        return
+    try:
+        event = json.loads(line[5:])
+        usage |= counted(event.get("message", event).get("usage") or {})
+    except (ValueError, AttributeError):
+        return
+
+
+def _refused(message: str, status: int = 400) -> web.Response:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    return web.json_response(error, status=status)

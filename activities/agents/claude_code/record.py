@@ -1,0 +1,48 @@
+"""What a task's Claude Code session leaves for its next attempt: which session it is, and what it has used."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from activities.agents.base import Work
+from activities.agents.claude.conversation import earlier
+from activities.execution import write_atomically
+from workflows.messages import Usage
+
+
+class Record(BaseModel):
+    session: str | None = None
+    asked: str | None = None
+    """The question whose answer the session waits for."""
+    usage: Usage = Usage()
+
+
+class Recorded:
+    """A record in a file of this try alone, so that a frozen worker's stays its own."""
+
+    def __init__(self, work: Work) -> None:
+        folder, order = work.state, (work.attempt, work.round, work.tries)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / f"{'.'.join(map(str, order))}.json"
+        found = earlier(folder, order, "json")
+        self._record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
+
+    @property
+    def now(self) -> Record:
+        return self._record
+
+    def change(self, **fields: object) -> None:
+        self._record = self._record.model_copy(update=fields)
+        write_atomically(self._path, self._record.model_dump_json().encode())
+
+    def use(self, tokens: dict[str, int], cost: float | None) -> None:
+        """An answer has used so much."""
+        before, output = self._record.usage, tokens.get("output_tokens", 0)
+        known = (before.cost_usd is not None or not before.requests) and cost is not None
+        usage = Usage(
+            requests=before.requests + 1,
+            input_tokens=before.input_tokens + sum(tokens.values()) - output,
+            output_tokens=before.output_tokens + output,
+            cost_usd=(before.cost_usd or 0.0) + (cost or 0.0) if known else None,
+        )
+        self.change(usage=usage)
