@@ -43,10 +43,13 @@ class Deliverer:
 
     @activity.defn(name=CLEAN_UP)
     async def clean_up(self, request: CleanUpRequest) -> None:
-        """The delivery into the work tree stays: remove what would have undone it."""
+        """The delivery into the work tree stays, or nothing waits any more: remove what is of no use."""
         execution = current_execution(self._home, request)
         async with attended(self._home, execution.key + "/clean-up"):
-            await in_thread(_clean_up, execution, Hub(Path(request.hub)))
+            if request.hub is not None:
+                await in_thread(_clean_up, execution, Hub(Path(request.hub)))
+            if request.directories:
+                await in_thread(execution.remove_attempts)
 
 
 def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]) -> Delivery:

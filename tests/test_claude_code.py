@@ -70,6 +70,7 @@ async def test_two_tasks_and_a_question_that_is_answered_after_a_restart(idle_cl
     assert [row["summary"] for row in document["results"]] == ["It greets politely.", "Tested."]
     fourth, fifth = claude.api.calls[3:5]
     assert "sqlite" in results(fourth)[-1]["content"]
+    assert "interrupted" not in json.dumps(fourth.request["messages"][-2:])
     seen = results(fifth)[-1]["content"]
     assert "EPW_TASK_ID=a" in seen
     assert KEY not in seen
@@ -105,6 +106,15 @@ async def test_a_killed_worker_costs_at_most_the_call_in_flight(idle_claude: Cla
     assert (tmp_path / "ran").read_text() == "ran\n"
     assert len(claude.api.calls) == 2
     assert "interrupted" in json.dumps(claude.api.calls[1].request["messages"][-2:]).lower()
+
+
+async def test_a_question_beside_other_calls_reaches_a_person(claude: Claude) -> None:
+    claude.script({"a": [Turn(calls=[("Write", {"file_path": "x", "content": "x"}), ASK]), Turn("Done.")]})
+    plan = {"agent": "claude-code", "onQuestion": {"wait": False, "default": "sqlite"}, "tasks": tasks({"id": "a"})}
+    document = await claude.run(plan)
+    assert document["status"] == "succeeded", document["results"]
+    assert [each["answer"] for each in document["questions"]] == ["sqlite"]
+    assert "sqlite" in json.dumps(results(claude.api.calls[-1]))
 
 
 async def test_its_tools_stay_in_the_directory(claude: Claude, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows import dispatch
+from workflows import dispatch, spending
 from workflows.board import Board
 from workflows.clock import now
+from workflows.errors import InvalidRequest
 from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
 from workflows.news import News
-from workflows.plan import MODELS
+from workflows.plan import MODELS, Budget
 from workflows.questions import Asked, Questions
 from workflows.task_state import Start
 
@@ -30,6 +31,9 @@ class Attempts:
         self._questions = questions
         self._news = news
         self._hazard = hazard
+        self._budget = board.plan.constraints.budget or Budget()
+        self._short: dict[str, None] = {}
+        """Tasks that had to stop because the budget is spent."""
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._timers: dict[str, asyncio.Task[None]] = {}
 
@@ -54,6 +58,7 @@ class Attempts:
             resume=start.resume,
             answer=start.answer,
             model=board.plan.model_of(state.task) or self.model if by_model else None,
+            budget=self._budget if by_model and self._budget != board.plan.constraints.budget else None,
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
             inputs=board.produced(start.task_id) if by_model else [],
         )
@@ -77,8 +82,16 @@ class Attempts:
         asked.answer, asked.answered_at, asked.closed = text, now(), True
         if timer := self._timers.pop(asked.id, None):
             timer.cancel()
-        self._board.answered(asked.task_id, text, now())
+        if asked.about_budget:
+            self._settle_budget(asked, spending.raised(self._budget, text))
+        else:
+            self._board.answered(asked.task_id, text, now())
         self._news.wake()
+
+    def check_answer(self, asked: Asked, text: str) -> None:
+        """Raises `InvalidRequest` for an answer that means nothing."""
+        if asked.about_budget:
+            spending.raised(self._budget, text)
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
@@ -110,6 +123,9 @@ class Attempts:
                 self._board.limited(task_id, outcome, now())
                 self._timers[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
             return
+        if outcome.kind == "budget-limit":
+            self._over_budget(task_id, outcome)
+            return
         if outcome.undeclared:
             description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"[:500]
             found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
@@ -117,9 +133,12 @@ class Attempts:
         self._board.completed(task_id, outcome, now())
 
     def _ask(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
-        policy = self._board.plan.on_question
         asked = self._questions.ask(task_id, question, now())
         self._board.asked(task_id, outcome, now())
+        self._await_answer(asked)
+
+    def _await_answer(self, asked: Asked) -> None:
+        policy = self._board.plan.on_question
         if not policy.wait:
             self._expire(asked)
         elif policy.timeout_minutes is not None:
@@ -144,9 +163,52 @@ class Attempts:
         default = self._board.plan.on_question.default
         if asked.closed:
             return
-        if default is not None:
+        if default is not None and self._is_answer(asked, default):
             self.give_answer(asked, default)
             return
         asked.closed = True
+        if asked.about_budget:
+            self._settle_budget(asked, None)
+            return
         failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
         self._board.give_up(asked.task_id, "failed", failure, now())
+
+    # The budget.
+
+    def _over_budget(self, task_id: str, outcome: TaskOutcome) -> None:
+        """The task stopped because the budget is spent: one question for all that do."""
+        failure = outcome.failure or Failure(type="BudgetLimit", message="the budget is spent")
+        if self._board.stopping:
+            self._board.cancelled(task_id, outcome, now())
+        elif self._board.out_of_budget:
+            self._board.attempt_failed(task_id, failure, outcome, now())
+        else:
+            self._board.asked(task_id, outcome, now())
+            self._short[task_id] = None
+            if not self._board.is_short:
+                self._board.is_short = True
+                asked = self._questions.ask(task_id, spending.question(failure.message, self._budget), now())
+                asked.about_budget = True
+                self._await_answer(asked)
+
+    def _settle_budget(self, asked: Asked, budget: Budget | None) -> None:
+        """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
+        short, self._short = list(self._short), {}
+        self._board.is_short = False
+        if budget is not None:
+            self._budget = budget
+            for task_id in short:
+                self._board.answered(task_id, None, now())
+            return
+        failure = Failure(type="BudgetLimit", message=asked.question.text.partition(". Answer")[0])
+        self._board.out_of_budget = True
+        for task_id in short:
+            self._board.give_up(task_id, "failed", failure, now())
+        self._board.end_of_budget(failure, now())
+
+    def _is_answer(self, asked: Asked, text: str) -> bool:
+        try:
+            self.check_answer(asked, text)
+        except InvalidRequest:
+            return False
+        return True

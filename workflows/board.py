@@ -46,6 +46,10 @@ class Board:
         self.broken_batch: int | None = None
         """A batch of which something has landed and something conflicts: its landings must be undone."""
         self.paused = False
+        self.is_short = False
+        """The budget is spent, and a person is asked for more: nothing starts."""
+        self.out_of_budget = False
+        """It is spent for good."""
         self.stopping = False
         self.undo_decided = False
         self.to_land: list[str] = []
@@ -75,7 +79,8 @@ class Board:
 
     def starts(self, now: int) -> Iterator[Start]:
         """Every attempt that can start now, in the order in which it should."""
-        while not self.paused and not self.stopping and (start := self.scheduler.next_start()) is not None:
+        waits = self.paused or self.is_short or self.stopping
+        while not waits and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
             if task_id in self.reused:
@@ -184,7 +189,8 @@ class Board:
         state = self._attempt_ended(task_id, outcome, now)
         state.commit = outcome.commit if outcome else state.commit
         self._blame(state, failure)
-        again = outcome is not None and not outcome.final and state.attempt < self.strategy.attempts
+        more = state.attempt < self.strategy.attempts and not self.out_of_budget
+        again = outcome is not None and not outcome.final and more
         if outcome is not None and again and not self.stopping:
             state.saved = outcome.saved
             self.scheduler.release_files(task_id)
@@ -203,6 +209,16 @@ class Board:
                 self._skip(after, because, now)
         if self.strategy.stops_on_failure:
             self.stopping = True
+
+    def end_of_budget(self, failure: Failure, now: int) -> None:
+        """No more will be spent: what waits for money is failed, what has not started is skipped."""
+        self.is_short, self.out_of_budget = False, True
+        for task_id, state in self.tasks.items():
+            if state.status in ("pending", "ready") or state.waiting_for == "files":
+                if state.attempt:
+                    self.give_up(task_id, "failed", failure, now)
+                else:
+                    self._skip(task_id, "the budget was spent before it could start", now)
 
     def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
         state = self.tasks[task_id]

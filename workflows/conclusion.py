@@ -84,16 +84,18 @@ class Conclusion:
                 raise
             return Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
         if mode == "apply":
-            await self._clean_up()
+            await self._clean_up(CleanUpRequest(hub=head.hub), head.queue)
         return delivery
 
-    async def _clean_up(self) -> None:
+    async def tidy(self, queue: str) -> None:
+        """Remove the directories in which attempts wait for what will not come any more."""
+        if any(state.saved is not None for state in self._board.tasks.values()):
+            await self._clean_up(CleanUpRequest(directories=True), queue)
+
+    async def _clean_up(self, request: CleanUpRequest, queue: str) -> None:
         """From here on nothing undoes the delivery, whoever cancels."""
-        head = self._head
         retry = dispatch.retry_policy(self._board.strategy)
-        started = dispatch.start(
-            CLEAN_UP, CleanUpRequest(hub=head.hub), queue=head.queue, retry=retry, summary="clean up"
-        )
+        started = dispatch.start(CLEAN_UP, request, queue=queue, retry=retry, summary="clean up")
         try:
             await dispatch.uncancelled(started)
         except ActivityError as error:

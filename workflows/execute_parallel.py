@@ -85,6 +85,7 @@ class ExecuteParallelWorkflow:
         except (asyncio.CancelledError, ActivityError) as error:
             await self._stop(undo=True)
             await self._conclusion.give_up(error)
+        await self._conclusion.tidy(self._attempts.queue)
         return self._close()
 
     # The steps of an execution.
@@ -172,7 +173,8 @@ class ExecuteParallelWorkflow:
     @answer.validator
     def _check_answer(self, request: Any = None) -> None:
         self._check_open()
-        self._questions.answerable(_checked(Answer, request).question_id)
+        message = _checked(Answer, request)
+        self._attempts.check_answer(self._questions.answerable(message.question_id), message.text)
 
     @workflow.update
     def pause(self, request: Any = None) -> dict[str, Any]:

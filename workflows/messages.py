@@ -231,9 +231,11 @@ class DeliverRequest(StepRequest):
 
 
 class CleanUpRequest(StepRequest):
-    """The delivery stays: remove what would undo it."""
+    """What is of no use any more: what would undo a delivery that stays, the directories of attempts that waited."""
 
-    hub: str
+    hub: str | None = None
+    """Of the delivery."""
+    directories: bool = False
 
 
 class Delivery(Message):

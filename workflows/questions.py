@@ -19,6 +19,8 @@ class Asked:
     answered_at: int | None = None
     closed: bool = False
     """Answered, expired, or its task will not go on."""
+    about_budget: bool = False
+    """Asked by the execution itself; `task_id` is the first task that had to stop for it."""
 
     def document(self) -> dict[str, Any]:
         return {

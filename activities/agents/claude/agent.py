@@ -60,6 +60,8 @@ class _Session:
         self._toolset = Toolset(work)
         self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
         self._broken = 0
+        self._is_short = False
+        """The last answer was cut because the budget is nearly spent."""
         self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
         self._turns = 0
         self._deadline = time.monotonic() + work.most_seconds
@@ -127,13 +129,16 @@ class _Session:
         # No token has less than a byte.
         known = self._conversation.last_context
         new = len(json.dumps(request["messages"][-1:] if known else request).encode())
-        answer = await self._calls.make(
-            f"{self._work.marker}/{self._conversation.turns}",
-            self._work.model,
-            known + new,
-            _MOST_OUTPUT_TOKENS,
-            lambda most: self._api.ask({**request, "max_tokens": most}),
-        )
+        key = f"{self._work.marker}/{self._conversation.turns}"
+        allowed = _MOST_OUTPUT_TOKENS
+
+        async def send(most: int) -> Answer:
+            nonlocal allowed
+            allowed = most
+            return await self._api.ask({**request, "max_tokens": most})
+
+        answer = await self._calls.make(key, self._work.model, known + new, _MOST_OUTPUT_TOKENS, send)
+        self._is_short = answer.stop_reason == "max_tokens" and allowed < _MOST_OUTPUT_TOKENS
         self._take(answer)
         return answer
 
@@ -158,6 +163,9 @@ class _Session:
         if answer.stop_reason == "max_tokens":
             for call in answer.calls:
                 conversation.result(call["id"], "Not run: your answer was cut at its token limit.", is_error=True)
+            if self._is_short:
+                conversation.say("Your answer was cut: the budget allowed no more. Say it again.")
+                raise BudgetSpent("what is left of the budget is too little for another answer")
             self._tell("Your answer was cut at its token limit. Say it in smaller parts, one call at a time.")
             return None
         if not answer.calls:

@@ -81,12 +81,20 @@ class Calls:
             raise TaskFailed("SpendLimit", str(closed), final=True) from None
 
     async def _reserved(self, key: str, price: Price | None, input_tokens: int, output: int) -> int:
-        """How long the answer may be: as long as the budget allows."""
+        """How long the answer may be: as long as the budget allows, and leaves something to the others."""
+        left_tokens, left_cost = self._ledger.left()
         while True:
             cost = price.most(input_tokens, output) if price else 0.0
+            dear = (left_cost is not None and cost > left_cost / 2) or (
+                left_tokens is not None and input_tokens + output > left_tokens / 2
+            )
+            if dear and output > _LEAST_OUTPUT_TOKENS:
+                output = max(_LEAST_OUTPUT_TOKENS, output // 2)
+                continue
             try:
                 await self._ledger.reserve(key, input_tokens + output, cost)
             except BudgetSpent:
+                # What was left when it was looked at, others have taken.
                 if output <= _LEAST_OUTPUT_TOKENS:
                     raise
                 output = max(_LEAST_OUTPUT_TOKENS, output // 2)

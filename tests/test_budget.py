@@ -1,0 +1,113 @@
+"""Budgets of an execution: kept over agents and restarts, asked about, ended by."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.messages_api import Turn
+from tests.scripted import Claude
+from tests.support import status_of, statuses, tasks, until
+from workflows.errors import InvalidRequest
+from workflows.plan import Budget
+from workflows.spending import raised
+
+
+def endless(task: str, turn: int, request: dict[str, Any]) -> Turn:
+    """A model that never finishes; 0.4 cents of input and 3 cents of output a turn."""
+    call = ("report_progress", {"percent": turn % 100, "operation": f"turn {turn}"})
+    return Turn(calls=[call], input_tokens=2_000, output_tokens=min(3_000, request["max_tokens"]), seconds=0.05)
+
+
+def spent(claude: Claude) -> float:
+    """By the server's own count, in dollars."""
+    read, written = claude.api.tokens()
+    return (read * 2 + written * 10) / 1e6
+
+
+async def test_ten_agents_keep_a_dollar_over_a_restart(idle_claude: Claude) -> None:
+    claude = idle_claude
+    claude.script(endless)
+    rows = tasks(*({"id": f"t{n}"} for n in range(12)), {"id": "after", "dependsOn": ["t0"]})
+    budget = {"budget": {"maxCostUSD": 1}}
+    plan = {"maxAgents": 10, "constraints": budget, "onQuestion": {"wait": False}, "tasks": rows}
+    handle = await claude.start(plan)
+    async with claude.worker() as worker:
+        async with asyncio.timeout(60):
+            while spent(claude) < 0.4:  # noqa: ASYNC110 (other processes spend)
+                await asyncio.sleep(0.05)
+        worker.send_signal(signal.SIGKILL)
+        await worker.wait()
+    async with claude.worker():
+        document = await claude.end(handle, plan)
+    assert document["status"] == "failed"
+    assert 0.5 < spent(claude) <= 1.0
+    assert document["metrics"]["costUSD"] == pytest.approx(spent(claude), abs=0.35)
+    ends = statuses(document)
+    assert [ends[f"t{n}"] for n in range(10)] == ["failed"] * 10
+    assert [ends["t10"], ends["t11"], ends["after"]] == ["skipped"] * 3
+    assert {row["error"]["type"] for row in document["results"]} == {"BudgetLimit", "Skipped"}
+
+
+async def test_the_execution_asks_for_more_and_goes_on_with_it(claude: Claude) -> None:
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        return endless(task, turn, request) if turn < 4 else Turn(calls=[("finish", {"summary": "done"})])
+
+    claude.script(script)
+    plan = {"maxAgents": 2, "constraints": {"budget": {"maxCostUSD": 0.15}}, "tasks": tasks({"id": "a"}, {"id": "b"})}
+    handle = await claude.start(plan)
+    await until(handle, lambda now: set(status_of(now).values()) == {"waiting"})
+    (asked,) = await handle.query("questions")
+    assert "$0.15" in asked["text"]
+    for nonsense in ("perhaps", "0.1"):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("answer", {"questionId": asked["id"], "text": nonsense})
+    await handle.execute_update("answer", {"questionId": asked["id"], "text": "5"})
+    document = await claude.end(handle, plan)
+    assert document["status"] == "succeeded"
+    assert [row["attempts"] for row in document["results"]] == [1, 1]
+    # Nothing was paid for twice.
+    assert set(claude.api.served().values()) == {1}
+
+
+async def test_stop_ends_it_and_what_has_landed_is_delivered(claude: Claude) -> None:
+    claude.script(
+        lambda task, *more: Turn(calls=[("finish", {"summary": "d"})]) if task == "a" else endless("b", *more)
+    )
+    rows = tasks({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["b"]})
+    plan = {"maxAgents": 1, "constraints": {"budget": {"maxTokens": 60_000}}, "tasks": rows}
+    handle = await claude.start(plan)
+    await until(handle, lambda now: status_of(now)["b"] == "waiting")
+    (asked,) = await handle.query("questions")
+    assert asked["options"] == ["stop"]
+    await handle.execute_update("answer", {"questionId": asked["id"], "text": "stop"})
+    document = await claude.end(handle, plan)
+    assert statuses(document) == {"a": "succeeded", "b": "failed", "c": "skipped"}
+    assert document["status"] == "partial"
+    assert sum(claude.api.tokens()) <= 60_000
+
+
+async def test_a_model_without_a_price_cannot_be_kept_within_dollars(claude: Claude) -> None:
+    plan = {"agent": "claude", "model": "claude-unheard-of-9", "tasks": tasks({"id": "a"})}
+    bounded = claude.site.cli.plan({**plan, "constraints": {"budget": {"maxCostUSD": 1}}})
+    done = await asyncio.to_thread(claude.site.cli, "run", bounded, code=2)
+    assert "no known price" in done.stderr
+    claude.script({})
+    document = await claude.run({"model": "claude-unheard-of-9", "tasks": tasks({"id": "a"})})
+    assert document["results"][0]["usage"]["costUSD"] is None
+    assert document["results"][0]["usage"]["inputTokens"] == 100
+
+
+def test_answers_about_a_budget() -> None:
+    both = Budget(max_cost_usd=1, max_tokens=1000)
+    assert raised(both, "$2.50") == Budget(max_cost_usd=2.5, max_tokens=1000)
+    assert raised(both, "2000 tokens") == Budget(max_cost_usd=1, max_tokens=2000)
+    assert raised(Budget(max_tokens=10), "20") == Budget(max_tokens=20)
+    assert raised(both, " Stop ") is None
+    for text in ("0.5", "lots", "", "-3", "1e9", "NaN"):
+        with pytest.raises(InvalidRequest):
+            raised(both, text)
