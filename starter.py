@@ -12,6 +12,7 @@ from commands.analysis import analyze_command
 from commands.control import answer, cancel, list_executions, pause, resume, status
 from commands.doctor import doctor
 from commands.executions import run, start, watch_command
+from commands.planning import plan_command
 from commands.redrive import retry
 from commands.session import leave
 from commands.storage import gc, salvage
@@ -39,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "salvage": salvage,
     "gc": gc,
     "analyze": analyze_command,
+    "plan": plan_command,
     "doctor": doctor,
     "up": up,
 }

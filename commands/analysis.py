@@ -12,6 +12,7 @@ from commands.show import table
 from settings import Settings
 from workflows.analysis import analyze
 from workflows.graph import TaskGraph
+from workflows.plan import Plan
 from workflows.schedule import predict
 from workflows.validate import read_plan
 
@@ -28,22 +29,28 @@ def analyze_command(
         code = 2 if document.get("hasCycles") else 0
         if as_json:
             print_json(document)
-            return code
-        console_print(document["reasoning"])
-        if code:
-            return code
-        slots = predict(TaskGraph.of_plan(checked), checked.max_agents)
-        rows = [[slot.task_id, f"agent-{slot.agent}", f"{slot.start:g}", f"{slot.end:g}"] for slot in slots]
-        table(f"schedule on {checked.max_agents} agents, minutes", ["task", "agent", "start", "end"], rows)
-        console_print(
-            f"{document['estimatedMinutes']:g} minutes instead of {document['totalMinutes']:g}:"
-            f" speedup {document['estimatedSpeedup']:.2f}; critical path {document['criticalPathMinutes']:g} minutes:"
-            f" {' → '.join(document['criticalPath'][:20])}"
-        )
-        for name, found in (("risk", document["risks"]), ("bottleneck", document["bottlenecks"])):
-            for each in found:
-                text = each.get("description") or f"{each['taskId']}: {each['reason']}"
-                console_print(f"{name} [{each.get('severity') or each['impact']}]: {text}")
-        return 0
+        else:
+            show_analysis(checked)
+        return code
 
     run_command(command, as_json=as_json)
+
+
+def show_analysis(plan: Plan) -> None:
+    """The analysis of a plan for a person; of a cyclic one only why."""
+    document = analyze(plan)
+    console_print(document["reasoning"])
+    if document.get("hasCycles"):
+        return
+    slots = predict(TaskGraph.of_plan(plan), plan.max_agents)
+    rows = [[slot.task_id, f"agent-{slot.agent}", f"{slot.start:g}", f"{slot.end:g}"] for slot in slots]
+    table(f"schedule on {plan.max_agents} agents, minutes", ["task", "agent", "start", "end"], rows)
+    console_print(
+        f"{document['estimatedMinutes']:g} minutes instead of {document['totalMinutes']:g}:"
+        f" speedup {document['estimatedSpeedup']:.2f}; critical path {document['criticalPathMinutes']:g} minutes:"
+        f" {' → '.join(document['criticalPath'][:20])}"
+    )
+    for name, found in (("risk", document["risks"]), ("bottleneck", document["bottlenecks"])):
+        for each in found:
+            text = each.get("description") or f"{each['taskId']}: {each['reason']}"
+            console_print(f"{name} [{each.get('severity') or each['impact']}]: {text}")
