@@ -3,10 +3,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test lint perf soak histories clean
+.PHONY: help demo demo-claude test lint perf soak histories clean
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -16,6 +16,9 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED) ## the main job on an embedded server and a real repository, in .demo/
 	@$(BIN)/python examples/demo/demo.py
+
+demo-claude: $(INSTALLED) ## seven tasks by Claude agents: on the real API with a key set, else on a scripted one
+	@$(BIN)/python examples/demo_claude/demo.py
 
 test: $(INSTALLED) lint ## everything that must pass
 	@$(BIN)/python -m tests.tools

@@ -46,9 +46,9 @@ def show_result(document: dict[str, Any]) -> None:
     table(f"{printable(document['executionId'])}: {document['status']}", columns, rows)
     out = console()
     for question in document["questions"]:
-        if question["answer"] is None:
-            text = f"question {question['id']} ({question['taskId']}): {question['text']}"
-            out.print(Text(printable(text)))
+        answer = "" if question["answer"] is None else f" → {question['answer']}"
+        text = f"question {question['id']} ({question['taskId']}): {question['text']}{answer}"
+        out.print(Text(printable(text)))
     for conflict in document["conflicts"]:
         ended = f"{conflict['resolution'] or 'advice'} by {conflict['decidedBy'] or 'nobody'}"
         passed = f", not available yet: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
@@ -56,6 +56,7 @@ def show_result(document: dict[str, Any]) -> None:
         out.print(Text(printable(text)))
     if document["metrics"] and document["status"] not in ("running", "paused"):
         show_metrics(document["metrics"])
+    _show_usage([row["usage"] for row in document["results"] if row.get("usage")])
     ignored = sorted({name for row in document["results"] for name in row.get("notEnforced", [])})
     if ignored:
         out.print(f"not enforced yet: {', '.join(ignored)}")
@@ -82,6 +83,16 @@ def show_metrics(metrics: dict[str, Any]) -> None:
         f" critical path {' → '.join(metrics['criticalPath'][:12])}",
         markup=False,
     )
+
+
+def _show_usage(used: list[dict[str, Any]]) -> None:
+    """What models were asked, and what that cost."""
+    if not used:
+        return
+    tokens = f"{sum(each['inputTokens'] for each in used)} + {sum(each['outputTokens'] for each in used)} tokens"
+    costs = [each["costUSD"] for each in used]
+    cost = "cost unknown (a model without a price)" if None in costs else f"${sum(costs):.4f}"
+    console().print(f"{sum(each['requests'] for each in used)} calls of models, {tokens}, {cost}")
 
 
 def _show_delivery(delivery: dict[str, Any] | None, status: str) -> None:

@@ -53,9 +53,9 @@ class Claude:
             WORKFLOW_TYPE, whole, id=f"claude-{self.number}", task_queue=TASK_QUEUE
         )
 
-    async def end(self, handle: WorkflowHandle[Any, Any], plan: dict[str, Any]) -> dict[str, Any]:
+    async def end(self, handle: WorkflowHandle[Any, Any], plan: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
         """The document of an execution that runs to its end, its invariants checked."""
-        await ended(handle, 120)
+        await ended(handle, seconds)
         document = await full_document(Settings(self.home), handle)
         whole = {"agent": "claude", "strategy": "aggressive", **plan}
         await check_invariants(read_plan(whole), document, handle, self.home)

@@ -180,6 +180,25 @@ async def test_a_passing_fault_costs_nothing_but_time(claude: Claude, name: str)
     assert not faults
 
 
+async def test_two_hundred_turns_leave_no_more_history_than_one(claude: Claude, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        if task == "short" or turn == 200:
+            return Turn(calls=[FINISH])
+        return Turn("word " * 200, [("Write", {"file_path": f"file{turn % 20}", "content": f"{turn}\n" * 50})])
+
+    claude.script(script)
+    plan = {"workspace": str(path), "agent": "claude", "tasks": tasks({"id": "long"}, {"id": "short"})}
+    handle = await claude.start(plan)
+    document = await claude.end(handle, plan)
+    assert document["status"] == "succeeded", document["results"]
+    assert [row["usage"]["requests"] for row in document["results"]] == [201, 1]
+    history = await handle.fetch_history()
+    assert len(history.events) <= 60 + 12 * 2
+    assert sum(event.ByteSize() for event in history.events) <= 2 * len(json.dumps(plan)) + 60 * 500 + 4096 * 2
+
+
 async def test_exhausted_credit_fails_readably_and_no_further_call_is_made(claude: Claude) -> None:
     claude.script(lambda *_: Fault(400, "invalid_request_error", "Your credit balance is too low"))
     rows = tasks(*({"id": f"t{n}"} for n in range(4)))

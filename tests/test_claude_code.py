@@ -77,6 +77,7 @@ async def test_two_tasks_and_a_question_that_is_answered_after_a_restart(idle_cl
     assert KEY in json.dumps(fourth.headers)
     about = json.dumps(next(call.request["messages"][0] for call in claude.api.calls if call.task == "b"))
     assert "It greets politely." in about
+    assert await asyncio.to_thread(sh, claude.home, "bash", "-c", f"grep -rl {KEY} . || true") == ""
     usage = [row["usage"] for row in document["results"]]
     tokens = claude.api.tokens()
     assert (sum(each["inputTokens"] for each in usage), sum(each["outputTokens"] for each in usage)) == tokens

@@ -47,6 +47,29 @@ async def test_a_usage_limit_is_waited_for_by_everyone_and_nobody_calls_before(s
             await handle.terminate()
 
 
+@pytest.mark.slow
+async def test_after_a_usage_limit_the_tasks_go_on_by_themselves(site: Site) -> None:
+    limited = [Fault(429, "rate_limit_error", "limit reached", {"retry-after": "301"})]
+
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn | Fault:
+        if turn == 1 and limited:
+            return limited.pop()
+        call = ("Bash", {"command": "echo $PPID"}) if turn < 2 else ("finish", {"summary": "done"})
+        return Turn(calls=[call], seconds=0.1)
+
+    async with account(site, "resumes", script) as claude, claude.worker():
+        plan = {"maxAgents": 2, "tasks": tasks(*({"id": f"t{n}"} for n in range(3)))}
+        handle = await claude.start(plan)
+        await until(handle, lambda now: now["counts"].get("waiting") == 3)
+        refused = max(call.at for call in claude.api.calls)
+        document = await claude.end(handle, plan, seconds=400)
+        after = [call.at for call in claude.api.calls if call.at > refused]
+    assert document["status"] == "succeeded", document["results"]
+    assert min(after) - refused > 295
+    assert all(row["attempts"] == 1 for row in document["results"])
+    assert document["results"][0]["waitedMs"]["usageLimit"] > 290_000
+
+
 @asynccontextmanager
 async def account(site: Site, name: str, script: Script, **quota: Any) -> AsyncIterator[Claude]:
     """A scripted API with a key of its own: its limiter knows nothing of other tests."""

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.cli import Cli, line_with, stop, wait_for
+from tests.cli import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
 
@@ -284,3 +285,12 @@ def test_a_killed_server_comes_back_and_agents_are_not_restarted(up: Cli, tmp_pa
     watched: subprocess.CompletedProcess[str] = up("watch", identifier, code=None)
     assert watched.returncode == 0, watched.stdout + watched.stderr
     assert counted.read_text() == "x\n"
+
+
+def test_the_demo_of_claude_says_that_it_is_scripted_and_lands_seven_tasks() -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+    argv = [sys.executable, str(ROOT / "examples/demo_claude/demo.py")]
+    done = subprocess.run(argv, env=kept, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SCRIPTED" in done.stdout
+    assert done.stdout.count("Merge task") + done.stdout.count("│ succeeded │ True") >= 7
