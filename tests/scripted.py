@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,12 +52,16 @@ class Claude:
         self.number += 1
         whole = {"agent": "claude", "strategy": "aggressive", **plan}
         return await self.site.connection.client.start_workflow(
-            WORKFLOW_TYPE, whole, id=f"claude-{self.number}", task_queue=TASK_QUEUE
+            WORKFLOW_TYPE, whole, id=f"claude-{self.number}-{uuid.uuid4().hex[:6]}", task_queue=TASK_QUEUE
         )
 
     async def end(self, handle: WorkflowHandle[Any, Any], plan: dict[str, Any], seconds: float = 120) -> dict[str, Any]:
         """The document of an execution that runs to its end, its invariants checked."""
-        await ended(handle, seconds)
+        try:
+            await ended(handle, seconds)
+        except TimeoutError:
+            last = [(call.task, call.turn, call.status, round(call.at - time.monotonic())) for call in self.api.calls]
+            raise AssertionError(f"no end: {await handle.query('progress')} after calls {last[-30:]}") from None
         document = await full_document(Settings(self.home), handle)
         whole = {"agent": "claude", "strategy": "aggressive", **plan}
         await check_invariants(read_plan(whole), document, handle, self.home)
