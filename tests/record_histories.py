@@ -1,8 +1,12 @@
-"""Record the histories that test_replay.py replays: `make histories`, after a deliberate change only."""
+"""Record the histories that test_replay.py replays: `make histories`, after a deliberate change only.
+
+`python -m tests.record_histories NAME ...`: only those.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
 import uuid
@@ -12,12 +16,15 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from activities.agents.claude.api import PROVIDER, Api
 from service.connection import SearchAttributes
 from service.converter import data_converter
+from tests.messages_api import Fault, MessagesApi
 from tests.support import Farm, ended, make_repository, status_of, tasks, until
 from workflows.messages import WORKFLOW_TYPE
 
 FOLDER = Path(__file__).parent / "histories"
+LIMITER = FOLDER / "limiter/leases.json"
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "ok?"}' > "$EPW_EVENTS"; exit 75"""
 
 
@@ -74,6 +81,19 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
             "maxAgents": 8,
             "tasks": tasks(*({"id": str(n), "simulate": {"seconds": 0.01, "failRate": 0.2}} for n in range(40))),
         },
+        "budget_spent": {
+            "agent": "claude",
+            "maxAgents": 1,
+            "strategy": "aggressive",
+            "constraints": {"budget": {"maxTokens": 1_000}},
+            "tasks": tasks({"id": "spends"}, {"id": "rest"}),
+        },
+        "usage_limited": {
+            "agent": "claude",
+            "strategy": "aggressive",
+            "constraints": {"apiRateLimit": {"provider": "anthropic", "maxRequestsPerMinute": 600}},
+            "tasks": tasks({"id": "waits"}),
+        },
         "invalid": {"tasks": []},
     }
 
@@ -89,34 +109,58 @@ async def _start(farm: Farm, name: str, plan: dict[str, Any]) -> WorkflowHandle[
     )
 
 
-async def record(binary: str) -> None:
+def _limited(*_: object) -> Fault:
+    return Fault(429, "rate_limit_error", "limit reached", {"retry-after": "4000"})
+
+
+async def _steer(handle: WorkflowHandle[Any, Any], name: str) -> None:
+    """What callers do to an execution while it is recorded."""
+    if name in ("question_answered", "budget_spent"):
+        await until(handle, lambda now: now["counts"].get("waiting"))
+        answer = "yes" if name == "question_answered" else "stop"
+        await handle.execute_update("answer", {"questionId": "q1", "text": answer})
+    if name == "paused_and_resized":
+        await handle.execute_update("pause", {})
+        await handle.execute_update("set_max_agents", {"maxAgents": 3})
+        await handle.execute_update("resume", {})
+    if name == "cancelled":
+        await until(handle, lambda now: status_of(now)["slow"] == "running")
+        await handle.cancel()
+    if name == "usage_limited":
+        await until(handle, lambda now: now["counts"].get("waiting"))
+        await handle.cancel()
+
+
+async def record(binary: str, wanted: list[str]) -> None:
+    api = MessagesApi(_limited)
     with tempfile.TemporaryDirectory() as scratch:
         repository = make_repository(Path(scratch, "repo"), {"f": "0\n"})
         environment = await WorkflowEnvironment.start_local(
             data_converter=data_converter, dev_server_existing_path=binary, dev_server_log_level="never"
         )
-        async with environment:
+        async with environment, api.serving():
+            os.environ.update(api.environment)
             await SearchAttributes(environment.client).known()
             farm = Farm(environment.client, Path(scratch, "home"), f"queue-{uuid.uuid4().hex[:8]}")
             for name, plan in plans(str(repository)).items():
+                if wanted and name not in wanted:
+                    continue
                 async with farm.working():
                     handle = await _start(farm, name, plan)
-                    if name == "question_answered":
-                        await until(handle, lambda now: status_of(now) == {"asks": "waiting"})
-                        await handle.execute_update("answer", {"questionId": "q1", "text": "yes"})
-                    if name == "paused_and_resized":
-                        await handle.execute_update("pause", {})
-                        await handle.execute_update("set_max_agents", {"maxAgents": 3})
-                        await handle.execute_update("resume", {})
-                    if name == "cancelled":
-                        await until(handle, lambda now: status_of(now)["slow"] == "running")
-                        await handle.cancel()
+                    await _steer(handle, name)
                     await ended(handle)
-                    history = await handle.fetch_history()
-                text = history.to_json().replace(scratch, "/scratch")
-                (FOLDER / f"{name}.json").write_text(text + "\n")
-                print(f"{name}: {len(history.events)} events")
+                    await _keep(handle, FOLDER / f"{name}.json", scratch)
+                    if name == "usage_limited":
+                        limiter = farm.client.get_workflow_handle(f"rate-limit-{PROVIDER}-{Api.account()}")
+                        await _keep(limiter, LIMITER, scratch)
+
+
+async def _keep(handle: WorkflowHandle[Any, Any], path: Path, scratch: str) -> None:
+    history = await handle.fetch_history()
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(history.to_json().replace(scratch, "/scratch") + "\n")
+    print(f"{path.stem}: {len(history.events)} events")
 
 
 if __name__ == "__main__":
-    asyncio.run(record(str(Path(sys.executable).parent / "temporal")))
+    asyncio.run(record(str(Path(sys.executable).parent / "temporal"), sys.argv[1:]))

@@ -15,9 +15,10 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from service.converter import data_converter
 
 with workflow.unsafe.imports_passed_through():
-    from tests.record_histories import plans
+    from tests.record_histories import LIMITER, plans
     from workflows.execute_parallel import ExecuteParallelWorkflow
     from workflows.messages import WORKFLOW_TYPE
+    from workflows.rate_limit import RateLimitWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -49,6 +50,10 @@ def test_every_history_that_is_recorded_is_here() -> None:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
     assert (await replayed(path, ExecuteParallelWorkflow)).replay_failure is None
+
+
+async def test_the_limiters_history_replays() -> None:
+    assert (await replayed(LIMITER, RateLimitWorkflow)).replay_failure is None
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it is torn down in the middle
