@@ -2,7 +2,8 @@
 
 Given limits are kept by GCRA (the generic cell rate algorithm, a leaky bucket that needs one time stamp): each call
 has a slot, slots are an interval apart. Unknown ones are found by additive increase and multiplicative decrease:
-a 429 slows everyone down together, every second without one lets everyone go a little faster.
+a 429 slows everyone down together, every second without one lets everyone go faster: by much while far from where the
+last 429 came (after the first one nobody knows where that is), by little near it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ _EXECUTION_MS = 10 * _MINUTE_MS
 _FORGET_MS = 10 * _MINUTE_MS
 _WINDOW_MS = 5_000
 _DECREASE = 0.9
-_INCREASE_A_SECOND = 0.02
+_FAR_A_SECOND = 0.15
+_NEAR_A_SECOND = 0.02
+_NEAR = 0.9
 _LEAST_A_SECOND = 0.1
 _NO_RETRY_AFTER_MS = 500
 
@@ -64,6 +67,8 @@ class AccountState(Message):
     blocked_until_ms: float = 0
     learned: float | None = None
     """Calls a second; null: nothing has been refused yet."""
+    ceiling: float | None = None
+    """Calls a second at which the last refusal came; null: not known."""
     changed_ms: float = 0
     decreased_ms: float = 0
     successes: list[tuple[float, int]] = Field(default_factory=list)
@@ -80,6 +85,7 @@ class Account:
         self._next_slot, self._next_tokens = given.next_slot_ms, given.next_tokens_ms
         self._paused_until, self._blocked_until = given.paused_until_ms, given.blocked_until_ms
         self._learned, self._changed, self._decreased = given.learned, given.changed_ms, given.decreased_ms
+        self._ceiling = given.ceiling
         self._successes = list(given.successes)
         self._executions, self._workers = dict(given.executions), dict(given.workers)
 
@@ -90,6 +96,7 @@ class Account:
             paused_until_ms=self._paused_until,
             blocked_until_ms=self._blocked_until,
             learned=self._learned,
+            ceiling=self._ceiling,
             changed_ms=self._changed,
             decreased_ms=self._decreased,
             successes=self._successes,
@@ -140,13 +147,16 @@ class Account:
             self._paused_until = max(self._paused_until, now + wait)
             # Refusals of calls that were under way together are one piece of news.
             if now - self._decreased > _HORIZON_MS:
-                self._learned = max(_LEAST_A_SECOND, _DECREASE * self._rate_seen(now))
+                seen = self._rate_seen(now)
+                self._ceiling, self._learned = self._learned, max(_LEAST_A_SECOND, _DECREASE * seen)
                 self._decreased = now
         elif self._learned is not None:
             if now - self._decreased > _FORGET_MS:
-                self._learned = None
+                self._learned = self._ceiling = None
                 return
-            self._learned *= 1 + _INCREASE_A_SECOND * max(0.0, now - self._changed) / 1000
+            is_near = self._ceiling is not None and self._learned >= _NEAR * self._ceiling
+            increase = _NEAR_A_SECOND if is_near else _FAR_A_SECOND
+            self._learned *= 1 + increase * max(0.0, now - self._changed) / 1000
         self._changed = now
 
     def _rate_seen(self, now: float) -> float:
