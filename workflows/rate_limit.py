@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 RATE_LIMIT = "RateLimitWorkflow"
 LEASE = "lease"
-_MOST_UPDATES = 1_000
+MOST_UPDATES = 1_000
 _IDLE = timedelta(hours=1)
 
 
@@ -29,7 +29,7 @@ class RateLimitWorkflow:
 
     @workflow.init
     def __init__(self, state: Any = None) -> None:
-        self._account = Account(AccountState.model_validate(state) if state is not None else None)
+        self._account = Account(AccountState.read(state) if state is not None else None)
         self._asked = 0
 
     @workflow.run
@@ -37,7 +37,7 @@ class RateLimitWorkflow:
         while True:
             asked = self._asked
             try:
-                await workflow.wait_condition(lambda: self._asked >= _MOST_UPDATES, timeout=_IDLE)
+                await workflow.wait_condition(lambda: self._asked >= MOST_UPDATES, timeout=_IDLE)
             except TimeoutError:
                 if self._asked == asked:
                     return

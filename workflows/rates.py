@@ -8,6 +8,8 @@ last 429 came (after the first one nobody knows where that is), by little near i
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from workflows.plan import Message
@@ -75,6 +77,12 @@ class AccountState(Message):
     executions: dict[str, tuple[float, Limits]] = Field(default_factory=dict)
     workers: dict[str, tuple[float, int]] = Field(default_factory=dict)
     """When each worker last asked, and for how many executions."""
+
+    @classmethod
+    def read(cls, document: Any) -> AccountState:
+        """The state that a run before this one has left."""
+        # Not strict: JSON has no tuples.
+        return cls.model_validate(document, strict=False)
 
 
 class Account:

@@ -1,0 +1,28 @@
+"""The limiter workflow on a real server: asked by workers, and going on as a new run with all that it knows."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from service.limiter import limiter
+from tests.support import Farm
+from workflows.rate_limit import MOST_UPDATES
+from workflows.rates import LeaseRequest, Limits
+
+
+async def test_it_goes_on_as_a_new_run_and_forgets_nothing(farm: Farm) -> None:
+    identifier = f"rate-limit-test-{uuid.uuid4().hex}"
+    ask = limiter(farm.client, farm.queue, identifier)
+    slow = {"x": Limits(requests_per_minute=1)}
+    async with farm.working():
+        first = await ask(LeaseRequest(worker="a", waiting=[1], executions=slow))
+        assert first.slots == [0]
+        run = (await farm.client.get_workflow_handle(identifier).describe()).run_id
+        for _ in range(MOST_UPDATES // 8 + 1):
+            await asyncio.gather(*(ask(LeaseRequest(worker="b")) for _ in range(8)), return_exceptions=True)
+        again = await ask(LeaseRequest(worker="a", waiting=[1]))
+        described = await farm.client.get_workflow_handle(identifier).describe()
+    assert described.run_id != run
+    # A minute lies between two calls.
+    assert (again.slots, again.free_for_ms) == ([], 0)
