@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -109,12 +110,12 @@ def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEve
                     for before in graph.dependencies.get(task, [])
                     if not succeeded[before] and not _is_reused(document, before)
                 )
-                if succeeded[task] and not document["questions"]:
+                if succeeded[task]:
                     yield f"I9: {task} ran again after it had succeeded"
         elif event.event_type in _CLOSED:
             closed = _scheduled_by(event)
             task = running.pop(closed, "")
-            succeeded[task] += event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED and bool(task)
+            succeeded[task] += bool(task) and _is_success(event)
     if most > document["metrics"]["agentCount"]:
         yield f"I2: {most} agents at once, {document['metrics']['agentCount']} allowed"
     execution, plain, landing, more = _EVENTS
@@ -154,6 +155,14 @@ def of_machine(execution: Execution, document: dict[str, Any]) -> Iterator[str]:
             continue
         if marker.startswith(execution.key):
             yield f"I12: process {process.pid} of {marker} is left"
+
+
+def _is_success(event: HistoryEvent) -> bool:
+    """Whether an attempt is done: not that it asks, or waits for an account."""
+    if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+        return False
+    (payload,) = event.activity_task_completed_event_attributes.result.payloads
+    return bool(json.loads(payload.data)["kind"] == "completed")
 
 
 def _is_reused(document: dict[str, Any], task: str) -> bool:
