@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from workflows.naming import slug
 from workflows.plan import Task
 
 _READY = "ready"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,11 @@ class AttemptDirectory:
         return self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], key)
 
     async def _checkpoint(self) -> None:
-        await in_thread(self.save, int(time.time()))
+        try:
+            await in_thread(partial(self.save, int(time.time()), opens=False))
+        except (TaskFailed, GitError, OSError, ValueError) as error:
+            # Only a help for who takes over: the agent's work goes on, and is saved at its end.
+            _log.debug("no checkpoint of %s: %s", self.run.task_id, error)
 
     def _input(self, produced: Produced) -> Input:
         commit = produced.commit
@@ -205,8 +212,11 @@ class AttemptDirectory:
         """The directory is as its agent is to find it."""
         (self.path / _READY).touch()
 
-    def save(self, at: int) -> tuple[str | None, list[str]]:
-        """The change as one commit on the head it started from, and its paths; None where nothing changed."""
+    def save(self, at: int, *, opens: bool = True) -> tuple[str | None, list[str]]:
+        """The change as one commit on the head it started from, and its paths; None where nothing changed.
+
+        `opens`: repositories that the agent made inside become plain directories, for good.
+        """
         hub, base = self._hub, self.run.base
         if self.tree.is_symlink() or not self.tree.is_dir():
             raise TaskFailed("DirectoryLost", "the agent removed or replaced its directory")
@@ -214,7 +224,7 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        tree, paths = self.work_tree.write_tree(base)
+        tree, paths = self.work_tree.write_tree(base, opens=opens)
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)

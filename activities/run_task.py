@@ -88,6 +88,8 @@ class TaskRunner:
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
                 except asyncio.CancelledError:
+                    # Who takes over goes on in the tree, as after a worker that died.
+                    stays = agent.keeps_state and activity.is_worker_shutdown()
                     if uses_files and not activity.is_worker_shutdown():
                         await in_thread(_saved, directory, int(started), TaskFailed("Cancelled", "stopped"), [])
                     raise
@@ -98,7 +100,8 @@ class TaskRunner:
                 outcome = _ended(outcome, ending, directory, agent).model_copy(
                     update={
                         "started_at": int(started * 1000),
-                        "duration_ms": round((time.perf_counter() - clock) * 1000),
+                        "duration_ms": round((time.perf_counter() - clock - work.waited.seconds) * 1000),
+                        "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
                         "simulated": agent.simulated,
                     }

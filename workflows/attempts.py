@@ -19,6 +19,8 @@ from workflows.plan import MODELS, Budget
 from workflows.questions import Asked, Questions
 from workflows.task_state import Start
 
+_NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
+
 
 class Attempts:
     """Runs the board's starts; what has happened to them goes to `news`."""
@@ -35,7 +37,12 @@ class Attempts:
         self._short: dict[str, None] = {}
         """Tasks that had to stop because the budget is spent."""
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
+        self._budgets: dict[str, Budget] = {}
+        """What each running attempt was told that it may spend."""
         self._timers: dict[str, asyncio.Task[None]] = {}
+        """By question."""
+        self._limits: dict[str, asyncio.Task[None]] = {}
+        """By task that waits for a usage limit."""
 
     @property
     def any_running(self) -> bool:
@@ -62,6 +69,7 @@ class Attempts:
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
             inputs=board.produced(start.task_id) if by_model else [],
         )
+        self._budgets[start.task_id] = self._budget
         handle = dispatch.start_task(run, self._board.strategy, self.queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
@@ -74,7 +82,7 @@ class Attempts:
     def close_questions(self) -> None:
         for asked in self._questions.open:
             asked.closed = True
-        for timer in list(self._timers.values()):
+        for timer in [*self._timers.values(), *self._limits.values()]:
             timer.cancel()
 
     def give_answer(self, asked: Asked, text: str) -> None:
@@ -103,8 +111,10 @@ class Attempts:
             self._succeeded(task_id, handle.result())
             return
         failure, outcome = dispatch.failure_of(error)
+        if self._board.out_of_budget and dispatch.is_cancelled(error):
+            self._board.attempt_failed(task_id, _NO_BUDGET, None, now())
         # While everything stops, a try that infrastructure ended is not its agent's failure.
-        if dispatch.is_cancelled(error) or (self._board.stopping and outcome is None):
+        elif dispatch.is_cancelled(error) or (self._board.stopping and outcome is None):
             self._board.cancelled(task_id, None, now())
         else:
             self._board.attempt_failed(task_id, failure, outcome, now())
@@ -121,7 +131,7 @@ class Attempts:
                 self._board.cancelled(task_id, outcome, now())
             else:
                 self._board.limited(task_id, outcome, now())
-                self._timers[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
+                self._limits[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
             return
         if outcome.kind == "budget-limit":
             self._over_budget(task_id, outcome)
@@ -154,7 +164,7 @@ class Attempts:
         self._news.put(partial(self._limit_over, task_id))
 
     def _limit_over(self, task_id: str) -> None:
-        self._timers.pop(task_id, None)
+        self._limits.pop(task_id, None)
         if self._board.tasks[task_id].waiting_for == "usage-limit":
             self._board.answered(task_id, None, now())
 
@@ -177,11 +187,15 @@ class Attempts:
 
     def _over_budget(self, task_id: str, outcome: TaskOutcome) -> None:
         """The task stopped because the budget is spent: one question for all that do."""
-        failure = outcome.failure or Failure(type="BudgetLimit", message="the budget is spent")
-        if self._board.stopping:
-            self._board.cancelled(task_id, outcome, now())
-        elif self._board.out_of_budget:
+        failure = outcome.failure or _NO_BUDGET
+        if self._board.out_of_budget:
             self._board.attempt_failed(task_id, failure, outcome, now())
+        elif self._board.stopping:
+            self._board.cancelled(task_id, outcome, now())
+        elif self._budgets[task_id] != self._budget:
+            # It has been raised since.
+            self._board.asked(task_id, outcome, now())
+            self._board.answered(task_id, None, now())
         else:
             self._board.asked(task_id, outcome, now())
             self._short[task_id] = None
@@ -205,6 +219,8 @@ class Attempts:
         for task_id in short:
             self._board.give_up(task_id, "failed", failure, now())
         self._board.end_of_budget(failure, now())
+        for other in self._questions.open:
+            other.closed = self._board.tasks[other.task_id].is_terminal
 
     def _is_answer(self, asked: Asked, text: str) -> bool:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from workflows.graph import TaskGraph
 from workflows.messages import Failure, Produced, TaskOutcome
-from workflows.plan import Plan
+from workflows.plan import MODELS, Plan
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
 from workflows.task_state import TERMINAL, Start, TaskState
@@ -202,6 +202,7 @@ class Board:
     def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:
         """The task is failed or conflicted for good: its descendants are skipped, or everything stops."""
         self._blame(self.tasks[task_id], failure)
+        self.scheduler.abandon(task_id)
         self._finish(task_id, status, now)
         for after in self.graph.descendants([task_id]):
             if not self.tasks[after].is_terminal:
@@ -214,7 +215,9 @@ class Board:
         """No more will be spent: what waits for money is failed, what has not started is skipped."""
         self.is_short, self.out_of_budget = False, True
         for task_id, state in self.tasks.items():
-            if state.status in ("pending", "ready") or state.waiting_for == "files":
+            waits = state.status == "waiting" and state.waiting_for != "landing"
+            needs_none = waits and state.attempt and self.plan.agent_of(state.task) not in MODELS
+            if (state.status in ("pending", "ready") or waits) and not needs_none:
                 if state.attempt:
                     self.give_up(task_id, "failed", failure, now)
                 else:
@@ -225,6 +228,7 @@ class Board:
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
         self._blame(state, Failure(type="Cancelled", message="stopped before it was done"))
+        self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
 
     def stop(self, now: int) -> None:
@@ -280,6 +284,8 @@ class Board:
         state.answer = None
         if outcome is not None:
             state.outcome = outcome
+            if outcome.limited_ms:
+                state.waited["rate-limit"] = state.waited.get("rate-limit", 0) + outcome.limited_ms
         state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
         return state
 

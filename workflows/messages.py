@@ -151,6 +151,8 @@ class TaskOutcome(Message):
     """When a usage limit ends."""
     final: bool = False
     """Another attempt would end the same way."""
+    limited_ms: int = 0
+    """How long it waited for the limits of an account and a budget; no part of `duration_ms`."""
 
 
 class Change(Message):

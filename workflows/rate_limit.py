@@ -39,7 +39,7 @@ class RateLimitWorkflow:
             try:
                 await workflow.wait_condition(lambda: self._asked >= MOST_UPDATES, timeout=_IDLE)
             except TimeoutError:
-                if self._asked == asked:
+                if self._asked == asked and not self._account.is_blocked(now()):
                     return
                 continue
             await workflow.wait_condition(workflow.all_handlers_finished)

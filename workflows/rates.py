@@ -21,9 +21,12 @@ _EXECUTION_MS = 10 * _MINUTE_MS
 _FORGET_MS = 10 * _MINUTE_MS
 _WINDOW_MS = 5_000
 _DECREASE = 0.9
-_FAR_A_SECOND = 0.15
-_NEAR_A_SECOND = 0.02
-_NEAR = 0.9
+_FIRST_A_SECOND = 1.0
+_FEELING = 1.5
+_FAR = 1.15
+_NEAR = 1.02
+_IS_NEAR = 0.9
+"""From this share of the rate of the last refusal on. The three before: by how much the rate grows in a second."""
 _LEAST_A_SECOND = 0.1
 _NO_RETRY_AFTER_MS = 500
 
@@ -112,6 +115,10 @@ class Account:
             workers=self._workers,
         )
 
+    def is_blocked(self, now: float) -> bool:
+        """Whether a usage limit holds, which nobody may forget."""
+        return self._blocked_until > now
+
     def lease(self, request: LeaseRequest, now: float) -> Lease:
         """Slots for as many of a worker's calls as is fair, in the next second."""
         self._note(request, now)
@@ -155,17 +162,28 @@ class Account:
             self._paused_until = max(self._paused_until, now + wait)
             # Refusals of calls that were under way together are one piece of news.
             if now - self._decreased > _HORIZON_MS:
-                seen = self._rate_seen(now)
-                self._ceiling, self._learned = self._learned, max(_LEAST_A_SECOND, _DECREASE * seen)
-                self._decreased = now
+                seen, before = self._rate_seen(now), self._learned
+                if before is None:
+                    # Too little has been seen to judge by: from here it is felt for, quickly.
+                    self._learned = max(_FIRST_A_SECOND, _DECREASE * seen)
+                elif self._ceiling is None:
+                    least = max(_LEAST_A_SECOND, before / _FEELING**2)
+                    self._learned = max(least, _DECREASE * min(seen, before))
+                else:
+                    self._learned = max(_LEAST_A_SECOND, _DECREASE * before)
+                self._ceiling, self._decreased = before, now
         elif self._learned is not None:
             if now - self._decreased > _FORGET_MS:
                 self._learned = self._ceiling = None
                 return
-            is_near = self._ceiling is not None and self._learned >= _NEAR * self._ceiling
-            increase = _NEAR_A_SECOND if is_near else _FAR_A_SECOND
-            self._learned *= 1 + increase * max(0.0, now - self._changed) / 1000
+            since = max(self._changed, min(self._paused_until, now))
+            self._learned *= self._growth(self._learned) ** ((now - since) / 1000)
         self._changed = now
+
+    def _growth(self, rate: float) -> float:
+        if self._ceiling is None:
+            return _FEELING
+        return _NEAR if rate >= _IS_NEAR * self._ceiling else _FAR
 
     def _rate_seen(self, now: float) -> float:
         """Calls a second that went through, or the rate in force where that is lower."""

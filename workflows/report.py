@@ -14,7 +14,7 @@ from workflows.task_state import TaskState
 
 MAX_ROWS_IN_HISTORY = 500
 _MOST_BYTES_IN_HISTORY = 1_000_000
-_WAITS = {"question": "question", "usage-limit": "usageLimit", "landing": "landing"}
+_WAITS = {"question": "question", "usage-limit": "usageLimit", "rate-limit": "rateLimit", "landing": "landing"}
 
 
 def row(state: TaskState, board: Board) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from activities.agents.base import Agent, Ending, Work
 from activities.agents.command import CommandAgent
+from activities.agents.environment import lacking
 from activities.agents.simulated import SimulatedAgent
 from activities.limits.rate import Ask
+from workflows.errors import TaskFailed
 from workflows.plan import Task
 
 
@@ -35,17 +36,22 @@ class Models:
         self._made: asyncio.Task[Mapping[str, Agent]] | None = None
 
     async def agent(self, name: str) -> Agent:
-        if self._made is None:
+        if self._made is None or (self._made.done() and (self._made.cancelled() or self._made.exception())):
             self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
-        return (await asyncio.shield(self._made))[name]
+        found = (await asyncio.shield(self._made)).get(name)
+        if found is None:
+            raise TaskFailed("AgentUnavailable", lacking(name) or f"there is no agent {name}", final=True)
+        return found
 
     def _make(self) -> Mapping[str, Agent]:
+        if missing := lacking("claude"):
+            raise TaskFailed("AgentUnavailable", missing, final=True)
         from activities.agents.claude.account import Account
         from activities.agents.claude.agent import ClaudeAgent
 
         account = Account(self._home, self._ask)
         made: dict[str, Agent] = {"claude": ClaudeAgent(account)}
-        if find_spec("claude_agent_sdk") is not None:
+        if lacking("claude-code") is None:
             from activities.agents.claude_code.agent import ClaudeCodeAgent
 
             made["claude-code"] = ClaudeCodeAgent(account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,29 @@ _LEAST_SECONDS = 600.0
 
 async def _nothing() -> None:
     pass
+
+
+class Waited:
+    """How long an attempt has waited for the limits of an account and a budget: no work of its agent's."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._since = 0.0
+        self._waits = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._before + (time.monotonic() - self._since if self._waits else 0.0)
+
+    def begin(self) -> None:
+        if not self._waits:
+            self._since = time.monotonic()
+        self._waits += 1
+
+    def end(self) -> None:
+        self._waits -= 1
+        if not self._waits:
+            self._before += time.monotonic() - self._since
 
 
 @dataclass(frozen=True)
@@ -56,6 +80,7 @@ class Work:
     after: str | None = None
     """Why the attempt before this one did not succeed."""
 
+    waited: Waited = field(default_factory=Waited)
     raised: Budget | None = None
     """The budget that a person gave since, in place of the plan's."""
 

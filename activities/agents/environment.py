@@ -11,6 +11,7 @@ from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
 _ALLOWED = ("PATH", "LANG", "TERM")
+_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
 
 def environment(work: Work) -> dict[str, str]:
@@ -57,8 +58,8 @@ def require_agents(plan: Plan) -> None:
 
 
 def redacted(text: str, work: Work) -> str:
-    """`text` without the values of variables that were passed on from the worker."""
-    passed = {name: os.environ.get(name, "") for name in work.plan.pass_env}
+    """`text` without the values of variables that were passed on from the worker, and without its keys."""
+    passed = {name: os.environ.get(name, "") for name in (*work.plan.pass_env, *_KEYS)}
     for name, value in sorted(passed.items(), key=lambda item: -len(item[1])):
         if len(value) >= 4:
             text = text.replace(value, f"[{name}]")

@@ -73,12 +73,15 @@ class WorkTree:
         shutil.copyfile(self.fresh_index, private / "index")
         (private / "config").write_text(_CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email))))
 
-    def write_tree(self, base: str) -> tuple[str, list[str]]:
-        """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s."""
+    def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
+        """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
+
+        Repositories inside become plain directories; with `opens` false they stay as they are and are left out.
+        """
         try:
             self._git("add", "--all", "--", ":/")
         except GitError as error:
-            if "does not have a commit checked out" not in error.stderr:
+            if "does not have a commit checked out" not in error.stderr or not opens:
                 raise
             self._open_nested_repositories()
             self._git("add", "--all", "--", ":/")
@@ -86,9 +89,11 @@ class WorkTree:
         nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
         for path in nested:
             # A repository inside would be saved as a bare commit id, its files lost.
-            _remove(self.path / path / ".git")
+            if opens:
+                _remove(self.path / path / ".git")
             self._git("update-index", "--force-remove", "--", path)
-            self._git("add", "--all", "--", ":/")
+            if opens:
+                self._git("add", "--all", "--", ":/")
         if nested:
             tree, changes = self._written(base)
         return tree, [path for path, _, _ in changes]

@@ -1,6 +1,7 @@
 """What an execution may spend on models, kept in one file: shared by its agents, and by every restart.
 
-A call is made only after what it can cost at most has been reserved; what it did cost is then put in its place.
+A call is made only after what it can cost at most has been reserved; what it did cost is then put in its place. Who
+cannot have their reservation yet stand in line: what comes back goes to the first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from workflows.plan import Budget
 
 _POLL_SECONDS = 0.1
 _ROUNDING = 1e-9
+_ME = (os.getpid(), psutil.Process().create_time())
+_CLOCK_STEP_SECONDS = 5.0
 
 
 class BudgetSpent(Exception):
@@ -31,8 +34,10 @@ class BudgetSpent(Exception):
 class _State:
     tokens: int = 0
     cost: float = 0.0
-    reserved: dict[str, tuple[int, float, int]] = field(default_factory=dict)
-    """By call: tokens, dollars, and the process that makes it."""
+    reserved: dict[str, tuple[int, float, tuple[int, float]]] = field(default_factory=dict)
+    """By call: tokens, dollars, and the process that makes it (id, time of its start)."""
+    line: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Calls that wait, in order, and whose they are."""
 
 
 class Ledger:
@@ -44,8 +49,13 @@ class Ledger:
 
     async def reserve(self, key: str, tokens: int, cost: float) -> None:
         """Wait until a call of at most so much fits; raises `BudgetSpent` where it never will."""
-        while not self._try(key, tokens, cost):  # noqa: ASYNC110 (other processes spend too)
-            await asyncio.sleep(_POLL_SECONDS)
+        try:
+            while not self._try(key, tokens, cost):  # noqa: ASYNC110 (other processes spend too)
+                await asyncio.sleep(_POLL_SECONDS)
+        except BaseException:
+            with self._changing() as state:
+                state.line.pop(key, None)
+            raise
 
     def settle(self, key: str, tokens: int, cost: float) -> None:
         """The call has ended and used so much."""
@@ -59,28 +69,30 @@ class Ledger:
         with self._changing() as state:
             return state.tokens, state.cost
 
-    def left(self) -> tuple[int | None, float | None]:
-        """Tokens and dollars that nothing has used or reserved; null where there is no limit."""
-        with self._changing() as state:
-            tokens = state.tokens + sum(each[0] for each in state.reserved.values())
-            cost = state.cost + sum(each[1] for each in state.reserved.values())
-            most_tokens, most_cost = self._budget.max_tokens, self._budget.max_cost_usd
-            return (
-                None if most_tokens is None else most_tokens - tokens,
-                None if most_cost is None else most_cost - cost,
-            )
+    def unspent(self) -> tuple[int | None, float | None]:
+        """Tokens and dollars that are left, reserved ones among them; null where there is no limit."""
+        tokens, cost = self.spent()
+        most_tokens, most_cost = self._budget.max_tokens, self._budget.max_cost_usd
+        return (
+            None if most_tokens is None else most_tokens - tokens,
+            None if most_cost is None else most_cost - cost,
+        )
 
     def _try(self, key: str, tokens: int, cost: float) -> bool:
         with self._changing() as state:
             others = [each for name, each in state.reserved.items() if name != key]
-            if self._fits(state, tokens + sum(each[0] for each in others), cost + sum(each[1] for each in others)):
-                state.reserved[key] = (tokens, cost, os.getpid())
+            is_first = next(iter(state.line), key) == key
+            fits = self._fits(state, tokens + sum(each[0] for each in others), cost + sum(each[1] for each in others))
+            if is_first and fits:
+                state.line.pop(key, None)
+                state.reserved[key] = (tokens, cost, _ME)
                 return True
-            if not others or not self._fits(state, tokens, cost):
+            if not self._fits(state, tokens, cost):
                 most = self._budget
                 limits = [f"${most.max_cost_usd:g}"] if most.max_cost_usd is not None else []
                 limits += [f"{most.max_tokens} tokens"] if most.max_tokens is not None else []
                 raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
+            state.line.setdefault(key, _ME)
             return False
 
     def _fits(self, state: _State, tokens: int, cost: float) -> bool:
@@ -97,9 +109,21 @@ class Ledger:
             state = _State(**content)
             # A process that is gone may have spent what it had reserved: it counts as spent.
             for key, (tokens, cost, process) in list(state.reserved.items()):
-                if not psutil.pid_exists(process):
+                if not _lives(process):
                     del state.reserved[key]
                     state.tokens += tokens
                     state.cost += cost
+            state.line = {key: process for key, process in state.line.items() if _lives(process)}
             yield state
             write_atomically(self._path, json.dumps(vars(state)).encode())
+
+
+def _lives(process: tuple[int, float]) -> bool:
+    """Whether it is still that process, and not another with its number."""
+    identifier, started = process
+    if (identifier, started) == _ME:
+        return True
+    try:
+        return abs(psutil.Process(identifier).create_time() - started) < _CLOCK_STEP_SECONDS
+    except psutil.Error:
+        return False

@@ -139,6 +139,8 @@ class Limiter:
 
     async def _pumping(self) -> None:
         while self._queues or self._news.blocked_until is not None:
+            # Before it is told: a refusal that comes while the limiter is asked is the next news, at once.
+            self._refused.clear()
             news, self._news = self._news, _News()
             try:
                 lease = await self.ask(self._request(news))
@@ -152,7 +154,8 @@ class Limiter:
                 self.block(time.time() + lease.blocked_for_ms / 1000, "the account's usage limit is reached")
                 self._news.blocked_until = None
                 continue
-            await self._release(lease)
+            if not self._refused.is_set():
+                await self._release(lease)
 
     async def _release(self, lease: Lease) -> None:
         received = time.monotonic()
@@ -161,7 +164,6 @@ class Limiter:
             while self._queues:
                 self._release_one()
             return
-        self._refused.clear()
         for slot in lease.slots:
             await asyncio.sleep(max(0.0, received + slot / 1000 - time.monotonic()))
             if self._refused.is_set():

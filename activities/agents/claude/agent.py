@@ -11,8 +11,8 @@ from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit,
 from activities.agents.claude.account import Account
 from activities.agents.claude.answer import Answer
 from activities.agents.claude.api import Api
-from activities.agents.claude.calls import Calls
-from activities.agents.claude.conversation import Conversation
+from activities.agents.claude.calls import Calls, Used
+from activities.agents.claude.conversation import Conversation, Progress
 from activities.agents.claude.prompt import first_message, system_prompt, try_again
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.limits.budget import BudgetSpent
@@ -57,14 +57,14 @@ class _Session:
         self._api = api
         self._calls = calls
         self._price = calls.price(work.model)
-        self._toolset = Toolset(work)
+        self._toolset = Toolset(work, self._left)
         self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
-        self._broken = 0
+        self._before = self._conversation.progress(work.attempt)
+        self._turns, self._broken = self._before.turns, self._before.broken
         self._is_short = False
         """The last answer was cut because the budget is nearly spent."""
         self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
-        self._turns = 0
-        self._deadline = time.monotonic() + work.most_seconds
+        self._started = time.monotonic()
 
     async def run(self) -> Ending:
         try:
@@ -85,18 +85,19 @@ class _Session:
         """Open the conversation, or go on with it where it was left; an end that was only not told yet is told."""
         conversation, work = self._conversation, self._work
         if not conversation:
-            conversation.say(first_message(work))
+            conversation.say(first_message(work), work.attempt)
             return None
         ending = await self._taken_up()
-        if work.after is None or conversation.last_said == try_again(work.after):
+        if work.after is None or conversation.has_begun(work.attempt):
             return ending
-        conversation.say(try_again(work.after))
+        conversation.say(try_again(work.after), work.attempt)
         return None
 
     async def _taken_up(self) -> Ending | None:
         """Bring what a crash or a wait has interrupted to its end; nothing that has effects is done again."""
         conversation, work = self._conversation, self._work
         last, interrupted = conversation.last_answer, False
+        asked: Completed | Question | None = None
         if last is None:
             return None
         if not last.calls:
@@ -105,7 +106,8 @@ class _Session:
             if call["name"] == "ask_coordinator" and work.answer is not None:
                 conversation.result(call["id"], work.answer)
             elif call["name"] == "ask_coordinator":
-                conversation.result(call["id"], "Nobody answered. Decide by yourself, and say so.", is_error=True)
+                # It was not put to anybody yet.
+                asked = await self._call(call, None, asked)
             elif call["name"] in WITHOUT_EFFECT and not interrupted:
                 await self._call(call, None, None)
             else:
@@ -114,7 +116,7 @@ class _Session:
         finished = [call for call in last.calls if call["name"] == "finish" and conversation.was_done(call["id"])]
         if finished and not interrupted:
             return Completed(summary=str(finished[0]["input"]["summary"]), usage=conversation.usage)
-        return None
+        return asked
 
     async def _asked(self) -> Answer:
         """The next answer, in the conversation; waits for the account's limits and the budget."""
@@ -132,10 +134,10 @@ class _Session:
         key = f"{self._work.marker}/{self._conversation.turns}"
         allowed = _MOST_OUTPUT_TOKENS
 
-        async def send(most: int) -> Answer:
+        async def send(most: int, used: Used) -> Answer:
             nonlocal allowed
             allowed = most
-            return await self._api.ask({**request, "max_tokens": most})
+            return await self._api.ask({**request, "max_tokens": most}, used)
 
         answer = await self._calls.make(key, self._work.model, known + new, _MOST_OUTPUT_TOKENS, send)
         self._is_short = answer.stop_reason == "max_tokens" and allowed < _MOST_OUTPUT_TOKENS
@@ -149,8 +151,9 @@ class _Session:
             "outputTokens": answer.usage.get("output_tokens", 0),
             "costUSD": cost,
         }
-        self._conversation.answer(answer.content, answer.stop_reason, usage)
         self._turns += 1
+        progress = Progress(self._work.attempt, self._turns, self._worked(), self._broken)
+        self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
         whole = self._conversation.usage
         tokens = whole.input_tokens + whole.output_tokens
         self._work.report({"tokens": tokens, "costUSD": whole.cost_usd, "operation": _operation(answer)})
@@ -160,6 +163,10 @@ class _Session:
         conversation = self._conversation
         if answer.stop_reason == "refusal":
             raise TaskFailed("Refusal", f"the model refused: {answer.text}"[:500], final=True)
+        if answer.stop_reason == "model_context_window_exceeded":
+            raise TaskFailed("ContextWindow", "the conversation has become longer than the model can read", final=True)
+        if answer.stop_reason == "pause_turn":
+            return None
         if answer.stop_reason == "max_tokens":
             for call in answer.calls:
                 conversation.result(call["id"], "Not run: your answer was cut at its token limit.", is_error=True)
@@ -228,8 +235,15 @@ class _Session:
     def _check_limits(self) -> None:
         if self._turns >= MOST_TURNS:
             raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
-        if time.monotonic() > self._deadline:
-            raise TaskFailed("TimeLimit", "the attempt has used its time (maxDurationMs)", final=True)
+        if self._left() <= 0:
+            raise TaskFailed("TimeLimit", f"the attempt has used its {self._work.most_seconds:g} s (maxDurationMs)")
+
+    def _worked(self) -> float:
+        """Seconds of this attempt that were no waiting for limits."""
+        return self._before.seconds + time.monotonic() - self._started - self._work.waited.seconds
+
+    def _left(self) -> float:
+        return self._work.most_seconds - self._worked()
 
 
 def _total(usage: dict[str, int]) -> int:

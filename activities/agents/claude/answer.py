@@ -29,12 +29,12 @@ class Answer:
         return [block for block in self.content if block.get("type") == "tool_use"]
 
 
-async def collected(events: AsyncIterator[Any]) -> Answer:
-    """The answer of a stream of the SDK's raw events; raises `BrokenAnswer`.
+async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> Answer:
+    """The answer of a stream of the SDK's raw events; raises `BrokenAnswer`. `used` has its token counts as they come.
 
     By ourselves: the SDK completes cut JSON as best it can, and half a call is none.
     """
-    answer, inputs, is_whole = Answer(), dict[int, str](), False
+    answer, inputs, is_whole = Answer(usage=used), dict[int, str](), False
     async for event in events:
         kind = getattr(event, "type", None)
         try:
@@ -45,7 +45,10 @@ async def collected(events: AsyncIterator[Any]) -> Answer:
                 if event.index != len(answer.content) - 1:
                     raise BrokenAnswer("its blocks are out of order")
             elif kind == "content_block_delta":
-                _extend(answer.content[event.index], event.delta.model_dump(exclude_none=True), inputs, event.index)
+                delta = event.delta.model_dump(exclude_none=True)
+                # Until it is told: no token has less than a byte.
+                used["output_tokens"] = used.get("output_tokens", 0) + sum(len(str(part)) for part in delta.values())
+                _extend(answer.content[event.index], delta, inputs, event.index)
             elif kind == "message_delta":
                 answer.stop_reason = event.delta.stop_reason or answer.stop_reason
                 answer.usage |= counted(event.usage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from activities.agents.environment import api_key
 PROVIDER = "anthropic"
 TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 _USAGE_LIMIT_SECONDS = 300.0
+_LONGEST_WAIT_SECONDS = 30 * 86_400.0
 _CREDIT = re.compile(r"credit|billing", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
 _EPOCH = re.compile(r"(?<!\d)(\d{10})(?!\d)")
@@ -59,11 +61,11 @@ class Api:
             self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
         return self._client
 
-    async def ask(self, request: dict[str, Any]) -> Answer:
-        """The model's answer, whole; raises `Rejected`."""
+    async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> Answer:
+        """The model's answer, whole; raises `Rejected`. `used` has its token counts, of a part of it too."""
         try:
             async with await self.client.messages.create(**request, stream=True) as stream:
-                return await collected(stream)
+                return await collected(stream, {} if used is None else used)
         except BrokenAnswer as error:
             raise Rejected("passing", f"a broken answer: {error}") from None
         except anthropic.APIStatusError as error:
@@ -104,10 +106,11 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
         parsed = email.utils.parsedate_tz(value)
-        return None if parsed is None else max(0.0, email.utils.mktime_tz(parsed) - now)
+        seconds = math.nan if parsed is None else email.utils.mktime_tz(parsed) - now
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
 
 
 def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float | None:
@@ -120,7 +123,7 @@ def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float
             moment = _epoch(value)
             if remaining is not None and remaining.strip() == "0" and moment is not None:
                 found.append(moment)
-    return max((each for each in found if each > now), default=None)
+    return max((each for each in found if now < each <= now + _LONGEST_WAIT_SECONDS), default=None)
 
 
 def _epoch(text: str) -> float | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 from activities.agents.base import Work
 from activities.agents.claude.api import Rejected
@@ -20,15 +21,9 @@ from workflows.errors import TaskFailed
 _LEAST_OUTPUT_TOKENS = 1_024
 _MOST_PASSING = 10
 
-
-class Answered(Protocol):
-    @property
-    def usage(self) -> dict[str, int]:
-        """Token counts, by the API's names."""
-        ...
-
-
-A = TypeVar("A", bound=Answered)
+A = TypeVar("A")
+Used = dict[str, int]
+"""Token counts, by the API's names; filled in while an answer comes, so that one that is cut has its cost too."""
 
 
 class Calls:
@@ -49,29 +44,42 @@ class Calls:
         return self._prices.of(model)
 
     async def make(
-        self, key: str, model: str, input_tokens: int, output_tokens: int, send: Callable[[int], Awaitable[A]]
+        self, key: str, model: str, input_tokens: int, output_tokens: int, send: Callable[[int, Used], Awaitable[A]]
     ) -> A:
-        """The answer of `send`, which is told how many tokens the model may answer and raises `Rejected`.
+        """The answer of `send`, which is told how many tokens the model may answer, counts what it uses, and raises
+        `Rejected`.
 
         `key` names the call; `input_tokens` and `output_tokens` are the most that it can use. Raises `BudgetSpent`,
         `AccountBlocked` (a usage limit), or `TaskFailed`: `SpendLimit`, `ApiError`, `ApiUnavailable`.
         """
         price, passing = self.price(model), 0
         while True:
-            most = await self._reserved(key, price, input_tokens, output_tokens)
-            used: dict[str, int] = {}
+            with self._waiting():
+                most = await self._reserved(key, price, input_tokens, output_tokens)
+            used: Used = {}
             try:
-                await self._enter(input_tokens // 4 + most // 8)
-                answer = await send(most)
-                used = answer.usage
+                with self._waiting():
+                    await self._enter(input_tokens // 4 + most // 8)
+                answer = await send(most, used)
             except Rejected as rejected:
-                await self._wait(rejected, passing)
+                with self._waiting():
+                    await self._wait(rejected, passing)
                 passing = passing + 1 if rejected.kind == "passing" else passing
                 continue
             finally:
                 self._ledger.settle(key, sum(used.values()), price.cost(used) if price else 0.0)
             self._gate.succeeded(sum(used.values()))
             return answer
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Time that is no work of the agent's."""
+        waited = self._work.waited
+        waited.begin()
+        try:
+            yield
+        finally:
+            waited.end()
 
     async def _enter(self, tokens: int) -> None:
         """Wait for the account's slot."""
@@ -81,20 +89,20 @@ class Calls:
             raise TaskFailed("SpendLimit", str(closed), final=True) from None
 
     async def _reserved(self, key: str, price: Price | None, input_tokens: int, output: int) -> int:
-        """How long the answer may be: as long as the budget allows, and leaves something to the others."""
-        left_tokens, left_cost = self._ledger.left()
+        """How long the answer may be: near the budget's end no longer than leaves something to the others."""
+        tokens, dollars = self._ledger.unspent()
         while True:
             cost = price.most(input_tokens, output) if price else 0.0
-            dear = (left_cost is not None and cost > left_cost / 2) or (
-                left_tokens is not None and input_tokens + output > left_tokens / 2
+            is_dear = (dollars is not None and cost > dollars / 2) or (
+                tokens is not None and input_tokens + output > tokens / 2
             )
-            if dear and output > _LEAST_OUTPUT_TOKENS:
+            if is_dear and output > _LEAST_OUTPUT_TOKENS:
                 output = max(_LEAST_OUTPUT_TOKENS, output // 2)
                 continue
             try:
                 await self._ledger.reserve(key, input_tokens + output, cost)
             except BudgetSpent:
-                # What was left when it was looked at, others have taken.
+                # What was left when it was looked at, others have spent.
                 if output <= _LEAST_OUTPUT_TOKENS:
                     raise
                 output = max(_LEAST_OUTPUT_TOKENS, output // 2)

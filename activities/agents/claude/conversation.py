@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ from workflows.messages import Usage
 Block = dict[str, Any]
 Order = tuple[int, int, int]
 _ORDER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of an attempt, over lost workers, questions and waits: answers, seconds of work, broken answers in a row."""
+
+    attempt: int
+    turns: int = 0
+    seconds: float = 0.0
+    broken: int = 0
 
 
 class Conversation:
@@ -68,13 +79,24 @@ class Conversation:
         used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
         return used[-1]["inputTokens"] + used[-1]["outputTokens"] if used else 0
 
-    def say(self, text: str) -> None:
-        """Words of ours."""
-        self._append({"kind": "said", "content": [{"type": "text", "text": text}]})
+    def say(self, text: str, attempt: int | None = None) -> None:
+        """Words of ours; with `attempt` those that begin it."""
+        self._append({"kind": "said", "content": [{"type": "text", "text": text}], "begins": attempt})
 
-    def answer(self, content: list[Block], stop_reason: str, usage: dict[str, Any]) -> None:
+    def has_begun(self, attempt: int) -> bool:
+        """Whether the model was told of this attempt."""
+        return any(entry.get("begins") == attempt for entry in self._entries)
+
+    def answer(self, content: list[Block], stop_reason: str, usage: dict[str, Any], progress: Progress) -> None:
         """What the model answered, as it came."""
-        self._append({"kind": "answer", "content": content, "stop": stop_reason, "usage": usage})
+        entry = {"kind": "answer", "content": content, "stop": stop_reason, "usage": usage}
+        self._append({**entry, "progress": asdict(progress)})
+
+    def progress(self, attempt: int) -> Progress:
+        """How far an attempt had come with its last answer."""
+        found = [entry["progress"] for entry in self._entries if entry["kind"] == "answer"]
+        last = Progress(**found[-1]) if found else Progress(attempt)
+        return last if last.attempt == attempt else Progress(attempt)
 
     def result(self, call: str, content: str | list[Block], *, is_error: bool = False) -> None:
         """What became of a call of a tool."""
@@ -104,11 +126,6 @@ class Conversation:
         """Whether a call has brought a result that is no error."""
         return any(entry.get("call") == call and not entry["isError"] for entry in self._entries)
 
-    @property
-    def last_said(self) -> str:
-        """Our last words, where nothing has followed them."""
-        return str(self._entries[-1]["content"][0]["text"]) if self._entries[-1]["kind"] == "said" else ""
-
     def messages(self) -> list[dict[str, Any]]:
         """As the API wants it: user and assistant in turn, every call followed by its result."""
         found: list[dict[str, Any]] = []
@@ -120,9 +137,11 @@ class Conversation:
         return found
 
     def _append(self, entry: dict[str, Any]) -> None:
-        self._entries.append(entry)
+        # A file's name, and a model, may hold half of a surrogate pair: no request could ever be sent with it.
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
+        self._entries.append(json.loads(line))
         with open(self._path, "ab", opener=_private) as file:
-            file.write(json.dumps(entry).encode() + b"\n")
+            file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -132,12 +151,14 @@ class Conversation:
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
             self._path.write_bytes(whole)
-        self._entries = [json.loads(line) for line in whole.splitlines()]
+        self._entries = [json.loads(line) for line in whole.split(b"\n") if line]
 
 
 def _blocks(entry: dict[str, Any]) -> list[Block]:
     if entry["kind"] != "result":
-        return list(entry["content"])
+        # The API takes no empty content and no empty text back.
+        full = [block for block in entry["content"] if block.get("type") != "text" or block["text"].strip()]
+        return full or [{"type": "text", "text": "(nothing)"}]
     block = {"type": "tool_result", "tool_use_id": entry["call"], "content": entry["content"]}
     return [block | ({"is_error": True} if entry["isError"] else {})]
 

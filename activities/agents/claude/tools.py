@@ -94,8 +94,10 @@ _FROM_SDK = {
 class Toolset:
     """What the model may call, confined to the attempt's directory."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, left: Callable[[], float]) -> None:
+        """`left`: how many seconds the attempt has left."""
         self._work = work
+        self._left = left
         self._context = sdk.AgentToolContext(workdir=work.tree, env={})
         allowed = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
         self._names = [*(name for name in DEFAULT_TOOLS if name in allowed), *_ALWAYS]
@@ -156,8 +158,13 @@ class Toolset:
 
     async def _bash(self, message: _Bash) -> str:
         seconds = (message.timeout_ms or _BASH_SECONDS * 1000) / 1000
-        argv = ["bash", "-c", message.command]
-        code, output = await self._run(argv, min(seconds, _MOST_BASH_SECONDS))
+        if "\0" in message.command:
+            raise BadCall("Bash: a command cannot hold a NUL character")
+        # By a file: an argument has an end at 128 KB.
+        script = self._work.home.parent / "call.sh"
+        script.write_text(message.command, errors="replace")
+        argv = ["bash", str(script)]
+        code, output = await self._run(argv, min(seconds, _MOST_BASH_SECONDS, max(0.0, self._left())))
         if code != 0:
             raise ToolFailed(f"{output}\n[{ended(code)}]".lstrip())
         return output or "[no output, ended with 0]"

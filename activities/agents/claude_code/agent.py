@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from activities.agents.claude.account import Account
 from activities.agents.claude.agent import MOST_BROKEN, MOST_SAME_CALLS, MOST_TURNS
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again
 from activities.agents.claude_code.proxy import Line, Proxy
-from activities.agents.claude_code.record import Recorded
+from activities.agents.claude_code.record import ASK, Recorded, unanswered
 from activities.agents.environment import environment, redacted
 from activities.heartbeat import in_thread
 from activities.limits.budget import BudgetSpent
@@ -28,7 +29,6 @@ from workflows.errors import TaskFailed
 from workflows.messages import Question
 from workflows.plan import DEFAULT_TOOLS, Task
 
-_ASK = "AskUserQuestion"
 _GO_ON = (
     "You were interrupted. A command that was running then may have had effects, in part or in full: look at the "
     "state of things before you do it again. Go on with the task."
@@ -39,6 +39,7 @@ _PATHS = ("file_path", "notebook_path", "path")
 _MOST_OUTPUT_TOKENS = 16_000
 _MOST_INSTRUCTIONS = 40_000
 _INTERRUPT_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(_MOST_OUTPUT_TOKENS),
@@ -77,19 +78,23 @@ class _Session:
         self._calls = account.calls(work)
         self._line = Line(self._calls, work.marker, self._used, asyncio.get_running_loop().create_future())
         self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
-        self._is_answered = self._recorded.now.asked is None
-        """Whether no question of the session waits."""
+        self._transcript = self._find_transcript()
+        waiting = unanswered(self._transcript) if self._transcript is not None else None
+        self._waiting = None if waiting is None else self._question(waiting)
+        """The question that the session waits with."""
+        self._deferred = False
+        self._before, self._started = self._recorded.now.seconds, time.monotonic()
 
     async def run(self) -> Ending:
+        if self._waiting is not None and self._work.answer is None:
+            # It was not put to anybody yet: a worker died between.
+            return self._waiting
         try:
             async with (
-                asyncio.timeout(self._work.most_seconds),
                 ProcessTree.launched(self._work.marker),
                 self._proxy.opened(self._line) as (url, key),
             ):
                 return await self._talk(await in_thread(self._options, url, key))
-        except TimeoutError:
-            raise self._failed("TimeLimit", "the attempt has used its time (maxDurationMs)") from None
         except AccountBlocked as limit:
             return UsageLimit(limit.until, str(limit), self._recorded.now.usage)
         except BudgetSpent as spent:
@@ -117,7 +122,7 @@ class _Session:
         """What the session is told; null: it goes on by the answer to its question."""
         if not resumed:
             return first_message(self._work)
-        if not self._is_answered:
+        if self._waiting is not None:
             return None
         return _GO_ON if self._work.after is None else try_again(self._work.after)
 
@@ -126,7 +131,10 @@ class _Session:
         receiving = asyncio.ensure_future(self._received(client))
         either: list[asyncio.Future[Any]] = [receiving, self._line.ended]
         try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait(either, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
+                if self._worked() > self._work.most_seconds:
+                    told = f"the attempt has used its {self._work.most_seconds:g} s (maxDurationMs)"
+                    raise self._failed("TimeLimit", told, final=False)
             if self._line.ended.done():
                 raise self._line.ended.result()
             return receiving.result()
@@ -145,16 +153,17 @@ class _Session:
             if isinstance(message, sdk.UserMessage):
                 # A call has ended: what it changed is kept.
                 await self._work.save()
+                self._recorded.change(seconds=self._worked())
+            if isinstance(message, sdk.AssistantMessage):
+                self._deferred = False
             if isinstance(message, sdk.ResultMessage):
                 return message
         raise TaskFailed("AgentError", "Claude Code ended without a result")
 
     def _judged(self, result: sdk.ResultMessage) -> Completed | Question | None:
         """How the attempt ended; null: with nothing said."""
-        if result.deferred_tool_use is not None and result.deferred_tool_use.name == _ASK:
-            question = self._question(result.deferred_tool_use.input)
-            self._recorded.change(asked=question.text)
-            return question
+        if result.deferred_tool_use is not None and result.deferred_tool_use.name == ASK:
+            return self._question(result.deferred_tool_use.input)
         text = (result.result or "").strip()
         if result.stop_reason == "refusal":
             raise self._failed("Refusal", f"the model refused: {text}"[:500])
@@ -183,8 +192,6 @@ class _Session:
         work, config = self._work, self._work.state / "config"
         config.mkdir(mode=0o700, exist_ok=True)
         own = {"CLAUDE_CONFIG_DIR": str(config), "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": key}
-        session = self._recorded.now.session
-        known = session is not None and any(config.glob(f"projects/*/{session}.jsonl"))
         tools = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
         return sdk.ClaudeAgentOptions(
             cwd=work.tree,
@@ -196,7 +203,7 @@ class _Session:
                 keep=("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"),
             ),
             model=work.model,
-            tools=[*tools, _ASK],
+            tools=[*tools, ASK],
             # The workspace's settings could run commands and name another server.
             setting_sources=[],
             strict_mcp_config=True,
@@ -205,7 +212,7 @@ class _Session:
             system_prompt={"type": "preset", "preset": "claude_code", "append": self._instructions()},
             hooks={"PreToolUse": [sdk.HookMatcher(hooks=[self._before_tool])]},
             can_use_tool=self._may_use,
-            resume=session if known else None,
+            resume=self._recorded.now.session if self._transcript is not None else None,
             stderr=self._note,
         )
 
@@ -227,8 +234,8 @@ class _Session:
     async def _before_tool(self, call: Any, identifier: str | None, context: Any) -> Any:
         """Before every call: tell of it, keep it in the directory, find what goes round in circles."""
         name, arguments = call["tool_name"], call["tool_input"]
-        if name == _ASK:
-            return _decision("defer") if self._is_answered else self._answered_question(arguments)
+        if name == ASK:
+            return self._asks() if self._waiting is None else self._answered_question(arguments)
         subject = next((str(arguments[key]) for key in (*_PATHS, "command", "pattern") if key in arguments), "")
         files = {"files": [self._relative(subject)]} if name in ("Write", "Edit", "NotebookEdit") else {}
         self._work.report({"operation": f"{name} {self._relative(subject)}"[:200], **files})
@@ -244,22 +251,37 @@ class _Session:
 
     async def _may_use(self, name: str, arguments: dict[str, Any], context: Any) -> Any:
         """As `_before_tool`, which Claude Code may pass over for a question when its session goes on."""
-        decided = self._answered_question(arguments)["hookSpecificOutput"] if name == _ASK else {}
+        decided = self._answered_question(arguments)["hookSpecificOutput"] if name == ASK else {}
         if decided.get("permissionDecision") == "deny":
             return sdk.PermissionResultDeny(message=decided["permissionDecisionReason"])
         return sdk.PermissionResultAllow(updated_input=decided.get("updatedInput"))
 
     def _answered_question(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The decision about a call that asks: the answer that the attempt was started with."""
-        answer = None if self._is_answered else self._work.answer
-        self._is_answered = True
-        self._recorded.change(asked=None)
+        answer = None if self._waiting is None else self._work.answer
+        self._waiting = None
         if answer is None:
             return _decision("deny", _UNANSWERED)
         answers = {each["question"]: answer for each in arguments.get("questions", [])}
         decision = _decision("allow")
         decision["hookSpecificOutput"]["updatedInput"] = {**arguments, "answers": answers}
         return decision
+
+    def _asks(self) -> dict[str, Any]:
+        """The first question of a turn waits for a person; Claude Code would forget all but one."""
+        if self._deferred:
+            return _decision("deny", "One question at a time: ask this one again when the first is answered.")
+        self._deferred = True
+        return _decision("defer")
+
+    def _find_transcript(self) -> Path | None:
+        """What Claude Code has kept of the session."""
+        session, config = self._recorded.now.session, self._work.state / "config"
+        return next(config.glob(f"projects/*/{session}.jsonl"), None) if session is not None else None
+
+    def _worked(self) -> float:
+        """Seconds of this attempt that were no waiting for limits."""
+        return self._before + time.monotonic() - self._started - self._work.waited.seconds
 
     def _question(self, arguments: dict[str, Any]) -> Question:
         asked = [each for each in arguments.get("questions", []) if isinstance(each, dict)]

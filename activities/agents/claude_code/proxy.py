@@ -19,7 +19,7 @@ from aiohttp import web
 
 from activities.agents.claude.answer import counted
 from activities.agents.claude.api import TIMEOUT, Api, Rejected, rejection
-from activities.agents.claude.calls import Calls
+from activities.agents.claude.calls import Calls, Used
 from activities.limits.budget import BudgetSpent
 from activities.limits.rate import AccountBlocked
 from workflows.errors import TaskFailed
@@ -46,14 +46,6 @@ class Line:
     def end(self, because: Exception) -> None:
         if not self.ended.done():
             self.ended.set_result(because)
-
-
-@dataclass
-class _Sent:
-    """An answer that has been passed on."""
-
-    response: web.StreamResponse
-    usage: dict[str, int] = field(default_factory=dict)
 
 
 class Proxy:
@@ -106,27 +98,31 @@ class Proxy:
         assert task is not None
         line.open.add(task)
 
-        async def send(output_tokens: int) -> _Sent:
-            return await self._passed_on(request, {**body, "max_tokens": output_tokens})
+        counts: Used = {}
+
+        async def send(output_tokens: int, used: Used) -> web.StreamResponse:
+            nonlocal counts
+            counts = used
+            return await self._passed_on(request, {**body, "max_tokens": output_tokens}, used)
 
         try:
             # No token has less than a byte.
             size = len(json.dumps(body).encode())
-            sent = await line.calls.make(f"{line.marker}/{line.made}", model, size, most, send)
+            response = await line.calls.make(f"{line.marker}/{line.made}", model, size, most, send)
         except (TaskFailed, AccountBlocked, BudgetSpent) as error:
             line.end(error)
             return _refused(str(error))
         finally:
             line.open.discard(task)
-        if sent.usage:
-            line.used(model, sent.usage)
-        return sent.response
+            if counts:
+                line.used(model, counts)
+        return response
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         """Counting costs nothing and has limits of its own."""
         self._line(request)
         try:
-            return (await self._passed_on(request, json.loads(await request.read()))).response
+            return await self._passed_on(request, json.loads(await request.read()), {})
         except (Rejected, ValueError) as error:
             return _refused(str(error), 503)
 
@@ -136,13 +132,13 @@ class Proxy:
             raise web.HTTPNotFound
         return line
 
-    async def _passed_on(self, request: web.Request, body: dict[str, Any]) -> _Sent:
+    async def _passed_on(self, request: web.Request, body: dict[str, Any], used: Used) -> web.StreamResponse:
         """Send a request on and its answer back; raises `Rejected` while nothing of an answer has been sent."""
         client = self._api.client
         path = request.path.split("/", 2)[2]
         url = client.base_url.join(path).copy_with(query=request.query_string.encode())
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
-        sent: _Sent | None = None
+        response: web.StreamResponse | None = None
         try:
             async with self._upstream.stream(
                 "POST", url, json=body, headers={**headers, **client.auth_headers}
@@ -151,24 +147,24 @@ class Proxy:
                 if answer.status_code != 200:
                     return _rejected_or_passed(answer.status_code, answer.headers, await answer.aread())
                 if not content_type.startswith("text/event-stream"):
-                    return _whole(await answer.aread(), content_type)
-                sent = _Sent(web.StreamResponse(headers={"content-type": content_type}))
-                await sent.response.prepare(request)
+                    return _whole(await answer.aread(), content_type, used)
+                response = web.StreamResponse(headers={"content-type": content_type})
+                await response.prepare(request)
                 async for line in answer.aiter_lines():
-                    _count_usage(line, sent.usage)
-                    await sent.response.write(line.encode() + b"\n")
-                await sent.response.write_eof()
-                return sent
+                    _count(line, used)
+                    await response.write(line.encode() + b"\n")
+                await response.write_eof()
+                return response
         except httpx2.HTTPError as error:
-            if sent is None:
+            if response is None:
                 raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
             # Half an answer: Claude Code sees it cut, and asks again.
             if request.transport is not None:
                 request.transport.close()
-            return sent
+            return response
 
 
-def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) -> _Sent:
+def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) -> web.Response:
     """What Claude Code can act on (a request too long, a model that is none) is its to see."""
     try:
         body = json.loads(content)
@@ -177,24 +173,26 @@ def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) ->
     rejected = rejection(status, headers, body, content[:200].decode(errors="replace"))
     if rejected.kind != "final":
         raise rejected
-    return _Sent(web.Response(status=status, body=content, content_type="application/json"))
+    return web.Response(status=status, body=content, content_type="application/json")
 
 
-def _whole(content: bytes, content_type: str) -> _Sent:
+def _whole(content: bytes, content_type: str, used: Used) -> web.Response:
     try:
-        usage = counted(json.loads(content).get("usage") or {})
+        used |= counted(json.loads(content).get("usage") or {})
     except (ValueError, AttributeError):
         raise Rejected("passing", "an answer that is no JSON object") from None
-    return _Sent(web.Response(body=content, headers={"content-type": content_type}), usage)
+    return web.Response(body=content, headers={"content-type": content_type})
 
 
-def _count_usage(line: str, usage: dict[str, int]) -> None:
-    """Take over the token counts of a line of the stream, where it has some."""
+def _count(line: str, used: Used) -> None:
+    """Take over the token counts of a line of the stream; until they are told, no token has less than a byte."""
+    if line.startswith("data:") and "content_block_delta" in line:
+        used["output_tokens"] = used.get("output_tokens", 0) + len(line)
     if not line.startswith("data:") or '"usage"' not in line:
         return
     try:
         event = json.loads(line[5:])
-        usage |= counted(event.get("message", event).get("usage") or {})
+        used |= counted(event.get("message", event).get("usage") or {})
     except (ValueError, AttributeError):
         return
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 from pydantic import BaseModel
 
 from activities.agents.base import Work
@@ -9,12 +13,15 @@ from activities.agents.claude.conversation import earlier
 from activities.execution import write_atomically
 from workflows.messages import Usage
 
+ASK = "AskUserQuestion"
+
 
 class Record(BaseModel):
     session: str | None = None
-    asked: str | None = None
-    """The question whose answer the session waits for."""
     usage: Usage = Usage()
+    attempt: int = 0
+    seconds: float = 0.0
+    """Of work, in this attempt."""
 
 
 class Recorded:
@@ -25,7 +32,10 @@ class Recorded:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{'.'.join(map(str, order))}.json"
         found = earlier(folder, order, "json")
-        self._record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
+        record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
+        if record.attempt != work.attempt:
+            record = record.model_copy(update={"attempt": work.attempt, "seconds": 0.0})
+        self._record = record
 
     @property
     def now(self) -> Record:
@@ -46,3 +56,19 @@ class Recorded:
             cost_usd=(before.cost_usd or 0.0) + (cost or 0.0) if known else None,
         )
         self.change(usage=usage)
+
+
+def unanswered(transcript: Path) -> dict[str, Any] | None:
+    """The input of the session's last question, where its transcript holds no answer to it yet."""
+    asked: dict[str, Any] | None = None
+    for line in transcript.read_bytes().splitlines():
+        try:
+            content = json.loads(line)["message"]["content"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        for block in content if isinstance(content, list) else []:
+            if block.get("type") == "tool_use" and block.get("name") == ASK:
+                asked = block
+            elif asked is not None and block.get("tool_use_id") == asked["id"]:
+                asked = None
+    return None if asked is None else asked["input"]
