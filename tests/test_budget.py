@@ -74,6 +74,55 @@ async def test_the_execution_asks_for_more_and_goes_on_with_it(claude: Claude) -
     assert set(claude.api.served().values()) == {1}
 
 
+async def test_cut_answers_cost_what_they_have_cost(claude: Claude) -> None:
+    cuts = [Turn("Now.", input_tokens=50_000, cut_after=4)] * 4
+    claude.script(lambda *_: cuts.pop() if cuts else Turn(calls=[("finish", {"summary": "done"})]))
+    budget = {"budget": {"maxTokens": 150_500}}
+    document = await claude.run({"constraints": budget, "onQuestion": {"wait": False}, "tasks": tasks({"id": "a"})})
+    assert document["results"][0]["error"]["type"] == "BudgetLimit"
+    assert len(claude.api.calls) == 3
+
+
+async def test_nobody_ends_for_a_budget_that_is_only_reserved(claude: Claude) -> None:
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        call = ("report_progress", {"percent": 1}) if turn < 1 else ("finish", {"summary": "done"})
+        return Turn(calls=[call], input_tokens=2_000, output_tokens=3_000, seconds=0.5)
+
+    claude.script(script)
+    plan = {"maxAgents": 10, "constraints": {"budget": {"maxCostUSD": 1}}, "onQuestion": {"wait": False}}
+    document = await claude.run({**plan, "tasks": tasks(*({"id": f"t{n}"} for n in range(10)))})
+    assert document["status"] == "succeeded", statuses(document)
+    assert spent(claude) == pytest.approx(0.68)
+
+
+async def test_who_was_told_of_the_old_budget_goes_on_with_the_raised_one(claude: Claude) -> None:
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        if turn >= 12:
+            return Turn(calls=[("finish", {"summary": "done"})])
+        call = ("report_progress", {"percent": turn})
+        if task == "b" and turn == 0:
+            call = ("Bash", {"command": "sleep 8"})
+        return Turn(calls=[call], input_tokens=2_000, output_tokens=min(3_000, request["max_tokens"]), seconds=0.05)
+
+    claude.script(script)
+    rows = tasks({"id": "b"}, {"id": "a"})
+    plan = {"maxAgents": 2, "constraints": {"budget": {"maxCostUSD": 0.12}}, "tasks": rows}
+    handle = await claude.start(plan)
+    await until(handle, lambda now: status_of(now)["a"] == "waiting")
+    await handle.execute_update("answer", {"questionId": "q1", "text": "5"})
+    document = await claude.end(handle, plan)
+    assert document["status"] == "succeeded"
+    assert len(document["questions"]) == 1
+
+
+async def test_a_conservative_plan_that_runs_out_says_so_of_every_task(claude: Claude) -> None:
+    claude.script(endless)
+    budget = {"budget": {"maxCostUSD": 0.5}}
+    plan = {"strategy": "conservative", "maxAgents": 3, "constraints": budget, "onQuestion": {"wait": False}}
+    document = await claude.run({**plan, "tasks": tasks(*({"id": f"t{n}"} for n in range(4)))})
+    assert [row["error"]["type"] for row in document["results"]] == [*["BudgetLimit"] * 3, "Skipped"]
+
+
 async def test_stop_ends_it_and_what_has_landed_is_delivered(claude: Claude) -> None:
     claude.script(
         lambda task, *more: Turn(calls=[("finish", {"summary": "d"})]) if task == "a" else endless("b", *more)

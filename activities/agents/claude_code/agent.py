@@ -9,6 +9,7 @@ import os
 import shutil
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ class _Session:
         self._proxy = proxy
         self._recorded = Recorded(work)
         self._calls = account.calls(work)
-        self._line = Line(self._calls, work.marker, self._used, asyncio.get_running_loop().create_future())
+        ended = asyncio.get_running_loop().create_future()
+        self._line = Line(self._calls, work.marker, self._used, partial(redacted, work=work), ended)
         self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
         self._transcript = self._find_transcript()
         waiting = unanswered(self._transcript) if self._transcript is not None else None
@@ -154,7 +156,6 @@ class _Session:
                 # A call has ended: what it changed is kept.
                 await self._work.save()
                 self._recorded.change(seconds=self._worked())
-            if isinstance(message, sdk.AssistantMessage):
                 self._deferred = False
             if isinstance(message, sdk.ResultMessage):
                 return message

@@ -38,6 +38,8 @@ class Line:
     calls: Calls
     marker: str
     used: Callable[[str, dict[str, int]], None]
+    redacted: Callable[[str], str]
+    """Takes out what no model may be told."""
     ended: asyncio.Future[Exception]
     """Why no further call can be made."""
     made: int = 0
@@ -84,7 +86,7 @@ class Proxy:
     async def _message(self, request: web.Request) -> web.StreamResponse:
         line = self._line(request)
         try:
-            body = json.loads(await request.read())
+            body = json.loads(line.redacted((await request.read()).decode()))
             model, most = str(body["model"]), int(body["max_tokens"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return _refused("the body is no request for a message")

@@ -59,8 +59,8 @@ class Recorded:
 
 
 def unanswered(transcript: Path) -> dict[str, Any] | None:
-    """The input of the session's last question, where its transcript holds no answer to it yet."""
-    asked: dict[str, Any] | None = None
+    """The input of a question of the session to which its transcript holds no answer yet."""
+    asked: dict[str, Any] = {}
     for line in transcript.read_bytes().splitlines():
         try:
             content = json.loads(line)["message"]["content"]
@@ -68,7 +68,7 @@ def unanswered(transcript: Path) -> dict[str, Any] | None:
             continue
         for block in content if isinstance(content, list) else []:
             if block.get("type") == "tool_use" and block.get("name") == ASK:
-                asked = block
-            elif asked is not None and block.get("tool_use_id") == asked["id"]:
-                asked = None
-    return None if asked is None else asked["input"]
+                asked[block["id"]] = block["input"]
+            elif block.get("type") == "tool_result":
+                asked.pop(block["tool_use_id"], None)
+    return next(iter(asked.values()), None)
