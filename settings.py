@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflows.errors import Unavailable
+
+_LEAST_FREE_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -34,7 +38,12 @@ class Settings:
 
     def make_home(self) -> Path:
         """The state directory, made for its owner alone."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"the state directory {self.home} cannot be used: {error.strerror}") from None
+        if shutil.disk_usage(self.home).free < _LEAST_FREE_BYTES:
+            raise Unavailable(f"no space left for the state directory {self.home}: free some, or set EPW_HOME")
         if self.home.stat().st_mode & 0o077:
             self.home.chmod(0o700)
         return self.home

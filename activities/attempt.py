@@ -238,6 +238,10 @@ class AttemptDirectory:
         hub.update_ref(self._ref(self._own_key), commit)
         return commit, paths
 
+    def links_out(self, commit: str | None) -> list[str]:
+        """Links of a saved change that would lead whoever has it out of the workspace."""
+        return [] if commit is None or self.run.base is None else self.work_tree.links_out(self.run.base, commit)
+
     def saved(self, commit: str | None) -> Saved:
         """How a later attempt finds this one's work."""
         return Saved(directory=self.key, commit=commit, base=self.run.base)

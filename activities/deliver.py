@@ -13,7 +13,7 @@ from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
 from activities.heartbeat import in_thread
-from workflows.errors import Fenced, Refused
+from workflows.errors import Fenced, GitError, Refused
 from workflows.messages import CLEAN_UP, DELIVER, CleanUpRequest, DeliverRequest, Delivery
 
 _MOST_NAMES = 20
@@ -57,7 +57,12 @@ def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]
     with hub.locked():
         execution.pass_fence(DELIVER, now)
         failpoint("deliver.begun")
-        delivered = _DELIVERIES[request.mode](execution, hub, request)
+        try:
+            delivered = _DELIVERIES[request.mode](execution, hub, request)
+        except GitError as error:
+            if execution.has_half_delivery():
+                raise
+            return _refused(execution, request, " ".join(str(error).split())[:500])
         failpoint("deliver.done")
         return delivered
 
@@ -102,13 +107,13 @@ def _refused(execution: Execution, request: DeliverRequest, why: str) -> Deliver
 def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
     """What brings the head into the workspace, where the user wants it in spite of all."""
     workspace = execution.workspace()
-    if workspace.kind == "directory":
+    if request.mode == "apply":
+        # What fits is changed in the work tree, the rest stands beside it in .rej files; HEAD and index stay.
         patch = ["git", "--git-dir", request.hub, "diff", "--binary", request.base, request.head]
-        return [f"{shlex.join(patch)} | (cd {shlex.quote(workspace.path)} && git apply --3way)"]
+        return [f"{shlex.join(patch)} | (cd {shlex.quote(workspace.path)} && git apply --reject --whitespace=nowarn)"]
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
     fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{execution.head_ref}:refs/heads/{branch}"]
-    merge = ["git", "-C", workspace.path, "merge", branch]
-    return [shlex.join(fetch), *([shlex.join(merge)] if request.mode == "apply" else [])]
+    return [shlex.join(fetch)]
 
 
 def _clean_up(execution: Execution, hub: Hub) -> None:

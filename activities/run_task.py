@@ -172,10 +172,15 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
     """The saved change; work that cannot be saved has failed, and is not done again and again."""
     try:
         commit, paths = directory.save(at)
+        links = directory.links_out(commit)
     except (TaskFailed, GitError, OSError, ValueError) as error:
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure)
+    if links and not isinstance(ending, TaskFailed):
+        told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
+        failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
+        return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",

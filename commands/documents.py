@@ -36,6 +36,7 @@ from workflows.ending import ENDINGS, OF_TEMPORAL
 from workflows.errors import GitError, InvalidPlan, InvalidRequest, Problem
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.naming import slug
+from workflows.task_state import TERMINAL
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _PAGE = 500
@@ -172,6 +173,7 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         # The workflow could not say so itself.
         document["status"] = OF_TEMPORAL[described.status.name]
+        _end(document)
     hub = execution.hub()
     for row in document["results"]:
         _complete_row(row, execution, hub)
@@ -182,6 +184,22 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     if delivery:
         base, head = delivery["base"], delivery["head"]
         delivery["files"] = _changed(hub, base, head)
+
+
+def _end(document: dict[str, Any]) -> None:
+    """Of an execution that was ended from outside nothing is delivered, and nothing goes on."""
+    document["success"] = False
+    document["error"] = {"type": document["status"], "message": f"the execution was {document['status']} from outside"}
+    for row in document["results"]:
+        if row["status"] not in TERMINAL:
+            row["status"] = "cancelled" if row.get("attempts") else "skipped"
+            row.pop("waitingFor", None)
+            row["error"] = {
+                "type": "Terminated",
+                "message": document["error"]["message"],
+                "attempt": row.get("attempts", 0),
+            }
+        row["landed"] = row["landed"] and False
 
 
 def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) -> None:
@@ -209,7 +227,10 @@ def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) ->
             row["changes"] = changes(hub, hub.parent_of(row["commit"]), row["commit"])
         except GitError:
             row["changes"] = None
-    row["filesModified"] = [change["file"] for change in row["changes"] or []]
+    elif row["commit"] and row["landed"] is not None:
+        row["changes"] = None
+    # Null where nobody knows any more: `gc` has removed the commit.
+    row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
     if row["error"]:
         row["error"] |= {"context": row["taskId"], "recoveryOptions": _RECOVERY.get(row["error"]["type"], [])}
 

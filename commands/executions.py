@@ -96,6 +96,8 @@ async def to_the_end(
                 if worker.done():
                     worker.result()
                 print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
+                if as_json:
+                    print_json({"success": False, "status": "running", "executionId": handle.id, "interrupted": True})
                 return INTERRUPTED
             watching.result()
             result = await patiently(partial(full_document, settings, handle))

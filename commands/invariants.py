@@ -85,7 +85,7 @@ def _of_landings(
         yield "I4: rolled back, and something has landed"
     delivery = document["delivery"]
     if delivery and delivery["head"] and document["status"] in ("succeeded", "partial"):
-        landed = {file for row in rows.values() if row["landed"] for file in row["filesModified"]}
+        landed = {file for row in rows.values() if row["landed"] for file in row["filesModified"] or []}
         more = sorted(set(delivery["files"]) - landed)
         yield from (f"I7: {file} was delivered, and no landed task changed it" for file in more)
 
@@ -136,7 +136,7 @@ def of_hub(document: dict[str, Any], hub: Hub | None) -> Iterator[str]:
             yield f"I7: the commit of {row['taskId']} is gone: {commit}"
             continue
         paths = [shown(path) for path in changed_paths(hub, hub.parent_of(commit), commit)]
-        if sorted(paths) != sorted(row["filesModified"]):
+        if sorted(paths) != sorted(row["filesModified"] or []):
             yield f"I7: the changes of {row['taskId']} are not what git says"
 
 

@@ -11,9 +11,12 @@ from rich.text import Text
 
 from commands.session import printable
 
+_WIDE = 400
+
 
 def console() -> Console:
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    # For a program the whole of each cell on its line.
+    return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
@@ -37,7 +40,7 @@ def show_result(document: dict[str, Any]) -> None:
             row["landed"],
             row["attempts"],
             seconds(row["duration"]),
-            len(row["filesModified"]),
+            None if row["filesModified"] is None else len(row["filesModified"]),
             _error(row),
         ]
         for row in document["results"]
@@ -87,6 +90,7 @@ def show_metrics(metrics: dict[str, Any]) -> None:
 
 def _show_usage(used: list[dict[str, Any]]) -> None:
     """What models were asked, and what that cost."""
+    used = [each for each in used if each["requests"]]
     if not used:
         return
     tokens = f"{sum(each['inputTokens'] for each in used)} + {sum(each['outputTokens'] for each in used)} tokens"

@@ -56,6 +56,8 @@ def salvage(
         else:
             cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"])] for row in rows]
             table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files"], cells)
+            if not rows:
+                print("nothing is saved: no agent changed anything, or `gc` has removed it")
             if hub is not None and rows:
                 print(f"each commit is in the hub: git --git-dir {hub.path} show COMMIT")
         return 0

@@ -66,6 +66,10 @@ def _tidy(execution: Execution, status: WorkflowExecutionStatus) -> list[str]:
                 except UndoBlocked as blocked:
                     execution.keep_blocked()
                     done.append(f"its half delivery could not be undone: {blocked}; by hand: {blocked.commands}")
+                except OSError as error:
+                    # Tried again by whoever comes next.
+                    by_hand = "; ".join(application.commands()[:3])
+                    done.append(f"its half delivery could not be undone yet: {error}; by hand: {by_hand} …")
     if (execution.path / "attempts").is_dir():
         execution.remove_attempts()
         done.append("directories removed")

@@ -34,7 +34,9 @@ class Site:
         self.numbers["mark"] += 1
         return {"name": name, "mark": str(self.folder / f"mark{self.numbers['mark']}"), **more}
 
-    async def run(self, plan: dict[str, Any], identifier: str, asked: list[dict[str, Any]]) -> dict[str, Any]:
+    async def run(
+        self, plan: dict[str, Any], identifier: str, asked: list[dict[str, Any]], seconds: float = 120
+    ) -> dict[str, Any]:
         """The document of `epw run` with failpoints."""
         path = self.folder / f"{identifier}.json"
         path.write_text(json.dumps(plan))
@@ -50,7 +52,7 @@ class Site:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(seconds):
             out, err = await process.communicate()
         for each in asked:
             assert Path(each["mark"]).exists(), f"never came to {each['name']}: {err.decode()[-2000:]}"

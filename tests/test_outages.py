@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ import pytest
 
 from tests.cli import ROOT, wait_for
 from tests.site import Site
-from tests.support import check_invariants, ended, make_repository, tasks
+from tests.support import check_invariants, ended, fingerprint, make_repository, tasks
 from workflows.validate import read_plan
 
 
@@ -174,3 +175,33 @@ async def test_two_executions_on_one_workspace_both_end(site: Site, tmp_path: Pa
         assert sorted(each["status"] for each in found) == ["succeeded", "undelivered"]
         winner = next(n for n, each in enumerate(found) if each["status"] == "succeeded")
         assert text == f"{('first', 'second')[winner]}\n2\n3\n4\n5\n6\n"
+
+
+def chattr(change: str, path: Path) -> str:
+    """Make a file immutable, or not; why that failed, if it did."""
+    argv = ["chattr", change, str(path)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stderr.strip()
+
+
+@pytest.mark.slow
+async def test_a_rollback_that_cannot_finish_says_how_to_and_hinders_nobody_else(site: Site, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {f"big/{number}": "1\n" for number in range(20)})
+    before = fingerprint(path)
+    plan = {"workspace": str(path), "deliver": "apply", "tasks": tasks({"id": "a", "run": "sed -i s/1/2/ big/*"})}
+    if refused := chattr("+i", path / "big/0"):
+        pytest.skip(f"files cannot be made immutable here: {refused}")
+    chattr("-i", path / "big/0")
+    block = site.ask("deliver.step", run=["chattr", "+i", str(path / "big")], kill=["worker"])
+    try:
+        document = await site.run(plan, "stuck", [block], seconds=400)
+        assert document["status"] == "rollback_failed", document
+        assert document["delivery"]["finishWith"]
+        listed = await asyncio.to_thread(site.cli, "list")
+        assert "could not be undone" in listed.stderr
+        other = tmp_path / "other.json"
+        other.write_text(json.dumps({"tasks": tasks({"id": "a", "run": "true"})}))
+        await asyncio.to_thread(site.cli, "run", str(other))
+    finally:
+        chattr("-i", path / "big")
+    await asyncio.to_thread(site.cli, "list")
+    assert fingerprint(path) == before

@@ -69,6 +69,9 @@ async def test_what_a_terminated_execution_left_is_cleaned_and_told(site: Site, 
     assert "cleaned up after cut (terminated)" in done.stderr
     assert fingerprint(repository) == before
     assert not list(repository.glob(".epw-*"))
+    shown = await asyncio.to_thread(site.cli.json, "status", "cut", code=None)
+    assert (shown["status"], shown["error"]["type"]) == ("terminated", "terminated")
+    assert [(row["status"], row["landed"]) for row in shown["results"]] == [("succeeded", False)]
     again = await asyncio.to_thread(site.cli, "list")
     assert "cleaned" not in again.stderr
 

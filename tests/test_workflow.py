@@ -331,8 +331,8 @@ async def test_a_taken_branch_name_gets_a_number(farm: Farm, tmp_path: Path) -> 
 
 async def test_a_refused_delivery_leaves_the_branch_in_the_hub(farm: Farm, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
-    sh(repository, "git", "branch", "epw")
-    plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
+    meanwhile = f"git -C {repository} branch epw; echo 1 > a"
+    plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": meanwhile})}
     async with farm.working():
         handle = await farm.start(plan)
         assert await failure_type(handle) == "DeliveryRefused"
@@ -342,3 +342,66 @@ async def test_a_refused_delivery_leaves_the_branch_in_the_hub(farm: Farm, tmp_p
     (command,) = document["delivery"]["finishWith"]
     sh(repository, "bash", "-c", command)
     assert "delivered-epw" in sh(repository, "git", "branch", "--list", "delivered-*")
+
+
+async def test_what_makes_delivery_impossible_is_said_before_anything_ran(farm: Farm, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo")
+    sh(repository, "git", "branch", "epw")
+    plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": f"touch {tmp_path}/ran"})}
+    async with farm.working():
+        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_file_that_becomes_a_link_and_a_link_that_becomes_a_file_are_told(farm: Farm, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"a": "1\n", "b": "2\n"})
+    (repository / "link").symlink_to("a")
+    plan = {
+        "workspace": str(repository),
+        "deliver": "apply",
+        "tasks": tasks({"id": "t", "run": "ln -sf b a; rm link; echo 3 > link; echo 4 >> b"}),
+    }
+    document = await farm.run(plan)
+    assert document["status"] == "succeeded"
+    kinds = {change["file"]: (change["type"], change["lineNumbers"]) for change in document["results"][0]["changes"]}
+    one = {"start": 1, "end": 1}
+    assert kinds == {"a": ("modify", one), "b": ("modify", {"start": 2, "end": 2}), "link": ("modify", one)}
+    assert (repository / "a").readlink() == Path("b")
+    assert (repository / "link").read_text() == "3\n"
+
+
+@pytest.mark.parametrize("link", ["/etc/passwd", "../../out", "sub/../../out", ".git/hooks"])
+async def test_a_link_that_leaves_the_workspace_does_not_land(farm: Farm, tmp_path: Path, link: str) -> None:
+    repository = make_repository(tmp_path / "repo", {"a": "1\n"})
+    (repository / "theirs").symlink_to("/etc/hosts")
+    plan = {
+        "workspace": str(repository),
+        "strategy": "aggressive",
+        "tasks": tasks({"id": "t", "run": f"ln -s {link} out"}, {"id": "fine", "run": "mkdir d; ln -s ../a d/in"}),
+    }
+    document = await farm.run(plan)
+    assert statuses(document) == {"t": "failed", "fine": "succeeded"}
+    assert document["results"][0]["error"]["type"] == "UnsafeSymlink"
+    assert document["results"][0]["commit"] is not None
+
+
+@pytest.mark.parametrize("kind", ["git", "directory"])
+async def test_what_finishes_a_refused_application_touches_neither_head_nor_index(
+    farm: Farm, tmp_path: Path, kind: str
+) -> None:
+    path = make_repository(tmp_path / "repo", {"a": "1\n", "b": "1\n"})
+    if kind == "directory":
+        sh(path, "rm", "-rf", ".git")
+    theirs = f"echo user > {path}/a; echo 2 > a; echo 2 > b"
+    plan = {"workspace": str(path), "deliver": "apply", "tasks": tasks({"id": "t", "run": theirs})}
+    async with farm.working():
+        handle = await farm.start(plan)
+        assert await failure_type(handle) == "DeliveryRefused"
+        document = await farm.document(handle)
+    head = sh(path, "git", "rev-parse", "HEAD") if kind == "git" else ""
+    (command,) = document["delivery"]["finishWith"]
+    sh(path, "bash", "-c", f"({command}) || true")
+    assert (path / "a").read_text() == "user\n"
+    assert (path / "a.rej").exists()
+    assert (path / "b").read_text() == "2\n"
+    assert kind == "directory" or sh(path, "git", "rev-parse", "HEAD") == head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal
 
 from temporalio import workflow
@@ -53,7 +54,11 @@ class Conclusion:
         if board.failed and not self._any_landed:
             await self._undo("failed")
             return
-        self.delivery = await self._deliver(self._head.commit)
+        try:
+            self.delivery = await self._deliver(self._head.commit)
+        except ActivityError as error:
+            self._give_way(error)
+            return
         refused = self.delivery.refused_because is not None
         self.status = "undelivered" if refused else "partial" if board.failed else "succeeded"
 
@@ -80,9 +85,13 @@ class Conclusion:
         try:
             delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._board.strategy, summary)
         except ActivityError as error:
-            if dispatch.is_cancelled(error):
-                raise
-            return Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
+            if dispatch.is_cancelled(error) or workflow.cancellation_reason() is not None:
+                raise asyncio.CancelledError from None
+            refused = Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
+            if mode == "apply":
+                # It may have been ended half-way.
+                await self._roll_back(RollBackRequest(steps=[Compensation(step="apply", hub=head.hub)]))
+            return refused
         if mode == "apply":
             await self._clean_up(CleanUpRequest(hub=head.hub), head.queue)
         return delivery
@@ -112,10 +121,15 @@ class Conclusion:
             if steps:
                 await self._roll_back(RollBackRequest(steps=steps))
         except ActivityError as error:
-            status, message = "rollback_failed", dispatch.told(error)
-            commands = [str(command) for command in dispatch.details_of(error)]
-            self.delivery = Delivery(mode=head.deliver, base=head.base, finish_with=commands)
+            self._give_way(error)
+            return
         self.status, self.message = status, message
+
+    def _give_way(self, error: ActivityError) -> None:
+        """A rollback that cannot finish: the user gets the commands that finish it."""
+        commands = [str(command) for command in dispatch.details_of(error)]
+        self.status, self.message = "rollback_failed", dispatch.told(error)
+        self.delivery = Delivery(mode=self._head.deliver, base=self._head.base, finish_with=commands)
 
     async def _roll_back(self, request: RollBackRequest) -> None:
         retry = dispatch.retry_policy(self._board.strategy)

@@ -55,7 +55,10 @@ class Application:
             self._start_over(done)
         for _ in range(_TRIES):
             excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
-            target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
+            try:
+                target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
+            except (OSError, GitError) as error:
+                raise Refused(_told(error)) from None
             failpoint("deliver.checked")
             journal = self._new_journal(base, head)
             try:
@@ -214,7 +217,11 @@ def _at(root: int, path: str) -> Iterator[Name]:
     with beneath(root, path) as name:
         if name is None:
             raise _MovedOn
-        yield name
+        try:
+            yield name
+        except OSError as error:
+            # By the user's name for it, not by ours.
+            raise OSError(error.errno, error.strerror, shown(path)) from None
 
 
 def _sync(root: Path, journal: Journal) -> None:
@@ -227,4 +234,6 @@ def _told(error: OSError | GitError) -> str:
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "No space left" in str(error):
         return "DiskFull: no space left for the new files beside the workspace; free some, then retry"
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'the workspace'}"
+    return " ".join(str(error).replace("\0", " ").split())[:500]

@@ -29,7 +29,7 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     kinds: dict[str, str] = {}
     while listed and listed[0].startswith(":"):
         status, path = listed.pop(0).rsplit(" ", 1)[1], listed.pop(0)
-        kinds[path] = _TYPES.get(status[0], "modify")
+        kinds[path] = status[0]
     counts = {}
     for record in listed:
         added, deleted, path = record.split("\t", 2)
@@ -44,18 +44,18 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
         after,
         git_dir=hub.path,
     )
-    # One header a file, in the order of the raw lines: no need to parse quoted names.
-    ranges = [_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]]
-    return [
-        {
-            "file": shown(path),
-            "type": kind,
-            "additions": counts.get(path, (0, 0))[0],
-            "deletions": counts.get(path, (0, 0))[1],
-            "lineNumbers": lines[1] if kind != "delete" else lines[0],
-        }
-        for (path, kind), lines in zip(kinds.items(), ranges, strict=True)
-    ]
+    # One header a file, in the order of the raw lines: no need to parse quoted names. A file that became a link, or
+    # the other way round, has two: it goes, and it comes.
+    ranges = iter([_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]])
+    found = []
+    for path, status in kinds.items():
+        old, new = next(ranges)
+        if status == "T":
+            new = next(ranges)[1]
+        plus, minus = counts.get(path, (0, 0))
+        kind, lines = _TYPES.get(status, "modify"), old if status == "D" else new
+        found.append({"file": shown(path), "type": kind, "additions": plus, "deletions": minus, "lineNumbers": lines})
+    return found
 
 
 def _lines(patch: bytes) -> tuple[dict[str, int] | None, dict[str, int] | None]:

@@ -14,6 +14,7 @@ from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import GitError
 
+_LINK = "120000"
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -97,6 +98,19 @@ class WorkTree:
         if nested:
             tree, changes = self._written(base)
         return tree, [path for path, _, _ in changes]
+
+    def links_out(self, base: str, tree: str) -> list[str]:
+        """New or changed links that lead out of the directory, or into its `.git`."""
+        fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
+        found = []
+        for entry, path in zip(fields[::2], fields[1::2], strict=True):
+            _, mode, _, blob, _ = entry.split(" ")
+            if mode == _LINK:
+                target = os.fsdecode(git("cat-file", "blob", blob, git_dir=self.hub.path))
+                leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
+                if leads.split("/")[0] in ("..", "", ".git"):
+                    found.append(f"{path} → {target}")
+        return found
 
     def _written(self, base: str) -> tuple[str, list[tuple[str, str, str]]]:
         """The index as a tree, and `(path, old mode, new mode)` of what differs from a commit."""

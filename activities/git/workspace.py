@@ -87,8 +87,18 @@ class Workspace(Message):
             problems.append(Problem("deliver", f'"apply" needs a work tree; {self.path} is a bare repository'))
         if plan.base is not None and plan.deliver == "apply":
             problems.append(Problem("deliver", '"apply" brings changes to the work tree as it is; leave `base` out'))
+        deliver = plan.deliver or self.default_delivery
+        place = Path(self.path) if deliver == "apply" else self.git_path("objects") if self.kind == "git" else None
+        if deliver in ("apply", "branch") and place is not None and not os.access(place, os.W_OK):
+            problems.append(Problem("deliver", f'{place} is read-only, so nothing can be delivered: use "none"'))
+        if deliver == "branch" and self.kind == "git" and self._has_branch("epw"):
+            told = 'a branch "epw" stands in the way of the branches epw/<id>: rename it, or use another `deliver`'
+            problems.append(Problem("deliver", told))
         if problems:
             raise InvalidPlan(problems)
+
+    def _has_branch(self, name: str) -> bool:
+        return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
 
     def leaving_out(self, folder: Path) -> Workspace:
         """As it is, without a folder of ours that lies in it."""
