@@ -22,6 +22,7 @@ from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import in_thread
+from activities.limits.sandbox import level
 from activities.plans import Running
 from activities.spares import NotReusable, Spares, bare
 from workflows.errors import GitError, TaskFailed
@@ -113,7 +114,8 @@ class AttemptDirectory:
             events=self.path / "events.jsonl",
             output=self.execution.log(f"{slug(task.id)}.{self.run.attempt}"),
             marker=self.marker,
-            sandbox="none" if running.plan.sandbox == "none" else "process",
+            sandbox=level(running.plan, running.plan.agent_of(task)),
+            readable=[self._hub.path] if self.run.base is not None else [],
             report=report,
         )
 

@@ -22,6 +22,7 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
+from activities.limits.sandbox import require_bubblewrap
 from activities.plans import PlanSource, Running
 from workflows.errors import InvalidPlan, Problem, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
@@ -43,7 +44,7 @@ class Preparer:
         known = await self._search_attributes()
         if request.has_commands or request.has_workspace:
             await in_thread(_require_tools)
-        if not request.has_workspace and not request.has_models:
+        if not request.has_workspace and not request.has_models and not request.needs_sandbox:
             # The first tasks will ask for the plan in a moment.
             self._reading = asyncio.ensure_future(self._plans.of_current_execution())
             return Prepared(search_attributes=known)
@@ -52,6 +53,8 @@ class Preparer:
         try:
             async with attended(self._home, execution.key + "/prepare"):
                 prepared = Prepared(task_queue=self._host_queue)
+                if request.needs_sandbox:
+                    await in_thread(require_bubblewrap)
                 if request.has_models:
                     prepared = prepared.model_copy(update={"model": await in_thread(self._model, running)})
                 if request.has_workspace:

@@ -7,8 +7,12 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -21,6 +25,8 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
+from activities.limits.bounds import Bounds
+from activities.limits.enclosure import Enclosure
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
 from workflows.errors import GitError, TaskFailed
@@ -57,7 +63,7 @@ class TaskRunner:
             running = await self._plans.of_current_execution()
             if info.attempt > 1:
                 # The lost worker's agent may still write, and spend.
-                await in_thread(end_marked, execution.attempt_key(run.task_id))
+                await in_thread(partial(end_marked, execution.attempt_key(run.task_id), forget=True))
             outcome = await self._attempt(directory, running)
         if outcome.kind == "failed" and outcome.failure is not None:
             message = f"{outcome.failure.type}: {outcome.failure.message}"
@@ -84,7 +90,10 @@ class TaskRunner:
         work = await in_thread(directory.work, running, task, heartbeat.report)
         stays = False
         try:
-            async with attended(self._home, directory.marker, heartbeat, directory.deaths):
+            async with (
+                attended(self._home, directory.marker, heartbeat, directory.deaths),
+                _enclosed(work, directory.marker, agent) as work,
+            ):
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
                 except asyncio.CancelledError:
@@ -103,6 +112,7 @@ class TaskRunner:
                         "duration_ms": round((time.perf_counter() - clock - work.waited.seconds) * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
+                        **_measured(work),
                         "simulated": agent.simulated,
                     }
                 )
@@ -138,7 +148,55 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     await asyncio.to_thread(directory.drop, spare)
 
 
+@asynccontextmanager
+async def _enclosed(work: Work, marker: str, agent: Agent) -> AsyncIterator[Work]:
+    """The work within its limits, where it starts processes at all."""
+    simulate = work.task.simulate
+    if agent.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
+        yield work
+        return
+    async with Enclosure.around(marker, Bounds.of(work.plan, work.task)) as enclosure:
+        yield replace(work, enclosure=enclosure)
+
+
+def _measured(work: Work) -> dict[str, object]:
+    """What the attempt's processes have used."""
+    enclosure = work.enclosure
+    if enclosure is None:
+        return {}
+    enclosure.look()
+    return {
+        "peak_memory_mb": round(enclosure.peak_mb, 1),
+        "cpu_seconds": round(enclosure.cpu_seconds, 3),
+        "warnings": list(enclosure.warnings.values()),
+    }
+
+
 async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
+    """The agent's end, unless a limit ends it before."""
+    working = asyncio.ensure_future(_judged(agent, work, directory))
+    broken = work.enclosure.broken if work.enclosure is not None else None
+    left = None if agent.keeps_state or agent.simulated else work.most_seconds
+    try:
+        either: list[asyncio.Future[Any]] = [working, *([broken] if broken is not None else [])]
+        await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if work.enclosure is not None:
+            # What has ended a process may have been its limit.
+            await in_thread(work.enclosure.look)
+            await asyncio.sleep(0)
+        if broken is not None and broken.done():
+            return broken.result()
+        if working.done():
+            return working.result()
+        return TaskFailed("TimeLimit", f"the attempt has used its {work.most_seconds:g} s (maxDurationMs)")
+    finally:
+        if not working.done():
+            # What it runs gets a signal, and a moment to clean up.
+            working.cancel()
+            await asyncio.wait([working])
+
+
+async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
     """The agent's end, judged by the task's own check."""
     try:
         if directory is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -13,7 +15,10 @@ from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.heartbeat import Heartbeat, in_thread
+from activities.limits.bounds import Bounds
+from activities.limits.enclosure import Enclosure
 from activities.limits.processes import end_marked
+from activities.limits.sandbox import level
 from activities.plans import PlanSource
 from workflows.errors import TaskFailed
 from workflows.messages import VERIFY, AgentProgress, TaskRun, Verified, VerifyRequest
@@ -39,8 +44,15 @@ class Verifier:
         work = directory.work(running, task, heartbeat.report)
         clock = time.perf_counter()
         if tries > 1:
-            await in_thread(end_marked, execution.attempt_key(name))
-        async with attended(self._home, directory.marker, heartbeat):
+            await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
+        bounds = Bounds.of(running.plan, task)
+        async with (
+            attended(self._home, directory.marker, heartbeat),
+            Enclosure.around(directory.marker, bounds) as enclosure,
+        ):
+            # It runs what the agents have written.
+            strongest = level(running.plan, "claude" if running.plan.has_models else "command")
+            work = replace(work, enclosure=enclosure, sandbox=strongest)
             try:
                 await furnish(directory, work)
                 failpoint("verify.furnished")

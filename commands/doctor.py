@@ -13,6 +13,8 @@ import typer
 from activities.agents.environment import lacking
 from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
+from activities.limits.cgroup import probe
+from activities.limits.sandbox import lacks_bubblewrap
 from commands.documents import describe, full_document, replay
 from commands.invariants import of_document, of_history, of_hub, of_machine
 from commands.redrive import plan_of
@@ -87,8 +89,8 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("temporalio", True, package_version("temporalio")),
         _check("agent command, simulated", True, "here"),
         *(_check(f"agent {name}", True, lacking(name) or "here") for name in MODELS),
-        _check("sandbox in force", True, "process: own HOME and TMPDIR, allow-listed environment"),
-        _check("limits in force", True, "of models: apiRateLimit, budget, time; others are handed to the agent"),
+        _check("sandbox in force", True, _sandbox()),
+        _check("limits in force", True, _limits()),
     ]
 
 
@@ -103,6 +105,18 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
             ]
     except EpwError as error:
         return [_check("Temporal server", False, str(error))]
+
+
+def _sandbox() -> str:
+    missing = lacks_bubblewrap()
+    return f"process for all ({missing})" if missing else "process for commands, bubblewrap for models"
+
+
+def _limits() -> str:
+    place = probe()
+    if place is None:
+        return "time; memory and processes by looking now and then; CPU is not held (no control groups here)"
+    return f"time, memory, CPU and processes, by control groups (version {place.version})"
 
 
 def _check(name: str, ok: bool, found: object) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.agents.environment import require_agents
 from activities.git.command import require_git
 from activities.git.workspace import Workspace
+from activities.limits.sandbox import require_bubblewrap
 from commands.documents import describe, exit_code, full_document
 from commands.plan_file import read_plan_file
 from commands.session import (
@@ -152,6 +153,8 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
     """
     if here:
         require_agents(plan)
+        if plan.demands_bubblewrap:
+            require_bubblewrap()
     if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
         require_git()
     if plan.workspace is not None:

@@ -49,7 +49,7 @@ def _is_attended(home: Path, execution: Execution) -> bool:
 
 def _tidy(execution: Execution, status: WorkflowExecutionStatus) -> list[str]:
     done = []
-    processes = end_marked(execution.key)
+    processes = end_marked(execution.key, forget=True)
     if processes:
         done.append(f"{processes} processes ended")
     if execution.has_half_delivery():

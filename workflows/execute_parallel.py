@@ -112,8 +112,13 @@ class ExecuteParallelWorkflow:
         plan = self._board.plan
         commands = any(plan.agent_of(task) == "command" for task in plan.tasks)
         has_models = plan.has_models
-        request = PrepareRequest(has_workspace=plan.workspace is not None, has_commands=commands, has_models=has_models)
-        if not request.has_workspace and not has_models:
+        request = PrepareRequest(
+            has_workspace=plan.workspace is not None,
+            has_commands=commands,
+            has_models=has_models,
+            needs_sandbox=plan.demands_bubblewrap,
+        )
+        if not request.has_workspace and not has_models and not request.needs_sandbox:
             # Nothing to wait for: within this workflow task, without a round trip through the server.
             return await dispatch.prepare_locally(request, workflow.info().task_queue)
         queue, strategy = workflow.info().task_queue, self._board.strategy

@@ -47,6 +47,7 @@ class PrepareRequest(StepRequest):
     has_workspace: bool = True
     has_commands: bool = True
     has_models: bool = False
+    needs_sandbox: bool = False
 
 
 class Prepared(Message):
@@ -151,6 +152,9 @@ class TaskOutcome(Message):
     """When a usage limit ends."""
     final: bool = False
     """Another attempt would end the same way."""
+    peak_memory_mb: float | None = Field(default=None, alias="peakMemoryMB")
+    cpu_seconds: float | None = None
+    warnings: list[str] = Field(default_factory=list)
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; no part of `duration_ms`."""
 

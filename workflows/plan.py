@@ -168,13 +168,18 @@ class Plan(Message):
         """Whether some task is done by a model."""
         return any(self.agent_of(task) in MODELS for task in self.tasks)
 
+    @property
+    def demands_bubblewrap(self) -> bool:
+        """Whether it cannot do with less."""
+        return self.sandbox == "bubblewrap" or self.network is False
+
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints that are checked and handed to the agent, but that nothing enforces yet."""
+        if self.agent_of(task) in MODELS:
+            return []
+        # A command's calls are its own.
         named: dict[str, Message | None] = {
-            "constraints.resourceLimits": self.constraints.resource_limits or task.constraints.resource_limits,
+            "constraints.apiRateLimit": self.constraints.api_rate_limit,
+            "constraints.budget": self.constraints.budget,
         }
-        if self.agent_of(task) not in MODELS:
-            # A command's calls are its own.
-            named["constraints.apiRateLimit"] = self.constraints.api_rate_limit
-            named["constraints.budget"] = self.constraints.budget
         return [name for name, value in named.items() if value is not None]

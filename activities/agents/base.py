@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from activities.limits.enclosure import Enclosure
+from activities.limits.sandbox import bubblewrapped
 from workflows.messages import Question, Usage
 from workflows.plan import Budget, Plan, Task
 from workflows.rates import Limits
@@ -81,8 +83,24 @@ class Work:
     """Why the attempt before this one did not succeed."""
 
     waited: Waited = field(default_factory=Waited)
+    enclosure: Enclosure | None = None
+    """What its processes start in."""
+    readable: list[Path] = field(default_factory=list)
+    """What of the state directory they may read besides their own."""
     raised: Budget | None = None
     """The budget that a person gave since, in place of the plan's."""
+
+    def entering(self, argv: Sequence[str]) -> list[str]:
+        """A command that starts in the attempt's sandbox and within its limits."""
+        inside = self.sandboxed(argv)
+        return inside if self.enclosure is None else self.enclosure.entering(inside)
+
+    def sandboxed(self, argv: Sequence[str]) -> list[str]:
+        """A command that starts in the attempt's sandbox."""
+        if self.sandbox != "bubblewrap":
+            return list(argv)
+        own, network = [self.home.parent, self.state], self.plan.network is not False
+        return bubblewrapped(argv, own=own, readable=self.readable, cwd=self.tree, network=network)
 
     @property
     def budget(self) -> Budget:

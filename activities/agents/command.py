@@ -55,7 +55,7 @@ async def run_shell(work: Work, command: str, while_running: Any = None) -> int:
     script = work.home.parent / "command.sh"
     script.write_text(command)
     tree = await ProcessTree.start(
-        ["bash", "-euo", "pipefail", str(script)],
+        work.entering(["bash", "-euo", "pipefail", str(script)]),
         cwd=work.tree,
         environment=environment(work),
         output=work.output,

@@ -74,7 +74,7 @@ def _draw(work: Work) -> float:
 
 async def _burn(work: Work, megabytes: float, seconds: float) -> None:
     tree = await ProcessTree.start(
-        [sys.executable, "-c", _BURN, str(megabytes), str(seconds)],
+        work.entering([sys.executable, "-c", _BURN, str(megabytes), str(seconds)]),
         cwd=work.tree if work.tree.is_dir() else Path("/"),
         environment=environment(work),
         output=work.output,

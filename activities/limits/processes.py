@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 
+from activities.limits.cgroup import Group
+
 MARKER = "EPW_ATTEMPT_KEY"
 _PR_SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 1.0
@@ -100,15 +102,23 @@ class ProcessTree:
             os.killpg(self._process.pid, number)
 
 
-def launcher(path: Path, program: Path, environment: Mapping[str, str], marker: str, keep: Sequence[str] = ()) -> Path:
+def launcher(
+    path: Path,
+    program: Sequence[str],
+    environment: Mapping[str, str],
+    marker: str,
+    *,
+    keep: Sequence[str] = (),
+    joining: str = "",
+) -> Path:
     """Write a script that starts a program as `ProcessTree` does, for a library that starts it by itself.
 
-    Of the variables that the library gives it, it has those named in `keep`.
+    Of the variables that the library gives it, it has those named in `keep`; `joining`: what its shell does first.
     """
     settings = [f"{name}={shlex.quote(value)}" for name, value in {**environment, MARKER: marker}.items()]
     settings += [f'{name}="${{{name}-}}"' for name in keep]
     session = "setsid " if shutil.which("setsid") else ""
-    line = f'exec {session}env -i {" ".join(settings)} {shlex.quote(str(program))} "$@"'
+    line = f'{joining} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
         script.write(f"#!/bin/sh\n{line}\n")
@@ -167,8 +177,11 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def end_marked(marker: str) -> int:
-    """End every process whose marker is `marker` or beneath it; how many there were."""
+def end_marked(marker: str, *, forget: bool = False) -> int:
+    """End every process whose marker is `marker` or beneath it, and all that is in its groups; how many there were.
+
+    `forget`: the groups go too, since who made them is gone.
+    """
     victims = _marked(marker)
     for process in victims:
         with contextlib.suppress(psutil.Error):
@@ -182,7 +195,13 @@ def end_marked(marker: str) -> int:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         time.sleep(_POLL_SECONDS)
-    return len(victims)
+    in_groups = 0
+    for group in Group.beneath(marker):
+        in_groups += len(group.processes())
+        group.kill()
+        if forget:
+            group.remove()
+    return len(victims) + in_groups
 
 
 def _marked(marker: str) -> list[psutil.Process]:

@@ -29,6 +29,7 @@ _MOST_BASH_SECONDS = 3600.0
 _SEARCH_SECONDS = 60.0
 _MOST_OUTPUT = 60_000
 _NO_MATCH = 1
+_SCRIPT = "call.sh"
 
 Content = str | list[dict[str, Any]]
 
@@ -161,7 +162,7 @@ class Toolset:
         if "\0" in message.command:
             raise BadCall("Bash: a command cannot hold a NUL character")
         # By a file: an argument has an end at 128 KB.
-        script = self._work.home.parent / "call.sh"
+        script = self._work.home.parent / _SCRIPT
         script.write_text(message.command, errors="replace")
         argv = ["bash", str(script)]
         code, output = await self._run(argv, min(seconds, _MOST_BASH_SECONDS, max(0.0, self._left())))
@@ -174,7 +175,11 @@ class Toolset:
         output = self._work.home.parent / "call.out"
         output.unlink(missing_ok=True)
         tree = await ProcessTree.start(
-            argv, cwd=self._work.tree, environment=environment(self._work), output=output, marker=self._work.marker
+            self._work.entering(argv),
+            cwd=self._work.tree,
+            environment=environment(self._work),
+            output=output,
+            marker=self._work.marker,
         )
         timed_out = False
         try:
@@ -212,6 +217,7 @@ class Toolset:
         """Without where the directory is on this machine, and without what was passed on in secret."""
         for root in dict.fromkeys((str(self._work.tree.resolve()), str(self._work.tree))):
             text = text.replace(f"{root}/", "").replace(root, ".")
+        text = text.replace(str(self._work.home.parent / _SCRIPT), "bash")
         return redacted(text, self._work)
 
 

@@ -198,10 +198,11 @@ class _Session:
             cwd=work.tree,
             cli_path=launcher(
                 work.home.parent / "claude-code",
-                _program(),
+                work.sandboxed([str(_program())]),
                 {**environment(work), **_QUIET, **own},
                 work.marker,
                 keep=("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"),
+                joining=work.enclosure.joining() if work.enclosure is not None else "",
             ),
             model=work.model,
             tools=[*tools, ASK],

@@ -1,0 +1,43 @@
+"""What an attempt's processes may use: as the plan says, else a fair share of this machine (CONTRACT section 2)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import psutil
+
+from workflows.plan import Plan, Task
+
+_LEAST_MB = 512
+_RESERVE_MB = 1024
+_RESERVE_SHARE = 0.1
+_CPU_PERCENT = 80.0
+_PROCESSES = 512
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of an attempt's whole process tree."""
+
+    memory_mb: int
+    cpu_percent: float
+    """Of the whole machine."""
+    processes: int
+
+    @classmethod
+    def of(cls, plan: Plan, task: Task) -> Bounds:
+        """The task's own, else the plan's, else the machine's memory less a reserve, by agents."""
+        given = task.constraints.resource_limits or plan.constraints.resource_limits
+        total = psutil.virtual_memory().total // MB
+        share = int((total - max(_RESERVE_MB, total * _RESERVE_SHARE)) / plan.max_agents)
+        return cls(
+            (given and given.max_memory_mb) or max(_LEAST_MB, share),
+            (given and given.max_cpu_percent) or _CPU_PERCENT,
+            (given and given.max_processes) or _PROCESSES,
+        )
+
+    @property
+    def cores(self) -> float:
+        return self.cpu_percent / 100 * (os.cpu_count() or 1)

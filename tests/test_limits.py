@@ -1,0 +1,103 @@
+"""Limits of an attempt's process tree: kept, named, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from activities.limits.cgroup import Group, probe
+from tests.messages_api import Turn
+from tests.scripted import Claude
+from tests.support import Farm, make_repository, statuses, tasks
+
+HOLD = 'import sys, time; b = bytearray(int(sys.argv[1]) << 20); b[::4096] = b"x" * len(b[::4096]); time.sleep(1)'
+HOG = f"{sys.executable} -c '{HOLD}' 600"
+SPIN = f"{sys.executable} -c 'import time; end = time.process_time() + 2\nwhile time.process_time() < end: pass'"
+
+
+def limited(**limits: Any) -> dict[str, Any]:
+    return {"constraints": {"resourceLimits": limits}}
+
+
+async def test_a_memory_hog_is_ended_by_name_and_its_neighbour_is_not(farm: Farm) -> None:
+    rows = tasks(
+        {"id": "hog", "run": f"{HOG} | cat", **limited(maxMemoryMB=200)}, {"id": "modest", "run": "echo 1 > x"}
+    )
+    document = await farm.run({"strategy": "aggressive", "tasks": rows})
+    assert statuses(document) == {"hog": "failed", "modest": "succeeded"}
+    hog = document["results"][0]
+    assert hog["error"]["type"] == "MemoryLimit"
+    assert "200 MB are allowed" in hog["error"]["message"]
+    # Without a group the processes are looked at now and then.
+    assert 190 <= hog["peakMemoryMB"] <= 200 * (1.05 if probe() else 4)
+
+
+async def test_what_an_attempt_used_is_measured(farm: Farm) -> None:
+    hold = f"{sys.executable} -c '{HOLD}' 100"
+    document = await farm.run({"tasks": tasks({"id": "holds", "run": hold}, {"id": "spins", "run": SPIN})})
+    holds, spins = document["results"]
+    assert 90 <= holds["peakMemoryMB"] <= 200
+    assert 1.9 <= spins["cpuSeconds"] <= 3
+
+
+@pytest.mark.skipif(probe() is None, reason="no control groups here: CPU is not held")
+async def test_a_spinner_on_every_core_is_held_to_its_share_and_still_completes(farm: Farm) -> None:
+    cores = os.cpu_count() or 1
+    spinners = " ".join(f"{SPIN} &" for _ in range(cores))
+    document = await farm.run({"tasks": tasks({"id": "spins", "run": f"{spinners} wait"}), **limited(maxCPUPercent=50)})
+    (row,) = document["results"]
+    assert row["status"] == "succeeded"
+    assert 0.3 <= row["cpuSeconds"] / (row["duration"] / 1000) / cores <= 0.55
+    assert "CPU held at 50 %" in row["warnings"][0]
+
+
+@pytest.mark.skipif(probe() is None, reason="no control groups here: forks are not held")
+async def test_a_fork_bomb_hurts_only_itself(farm: Farm) -> None:
+    bomb = "f() { f | f & }; f; sleep 20"
+    rows = tasks({"id": "bomb", "run": bomb, **limited(maxProcesses=50)}, {"id": "other", "run": "sleep 1; ls | wc -l"})
+    document = await farm.run({"strategy": "aggressive", "tasks": rows})
+    assert statuses(document) == {"bomb": "failed", "other": "succeeded"}
+    assert document["results"][0]["error"]["type"] == "ProcessLimit"
+
+
+@pytest.mark.skipif(probe() is None, reason="no control groups here: it is found as the worker's child")
+async def test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt(
+    farm: Farm, tmp_path: Path
+) -> None:
+    escape = f"env -i setsid bash -c 'echo $$ > {tmp_path}/pid; exec sleep 1000' > /dev/null 2>&1 &"
+    document = await farm.run({"tasks": tasks({"id": "a", "run": f"{escape} sleep 0.5; test -s {tmp_path}/pid"})})
+    assert document["status"] == "succeeded", document["results"]
+    pid = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert not list(Group.beneath(document["executionId"]))
+
+
+async def test_a_command_that_takes_too_long_gets_a_signal_and_what_it_has_is_kept(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+    run = "echo part > part; trap 'echo cleaned > cleaned; exit 1' TERM; sleep 600 & wait"
+    plan = {"workspace": str(path), "strategy": "aggressive", "tasks": tasks({"id": "a", "run": run})}
+    document = await farm.run({**plan, **limited(maxDurationMs=700)})
+    (row,) = document["results"]
+    assert row["error"]["type"] == "TimeLimit"
+    assert row["filesModified"] == ["cleaned", "part"]
+    assert row["attempts"] == 4
+
+
+async def test_a_shell_of_a_model_is_held_too(claude: Claude) -> None:
+    claude.script(lambda task, turn, request: Turn(calls=[("Bash", {"command": f": {turn}; {HOG}"})]))
+    document = await claude.run({"strategy": "conservative", "tasks": tasks({"id": "a"}), **limited(maxMemoryMB=200)})
+    assert document["results"][0]["error"]["type"] == "MemoryLimit"
+    assert document["results"][0]["attempts"] == 2
+
+
+def test_nothing_of_a_group_is_left() -> None:
+    place = probe()
+    if place is None:
+        pytest.skip("no control groups here")
+    left = [each.name for folder in place.folders.values() for each in folder.iterdir() if each.is_dir()]
+    assert not [name for name in left if name.startswith("probe-")]

@@ -1,0 +1,92 @@
+"""What each sandbox level keeps from an agent, and what it leaves it. `make test` says what a machine lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.limits.sandbox import lacks_bubblewrap
+from tests.messages_api import Turn
+from tests.scripted import FINISH, Claude
+from tests.support import Farm, failure_type, make_repository, sh, tasks
+
+needs_bubblewrap = pytest.mark.skipif(lacks_bubblewrap() is not None, reason=str(lacks_bubblewrap()))
+
+
+async def printed(farm: Farm, command: str, **plan: Any) -> str:
+    """What a command prints in the sandbox."""
+    run = f"{{ {command}; }} > printed 2>&1 || true"
+    document = await farm.run({"sandbox": "bubblewrap", **plan, "tasks": tasks({"id": "a", "run": run})})
+    assert document["status"] == "succeeded", document["results"]
+    assert document["results"][0]["sandbox"] == "bubblewrap"
+    return sh(Path(plan["workspace"]), "git", "show", f"{document['delivery']['branch']}:printed")
+
+
+@needs_bubblewrap
+async def test_an_agent_works_as_outside(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"app.py": "print('runs')\n"})
+    work = (
+        "git log --oneline && python3 app.py && echo 1 > $TMPDIR/x && echo 2 > $HOME/y && git commit -qam z; echo done"
+    )
+    said = await printed(farm, work, workspace=str(path))
+    assert "first" in said
+    assert "runs" in said
+    assert said.endswith("done\n")
+    assert "denied" not in said
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("touch /etc/x /usr/x", "Read-only"),
+        ("ls -A ~root /root /home | grep -v : | grep -v '^[.]\\|^$' ; echo end", "end"),
+        ("cat {home}/host; ls {home}", "No such file"),
+        ("ps -A | wc -l || ls /proc | grep -c '^[0-9]'", ""),
+        ("ls /run /tmp; echo end", "end"),
+        ("echo 1 > {workspace}/../outside", ""),
+    ],
+    ids=["system", "homes", "state directory", "processes", "sockets", "beside the workspace"],
+)
+async def test_what_is_hidden(farm: Farm, tmp_path: Path, command: str, told: str) -> None:
+    path = make_repository(tmp_path / "work")
+    said = await printed(farm, command.format(home=farm.home, workspace=path), workspace=str(path))
+    assert told in said
+    assert not Path("/etc/x").exists()
+    assert not (tmp_path / "outside").exists()
+    if command.startswith("ps"):
+        assert int(said.split()[-1]) < 20
+    if "end" in told:
+        assert ".ssh" not in said
+        assert "pytest-of" not in said or str(tmp_path)[:5] == "/tmp/"
+
+
+@needs_bubblewrap
+async def test_without_network_not_even_this_machine_answers(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reach = f"bash -c 'echo > /dev/tcp/127.0.0.1/{server.getsockname()[1]}' && echo reached"
+        assert "reached" not in await printed(farm, reach, workspace=str(path), network=False)
+        assert "reached" in await printed(farm, reach, workspace=str(path))
+
+
+@needs_bubblewrap
+async def test_a_shell_of_a_model_gets_the_strongest_there_is(claude: Claude) -> None:
+    look = f"ls {claude.home} || echo hidden; kill -0 {os.getpid()} || echo unseen"
+    claude.script({"a": [Turn(calls=[("Bash", {"command": look})]), Turn(calls=[FINISH])]})
+    document = await claude.run({"tasks": tasks({"id": "a"})})
+    assert document["results"][0]["sandbox"] == "bubblewrap"
+    said = claude.results_told("a")[0]["content"]
+    assert "host" not in said.split()
+    assert "unseen" in said
+
+
+async def test_what_a_plan_demands_and_cannot_have_is_refused_before_anything_ran(farm: Farm) -> None:
+    plan = {"network": False, "sandbox": "process", "tasks": tasks({"id": "a", "run": "true"})}
+    async with farm.working():
+        assert await asyncio.wait_for(failure_type(await farm.start(plan)), 10) == "InvalidPlan"
