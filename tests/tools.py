@@ -20,7 +20,7 @@ def missing() -> list[str]:
     return lines
 
 
-_TOOLS = {"bash": "bash", "sed": "sed", "setsid": "util-linux"}
+_TOOLS = {"bash": "bash", "sed": "sed", "setsid": "util-linux", "ps": "procps"}
 
 if __name__ == "__main__":
     if lines := missing():
