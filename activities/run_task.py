@@ -25,6 +25,7 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
+from activities.limits.admission import Admission
 from activities.limits.bounds import Bounds
 from activities.limits.enclosure import Enclosure
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
@@ -36,6 +37,7 @@ from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskO
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
 _SPARE_SECONDS = 2.0
+_CROWDED = "waiting: resources (memory of this machine)"
 _SUMMARY_LIMIT = 500
 _MESSAGE_LIMIT = 1000
 
@@ -48,6 +50,7 @@ class TaskRunner:
         self._plans = plans
         self._agents = agents
         self._dropping: set[asyncio.Task[None]] = set()
+        self._admission = Admission()
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -92,7 +95,7 @@ class TaskRunner:
         try:
             async with (
                 attended(self._home, directory.marker, heartbeat, directory.deaths),
-                _enclosed(work, directory.marker, agent) as work,
+                self._enclosed(work, directory.marker, agent) as work,
             ):
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
@@ -109,7 +112,10 @@ class TaskRunner:
                 outcome = _ended(outcome, ending, directory, agent).model_copy(
                     update={
                         "started_at": int(started * 1000),
-                        "duration_ms": round((time.perf_counter() - clock - work.waited.seconds) * 1000),
+                        "duration_ms": round(
+                            (time.perf_counter() - clock - work.waited.seconds - work.room.seconds) * 1000
+                        ),
+                        "crowded_ms": round(work.room.seconds * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
                         **_measured(work),
@@ -130,6 +136,25 @@ class TaskRunner:
                 await in_thread(directory.remove)
         return outcome
 
+    @asynccontextmanager
+    async def _enclosed(self, work: Work, marker: str, agent: Agent) -> AsyncIterator[Work]:
+        """The work within its limits, when there is room for it; where it starts processes at all."""
+        simulate = work.task.simulate
+        bounds = Bounds.of(work.plan, work.task)
+        if agent.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
+            yield work
+        elif agent.simulated:
+            async with Enclosure.around(marker, bounds) as enclosure:
+                yield replace(work, enclosure=enclosure)
+        else:
+            declared = Bounds.declared_mb(work.plan, work.task)
+            work.room.begin()
+            async with self._admission.admitted(declared, lambda: work.report({"operation": _CROWDED})) as admitted:
+                work.room.end()
+                async with Enclosure.around(marker, bounds) as enclosure:
+                    admitted.enclosure = enclosure
+                    yield replace(work, enclosure=enclosure)
+
     async def _retire(self, directory: AttemptDirectory) -> None:
         """Put the directory by for the next attempt, where certainly nothing writes into it any more."""
         if not ProcessTree.all_known() or not await in_thread(is_deserted, directory.path):
@@ -146,17 +171,6 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     """A spare that the next attempt does not take at once is not worth its space."""
     await asyncio.sleep(_SPARE_SECONDS)
     await asyncio.to_thread(directory.drop, spare)
-
-
-@asynccontextmanager
-async def _enclosed(work: Work, marker: str, agent: Agent) -> AsyncIterator[Work]:
-    """The work within its limits, where it starts processes at all."""
-    simulate = work.task.simulate
-    if agent.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
-        yield work
-        return
-    async with Enclosure.around(marker, Bounds.of(work.plan, work.task)) as enclosure:
-        yield replace(work, enclosure=enclosure)
 
 
 def _measured(work: Work) -> dict[str, object]:

@@ -284,8 +284,9 @@ class Board:
         state.answer = None
         if outcome is not None:
             state.outcome = outcome
-            if outcome.limited_ms:
-                state.waited["rate-limit"] = state.waited.get("rate-limit", 0) + outcome.limited_ms
+            for what, waited in (("rate-limit", outcome.limited_ms), ("resources", outcome.crowded_ms)):
+                if waited:
+                    state.waited[what] = state.waited.get(what, 0) + waited
         state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
         return state
 

@@ -155,6 +155,8 @@ class TaskOutcome(Message):
     peak_memory_mb: float | None = Field(default=None, alias="peakMemoryMB")
     cpu_seconds: float | None = None
     warnings: list[str] = Field(default_factory=list)
+    crowded_ms: int = 0
+    """How long it waited for memory of its machine; no part of `duration_ms`."""
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; no part of `duration_ms`."""
 

@@ -23,7 +23,7 @@ async def _nothing() -> None:
 
 
 class Waited:
-    """How long an attempt has waited for the limits of an account and a budget: no work of its agent's."""
+    """How long an attempt has waited, for the limits of an account and a budget or for room: no work of its agent's."""
 
     def __init__(self) -> None:
         self._before = 0.0
@@ -83,6 +83,9 @@ class Work:
     """Why the attempt before this one did not succeed."""
 
     waited: Waited = field(default_factory=Waited)
+    """For the limits of an account and a budget."""
+    room: Waited = field(default_factory=Waited)
+    """For memory of this machine."""
     enclosure: Enclosure | None = None
     """What its processes start in."""
     readable: list[Path] = field(default_factory=list)

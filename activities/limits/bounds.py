@@ -17,6 +17,11 @@ _PROCESSES = 512
 MB = 1024 * 1024
 
 
+def reserve_mb() -> float:
+    """Of this machine's memory, for all that is not an agent."""
+    return max(_RESERVE_MB, psutil.virtual_memory().total / MB * _RESERVE_SHARE)
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Of an attempt's whole process tree."""
@@ -31,12 +36,18 @@ class Bounds:
         """The task's own, else the plan's, else the machine's memory less a reserve, by agents."""
         given = task.constraints.resource_limits or plan.constraints.resource_limits
         total = psutil.virtual_memory().total // MB
-        share = int((total - max(_RESERVE_MB, total * _RESERVE_SHARE)) / plan.max_agents)
+        share = int((total - reserve_mb()) / plan.max_agents)
         return cls(
             (given and given.max_memory_mb) or max(_LEAST_MB, share),
             (given and given.max_cpu_percent) or _CPU_PERCENT,
             (given and given.max_processes) or _PROCESSES,
         )
+
+    @staticmethod
+    def declared_mb(plan: Plan, task: Task) -> int | None:
+        """The memory that the plan names; null: it names none."""
+        given = task.constraints.resource_limits or plan.constraints.resource_limits
+        return given.max_memory_mb if given is not None else None
 
     @property
     def cores(self) -> float:

@@ -28,6 +28,8 @@ class Enclosure:
     def __init__(self, marker: str, bounds: Bounds, group: Group | None) -> None:
         self.bounds = bounds
         self.group = group
+        self.memory_mb = 0.0
+        """Now."""
         self.peak_mb = 0.0
         self.cpu_seconds = 0.0
         self.throttled_seconds = 0.0
@@ -86,6 +88,7 @@ class Enclosure:
             await asyncio.to_thread(self.look)
 
     def _judge(self, reading: Reading) -> None:
+        self.memory_mb = reading.memory_mb
         self.peak_mb = max(self.peak_mb, reading.memory_mb)
         self.cpu_seconds, self.throttled_seconds = reading.cpu_seconds, reading.throttled_seconds
         if reading.throttled_seconds > _HELD_SECONDS:
@@ -113,6 +116,7 @@ class Enclosure:
                 times = process.cpu_times()
                 self._ended_cpu[process.pid, process.create_time()] = times.user + times.system
                 count += 1
+        self.memory_mb = memory
         self.peak_mb, self.cpu_seconds = max(self.peak_mb, memory), sum(self._ended_cpu.values())
         self._near_limit(memory)
         if memory > self.bounds.memory_mb:

@@ -1,0 +1,59 @@
+"""As many attempts at once as a machine's memory holds, in order, and always one."""
+
+from __future__ import annotations
+
+import asyncio
+
+from activities.limits.admission import Admission
+from activities.limits.bounds import reserve_mb
+
+
+class Machine:
+    """Memory that attempts take while they run."""
+
+    def __init__(self, free_mb: float) -> None:
+        self.free_mb = free_mb
+        self.running = self.most = 0
+        self.order: list[int] = []
+        self.waited: list[int] = []
+
+    async def attempt(self, admission: Admission, number: int, declared: float | None, seconds: float = 0.02) -> None:
+        async with admission.admitted(declared, lambda: self.waited.append(number)):
+            self.order.append(number)
+            self.running += 1
+            self.most = max(self.most, self.running)
+            await asyncio.sleep(seconds)
+            self.running -= 1
+
+
+def admission(machine: Machine) -> Admission:
+    return Admission(lambda: reserve_mb() + machine.free_mb)
+
+
+async def test_never_more_than_fit_and_all_get_their_turn_in_order() -> None:
+    machine = Machine(1_100)
+    door = admission(machine)
+    await asyncio.gather(*(machine.attempt(door, number, 500) for number in range(7)))
+    assert machine.most == 2
+    assert machine.order == list(range(7))
+    assert machine.waited == list(range(2, 7))
+
+
+async def test_one_always_runs_however_much_it_wants() -> None:
+    machine = Machine(100)
+    door = admission(machine)
+    await asyncio.gather(*(machine.attempt(door, number, 5_000) for number in range(2)))
+    assert machine.most == 1
+
+
+async def test_who_gives_up_waiting_holds_up_nobody() -> None:
+    machine = Machine(100)
+    door = admission(machine)
+    first = asyncio.create_task(machine.attempt(door, 0, 100, seconds=0.3))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(machine.attempt(door, 1, 100))
+    third = asyncio.create_task(machine.attempt(door, 2, 100))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.gather(first, third)
+    assert machine.order == [0, 2]
