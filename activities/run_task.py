@@ -112,9 +112,7 @@ class TaskRunner:
                 outcome = _ended(outcome, ending, directory, agent).model_copy(
                     update={
                         "started_at": int(started * 1000),
-                        "duration_ms": round(
-                            (time.perf_counter() - clock - work.waited.seconds - work.room.seconds) * 1000
-                        ),
+                        "duration_ms": round((time.perf_counter() - clock - work.waited_seconds) * 1000),
                         "crowded_ms": round(work.room.seconds * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,

@@ -93,6 +93,11 @@ class Work:
     raised: Budget | None = None
     """The budget that a person gave since, in place of the plan's."""
 
+    @property
+    def waited_seconds(self) -> float:
+        """All that was no work of the agent's."""
+        return self.waited.seconds + self.room.seconds
+
     def entering(self, argv: Sequence[str]) -> list[str]:
         """A command that starts in the attempt's sandbox and within its limits."""
         inside = self.sandboxed(argv)
