@@ -22,6 +22,8 @@ from tests.support import check_invariants, ended
 from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
 from workflows.validate import read_plan
 
+# Scripts leave marks outside of the attempt's directory; test_sandbox.py asks for more.
+DEFAULTS = {"agent": "claude", "strategy": "aggressive", "sandbox": "process"}
 FINISH = ("finish", {"summary": "all done"})
 
 
@@ -50,7 +52,7 @@ class Claude:
 
     async def start(self, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
         self.number += 1
-        whole = {"agent": "claude", "strategy": "aggressive", **plan}
+        whole = {**DEFAULTS, **plan}
         return await self.site.connection.client.start_workflow(
             WORKFLOW_TYPE, whole, id=f"claude-{self.number}-{uuid.uuid4().hex[:6]}", task_queue=TASK_QUEUE
         )
@@ -63,7 +65,7 @@ class Claude:
             last = [(call.task, call.turn, call.status, round(call.at - time.monotonic())) for call in self.api.calls]
             raise AssertionError(f"no end: {await handle.query('progress')} after calls {last[-30:]}") from None
         document = await full_document(Settings(self.home), handle)
-        whole = {"agent": "claude", "strategy": "aggressive", **plan}
+        whole = {**DEFAULTS, **plan}
         await check_invariants(read_plan(whole), document, handle, self.home)
         return document
 

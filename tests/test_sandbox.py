@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from activities.limits.sandbox import lacks_bubblewrap
-from tests.messages_api import Turn
+from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, failure_type, make_repository, sh, tasks
 
@@ -79,11 +79,32 @@ async def test_without_network_not_even_this_machine_answers(farm: Farm, tmp_pat
 async def test_a_shell_of_a_model_gets_the_strongest_there_is(claude: Claude) -> None:
     look = f"ls {claude.home} || echo hidden; kill -0 {os.getpid()} || echo unseen"
     claude.script({"a": [Turn(calls=[("Bash", {"command": look})]), Turn(calls=[FINISH])]})
-    document = await claude.run({"tasks": tasks({"id": "a"})})
+    document = await claude.run({"sandbox": "auto", "tasks": tasks({"id": "a"})})
     assert document["results"][0]["sandbox"] == "bubblewrap"
     said = claude.results_told("a")[0]["content"]
     assert "host" not in said.split()
     assert "unseen" in said
+
+
+@needs_bubblewrap
+async def test_claude_code_works_in_it_and_sees_no_key(claude: Claude, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+    look = {"command": f"cat /proc/*/environ | tr '\\0' '\\n' > seen; ls {claude.home} > there"}
+    claude.script(
+        lambda task, turn, request: [
+            Turn(calls=[("Write", {"file_path": "x", "content": "1\n"})]),
+            Turn(calls=[("Bash", look)]),
+            Turn("Done."),
+        ][turn]
+    )
+    plan = {"workspace": str(path), "agent": "claude-code", "sandbox": "auto", "tasks": tasks({"id": "a"})}
+    document = await claude.run(plan)
+    assert document["status"] == "succeeded", document["results"]
+    assert document["results"][0]["sandbox"] == "bubblewrap"
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "show", f"{branch}:x") == "1\n"
+    assert KEY not in sh(path, "git", "show", f"{branch}:seen")
+    assert "host" not in sh(path, "git", "show", f"{branch}:there").split()
 
 
 async def test_what_a_plan_demands_and_cannot_have_is_refused_before_anything_ran(farm: Farm) -> None:
