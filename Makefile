@@ -32,6 +32,7 @@ lint: $(INSTALLED) ## formatting, lints, types
 perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal and git worktree; prints tables
 	$(BIN)/python -m benchmarks.makespan
 	$(BIN)/python -m benchmarks.workspace
+	$(BIN)/python -m benchmarks.isolation
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow

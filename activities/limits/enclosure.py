@@ -17,6 +17,7 @@ from workflows.errors import TaskFailed
 
 _SAMPLE_SECONDS = 0.1
 _SAMPLE_WITHOUT_GROUP_SECONDS = 0.25
+_SECONDS_EACH = 0.02
 _JOIN = '{joining} exec "$@"'
 _NEAR = 0.9
 _HELD_SECONDS = 0.2
@@ -24,6 +25,8 @@ _HELD_SECONDS = 0.2
 
 class Enclosure:
     """Of one attempt; `group` null: this machine offers none, and the processes are looked at now and then."""
+
+    _watched = 0
 
     def __init__(self, marker: str, bounds: Bounds, group: Group | None) -> None:
         self.bounds = bounds
@@ -83,9 +86,15 @@ class Enclosure:
                 self._add_up()
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_SAMPLE_SECONDS if self.group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS)
-            await asyncio.to_thread(self.look)
+        least = _SAMPLE_SECONDS if self.group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS
+        Enclosure._watched += 1
+        try:
+            while True:
+                # Many are looked at less often: the kernel keeps the limits meanwhile.
+                await asyncio.sleep(max(least, Enclosure._watched * _SECONDS_EACH))
+                await asyncio.to_thread(self.look)
+        finally:
+            Enclosure._watched -= 1
 
     def _judge(self, reading: Reading) -> None:
         self.memory_mb = reading.memory_mb

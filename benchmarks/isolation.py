@@ -1,0 +1,84 @@
+"""What limits and sandboxes cost: a command and an attempt's enclosure, at each level, beside a bare process.
+
+`python -m benchmarks.isolation [--rounds N]`. Interleaved, medians in ms; `more`: than the bare process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from activities.limits.bounds import Bounds
+from activities.limits.cgroup import probe
+from activities.limits.enclosure import Enclosure
+from activities.limits.sandbox import bubblewrapped, lacks_bubblewrap
+from benchmarks.server import revision
+
+_BOUNDS = Bounds(512, 80, 512)
+# More than the bare process, in ms, at the strongest level.
+_MOST_A_COMMAND, _MOST_AN_ATTEMPT = 15, 50
+
+
+async def _run(argv: list[str], folder: Path) -> None:
+    process = await asyncio.create_subprocess_exec(*argv, cwd=folder, env={"PATH": os.environ["PATH"]})
+    await process.wait()
+
+
+async def _timed(work: Callable[[], Awaitable[None]]) -> float:
+    clock = time.perf_counter()
+    await work()
+    return (time.perf_counter() - clock) * 1000
+
+
+async def measure(rounds: int) -> dict[str, float]:
+    argv, found = ["bash", "-c", ":"], dict[str, list[float]]()
+    with tempfile.TemporaryDirectory(prefix="epw-bench-") as scratch:
+        folder = Path(scratch)
+        inside = bubblewrapped(argv, own=[folder], readable=[], cwd=folder, network=False)
+
+        async def around() -> None:
+            async with Enclosure.around("benchmark/around", _BOUNDS):
+                pass
+
+        async with Enclosure.around("benchmark/commands", _BOUNDS) as enclosure:
+            kinds: dict[str, Callable[[], Awaitable[None]]] = {
+                "command, bare": lambda: _run(argv, folder),
+                "command, group": lambda: _run(enclosure.entering(argv), folder),
+                "attempt, group": around,
+            }
+            if lacks_bubblewrap() is None:
+                kinds["command, group and bubblewrap"] = lambda: _run(enclosure.entering(inside), folder)
+            for _ in range(rounds):
+                for name, work in kinds.items():
+                    found.setdefault(name, []).append(await _timed(work))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    found = asyncio.run(measure(parser.parse_args().rounds))
+    bare = found["command, bare"]
+    place = probe()
+    groups = f"cgroup version {place.version}" if place else "no control groups"
+    table = Table(title=f"isolation, ms · {groups} · {lacks_bubblewrap() or 'bubblewrap'} · {revision()}")
+    for name in ("what", "median", "more", "at most"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for name, median in found.items():
+        is_attempt = name.startswith("attempt")
+        more, most = (median, _MOST_AN_ATTEMPT) if is_attempt else (median - bare, _MOST_A_COMMAND)
+        table.add_row(name, f"{median:.1f}", f"{more:.1f}", str(most))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
