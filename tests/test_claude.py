@@ -142,7 +142,7 @@ async def test_a_command_ends_with_everything_it_started(claude: Claude, tmp_pat
     assert len(long["content"]) < 70_000
 
 
-@pytest.mark.parametrize("events", range(1, 9))
+@pytest.mark.parametrize("events", [pytest.param(n, marks=[pytest.mark.slow] if n % 2 else []) for n in range(1, 9)])
 async def test_a_stream_that_is_cut_is_asked_again_and_half_a_call_is_none(
     claude: Claude, tmp_path: Path, events: int
 ) -> None:
@@ -180,11 +180,12 @@ async def test_a_passing_fault_costs_nothing_but_time(claude: Claude, name: str)
     assert not faults
 
 
-async def test_two_hundred_turns_leave_no_more_history_than_one(claude: Claude, tmp_path: Path) -> None:
+@pytest.mark.parametrize("turns", [50, pytest.param(200, marks=pytest.mark.slow)])
+async def test_many_turns_leave_no_more_history_than_one(claude: Claude, tmp_path: Path, turns: int) -> None:
     path = make_repository(tmp_path / "work")
 
     def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
-        if task == "short" or turn == 200:
+        if task == "short" or turn == turns:
             return Turn(calls=[FINISH])
         return Turn("word " * 200, [("Write", {"file_path": f"file{turn % 20}", "content": f"{turn}\n" * 50})])
 
@@ -193,7 +194,7 @@ async def test_two_hundred_turns_leave_no_more_history_than_one(claude: Claude, 
     handle = await claude.start(plan)
     document = await claude.end(handle, plan)
     assert document["status"] == "succeeded", document["results"]
-    assert [row["usage"]["requests"] for row in document["results"]] == [201, 1]
+    assert [row["usage"]["requests"] for row in document["results"]] == [turns + 1, 1]
     history = await handle.fetch_history()
     assert len(history.events) <= 60 + 12 * 2
     assert sum(event.ByteSize() for event in history.events) <= 2 * len(json.dumps(plan)) + 60 * 500 + 4096 * 2
