@@ -68,7 +68,7 @@ def run(
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             if document is not None:
-                return await begin_execution(document, execution_id, connection)
+                return await start_execution(connection, document, execution_id)
             handle = connection.client.get_workflow_handle(resume or "")
             await patiently(partial(describe, handle))
             return handle
@@ -162,13 +162,6 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
         workspace.check_delivery(plan)
         if plan.base is not None:
             workspace.commit_of(plan.base)
-
-
-async def begin_execution(
-    document: dict[str, Any], execution_id: str | None, connection: Connection
-) -> WorkflowHandle[Any, Any]:
-    """For `to_the_end`: a new execution of the plan."""
-    return await start_execution(connection, document, execution_id)
 
 
 async def start_execution(

@@ -15,7 +15,7 @@ import yaml
 from activities.agents.environment import api_key
 from activities.git.workspace import Workspace
 from commands.analysis import show_analysis
-from commands.executions import begin_execution, check_runnable, to_the_end
+from commands.executions import check_runnable, start_execution, to_the_end
 from commands.session import JSON_OPTION, console_print, print_json, run_command
 from settings import Settings
 from workflows.analysis import analyze
@@ -65,7 +65,9 @@ def plan_command(
         if not yes and not await _agreed():
             console_print(f"not run; later: epw run {output or '(with --output FILE)'}")
             return 0
-        return await to_the_end(settings, partial(begin_execution, document, None), as_json=as_json)
+        return await to_the_end(
+            settings, partial(start_execution, document=document, execution_id=None), as_json=as_json
+        )
 
     run_command(command, as_json=as_json)
 

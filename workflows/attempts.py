@@ -215,9 +215,6 @@ class Attempts:
                 self._board.answered(task_id, None, now())
             return
         failure = Failure(type="BudgetLimit", message=asked.question.text.partition(". Answer")[0])
-        self._board.out_of_budget = True
-        for task_id in short:
-            self._board.give_up(task_id, "failed", failure, now())
         self._board.end_of_budget(failure, now())
         for other in self._questions.open:
             other.closed = self._board.tasks[other.task_id].is_terminal

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from examples.repository import make_repository  # noqa: E402
+
 PLAYGROUND = ROOT / ".demo"
 SHOP = '''"""A small shop."""
 
@@ -31,27 +34,16 @@ def farewell(name: str) -> str:
 '''
 
 
-def make_repository(path: Path) -> None:
+def make_workspace(path: Path) -> None:
     """A repository with one commit, one uncommitted and one untracked file."""
-    path.mkdir(parents=True)
-    (path / "shop.py").write_text(SHOP)
-    (path / "prices.json").write_text('{"apple": 30, "pear": 45}')
-    (path / ".gitignore").write_text("__pycache__/\n")
-    for argv in (
-        ["init", "--quiet", "--initial-branch", "main"],
-        ["config", "user.name", "Demo"],
-        ["config", "user.email", "demo@example.org"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message", "A small shop"],
-    ):
-        subprocess.run(["git", *argv], cwd=path, check=True)
+    files = {"shop.py": SHOP, "prices.json": '{"apple": 30, "pear": 45}', ".gitignore": "__pycache__/\n"}
+    make_repository(path, files, "A small shop")
     (path / "prices.json").write_text('{"apple": 30, "pear": 45, "plum": 12}')
     (path / "notes.txt").write_text("untracked, and yet every agent sees it\n")
 
 
 def main() -> int:
-    shutil.rmtree(PLAYGROUND / "repo", ignore_errors=True)
-    make_repository(PLAYGROUND / "repo")
+    make_workspace(PLAYGROUND / "repo")
     env = {**os.environ, "EPW_HOME": str(PLAYGROUND / "home")}
     plan = str(ROOT / "examples/demo/plan.yaml")
     code = subprocess.run([sys.executable, str(ROOT / "starter.py"), "run", plan], env=env, check=False).returncode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import AsyncExitStack
@@ -14,29 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from examples.demo_claude.turns import TURNS  # noqa: E402
+from examples.repository import make_repository  # noqa: E402
 from tests.messages_api import MessagesApi, by_task  # noqa: E402
 
 REPOSITORY = ROOT / ".demo/web"
 APP = '"""A small web application."""\n\nROUTES = {}\n'
 
 
-def make_repository(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    (path / "app.py").write_text(APP)
-    (path / ".gitignore").write_text("__pycache__/\n")
-    for argv in (
-        ["init", "--quiet", "--initial-branch", "main"],
-        ["config", "user.name", "Demo"],
-        ["config", "user.email", "demo@example.org"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message", "A small web application"],
-    ):
-        subprocess.run(["git", *argv], cwd=path, check=True)
-
-
 async def main() -> int:
-    make_repository(REPOSITORY)
+    make_repository(REPOSITORY, {"app.py": APP, ".gitignore": "__pycache__/\n"}, "A small web application")
     environment = {**os.environ, "EPW_HOME": str(ROOT / ".demo/home")}
     async with AsyncExitStack() as serving:
         if os.environ.get("ANTHROPIC_API_KEY"):
