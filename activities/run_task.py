@@ -200,7 +200,7 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
             return broken.result()
         if working.done():
             return working.result()
-        return TaskFailed("TimeLimit", f"the attempt has used its {work.most_seconds:g} s (maxDurationMs)")
+        return work.out_of_time()
     finally:
         if not working.done():
             # What it runs gets a signal, and a moment to clean up.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from activities.limits.enclosure import Enclosure
 from activities.limits.sandbox import bubblewrapped
+from workflows.errors import TaskFailed
 from workflows.messages import Question, Usage
 from workflows.plan import Budget, Plan, Task
 from workflows.rates import Limits
@@ -121,6 +122,10 @@ class Work:
         if limits is not None and limits.max_duration_ms is not None:
             return limits.max_duration_ms / 1000
         return max(_LEAST_SECONDS, 2 * 60 * self.task.estimated_minutes)
+
+    def out_of_time(self) -> TaskFailed:
+        """What an attempt that took longer has come to."""
+        return TaskFailed("TimeLimit", f"the attempt has used its {self.most_seconds:g} s (maxDurationMs)")
 
     def limits(self, provider: str) -> Limits:
         """What the plan allows a provider's account."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections import deque
 from typing import Any
 
 from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
@@ -13,6 +11,7 @@ from activities.agents.claude.answer import Answer
 from activities.agents.claude.api import Api
 from activities.agents.claude.calls import Calls, Used
 from activities.agents.claude.conversation import Conversation, Progress
+from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import first_message, system_prompt, try_again
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.limits.budget import BudgetSpent
@@ -21,10 +20,7 @@ from workflows.errors import TaskFailed
 from workflows.messages import Question
 from workflows.plan import Task
 
-MOST_TURNS = 500
 _MOST_OUTPUT_TOKENS = 16_000
-MOST_BROKEN = 3
-MOST_SAME_CALLS = 6
 _INTERRUPTED = (
     "Interrupted: the worker stopped while this call was running. It may have had effects, in part or in full. "
     "Look at the state of things before you do it again."
@@ -57,14 +53,13 @@ class _Session:
         self._api = api
         self._calls = calls
         self._price = calls.price(work.model)
-        self._toolset = Toolset(work, self._left)
         self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
-        self._before = self._conversation.progress(work.attempt)
-        self._turns, self._broken = self._before.turns, self._before.broken
+        before = self._conversation.progress(work.attempt)
+        self._turns, self._broken = before.turns, before.broken
+        self._patience = Patience(work, before.seconds)
+        self._toolset = Toolset(work, self._patience.left)
         self._is_short = False
         """The last answer was cut because the budget is nearly spent."""
-        self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
-        self._started = time.monotonic()
 
     async def run(self) -> Ending:
         try:
@@ -152,7 +147,7 @@ class _Session:
             "costUSD": cost,
         }
         self._turns += 1
-        progress = Progress(self._work.attempt, self._turns, self._worked(), self._broken)
+        progress = Progress(self._work.attempt, self._turns, self._patience.worked(), self._broken)
         self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
         whole = self._conversation.usage
         tokens = whole.input_tokens + whole.output_tokens
@@ -192,7 +187,7 @@ class _Session:
         try:
             if unreadable is not None:
                 raise BadCall(f"the input of {call['name']} is no JSON object: {unreadable}")
-            self._notice(call)
+            self._patience.notice(call["name"], call["input"])
             result = await self._toolset.run(call["name"], call["input"])
         except BadCall as error:
             conversation.result(call["id"], str(error), is_error=True)
@@ -224,26 +219,11 @@ class _Session:
             told = f"the model was told {MOST_BROKEN} times and went on: {what}"
             raise TaskFailed("InvalidResponse", told[:500], final=True)
 
-    def _notice(self, call: dict[str, Any]) -> None:
-        """An agent that does the same again and again gets nowhere."""
-        self._recent.append(json.dumps([call["name"], call["input"]], sort_keys=True))
-        if len(self._recent) == MOST_SAME_CALLS and len(set(self._recent)) == 1:
-            raise TaskFailed(
-                "RepeatedCall", f"the same call {MOST_SAME_CALLS} times: {self._recent[0][:300]}", final=True
-            )
-
     def _check_limits(self) -> None:
         if self._turns >= MOST_TURNS:
             raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
-        if self._left() <= 0:
-            raise TaskFailed("TimeLimit", f"the attempt has used its {self._work.most_seconds:g} s (maxDurationMs)")
-
-    def _worked(self) -> float:
-        """Seconds of this attempt that were no waiting for limits."""
-        return self._before.seconds + time.monotonic() - self._started - self._work.waited.seconds
-
-    def _left(self) -> float:
-        return self._work.most_seconds - self._worked()
+        if self._patience.left() <= 0:
+            raise self._work.out_of_time()
 
 
 def _total(usage: dict[str, int]) -> int:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
-import time
-from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import claude_agent_sdk as sdk
 
 from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.claude.account import Account
-from activities.agents.claude.agent import MOST_BROKEN, MOST_SAME_CALLS, MOST_TURNS
+from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again
 from activities.agents.claude_code.proxy import Line, Proxy
 from activities.agents.claude_code.record import ASK, Recorded, unanswered
@@ -79,13 +76,12 @@ class _Session:
         self._calls = account.calls(work)
         ended = asyncio.get_running_loop().create_future()
         self._line = Line(self._calls, work.marker, self._used, partial(redacted, work=work), ended)
-        self._recent: deque[str] = deque(maxlen=MOST_SAME_CALLS)
         self._transcript = self._find_transcript()
         waiting = unanswered(self._transcript) if self._transcript is not None else None
         self._waiting = None if waiting is None else self._question(waiting)
         """The question that the session waits with."""
         self._deferred = False
-        self._before, self._started = self._recorded.now.seconds, time.monotonic()
+        self._patience = Patience(work, self._recorded.now.seconds)
 
     async def run(self) -> Ending:
         if self._waiting is not None and self._work.answer is None:
@@ -105,7 +101,9 @@ class _Session:
             error.usage = self._recorded.now.usage
             raise
         except sdk.ClaudeSDKError as error:
-            raise self._failed("AgentError", f"{type(error).__name__}: {error}"[:500], final=False) from None
+            failed = TaskFailed("AgentError", f"{type(error).__name__}: {error}"[:500])
+            failed.usage = self._recorded.now.usage
+            raise failed from None
 
     async def _talk(self, options: sdk.ClaudeAgentOptions) -> Ending:
         # Before it is connected: from then on its question may be answered.
@@ -118,7 +116,7 @@ class _Session:
                 if ending is not None:
                     return ending
                 prompt = _EMPTY
-        raise self._failed("InvalidResponse", f"the model was told {MOST_BROKEN} times and went on: {_EMPTY}")
+        raise TaskFailed("InvalidResponse", f"the model was told {MOST_BROKEN} times and went on: {_EMPTY}", final=True)
 
     def _prompt(self, *, resumed: bool) -> str | None:
         """What the session is told; null: it goes on by the answer to its question."""
@@ -134,9 +132,8 @@ class _Session:
         either: list[asyncio.Future[Any]] = [receiving, self._line.ended]
         try:
             while not (await asyncio.wait(either, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
-                if self._worked() > self._work.most_seconds:
-                    told = f"the attempt has used its {self._work.most_seconds:g} s (maxDurationMs)"
-                    raise self._failed("TimeLimit", told, final=False)
+                if self._patience.left() < 0:
+                    raise self._work.out_of_time()
             if self._line.ended.done():
                 raise self._line.ended.result()
             return receiving.result()
@@ -155,7 +152,7 @@ class _Session:
             if isinstance(message, sdk.UserMessage):
                 # A call has ended: what it changed is kept.
                 await self._work.save()
-                self._recorded.change(seconds=self._worked())
+                self._recorded.change(seconds=self._patience.worked())
                 self._deferred = False
             if isinstance(message, sdk.ResultMessage):
                 return message
@@ -167,17 +164,12 @@ class _Session:
             return self._question(result.deferred_tool_use.input)
         text = (result.result or "").strip()
         if result.stop_reason == "refusal":
-            raise self._failed("Refusal", f"the model refused: {text}"[:500])
+            raise TaskFailed("Refusal", f"the model refused: {text}"[:500], final=True)
         if result.subtype == "error_max_turns":
-            raise self._failed("TurnLimit", f"{MOST_TURNS} turns without an end")
+            raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
         if result.is_error or result.subtype != "success":
-            raise self._failed("AgentError", text[:500] or "; ".join(result.errors or [result.subtype]), final=False)
+            raise TaskFailed("AgentError", text[:500] or "; ".join(result.errors or [result.subtype]))
         return Completed(redacted(text, self._work), self._recorded.now.usage) if text else None
-
-    def _failed(self, reason: str, message: str, *, final: bool = True) -> TaskFailed:
-        error = TaskFailed(reason, message, final=final)
-        error.usage = self._recorded.now.usage
-        return error
 
     def _used(self, model: str, tokens: dict[str, int]) -> None:
         price = self._calls.price(model)
@@ -185,7 +177,7 @@ class _Session:
         usage = self._recorded.now.usage
         self._work.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
         if self._line.made >= MOST_TURNS:
-            self._line.end(self._failed("TurnLimit", f"{MOST_TURNS} calls without an end"))
+            self._line.end(TaskFailed("TurnLimit", f"{MOST_TURNS} calls without an end", final=True))
 
     # What the SDK is told.
 
@@ -244,11 +236,11 @@ class _Session:
         outside = [arguments[key] for key in _PATHS if key in arguments and not self._is_inside(arguments[key])]
         if outside:
             return _decision("deny", f"{outside[0]} is outside of the working directory")
-        self._recent.append(json.dumps([name, arguments], sort_keys=True))
-        if len(self._recent) == MOST_SAME_CALLS and len(set(self._recent)) == 1:
-            told = f"the same call {MOST_SAME_CALLS} times: {self._recent[0][:300]}"
-            self._line.end(self._failed("RepeatedCall", told))
-            return _decision("deny", told)
+        try:
+            self._patience.notice(name, arguments)
+        except TaskFailed as failed:
+            self._line.end(failed)
+            return _decision("deny", str(failed))
         return _decision("allow")
 
     async def _may_use(self, name: str, arguments: dict[str, Any], context: Any) -> Any:
@@ -280,10 +272,6 @@ class _Session:
         """What Claude Code has kept of the session."""
         session, config = self._recorded.now.session, self._work.state / "config"
         return next(config.glob(f"projects/*/{session}.jsonl"), None) if session is not None else None
-
-    def _worked(self) -> float:
-        """Seconds of this attempt that were no waiting for limits."""
-        return self._before + time.monotonic() - self._started - self._work.waited.seconds
 
     def _question(self, arguments: dict[str, Any]) -> Question:
         asked = [each for each in arguments.get("questions", []) if isinstance(each, dict)]
