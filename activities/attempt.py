@@ -115,6 +115,7 @@ class AttemptDirectory:
             output=self.execution.log(f"{slug(task.id)}.{self.run.attempt}"),
             marker=self.marker,
             sandbox=level(running.plan, running.plan.agent_of(task)),
+            hidden=self.execution.home,
             readable=[self._hub.path] if self.run.base is not None else [],
             report=report,
         )

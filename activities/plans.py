@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from temporalio import activity
 
+from activities.once import Once
 from workflows.messages import Redrive
 from workflows.plan import Plan, Task
 from workflows.strategy import STRATEGIES, Strategy
@@ -46,19 +47,15 @@ class StartEvent:
     """Asks Temporal for an execution's first event, once a worker and execution."""
 
     def __init__(self) -> None:
-        self._read: OrderedDict[str, asyncio.Task[Running]] = OrderedDict()
+        self._read: OrderedDict[str, Once[Running]] = OrderedDict()
 
     async def of_current_execution(self) -> Running:
         info = activity.info()
         run_id = info.workflow_run_id or ""
-        reading = self._read.get(run_id)
-        if reading is None or (reading.done() and (reading.cancelled() or reading.exception())):
-            reading = asyncio.ensure_future(_fetch(info.workflow_id or "", run_id))
-            self._read[run_id] = reading
-            while len(self._read) > _MOST_KEPT:
-                self._read.popitem(last=False)
-        # Shielded: others of the same execution wait for it too.
-        return await asyncio.shield(reading)
+        reading = self._read.setdefault(run_id, Once(partial(_fetch, info.workflow_id or "", run_id)))
+        while len(self._read) > _MOST_KEPT:
+            self._read.popitem(last=False)
+        return await reading.get()
 
 
 async def _fetch(workflow_id: str, run_id: str) -> Running:

@@ -8,22 +8,19 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 from temporalio import activity
 
 from activities.execution import write_atomically
+from activities.identity import ME, lives
 
 POISON_DEATHS = 3
 _SUSPECT_DEATHS = 2
-_CLOCK_STEP_SECONDS = 5.0
 _POLL_SECONDS = 0.1
-_ME = (os.getpid(), psutil.Process().create_time())
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class AttemptRecord:
         """The running activity stands in the state directory while the block runs."""
         token = activity.info().task_token
         path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
-        record = cls(path, token, marker, _ME, deaths)
+        record = cls(path, token, marker, ME, deaths)
         record.write()
         try:
             yield record
@@ -79,7 +76,7 @@ class AttemptRecord:
 
     @property
     def worker_lives(self) -> bool:
-        return _lives(self.worker)
+        return lives(self.worker)
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,8 @@ class WorkerRecord:
     @contextmanager
     def kept(cls, home: Path, identity: str) -> Iterator[None]:
         """The worker stands in the state directory until it ends in order."""
-        path = cls._path(home, _ME[0])
-        write_atomically(path, json.dumps({"identity": identity, "worker": _ME}).encode())
+        path = cls._path(home, ME[0])
+        write_atomically(path, json.dumps({"identity": identity, "worker": ME}).encode())
         try:
             yield
         finally:
@@ -119,7 +116,7 @@ class WorkerRecord:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 content = json.loads(path.read_bytes())
                 record = cls(path, content["identity"], (content["worker"][0], content["worker"][1]))
-                if not _lives(record.worker):
+                if not lives(record.worker):
                     found.append(record)
         return found
 
@@ -161,15 +158,6 @@ def recovering(home: Path) -> Iterator[bool]:
     _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(_folder(home) / "recovery.lock", "a") as lock:
         yield _taken(lock.fileno())
-
-
-def _lives(worker: tuple[int, float]) -> bool:
-    process_id, created = worker
-    try:
-        # A clock that was set moves the time by which psutil reckons.
-        return abs(psutil.Process(process_id).create_time() - created) < _CLOCK_STEP_SECONDS
-    except psutil.Error:
-        return False
 
 
 def _taken(lock: int) -> bool:

@@ -145,7 +145,7 @@ class TaskRunner:
             async with Enclosure.around(marker, bounds) as enclosure:
                 yield replace(work, enclosure=enclosure)
         else:
-            declared = Bounds.declared_mb(work.plan, work.task)
+            declared = work.plan.limits_of(work.task).max_memory_mb
             work.room.begin()
             async with self._admission.admitted(declared, lambda: work.report({"operation": _CROWDED})) as admitted:
                 work.room.end()
@@ -176,7 +176,6 @@ def _measured(work: Work) -> dict[str, object]:
     enclosure = work.enclosure
     if enclosure is None:
         return {}
-    enclosure.look()
     return {
         "peak_memory_mb": round(enclosure.peak_mb, 1),
         "cpu_seconds": round(enclosure.cpu_seconds, 3),

@@ -43,7 +43,7 @@ async def measure(rounds: int) -> dict[str, float]:
     argv, found = ["bash", "-c", ":"], dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="epw-bench-") as scratch:
         folder = Path(scratch)
-        inside = bubblewrapped(argv, own=[folder], readable=[], cwd=folder, network=False)
+        inside = bubblewrapped(argv, hidden=None, own=[folder], readable=[], cwd=folder, network=False)
 
         async def around() -> None:
             async with Enclosure.around("benchmark/around", _BOUNDS):

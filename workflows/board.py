@@ -77,10 +77,14 @@ class Board:
     def with_status(self, *statuses: str) -> list[str]:
         return [task_id for task_id, state in self.tasks.items() if state.status in statuses]
 
+    @property
+    def _holds(self) -> bool:
+        """Whether nothing may start now."""
+        return self.paused or self.is_short or self.stopping
+
     def starts(self, now: int) -> Iterator[Start]:
         """Every attempt that can start now, in the order in which it should."""
-        waits = self.paused or self.is_short or self.stopping
-        while not waits and (start := self.scheduler.next_start()) is not None:
+        while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
             if task_id in self.reused:

@@ -163,6 +163,10 @@ class Plan(Message):
         """The model that a task names, or its plan; null: the default, resolved once for the execution."""
         return task.model or self.model
 
+    def limits_of(self, task: Task) -> ResourceLimits:
+        """The limits of a task's agent: its own, else the plan's."""
+        return task.constraints.resource_limits or self.constraints.resource_limits or ResourceLimits()
+
     @property
     def has_models(self) -> bool:
         """Whether some task is done by a model."""

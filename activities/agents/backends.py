@@ -11,6 +11,7 @@ from activities.agents.command import CommandAgent
 from activities.agents.environment import lacking
 from activities.agents.simulated import SimulatedAgent
 from activities.limits.rate import Ask
+from activities.once import Once
 from workflows.errors import TaskFailed
 from workflows.plan import Task
 
@@ -33,12 +34,10 @@ class Models:
     def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
         self._home = home
         self._ask = ask
-        self._made: asyncio.Task[Mapping[str, Agent]] | None = None
+        self._made: Once[Mapping[str, Agent]] = Once(lambda: asyncio.to_thread(self._make))
 
     async def agent(self, name: str) -> Agent:
-        if self._made is None or (self._made.done() and (self._made.cancelled() or self._made.exception())):
-            self._made = asyncio.ensure_future(asyncio.to_thread(self._make))
-        found = (await asyncio.shield(self._made)).get(name)
+        found = (await self._made.get()).get(name)
         if found is None:
             raise TaskFailed("AgentUnavailable", lacking(name) or f"there is no agent {name}", final=True)
         return found

@@ -89,8 +89,10 @@ class Work:
     """For memory of this machine."""
     enclosure: Enclosure | None = None
     """What its processes start in."""
+    hidden: Path | None = None
+    """The state directory."""
     readable: list[Path] = field(default_factory=list)
-    """What of the state directory they may read besides their own."""
+    """What of it they may read besides their own."""
     raised: Budget | None = None
     """The budget that a person gave since, in place of the plan's."""
 
@@ -108,8 +110,14 @@ class Work:
         """A command that starts in the attempt's sandbox."""
         if self.sandbox != "bubblewrap":
             return list(argv)
-        own, network = [self.home.parent, self.state], self.plan.network is not False
-        return bubblewrapped(argv, own=own, readable=self.readable, cwd=self.tree, network=network)
+        return bubblewrapped(
+            argv,
+            hidden=self.hidden,
+            own=[self.home.parent, self.state],
+            readable=self.readable,
+            cwd=self.tree,
+            network=self.plan.network is not False,
+        )
 
     @property
     def budget(self) -> Budget:
@@ -118,10 +126,8 @@ class Work:
     @property
     def most_seconds(self) -> float:
         """How long the attempt may take."""
-        limits = self.task.constraints.resource_limits or self.plan.constraints.resource_limits
-        if limits is not None and limits.max_duration_ms is not None:
-            return limits.max_duration_ms / 1000
-        return max(_LEAST_SECONDS, 2 * 60 * self.task.estimated_minutes)
+        given = self.plan.limits_of(self.task).max_duration_ms
+        return given / 1000 if given is not None else max(_LEAST_SECONDS, 2 * 60 * self.task.estimated_minutes)
 
     def out_of_time(self) -> TaskFailed:
         """What an attempt that took longer has come to."""

@@ -34,20 +34,14 @@ class Bounds:
     @classmethod
     def of(cls, plan: Plan, task: Task) -> Bounds:
         """The task's own, else the plan's, else the machine's memory less a reserve, by agents."""
-        given = task.constraints.resource_limits or plan.constraints.resource_limits
+        given = plan.limits_of(task)
         total = psutil.virtual_memory().total // MB
         share = int((total - reserve_mb()) / plan.max_agents)
         return cls(
-            (given and given.max_memory_mb) or max(_LEAST_MB, share),
-            (given and given.max_cpu_percent) or _CPU_PERCENT,
-            (given and given.max_processes) or _PROCESSES,
+            given.max_memory_mb or max(_LEAST_MB, share),
+            given.max_cpu_percent or _CPU_PERCENT,
+            given.max_processes or _PROCESSES,
         )
-
-    @staticmethod
-    def declared_mb(plan: Plan, task: Task) -> int | None:
-        """The memory that the plan names; null: it names none."""
-        given = task.constraints.resource_limits or plan.constraints.resource_limits
-        return given.max_memory_mb if given is not None else None
 
     @property
     def cores(self) -> float:

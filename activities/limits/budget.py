@@ -9,21 +9,17 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from activities.execution import write_atomically
+from activities.identity import ME, Process, lives
 from workflows.plan import Budget
 
 _POLL_SECONDS = 0.1
 _ROUNDING = 1e-9
-_ME = (os.getpid(), psutil.Process().create_time())
-_CLOCK_STEP_SECONDS = 5.0
 
 
 class BudgetSpent(Exception):
@@ -34,9 +30,9 @@ class BudgetSpent(Exception):
 class _State:
     tokens: int = 0
     cost: float = 0.0
-    reserved: dict[str, tuple[int, float, tuple[int, float]]] = field(default_factory=dict)
+    reserved: dict[str, tuple[int, float, Process]] = field(default_factory=dict)
     """By call: tokens, dollars, and the process that makes it (id, time of its start)."""
-    line: dict[str, tuple[int, float]] = field(default_factory=dict)
+    line: dict[str, Process] = field(default_factory=dict)
     """Calls that wait, in order, and whose they are."""
 
 
@@ -85,14 +81,14 @@ class Ledger:
             fits = self._fits(state, tokens + sum(each[0] for each in others), cost + sum(each[1] for each in others))
             if is_first and fits:
                 state.line.pop(key, None)
-                state.reserved[key] = (tokens, cost, _ME)
+                state.reserved[key] = (tokens, cost, ME)
                 return True
             if not self._fits(state, tokens, cost):
                 most = self._budget
                 limits = [f"${most.max_cost_usd:g}"] if most.max_cost_usd is not None else []
                 limits += [f"{most.max_tokens} tokens"] if most.max_tokens is not None else []
                 raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
-            state.line.setdefault(key, _ME)
+            state.line.setdefault(key, ME)
             return False
 
     def _fits(self, state: _State, tokens: int, cost: float) -> bool:
@@ -109,21 +105,10 @@ class Ledger:
             state = _State(**content)
             # A process that is gone may have spent what it had reserved: it counts as spent.
             for key, (tokens, cost, process) in list(state.reserved.items()):
-                if not _lives(process):
+                if not lives(process):
                     del state.reserved[key]
                     state.tokens += tokens
                     state.cost += cost
-            state.line = {key: process for key, process in state.line.items() if _lives(process)}
+            state.line = {key: process for key, process in state.line.items() if lives(process)}
             yield state
             write_atomically(self._path, json.dumps(vars(state)).encode())
-
-
-def _lives(process: tuple[int, float]) -> bool:
-    """Whether it is still that process, and not another with its number."""
-    identifier, started = process
-    if (identifier, started) == _ME:
-        return True
-    try:
-        return abs(psutil.Process(identifier).create_time() - started) < _CLOCK_STEP_SECONDS
-    except psutil.Error:
-        return False

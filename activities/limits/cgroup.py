@@ -25,6 +25,7 @@ _CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _PERIOD_US = 100_000
 _LONGEST_NAME = 200
 _KILL_SECONDS = 5.0
+_PROBE_MB = 64
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,10 @@ def probe() -> Place | None:
         with contextlib.suppress(OSError):
             place = Place(version, folders())
             group = Group(place, f"probe-{os.getpid()}")
-            group.make(Bounds(_MIB_OF_PROBE, 100, 10))
+            group.make(Bounds(_PROBE_MB, 100, 10))
             group.remove()
             return place
     return None
-
-
-_MIB_OF_PROBE = 64
 
 
 def _version_2() -> dict[str, Path]:

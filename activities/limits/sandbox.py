@@ -36,7 +36,7 @@ def lacks_bubblewrap() -> str | None:
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
-    argv = bubblewrapped(["true"], own=[], readable=[], cwd=Path("/"), network=False)
+    argv = bubblewrapped(["true"], hidden=None, own=[], readable=[], cwd=Path("/"), network=False)
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -51,14 +51,31 @@ def require_bubblewrap() -> None:
 
 
 def bubblewrapped(
-    argv: Sequence[str], *, own: Sequence[Path], readable: Sequence[Path], cwd: Path, network: bool
+    argv: Sequence[str],
+    *,
+    hidden: Path | None,
+    own: Sequence[Path],
+    readable: Sequence[Path],
+    cwd: Path,
+    network: bool,
 ) -> list[str]:
     """The command in a sandbox: a read-only system without homes and sockets; `own` are its folders to write in.
 
-    `readable`: folders that it may look at though they lie where all else is hidden.
+    `hidden`: the state directory, of which it sees only those and the `readable`.
     """
-    options = ["bwrap", "--die-with-parent", *_NAMESPACES, *([] if network else ["--unshare-net"])]
-    options += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+    options = ["bwrap", "--die-with-parent", *_NAMESPACES, *([] if network else ["--unshare-net"]), *_system()]
+    options += ["--tmpfs", str(hidden)] if hidden is not None else []
+    for folder in readable:
+        options += ["--ro-bind-try", str(folder), str(folder)]
+    for folder in own:
+        options += ["--bind-try", str(folder), str(folder)]
+    return [*options, "--chdir", str(cwd), "--", *argv]
+
+
+@cache
+def _system() -> tuple[str, ...]:
+    """The machine as every sandbox shows it: read-only, homes and sockets empty, programs there."""
+    options = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
     hidden = [path for path in dict.fromkeys((*_EMPTIED, *_HOMES, _home())) if os.path.isdir(path)]
     for path in hidden:
         options += ["--tmpfs", path]
@@ -67,23 +84,11 @@ def bubblewrapped(
         options += ["--ro-bind", path, path]
     for path in _secrets(programs):
         options += ["--ro-bind", "/dev/null", path]
-    for state in dict.fromkeys(map(_state_directory, own)):
-        options += ["--tmpfs", state]
-    for folder in readable:
-        options += ["--ro-bind-try", str(folder), str(folder)]
-    for folder in own:
-        options += ["--bind-try", str(folder), str(folder)]
-    return [*options, "--chdir", str(cwd), "--", *argv]
+    return tuple(options)
 
 
 def _home() -> str:
     return os.path.realpath(os.path.expanduser("~"))
-
-
-def _state_directory(folder: Path) -> str:
-    """Where executions lie, so that none sees another."""
-    parts = folder.parts
-    return str(Path(*parts[: parts.index("executions")])) if "executions" in parts else str(folder.parent)
 
 
 def _programs(hidden: Sequence[str]) -> list[str]:

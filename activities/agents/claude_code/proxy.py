@@ -22,6 +22,7 @@ from activities.agents.claude.api import TIMEOUT, Api, Rejected, rejection
 from activities.agents.claude.calls import Calls, Used
 from activities.limits.budget import BudgetSpent
 from activities.limits.rate import AccountBlocked
+from activities.once import Once
 from workflows.errors import TaskFailed
 
 _MOST_BYTES = 64 * 1024 * 1024
@@ -56,16 +57,13 @@ class Proxy:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._lines: dict[str, Line] = {}
-        self._address: asyncio.Task[str] | None = None
+        self._address = Once(self._serve)
         self._upstream = httpx2.AsyncClient(timeout=TIMEOUT)
 
     @asynccontextmanager
     async def opened(self, line: Line) -> AsyncIterator[tuple[str, str]]:
         """Base URL and key for the attempt; calls that are open when the block ends are ended."""
-        if self._address is None:
-            self._address = asyncio.ensure_future(self._serve())
-        token = secrets.token_hex(16)
-        address = await asyncio.shield(self._address)
+        token, address = secrets.token_hex(16), await self._address.get()
         self._lines[token] = line
         try:
             yield f"{address}/{token}", token

@@ -1,0 +1,21 @@
+"""Which process it is: its number and when it began, since numbers are given out again."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+Process = tuple[int, float]
+_CLOCK_STEP_SECONDS = 5.0
+ME: Process = (os.getpid(), psutil.Process().create_time())
+
+
+def lives(process: Process) -> bool:
+    """Whether that very process is still there."""
+    identifier, created = process
+    try:
+        # A clock that was set moves the time by which psutil reckons.
+        return abs(psutil.Process(identifier).create_time() - created) < _CLOCK_STEP_SECONDS
+    except psutil.Error:
+        return False
