@@ -7,9 +7,8 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.confine import confined
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
-from activities.limits.admission import Admission
-from activities.limits.bounds import Bounds
-from activities.limits.enclosure import Enclosure
+from activities.limits.admission import Admission, left_on
+from activities.limits.line import Line, Tell, tell_nobody
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
 from workflows.errors import GitError, TaskFailed
@@ -37,7 +36,7 @@ from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskO
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
 _SPARE_SECONDS = 2.0
-_CROWDED = "waiting: resources (memory of this machine)"
+_CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
 _MESSAGE_LIMIT = 1000
 
@@ -45,12 +44,13 @@ _MESSAGE_LIMIT = 1000
 class TaskRunner:
     """The activity `run_task`, with the agents it may use."""
 
-    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent]) -> None:
+    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], tell: Tell = tell_nobody) -> None:
         self._home = home
         self._plans = plans
         self._agents = agents
         self._dropping: set[asyncio.Task[None]] = set()
-        self._admission = Admission()
+        self._admission = Admission(partial(left_on, home))
+        self._line = Line(tell)
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -95,7 +95,7 @@ class TaskRunner:
         try:
             async with (
                 attended(self._home, directory.marker, heartbeat, directory.deaths),
-                self._enclosed(work, directory.marker, agent) as work,
+                self._admitted(work, agent) as work,
             ):
                 try:
                     ending = await _execute(agent, work, directory if uses_files else None)
@@ -135,23 +135,31 @@ class TaskRunner:
         return outcome
 
     @asynccontextmanager
-    async def _enclosed(self, work: Work, marker: str, agent: Agent) -> AsyncIterator[Work]:
-        """The work within its limits, when there is room for it; where it starts processes at all."""
+    async def _admitted(self, work: Work, agent: Agent) -> AsyncIterator[Work]:
+        """The work, confined, when there is room for it; where it starts processes at all."""
         simulate = work.task.simulate
-        bounds = Bounds.of(work.plan, work.task)
         if agent.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
             yield work
         elif agent.simulated:
-            async with Enclosure.around(marker, bounds) as enclosure:
-                yield replace(work, enclosure=enclosure)
+            async with confined(work) as work:
+                yield work
         else:
-            declared = work.plan.limits_of(work.task).max_memory_mb
             work.room.begin()
-            async with self._admission.admitted(declared, lambda: work.report({"operation": _CROWDED})) as admitted:
+            declared = work.plan.limits_of(work.task)
+            async with self._admission.admitted(declared, partial(self._in_line, work)) as admitted:
                 work.room.end()
-                async with Enclosure.around(marker, bounds) as enclosure:
-                    admitted.enclosure = enclosure
-                    yield replace(work, enclosure=enclosure)
+                async with confined(work) as work:
+                    admitted.enclosure = work.enclosure
+                    yield work
+
+    @contextmanager
+    def _in_line(self, work: Work) -> Iterator[None]:
+        """While the block runs, everybody sees that the work waits."""
+        info = activity.info()
+        work.report({"operation": _CROWDED})
+        with self._line.standing(info.workflow_id or "", info.workflow_run_id or "", work.task.id):
+            yield
+        work.report({"operation": None})
 
     async def _retire(self, directory: AttemptDirectory) -> None:
         """Put the directory by for the next attempt, where certainly nothing writes into it any more."""
@@ -179,6 +187,9 @@ def _measured(work: Work) -> dict[str, object]:
     return {
         "peak_memory_mb": round(enclosure.peak_mb, 1),
         "cpu_seconds": round(enclosure.cpu_seconds, 3),
+        "throttled_seconds": round(enclosure.throttled_seconds, 3),
+        "processes": enclosure.peak_processes,
+        "written_mb": round(enclosure.written_mb, 1),
         "warnings": list(enclosure.warnings.values()),
     }
 

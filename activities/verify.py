@@ -11,12 +11,11 @@ from temporalio import activity
 
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.confine import confined
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.heartbeat import Heartbeat, in_thread
-from activities.limits.bounds import Bounds
-from activities.limits.enclosure import Enclosure
 from activities.limits.processes import end_marked
 from activities.limits.sandbox import level
 from activities.plans import PlanSource
@@ -45,14 +44,9 @@ class Verifier:
         clock = time.perf_counter()
         if tries > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
-        bounds = Bounds.of(running.plan, task)
-        async with (
-            attended(self._home, directory.marker, heartbeat),
-            Enclosure.around(directory.marker, bounds) as enclosure,
-        ):
-            # It runs what the agents have written.
-            strongest = level(running.plan, "claude" if running.plan.has_models else "command")
-            work = replace(work, enclosure=enclosure, sandbox=strongest)
+        # It runs what the agents have written.
+        work = replace(work, sandbox=level(running.plan, "claude" if running.plan.has_models else "command"))
+        async with attended(self._home, directory.marker, heartbeat), confined(work) as work:
             try:
                 await furnish(directory, work)
                 failpoint("verify.furnished")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -20,10 +22,12 @@ from rich.table import Table
 from activities.limits.bounds import Bounds
 from activities.limits.cgroup import probe
 from activities.limits.enclosure import Enclosure
+from activities.limits.network.proxy import Network
+from activities.limits.network.reach import Reach
 from activities.limits.sandbox import bubblewrapped, lacks_bubblewrap
 from benchmarks.server import revision
 
-_BOUNDS = Bounds(512, 80, 512)
+_BOUNDS = Bounds(512, 80, 512, 1024)
 # More than the bare process, in ms, at the strongest level.
 _MOST_A_COMMAND, _MOST_AN_ATTEMPT = 15, 50
 
@@ -43,20 +47,34 @@ async def measure(rounds: int) -> dict[str, float]:
     argv, found = ["bash", "-c", ":"], dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="epw-bench-") as scratch:
         folder = Path(scratch)
-        inside = bubblewrapped(argv, hidden=None, own=[folder], readable=[], cwd=folder, network=False)
 
         async def around() -> None:
-            async with Enclosure.around("benchmark/around", _BOUNDS):
+            async with Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log"):
                 pass
 
-        async with Enclosure.around("benchmark/commands", _BOUNDS) as enclosure:
+        async def around_with_network() -> None:
+            async with (
+                Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log") as enclosure,
+                Network.around(Reach(None), enclosure.refused),
+            ):
+                pass
+
+        async with contextlib.AsyncExitStack() as opened:
+            enclosure = await opened.enter_async_context(
+                Enclosure.around("benchmark/commands", _BOUNDS, folder, folder / "log")
+            )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),
                 "command, group": lambda: _run(enclosure.entering(argv), folder),
                 "attempt, group": around,
             }
             if lacks_bubblewrap() is None:
-                kinds["command, group and bubblewrap"] = lambda: _run(enclosure.entering(inside), folder)
+                network = await opened.enter_async_context(Network.around(Reach(None), enclosure.refused))
+                sandboxed = partial(bubblewrapped, argv, hidden=None, own=[folder], readable=[], cwd=folder)
+                without, with_proxy = sandboxed(namespace=None), sandboxed(namespace=network.namespace)
+                kinds["command, group and bubblewrap"] = lambda: _run(enclosure.entering(without), folder)
+                kinds["command, the same with the network"] = lambda: _run(enclosure.entering(with_proxy), folder)
+                kinds["attempt, group and network"] = around_with_network
             for _ in range(rounds):
                 for name, work in kinds.items():
                     found.setdefault(name, []).append(await _timed(work))

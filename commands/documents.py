@@ -211,6 +211,9 @@ def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) ->
         "usage",
         "peakMemoryMB",
         "cpuSeconds",
+        "throttledSeconds",
+        "processes",
+        "writtenMB",
         "sandbox",
     ):
         row.setdefault(name, None)

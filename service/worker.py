@@ -30,6 +30,7 @@ from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.verify import Verifier
 from service.connection import SearchAttributes
+from service.in_line import tell_in_line
 from service.janitor import tidy
 from service.limiter import limiter
 from service.recovery import keep_recovering
@@ -59,7 +60,9 @@ def workers(
     plans, deliverer = StartEvent(), Deliverer(home)
     activities: list[Callable[..., Any]] = [
         Preparer(home, plans, host_queue, SearchAttributes(client).known).prepare,
-        TaskRunner(home, plans, agents or backends(home, partial(limiter, client, queue))).run_task,
+        TaskRunner(
+            home, plans, agents or backends(home, partial(limiter, client, queue)), partial(tell_in_line, client)
+        ).run_task,
         Lander(home).land,
         Verifier(home, plans).verify,
         deliverer.deliver,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from activities.limits.admission import Admission
-from activities.limits.bounds import reserve_mb
+import pytest
+
+from activities.limits.admission import Admission, Room
+from workflows.plan import ResourceLimits
 
 
 class Machine:
@@ -17,21 +21,41 @@ class Machine:
         self.order: list[int] = []
         self.waited: list[int] = []
 
-    async def attempt(self, admission: Admission, number: int, declared: float | None, seconds: float = 0.02) -> None:
-        async with admission.admitted(declared, lambda: self.waited.append(number)):
+    async def attempt(self, admission: Admission, number: int, declared: int, seconds: float = 0.02) -> None:
+        @contextmanager
+        def waiting() -> Iterator[None]:
+            self.waited.append(number)
+            yield
+
+        async with admission.admitted(self.limits(declared), waiting):
             self.order.append(number)
             self.running += 1
             self.most = max(self.most, self.running)
             await asyncio.sleep(seconds)
             self.running -= 1
 
+    def limits(self, declared: int) -> ResourceLimits:
+        return ResourceLimits(max_memory_mb=declared)
+
+    def left(self) -> Room:
+        return Room(self.free_mb, 0)
+
+
+class Disk(Machine):
+    def limits(self, declared: int) -> ResourceLimits:
+        return ResourceLimits(max_disk_mb=declared)
+
+    def left(self) -> Room:
+        return Room(1e6, self.free_mb)
+
 
 def admission(machine: Machine) -> Admission:
-    return Admission(lambda: reserve_mb() + machine.free_mb)
+    return Admission(machine.left)
 
 
-async def test_never_more_than_fit_and_all_get_their_turn_in_order() -> None:
-    machine = Machine(1_100)
+@pytest.mark.parametrize("kind", [Machine, Disk])
+async def test_never_more_than_fit_and_all_get_their_turn_in_order(kind: type[Machine]) -> None:
+    machine = kind(1_100)
     door = admission(machine)
     await asyncio.gather(*(machine.attempt(door, number, 500) for number in range(7)))
     assert machine.most == 2

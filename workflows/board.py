@@ -53,6 +53,8 @@ class Board:
         self.stopping = False
         self.undo_decided = False
         self.to_land: list[str] = []
+        self._in_line: dict[str, list[str]] = {}
+        """By worker: attempts that have begun there, and wait for room on its machine."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
         self.idle_ms = 0
@@ -175,6 +177,17 @@ class Board:
         self._attempt_ended(task_id, outcome, now)
         self._waits("usage-limit", task_id, outcome, now)
 
+    def stand_in_line(self, worker: str, tasks: list[str], now: int) -> None:
+        """These attempts, and of this worker's no others, wait for room where they are; they keep their agents."""
+        named = [task_id for task_id in tasks if task_id in self.tasks]
+        for task_id in self._in_line.get(worker, []):
+            if self.tasks[task_id].waiting_for == "resources" and task_id not in named:
+                self._move(task_id, "running", now=now)
+        for task_id in named:
+            if self.tasks[task_id].status == "running":
+                self._move(task_id, "waiting", "resources", now)
+        self._in_line[worker] = named
+
     def _waits(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
         state = self.tasks[task_id]
         state.saved, state.goes_on = outcome.saved, True
@@ -219,7 +232,7 @@ class Board:
         """No more will be spent: what waits for money is failed, what has not started is skipped."""
         self.is_short, self.out_of_budget = False, True
         for task_id, state in self.tasks.items():
-            waits = state.status == "waiting" and state.waiting_for != "landing"
+            waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
             needs_none = waits and state.attempt and self.plan.agent_of(state.task) not in MODELS
             if (state.status in ("pending", "ready") or waits) and not needs_none:
                 if state.attempt:
@@ -337,6 +350,8 @@ class Board:
         state = self.tasks[task_id]
         if state.waiting_for is not None:
             self.waits[state.waiting_for] -= 1
+        # For room it waits within its attempt, which tells how long.
+        if state.waiting_for is not None and state.waiting_for != "resources":
             waited = state.waited.get(state.waiting_for, 0)
             state.waited[state.waiting_for] = waited + max(0, now - state.since)
         if waiting_for is not None:

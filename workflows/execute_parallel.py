@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from temporalio import workflow
@@ -21,9 +22,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.errors import InvalidPlan, InvalidRequest
     from workflows.head import Head
     from workflows.messages import (
+        IN_LINE,
         PREPARE,
         WORKFLOW_TYPE,
         Answer,
+        InLine,
         Nothing,
         Page,
         Prepared,
@@ -215,6 +218,15 @@ class ExecuteParallelWorkflow:
     def _check_set_max_agents(self, request: Any = None) -> None:
         self._check_open()
         _checked(SetMaxAgents, request)
+
+    @workflow.signal(name=IN_LINE)
+    def in_line(self, request: Any = None) -> None:
+        """A worker says which of its attempts have no room yet; what is no such message says nothing."""
+        with contextlib.suppress(ValidationError):
+            message = read_message(InLine, request)
+            if not self._invalid:
+                self._board.stand_in_line(message.worker, message.tasks, now())
+                self._news.wake()
 
     @workflow.query
     def progress(self, request: Any = None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ VERIFY = "verify"
 DELIVER = "deliver"
 CLEAN_UP = "clean_up"
 ROLL_BACK = "roll_back"
+IN_LINE = "in_line"
 
 
 class Redrive(Message):
@@ -154,6 +155,12 @@ class TaskOutcome(Message):
     """Another attempt would end the same way."""
     peak_memory_mb: float | None = Field(default=None, alias="peakMemoryMB")
     cpu_seconds: float | None = None
+    throttled_seconds: float | None = None
+    """How long its processes rested because they were ahead of their share of the CPU."""
+    processes: int | None = None
+    """At most at once, as far as they were seen."""
+    written_mb: float | None = Field(default=None, alias="writtenMB")
+    """Sent to disks, as far as it was seen."""
     warnings: list[str] = Field(default_factory=list)
     crowded_ms: int = 0
     """How long it waited for memory of its machine; no part of `duration_ms`."""
@@ -279,6 +286,13 @@ class Answer(Message):
 
     question_id: str
     text: str = Field(max_length=30_000)
+
+
+class InLine(Message):
+    """Signal `in_line`: which tasks stand in line in a worker, for room on its machine; all of them, each time."""
+
+    worker: str
+    tasks: list[str]
 
 
 class SetMaxAgents(Message):

@@ -23,6 +23,11 @@ AgentName = Literal["claude", "claude-code", "command", "simulated"]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
+# `name`, `*.name`, an address (IPv6 in brackets), each with `:port` or without.
+Host = Annotated[
+    str,
+    StringConstraints(max_length=300, pattern=r"^((\*\.)?[\w]([\w.-]*[\w])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
+]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
@@ -55,6 +60,8 @@ class ResourceLimits(Message):
     max_cpu_percent: float | None = Field(default=None, alias="maxCPUPercent", ge=1, le=100)
     max_duration_ms: int | None = Field(default=None, ge=1)
     max_processes: int | None = Field(default=None, ge=1)
+    max_disk_mb: int | None = Field(default=None, alias="maxDiskMB", ge=1)
+    """Written into the attempt's directory."""
 
 
 class Budget(Message):
@@ -144,7 +151,7 @@ class Plan(Message):
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     pass_env: list[EnvironmentName] = Field(default_factory=list)
     include: list[RelativePath] = Field(default_factory=list)
-    network: bool | list[str] = True
+    network: bool | list[Host] = True
     sandbox: Literal["none", "process", "bubblewrap", "auto"] = "auto"
     constraints: Constraints = Constraints()
     on_conflict: list[str] | None = None
@@ -175,7 +182,7 @@ class Plan(Message):
     @property
     def demands_bubblewrap(self) -> bool:
         """Whether it cannot do with less."""
-        return self.sandbox == "bubblewrap" or self.network is False
+        return self.sandbox == "bubblewrap" or self.network is not True
 
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints that are checked and handed to the agent, but that nothing enforces yet."""

@@ -27,7 +27,7 @@ class Surface:
         self._upserts = 0
 
     def show(self, board: Board, status: str, *, last: bool) -> None:
-        waiting = next((kind for kind in ("question", "usage-limit", "files") if board.waits[kind]), "")
+        waiting = next((kind for kind in ("question", "usage-limit", "resources", "files") if board.waits[kind]), "")
         state = (status, waiting, board.counts["failed"])
         if not self.enabled or state == self._shown or (self._upserts >= _MOST_UPSERTS and not last):
             return

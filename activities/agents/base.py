@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from activities.limits.enclosure import Enclosure
+from activities.limits.network.proxy import Network
 from activities.limits.sandbox import bubblewrapped
 from workflows.errors import TaskFailed
 from workflows.messages import Question, Usage
@@ -89,12 +90,19 @@ class Work:
     """For memory of this machine."""
     enclosure: Enclosure | None = None
     """What its processes start in."""
+    network: Network | None = None
+    """What its sandbox has of one."""
     hidden: Path | None = None
     """The state directory."""
     readable: list[Path] = field(default_factory=list)
     """What of it they may read besides their own."""
     raised: Budget | None = None
     """The budget that a person gave since, in place of the plan's."""
+
+    @property
+    def disk(self) -> Path:
+        """A folder on the disk that it writes to."""
+        return self.hidden or self.tree
 
     @property
     def waited_seconds(self) -> float:
@@ -116,7 +124,7 @@ class Work:
             own=[self.home.parent, self.state],
             readable=self.readable,
             cwd=self.tree,
-            network=self.plan.network is not False,
+            namespace=self.network.namespace if self.network is not None else None,
         )
 
     @property

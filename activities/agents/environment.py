@@ -31,7 +31,8 @@ def environment(work: Work) -> dict[str, str]:
     }
     if work.answer is not None:
         own["EPW_ANSWER"] = work.answer
-    return {**passed, **private, **work.plan.env, **work.task.env, **own}
+    network = work.network.variables() if work.network is not None else {}
+    return {**passed, **private, **network, **work.plan.env, **work.task.env, **own}
 
 
 def api_key() -> str:

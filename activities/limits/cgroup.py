@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from activities.limits.bounds import MB, Bounds
+from activities.limits.disk import written_mb
 
 _ROOT = Path("/sys/fs/cgroup")
 _OURS = "epw"
@@ -50,6 +51,9 @@ class Reading:
     """Processes that were ended for memory."""
     refused: int
     """Processes that could not be started."""
+    processes: int
+    written_mb: float
+    """By the processes that are there, and those whose end they have seen."""
 
 
 @cache
@@ -59,7 +63,7 @@ def probe() -> Place | None:
         with contextlib.suppress(OSError):
             place = Place(version, folders())
             group = Group(place, f"probe-{os.getpid()}")
-            group.make(Bounds(_PROBE_MB, 100, 10))
+            group.make(Bounds(_PROBE_MB, 100, 10, _PROBE_MB))
             group.remove()
             return place
     return None
@@ -152,20 +156,22 @@ class Group:
 
     def read(self) -> Reading:
         """What it has used; raises `OSError` where it is gone."""
+        processes = self.processes()
+        now = len(processes), written_mb(processes)
         if self._place.version == 2:
             stat, cpu = self._table("unified", "memory.stat"), self._table("unified", "cpu.stat")
             most = int(self._text("unified", "memory.peak"))
             killed = self._table("unified", "memory.events").get("oom_kill", 0)
             refused = self._table("unified", "pids.events").get("max", 0)
             used, throttled = cpu["usage_usec"] / 1e6, cpu.get("throttled_usec", 0) / 1e6
-            return Reading(stat["anon"] / MB, most / MB, used, throttled, killed, refused)
+            return Reading(stat["anon"] / MB, most / MB, used, throttled, killed, refused, *now)
         stat = self._table("memory", "memory.stat")
         most = int(self._text("memory", "memory.max_usage_in_bytes"))
         killed = self._table("memory", "memory.oom_control").get("oom_kill", 0)
         refused = self._table("pids", "pids.events").get("max", 0) if self._has("pids", "pids.events") else 0
         used = int(self._text("cpuacct", "cpuacct.usage")) / 1e9
         throttled = self._table("cpu", "cpu.stat").get("throttled_time", 0) / 1e9
-        return Reading(stat["rss"] / MB, most / MB, used, throttled, killed, refused)
+        return Reading(stat["rss"] / MB, most / MB, used, throttled, killed, refused, *now)
 
     def processes(self) -> list[int]:
         """Who is in it."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from activities.limits.network.namespace import Namespace
 from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
@@ -36,9 +37,10 @@ def lacks_bubblewrap() -> str | None:
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
-    argv = bubblewrapped(["true"], hidden=None, own=[], readable=[], cwd=Path("/"), network=False)
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+        with Namespace.made(0) as namespace:
+            argv = bubblewrapped(["true"], hidden=None, own=[], readable=[], cwd=Path("/"), namespace=namespace)
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here: {error}"
     return None if done.returncode == 0 else f"bubblewrap does not work here: {done.stderr.strip()[:200]}"
@@ -57,13 +59,15 @@ def bubblewrapped(
     own: Sequence[Path],
     readable: Sequence[Path],
     cwd: Path,
-    network: bool,
+    namespace: Namespace | None,
 ) -> list[str]:
     """The command in a sandbox: a read-only system without homes and sockets; `own` are its folders to write in.
 
-    `hidden`: the state directory, of which it sees only those and the `readable`.
+    `hidden`: the state directory, of which it sees only those and the `readable`. `namespace`: its network; null: none.
     """
-    options = ["bwrap", "--die-with-parent", *_NAMESPACES, *([] if network else ["--unshare-net"]), *_system()]
+    options = [] if namespace is None else namespace.entering()
+    options += ["bwrap", "--die-with-parent", *_NAMESPACES, *(["--unshare-net"] if namespace is None else [])]
+    options += _system()
     options += ["--tmpfs", str(hidden)] if hidden is not None else []
     for folder in readable:
         options += ["--ro-bind-try", str(folder), str(folder)]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ class _Session:
         try:
             async with (
                 ProcessTree.launched(self._work.marker),
-                self._proxy.opened(self._line) as (url, key),
+                self._proxy.opened(self._line, self._listener()) as (url, key),
             ):
                 return await self._talk(await in_thread(self._options, url, key))
         except AccountBlocked as limit:
@@ -104,6 +105,10 @@ class _Session:
             failed = TaskFailed("AgentError", f"{type(error).__name__}: {error}"[:500])
             failed.usage = self._recorded.now.usage
             raise failed from None
+
+    def _listener(self) -> socket.socket | None:
+        """Where its sandbox reaches this worker."""
+        return self._work.network.listener if self._work.network is not None else None
 
     async def _talk(self, options: sdk.ClaudeAgentOptions) -> Ending:
         # Before it is connected: from then on its question may be answered.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,34 +53,43 @@ class Line:
 
 
 class Proxy:
-    """One server a worker, made with the first line."""
+    """One server a worker, made with the first line; it also listens in the network of each sandbox."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._lines: dict[str, Line] = {}
-        self._address = Once(self._serve)
+        self._server = Once(self._serve)
         self._upstream = httpx2.AsyncClient(timeout=TIMEOUT)
 
     @asynccontextmanager
-    async def opened(self, line: Line) -> AsyncIterator[tuple[str, str]]:
-        """Base URL and key for the attempt; calls that are open when the block ends are ended."""
-        token, address = secrets.token_hex(16), await self._address.get()
+    async def opened(self, line: Line, listener: socket.socket | None) -> AsyncIterator[tuple[str, str]]:
+        """Base URL and key for the attempt; calls that are open when the block ends are ended.
+
+        `listener`: of a sandbox that has no other way to this process.
+        """
+        token, runner = secrets.token_hex(16), await self._server.get()
+        port = (listener.getsockname() if listener is not None else runner.addresses[0])[1]
+        site = web.SockSite(runner, listener.dup()) if listener is not None else None
+        if site is not None:
+            await site.start()
         self._lines[token] = line
         try:
-            yield f"{address}/{token}", token
+            yield f"http://127.0.0.1:{port}/{token}", token
         finally:
             del self._lines[token]
             for task in list(line.open):
                 task.cancel()
+            if site is not None:
+                await site.stop()
 
-    async def _serve(self) -> str:
+    async def _serve(self) -> web.AppRunner:
         app = web.Application(client_max_size=_MOST_BYTES)
         app.router.add_post("/{token}/v1/messages", self._message)
         app.router.add_post("/{token}/v1/messages/count_tokens", self._count)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return runner
 
     async def _message(self, request: web.Request) -> web.StreamResponse:
         line = self._line(request)

@@ -1,0 +1,28 @@
+"""What stands around an attempt's processes while they run: limits, sandbox, network; for agents and checks alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from activities.agents.base import Work
+from activities.limits.bounds import Bounds
+from activities.limits.enclosure import Enclosure
+from activities.limits.network.proxy import Network
+from activities.limits.network.reach import Reach
+
+
+@asynccontextmanager
+async def confined(work: Work) -> AsyncIterator[Work]:
+    """The work within its limits, and with the network that its sandbox allows; at the end nothing of it runs."""
+    bounds = Bounds.of(work.plan, work.task, work.disk)
+    async with Enclosure.around(work.marker, bounds, work.home.parent, work.output) as enclosure:
+        allowed = work.plan.network
+        # Claude Code, in a sandbox without network, still speaks to this worker.
+        if work.sandbox != "bubblewrap" or (allowed is False and work.plan.agent_of(work.task) != "claude-code"):
+            yield replace(work, enclosure=enclosure)
+            return
+        reach = Reach(None if allowed is True else tuple(allowed or ()))
+        async with Network.around(reach, enclosure.refused) as network:
+            yield replace(work, enclosure=enclosure, network=network)
