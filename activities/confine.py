@@ -17,7 +17,7 @@ from activities.limits.network.reach import Reach
 async def confined(work: Work) -> AsyncIterator[Work]:
     """The work within its limits, and with the network that its sandbox allows; at the end nothing of it runs."""
     bounds = Bounds.of(work.plan, work.task, work.disk)
-    async with Enclosure.around(work.marker, bounds, work.home.parent, work.output) as enclosure:
+    async with Enclosure.around(work.marker, bounds, work.home.parent, work.output, work.report) as enclosure:
         allowed = work.plan.network
         # Claude Code, in a sandbox without network, still speaks to this worker.
         if work.sandbox != "bubblewrap" or (allowed is False and work.plan.agent_of(work.task) != "claude-code"):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,10 @@ from benchmarks.server import revision
 _BOUNDS = Bounds(512, 80, 512, 1024)
 # More than the bare process, in ms, at the strongest level.
 _MOST_A_COMMAND, _MOST_AN_ATTEMPT = 15, 50
+
+
+def _nobody(progress: dict[str, Any]) -> None:
+    pass
 
 
 async def _run(argv: list[str], folder: Path) -> None:
@@ -49,19 +54,19 @@ async def measure(rounds: int) -> dict[str, float]:
         folder = Path(scratch)
 
         async def around() -> None:
-            async with Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log"):
+            async with Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody):
                 pass
 
         async def around_with_network() -> None:
             async with (
-                Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log") as enclosure,
+                Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody) as enclosure,
                 Network.around(Reach(None), enclosure.refused),
             ):
                 pass
 
         async with contextlib.AsyncExitStack() as opened:
             enclosure = await opened.enter_async_context(
-                Enclosure.around("benchmark/commands", _BOUNDS, folder, folder / "log")
+                Enclosure.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody)
             )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),

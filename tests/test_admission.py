@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import pytest
 
 from activities.limits.admission import Admission, Room
+from tests.support import Farm, check_invariants, ended, tasks, until
 from workflows.plan import ResourceLimits
+from workflows.validate import read_plan
 
 
 class Machine:
@@ -81,3 +83,21 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
     second.cancel()
     await asyncio.gather(first, third)
     assert machine.order == [0, 2]
+
+
+async def test_an_execution_shows_who_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.run_task.left_on", lambda home: Room(700, 1e6))
+    limits = {"resourceLimits": {"maxMemoryMB": 500}}
+    rows = tasks(
+        *({"id": f"t{n}", "run": f"test -e {farm.home}/go || sleep 2.5; touch {farm.home}/go"} for n in range(3))
+    )
+    async with farm.working():
+        handle = await farm.start({"tasks": rows, "constraints": limits})
+        shown = await until(handle, lambda progress: progress["counts"].get("waiting") == 2)
+        assert [task["waitingFor"] for task in shown["tasks"]] == [None, "resources", "resources"]
+        await ended(handle)
+        document = await farm.document(handle)
+        await check_invariants(read_plan({"tasks": rows, "constraints": limits}), document, handle, farm.home)
+    assert document["status"] == "succeeded"
+    assert [row["waitedMs"]["resources"] > 1000 for row in document["results"]] == [False, True, True]
+    assert document["results"][1]["duration"] < 2000

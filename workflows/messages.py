@@ -325,6 +325,9 @@ class AgentProgress(Message):
     cost_usd: float | None = Field(default=None, alias="costUSD")
     memory_mb: float | None = Field(default=None, alias="memoryMB")
     cpu_seconds: float | None = None
+    throttled_seconds: float | None = None
+    processes: int | None = None
+    written_mb: float | None = Field(default=None, alias="writtenMB")
     simulated: bool = False
     directory: str | None = None
     """The resume token: the attempt's directory."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from activities.limits.bounds import Bounds
 from activities.limits.cgroup import Group, Reading, probe
@@ -26,6 +28,9 @@ _MOST_WARNINGS = 8
 _HELD_SECONDS = 0.2
 
 
+Report = Callable[[dict[str, Any]], None]
+
+
 class Enclosure:
     """Of one attempt; `group` null: this machine offers none, and the processes are looked at now and then."""
 
@@ -40,7 +45,7 @@ class Enclosure:
         self.peak_mb = 0.0
         self.cpu_seconds = 0.0
         self.throttled_seconds = 0.0
-        self.peak_processes = 0
+        self.processes = self.peak_processes = 0
         self.written_mb = 0.0
         self.warnings: dict[str, str] = {}
         self.broken: asyncio.Future[TaskFailed] = asyncio.get_running_loop().create_future()
@@ -52,10 +57,12 @@ class Enclosure:
 
     @classmethod
     @asynccontextmanager
-    async def around(cls, marker: str, bounds: Bounds, folder: Path, log: Path) -> AsyncIterator[Enclosure]:
+    async def around(
+        cls, marker: str, bounds: Bounds, folder: Path, log: Path, report: Report
+    ) -> AsyncIterator[Enclosure]:
         """Made for the block; at its end nothing runs in it any more.
 
-        `folder`, `log`: where the attempt's processes write.
+        `folder`, `log`: where the attempt's processes write; `report` is told now and then what they use.
         """
         place = probe()
         group = Group(place, marker) if place is not None else None
@@ -65,7 +72,9 @@ class Enclosure:
             except OSError:
                 group = None
         enclosure = cls(marker, bounds, folder, log, group)
-        watching = asyncio.create_task(enclosure._watch())
+        if isinstance(enclosure._account, Watched):
+            threading.Thread(target=enclosure._account.guard, args=[enclosure._too_much], daemon=True).start()
+        watching = asyncio.create_task(enclosure._watch(report))
         try:
             yield enclosure
         finally:
@@ -89,7 +98,17 @@ class Enclosure:
             self._break("DiskLimit", f"wrote {self.disk_mb:.0f} MB, {self.bounds.disk_mb} MB are allowed (maxDiskMB)")
         free_middle(self._log)
 
-    async def _watch(self) -> None:
+    def used(self) -> dict[str, Any]:
+        """What its processes use and have used, as progress."""
+        return {
+            "memoryMB": round(self.memory_mb, 1),
+            "cpuSeconds": round(self.cpu_seconds, 3),
+            "throttledSeconds": round(self.throttled_seconds, 3),
+            "processes": self.processes,
+            "writtenMB": round(self.written_mb, 1),
+        }
+
+    async def _watch(self, report: Report) -> None:
         least = _SAMPLE_SECONDS if self._group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS
         wait = _FIRST_SECONDS
         Enclosure._many += 1
@@ -99,6 +118,7 @@ class Enclosure:
                 await asyncio.sleep(min(wait, max(least, Enclosure._many * _SECONDS_EACH)))
                 wait *= 2
                 await asyncio.to_thread(self.look)
+                report(self.used())
                 if isinstance(self._account, Watched):
                     await self._hold(self._account)
         finally:
@@ -116,6 +136,7 @@ class Enclosure:
         bounds = self.bounds
         self.memory_mb = reading.memory_mb
         self.peak_mb = max(self.peak_mb, reading.memory_mb)
+        self.processes = reading.processes
         self.peak_processes = max(self.peak_processes, reading.processes)
         self.written_mb = max(self.written_mb, reading.written_mb)
         self.cpu_seconds, self.throttled_seconds = reading.cpu_seconds, reading.throttled_seconds
@@ -123,13 +144,16 @@ class Enclosure:
             self._warn("cpu", f"CPU held at {bounds.cpu_percent:g} % of the machine")
         if reading.memory_mb > _NEAR * bounds.memory_mb:
             self._warn("memory", f"memory above {_NEAR:.0%} of the limit of {bounds.memory_mb} MB")
-        if reading.killed:
-            self.peak_mb = max(self.peak_mb, min(reading.most_mb, bounds.memory_mb))
         if reading.killed or reading.memory_mb > bounds.memory_mb:
-            told = f"used {self.peak_mb:.0f} MB, {bounds.memory_mb} MB are allowed (maxMemoryMB)"
-            self._break("MemoryLimit", told)
+            # The kernel also counts what it only caches.
+            self._too_much(min(reading.most_mb, bounds.memory_mb) if reading.killed else reading.memory_mb)
         elif reading.refused or reading.processes > bounds.processes:
             self._break("ProcessLimit", f"more than {bounds.processes} processes (maxProcesses)")
+
+    def _too_much(self, memory_mb: float) -> None:
+        self.peak_mb = max(self.peak_mb, memory_mb)
+        told = f"used {self.peak_mb:.0f} MB, {self.bounds.memory_mb} MB are allowed (maxMemoryMB)"
+        self._break("MemoryLimit", told)
 
     def refused(self, told: str) -> None:
         """The network let something not through."""
@@ -140,14 +164,17 @@ class Enclosure:
         self.warnings.setdefault(what, told)
 
     def _break(self, reason: str, told: str) -> None:
-        self._account.kill()
+        # Told first: a process that is dead already would be the agent's failure.
         self.broken.get_loop().call_soon_threadsafe(self._set, TaskFailed(reason, told))
+        self._account.kill()
 
     def _set(self, error: TaskFailed) -> None:
         if not self.broken.done():
             self.broken.set_result(error)
 
     def _close(self) -> None:
+        if isinstance(self._account, Watched):
+            self._account.leave()
         if self._group is not None:
             self._group.kill()
             deadline = time.monotonic() + 1.0
