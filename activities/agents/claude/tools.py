@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from anthropic.lib.tools import ToolError
-from anthropic.lib.tools import agent_toolset as sdk
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from activities.agents.base import Work
+from activities.agents.claude.files import SCHEMAS, Content, FileTools
 from activities.agents.command import ended
 from activities.agents.environment import environment, redacted
 from activities.heartbeat import in_thread
@@ -30,8 +30,6 @@ _SEARCH_SECONDS = 60.0
 _MOST_OUTPUT = 60_000
 _NO_MATCH = 1
 _SCRIPT = "call.sh"
-
-Content = str | list[dict[str, Any]]
 
 
 class BadCall(Exception):
@@ -83,13 +81,6 @@ _OURS: dict[str, tuple[type[BaseModel], str]] = {
 _ALWAYS = ("ask_coordinator", "report_progress", "finish")
 WITHOUT_EFFECT = ("report_progress", "finish")
 """Calls that may be made again."""
-_FROM_SDK = {
-    "Read": sdk.beta_read_tool,
-    "Write": sdk.beta_write_tool,
-    "Edit": sdk.beta_edit_tool,
-    "Glob": sdk.beta_glob_tool,
-    "Grep": sdk.beta_grep_tool,
-}
 
 
 class Toolset:
@@ -99,10 +90,9 @@ class Toolset:
         """`left`: how many seconds the attempt has left."""
         self._work = work
         self._left = left
-        self._context = sdk.AgentToolContext(workdir=work.tree, env={})
+        self._files = FileTools(work.tree)
         allowed = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
         self._names = [*(name for name in DEFAULT_TOOLS if name in allowed), *_ALWAYS]
-        self._files = {name: make(self._context) for name, make in _FROM_SDK.items() if name in self._names}
         self._own: dict[str, Callable[[Any], Awaitable[Content | Finished | Question]]] = {
             "Bash": self._bash,
             "ask_coordinator": self._ask,
@@ -128,14 +118,12 @@ class Toolset:
         return self._shown(content) if isinstance(content, str) else content
 
     async def _file(self, name: str, arguments: dict[str, Any]) -> Content:
-        tool = self._files[name]
         try:
-            # In a thread with a loop of its own: the SDK's tools block.
-            return await in_thread(asyncio.run, tool.call(arguments))  # type: ignore[no-any-return]
+            return await in_thread(self._files.run, name, arguments)  # type: ignore[no-any-return]
         except ToolError as error:
             raise ToolFailed(self._shown(str(error))) from None
         except ValueError:
-            raise BadCall(f"{name}: the input does not fit {tool.input_schema['properties']}") from None
+            raise BadCall(f"{name}: the input does not fit {SCHEMAS[name].input_schema['properties']}") from None
 
     async def _grep(self, arguments: dict[str, Any]) -> str:
         """By a process that can be ended: a pattern of the model's may take for ever."""
@@ -143,9 +131,9 @@ class Toolset:
         if not isinstance(pattern, str) or not isinstance(path, str) or set(arguments) - {"pattern", "path"}:
             raise BadCall("Grep: the input is {pattern, path?}, both texts")
         try:
-            target = os.path.relpath(sdk.resolve_path(self._context, path), self._work.tree.resolve())
-        except ValueError as error:
-            raise ToolFailed(f"grep: {error}") from None
+            target = await in_thread(self._files.inner, path)
+        except ToolError as error:
+            raise ToolFailed(f"grep: {self._shown(str(error))}") from None
         if (program := shutil.which("rg")) is not None:
             argv = [program, "--no-config", "--line-number", "--no-heading", "--regexp", pattern, "--", target]
         else:
@@ -204,8 +192,8 @@ class Toolset:
         return Finished(redacted(message.summary, self._work))
 
     def _definition(self, name: str) -> dict[str, Any]:
-        if name in self._files:
-            given = self._files[name].to_dict()
+        if name in SCHEMAS:
+            given = SCHEMAS[name].to_dict()
             schema = {key: value for key, value in given["input_schema"].items() if key not in ("title", "description")}
             return {"name": name, "description": given.get("description", ""), "input_schema": schema}
         model, description = _OURS[name]

@@ -1,0 +1,110 @@
+"""The file tools of a `claude` agent: the SDK's, on a copy of the one file that they are about.
+
+What they see of the attempt's directory, and what they leave in it, goes through `Beneath`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from anthropic.lib.tools import ToolError
+from anthropic.lib.tools import agent_toolset as sdk
+
+from activities.limits.beneath import Beneath, Outside
+
+_MAKERS = {"Read": sdk.beta_read_tool, "Write": sdk.beta_write_tool, "Edit": sdk.beta_edit_tool}
+_GLOB = sdk.beta_glob_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
+_GREP = sdk.beta_grep_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
+_TOOLS = {name: make(sdk.AgentToolContext(workdir=Path("/"), env={})) for name, make in _MAKERS.items()}
+SCHEMAS: Mapping[str, Any] = {**_TOOLS, "Glob": _GLOB, "Grep": _GREP}
+"""The SDK's tools, for what they say of themselves."""
+_MOST_BYTES = 64 * 1024 * 1024
+_MOST_RESULTS = 200
+_MOST_FILES = 50_000
+
+Content = str | list[dict[str, Any]]
+
+
+class FileTools:
+    """Of one directory. Blocking; `ValueError` where the input does not fit, `ToolError` where the tool says no."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+
+    def run(self, name: str, arguments: dict[str, Any]) -> Content:
+        try:
+            with Beneath.opened(self._tree) as beneath:
+                if name == "Glob":
+                    return _glob(beneath, **_texts(arguments, required="pattern", optional="path"))
+                return self._on_copy(beneath, name, arguments)
+        except OSError as error:
+            raise ToolError(
+                f"{name.lower()}: {arguments.get('file_path', arguments.get('path', '.'))}: "
+                f"{(error.strerror or 'cannot be done').lower()}"
+            ) from None
+
+    def inner(self, path: str) -> str:
+        """A path that is there, as seen from the directory. Raises `ToolError`."""
+        try:
+            with Beneath.opened(self._tree) as beneath:
+                return beneath.existing(path)
+        except OSError as error:
+            raise ToolError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+
+    def _on_copy(self, beneath: Beneath, name: str, arguments: dict[str, Any]) -> Content:
+        path = arguments.get("file_path")
+        if not isinstance(path, str) or "\0" in path:
+            raise ValueError("file_path")
+        inner = beneath.inner(path)
+        with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
+            copy = Path(scratch, inner)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if name != "Write":
+                with contextlib.suppress(FileNotFoundError):
+                    content = beneath.read(inner, _MOST_BYTES)
+                    if len(content) > _MOST_BYTES:
+                        raise ToolError(f"{name.lower()}: {inner}: larger than {_MOST_BYTES} bytes")
+                    copy.write_bytes(content)
+            tool = _MAKERS[name](sdk.AgentToolContext(workdir=scratch, env={}))
+            said = asyncio.run(tool.call({**arguments, "file_path": inner}))
+            if name != "Read":
+                beneath.write(inner, copy.read_bytes())
+            return said  # type: ignore[return-value]
+
+
+def _glob(beneath: Beneath, pattern: str, path: str = ".") -> str:
+    parts = pattern.split("/")
+    if pattern.startswith("/") or ".." in parts:
+        raise Outside(0, "the pattern leads outside of the working directory")
+    start, found = beneath.inner(path), []
+    for number, (file, changed) in enumerate(beneath.files(path)):
+        names = file.split("/") if start == "." else file[len(start) + 1 :].split("/")
+        if ".git" not in names and _match(parts, names):
+            found.append((-changed, file))
+        if number >= _MOST_FILES:
+            break
+    return "\n".join(file for _, file in sorted(found)[:_MOST_RESULTS]) or "no matches"
+
+
+def _match(parts: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a path's names match a pattern's parts; `**`: any number of them."""
+    if not parts or not names:
+        return not names and all(part == "**" for part in parts)
+    if parts[0] == "**":
+        return _match(parts[1:], names) or _match(parts, names[1:])
+    return fnmatchcase(names[0], parts[0]) and _match(parts[1:], names[1:])
+
+
+def _texts(arguments: dict[str, Any], *, required: str, optional: str) -> dict[str, str]:
+    given = {key: value for key, value in arguments.items() if value is not None or key == required}
+    if required not in given or set(given) - {required, optional}:
+        raise ValueError(required)
+    if not all(isinstance(value, str) and "\0" not in value for value in given.values()):
+        raise ValueError(required)
+    return given
