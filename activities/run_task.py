@@ -29,12 +29,15 @@ from activities.limits.admission import Admission, left_on
 from activities.limits.line import Line, Tell, tell_nobody
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
+from workflows import approval
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
+from workflows.plan import MODELS
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
+_LONGEST_PATH = 200
 _SPARE_SECONDS = 2.0
 _CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
@@ -116,10 +119,11 @@ class TaskRunner:
                         "crowded_ms": round(work.room.seconds * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
-                        **_measured(work),
+                        **(work.enclosure.result() if work.enclosure is not None else {}),
                         "simulated": agent.simulated,
                     }
                 )
+                outcome = _reported(outcome, needs_approval=name in MODELS and run.base is not None)
                 failpoint("save.committed")
                 # On a full disk it is not kept: the answer to the server is what counts.
                 with contextlib.suppress(OSError):
@@ -179,19 +183,12 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     await asyncio.to_thread(directory.drop, spare)
 
 
-def _measured(work: Work) -> dict[str, object]:
-    """What the attempt's processes have used."""
-    enclosure = work.enclosure
-    if enclosure is None:
-        return {}
-    return {
-        "peak_memory_mb": round(enclosure.peak_mb, 1),
-        "cpu_seconds": round(enclosure.cpu_seconds, 3),
-        "throttled_seconds": round(enclosure.throttled_seconds, 3),
-        "processes": enclosure.peak_processes,
-        "written_mb": round(enclosure.written_mb, 1),
-        "warnings": list(enclosure.warnings.values()),
-    }
+def _reported(outcome: TaskOutcome, *, needs_approval: bool) -> TaskOutcome:
+    """With risky changes as what they are: a matter of approval, or only worth knowing."""
+    if not outcome.risky or (needs_approval and outcome.kind == "completed"):
+        return outcome
+    told = f"changed {', '.join(outcome.risky)}, which other programs obey"[:_MESSAGE_LIMIT]
+    return outcome.model_copy(update={"risky": [], "warnings": [*outcome.warnings, told]})
 
 
 async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
@@ -267,6 +264,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         commit=commit,
         files_changed=len(paths),
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
+        risky=[shown(path)[:_LONGEST_PATH] for path in approval.risky(paths)[:_MOST_UNDECLARED]],
     )
 
 

@@ -47,6 +47,11 @@ _RECOVERY = {
     "SetupFailed": ["run `setup` by hand in a fresh clone; name what it needs in `env`, `passEnv` or `include`"],
     "MergeConflict": ["add a dependency between the tasks, or let them declare `files`, then run the plan again"],
     "QuestionUnanswered": ["answer in time, raise onQuestion.timeoutMinutes, or give a default"],
+    "NotApproved": ["look at the change (`salvage`); allow it with `land`, or forbid it in the task, and run it again"],
+    "MemoryLimit": ["raise constraints.resourceLimits.maxMemoryMB, or have the task use less"],
+    "DiskLimit": ["raise constraints.resourceLimits.maxDiskMB, or have the task write less"],
+    "ProcessLimit": ["raise constraints.resourceLimits.maxProcesses, or have the task start fewer"],
+    "TimeLimit": ["raise constraints.resourceLimits.maxDurationMs or the estimate, or split the task"],
     "WorkerLost": ["look at the worker's log; run the plan again"],
     "DiskFull": ["free disk space, then run the plan again"],
 }

@@ -9,14 +9,14 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows import dispatch, spending
+from workflows import approval, dispatch, spending
 from workflows.board import Board
 from workflows.clock import now
 from workflows.errors import InvalidRequest
 from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
 from workflows.news import News
 from workflows.plan import MODELS, Budget
-from workflows.questions import Asked, Questions
+from workflows.questions import About, Asked, Questions
 from workflows.task_state import Start
 
 _NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
@@ -90,16 +90,20 @@ class Attempts:
         asked.answer, asked.answered_at, asked.closed = text, now(), True
         if timer := self._timers.pop(asked.id, None):
             timer.cancel()
-        if asked.about_budget:
+        if asked.about == "budget":
             self._settle_budget(asked, spending.raised(self._budget, text))
+        elif asked.about == "approval":
+            self._settle_approval(asked)
         else:
             self._board.answered(asked.task_id, text, now())
         self._news.wake()
 
     def check_answer(self, asked: Asked, text: str) -> None:
         """Raises `InvalidRequest` for an answer that means nothing."""
-        if asked.about_budget:
+        if asked.about == "budget":
             spending.raised(self._budget, text)
+        elif asked.about == "approval":
+            approval.approved(text)
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
@@ -121,10 +125,7 @@ class Attempts:
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
         if outcome.question is not None:
-            if self._board.stopping:
-                self._board.cancelled(task_id, outcome, now())
-            else:
-                self._ask(task_id, outcome, outcome.question)
+            self._ask(task_id, outcome, outcome.question)
             return
         if outcome.kind == "usage-limit":
             if self._board.stopping:
@@ -140,10 +141,16 @@ class Attempts:
             description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"[:500]
             found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
             self._hazard(found)
+        if outcome.risky:
+            self._ask(task_id, outcome, approval.question(task_id, outcome.risky), about="approval")
+            return
         self._board.completed(task_id, outcome, now())
 
-    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
-        asked = self._questions.ask(task_id, question, now())
+    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question, about: About = "task") -> None:
+        if self._board.stopping:
+            self._board.cancelled(task_id, outcome, now())
+            return
+        asked = self._questions.ask(task_id, question, now(), about)
         self._board.asked(task_id, outcome, now())
         self._await_answer(asked)
 
@@ -177,10 +184,22 @@ class Attempts:
             self.give_answer(asked, default)
             return
         asked.closed = True
-        if asked.about_budget:
+        if asked.about == "budget":
             self._settle_budget(asked, None)
             return
+        if asked.about == "approval":
+            self._settle_approval(asked)
+            return
         failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
+        self._board.give_up(asked.task_id, "failed", failure, now())
+
+    def _settle_approval(self, asked: Asked) -> None:
+        """The change lands, or its task has failed: nobody has seen it, or it is not wanted."""
+        if asked.answer is not None and approval.approved(asked.answer):
+            self._board.approved(asked.task_id, now())
+            return
+        because = "nobody has approved" if asked.answer is None else "a person refused"
+        failure = Failure(type="NotApproved", message=f"{because}: {asked.question.text}")
         self._board.give_up(asked.task_id, "failed", failure, now())
 
     # The budget.
@@ -201,8 +220,8 @@ class Attempts:
             self._short[task_id] = None
             if not self._board.is_short:
                 self._board.is_short = True
-                asked = self._questions.ask(task_id, spending.question(failure.message, self._budget), now())
-                asked.about_budget = True
+                question = spending.question(failure.message, self._budget)
+                asked = self._questions.ask(task_id, question, now(), "budget")
                 self._await_answer(asked)
 
     def _settle_budget(self, asked: Asked, budget: Budget | None) -> None:

@@ -136,6 +136,13 @@ class Board:
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self._done(task_id, now)
 
+    def approved(self, task_id: str, now: int) -> None:
+        """A person has seen the finished change that waited for it, and lets it land."""
+        state = self.tasks[task_id]
+        assert state.outcome is not None
+        state.commit, state.summary, state.error = state.outcome.commit, state.outcome.summary, None
+        self._done(task_id, now)
+
     def _done(self, task_id: str, now: int) -> None:
         """The task's work is there; its change, if there is one, still has to land."""
         if self.levels and self.plan.workspace is not None:

@@ -140,6 +140,8 @@ class TaskOutcome(Message):
     files_changed: int = 0
     undeclared: list[str] = Field(default_factory=list)
     """Paths written outside the task's declared `files` (the first few)."""
+    risky: list[str] = Field(default_factory=list)
+    """Changed paths that land only when a person says so (the first few)."""
     summary: str | None = None
     question: Question | None = None
     saved: Saved | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from workflows.errors import InvalidRequest
 from workflows.messages import Question
+
+About = Literal["task", "budget", "approval"]
 
 
 @dataclass
@@ -19,8 +21,9 @@ class Asked:
     answered_at: int | None = None
     closed: bool = False
     """Answered, expired, or its task will not go on."""
-    about_budget: bool = False
-    """Asked by the execution itself; `task_id` is the first task that had to stop for it."""
+    about: About = "task"
+    """Of the last two the execution itself asks: for its budget (`task_id`: who had to stop for it first), for a
+    change that needs a person's word."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -45,8 +48,8 @@ class Questions:
     def open(self) -> list[Asked]:
         return [asked for asked in self._asked.values() if not asked.closed]
 
-    def ask(self, task_id: str, question: Question, now: int) -> Asked:
-        asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now)
+    def ask(self, task_id: str, question: Question, now: int, about: About = "task") -> Asked:
+        asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now, about=about)
         self._asked[asked.id] = asked
         return asked
 

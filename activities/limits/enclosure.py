@@ -108,6 +108,17 @@ class Enclosure:
             "writtenMB": round(self.written_mb, 1),
         }
 
+    def result(self) -> dict[str, Any]:
+        """What its processes have used, as fields of the attempt's outcome."""
+        return {
+            "peak_memory_mb": round(self.peak_mb, 1),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "throttled_seconds": round(self.throttled_seconds, 3),
+            "processes": self.peak_processes,
+            "written_mb": round(self.written_mb, 1),
+            "warnings": list(self.warnings.values()),
+        }
+
     async def _watch(self, report: Report) -> None:
         least = _SAMPLE_SECONDS if self._group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS
         wait = _FIRST_SECONDS
