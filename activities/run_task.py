@@ -26,6 +26,7 @@ from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.admission import Admission, left_on
+from activities.limits.bounds import Bounds
 from activities.limits.line import Line, Tell, tell_nobody
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
@@ -150,7 +151,8 @@ class TaskRunner:
         else:
             work.room.begin()
             declared = work.plan.limits_of(work.task)
-            async with self._admission.admitted(declared, partial(self._in_line, work)) as admitted:
+            most_mb = Bounds.of(work.plan, work.task, work.disk).memory_mb
+            async with self._admission.admitted(declared, most_mb, partial(self._in_line, work)) as admitted:
                 work.room.end()
                 async with confined(work) as work:
                     admitted.enclosure = work.enclosure

@@ -115,8 +115,8 @@ def _sandbox() -> str:
 def _limits() -> str:
     place = probe()
     if place is None:
-        return "time; memory and processes by looking now and then; CPU is not held (no control groups here)"
-    return f"time, memory, CPU and processes, by control groups (version {place.version})"
+        return "time; memory, CPU, processes and disk by looking (no control groups here)"
+    return f"time, disk by looking; memory, CPU and processes by control groups (version {place.version})"
 
 
 def _check(name: str, ok: bool, found: object) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Machine:
         self.running = self.most = 0
         self.order: list[int] = []
         self.waited: list[int] = []
+        self.most_mb = 512.0
 
     async def attempt(self, admission: Admission, number: int, declared: int, seconds: float = 0.02) -> None:
         @contextmanager
@@ -29,7 +30,7 @@ class Machine:
             self.waited.append(number)
             yield
 
-        async with admission.admitted(self.limits(declared), waiting):
+        async with admission.admitted(self.limits(declared), self.most_mb, waiting):
             self.order.append(number)
             self.running += 1
             self.most = max(self.most, self.running)
@@ -37,7 +38,7 @@ class Machine:
             self.running -= 1
 
     def limits(self, declared: int) -> ResourceLimits:
-        return ResourceLimits(max_memory_mb=declared)
+        return ResourceLimits(max_memory_mb=declared or None)
 
     def left(self) -> Room:
         return Room(self.free_mb, 0)
@@ -63,6 +64,27 @@ async def test_never_more_than_fit_and_all_get_their_turn_in_order(kind: type[Ma
     assert machine.most == 2
     assert machine.order == list(range(7))
     assert machine.waited == list(range(2, 7))
+
+
+async def test_of_what_is_not_declared_all_that_it_may_use_is_set_aside_at_first() -> None:
+    machine = Machine(1_100)
+    door = admission(machine)
+    await asyncio.gather(*(machine.attempt(door, number, 0) for number in range(6)))
+    assert machine.most == 2
+
+
+async def test_what_was_only_guessed_holds_up_others_for_a_while() -> None:
+    now, machine = [0.0], Machine(1_100)
+    door = Admission(machine.left, lambda: now[0])
+    running = [asyncio.create_task(machine.attempt(door, number, 0, seconds=3)) for number in range(4)]
+    await asyncio.sleep(0)
+    assert machine.running == 2
+    now[0] = 60.0
+    async with asyncio.timeout(2):
+        while machine.running < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    for each in running:
+        each.cancel()
 
 
 async def test_one_always_runs_however_much_it_wants() -> None:

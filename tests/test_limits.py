@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 import psutil
 import pytest
 
+from activities.limits.bounds import MB, reserve_mb
 from activities.limits.cgroup import Group, probe
 from activities.limits.disk import MOST_LOG_BYTES
 from tests.messages_api import Turn
 from tests.scripted import Claude
-from tests.support import Farm, make_repository, statuses, tasks
+from tests.support import Farm, ended, make_repository, statuses, tasks
 
 HOLD = 'import sys, time; b = bytearray(int(sys.argv[1]) << 20); b[::4096] = b"x" * len(b[::4096]); time.sleep(1)'
 HOG = f"{sys.executable} -c '{HOLD}' 600"
@@ -135,6 +137,38 @@ async def test_a_shell_of_a_model_is_held_too(claude: Claude) -> None:
     document = await claude.run({"strategy": "conservative", "tasks": tasks({"id": "a"}), **limited(maxMemoryMB=200)})
     assert document["results"][0]["error"]["type"] == "MemoryLimit"
     assert document["results"][0]["attempts"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("declared", [True, False])
+async def test_agents_that_do_not_fit_together_all_finish(farm: Farm, declared: bool) -> None:
+    total = psutil.virtual_memory().total / MB
+    # What declares nothing may have 512 MB at least.
+    size, agents = (round(max(500.0, total / 24)), 30) if declared else (480, round(total / 400))
+    held = HOLD.replace("time.sleep(1)", "print(time.time()); time.sleep(2); print(time.time())")
+    hold = f"{sys.executable} -c '{held}' {size}"
+    limits = limited(maxMemoryMB=round(size * 1.1)) if declared else {}
+    killed = kernel_kills()
+    plan = {"maxAgents": agents, **limits, "tasks": tasks(*({"id": f"t{n}", "run": hold} for n in range(agents)))}
+    async with farm.working():
+        handle = await farm.start(plan)
+        assert await ended(handle, 300) is None
+        document = await farm.document(handle)
+    assert set(statuses(document).values()) == {"succeeded"}, document["results"]
+    assert kernel_kills() == killed
+    times = [log.read_text().split() for log in farm.home.glob("executions/*/*/logs/*.1.log")]
+    edges = sorted([(float(begin), 1) for begin, _ in times] + [(float(end), -1) for _, end in times])
+    at_once = max(itertools.accumulate(step for _, step in edges))
+    print(f"{at_once} of {agents} at once, {size} MB each, on a machine of {total:.0f} MB")
+    assert 2 <= at_once <= (total - reserve_mb()) / size
+    waited = [row["waitedMs"]["resources"] for row in document["results"]]
+    assert sum(each > 0 for each in waited) >= agents - at_once
+
+
+def kernel_kills() -> int:
+    """How often the kernel has ended a process for want of memory since the machine began."""
+    lines = Path("/proc/vmstat").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 def test_nothing_of_a_group_is_left() -> None:

@@ -41,29 +41,14 @@ async def test_an_agent_works_as_outside(farm: Farm, tmp_path: Path) -> None:
 
 
 @needs_bubblewrap
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("touch /etc/x /usr/x", "Read-only"),
-        ("ls -A ~root /root /home | grep -v : | grep -v '^[.]\\|^$' ; echo end", "end"),
-        ("cat {home}/host; ls {home}", "No such file"),
-        ("ps -A | wc -l || ls /proc | grep -c '^[0-9]'", ""),
-        ("ls /run /tmp; echo end", "end"),
-        ("echo 1 > {workspace}/../outside", ""),
-    ],
-    ids=["system", "homes", "state directory", "processes", "sockets", "beside the workspace"],
-)
-async def test_what_is_hidden(farm: Farm, tmp_path: Path, command: str, told: str) -> None:
+async def test_the_system_is_read_only_and_other_processes_are_not_there(farm: Farm, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
-    said = await printed(farm, command.format(home=farm.home, workspace=path), workspace=str(path))
-    assert told in said
+    said = await printed(
+        farm, "touch /etc/x; ls -A /run /tmp | wc -l; ls /proc | grep -c '^[0-9]'", workspace=str(path)
+    )
+    assert "Read-only" in said
     assert not Path("/etc/x").exists()
-    assert not (tmp_path / "outside").exists()
-    if command.startswith("ps"):
-        assert int(said.split()[-1]) < 20
-    if "end" in told:
-        assert ".ssh" not in said
-        assert "pytest-of" not in said or str(tmp_path)[:5] == "/tmp/"
+    assert int(said.split()[-1]) < 20
 
 
 @needs_bubblewrap

@@ -1,14 +1,16 @@
 """Who may start on this machine now: as many attempts as its memory and disk hold, in the order in which they came.
 
-What an attempt declares is set aside for it while it runs; of memory that it does not declare, what those before it
-have used at most on average. CPU is shared and held, never a reason to wait. One always runs.
+What an attempt declares is set aside for it while it runs. Of memory that it does not declare, for a while, what those
+before it have used at most; before anybody has ended, all that it may. CPU is shared and held, never a reason to wait.
+One always runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,8 +23,9 @@ from activities.limits.enclosure import Enclosure
 from workflows.plan import ResourceLimits
 
 _POLL_SECONDS = 0.25
-_UNKNOWN_MB = 128.0
-_WEIGHT = 0.2
+_REMEMBERED = 20
+_MARGIN = 1.25
+_HALVES_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -45,57 +48,65 @@ class Admitted:
     """An attempt inside; `enclosure`: once it has one, what it uses already is no longer set aside."""
 
     need: Room
+    declared: bool
+    since: float
     enclosure: Enclosure | None = None
 
-    @property
-    def outstanding(self) -> Room:
-        used = self.enclosure
-        if used is None:
-            return self.need
-        return Room(max(0.0, self.need.memory - used.memory_mb), max(0.0, self.need.disk - used.disk_mb))
+    def outstanding(self, now: float) -> Room:
+        """What is set aside for it and not in use; what was only guessed becomes less with time."""
+        guessed = 1.0 if self.declared else 0.5 ** ((now - self.since) / _HALVES_SECONDS)
+        memory_mb, disk_mb = (self.enclosure.memory_mb, self.enclosure.disk_mb) if self.enclosure else (0.0, 0.0)
+        return Room(max(0.0, self.need.memory * guessed - memory_mb), max(0.0, self.need.disk - disk_mb))
 
 
 class Admission:
     """Of one worker."""
 
-    def __init__(self, left: Callable[[], Room]) -> None:
+    def __init__(self, left: Callable[[], Room], clock: Callable[[], float] = time.monotonic) -> None:
         self._left = left
+        self._clock = clock
         self._inside: list[Admitted] = []
         self._line: OrderedDict[object, None] = OrderedDict()
-        self._usual = _UNKNOWN_MB
+        self._peaks: deque[float] = deque(maxlen=_REMEMBERED)
+        """What attempts that have ended used at most, in MB."""
 
     @asynccontextmanager
     async def admitted(
-        self, declared: ResourceLimits, waiting: Callable[[], AbstractContextManager[None]]
+        self, declared: ResourceLimits, most_mb: float, waiting: Callable[[], AbstractContextManager[None]]
     ) -> AsyncIterator[Admitted]:
-        """The block runs when there is room; `waiting` is entered while it has to wait."""
+        """The block runs when there is room; `waiting` is entered while it has to wait.
+
+        `most_mb`: the memory that it may use in any case.
+        """
         me = object()
         self._line[me] = None
         with ExitStack() as waits:
             waits.callback(self._line.pop, me)
             told = False
-            while next(iter(self._line)) is not me or not self._has_room(declared):
+            while next(iter(self._line)) is not me or not self._has_room(self._need(declared, most_mb)):
                 if not told:
                     waits.enter_context(waiting())
                     told = True
                 await asyncio.sleep(_POLL_SECONDS)
-            admitted = Admitted(self._need(declared))
+            need = self._need(declared, most_mb)
+            admitted = Admitted(need, declared.max_memory_mb is not None, self._clock())
             self._inside.append(admitted)
         try:
             yield admitted
         finally:
             self._inside.remove(admitted)
             if admitted.enclosure is not None and admitted.enclosure.peak_mb:
-                self._usual += _WEIGHT * (admitted.enclosure.peak_mb - self._usual)
+                self._peaks.append(admitted.enclosure.peak_mb)
 
-    def _need(self, declared: ResourceLimits) -> Room:
-        return Room(declared.max_memory_mb or self._usual, declared.max_disk_mb or 0.0)
+    def _need(self, declared: ResourceLimits, most_mb: float) -> Room:
+        known = min(most_mb, _MARGIN * max(self._peaks)) if self._peaks else most_mb
+        return Room(declared.max_memory_mb or known, declared.max_disk_mb or 0.0)
 
-    def _has_room(self, declared: ResourceLimits) -> bool:
+    def _has_room(self, need: Room) -> bool:
         if not self._inside:
             return True
-        left, need = self._left(), self._need(declared)
-        outstanding = [each.outstanding for each in self._inside]
+        left, now = self._left(), self._clock()
+        outstanding = [each.outstanding(now) for each in self._inside]
         return left.memory - sum(each.memory for each in outstanding) >= need.memory and (
             left.disk - sum(each.disk for each in outstanding) >= need.disk
         )

@@ -1,0 +1,109 @@
+"""What an agent may try, and which sandbox levels stop it. `python -m tests.threats` tells docs/security.md."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/security.md"
+LEVELS = ("none", "process", "bubblewrap")
+GOT = "got-it"
+_BEGIN, _END = "<!-- made by tests/threats.py -->\n", "<!-- end -->\n"
+_CONNECT = "exec 3<> /dev/tcp/{host}/{port} && echo " + GOT
+_SOCKET = "import socket; s = socket.socket(socket.AF_UNIX); s.connect({address!r}); print({got!r})"
+
+
+@dataclass(frozen=True)
+class Threat:
+    """`command` prints `got-it` where it succeeds. `{…}`: what the test has laid out."""
+
+    name: str
+    what: str
+    command: str
+    stopped_by: tuple[str, ...]
+
+
+_ALL, _STRONGEST = LEVELS, ("bubblewrap",)
+THREATS = (
+    Threat("variables", "variables of the worker that the plan does not pass on", "env | grep {secret}", _ALL),
+    Threat("descriptors", "files that the worker has open", "cat <&{descriptor}", _ALL),
+    Threat("home", "the worker's `$HOME`", 'test "$HOME" = {home} && echo got-it', ("process", "bubblewrap")),
+    Threat("keys", "`~/.ssh` and all else in homes, by its path", "cat {home}/{canary}", _STRONGEST),
+    Threat(
+        "proc",
+        "variables of other processes, by /proc",
+        "cat /proc/*/environ | tr '\\0' '\\n' | grep {secret}",
+        _STRONGEST,
+    ),
+    Threat("signals", "signals to other processes", "kill -0 {pid} && echo got-it", _STRONGEST),
+    Threat("files", "files elsewhere on the machine", "echo x > {elsewhere}/written && echo got-it", _STRONGEST),
+    Threat("workspace", "the user's work tree", "echo x > {workspace}/written && echo got-it", _STRONGEST),
+    Threat("state", "the state directory, other attempts in it", "ls {state}/host && echo got-it", _STRONGEST),
+    Threat("memory", "shared memory", "cat /dev/shm/{canary}", _STRONGEST),
+    Threat("sockets", "sockets of services", f'python3 -c "{_SOCKET.format(address="{socket}", got=GOT)}"', _STRONGEST),
+    Threat("abstract", "abstract sockets", f'python3 -c "{_SOCKET.format(address="{abstract}", got=GOT)}"', _STRONGEST),
+    Threat("services", "services on this machine", _CONNECT.format(host="127.0.0.1", port="{port}"), _STRONGEST),
+    Threat(
+        "address", "the same by the machine's own address", _CONNECT.format(host="{own}", port="{port}"), _STRONGEST
+    ),
+)
+ALWAYS = (
+    ("paths out of the directory by file tools; links that are swapped in", "test_beneath.py"),
+    (
+        "a committed link that leaves the workspace",
+        "test_workflow.py::test_a_link_that_leaves_the_workspace_does_not_land",
+    ),
+    (
+        "hooks, filters, drivers and settings of git in the workspace",
+        "test_git.py::test_no_hook_filter_or_driver_of_the_users_runs",
+    ),
+    ("changes that other programs obey (`.github`, hooks, `.claude`), by a model", "test_approval.py"),
+    ("ids and names that are options, paths or shell", "test_attempts.py::test_odd_ids_are_only_text"),
+    (
+        "processes that outlive their attempt",
+        "test_limits.py::test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt",
+    ),
+    ("the account's key, for agents, logs, history and results", "test_claude.py::test_the_key_is_nowhere"),
+    (
+        "secrets that a model's shell digs out, on their way to anyone",
+        "test_claude_edges.py::test_a_key_that_a_shell_digs_out_is_told_to_nobody",
+    ),
+    (
+        "hosts that the plan's `network` does not name, this machine and metadata addresses, through the proxy",
+        "test_network.py",
+    ),
+)
+
+
+def table() -> str:
+    """The generated part of the page."""
+    lines = ["| an agent tries to reach | " + " | ".join(f"`{level}`" for level in LEVELS) + " |", "|---|---|---|---|"]
+    for threat in THREATS:
+        cells = ("stopped" if level in threat.stopped_by else "–" for level in LEVELS)
+        lines.append(f"| {threat.what} | {' | '.join(cells)} |")
+    lines += ["", "At every level stopped:", "", "| | shown by |", "|---|---|"]
+    lines += [f"| {what} | `tests/{test}` |" for what, test in ALWAYS]
+    return "\n".join(lines) + "\n"
+
+
+def page(text: str) -> str:
+    """The page with its generated part as it is to be."""
+    before, _, rest = text.partition(_BEGIN)
+    return before + _BEGIN + table() + _END + rest.partition(_END)[2]
+
+
+def exists(test: str) -> bool:
+    """Whether there is such a test."""
+    file, _, name = test.partition("::")
+    path = ROOT / "tests" / file
+    if not path.is_file():
+        return False
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, functions)]
+    return name in names if name else any(each.startswith("test_") for each in names)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
