@@ -1,4 +1,4 @@
-"""Which process it is: its number and when it began, since numbers are given out again."""
+"""Which process this is: its number and when it began, since numbers are given out again; and its mask of modes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ import os
 import psutil
 
 Process = tuple[int, float]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+UMASK = _umask()
+"""As it was at the start: later there are threads, and asking for it sets it for all of them."""
 _CLOCK_STEP_SECONDS = 5.0
 ME: Process = (os.getpid(), psutil.Process().create_time())
 

@@ -6,22 +6,16 @@ attempt that succeeded, and of which no process is left, comes here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 from pathlib import Path
 
 from activities.git.tree import WorkTree
+from activities.identity import ME, UMASK, lives
 
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-# At import: later there are threads, and the mask is the process's.
-_USUAL_MODE = 0o777 & ~_umask()
+_USUAL_MODE = 0o777 & ~UMASK
 
 
 class NotReusable(Exception):
@@ -35,7 +29,8 @@ class Spares:
     def keep(self, directory: Path) -> Path:
         """Put an attempt's directory by; where it is now."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        spare = self.folder / os.urandom(8).hex()
+        pid, created = ME
+        spare = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
         directory.rename(spare)
         return spare
 
@@ -48,6 +43,16 @@ class Spares:
                 continue
             return True
         return False
+
+    def drop_orphans(self) -> None:
+        """Delete what was put by by processes that are gone."""
+        for spare in list(self.folder.glob("[0-9]*_*_*")) if self.folder.is_dir() else []:
+            pid, created, _ = spare.name.split("_")
+            if not lives((int(pid), float(created))):
+                self.drop(spare)
+        with contextlib.suppress(OSError):
+            for folder in (self.folder, self.folder.parent, self.folder.parent.parent):
+                folder.rmdir()
 
     def drop(self, spare: Path) -> None:
         """Delete a spare that nobody took meanwhile."""

@@ -12,8 +12,10 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.execution import Execution
 from activities.limits.processes import end_marked
 from activities.record import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
+from activities.spares import Spares
 from workflows.messages import WORKFLOW_TYPE
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -51,8 +53,16 @@ async def recover(client: Client, home: Path) -> int:
             record.path.unlink(missing_ok=True)
         for dead in WorkerRecord.dead(home):
             await _fail_unattended(client, dead.identity)
+            await asyncio.to_thread(_drop_spares, home)
             dead.path.unlink(missing_ok=True)
         return len(lost)
+
+
+def _drop_spares(home: Path) -> None:
+    """Directories that a dead worker had put by for attempts to come."""
+    for execution in Execution.with_remains(home):
+        for folder in execution.path.glob("attempts/*/.spare"):
+            Spares(folder).drop_orphans()
 
 
 async def _fail_unattended(client: Client, identity: str) -> None:

@@ -12,6 +12,7 @@ from activities.execution import Execution
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
+from activities.spares import Spares
 from tests.support import make_repository, sh
 from workflows.messages import TaskRun
 
@@ -132,3 +133,16 @@ def test_an_untouched_file_is_not_written_again(tmp_path: Path) -> None:
     second = attempts.make(attempts.base)
     after = {name: (second.tree / name).stat().st_ino for name in FILES}
     assert {name for name in FILES if before[name] != after[name]} == {"src/a.py"}
+
+
+def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(tmp_path: Path) -> None:
+    attempts = Attempts(tmp_path)
+    mine, orphan = (attempts.make(attempts.base).retire() for _ in range(2))
+    assert mine is not None and orphan is not None
+    pid, created, rest = orphan.name.split("_")
+    orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
+    Spares(mine.parent).drop_orphans()
+    assert list(mine.parent.iterdir()) == [mine]
+    mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
+    Spares(mine.parent).drop_orphans()
+    assert not (attempts.execution.path / "attempts").exists()

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from activities.identity import UMASK
+
 _OPENAT2 = 437
 _NO_MAGICLINKS, _BENEATH = 0x02, 0x08
 _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
@@ -77,7 +79,7 @@ class Beneath:
         """
         parent, name = os.path.split(self._followed(self.inner(path)))
         with self._directory(parent) as folder:
-            mode = 0o666 & ~_umask()
+            mode = 0o666 & ~UMASK
             with contextlib.suppress(FileNotFoundError):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
@@ -188,10 +190,3 @@ def _has_openat2() -> bool:
 def _syscall(root: int, path: bytes, how: _How) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     return int(libc.syscall(_OPENAT2, root, ctypes.c_char_p(path), ctypes.byref(how), ctypes.sizeof(how)))
-
-
-@cache
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
