@@ -66,11 +66,13 @@ async def test_never_more_than_fit_and_all_get_their_turn_in_order(kind: type[Ma
     assert machine.waited == list(range(2, 7))
 
 
-async def test_of_what_is_not_declared_all_that_it_may_use_is_set_aside_at_first() -> None:
+@pytest.mark.parametrize(("most_mb", "at_once"), [(10_000, 2), (300, 3)])
+async def test_of_what_is_not_declared_half_a_gigabyte_is_set_aside_at_first(most_mb: float, at_once: int) -> None:
     machine = Machine(1_100)
+    machine.most_mb = most_mb
     door = admission(machine)
     await asyncio.gather(*(machine.attempt(door, number, 0) for number in range(6)))
-    assert machine.most == 2
+    assert machine.most == at_once
 
 
 async def test_what_was_only_guessed_holds_up_others_for_a_while() -> None:

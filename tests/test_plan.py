@@ -101,7 +101,6 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
         ({"workspace": "https://example.org/x.git"}, "workspace"),
         ({"workspace": "git@example.org:x.git"}, "workspace"),
         ({"workspace": "/w", "deliver": "push", "base": "main"}, "deliver"),
-        ({"network": ["example.org"]}, "network"),
     ],
 )
 def test_what_a_later_version_builds_is_refused_not_ignored(more: dict[str, Any], path: str) -> None:

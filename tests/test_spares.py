@@ -137,8 +137,10 @@ def test_an_untouched_file_is_not_written_again(tmp_path: Path) -> None:
 
 def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path)
-    mine, orphan = (attempts.make(attempts.base).retire() for _ in range(2))
-    assert mine is not None and orphan is not None
+    made = [attempts.make(attempts.base) for _ in range(2)]
+    mine, orphan = (directory.retire() for directory in made)
+    assert mine is not None
+    assert orphan is not None
     pid, created, rest = orphan.name.split("_")
     orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
     Spares(mine.parent).drop_orphans()

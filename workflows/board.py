@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from workflows.batches import Batches
 from workflows.graph import TaskGraph
 from workflows.messages import Failure, Produced, TaskOutcome
 from workflows.plan import MODELS, Plan
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
-from workflows.task_state import TERMINAL, Start, TaskState
+from workflows.task_state import TERMINAL, Start, Stretches, TaskState
 
 _MESSAGE_LIMIT = 1000
 _MOST_INPUTS = 10
-_MOST_SUMMARY = 200
 
 
 class Board:
@@ -33,6 +33,7 @@ class Board:
         self.waits: Counter[str] = Counter()
         self.atomic = plan.atomic or self.strategy.atomic
         self.levels = self.graph.level if self.atomic == "batch" else {}
+        self.batches = Batches(self.levels if plan.workspace is not None else {})
         self.scheduler = Scheduler(
             self.graph,
             plan.max_agents,
@@ -40,11 +41,6 @@ class Board:
             {task.id: task.files for task in plan.tasks if task.files},
             self.levels,
         )
-        self._complete: dict[int, list[str]] = {}
-        """By level: tasks that are done and wait for the rest of their batch."""
-        self._unsettled = Counter(self.levels.values())
-        self.broken_batch: int | None = None
-        """A batch of which something has landed and something conflicts: its landings must be undone."""
         self.paused = False
         self.is_short = False
         """The budget is spent, and a person is asked for more: nothing starts."""
@@ -57,8 +53,7 @@ class Board:
         """By worker: attempts that have begun there, and wait for room on its machine."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
-        self.idle_ms = 0
-        self._idle_since: int | None = None
+        self.idle = Stretches()
         for task_id, dependencies in self.graph.dependencies.items():
             if not dependencies:
                 self._move(task_id, "ready")
@@ -110,25 +105,14 @@ class Board:
 
     def produced(self, task_id: str) -> list[Produced]:
         """What came of the dependencies of a task."""
-        found = [self.tasks[before] for before in self.graph.dependencies[task_id][:_MOST_INPUTS]]
-        return [
-            Produced(
-                task_id=state.task.id, summary=state.summary and state.summary[:_MOST_SUMMARY], commit=state.commit
-            )
-            for state in found
-        ]
+        return [self.tasks[before].produced for before in self.graph.dependencies[task_id][:_MOST_INPUTS]]
 
     def observe(self, now: int, *, landing: bool = False) -> None:
         """Account for a stretch in which no agent runs because people or usage limits are waited for."""
         people = self.paused or self.waits["question"] > 0 or self.waits["usage-limit"] > 0
         # Ready tasks under a free agent start in this very turn; what is left ready waits for a pause.
         busy = self.scheduler.running or landing or self.to_land or self.finished
-        idle = people and not busy
-        if idle and self._idle_since is None:
-            self._idle_since = now
-        elif not idle and self._idle_since is not None:
-            self.idle_ms += now - self._idle_since
-            self._idle_since = None
+        self.idle.note(bool(people and not busy), now)
 
     def completed(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
         """The agent succeeded; its change, if there is one, still has to land."""
@@ -145,9 +129,9 @@ class Board:
 
     def _done(self, task_id: str, now: int) -> None:
         """The task's work is there; its change, if there is one, still has to land."""
-        if self.levels and self.plan.workspace is not None:
+        if self.batches:
             self._move(task_id, "waiting", "landing", now)
-            self._complete.setdefault(self.levels[task_id], []).append(task_id)
+            self.batches.complete(task_id)
             self._settled(task_id, now)
             return
         if self.tasks[task_id].commit is None or self.plan.workspace is None:
@@ -276,7 +260,7 @@ class Board:
 
     def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
         """A landed task turned out to break the head: it is conflicted, its descendants are undone."""
-        batch = [each for each in self.tasks if self.levels.get(each, -1) == self.levels.get(culprit)]
+        batch = self.batches.beside(culprit)
         undone = [each for each in self.graph.descendants(batch or [culprit]) if self.tasks[each].landed]
         self._blame(self.tasks[culprit], failure)
         self._finish(culprit, "conflicted", now)
@@ -286,8 +270,8 @@ class Board:
 
     def undo_batch(self, level: int, now: int) -> None:
         """A batch lands whole or not: none of it is in the head, and nothing that depends on it can start."""
-        self.broken_batch = None
-        members = [task_id for task_id in self.tasks if self.levels[task_id] == level]
+        self.batches.broken = None
+        members = self.batches.members(level)
         self.to_land = [task_id for task_id in self.to_land if task_id not in members]
         self.undo_landings(members)
         for task_id in members:
@@ -322,21 +306,19 @@ class Board:
         was_settled = state.is_terminal or was_landing
         self._move(task_id, status, now=now)
         self.scheduler.close(task_id)
-        if self.levels and not was_settled:
+        if self.batches and not was_settled:
             self._settled(task_id, now)
-        elif self.levels and was_landing and status == "conflicted":
-            self.broken_batch = self.levels[task_id]
+        elif self.batches and was_landing and status == "conflicted":
+            self.batches.broken = self.batches.level_of(task_id)
 
     def _settled(self, task_id: str, now: int) -> None:
         """With its last task a batch is decided: everything of it lands, or nothing."""
-        level = self.levels[task_id]
-        self._unsettled[level] -= 1
-        if self._unsettled[level] or self.plan.workspace is None:
+        complete = self.batches.settle(task_id)
+        if complete is None:
             return
-        complete = self._complete.pop(level, [])
-        members = [each for each in self.tasks if self.levels[each] == level]
-        if any(self.tasks[each].status in ("failed", "conflicted", "cancelled") for each in members):
-            self.undo_batch(level, now)
+        statuses = {self.tasks[each].status for each in self.batches.beside(task_id)}
+        if statuses & {"failed", "conflicted", "cancelled"}:
+            self.undo_batch(self.batches.level_of(task_id), now)
             return
         for each in complete:
             if self.tasks[each].commit is None:

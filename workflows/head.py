@@ -67,7 +67,7 @@ class Head:
         """Land what is ready, unless a landing is under way: it will come back for the rest."""
         if self._task is None and self._board.to_land:
             batch, self._board.to_land = self._board.to_land, []
-            level = self._board.levels.get(batch[0], -1)
+            level = self._board.batches.level_of(batch[0])
             if level != self._batch[0]:
                 self._batch = level, len(self._landings)
             self._task = asyncio.create_task(self._land(batch))
@@ -117,11 +117,11 @@ class Head:
 
     def _undo_broken_batch(self) -> None:
         """With `atomic: batch`: the head goes back to before the batch of which one task conflicts."""
-        if self._board.broken_batch is None:
+        if self._board.batches.broken is None:
             return
         del self._landings[self._batch[1] :]
         self.commit = self._landings[-1][1] if self._landings else self.base
-        self._board.undo_batch(self._board.broken_batch, now())
+        self._board.undo_batch(self._board.batches.broken, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
         self._task = None

@@ -11,7 +11,7 @@ from workflows.schedule import batches, makespan, predict
 def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any]:
     """`elapsed_ms`: from the execution's start until now or its close."""
     graph, states = board.graph, list(board.tasks.values())
-    total = max(0, elapsed_ms - board.idle_ms)
+    total = max(0, elapsed_ms - board.idle.ms)
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]

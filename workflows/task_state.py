@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.messages import Saved, TaskOutcome
+from workflows.messages import Produced, Saved, TaskOutcome
 from workflows.plan import Task
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
+_MOST_SUMMARY = 200
 
 
 @dataclass
@@ -37,6 +38,12 @@ class TaskState:
     outcome: TaskOutcome | None = None
 
     @property
+    def produced(self) -> Produced:
+        """What came of it, for a task that builds on it."""
+        summary = self.summary and self.summary[:_MOST_SUMMARY]
+        return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
+
+    @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
@@ -51,3 +58,18 @@ class Start:
     round: int
     resume: Saved | None
     answer: str | None
+
+
+@dataclass
+class Stretches:
+    """How long something has been so, in all."""
+
+    ms: int = 0
+    _since: int | None = None
+
+    def note(self, is_so: bool, now: int) -> None:
+        if is_so and self._since is None:
+            self._since = now
+        elif not is_so and self._since is not None:
+            self.ms += now - self._since
+            self._since = None

@@ -1,8 +1,8 @@
 """Who may start on this machine now: as many attempts as its memory and disk hold, in the order in which they came.
 
 What an attempt declares is set aside for it while it runs. Of memory that it does not declare, for a while, what those
-before it have used at most; before anybody has ended, all that it may. CPU is shared and held, never a reason to wait.
-One always runs.
+before it have used at most; before anybody has ended, half a GB. CPU is shared and held, never a reason to wait. One
+always runs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from activities.limits.enclosure import Enclosure
 from workflows.plan import ResourceLimits
 
 _POLL_SECONDS = 0.25
+_UNKNOWN_MB = 512.0
 _REMEMBERED = 20
 _MARGIN = 1.25
 _HALVES_SECONDS = 15.0
@@ -99,8 +100,8 @@ class Admission:
                 self._peaks.append(admitted.enclosure.peak_mb)
 
     def _need(self, declared: ResourceLimits, most_mb: float) -> Room:
-        known = min(most_mb, _MARGIN * max(self._peaks)) if self._peaks else most_mb
-        return Room(declared.max_memory_mb or known, declared.max_disk_mb or 0.0)
+        guessed = min(most_mb, _MARGIN * max(self._peaks) if self._peaks else _UNKNOWN_MB)
+        return Room(declared.max_memory_mb or guessed, declared.max_disk_mb or 0.0)
 
     def _has_room(self, need: Room) -> bool:
         if not self._inside:
