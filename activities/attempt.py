@@ -20,6 +20,7 @@ from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
+from activities.git.merge import merge
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import in_thread
 from activities.limits.sandbox import level
@@ -93,7 +94,10 @@ class AttemptDirectory:
         agents = self.execution.path / "agents"
         return Work(
             round=self.run.round,
-            state=agents / self.execution.run_key[:8] / slug(task.id),
+            state=agents
+            / self.execution.run_key[:8]
+            / f"{slug(task.id)}{'~' * bool(self.run.reruns)}{self.run.reruns or ''}",
+            dispute=self.run.dispute,
             ledger=agents / "ledger.json",
             save=self._checkpoint,
             model=self.run.model or "",
@@ -146,13 +150,21 @@ class AttemptDirectory:
             folder.mkdir(mode=0o700, parents=True)
         saved = checkpoint or (self.run.resume.commit if self.run.resume else None)
         # The tree that waited is lost: go on from what was saved of it.
-        start = saved or self.run.base
+        start = saved or self._both_sides() or self.run.base
         if start is None or not self._take_spare():
             self.tree.mkdir(mode=0o700)
         if start is not None:
             write_atomically(self.path / "start", start.encode())
             self.work_tree.check_out(start)
         return True
+
+    def _both_sides(self) -> str | None:
+        """Where the agent is to merge them: the head with the task's earlier change, conflict markers and all."""
+        dispute, base = self.run.dispute, self.run.base
+        if dispute is None or dispute.commit is None or base is None:
+            return None
+        tree = merge(self._hub, base, dispute.commit).tree
+        return self._hub.commit(tree, [base], "both sides", None, 0)
 
     def _take_over(self) -> bool:
         """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
@@ -237,7 +249,8 @@ class AttemptDirectory:
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
-        commit = hub.commit(tree, [base], message, author, at)
+        merges = [self.run.dispute.commit] if self.run.dispute and self.run.dispute.commit and opens else []
+        commit = hub.commit(tree, [base, *merges], message, author, at)
         hub.update_ref(self._ref(self._own_key), commit)
         return commit, paths
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.conflicts.losses import overwritten
+from activities.conflicts.ways import merged_by
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
@@ -64,17 +66,39 @@ def land_changes(execution: Execution, request: LandRequest) -> Landed:
 def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
     started_from = hub.parent_of(change.commit)
     if started_from == head:
-        return Landing(task_id=change.task_id, head=change.commit)
+        overwrote = _overwrote(hub, execution, change, change.commit)
+        return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
     merged = merge(hub, head, change.commit)
+    settled = None
     if not merged.clean:
-        conflict = _conflict(hub, execution, merged, head, started_from, change)
-        return Landing(task_id=change.task_id, head=head, conflict=conflict)
+        found = _conflict(hub, execution, merged, head, started_from, change)
+        tree = merged_by(hub, merged, change.way)
+        if tree is None:
+            return Landing(task_id=change.task_id, head=head, conflict=found)
+        merged.tree, settled = tree, found
     lines = trailers(execution.workflow_id, change.task_id, None)
     message = f"Merge task {change.task_id}\n\n{lines}"
     new = hub.commit(merged.tree, [head, change.commit], message, author, at)
-    others = hub.tasks_that_touched(started_from, head, merged.joined) if merged.joined else []
-    joined = [shown(path)[:_MOST_CHARACTERS] for path in merged.joined[:_MOST_PATHS]]
-    return Landing(task_id=change.task_id, head=new, shared_with=others, shared_paths=joined)
+    both = [*merged.joined, *merged.stages]
+    others = hub.tasks_that_touched(started_from, head, both) if both else []
+    return Landing(
+        task_id=change.task_id,
+        head=new,
+        shared_with=others,
+        shared_paths=[shown(path)[:_MOST_CHARACTERS] for path in both[:_MOST_PATHS]],
+        settled=settled,
+        overwrote=_overwrote(hub, execution, change, new),
+    )
+
+
+def _overwrote(hub: Hub, execution: Execution, change: Change, new: str) -> list[str]:
+    """Where an earlier change of the task did not merge: paths in which the other side is not whole any more."""
+    earlier = execution.conflict(change.earlier) if change.earlier else {}
+    if not earlier or hub.resolve(earlier["head"]) is None:
+        return []
+    base = hub.parent_of(earlier["commit"])
+    lost = overwritten(hub, base, earlier["head"], new, earlier.get("paths", []))
+    return [shown(path)[:_MOST_CHARACTERS] for path in lost[:_MOST_PATHS]]
 
 
 def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
@@ -84,8 +108,11 @@ def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, au
         return Landing(task_id=change.task_id, head=change.commit)
     merged = merge(hub, *hub.siblings(started_from, head, change.commit))
     if not merged.clean:
-        conflict = _conflict(hub, execution, merged, head, started_from, change)
-        return Landing(task_id=change.task_id, head=head, conflict=conflict)
+        tree = merged_by(hub, merged, change.way)
+        if tree is None:
+            conflict = _conflict(hub, execution, merged, head, started_from, change)
+            return Landing(task_id=change.task_id, head=head, conflict=conflict)
+        merged.tree = tree
     message = f"{change.task_id}\n\n{trailers(execution.workflow_id, change.task_id, None)}"
     return Landing(task_id=change.task_id, head=hub.commit(merged.tree, [head], message, author, at))
 
@@ -100,6 +127,7 @@ def _conflict(
         "messages": [shown(message) for message in merged.messages],
         "head": head,
         "commit": change.commit,
+        "paths": merged.paths[:_MOST_HUNKS],
     }
     execution.keep_conflict(change.commit, detail)
     paths = [shown(path)[:_MOST_CHARACTERS] for path in merged.paths[:_MOST_PATHS]]

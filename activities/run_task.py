@@ -26,6 +26,7 @@ from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.admission import Admission, left_on
+from activities.limits.beneath import Beneath
 from activities.limits.bounds import Bounds
 from activities.limits.line import Line, Tell, tell_nobody
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
@@ -39,6 +40,7 @@ from workflows.plan import MODELS
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
 _LONGEST_PATH = 200
+_MOST_MERGED_BYTES = 16 * 1024 * 1024
 _SPARE_SECONDS = 2.0
 _CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
@@ -228,12 +230,28 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
             code = await run_shell(work, work.task.verify)
             if code != 0:
                 return TaskFailed("VerifyFailed", f"verify {ended(code)}{last_output(work)}")
+        if isinstance(ending, Completed) and (left := await in_thread(_unmerged, work)):
+            return TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(left)}")
         return ending
     except TaskFailed as error:
         return TaskFailed("DiskFull", str(error)) if _is_full(error) or _no_space(work) else error
     except (OSError, ValueError) as error:
         # The agent's own doing (its directory is gone, its variables too long): not the infrastructure's.
         return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
+
+
+def _unmerged(work: Work) -> list[str]:
+    """Files that the agent was to merge and in which both sides still stand."""
+    if work.dispute is None or work.dispute.commit is None:
+        return []
+    left = []
+    with Beneath.opened(work.tree) as beneath:
+        for path in work.dispute.paths:
+            with contextlib.suppress(OSError):
+                lines = beneath.read(path, _MOST_MERGED_BYTES).splitlines()
+                if any(line.startswith(b"<<<<<<< ") for line in lines):
+                    left.append(path)
+    return left
 
 
 def _no_space(work: Work) -> bool:

@@ -183,8 +183,7 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     for row in document["results"]:
         _complete_row(row, execution, hub)
     for conflict in document["conflicts"]:
-        commit = next((row["commit"] for row in document["results"] if row["taskId"] == conflict["tasks"][0]), None)
-        conflict["hunks"] = execution.conflict(commit).get("hunks", [])
+        conflict["hunks"] = execution.conflict(conflict.get("commit")).get("hunks", [])
     delivery = document["delivery"]
     if delivery:
         base, head = delivery["base"], delivery["head"]

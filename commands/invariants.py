@@ -110,7 +110,8 @@ def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEve
                     for before in graph.dependencies.get(task, [])
                     if not succeeded[before] and not _is_reused(document, before)
                 )
-                if succeeded[task]:
+                # Once more for each time that its change did not merge.
+                if succeeded[task] > json.loads(attributes.input.payloads[0].data).get("reruns", 0):
                     yield f"I9: {task} ran again after it had succeeded"
         elif event.event_type in _CLOSED:
             closed = _scheduled_by(event)

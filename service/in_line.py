@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
-from workflows.messages import IN_LINE, InLine
+from workflows.callers import IN_LINE, InLine
 
 _TIMEOUT = timedelta(seconds=10)
 

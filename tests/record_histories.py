@@ -44,9 +44,24 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
             "tasks": tasks(good, {**fail, "dependsOn": ["good"]}, {"id": "slow", "run": "sleep 30"}),
         },
         "aggressive_partial": {"workspace": repository, "strategy": "aggressive", "tasks": tasks(fail, child, good)},
+        "conflict_retried": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "tasks": tasks({"id": "a", "run": "echo A > f"}, {"id": "b", "run": "sleep 0.3; echo B > f"}),
+        },
+        "conflict_asked": {
+            "workspace": repository,
+            "onConflict": ["ask"],
+            "tasks": tasks({"id": "a", "run": "echo A > f"}, {"id": "b", "run": "sleep 0.3; echo B > f"}),
+        },
+        "told_of_a_line": {
+            "maxAgents": 1,
+            "tasks": tasks({"id": "slow", "run": "sleep 1"}, {"id": "next", "run": "true"}),
+        },
         "conflict_skipped": {
             "workspace": repository,
             "strategy": "aggressive",
+            "onConflict": ["skip"],
             "tasks": tasks({"id": "a", "run": "echo A > f"}, {"id": "b", "run": "sleep 0.3; echo B > f"}),
         },
         "culprit_left_out": {
@@ -123,6 +138,14 @@ async def _steer(handle: WorkflowHandle[Any, Any], name: str) -> None:
         await handle.execute_update("pause", {})
         await handle.execute_update("set_max_agents", {"maxAgents": 3})
         await handle.execute_update("resume", {})
+    if name == "conflict_asked":
+        await until(handle, lambda now: now["tasks"][1]["waitingFor"] == "question")
+        await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": "prefer:b"})
+    if name == "told_of_a_line":
+        await until(handle, lambda now: status_of(now)["slow"] == "running")
+        await handle.signal("in_line", {"worker": "w", "tasks": ["slow", "nobody"]})
+        await handle.signal("in_line", {"worker": "w", "tasks": []})
+        await handle.signal("in_line", "nonsense")
     if name == "cancelled":
         await until(handle, lambda now: status_of(now)["slow"] == "running")
         await handle.cancel()

@@ -210,6 +210,7 @@ async def test_a_conflict_is_recorded_in_full_and_skipped(farm: Farm, tmp_path: 
     plan = {
         "workspace": str(repository),
         "strategy": "aggressive",
+        "onConflict": ["skip"],
         "tasks": tasks(
             {"id": "one", "run": "sed -i s/b/B1/ f"},
             {"id": "two", "run": "sleep 0.4; sed -i s/b/B2/ f"},
@@ -220,8 +221,7 @@ async def test_a_conflict_is_recorded_in_full_and_skipped(farm: Farm, tmp_path: 
     assert statuses(document) == {"one": "succeeded", "two": "conflicted", "child": "skipped"}
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["tasks"]) == ("file-level", "lines", ["two", "one"])
-    assert (conflict["resolution"], conflict["decidedBy"]) == ("skip", "strategy")
-    assert conflict["passedOver"] == ["merge", "retry", "agent"]
+    assert (conflict["resolution"], conflict["decidedBy"]) == ("skip", "plan")
     assert conflict["hunks"] == [{"path": "f", "line": 2, "ours": "B1\n", "base": "b\n", "theirs": "B2\n"}]
     assert conflict["resolutionOptions"]
     assert sh(repository, "git", "show", f"{document['delivery']['head']}:f") == "a\nB1\nc\n"

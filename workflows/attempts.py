@@ -13,10 +13,11 @@ from workflows import approval, dispatch, spending
 from workflows.board import Board
 from workflows.clock import now
 from workflows.errors import InvalidRequest
-from workflows.messages import ConflictFound, Failure, Question, TaskOutcome, TaskRun
+from workflows.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
 from workflows.news import News
 from workflows.plan import MODELS, Budget
-from workflows.questions import About, Asked, Questions
+from workflows.questions import Asked, Questions
+from workflows.resolver import Resolver
 from workflows.task_state import Start
 
 _NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
@@ -25,14 +26,14 @@ _NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is
 class Attempts:
     """Runs the board's starts; what has happened to them goes to `news`."""
 
-    def __init__(self, board: Board, questions: Questions, news: News, hazard: Callable[[ConflictFound], Any]) -> None:
+    def __init__(self, board: Board, questions: Questions, news: News, resolver: Resolver) -> None:
         self.hub: str | None = None
         self.queue = ""
         self.model: str | None = None
         self._board = board
         self._questions = questions
         self._news = news
-        self._hazard = hazard
+        self._resolver = resolver
         self._budget = board.plan.constraints.budget or Budget()
         self._short: dict[str, None] = {}
         """Tasks that had to stop because the budget is spent."""
@@ -68,6 +69,8 @@ class Attempts:
             budget=self._budget if by_model and self._budget != board.plan.constraints.budget else None,
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
             inputs=board.produced(start.task_id) if by_model else [],
+            dispute=state.dispute,
+            reruns=state.reruns,
         )
         self._budgets[start.task_id] = self._budget
         handle = dispatch.start_task(run, self._board.strategy, self.queue, state.task.description)
@@ -90,20 +93,16 @@ class Attempts:
         asked.answer, asked.answered_at, asked.closed = text, now(), True
         if timer := self._timers.pop(asked.id, None):
             timer.cancel()
-        if asked.about == "budget":
-            self._settle_budget(asked, spending.raised(self._budget, text))
-        elif asked.about == "approval":
-            self._settle_approval(asked)
+        if asked.settle is not None:
+            asked.settle(text)
         else:
             self._board.answered(asked.task_id, text, now())
         self._news.wake()
 
     def check_answer(self, asked: Asked, text: str) -> None:
         """Raises `InvalidRequest` for an answer that means nothing."""
-        if asked.about == "budget":
-            spending.raised(self._budget, text)
-        elif asked.about == "approval":
-            approval.approved(text)
+        if asked.check is not None:
+            asked.check(text)
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
@@ -140,19 +139,30 @@ class Attempts:
         if outcome.undeclared:
             description = f"{task_id} wrote outside its declared files: {', '.join(outcome.undeclared)}"[:500]
             found = ConflictFound(kind="hazard", tasks=[task_id], paths=outcome.undeclared, description=description)
-            self._hazard(found)
+            self._resolver.record(found)
         if outcome.risky:
-            self._ask(task_id, outcome, approval.question(task_id, outcome.risky), about="approval")
+            self._ask_approval(task_id, outcome, approval.question(task_id, outcome.risky))
             return
         self._board.completed(task_id, outcome, now())
+        if self._board.tasks[task_id].is_terminal:
+            # It changed nothing, so nothing lands.
+            self._resolver.landed(Landing(task_id=task_id, head=""))
 
-    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question, about: About = "task") -> None:
+    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
         if self._board.stopping:
             self._board.cancelled(task_id, outcome, now())
             return
-        asked = self._questions.ask(task_id, question, now(), about)
         self._board.asked(task_id, outcome, now())
+        self._await_answer(self._questions.ask(task_id, question, now()))
+
+    def ask_person(
+        self, task_id: str, question: Question, settle: Callable[[str | None], None], check: Callable[[str], object]
+    ) -> Asked:
+        """A question of the execution itself: `settle` is called with the answer, or with null where none comes."""
+        asked = self._questions.ask(task_id, question, now())
+        asked.settle, asked.check = settle, check
         self._await_answer(asked)
+        return asked
 
     def _await_answer(self, asked: Asked) -> None:
         policy = self._board.plan.on_question
@@ -184,23 +194,28 @@ class Attempts:
             self.give_answer(asked, default)
             return
         asked.closed = True
-        if asked.about == "budget":
-            self._settle_budget(asked, None)
-            return
-        if asked.about == "approval":
-            self._settle_approval(asked)
+        if asked.settle is not None:
+            asked.settle(None)
             return
         failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
         self._board.give_up(asked.task_id, "failed", failure, now())
 
-    def _settle_approval(self, asked: Asked) -> None:
+    def _ask_approval(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
         """The change lands, or its task has failed: nobody has seen it, or it is not wanted."""
-        if asked.answer is not None and approval.approved(asked.answer):
-            self._board.approved(asked.task_id, now())
+        if self._board.stopping:
+            self._board.cancelled(task_id, outcome, now())
             return
-        because = "nobody has approved" if asked.answer is None else "a person refused"
-        failure = Failure(type="NotApproved", message=f"{because}: {asked.question.text}")
-        self._board.give_up(asked.task_id, "failed", failure, now())
+
+        def settle(answer: str | None) -> None:
+            if answer is not None and approval.approved(answer):
+                self._board.approved(task_id, now())
+                return
+            because = "nobody has approved" if answer is None else "a person refused"
+            failure = Failure(type="NotApproved", message=f"{because}: {question.text}")
+            self._board.give_up(task_id, "failed", failure, now())
+
+        self._board.asked(task_id, outcome, now())
+        self.ask_person(task_id, question, settle, approval.approved)
 
     # The budget.
 
@@ -221,11 +236,12 @@ class Attempts:
             if not self._board.is_short:
                 self._board.is_short = True
                 question = spending.question(failure.message, self._budget)
-                asked = self._questions.ask(task_id, question, now(), "budget")
-                self._await_answer(asked)
+                settle = partial(self._settle_budget, failure.message)
+                self.ask_person(task_id, question, settle, partial(spending.raised, self._budget))
 
-    def _settle_budget(self, asked: Asked, budget: Budget | None) -> None:
+    def _settle_budget(self, spent: str, answer: str | None) -> None:
         """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
+        budget = spending.raised(self._budget, answer) if answer is not None else None
         short, self._short = list(self._short), {}
         self._board.is_short = False
         if budget is not None:
@@ -233,8 +249,7 @@ class Attempts:
             for task_id in short:
                 self._board.answered(task_id, None, now())
             return
-        failure = Failure(type="BudgetLimit", message=asked.question.text.partition(". Answer")[0])
-        self._board.end_of_budget(failure, now())
+        spending.end(self._board, Failure(type="BudgetLimit", message=spent), now())
         for other in self._questions.open:
             other.closed = self._board.tasks[other.task_id].is_terminal
 

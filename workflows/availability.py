@@ -9,7 +9,6 @@ from workflows.plan import Plan
 
 # A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
 MAX_RUNNABLE_TASKS = 4_000
-CONFLICT_STEPS = ("skip", "rollback")
 
 
 def is_url(workspace: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from workflows.batches import Batches
 from workflows.graph import TaskGraph
-from workflows.messages import Failure, Produced, TaskOutcome
-from workflows.plan import MODELS, Plan
+from workflows.messages import Dispute, Failure, Produced, TaskOutcome
+from workflows.plan import Plan
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
 from workflows.task_state import TERMINAL, Start, Stretches, TaskState
@@ -49,14 +49,12 @@ class Board:
         self.stopping = False
         self.undo_decided = False
         self.to_land: list[str] = []
-        self._in_line: dict[str, list[str]] = {}
-        """By worker: attempts that have begun there, and wait for room on its machine."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
         self.idle = Stretches()
         for task_id, dependencies in self.graph.dependencies.items():
             if not dependencies:
-                self._move(task_id, "ready")
+                self.move(task_id, "ready")
 
     @property
     def finished(self) -> bool:
@@ -96,12 +94,12 @@ class Board:
             state.agent_id = f"agent-{agent}"
             state.started_at = state.started_at or now
             self.agents_used[state.agent_id] = None
-            self._move(task_id, "running", now=now)
+            self.move(task_id, "running", now=now)
             self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
             yield Start(task_id, state.agent_id, state.attempt, state.round, resume, state.answer)
         for held in self.scheduler.held:
             if self.tasks[held].status == "ready":
-                self._move(held, "waiting", "files", now)
+                self.move(held, "waiting", "files", now)
 
     def produced(self, task_id: str) -> list[Produced]:
         """What came of the dependencies of a task."""
@@ -120,6 +118,25 @@ class Board:
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self._done(task_id, now)
 
+    def land_again(self, task_id: str, now: int) -> None:
+        """The same change, merged in another way."""
+        self.to_land.append(task_id)
+        self.move(task_id, "waiting", "landing", now)
+
+    def run_again(self, task_id: str, dispute: Dispute, now: int) -> None:
+        """The change did not merge: its task gets an agent again, on the head of then; that is no failure of it."""
+        state = self.tasks[task_id]
+        state.dispute, state.saved, state.goes_on = dispute, None, True
+        state.round, state.reruns = state.round + 1, state.reruns + 1
+        self.scheduler.release_files(task_id)
+        self.move(task_id, "ready", now=now)
+        self.scheduler.requeue(task_id)
+
+    def waits_for_choice(self, task_id: str, now: int) -> None:
+        """Somebody is asked what is to become of a change that did not merge."""
+        self.scheduler.release_files(task_id)
+        self.move(task_id, "waiting", "question", now)
+
     def approved(self, task_id: str, now: int) -> None:
         """A person has seen the finished change that waited for it, and lets it land."""
         state = self.tasks[task_id]
@@ -130,7 +147,7 @@ class Board:
     def _done(self, task_id: str, now: int) -> None:
         """The task's work is there; its change, if there is one, still has to land."""
         if self.batches:
-            self._move(task_id, "waiting", "landing", now)
+            self.move(task_id, "waiting", "landing", now)
             self.batches.complete(task_id)
             self._settled(task_id, now)
             return
@@ -138,14 +155,14 @@ class Board:
             self.landed(task_id, now)
             return
         self.to_land.append(task_id)
-        self._move(task_id, "waiting", "landing", now)
+        self.move(task_id, "waiting", "landing", now)
 
     def run_after_all(self, task_id: str, now: int) -> None:
         """A change that was taken over does not fit any more: the task gets its agent."""
         del self.reused[task_id]
         self.tasks[task_id].commit = None
         self.scheduler.release_files(task_id)
-        self._move(task_id, "ready", now=now)
+        self.move(task_id, "ready", now=now)
         self.scheduler.requeue(task_id)
 
     def landed(self, task_id: str, now: int) -> None:
@@ -156,7 +173,7 @@ class Board:
         self._finish(task_id, "succeeded", now)
         for ready in self.scheduler.landed(task_id):
             if self.tasks[ready].status == "pending":
-                self._move(ready, "ready", now=now)
+                self.move(ready, "ready", now=now)
 
     def asked(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
         """The agent wants an answer; it holds neither slot nor files while it waits."""
@@ -168,28 +185,17 @@ class Board:
         self._attempt_ended(task_id, outcome, now)
         self._waits("usage-limit", task_id, outcome, now)
 
-    def stand_in_line(self, worker: str, tasks: list[str], now: int) -> None:
-        """These attempts, and of this worker's no others, wait for room where they are; they keep their agents."""
-        named = [task_id for task_id in tasks if task_id in self.tasks]
-        for task_id in self._in_line.get(worker, []):
-            if self.tasks[task_id].waiting_for == "resources" and task_id not in named:
-                self._move(task_id, "running", now=now)
-        for task_id in named:
-            if self.tasks[task_id].status == "running":
-                self._move(task_id, "waiting", "resources", now)
-        self._in_line[worker] = named
-
     def _waits(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
         state = self.tasks[task_id]
         state.saved, state.goes_on = outcome.saved, True
         self.scheduler.release_files(task_id)
-        self._move(task_id, "waiting", what, now)
+        self.move(task_id, "waiting", what, now)
 
     def answered(self, task_id: str, answer: str | None, now: int) -> None:
         """What the attempt waited for is there: it goes on as soon as an agent is free."""
         state = self.tasks[task_id]
         state.answer, state.round = answer, state.round + 1
-        self._move(task_id, "ready", now=now)
+        self.move(task_id, "ready", now=now)
         self.scheduler.requeue(task_id)
 
     def attempt_failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None, now: int) -> None:
@@ -202,7 +208,7 @@ class Board:
         if outcome is not None and again and not self.stopping:
             state.saved = outcome.saved
             self.scheduler.release_files(task_id)
-            self._move(task_id, "ready", now=now)
+            self.move(task_id, "ready", now=now)
             self.scheduler.requeue(task_id)
         else:
             self.give_up(task_id, "failed", failure, now)
@@ -215,21 +221,9 @@ class Board:
         for after in self.graph.descendants([task_id]):
             if not self.tasks[after].is_terminal:
                 because = f"depends on {task_id}, which is {status}"
-                self._skip(after, because, now)
+                self.skip(after, because, now)
         if self.strategy.stops_on_failure:
             self.stopping = True
-
-    def end_of_budget(self, failure: Failure, now: int) -> None:
-        """No more will be spent: what waits for money is failed, what has not started is skipped."""
-        self.is_short, self.out_of_budget = False, True
-        for task_id, state in self.tasks.items():
-            waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
-            needs_none = waits and state.attempt and self.plan.agent_of(state.task) not in MODELS
-            if (state.status in ("pending", "ready") or waits) and not needs_none:
-                if state.attempt:
-                    self.give_up(task_id, "failed", failure, now)
-                else:
-                    self._skip(task_id, "the budget was spent before it could start", now)
 
     def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
         state = self.tasks[task_id]
@@ -249,7 +243,7 @@ class Board:
                 if state.attempt:
                     self.cancelled(task_id, None, now)
                 else:
-                    self._skip(task_id, "the execution stopped before it could start", now)
+                    self.skip(task_id, "the execution stopped before it could start", now)
         self.to_land.clear()
 
     def undo_landings(self, tasks: list[str] | None = None) -> None:
@@ -265,7 +259,7 @@ class Board:
         self._blame(self.tasks[culprit], failure)
         self._finish(culprit, "conflicted", now)
         for task_id in undone:
-            self._skip(task_id, f"undone: depends on {culprit}, which is conflicted", now)
+            self.skip(task_id, f"undone: depends on {culprit}, which is conflicted", now)
         self.undo_landings([culprit, *batch, *undone])
 
     def undo_batch(self, level: int, now: int) -> None:
@@ -279,7 +273,7 @@ class Board:
                 self._finish(task_id, "succeeded", now)
         for after in self.graph.descendants(members):
             if not self.tasks[after].is_terminal:
-                self._skip(after, "depends on a batch that did not land", now)
+                self.skip(after, "depends on a batch that did not land", now)
 
     def set_max_agents(self, agents: int) -> None:
         self.max_agents = agents
@@ -304,7 +298,7 @@ class Board:
         state.finished_at = state.finished_at or now
         was_landing = state.waiting_for == "landing"
         was_settled = state.is_terminal or was_landing
-        self._move(task_id, status, now=now)
+        self.move(task_id, status, now=now)
         self.scheduler.close(task_id)
         if self.batches and not was_settled:
             self._settled(task_id, now)
@@ -326,7 +320,7 @@ class Board:
             else:
                 self.to_land.append(each)
 
-    def _skip(self, task_id: str, because: str, now: int) -> None:
+    def skip(self, task_id: str, because: str, now: int) -> None:
         self.scheduler.abandon(task_id)
         self._blame(self.tasks[task_id], Failure(type="Skipped", message=because))
         self._finish(task_id, "skipped", now)
@@ -335,7 +329,7 @@ class Board:
         message = failure.message[:_MESSAGE_LIMIT]
         state.error = {"type": failure.type, "message": message, "attempt": state.attempt}
 
-    def _move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
+    def move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
         state = self.tasks[task_id]
         if state.waiting_for is not None:
             self.waits[state.waiting_for] -= 1

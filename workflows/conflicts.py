@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.availability import CONFLICT_STEPS
 from workflows.messages import ConflictFound
-from workflows.strategy import Strategy
 
 # kind → (the seed's type, severity, how it was found)
 KINDS = {
@@ -30,6 +28,7 @@ _OPTIONS = {
         "low",
     ),
     "agent": ("merge", "Let an agent merge both sides with both intents", True, "medium"),
+    "prefer": ("prefer-agent", "Take one task's side where both cannot be had", True, "medium"),
     "ask": ("manual", "Ask a person", False, "low"),
     "skip": ("prefer-agent", "Keep what has landed and leave this task's change out", True, "medium"),
     "rollback": ("rollback", "Undo everything that has landed", True, "high"),
@@ -42,32 +41,38 @@ class Conflict:
     id: str
     found: ConflictFound
     agents: list[str]
+    left: list[str] = field(default_factory=list)
+    """Steps that are still to be tried, in order."""
+    step: str | None = None
+    """The one that is under way, and who chose it."""
+    chosen_by: str | None = None
     resolution: str | None = None
     decided_by: str | None = None
+    tried: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    overwrote: list[str] = field(default_factory=list)
+    question_id: str | None = None
 
     @property
     def is_advice(self) -> bool:
         return self.found.kind in ADVICE_KINDS
 
-    def decide(self, strategy: Strategy, chosen: list[str] | None, *, undoes_all: bool) -> str:
-        """End the conflict by the first step of the list that is built; `skip` or `rollback`.
+    def take(self, step: str, by: str) -> None:
+        """Begin a step."""
+        if self.step is not None:
+            self.tried.append(self.step)
+        self.step, self.chosen_by = step, by
 
-        At the end of the list it is left to the strategy: what a failure undoes anyway is rolled back.
-        """
-        for step in chosen if chosen is not None else strategy.on_conflict:
-            if step in CONFLICT_STEPS:
-                self.resolution = step
-                self.decided_by = "plan" if chosen is not None else "strategy"
-                return step
-            self.passed_over.append(step)
-        self.resolution, self.decided_by = "rollback" if undoes_all else "skip", "strategy"
-        return self.resolution
+    def end(self) -> None:
+        """The step under way has ended it."""
+        self.resolution, self.decided_by = self.step, self.chosen_by
 
     def document(self, steps: list[str]) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""
         kind, severity, method = KINDS[self.found.kind]
-        options = [] if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in steps if step in _OPTIONS]
+        options = (
+            [] if self.is_advice else [_OPTIONS[name] for step in steps if (name := step.split(":")[0]) in _OPTIONS]
+        )
         names = ("strategy", "description", "automatic", "risk")
         return {
             "id": self.id,
@@ -80,8 +85,13 @@ class Conflict:
             "affectedResources": self.found.paths,
             "paths": self.found.paths,
             "detectionMethod": method,
+            "commit": self.found.commit,
             "resolutionOptions": [dict(zip(names, option, strict=True)) for option in options],
             "resolution": self.resolution,
             "decidedBy": self.decided_by,
+            **({"underWay": self.step} if self.step and not self.resolution else {}),
+            **({"tried": self.tried} if self.tried else {}),
             **({"passedOver": self.passed_over} if self.passed_over else {}),
+            **({"overwrote": self.overwrote} if self.overwrote else {}),
+            **({"questionId": self.question_id} if self.question_id else {}),
         }

@@ -15,29 +15,34 @@ with workflow.unsafe.imports_passed_through():
     from workflows import dispatch, report
     from workflows.attempts import Attempts
     from workflows.board import Board
-    from workflows.clock import now
-    from workflows.compensation import Compensations
-    from workflows.conclusion import Conclusion
-    from workflows.ending import ENDINGS
-    from workflows.errors import InvalidPlan, InvalidRequest
-    from workflows.head import Head
-    from workflows.messages import (
+    from workflows.callers import (
         IN_LINE,
-        PREPARE,
-        WORKFLOW_TYPE,
         Answer,
         InLine,
         Nothing,
         Page,
+        ResolveConflict,
+        SetMaxAgents,
+        read_message,
+    )
+    from workflows.clock import now
+    from workflows.compensation import Compensations
+    from workflows.conclusion import Conclusion
+    from workflows.crowd import Crowd
+    from workflows.ending import ENDINGS
+    from workflows.errors import InvalidPlan, InvalidRequest
+    from workflows.head import Head
+    from workflows.messages import (
+        PREPARE,
+        WORKFLOW_TYPE,
         Prepared,
         PrepareRequest,
         Redrive,
-        SetMaxAgents,
-        read_message,
     )
     from workflows.news import News
     from workflows.plan import Message
     from workflows.questions import Questions
+    from workflows.resolver import Resolver
     from workflows.surface import Surface
     from workflows.validate import read_plan
 
@@ -72,8 +77,11 @@ class ExecuteParallelWorkflow:
         self._surface = Surface()
         compensations = Compensations()
         self._news = News()
-        self._head = Head(board, compensations, self._news)
-        self._attempts = Attempts(board, self._questions, self._news, self._head.record)
+        self._crowd = Crowd(board)
+        self._resolver = Resolver(board)
+        self._head = Head(board, compensations, self._news, self._resolver)
+        self._attempts = Attempts(board, self._questions, self._news, self._resolver)
+        self._resolver.ask = self._attempts.ask_person
         self._conclusion = Conclusion(board, self._head, compensations)
         self._turn = 0
 
@@ -185,6 +193,21 @@ class ExecuteParallelWorkflow:
         self._attempts.check_answer(self._questions.answerable(message.question_id), message.text)
 
     @workflow.update
+    def resolve_conflict(self, request: Any = None) -> dict[str, Any]:
+        """Choose what becomes of a conflict that waits for a person; the first choice wins."""
+        message = read_message(ResolveConflict, request)
+        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        self._attempts.give_answer(asked, message.choice)
+        return {"conflictId": message.conflict_id, "choice": message.choice}
+
+    @resolve_conflict.validator
+    def _check_resolve_conflict(self, request: Any = None) -> None:
+        self._check_open()
+        message = _checked(ResolveConflict, request)
+        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        self._attempts.check_answer(asked, message.choice)
+
+    @workflow.update
     def pause(self, request: Any = None) -> dict[str, Any]:
         """Start nothing new; what runs goes on to its end."""
         self._board.paused = True
@@ -225,7 +248,7 @@ class ExecuteParallelWorkflow:
         with contextlib.suppress(ValidationError):
             message = read_message(InLine, request)
             if not self._invalid:
-                self._board.stand_in_line(message.worker, message.tasks, now())
+                self._crowd.stand_in_line(message.worker, message.tasks, now())
                 self._news.wake()
 
     @workflow.query
@@ -248,7 +271,7 @@ class ExecuteParallelWorkflow:
 
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
-        return report.conflict_documents(self._opened, self._head.conflicts)
+        return report.conflict_documents(self._opened, self._resolver.conflicts)
 
     @workflow.query
     def graph(self, request: Any = None) -> dict[str, Any]:
@@ -277,7 +300,7 @@ class ExecuteParallelWorkflow:
             self._opened,
             status=self._shown_status,
             execution_id=self._id,
-            conflicts=self._head.conflicts,
+            conflicts=self._resolver.conflicts,
             questions=self._questions,
             delivery=self._conclusion.delivery,
             elapsed_ms=at - self._started,
@@ -292,7 +315,7 @@ class ExecuteParallelWorkflow:
         # Building the details costs a pass over the tasks: seldom for a large plan.
         if last or self._turn % (1 + len(board.tasks) // 100) == 0 or self._questions.open:
             text = report.details(
-                board, self._id, status, self._head.conflicts, self._questions, self._conclusion.delivery
+                board, self._id, status, self._resolver.conflicts, self._questions, self._conclusion.delivery
             )
             workflow.set_current_details(text)
 

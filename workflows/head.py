@@ -13,7 +13,6 @@ from workflows import dispatch
 from workflows.board import Board
 from workflows.clock import now
 from workflows.compensation import Compensations
-from workflows.conflicts import Conflict
 from workflows.culprit import first_red
 from workflows.messages import (
     LAND,
@@ -30,14 +29,15 @@ from workflows.messages import (
     VerifyRequest,
 )
 from workflows.news import News
+from workflows.resolver import Resolver
 
 
 class Head:
     """Lands what the board has ready; `commit` is null without a workspace."""
 
-    def __init__(self, board: Board, compensations: Compensations, news: News) -> None:
+    def __init__(self, board: Board, compensations: Compensations, news: News, resolver: Resolver) -> None:
         self.commit: str | None = None
-        self.conflicts: list[Conflict] = []
+        self._resolver = resolver
         self._board = board
         self._compensations = compensations
         self._news = news
@@ -92,13 +92,6 @@ class Head:
             await self._land_again()
         return None
 
-    def record(self, found: ConflictFound) -> Conflict:
-        """Keep a conflict, still open."""
-        agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
-        conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents)
-        self.conflicts.append(conflict)
-        return conflict
-
     async def _land(self, batch: list[str]) -> None:
         try:
             landed = await self._merge(batch, self.commit or "")
@@ -137,28 +130,19 @@ class Head:
         if conflict is not None and row.task_id in self._board.reused:
             self._board.run_after_all(row.task_id, now())
         elif conflict is not None:
-            self._refuse(row.task_id, conflict)
+            self._resolver.conflicted(row.task_id, conflict)
         else:
+            self._resolver.landed(row)
             self.commit = row.head
             if self._board.tasks[row.task_id].commit is not None:
                 self._landings.append((row.task_id, row.head))
             self._board.landed(row.task_id, now())
 
-    def _refuse(self, task_id: str, found: ConflictFound) -> None:
-        """End a conflict as the plan or the strategy says; the task's change stays out."""
-        conflict = self.record(found)
-        undoes_all = self._board.strategy.stops_on_failure and self._board.undoes_all
-        decision = conflict.decide(self._board.strategy, self._board.plan.on_conflict, undoes_all=undoes_all)
-        name = "VerifyFailed" if found.kind == "verify" else "MergeConflict"
-        failure = Failure(type=name, message=f"{found.description}; ended as {decision}")
-        self._board.give_up(task_id, "conflicted", failure, now())
-        if decision == "rollback" and conflict.decided_by == "plan":
-            self._board.stopping = self._board.undo_decided = True
-
     def _leave_out(self, task_id: str, message: str) -> None:
         """A landed change turns the head red, or no longer lands: it and its descendants go."""
-        conflict = self.record(_red([task_id], [], message))
-        conflict.resolution, conflict.decided_by = "skip", "strategy"
+        conflict = self._resolver.record(_red([task_id], [], message))
+        conflict.take("skip", "strategy")
+        conflict.end()
         self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=message), now())
 
     async def _land_again(self) -> None:
@@ -192,7 +176,8 @@ class Head:
 
     def _change(self, task_id: str) -> Change:
         commit = self._board.tasks[task_id].commit or ""
-        return Change(task_id=task_id, commit=commit, detached=task_id in self._board.reused)
+        way, earlier = self._resolver.way_of(task_id), self._resolver.earlier(task_id)
+        return Change(task_id=task_id, commit=commit, detached=task_id in self._board.reused, way=way, earlier=earlier)
 
     async def _is_green(self, heads: list[str], at: int) -> bool:
         return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green

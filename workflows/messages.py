@@ -6,13 +6,11 @@ history holds the plan once. New fields need defaults, or recorded histories no 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from pydantic import Field
 
 from workflows.plan import Budget, Message
-
-M = TypeVar("M", bound=Message)
 
 WORKFLOW_TYPE = "ExecuteParallelWorkflow"
 TASK_QUEUE = "epw"
@@ -24,7 +22,6 @@ VERIFY = "verify"
 DELIVER = "deliver"
 CLEAN_UP = "clean_up"
 ROLL_BACK = "roll_back"
-IN_LINE = "in_line"
 
 
 class Redrive(Message):
@@ -94,6 +91,10 @@ class TaskRun(StepRequest):
     """Why the attempt before this one did not succeed."""
     inputs: list[Produced] = Field(default_factory=list)
     """What came of the tasks that this one depends on (the first few)."""
+    dispute: Dispute | None = None
+    """Where it runs because its change did not merge."""
+    reruns: int = 0
+    """How often it has done so: each time with a conversation of its own."""
 
 
 class Produced(Message):
@@ -102,6 +103,26 @@ class Produced(Message):
     task_id: str
     summary: str | None = None
     commit: str | None = None
+
+
+class Side(Message):
+    """Another task whose change had landed: what it was to do, and what it says of it."""
+
+    task_id: str
+    description: str
+    summary: str | None = None
+
+
+class Dispute(Message):
+    """A change that did not merge, as its agent is told of it."""
+
+    description: str
+    paths: list[str]
+    sides: list[Side]
+    summary: str | None = None
+    """What the agent had said of its own change."""
+    commit: str | None = None
+    """The change; where it is given, the directory holds the merge of both sides, with conflict markers."""
 
 
 class Saved(Message):
@@ -177,6 +198,10 @@ class Change(Message):
     commit: str
     detached: bool = False
     """Take it alone: what it was made on is of another execution."""
+    way: str = ""
+    """How a conflict is merged: `merge` (by the structure of the files), `ours` (what has landed), `theirs`."""
+    earlier: str | None = None
+    """The task's change before this one, that did not merge."""
 
 
 class LandRequest(StepRequest):
@@ -206,6 +231,10 @@ class Landing(Message):
     """Tasks whose side of a file was joined with this one's, cleanly."""
     shared_paths: list[str] = Field(default_factory=list)
     conflict: ConflictFound | None = None
+    settled: ConflictFound | None = None
+    """A conflict that was merged in the way that was asked for."""
+    overwrote: list[str] = Field(default_factory=list)
+    """Paths in which lines of the other side of the earlier conflict are gone."""
 
 
 class ConflictFound(Message):
@@ -283,37 +312,6 @@ class RollBackRequest(StepRequest):
     steps: list[Compensation]
 
 
-class Answer(Message):
-    """Update `answer`."""
-
-    question_id: str
-    text: str = Field(max_length=30_000)
-
-
-class InLine(Message):
-    """Signal `in_line`: which tasks stand in line in a worker, for room on its machine; all of them, each time."""
-
-    worker: str
-    tasks: list[str]
-
-
-class SetMaxAgents(Message):
-    """Update `set_max_agents`."""
-
-    max_agents: int = Field(ge=1, le=1000)
-
-
-class Nothing(Message):
-    """Updates `pause` and `resume`."""
-
-
-class Page(Message):
-    """Query `results`."""
-
-    offset: int = Field(default=0, ge=0)
-    limit: int = Field(default=500, ge=1, le=10_000)
-
-
 class AgentProgress(Message):
     """A heartbeat's details: what an agent is doing now. Null where nobody measured it."""
 
@@ -333,11 +331,6 @@ class AgentProgress(Message):
     simulated: bool = False
     directory: str | None = None
     """The resume token: the attempt's directory."""
-
-
-def read_message(kind: type[M], value: Any) -> M:
-    """A message from what a caller sent; nothing stands for an empty object."""
-    return kind.model_validate({} if value is None else value)
 
 
 TaskRun.model_rebuild()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from workflows.errors import InvalidRequest
 from workflows.messages import Question
-
-About = Literal["task", "budget", "approval"]
 
 
 @dataclass
@@ -17,13 +16,14 @@ class Asked:
     task_id: str
     question: Question
     asked_at: int
+    settle: Callable[[str | None], None] | None = None
+    """Where the execution itself asks: what its answer does, or, null, that there is none."""
+    check: Callable[[str], object] | None = None
+    """Raises `InvalidRequest` for an answer that means nothing."""
     answer: str | None = None
     answered_at: int | None = None
     closed: bool = False
     """Answered, expired, or its task will not go on."""
-    about: About = "task"
-    """Of the last two the execution itself asks: for its budget (`task_id`: who had to stop for it first), for a
-    change that needs a person's word."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -48,8 +48,8 @@ class Questions:
     def open(self) -> list[Asked]:
         return [asked for asked in self._asked.values() if not asked.closed]
 
-    def ask(self, task_id: str, question: Question, now: int, about: About = "task") -> Asked:
-        asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now, about=about)
+    def ask(self, task_id: str, question: Question, now: int) -> Asked:
+        asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now)
         self._asked[asked.id] = asked
         return asked
 

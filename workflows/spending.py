@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from workflows.board import Board
 from workflows.errors import InvalidRequest
-from workflows.messages import Question
-from workflows.plan import Budget
+from workflows.messages import Failure, Question
+from workflows.plan import MODELS, Budget
 
 STOP = "stop"
 _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)
@@ -17,6 +18,19 @@ def question(spent: str, budget: Budget) -> Question:
     unit = "dollars" if budget.max_cost_usd is not None else "tokens"
     text = f"{spent}. Answer with a higher budget ({unit}, of the whole execution) to go on, or with {STOP}."
     return Question.cut(text, [STOP])
+
+
+def end(board: Board, failure: Failure, now: int) -> None:
+    """No more will be spent: what waits for money is failed, what has not started is skipped."""
+    board.is_short, board.out_of_budget = False, True
+    for task_id, state in board.tasks.items():
+        waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
+        needs_none = waits and state.attempt and board.plan.agent_of(state.task) not in MODELS
+        if (state.status in ("pending", "ready") or waits) and not needs_none:
+            if state.attempt:
+                board.give_up(task_id, "failed", failure, now)
+            else:
+                board.skip(task_id, "the budget was spent before it could start", now)
 
 
 def raised(budget: Budget, answer: str) -> Budget | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.messages import Produced, Saved, TaskOutcome
+from workflows.messages import Dispute, Produced, Saved, TaskOutcome
 from workflows.plan import Task
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
@@ -24,6 +24,10 @@ class TaskState:
     base: str | None = None
     commit: str | None = None
     saved: Saved | None = None
+    dispute: Dispute | None = None
+    """Why it runs again although its agent had succeeded."""
+    reruns: int = 0
+    """How often that was so."""
     goes_on: bool = False
     """The next start continues the attempt; else it is a new one."""
     answer: str | None = None

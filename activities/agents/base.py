@@ -12,7 +12,7 @@ from activities.limits.enclosure import Enclosure
 from activities.limits.network.proxy import Network
 from activities.limits.sandbox import bubblewrapped
 from workflows.errors import TaskFailed
-from workflows.messages import Question, Usage
+from workflows.messages import Dispute, Question, Usage
 from workflows.plan import Budget, Plan, Task
 from workflows.rates import Limits
 from workflows.strategy import Strategy
@@ -83,6 +83,9 @@ class Work:
     """What came of the tasks that this one builds on."""
     after: str | None = None
     """Why the attempt before this one did not succeed."""
+
+    dispute: Dispute | None = None
+    """Why the task runs again: its change did not merge."""
 
     waited: Waited = field(default_factory=Waited)
     """For the limits of an account and a budget."""

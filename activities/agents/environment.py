@@ -31,6 +31,8 @@ def environment(work: Work) -> dict[str, str]:
     }
     if work.answer is not None:
         own["EPW_ANSWER"] = work.answer
+    if work.dispute is not None:
+        own["EPW_CONFLICT"] = work.dispute.model_dump_json(exclude={"commit"})
     network = work.network.variables() if work.network is not None else {}
     return {**passed, **private, **network, **work.plan.env, **work.task.env, **own}
 

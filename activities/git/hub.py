@@ -8,7 +8,7 @@ import os
 import shlex
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,29 @@ class Hub:
             self.commit(self.tree_of(ours), [base], "ours", None, 0),
             self.commit(self.tree_of(theirs), [base], "theirs", None, 0),
         )
+
+    def blob(self, name: str) -> bytes:
+        return git("cat-file", "blob", name, git_dir=self.path)
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """A file's content (a link's: where it leads) in a commit; null where there is none."""
+        done = run_git("cat-file", "blob", f"{commit}:{path}", git_dir=self.path, codes=(0, 128))
+        return done.stdout if done.returncode == 0 else None
+
+    def with_files(self, tree: str, files: Mapping[str, tuple[str, bytes] | None]) -> str:
+        """A tree with these files (mode and content; null: without it) in place of its own."""
+        with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
+            index = Path(scratch, "index")
+            git("read-tree", tree, git_dir=self.path, index=index)
+            lines = []
+            for path, file in files.items():
+                mode, name = "0", _NOTHING
+                if file is not None:
+                    mode, content = file
+                    name = text(git("hash-object", "-w", "--stdin", git_dir=self.path, stdin=content))
+                lines.append(os.fsencode(f"{mode} {name}\t{path}\0"))
+            git("update-index", "-z", "--index-info", git_dir=self.path, index=index, stdin=b"".join(lines))
+            return text(git("write-tree", git_dir=self.path, index=index))
 
     def newest_of(self, prefix: str) -> str | None:
         """The commit of the last ref beneath a prefix, by version order; None without any."""

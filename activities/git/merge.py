@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from activities.git.command import run_git
@@ -21,7 +23,7 @@ _KINDS = {
     "CONFLICT (binary)": "binary",
     "CONFLICT (submodule": "binary",
 }
-_LINK = "120000"
+LINK = "120000"
 
 
 class Stage(NamedTuple):
@@ -43,6 +45,8 @@ class Merge:
     messages: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
     """Files of which both sides changed different lines."""
+    stages: dict[str, list[Stage]] = field(default_factory=dict)
+    """The sides of each conflicting path."""
 
 
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
@@ -84,7 +88,19 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
             ]
     result.kind = kinds[0] if kinds else "lines"
     result.joined = [path for path in result.joined if path not in stages]
+    result.stages = stages
     return result
+
+
+def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> bytes | None:
+    """Three blobs merged line by line; null for binary ones, and for conflicts that no option settles."""
+    with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
+        paths = [Path(scratch, name) for name in ("ours", "base", "theirs")]
+        for path, blob in zip(paths, (ours, base, theirs), strict=True):
+            path.write_bytes(hub.blob(blob))
+        # The exit code is the number of conflicts, or 255.
+        done = run_git("merge-file", "-p", "-q", *options, *map(str, paths), cwd=Path(scratch), codes=range(256))
+        return done.stdout if done.returncode == 0 else None
 
 
 def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
@@ -119,7 +135,7 @@ def _kind(message: str, stages: list[Stage]) -> str:
     both_added = bool(stages) and all(stage.number != "1" for stage in stages)
     if kind in ("modify-delete", "rename"):
         return kind
-    if any(stage.mode == _LINK for stage in stages):
+    if any(stage.mode == LINK for stage in stages):
         return "symlink"
     if len(stages) > 1 and len({stage.blob for stage in stages if stage.number != "1"}) == 1:
         return "mode"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from temporalio.service import RPCError
 
-from workflows.messages import InLine
+from workflows.callers import InLine
 
 _FIRST_SECONDS = 1.0
 _MOST_SECONDS = 60.0

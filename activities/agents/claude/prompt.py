@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from activities.agents.base import Input, Work
+from workflows.messages import Dispute
 
 _MOST_FILES = 50
 
@@ -53,6 +54,8 @@ def first_message(work: Work) -> str:
         parts.append(f"Context:\n{json.dumps(task.context, indent=2, ensure_ascii=False)}")
     if work.inputs:
         parts.append("This task builds on:\n" + "\n".join(_input(each) for each in work.inputs))
+    if work.dispute is not None:
+        parts.append(_dispute(work.dispute))
     if task.verify:
         parts.append(f"It will be checked by this command, in your directory: {task.verify}")
     return "\n\n".join(parts)
@@ -61,3 +64,23 @@ def first_message(work: Work) -> str:
 def _input(each: Input) -> str:
     named = ", ".join(each.files[:_MOST_FILES]) + (" …" if len(each.files) > _MOST_FILES else "")
     return f"- {each.task_id}: {each.summary or 'done'}" + (f" (changed: {named})" if each.files else "")
+
+
+_AGAIN = """\
+Your directory holds the project with what the others did, and without that change. Do the task again on it, and keep
+what the others did."""
+_MERGE = """\
+Your directory holds both, merged as far as it went; conflict markers are in: {paths}. Put every such place right so
+that what both wanted is there, and leave no marker. Do nothing else."""
+
+
+def _dispute(dispute: Dispute) -> str:
+    """Why the task is to be done again, and what the others meant."""
+    lines = ["This task was done before, and its change did not merge.", dispute.description]
+    if dispute.summary:
+        lines.append(f"What was said of that change: {dispute.summary}")
+    for side in dispute.sides:
+        lines.append(f"Another task, whose change has landed: {side.task_id}: {side.description}")
+        lines += [f"What was said of that one: {side.summary}"] if side.summary else []
+    lines.append(_AGAIN if dispute.commit is None else _MERGE.format(paths=", ".join(dispute.paths)))
+    return "\n".join(lines)

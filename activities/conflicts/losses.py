@@ -1,0 +1,31 @@
+"""What of an earlier side is gone after a task was run again: named, so that nobody loses it unknowingly."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+
+from activities.git.hub import Hub
+
+_MOST_BYTES = 1_000_000
+
+
+def overwritten(hub: Hub, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
+    """Paths in which lines that `ours` had added to `base` are not in `new` any more."""
+    return [path for path in paths if _loses(hub, base, ours, new, path)]
+
+
+def _loses(hub: Hub, base: str, ours: str, new: str, path: str) -> bool:
+    before, mine, now = (hub.file(commit, path) for commit in (base, ours, new))
+    if mine is None:
+        return now is not None
+    if now is None:
+        return True
+    if max(map(len, (before or b"", mine, now))) > _MOST_BYTES or b"\0" in mine:
+        return mine != now
+    added = Counter[bytes]()
+    old, own = (before or b"").splitlines(), mine.splitlines()
+    for tag, _, _, start, end in difflib.SequenceMatcher(None, old, own, autojunk=False).get_opcodes():
+        if tag in ("insert", "replace"):
+            added.update(line.strip() for line in own[start:end] if line.strip())
+    return bool(added - Counter(line.strip() for line in now.splitlines()))

@@ -1,0 +1,158 @@
+"""Conflicts end by the steps of `onConflict`, and no side is lost without a decision that has a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from tests.messages_api import Turn
+from tests.scripted import FINISH, Claude
+from tests.support import Farm, check_invariants, ended, make_repository, sh, statuses, tasks, until
+from workflows.validate import read_plan
+
+BASE = {"shared": "one\ntwo\nthree\n"}
+
+
+def plan(path: Path, b: str = "sed -i 's/two/from b/' shared", **more: Any) -> dict[str, Any]:
+    """Task a lands first, then b, which began beside it."""
+    rows = tasks(
+        {"id": "a", "run": "sed -i 's/two/from a/' shared", "priority": 1},
+        {"id": "b", "run": f'test -n "${{EPW_CONFLICT:-}}" || sleep 0.7; {b}'},
+    )
+    return {"workspace": str(path), "strategy": "aggressive", "tasks": rows, **more}
+
+
+def shared(path: Path, document: dict[str, Any]) -> str:
+    return sh(path, "git", "show", f"{document['delivery']['branch']}:shared")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "work", BASE)
+
+
+async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(farm: Farm, path: Path) -> None:
+    document = await farm.run(plan(path, "echo from b >> shared; sed -i 's/two/two b/' shared"))
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
+    assert shared(path, document) == "one\nfrom a\nthree\nfrom b\n"
+    (conflict,) = document["conflicts"]
+    assert (conflict["kind"], conflict["resolution"], conflict["decidedBy"]) == ("lines", "retry", "strategy")
+    assert conflict["tried"] == ["merge"]
+    assert "overwrote" not in conflict
+    assert conflict["hunks"][0]["ours"] == "from a\n"
+    assert [row["attempts"] for row in document["results"]] == [1, 1]
+
+
+async def test_what_a_command_overwrites_is_named(farm: Farm, path: Path) -> None:
+    document = await farm.run(plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared"))
+    assert shared(path, document) == "one\nfrom b\nthree\n"
+    (conflict,) = document["conflicts"]
+    assert conflict["resolution"] == "retry"
+    assert conflict["overwrote"] == ["shared"]
+
+
+async def test_the_agent_is_told_what_changed_under_it(farm: Farm, path: Path) -> None:
+    told = await farm.run(plan(path, 'echo "${EPW_CONFLICT:-}" > told; sed -i "s/two/b/" shared'))
+    document = sh(path, "git", "show", f"{told['delivery']['branch']}:told")
+    assert '"paths":["shared"]' in document
+    assert '"taskId":"a"' in document
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "text"),
+    [
+        (["prefer:a"], "succeeded", "one\nfrom a\nthree\n"),
+        (["prefer:b"], "succeeded", "one\nfrom b\nthree\n"),
+        (["merge", "skip"], "conflicted", "one\nfrom a\nthree\n"),
+        (["agent", "skip"], "conflicted", "one\nfrom a\nthree\n"),
+    ],
+)
+async def test_the_plan_s_steps_are_tried_in_order(
+    farm: Farm, path: Path, steps: list[str], status: str, text: str
+) -> None:
+    document = await farm.run(plan(path, onConflict=steps))
+    assert statuses(document) == {"a": "succeeded", "b": status}
+    assert shared(path, document) == text
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["decidedBy"]) == (steps[-1], "plan")
+    assert conflict.get("passedOver", []) == (["agent"] if "agent" in steps else [])
+
+
+async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
+    document = await farm.run(plan(path, onConflict=["rollback"]))
+    assert document["status"] == "rolled_back"
+    assert document["conflicts"][0]["resolution"] == "rollback"
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "text"),
+    [
+        ("prefer:b", "succeeded", "one\nfrom b\nthree\n"),
+        ("retry", "succeeded", "one\nfrom a\nthree\n"),
+        ("skip", "partial", "one\nfrom a\nthree\n"),
+        ("rollback", "rolled_back", ""),
+    ],
+)
+async def test_a_person_is_asked_with_the_options_and_decides(
+    farm: Farm, path: Path, choice: str, status: str, text: str
+) -> None:
+    given = plan(path, onConflict=["ask"])
+    async with farm.working():
+        handle = await farm.start(given)
+        await until(handle, lambda progress: progress["tasks"][1]["waitingFor"] == "question")
+        (conflict,) = await handle.query("conflicts")
+        assert conflict["resolution"] is None
+        (question,) = await handle.query("questions")
+        assert question["options"] == ["retry", "prefer:b", "prefer:a", "skip", "rollback"]
+        for nonsense in ({"conflictId": "c1", "choice": "guess"}, {"conflictId": "c9", "choice": "skip"}):
+            with pytest.raises(WorkflowUpdateFailedError):
+                await handle.execute_update("resolve_conflict", nonsense)
+        await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": choice})
+        await ended(handle)
+        document = await farm.document(handle)
+        await check_invariants(read_plan(given), document, handle, farm.home)
+    assert document["status"] == status
+    assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == (choice, "user")
+    if text:
+        assert shared(path, document) == text
+
+
+async def test_who_gets_no_answer_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
+    document = await farm.run(plan(path, onConflict=["ask", "prefer:b"], onQuestion={"wait": False}))
+    assert shared(path, document) == "one\nfrom b\nthree\n"
+    assert document["conflicts"][0]["tried"] == ["ask"]
+
+
+async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Claude, path: Path) -> None:
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        if task == "a":
+            return [Turn(calls=[write("one\nfrom a\nthree\n")]), Turn(calls=[FINISH])][turn]
+        again = "did not merge" in str(request["messages"][0])
+        if again:
+            assert "conflict markers are in: shared" in str(request["messages"][0])
+            assert "do a" in str(request["messages"][0])
+            merged = [Turn(calls=[write("one\n<<<<<<< x\nthree\n")]), Turn(calls=[FINISH])]
+            fixed = [Turn(calls=[write("one\nfrom a and b\nthree\n")]), Turn(calls=[FINISH])]
+            return [*merged, *fixed][turn]
+        slow = Turn(calls=[("Bash", {"command": "sleep 2"})])
+        return [slow, Turn(calls=[write("one\nfrom b\nthree\n")]), Turn(calls=[FINISH])][turn]
+
+    def write(text: str) -> tuple[str, dict[str, Any]]:
+        return ("Write", {"file_path": "shared", "content": text})
+
+    claude.script(script)
+    rows = tasks({"id": "a", "priority": 1}, {"id": "b"})
+    given = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["agent", "skip"], "tasks": rows}
+    document = await claude.run(given)
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}, document["results"]
+    assert shared(path, document) == "one\nfrom a and b\nthree\n"
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["decidedBy"]) == ("agent", "plan")
+    parents = sh(path, "git", "log", "-1", "--format=%P", document["delivery"]["branch"]).split()
+    texts = [sh(path, "git", "show", f"{parent}:shared") for parent in parents]
+    assert texts == ["one\nfrom a\nthree\n", "one\nfrom b\nthree\n"]
+    # Markers that were left were told, and cost an attempt.
+    assert document["results"][1]["attempts"] == 2

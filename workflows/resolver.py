@@ -1,0 +1,186 @@
+"""How conflicts end: each is taken through its list of steps until the change is in the head, or stays out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from workflows.board import Board
+from workflows.clock import now
+from workflows.conflicts import Conflict
+from workflows.errors import InvalidRequest
+from workflows.messages import ConflictFound, Dispute, Failure, Landing, Question, Side
+from workflows.plan import MODELS
+from workflows.questions import Asked
+
+_FINAL = ("skip", "rollback")
+_TEXTUAL = ("lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink")
+_MOST_TEXT = 500
+
+Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], object]], Asked]
+
+
+class Resolver:
+    """`ask` puts a question to a person, and calls back with the answer, or with null."""
+
+    def __init__(self, board: Board) -> None:
+        self.conflicts: list[Conflict] = []
+        self.ask: Ask | None = None
+        self._board = board
+        self._open: dict[str, Conflict] = {}
+        """By the task whose change did not merge."""
+        self._ways: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
+
+    def record(self, found: ConflictFound) -> Conflict:
+        """Keep a conflict, still open."""
+        agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
+        conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents, left=list(self._steps))
+        self.conflicts.append(conflict)
+        return conflict
+
+    def way_of(self, task_id: str) -> str:
+        """How a conflict of the task's change is merged in its landing."""
+        first = self._steps[:1] == ["merge"] and not self._board.batches
+        return self._ways.get(task_id, "merge" if first else "")
+
+    def earlier(self, task_id: str) -> str | None:
+        """The change of the task that did not merge, where it has run again since."""
+        return self._earlier.get(task_id)
+
+    def conflicted(self, task_id: str, found: ConflictFound) -> None:
+        """A change did not merge, for the first time or after a step: the next step."""
+        conflict = self._open.get(task_id)
+        if conflict is None:
+            conflict = self._open[task_id] = self.record(found)
+            if self.way_of(task_id) == "merge" and found.kind in _TEXTUAL:
+                # Tried within that landing.
+                conflict.left.remove("merge")
+                conflict.tried.append("merge")
+        conflict.found = found
+        self._go_on(task_id, conflict)
+
+    def landed(self, row: Landing) -> None:
+        """The change is in the head: what was open of it is resolved."""
+        conflict = self._open.pop(row.task_id, None)
+        if conflict is None and row.settled is not None:
+            conflict = self.record(row.settled)
+            conflict.take("merge", self._decided_by)
+        if conflict is not None:
+            conflict.overwrote = row.overwrote
+            conflict.end()
+
+    def waiting(self, conflict_id: str) -> str:
+        """The question by which a conflict waits for a person; raises `InvalidRequest` where it does not."""
+        conflict = next((each for each in self.conflicts if each.id == conflict_id), None)
+        if conflict is None:
+            known = ", ".join(each.id for each in self.conflicts) or "none"
+            raise InvalidRequest(f"there is no conflict {conflict_id!r} (there are: {known})")
+        if conflict.question_id is None or conflict.resolution is not None:
+            state = f"ended as {conflict.resolution}" if conflict.resolution else f"{conflict.step} is under way"
+            raise InvalidRequest(f"conflict {conflict_id} does not wait for a choice: {state}")
+        return conflict.question_id
+
+    @property
+    def _steps(self) -> list[str]:
+        chosen = self._board.plan.on_conflict
+        return chosen if chosen is not None else list(self._board.strategy.on_conflict)
+
+    @property
+    def _decided_by(self) -> str:
+        return "plan" if self._board.plan.on_conflict is not None else "strategy"
+
+    def _go_on(self, task_id: str, conflict: Conflict) -> None:
+        """The next step of the list that can be taken; at its end what the strategy says of a failure."""
+        while conflict.left:
+            step = conflict.left.pop(0)
+            if self._is_possible(step, task_id, conflict):
+                self._take(step, self._decided_by, task_id, conflict)
+                return
+            conflict.passed_over.append(step)
+        undoes_all = self._board.strategy.stops_on_failure and self._board.undoes_all
+        self._take("rollback" if undoes_all else "skip", "strategy", task_id, conflict)
+
+    def _is_possible(self, step: str, task_id: str, conflict: Conflict) -> bool:
+        if step in _FINAL:
+            return True
+        if self._board.stopping or self._board.batches:
+            return False
+        if step == "merge" or step.startswith("prefer:"):
+            return conflict.found.kind in _TEXTUAL
+        if step == "agent":
+            return self._has_model(task_id) and conflict.found.kind in _TEXTUAL
+        return True
+
+    def _has_model(self, task_id: str) -> bool:
+        return self._board.plan.agent_of(self._board.tasks[task_id].task) in MODELS
+
+    def _take(self, step: str, by: str, task_id: str, conflict: Conflict) -> None:
+        conflict.take(step, by)
+        if step in _FINAL:
+            self._give_up(step, by, task_id, conflict)
+        elif step == "ask":
+            self._ask(task_id, conflict)
+        elif step in ("retry", "agent"):
+            self._ways.pop(task_id, None)
+            self._earlier[task_id] = conflict.found.commit or ""
+            self._board.run_again(task_id, self._dispute(task_id, conflict, merging=step == "agent"), now())
+        else:
+            preferred = step.partition(":")[2]
+            self._ways[task_id] = "merge" if step == "merge" else "theirs" if preferred == task_id else "ours"
+            self._board.land_again(task_id, now())
+
+    def _give_up(self, step: str, by: str, task_id: str, conflict: Conflict) -> None:
+        """The change stays out."""
+        conflict.end()
+        del self._open[task_id]
+        name = "VerifyFailed" if conflict.found.kind == "verify" else "MergeConflict"
+        failure = Failure(type=name, message=f"{conflict.found.description}; ended as {step}")
+        self._board.give_up(task_id, "conflicted", failure, now())
+        if step == "rollback" and by != "strategy":
+            self._board.stopping = self._board.undo_decided = True
+
+    def _ask(self, task_id: str, conflict: Conflict) -> None:
+        assert self.ask is not None
+        textual = conflict.found.kind in _TEXTUAL
+        sides = [f"prefer:{each}" for each in conflict.found.tasks] if textual else []
+        options = ["retry", *(["agent"] if textual and self._has_model(task_id) else []), *sides, *_FINAL]
+        text = f"Conflict {conflict.id}: {conflict.found.description}. What is to become of it?"
+        self._board.waits_for_choice(task_id, now())
+        settle = partial(self._chosen, task_id, conflict)
+        asked = self.ask(task_id, Question.cut(text, options), settle, partial(_one_of, options))
+        conflict.question_id = None if asked.closed else asked.id
+
+    def _chosen(self, task_id: str, conflict: Conflict, choice: str | None) -> None:
+        conflict.question_id = None
+        if choice is None:
+            self._go_on(task_id, conflict)
+            return
+        # Should it not help, the person is asked again.
+        conflict.left.insert(0, "ask")
+        self._take(choice, "user", task_id, conflict)
+
+    def _dispute(self, task_id: str, conflict: Conflict, *, merging: bool) -> Dispute:
+        board, found = self._board, conflict.found
+        others = [board.tasks[each] for each in found.tasks if each != task_id]
+        sides = [
+            Side(
+                task_id=other.task.id,
+                description=other.task.description[:_MOST_TEXT],
+                summary=other.summary and other.summary[:_MOST_TEXT],
+            )
+            for other in others
+        ]
+        own = board.tasks[task_id]
+        return Dispute(
+            description=found.description,
+            paths=found.paths,
+            sides=sides[:5],
+            summary=own.summary,
+            commit=own.commit if merging else None,
+        )
+
+
+def _one_of(options: list[str], choice: str) -> None:
+    if choice not in options:
+        raise InvalidRequest(f"{choice[:100]!r} is none of: {', '.join(options)}")
