@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from commands.analysis import analyze_command
-from commands.control import answer, cancel, list_executions, pause, resume, status
+from commands.control import answer, cancel, list_executions, pause, resolve, resume, status
 from commands.doctor import doctor
 from commands.executions import run, start, watch_command
 from commands.planning import plan_command
@@ -33,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
     "list": list_executions,
     "answer": answer,
+    "resolve": resolve,
     "pause": pause,
     "resume": resume,
     "cancel": cancel,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -235,6 +236,8 @@ class AttemptDirectory:
         hub, base = self._hub, self.run.base
         if self.tree.is_symlink() or not self.tree.is_dir():
             raise TaskFailed("DirectoryLost", "the agent removed or replaced its directory")
+        if not os.access(self.tree, os.R_OK | os.X_OK):
+            self.work_tree.make_readable()
         if base is None and not any(self.tree.iterdir()):
             return None, []
         if base is None:

@@ -71,6 +71,16 @@ def answer(
     _message(execution_id, "answer", {"questionId": question, "text": text}, as_json)
 
 
+def resolve(
+    execution_id: Id,
+    conflict: Annotated[str, typer.Argument(help="The conflict's id.")],
+    choice: Annotated[str, typer.Argument(help="One of the options of its question.")],
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Choose what becomes of a conflict that waits for a person; the first choice wins."""
+    _message(execution_id, "resolve_conflict", {"conflictId": conflict, "choice": choice}, as_json)
+
+
 def pause(execution_id: Id, as_json: bool = JSON_OPTION) -> None:
     """Start nothing new; running tasks finish."""
     _message(execution_id, "pause", {}, as_json)

@@ -217,6 +217,17 @@ def test_what_setup_brought_is_no_change_of_the_agent_s(tmp_path: Path) -> None:
     assert [row["file"] for row in changes(hub, base, carried)] == ["src"]
 
 
+def test_modes_that_an_agent_took_from_itself_are_no_loss(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"sub/f": "1\n"})
+    hub, commit = take(repository, tmp_path / "home")
+    tree = check_out(hub, commit, tmp_path / "tree")
+    (tree.path / "sub/f").write_text("2\n")
+    (tree.path / "sub/f").chmod(0)
+    (tree.path / "sub").chmod(0)
+    # With the directory itself: whoever saves sees to that first.
+    assert tree.write_tree(commit)[1] == ["sub/f"]
+
+
 def test_a_repository_that_an_agent_makes_is_saved_as_files(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     hub, base = take(repository, tmp_path / "home")

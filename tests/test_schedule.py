@@ -163,5 +163,5 @@ def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: An
     found = metrics(board, clock, 0)
     assert found["peakConcurrency"] <= plan.max_agents, "I2"
     assert found["sequentialDuration"] == sum(state.duration_ms for state in states), "I6"
-    if found["actualSpeedup"] is not None and not board.idle_ms:
+    if found["actualSpeedup"] is not None and not board.idle.ms:
         assert found["actualSpeedup"] <= plan.max_agents + 1e-6, "I6"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from activities.git.command import GITLINK, git, records, text
@@ -82,9 +83,12 @@ class WorkTree:
         try:
             self._git("add", "--all", "--", ":/")
         except GitError as error:
-            if "does not have a commit checked out" not in error.stderr or not opens:
+            if "ermission denied" in error.stderr:
+                self.make_readable()
+            elif "does not have a commit checked out" in error.stderr and opens:
+                self._open_nested_repositories()
+            else:
                 raise
-            self._open_nested_repositories()
             self._git("add", "--all", "--", ":/")
         tree, changes = self._written(base)
         nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
@@ -98,6 +102,16 @@ class WorkTree:
         if nested:
             tree, changes = self._written(base)
         return tree, [path for path, _, _ in changes]
+
+    def make_readable(self) -> None:
+        """Give back modes that an agent took from itself; of them git keeps only whether a file can be run."""
+        os.chmod(self.path, 0o700)
+        for folder, names, files in os.walk(self.path):
+            for name in (*names, *files):
+                path = os.path.join(folder, name)
+                mode = os.lstat(path).st_mode
+                if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+                    os.chmod(path, stat.S_IMODE(mode) | (0o700 if stat.S_ISDIR(mode) else 0o400))
 
     def links_out(self, base: str, tree: str) -> list[str]:
         """New or changed links that lead out of the directory, or into its `.git`."""
