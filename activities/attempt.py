@@ -33,6 +33,7 @@ from workflows.naming import slug
 from workflows.plan import Task
 
 _READY = "ready"
+_MOST_RACES = 100
 _log = logging.getLogger(__name__)
 
 
@@ -147,8 +148,7 @@ class AttemptDirectory:
         checkpoint = self._last_checkpoint() if keeps_state and self.tries > 1 else None
         self.remove()
         self.execution.keep_id()
-        for folder in (self.path / "home", self.path / "tmp"):
-            folder.mkdir(mode=0o700, parents=True)
+        self._make_private_folders()
         saved = checkpoint or (self.run.resume.commit if self.run.resume else None)
         # The tree that waited is lost: go on from what was saved of it.
         start = saved or self._both_sides() or self.run.base
@@ -158,6 +158,24 @@ class AttemptDirectory:
             write_atomically(self.path / "start", start.encode())
             self.work_tree.check_out(start)
         return True
+
+    def _make_private_folders(self) -> None:
+        """Again while another attempt that ends removes the folders above, empty as they are."""
+        for folder in (self.path / "home", self.path / "tmp"):
+            for left in reversed(range(_MOST_RACES)):
+                try:
+                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    break
+                except FileNotFoundError:
+                    if not left:
+                        raise
+
+    def _tries(self) -> list[Path]:
+        """The directories of this task's attempts that are there, oldest first."""
+        try:
+            return sorted(self.path.parent.iterdir(), key=lambda each: _order(each.name))
+        except FileNotFoundError:
+            return []
 
     def _both_sides(self) -> str | None:
         """Where the agent is to merge them: the head with the task's earlier change, conflict markers and all."""
@@ -169,9 +187,7 @@ class AttemptDirectory:
 
     def _take_over(self) -> bool:
         """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
-        folder = self.path.parent
-        earlier = sorted(folder.iterdir(), key=lambda each: _order(each.name)) if folder.is_dir() else []
-        for each in reversed(earlier):
+        for each in reversed(self._tries()):
             if (each / _READY).is_file() and _order(each.name) < _order(self._own_key):
                 each.rename(self.path)
                 return True
@@ -278,11 +294,10 @@ class AttemptDirectory:
 
     def remove(self) -> None:
         """Delete the directory, those of earlier tries with it; the change is in the hub."""
-        if self.path.parent.is_dir():
-            # Never a later one: a worker that froze and wakes up would take it from its successor.
-            for each in self.path.parent.iterdir():
-                if _order(each.name) <= _order(self._own_key):
-                    shutil.rmtree(each, onerror=_make_writable)
+        # Never a later one: a worker that froze and wakes up would take it from its successor.
+        for each in self._tries():
+            if _order(each.name) <= _order(self._own_key):
+                shutil.rmtree(each, onerror=_make_writable)
         self._tidy()
 
     def _tidy(self) -> None:

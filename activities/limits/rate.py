@@ -171,7 +171,8 @@ class Limiter:
             self._release_one()
         # Of a refusal the limiter hears at once.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._refused.wait(), max(0.0, received + lease.again_ms / 1000 - time.monotonic()))
+            async with asyncio.timeout(max(0.0, received + lease.again_ms / 1000 - time.monotonic())):
+                await self._refused.wait()
 
     def _release_one(self) -> None:
         """The next execution in turn has the slot."""

@@ -171,7 +171,9 @@ class Toolset:
         )
         timed_out = False
         try:
-            code = await asyncio.wait_for(tree.wait(), seconds)
+            # Not `wait_for`: it loses a cancellation that comes when the command ends.
+            async with asyncio.timeout(seconds):
+                code = await tree.wait()
         except TimeoutError:
             timed_out, code = True, -1
         finally:

@@ -75,7 +75,8 @@ class Network:
                 writer.close()
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
+        async with asyncio.timeout(_HEAD_SECONDS):
+            head = await reader.readuntil(b"\r\n\r\n")
         line, _, rest = head.decode("latin-1").partition("\r\n")
         method, target, version = line.split(" ")
         url = urlsplit(f"//{target}" if method == "CONNECT" else target)
@@ -84,7 +85,8 @@ class Network:
         port = url.port or 80
         try:
             address = await self._reach.address_of(url.hostname, port)
-            there = await asyncio.wait_for(asyncio.open_connection(address, port), _CONNECT_SECONDS)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                there = await asyncio.open_connection(address, port)
         except Refused as refused:
             self._refused(str(refused))
             return await _answer(writer, "403 Forbidden", str(refused))
