@@ -8,6 +8,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.conflicts.losses import overwritten
+from activities.conflicts.semantic.check import Finding
+from activities.conflicts.semantic.trees import misfits
 from activities.conflicts.ways import merged_by
 from activities.execution import Execution
 from activities.failpoints import failpoint
@@ -76,6 +78,8 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
         if tree is None:
             return Landing(task_id=change.task_id, head=head, conflict=found)
         merged.tree, settled = tree, found
+    if findings := misfits(hub, started_from, head, change.commit, merged.tree):
+        return Landing(task_id=change.task_id, head=head, conflict=_misfit(hub, execution, findings, head, change))
     lines = trailers(execution.workflow_id, change.task_id, None)
     message = f"Merge task {change.task_id}\n\n{lines}"
     new = hub.commit(merged.tree, [head, change.commit], message, author, at)
@@ -115,6 +119,22 @@ def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, au
         merged.tree = tree
     message = f"{change.task_id}\n\n{trailers(execution.workflow_id, change.task_id, None)}"
     return Landing(task_id=change.task_id, head=hub.commit(merged.tree, [head], message, author, at))
+
+
+def _misfit(hub: Hub, execution: Execution, findings: list[Finding], head: str, change: Change) -> ConflictFound:
+    """What merged line by line and does not fit together."""
+    paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
+    others = hub.tasks_that_touched(hub.parent_of(change.commit), head, paths)
+    places = [{"path": shown(each.path), "line": each.line, "message": shown(each.message)} for each in findings]
+    detail = {"hunks": places[:_MOST_HUNKS], "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
+    execution.keep_conflict(change.commit, detail)
+    return ConflictFound(
+        kind="semantic",
+        tasks=[change.task_id, *(each for each in others if each != change.task_id)],
+        paths=[shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]],
+        description="; ".join(shown(each.message) for each in findings[:5])[:1000],
+        commit=change.commit,
+    )
 
 
 def _conflict(

@@ -126,6 +126,36 @@ async def test_who_gets_no_answer_goes_on_with_the_next_step(farm: Farm, path: P
     assert document["conflicts"][0]["tried"] == ["ask"]
 
 
+LIB = {"lib.py": "def total(items):\n    return 1\n\n\ndef other():\n    return 2\n", "app.py": "import lib\n"}
+
+
+async def test_a_renamed_function_and_a_new_call_of_it_do_not_land_together(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "shop", LIB)
+    rows = tasks(
+        {"id": "renames", "run": "sed -i 's/total/grand_total/' lib.py", "priority": 1},
+        {"id": "calls", "run": "sleep 0.7; printf 'def run():\\n    return lib.total([])\\n' >> app.py"},
+    )
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    assert statuses(document) == {"renames": "succeeded", "calls": "conflicted"}
+    (conflict,) = document["conflicts"]
+    assert (conflict["type"], conflict["kind"]) == ("semantic", "semantic")
+    assert conflict["tasks"] == ["calls", "renames"]
+    assert sorted(conflict["paths"]) == ["app.py", "lib.py"]
+    assert "total is used in app.py:3" in conflict["description"]
+
+
+async def test_changes_that_fit_are_no_conflict(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "shop", LIB)
+    rows = tasks(
+        {"id": "a", "run": "sed -i 's/return 1/return 11/' lib.py"},
+        {"id": "b", "run": "sleep 0.5; printf 'def run():\\n    return lib.total([])\\n' >> app.py"},
+        {"id": "c", "run": "sleep 0.5; echo 1 > new.py"},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert document["status"] == "succeeded"
+    assert document["conflicts"] == []
+
+
 async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Claude, path: Path) -> None:
     def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
         if task == "a":

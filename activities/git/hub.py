@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from activities.git.command import git, run_git, text
+from activities.git.command import git, records, run_git, text
 from activities.git.workspace import Workspace
 from workflows.errors import Fenced, GitError
 from workflows.naming import slug
@@ -178,6 +178,33 @@ class Hub:
         """A file's content (a link's: where it leads) in a commit; null where there is none."""
         done = run_git("cat-file", "blob", f"{commit}:{path}", git_dir=self.path, codes=(0, 128))
         return done.stdout if done.returncode == 0 else None
+
+    def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """Contents of files by commit or tree and path, in one go; null where there is no such file."""
+        asked = b"".join(os.fsencode(f"{commit}:{path}\n") for commit, path in wanted if "\n" not in path)
+        answer = git("cat-file", "--batch", git_dir=self.path, stdin=asked)
+        found: list[bytes | None] = []
+        at = 0
+        for _, path in wanted:
+            if "\n" in path:
+                found.append(None)
+                continue
+            end = answer.index(b"\n", at)
+            head, at = answer[at:end].rsplit(b" ", 2), end + 1
+            if head[-1] == b"missing" or len(head) < 3 or not head[2].isdigit():
+                found.append(None)
+                continue
+            content = answer[at : at + int(head[2])]
+            at += int(head[2]) + 1
+            found.append(content if head[1] == b"blob" else None)
+        return found
+
+    def files_with(self, tree: str, word: str, suffixes: Sequence[str], most: int) -> list[str]:
+        """Paths with one of the suffixes in whose text the word occurs (the first few)."""
+        patterns = [f":(glob)**/*{suffix}" for suffix in suffixes]
+        arguments = ("grep", "--name-only", "-z", "-w", "-F", "-I", "--no-color", "-e", word, tree, "--", *patterns)
+        listed = records(git(*arguments, git_dir=self.path, codes=(0, 1)))
+        return [path.partition(":")[2] for path in listed[:most]]
 
     def with_files(self, tree: str, files: Mapping[str, tuple[str, bytes] | None]) -> str:
         """A tree with these files (mode and content; null: without it) in place of its own."""

@@ -1,0 +1,237 @@
+"""Whether two sides that merged line by line still fit together (CONTRACT section 6, `semantic`).
+
+Three findings: one side uses anew what the other has removed or renamed; calls anew what the other has given another
+signature; both define the same. What cannot be told apart from something else of the same name is no finding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from activities.conflicts.semantic.grammar import grammar_of
+from activities.conflicts.semantic.symbols import Definition, Symbols, Use, symbols
+
+Files = Mapping[str, bytes | None]
+Elsewhere = Callable[[str], Iterable[tuple[str, Symbols]]]
+_EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`path`: where it shows; `other`: where the other side did what does not fit."""
+
+    name: str
+    path: str
+    line: int
+    other: str
+    message: str
+
+
+@dataclass
+class Side:
+    """What one side did to the files that it changed."""
+
+    before: dict[str, Symbols]
+    after: dict[str, Symbols]
+
+    @classmethod
+    def of(cls, before: Files, after: Files) -> Side:
+        return cls(
+            {path: symbols(path, content) for path, content in before.items()},
+            {path: symbols(path, content) for path, content in after.items()},
+        )
+
+    @property
+    def parses(self) -> bool:
+        return all(each.parses for each in self.after.values())
+
+    def removed(self) -> Iterator[tuple[str, Definition]]:
+        """What it defines nowhere any more."""
+        still = {each.name for found in self.after.values() for each in found.definitions}
+        for path, found in self.before.items():
+            yield from ((path, each) for each in found.definitions if each.name not in still)
+
+    def signed_anew(self) -> Iterator[tuple[str, Definition, Definition]]:
+        """Functions that take other arguments than before."""
+        for path, found in self.before.items():
+            for old in found.definitions:
+                now = [each for each in self.after[path].named(old.name) if each.scope == old.scope]
+                if len(now) == len(found.named(old.name)) == 1 and _differ(old, now[0]):
+                    yield path, old, now[0]
+
+    def new_uses(self) -> Iterator[tuple[str, Use]]:
+        """Uses of which a file has more than before."""
+        for path, found in self.after.items():
+            before = Counter(map(_kind, self.before[path].uses))
+            for use in found.uses:
+                if before[_kind(use)] > 0:
+                    before[_kind(use)] -= 1
+                else:
+                    yield path, use
+
+
+@dataclass
+class Result:
+    """What both sides together are: the files that either changed, merged, and, by name, those that neither did."""
+
+    merged: dict[str, Symbols]
+    elsewhere: Elsewhere
+
+    def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
+        """Whether something of this name is there, other than what is named."""
+        spared = (but[0], but[1].scope) if but is not None else None
+        for path, found in (*self.merged.items(), *self.elsewhere(name)):
+            if any((path, each.scope) != spared for each in found.named(name)):
+                return True
+        return False
+
+
+def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Elsewhere) -> list[Finding]:
+    """`base` and `merged` hold the files that either side changed, `ours` and `theirs` what each made of its own.
+
+    `elsewhere`: the other files of the merged tree in which a name occurs.
+    """
+    sides = [Side.of({path: base.get(path) for path in side}, side) for side in (ours, theirs)]
+    result = Result({path: symbols(path, content) for path, content in merged.items()}, elsewhere)
+    if not all(side.parses for side in sides):
+        # Half-parsed files say nothing certain.
+        return []
+    found: dict[tuple[str, str, str], Finding] = {}
+    for one, other in (sides, sides[::-1]):
+        for finding in (*_gone(one, other, result), *_misfit(one, other, result)):
+            found.setdefault((finding.name, finding.path, finding.other), finding)
+    for finding in _twice(sides[0], sides[1], result):
+        found.setdefault((finding.name, finding.path, finding.other), finding)
+    return list(found.values())
+
+
+def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
+    """What one side has removed and the other uses anew."""
+    used = _by_name(other.new_uses())
+    for where, definition in one.removed():
+        name = definition.name
+        if name in _EVERYWHERE or name not in used or result.defines(name):
+            continue
+        # Who removed it has seen to its uses; one that is left means something else of this name.
+        if any(_refers(use, path, found, where, definition) for path, found, use in _left(name, one, other, result)):
+            continue
+        for path, use in used[name]:
+            if _refers(use, path, other.after[path], where, definition):
+                told = f"{_shown(definition)} is used in {path}:{use.line} and was removed or renamed in {where}"
+                yield Finding(name, path, use.line, where, told)
+
+
+def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
+    """What takes other arguments on one side and is called as before, anew, on the other."""
+    used = _by_name(other.new_uses())
+    for where, old, new in one.signed_anew():
+        assert old.signature is not None
+        assert new.signature is not None
+        if old.name not in used or result.defines(old.name, but=(where, new)):
+            continue
+        for path, use in used[old.name]:
+            call = use.call
+            fits = call is None or new.signature.takes(call) or not old.signature.takes(call)
+            if not fits and _refers(use, path, other.after[path], where, new):
+                told = f"{path}:{use.line} calls {_shown(old)} as it was; in {where} it takes {new.signature.text}"
+                yield Finding(old.name, path, use.line, where, told)
+
+
+def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
+    """What both sides define anew, in one scope of one module; of what is in it no more is said."""
+    there = Counter(_place(path, each) for path, found in result.merged.items() for each in found.definitions)
+    mine = {_place(path, each): (path, each) for path, each in _added(ours)}
+    both: set[tuple[str, ...]] = set()
+    for path, each in sorted(_added(theirs), key=lambda added: len(added[1].scope)):
+        found = mine.get(_place(path, each))
+        # Where both did the same, it is there once.
+        if found is None or there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
+            continue
+        both.add((*each.scope, each.name))
+        if each.scope not in both:
+            told = f"{_shown(each)} is defined in {path}:{each.line} and in {found[0]}:{found[1].line}"
+            yield Finding(each.name, path, each.line, found[0], told)
+
+
+def _added(side: Side) -> Iterator[tuple[str, Definition]]:
+    for path, found in side.after.items():
+        grammar = grammar_of(path)
+        before = {_place(path, each) for each in side.before[path].definitions}
+        for each in found.definitions:
+            if _place(path, each) not in before and grammar is not None and each.name not in _EVERYWHERE:
+                yield path, each
+
+
+def _place(path: str, definition: Definition) -> tuple[object, ...]:
+    """Two definitions of one place are one too many."""
+    grammar = grammar_of(path)
+    module = str(PurePosixPath(path).parent) if grammar is not None and grammar.folder_is_module else path
+    overload = definition.signature.text if definition.signature and grammar and grammar.overloads else None
+    return module, definition.scope, definition.name, overload
+
+
+def _left(name: str, one: Side, other: Side, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
+    """Uses of a name that neither side has touched, or that the one that removed it has left."""
+    untouched = [(path, found) for path, found in result.elsewhere(name) if path not in other.after]
+    for path, found in (*one.after.items(), *untouched):
+        yield from ((path, found, use) for use in found.uses if use.name == name)
+
+
+def _refers(use: Use, path: str, found: Symbols, where: str, definition: Definition) -> bool:
+    """Whether a use means a definition, as far as imports and receivers tell."""
+    grammar, owner = grammar_of(path), grammar_of(where)
+    if grammar is None or owner is None or not _related(grammar.name, owner.name):
+        return False
+    receiver = use.receiver.split("(")[0] if use.receiver is not None else None
+    last = receiver.replace("::", ".").split(".")[-1] if receiver else None
+    file, folder = PurePosixPath(where), PurePosixPath(where).parent
+    if definition.scope and definition.kind == "function" and definition.name != definition.scope[-1]:
+        # A method: by its class, or by a receiver of which nothing is known.
+        return receiver is not None or (path == where and grammar.overloads)
+    if path == where or (grammar.folder_is_module and PurePosixPath(path).parent == folder):
+        return receiver is None
+    modules = {file.stem, folder.name if file.stem in ("__init__", "index", "mod", "lib") else file.stem}
+    if grammar.folder_is_module:
+        return last == folder.name or (receiver is None and any(definition.name in each for each in found.imports))
+    if receiver is None:
+        return any(_imports(each, definition.name, modules) for each in found.imports)
+    return last in modules or any(last is not None and _imports(each, last, modules) for each in found.imports)
+
+
+def _imports(statement: str, name: str, modules: set[str]) -> bool:
+    """Whether an import names something, from one of the modules."""
+    words = set(
+        statement.replace("::", " ").replace("/", " ").replace(".", " ").replace(",", " ").translate(_QUOTES).split()
+    )
+    return name in words and bool(words & modules)
+
+
+_QUOTES = str.maketrans(dict.fromkeys("'\"`;(){}", " "))
+
+
+def _related(one: str, other: str) -> bool:
+    scripts = {"javascript", "typescript", "tsx"}
+    return one == other or {one, other} <= scripts
+
+
+def _differ(old: Definition, new: Definition) -> bool:
+    a, b = old.signature, new.signature
+    return a is not None and b is not None and (a.required, a.names, a.most) != (b.required, b.names, b.most)
+
+
+def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:
+    found: dict[str, list[tuple[str, Use]]] = {}
+    for path, use in uses:
+        found.setdefault(use.name, []).append((path, use))
+    return found
+
+
+def _kind(use: Use) -> tuple[str, bool, object]:
+    return use.name, use.receiver is not None, use.call
+
+
+def _shown(definition: Definition) -> str:
+    return ".".join((*definition.scope, definition.name))

@@ -1,0 +1,296 @@
+"""What a file defines, uses and imports, as its grammar says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from tree_sitter import Node
+
+from activities.conflicts.semantic.grammar import Grammar, grammar_of
+
+_MOST_BYTES = 1_000_000
+_FUNCTION_VALUES = ("arrow_function", "function_expression", "function")
+# What is defined in these is seen by nobody else.
+_CLOSED = (*_FUNCTION_VALUES, "statement_block", "func_literal", "closure_expression", "lambda_expression", "lambda")
+_SELF = ("self", "cls", "this")
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How many arguments a call may give; `most` null: any number. `names`: of its parameters; `text`: as written."""
+
+    required: tuple[str, ...]
+    names: tuple[str, ...]
+    most: int | None
+    text: str
+    has_self: bool = False
+
+    def takes(self, call: Call) -> bool:
+        """Whether a call fits, as far as it can be told."""
+        if call.spreads:
+            return True
+        given = call.positional
+        # `Type.method(value, …)` gives the receiver too.
+        slack = 1 if self.has_self else 0
+        if self.most is not None and given + len(call.keywords) > self.most + slack:
+            return False
+        if self.most is not None and set(call.keywords) - set(self.names):
+            return False
+        by_position = set(self.names[:given])
+        return not set(self.required) - by_position - set(call.keywords)
+
+
+@dataclass(frozen=True)
+class Call:
+    positional: int
+    keywords: tuple[str, ...] = ()
+    spreads: bool = False
+
+
+@dataclass(frozen=True)
+class Definition:
+    name: str
+    scope: tuple[str, ...]
+    kind: str
+    line: int
+    signature: Signature | None = None
+    may_repeat: bool = False
+
+
+@dataclass(frozen=True)
+class Use:
+    """`receiver`: the text before the name, null where there is none."""
+
+    name: str
+    line: int
+    receiver: str | None = None
+    call: Call | None = None
+
+
+@dataclass
+class Symbols:
+    definitions: list[Definition] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    """Import statements, as written."""
+    parses: bool = True
+
+    def named(self, name: str) -> list[Definition]:
+        return [each for each in self.definitions if each.name == name]
+
+
+def symbols(path: str, content: bytes | None) -> Symbols:
+    """Of a version of a file; nothing where there is none, or its language is not understood."""
+    grammar = grammar_of(path)
+    if grammar is None or content is None or len(content) > _MOST_BYTES:
+        return Symbols()
+    return _parsed(grammar.suffixes[0], content)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(suffix: str, content: bytes) -> Symbols:
+    grammar = grammar_of(f"x{suffix}")
+    assert grammar is not None
+    # A parser is nobody's but one thread's.
+    with _lock:
+        tree = grammar.parser().parse(content)
+    found = Symbols(parses=not tree.root_node.has_error)
+    _Reader(grammar, found).read(tree.root_node)
+    return found
+
+
+class _Reader:
+    def __init__(self, grammar: Grammar, found: Symbols) -> None:
+        self._grammar = grammar
+        self._found = found
+
+    def read(self, root: Node) -> None:
+        # (node, scope, whether what is defined here is seen from outside, whether it may stand twice)
+        pending: list[tuple[Node, tuple[str, ...], bool, bool]] = [(root, (), True, False)]
+        while pending:
+            node, scope, visible, repeats = pending.pop()
+            grammar, kind = self._grammar, node.type
+            if kind in grammar.imports:
+                self._found.imports.append(_text(node))
+                continue
+            inner = (scope, visible, repeats)
+            if kind in grammar.functions:
+                inner = (scope, False, False)
+                if visible:
+                    self._define(node, scope, repeats)
+            elif kind in grammar.classes or kind in grammar.types:
+                name = _text(node.child_by_field_name("name"))
+                if visible and name:
+                    self._add(name, scope, "class", node, None, repeats)
+                inner = ((*scope, name), visible, False) if kind in grammar.classes else inner
+            elif kind in grammar.scopes:
+                inner = ((*scope, _bare(_text(node.child_by_field_name(grammar.scopes[kind])))), visible, False)
+            elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript", "tsx"):
+                self._declare(node, scope)
+                inner = (scope, False, False)
+            elif kind in _CLOSED:
+                inner = (scope, False, False)
+            elif kind in grammar.calls:
+                self._call(node)
+            elif kind in grammar.members:
+                self._member(node)
+            elif kind in grammar.names and not _is_name_of_definition(node, grammar) and not _in_member(node, grammar):
+                self._found.uses.append(Use(_text(node), node.start_point[0] + 1))
+            self._descend(node, *inner, pending)
+
+    def _descend(
+        self,
+        node: Node,
+        scope: tuple[str, ...],
+        visible: bool,
+        repeats: bool,
+        pending: list[tuple[Node, tuple[str, ...], bool, bool]],
+    ) -> None:
+        grammar = self._grammar
+        marked = False
+        for child in node.children:
+            if child.type in grammar.ignored:
+                continue
+            conditional = node.type in (
+                "if_statement",
+                "try_statement",
+                "with_statement",
+                "for_statement",
+                "match_statement",
+            )
+            twice = repeats or marked or node.type in grammar.decorated or conditional
+            pending.append((child, scope, visible, twice))
+            marked = child.type in grammar.decorated
+
+    def _define(self, node: Node, scope: tuple[str, ...], repeats: bool) -> None:
+        receiver = node.child_by_field_name("receiver")
+        if receiver is not None:
+            scope = (_bare(_text(receiver).strip("()").split(" ")[-1]),)
+        name = _text(node.child_by_field_name("name"))
+        parameters = node.child_by_field_name(self._grammar.functions[node.type])
+        if name:
+            self._add(name, scope, "function", node, _signature(parameters, self._grammar), repeats)
+
+    def _declare(self, node: Node, scope: tuple[str, ...]) -> None:
+        """`const f = (…) => …`."""
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is None or name.type != "identifier":
+            return
+        signature = None
+        if value is not None and value.type in _FUNCTION_VALUES:
+            parameters = value.child_by_field_name("parameters")
+            signature = _signature(parameters, self._grammar) if parameters is not None else None
+        self._add(_text(name), scope, "function" if signature else "value", node, signature, False)
+
+    def _add(
+        self, name: str, scope: tuple[str, ...], kind: str, node: Node, signature: Signature | None, repeats: bool
+    ) -> None:
+        line = node.start_point[0] + 1
+        self._found.definitions.append(Definition(name, scope, kind, line, signature, repeats))
+
+    def _call(self, node: Node) -> None:
+        called_field, arguments_field = self._grammar.calls[node.type]
+        called, arguments = node.child_by_field_name(called_field), node.child_by_field_name(arguments_field)
+        if called is None:
+            return
+        receiver = node.child_by_field_name("object")
+        name, of = _text(called), _text(receiver) if receiver is not None else None
+        if called.type in self._grammar.members:
+            of_field, name_field = self._grammar.members[called.type]
+            name = _text(called.child_by_field_name(name_field))
+            of = _text(called.child_by_field_name(of_field))
+        self._found.uses.append(Use(_bare(name), node.start_point[0] + 1, of, self._arguments(arguments)))
+
+    def _arguments(self, node: Node | None) -> Call:
+        given = [each for each in (node.named_children if node else []) if each.type not in self._grammar.ignored]
+        keywords = [_text(each.child_by_field_name("name")) for each in given if each.type == self._grammar.keyword]
+        spreads = any(each.type in self._grammar.spread for each in given) or (
+            node is not None and b"..." in (node.text or b"")
+        )
+        return Call(len(given) - len(keywords), tuple(keywords), spreads)
+
+    def _member(self, node: Node) -> None:
+        of_field, name_field = self._grammar.members[node.type]
+        parent = node.parent
+        if parent is not None and parent.type in self._grammar.calls:
+            called = parent.child_by_field_name(self._grammar.calls[parent.type][0])
+            if called is not None and called.id == node.id:
+                return
+        name, of = node.child_by_field_name(name_field), node.child_by_field_name(of_field)
+        self._found.uses.append(Use(_text(name), node.start_point[0] + 1, _text(of)))
+
+
+def _signature(parameters: Node | None, grammar: Grammar) -> Signature:
+    names: list[str] = []
+    required: list[str] = []
+    most: int | None = 0
+    has_self = False
+    for each in _parameters(parameters, grammar):
+        kind, text = each.type, _text(each)
+        if kind in ("self_parameter", "receiver_parameter") or (kind == "identifier" and text in _SELF and not names):
+            has_self = True
+            continue
+        if kind in grammar.rest or (kind == "required_parameter" and text.startswith("...")):
+            most = None
+            continue
+        if kind in ("keyword_separator", "positional_separator", "*", "/"):
+            continue
+        several = [_text(name) for name in each.children_by_field_name("name")] or [_parameter_name(each)]
+        names += several
+        has_default = kind in grammar.optional or each.child_by_field_name("value") is not None
+        required += [] if has_default else several
+        most = most + len(several) if most is not None else None
+    text = " ".join(_text(parameters).split())
+    return Signature(tuple(required), tuple(names), most, text, has_self)
+
+
+def _parameters(node: Node | None, grammar: Grammar) -> Iterator[Node]:
+    for child in node.named_children if node is not None else []:
+        if child.type in grammar.ignored:
+            continue
+        inner = child.named_children[0] if child.type == "typed_parameter" and child.named_children else None
+        yield inner if inner is not None and inner.type in grammar.rest else child
+
+
+def _parameter_name(node: Node) -> str:
+    for name in ("name", "pattern"):
+        if (found := node.child_by_field_name(name)) is not None:
+            return _text(found)
+    first = node.named_children[0] if node.named_children else node
+    return _text(first)
+
+
+def _is_name_of_definition(node: Node, grammar: Grammar) -> bool:
+    parent = node.parent
+    if parent is None:
+        return False
+    named = parent.child_by_field_name("name")
+    defines = (*grammar.functions, *grammar.classes, *grammar.types, "variable_declarator")
+    return parent.type in defines and named is not None and named.id == node.id
+
+
+def _in_member(node: Node, grammar: Grammar) -> bool:
+    """Whether a name is told of with its receiver, or as what is called."""
+    parent = node.parent
+    if parent is None:
+        return False
+    if parent.type in grammar.members:
+        named = parent.child_by_field_name(grammar.members[parent.type][1])
+        return named is not None and named.id == node.id
+    if parent.type in grammar.calls:
+        called = parent.child_by_field_name(grammar.calls[parent.type][0])
+        return called is not None and called.id == node.id
+    return parent.type == grammar.keyword
+
+
+def _bare(text: str) -> str:
+    """A type's or function's name without what it is made general by."""
+    return text.split("<")[0].split("[")[0].lstrip("*&").strip()
+
+
+def _text(node: Node | None) -> str:
+    return (node.text or b"").decode(errors="replace") if node is not None else ""

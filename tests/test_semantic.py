@@ -1,0 +1,55 @@
+"""Changes that git merges and that do not fit together are found; those that only look so are not."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from activities.conflicts.semantic.check import check
+from activities.conflicts.semantic.symbols import symbols
+from tests.semantic_cases import CONFLICTS, LOOK_ALIKES, Case, cases
+
+
+def findings(case: Case) -> list[str]:
+    def changed(side: dict[str, str]) -> dict[str, bytes | None]:
+        return {path: text.encode() for path, text in side.items() if case.base.get(path) != text}
+
+    ours, theirs = changed(case.ours), changed(case.theirs)
+    base = {path: text.encode() for path, text in case.base.items() if path in {*ours, *theirs}}
+    rest = {path: text.encode() for path, text in case.base.items() if path not in base}
+    for path, text in {**case.base, **case.ours, **case.theirs}.items():
+        assert symbols(path, text.encode()).parses, (path, text)
+    merged = {path: merge(*(side.get(path) for side in (ours, base, theirs))) for path in {*ours, *theirs}}
+    found = check(base, ours, theirs, merged, lambda name: [(path, symbols(path, text)) for path, text in rest.items()])
+    return [finding.message for finding in found]
+
+
+def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes | None:
+    """As git merges lines; it must find nothing wrong."""
+    if ours is None or theirs is None:
+        return ours or theirs
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, name) for name in ("ours", "base", "theirs")]
+        for path, content in zip(paths, (ours, base or b"", theirs), strict=True):
+            path.write_bytes(content)
+        done = subprocess.run(["git", "merge-file", "-p", *paths], capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode()
+    return done.stdout
+
+
+@pytest.mark.parametrize("case", cases(CONFLICTS), ids=lambda case: case.name)
+def test_what_does_not_fit_is_found(case: Case) -> None:
+    assert len(findings(case)) == 1, findings(case)
+
+
+@pytest.mark.parametrize("case", cases(LOOK_ALIKES), ids=lambda case: case.name)
+def test_what_only_looks_so_is_not(case: Case) -> None:
+    assert findings(case) == []
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(cases(CONFLICTS)) >= 40
+    assert len(cases(LOOK_ALIKES)) >= 20
