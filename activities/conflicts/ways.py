@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from activities.conflicts.structural import merged_by_structure
+from activities.conflicts.structural.file import merged_by_structure
 from activities.git.hub import Hub
-from activities.git.merge import LINK, Merge, Stage, merge_file
+from activities.git.merge import LINK, Merge, Stage, merge_file, merge_texts
 
 _REGULAR = ("100644", "100755")
 
@@ -30,8 +30,8 @@ def _structural(hub: Hub, path: str, sides: dict[str, Stage]) -> object:
     ours, theirs, base = sides.get("2"), sides.get("3"), sides.get("1")
     if ours is None or theirs is None or not {ours.mode, theirs.mode} <= set(_REGULAR):
         return _UNSETTLED
-    texts = [hub.blob(side.blob) if side is not None else b"" for side in (base, ours, theirs)]
-    merged = merged_by_structure(path, *texts)
+    before, mine, yours = (hub.blob(side.blob) if side is not None else b"" for side in (base, ours, theirs))
+    merged = merged_by_structure(path, before, mine, yours, merge_texts(before, mine, yours))
     return _UNSETTLED if merged is None else (ours.mode, merged)
 
 

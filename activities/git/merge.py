@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,13 +95,22 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
 
 def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> bytes | None:
     """Three blobs merged line by line; null for binary ones, and for conflicts that no option settles."""
+    done = _merge_file([hub.blob(blob) for blob in (ours, base, theirs)], *options)
+    return done.stdout if done.returncode == 0 else None
+
+
+def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """Three texts merged line by line, with conflict markers in the style `diff3`; nothing for binary ones."""
+    return _merge_file([ours, base, theirs], "--diff3").stdout
+
+
+def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedProcess[bytes]:
     with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
         paths = [Path(scratch, name) for name in ("ours", "base", "theirs")]
-        for path, blob in zip(paths, (ours, base, theirs), strict=True):
-            path.write_bytes(hub.blob(blob))
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
         # The exit code is the number of conflicts, or 255.
-        done = run_git("merge-file", "-p", "-q", *options, *map(str, paths), cwd=Path(scratch), codes=range(256))
-        return done.stdout if done.returncode == 0 else None
+        return run_git("merge-file", "-p", "-q", *options, *map(str, paths), cwd=Path(scratch), codes=range(256))
 
 
 def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:

@@ -57,6 +57,7 @@ class Definition:
     scope: tuple[str, ...]
     kind: str
     line: int
+    end: int
     signature: Signature | None = None
     may_repeat: bool = False
 
@@ -189,8 +190,8 @@ class _Reader:
     def _add(
         self, name: str, scope: tuple[str, ...], kind: str, node: Node, signature: Signature | None, repeats: bool
     ) -> None:
-        line = node.start_point[0] + 1
-        self._found.definitions.append(Definition(name, scope, kind, line, signature, repeats))
+        line, end = node.start_point[0] + 1, node.end_point[0] + 1
+        self._found.definitions.append(Definition(name, scope, kind, line, end, signature, repeats))
 
     def _call(self, node: Node) -> None:
         called_field, arguments_field = self._grammar.calls[node.type]

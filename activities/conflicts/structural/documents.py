@@ -1,0 +1,85 @@
+"""JSON documents, manifests and lock files among them: merged by key, and written as they were."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_GONE = object()
+_INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+
+
+def is_document(name: str) -> bool:
+    return name.endswith((".json", ".webmanifest")) or name == "composer.lock"
+
+
+def merged(base: str, ours: str, theirs: str) -> str | None:
+    """The document with what both sides did; null where both changed one value, or it is not written as we would."""
+    try:
+        sides = [_read(text) for text in (base, ours, theirs)]
+    except (ValueError, RecursionError):
+        return None
+    result = _merge(*sides)
+    found = _INDENT.search(ours)
+    style: dict[str, Any] = {"indent": found[1] if found else None, "ensure_ascii": False}
+    ending = "\n" if ours.endswith("\n") else ""
+    if result is _CLASH or json.dumps(sides[1], **style) + ending != ours:
+        return None
+    return json.dumps(result, **style) + ending
+
+
+_CLASH = object()
+
+
+def _read(text: str) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once)
+
+
+def _merge(base: Any, ours: Any, theirs: Any) -> Any:
+    if _same(ours, theirs) or _same(base, theirs):
+        return ours
+    if _same(base, ours):
+        return theirs
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return _merge_objects(base if isinstance(base, dict) else {}, ours, theirs)
+    if isinstance(base, list) and isinstance(ours, list) and isinstance(theirs, list):
+        return _merge_lists(base, ours, theirs)
+    return _CLASH
+
+
+def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> Any:
+    result = {}
+    for key in _ordered(list(ours), list(theirs)):
+        value = _merge(base.get(key, _GONE), ours.get(key, _GONE), theirs.get(key, _GONE))
+        if value is _CLASH:
+            return _CLASH
+        if value is not _GONE:
+            result[key] = value
+    return result
+
+
+def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
+    """Both have only added, at the end."""
+    if ours[: len(base)] != base or theirs[: len(base)] != base:
+        return _CLASH
+    added = [each for each in theirs[len(base) :] if each not in ours[len(base) :]]
+    return [*ours, *added]
+
+
+def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
+    """Our order, theirs in its place: where ours is sorted, the whole is."""
+    new = [key for key in theirs if key not in ours]
+    if ours == sorted(ours):
+        return sorted([*ours, *new])
+    return [*ours, *new]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, also in kind: `1` is not `true`, nor `1.0`."""
+    return one is other or (type(one) is type(other) and one is not _GONE and json.dumps(one) == json.dumps(other))

@@ -1,0 +1,106 @@
+"""Source files: imports that both sides have added, and definitions that both have put in the same place.
+
+What is made of them must parse, and hold every definition of either side once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import product
+
+from activities.conflicts.semantic.grammar import Grammar, grammar_of
+from activities.conflicts.semantic.symbols import Definition, symbols
+from activities.conflicts.structural.places import Place, assembled
+
+_IMPORT = {
+    "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
+    "javascript": re.compile(r"\s*import\s[^;]*;?\s*$"),
+    "typescript": re.compile(r"\s*import\s[^;]*;?\s*$"),
+    "tsx": re.compile(r"\s*import\s[^;]*;?\s*$"),
+    "go": re.compile(r'\s*(import\s+)?(\w+\s+)?"[^"]+"\s*$'),
+    "java": re.compile(r"\s*import\s+(static\s+)?[\w.*]+;\s*$"),
+    "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
+}
+_BESIDE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
+_MOST_PLACES = 6
+
+
+def merged(path: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
+    """The file with both sides; null where that cannot be proved."""
+    grammar = grammar_of(path)
+    disputed = [part for part in parts if isinstance(part, Place)]
+    if grammar is None or not disputed or len(disputed) > _MOST_PLACES:
+        return None
+    choices = []
+    for place in disputed:
+        found = _imports(place, grammar) or _definitions(place, path, ours, theirs)
+        if not found:
+            return None
+        choices.append(found)
+    for choice in product(*choices):
+        settled = iter(choice)
+        text = assembled([part if isinstance(part, str) else next(settled) for part in parts])
+        if _holds_both(path, text, base, ours, theirs):
+            return text
+    return None
+
+
+def _imports(place: Place, grammar: Grammar) -> list[str]:
+    """The imports of both, less what either has taken out."""
+    pattern = _IMPORT[grammar.name]
+    if not all(pattern.match(line) for line in (*place.base, *place.ours, *place.theirs) if line.strip()):
+        return []
+    removed = (set(place.base) - set(place.ours)) | (set(place.base) - set(place.theirs))
+    kept = [line for line in place.ours if line not in removed]
+    added = [line for line in place.theirs if line not in kept and line not in removed]
+    lines = [*kept, *added]
+    ordered = [line for line in place.ours if line.strip()]
+    if ordered == sorted(ordered) and "\n" not in lines:
+        lines.sort()
+    return ["".join(lines)]
+
+
+def _definitions(place: Place, path: str, ours: str, theirs: str) -> list[str]:
+    """Both additions, in either order, where each is whole definitions and nothing else."""
+    if place.base:
+        return []
+    for side, lines in ((ours, place.ours), (theirs, place.theirs)):
+        if not _is_whole(path, side, "".join(lines)):
+            return []
+    one, other = "".join(place.ours), "".join(place.theirs)
+    between = "" if one.endswith("\n\n") or other.startswith("\n") else "\n"
+    back = "" if other.endswith("\n\n") or one.startswith("\n") else "\n"
+    return [one + between + other, other + back + one, one + other]
+
+
+def _is_whole(path: str, side: str, added: str) -> bool:
+    """Whether lines that a side has put in are definitions from their first line to their last."""
+    at = side.find(added)
+    if at < 0 or not added.strip() or side.count(added) > 1:
+        return False
+    first = side[:at].count("\n") + 1
+    last = first + added.count("\n") - 1
+    inside = [each for each in symbols(path, side.encode()).definitions if first <= each.line and each.end <= last]
+    covered = {line for each in inside for line in range(each.line, each.end + 1)}
+    lines = added.splitlines()
+    return bool(inside) and all(first + n in covered or _BESIDE.match(line) for n, line in enumerate(lines))
+
+
+def _holds_both(path: str, text: str, base: str, ours: str, theirs: str) -> bool:
+    """It parses, and every definition that a side has is there as often as there, unless the other took it out."""
+    result = symbols(path, text.encode())
+    sides = [symbols(path, each.encode()) for each in (base, ours, theirs)]
+    if not result.parses or not all(side.parses for side in sides):
+        return False
+    before, mine, yours = (Counter(map(_key, side.definitions)) for side in sides)
+    there = Counter(map(_key, result.definitions))
+    for key in {*before, *mine, *yours}:
+        expected = mine[key] + yours[key] - before[key]
+        if there[key] != max(0, expected) or (key not in before and there[key] > 1):
+            return False
+    return not set(there) - {*mine, *yours}
+
+
+def _key(definition: Definition) -> tuple[object, ...]:
+    return definition.scope, definition.name, definition.kind

@@ -1,0 +1,47 @@
+"""What git writes where lines do not merge (style `diff3`), read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Place:
+    """Lines of the three sides that stand for each other."""
+
+    ours: list[str] = field(default_factory=list)
+    base: list[str] = field(default_factory=list)
+    theirs: list[str] = field(default_factory=list)
+
+
+def places(marked: str) -> list[str | Place] | None:
+    """Text that merged and places that did not, in order; null where the markers cannot be told from the text."""
+    found: list[str | Place] = []
+    text: list[str] = []
+    place: Place | None = None
+    into = text
+    for line in marked.splitlines(keepends=True):
+        if line.startswith("<<<<<<< ") and place is None:
+            found.append("".join(text))
+            place, text = Place(), []
+            into = place.ours
+        elif line.startswith("||||||| ") and place is not None and into is place.ours:
+            into = place.base
+        elif line.rstrip("\r\n") == "=======" and place is not None and into is place.base:
+            into = place.theirs
+        elif line.startswith(">>>>>>> ") and place is not None and into is place.theirs:
+            found.append(place)
+            place, into = None, text
+        elif line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
+            return None
+        else:
+            into.append(line)
+    if place is not None:
+        return None
+    found.append("".join(text))
+    return found
+
+
+def assembled(parts: Sequence[str | Place | None]) -> str:
+    return "".join(part for part in parts if isinstance(part, str))

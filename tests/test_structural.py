@@ -1,0 +1,145 @@
+"""What lines cannot merge, structure can: both sides are in the result, and it parses; else it stays a conflict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from activities.conflicts.semantic.symbols import symbols
+from activities.conflicts.structural.file import merged_by_structure
+from activities.git.merge import merge_texts
+from tests.support import Farm, make_repository, sh, tasks
+
+PYTHON = "import os\n\n\ndef first():\n    return 1\n\n\ndef last():\n    return 9\n"
+CLASS = "class A {{\n  int a() {{\n    return 1;\n  }}\n{}}}\n"
+METHOD = "  int {}() {{\n    return 2;\n  }}\n"
+MANIFEST = {"name": "x", "dependencies": {"b": "1"}, "scripts": {"test": "t"}}
+
+
+def settled(path: str, base: str, ours: str, theirs: str) -> str | None:
+    texts = [each.encode() for each in (base, ours, theirs)]
+    marked = merge_texts(*texts)
+    assert b"<<<<<<<" in marked, "lines merge by themselves"
+    found = merged_by_structure(path, *texts, marked)
+    return None if found is None else found.decode()
+
+
+def manifest(**more: str) -> str:
+    return json.dumps({**MANIFEST, "dependencies": {**MANIFEST["dependencies"], **more}}, indent=2) + "\n"  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "theirs", "parts"),
+    [
+        (
+            "a.py",
+            PYTHON,
+            PYTHON.replace("os\n", "os\nimport re\n"),
+            PYTHON.replace("os\n", "os\nimport sys\n"),
+            ["import os\nimport re\nimport sys\n"],
+        ),
+        (
+            "a.py",
+            PYTHON,
+            PYTHON + "\n\ndef mine():\n    return 2\n",
+            PYTHON + "\n\n# Theirs.\n@cached\ndef theirs():\n    return 3\n",
+            ["def mine():\n    return 2\n", "# Theirs.\n@cached\ndef theirs():\n    return 3\n"],
+        ),
+        (
+            "A.java",
+            CLASS.format(""),
+            CLASS.format(METHOD.format("b")),
+            CLASS.format(METHOD.format("c")),
+            [METHOD.format("b"), METHOD.format("c")],
+        ),
+        (
+            "a.ts",
+            "export {};\n",
+            "export {};\nfunction a() {\n  return 1;\n}\n",
+            "export {};\nfunction b() {\n  return 2;\n}\n",
+            ["function a() {\n  return 1;\n}\n", "function b() {\n  return 2;\n}\n"],
+        ),
+        (
+            "a.go",
+            "package p\n",
+            "package p\n\nfunc A() int {\n\treturn 1\n}\n",
+            "package p\n\nfunc B() int {\n\treturn 2\n}\n",
+            ["func A() int {\n\treturn 1\n}\n", "func B() int {\n\treturn 2\n}\n"],
+        ),
+        (
+            "a.rs",
+            "use std::fs;\n",
+            "use std::fs;\nuse std::io;\n",
+            "use std::fs;\nuse std::env;\n",
+            ["use std::fs;\n", "use std::env;\n", "use std::io;\n"],
+        ),
+        ("package.json", manifest(), manifest(a="2"), manifest(c="3"), ['"a": "2"', '"b": "1"', '"c": "3"']),
+        (
+            "CHANGELOG.md",
+            "# Log\n\n- old\n",
+            "# Log\n\n- mine\n- old\n",
+            "# Log\n\n- theirs\n- old\n",
+            ["- mine\n- theirs\n- old\n"],
+        ),
+        (".gitignore", "a\n", "a\nmine\n", "a\ntheirs\n", ["a\nmine\ntheirs\n"]),
+        ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nc==1\n", ["a==1\nb==1\nc==1\n"]),
+        ("go.sum", "m v1 h1:a\n", "m v1 h1:a\nn v1 h1:b\n", "m v1 h1:a\no v1 h1:c\n", ["n v1 h1:b\no v1 h1:c\n"]),
+    ],
+    ids=[
+        "imports",
+        "functions",
+        "methods",
+        "typescript",
+        "go",
+        "rust",
+        "manifest",
+        "changelog",
+        "ignored",
+        "requirements",
+        "sums",
+    ],
+)
+def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: str, parts: list[str]) -> None:
+    result = settled(path, base, ours, theirs)
+    assert result is not None
+    assert all(part in result for part in parts), result
+    assert symbols(path, result.encode()).parses
+    assert settled(path, base, theirs, ours) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "theirs"),
+    [
+        ("a.py", PYTHON, PYTHON.replace("return 1", "return 2"), PYTHON.replace("return 1", "return 3")),
+        ("a.py", PYTHON, PYTHON + "\n\ndef same():\n    return 2\n", PYTHON + "\n\ndef same():\n    return 3\n"),
+        (
+            "a.py",
+            PYTHON,
+            PYTHON.replace("return 1", "x = 1\n    return 1"),
+            PYTHON.replace("return 1", "y = 1\n    return 1"),
+        ),
+        ("a.py", PYTHON, PYTHON.replace("import os", "import re"), PYTHON.replace("import os", "x = 1")),
+        ("package.json", manifest(), manifest(b="2"), manifest(b="3")),
+        ("package.json", manifest(), manifest(a="2").replace('": ', '" : '), manifest(c="3")),
+        ("CHANGELOG.md", "- old\n", "- mine\n", "- theirs\n"),
+        ("notes.md", "# Log\n", "# Log\n- mine\n", "# Log\n- theirs\n"),
+    ],
+    ids=["body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"],
+)
+def test_what_cannot_be_proved_stays_a_conflict(path: str, base: str, ours: str, theirs: str) -> None:
+    assert settled(path, base, ours, theirs) is None
+
+
+async def test_it_lands_by_itself_and_is_recorded(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"lib.py": PYTHON})
+    add = "printf '\\n\\ndef {0}():\\n    return 0\\n' >> lib.py"
+    rows = tasks({"id": "a", "run": add.format("by_a")}, {"id": "b", "run": f"sleep 0.7; {add.format('by_b')}"})
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert document["status"] == "succeeded"
+    (conflict,) = document["conflicts"]
+    assert (conflict["kind"], conflict["resolution"], conflict["decidedBy"]) == ("lines", "merge", "strategy")
+    text = sh(path, "git", "show", f"{document['delivery']['branch']}:lib.py")
+    assert "def by_a()" in text
+    assert "def by_b()" in text
