@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.conflicts.hazards import hazards
 from activities.conflicts.losses import overwritten
 from activities.conflicts.semantic.check import Finding
 from activities.conflicts.semantic.trees import misfits
@@ -19,17 +21,21 @@ from activities.git.hub import Hub, trailers
 from activities.git.merge import Merge, hunks, merge
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
+from activities.plans import PlanSource
 from workflows.errors import Fenced
 from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
+from workflows.plan import Task
 
 _MOST_HUNKS = 100
+_MOST_HAZARDS = 5
 _MOST_PATHS = 10
 _MOST_CHARACTERS = 200
 
 
 class Lander:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, plans: PlanSource) -> None:
         self._home = home
+        self._plans = plans
 
     @activity.defn(name=LAND)
     async def land(self, request: LandRequest) -> Landed:
@@ -41,7 +47,8 @@ class Lander:
         try:
             async with attended(self._home, execution.key + "/land"):
                 execution.pass_fence(LAND, order())
-                landed: Landed = await in_thread(land_changes, execution, request)
+                tasks = (await self._plans.of_current_execution()).tasks
+                landed: Landed = await in_thread(land_changes, execution, request, tasks)
         except Fenced as error:
             raise ApplicationError(
                 str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -49,14 +56,19 @@ class Lander:
         return landed
 
 
-def land_changes(execution: Execution, request: LandRequest) -> Landed:
+def land_changes(execution: Execution, request: LandRequest, tasks: Mapping[str, Task]) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
     head, rows = request.head, []
     for change in request.changes:
         land = _land_detached if request.detached or change.detached else _land_one
         row = land(hub, execution, head, change, author, request.at)
+        found = (
+            []
+            if row.conflict or land is _land_detached
+            else [*hazards(hub, tasks, change.task_id, change.commit, head)]
+        )
         head = row.head
-        rows.append(row)
+        rows.append(row.model_copy(update={"hazards": found[:_MOST_HAZARDS]}))
         if row.shared_with and request.stop_at_shared_file:
             break
     failpoint("land.merged")

@@ -93,7 +93,7 @@ class Steps:
         )
         clock = time.perf_counter()
         # The next attempt has begun before this one landed: each landing is a real merge.
-        self.earlier, self.head = self.head, land_changes(self.execution, request).head
+        self.earlier, self.head = self.head, land_changes(self.execution, request, {}).head
         spent["land"] = time.perf_counter() - clock
         return {name: seconds * 1000 for name, seconds in spent.items()}
 

@@ -54,7 +54,9 @@ def show_result(document: dict[str, Any]) -> None:
         out.print(Text(printable(text)))
     for conflict in document["conflicts"]:
         ended = f"{conflict['resolution'] or 'advice'} by {conflict['decidedBy'] or 'nobody'}"
-        passed = f", not available yet: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
+        passed = f"; passed over: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
+        if conflict.get("overwrote"):
+            passed += f"; overwrote the other side in {', '.join(conflict['overwrote'])}"
         text = f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']} ({ended}{passed})"
         out.print(Text(printable(text)))
     if document["metrics"] and document["status"] not in ("running", "paused"):

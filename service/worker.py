@@ -63,7 +63,7 @@ def workers(
         TaskRunner(
             home, plans, agents or backends(home, partial(limiter, client, queue)), partial(tell_in_line, client)
         ).run_task,
-        Lander(home).land,
+        Lander(home, plans).land,
         Verifier(home, plans).verify,
         deliverer.deliver,
         deliverer.clean_up,

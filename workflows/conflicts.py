@@ -18,7 +18,7 @@ KINDS = {
     "symlink": ("file-level", "high", "three-way merge"),
     "semantic": ("semantic", "high", "symbols of both sides"),
     "verify": ("semantic", "high", "verify command on the merged tree"),
-    "hazard": ("dependency", "low", "declared files"),
+    "hazard": ("dependency", "low", "declared files and reads"),
 }
 _OPTIONS = {
     "merge": ("merge", "Merge both sides by the structure of the file", True, "low"),

@@ -233,6 +233,8 @@ class Landing(Message):
     conflict: ConflictFound | None = None
     settled: ConflictFound | None = None
     """A conflict that was merged in the way that was asked for."""
+    hazards: list[ConflictFound] = Field(default_factory=list)
+    """Advice: reads and writes of concurrent tasks that no edge orders."""
     overwrote: list[str] = Field(default_factory=list)
     """Paths in which lines of the other side of the earlier conflict are gone."""
 

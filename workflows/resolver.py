@@ -62,6 +62,8 @@ class Resolver:
 
     def landed(self, row: Landing) -> None:
         """The change is in the head: what was open of it is resolved."""
+        for found in row.hazards:
+            self.record(found)
         conflict = self._open.pop(row.task_id, None)
         if conflict is None and row.settled is not None:
             conflict = self.record(row.settled)

@@ -255,6 +255,16 @@ class Hub:
             git("prune", "--expire=1.hour.ago", git_dir=self.path)
             git("pack-refs", "--all", git_dir=self.path)
 
+    def changes_of_tasks(self, since: str, head: str) -> dict[str, list[str]]:
+        """What each task has changed whose work is between two commits, merges apart."""
+        form = f"--format=%x01%(trailers:key={_TASK_TRAILER},valueonly)%x02"
+        arguments = ("log", "--reverse", "--no-merges", "--no-renames", "--name-only", "-z", form, f"{since}..{head}")
+        found: dict[str, list[str]] = {}
+        for entry in git(*arguments, git_dir=self.path).split(b"\x01")[1:]:
+            task, _, paths = entry.partition(b"\x02")
+            found.setdefault(unquote(text(task.strip())), []).extend(records(paths.strip(b"\n\0")))
+        return found
+
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""
         listed = git(
