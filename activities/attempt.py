@@ -21,7 +21,7 @@ from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
-from activities.git.merge import merge
+from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import in_thread
 from activities.limits.sandbox import level
@@ -100,6 +100,7 @@ class AttemptDirectory:
             / self.execution.run_key[:8]
             / f"{slug(task.id)}{'~' * bool(self.run.reruns)}{self.run.reruns or ''}",
             dispute=self.run.dispute,
+            disputed=self._disputed(),
             ledger=agents / "ledger.json",
             save=self._checkpoint,
             model=self.run.model or "",
@@ -177,18 +178,25 @@ class AttemptDirectory:
         except FileNotFoundError:
             return []
 
-    def _both_sides(self) -> str | None:
-        """Where the agent is to merge them: the head with the task's earlier change, conflict markers and all."""
+    def _merge_of_sides(self) -> Merge | None:
+        """Where the agent is to merge them: the head with the task's earlier change, as far as git merges them."""
         dispute, base = self.run.dispute, self.run.base
-        if dispute is None or dispute.commit is None or base is None:
-            return None
-        tree = merge(self._hub, base, dispute.commit).tree
-        return self._hub.commit(tree, [base], "both sides", None, 0)
+        return merge(self._hub, base, dispute.commit) if dispute and dispute.commit and base else None
+
+    def _both_sides(self) -> str | None:
+        merged, base = self._merge_of_sides(), self.run.base
+        return self._hub.commit(merged.tree, [base], "both sides", None, 0) if merged and base else None
+
+    def _disputed(self) -> list[str]:
+        merged = self._merge_of_sides()
+        return merged.paths if merged is not None else []
 
     def _take_over(self) -> bool:
         """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
         for each in reversed(self._tries()):
-            if (each / _READY).is_file() and _order(each.name) < _order(self._own_key):
+            # Of this very attempt and round: an earlier round may have begun elsewhere.
+            is_same = _order(each.name)[:2] == _order(self._own_key)[:2]
+            if is_same and (each / _READY).is_file() and _order(each.name) < _order(self._own_key):
                 each.rename(self.path)
                 return True
         return False

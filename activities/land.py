@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -22,12 +24,15 @@ from activities.git.merge import Merge, hunks, merge
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
 from activities.plans import PlanSource
-from workflows.errors import Fenced
+from workflows.errors import Fenced, GitError
 from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
 from workflows.plan import Task
 
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 _MOST_HUNKS = 100
-_MOST_HAZARDS = 5
+_MOST_HAZARDS = 20
 _MOST_PATHS = 10
 _MOST_CHARACTERS = 200
 
@@ -58,23 +63,30 @@ class Lander:
 
 def land_changes(execution: Execution, request: LandRequest, tasks: Mapping[str, Task]) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
-    head, rows = request.head, []
+    head, rows, advice = request.head, [], _MOST_HAZARDS
     for change in request.changes:
         land = _land_detached if request.detached or change.detached else _land_one
         row = land(hub, execution, head, change, author, request.at)
-        found = (
-            []
-            if row.conflict or land is _land_detached
-            else [*hazards(hub, tasks, change.task_id, change.commit, head)]
-        )
+        lands = row.conflict is None and land is _land_one and advice > 0
+        found = _advised(hazards, hub, tasks, change.task_id, change.commit, head)[:advice] if lands else []
+        advice -= len(found)
         head = row.head
-        rows.append(row.model_copy(update={"hazards": found[:_MOST_HAZARDS]}))
+        rows.append(row.model_copy(update={"hazards": found}))
         if row.shared_with and request.stop_at_shared_file:
             break
     failpoint("land.merged")
     hub.move_ref(execution.head_ref, head, request.expected or request.head)
     failpoint("land.moved")
     return Landed(head=head, rows=rows)
+
+
+def _advised(look: Callable[..., Iterable[T]], *arguments: object) -> list[T]:
+    """What a look at the files finds; nothing where it cannot: a landing does not fail for what an agent wrote."""
+    try:
+        return list(look(*arguments))
+    except (GitError, ValueError, RecursionError, OSError) as error:
+        _log.warning("%s: %s", getattr(look, "__name__", "look"), error)
+        return []
 
 
 def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
@@ -90,7 +102,7 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
         if tree is None:
             return Landing(task_id=change.task_id, head=head, conflict=found)
         merged.tree, settled = tree, found
-    if findings := misfits(hub, started_from, head, change.commit, merged.tree):
+    if findings := _advised(misfits, hub, started_from, head, change.commit, merged.tree):
         return Landing(task_id=change.task_id, head=head, conflict=_misfit(hub, execution, findings, head, change))
     lines = trailers(execution.workflow_id, change.task_id, None)
     message = f"Merge task {change.task_id}\n\n{lines}"
@@ -113,7 +125,7 @@ def _overwrote(hub: Hub, execution: Execution, change: Change, new: str) -> list
     if not earlier or hub.resolve(earlier["head"]) is None:
         return []
     base = hub.parent_of(earlier["commit"])
-    lost = overwritten(hub, base, earlier["head"], new, earlier.get("paths", []))
+    lost = _advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", []))
     return [shown(path)[:_MOST_CHARACTERS] for path in lost[:_MOST_PATHS]]
 
 

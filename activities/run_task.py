@@ -241,17 +241,21 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
 
 
 def _unmerged(work: Work) -> list[str]:
-    """Files that the agent was to merge and in which both sides still stand."""
-    if work.dispute is None or work.dispute.commit is None:
-        return []
+    """Files that the agent was to merge and in which both sides still stand, or that nobody can read."""
     left = []
-    with Beneath.opened(work.tree) as beneath:
-        for path in work.dispute.paths:
-            with contextlib.suppress(OSError):
-                lines = beneath.read(path, _MOST_MERGED_BYTES).splitlines()
+    if work.disputed:
+        with Beneath.opened(work.tree) as beneath:
+            for path in work.disputed:
+                try:
+                    lines = beneath.read(path, _MOST_MERGED_BYTES).splitlines()
+                except FileNotFoundError:
+                    continue
+                except OSError:
+                    left.append(shown(path))
+                    continue
                 if any(line.startswith(b"<<<<<<< ") for line in lines):
-                    left.append(path)
-    return left
+                    left.append(shown(path))
+    return left[:_MOST_UNDECLARED]
 
 
 def _no_space(work: Work) -> bool:

@@ -166,6 +166,7 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
             "questions": [],
             "metrics": None,
             "delivery": None,
+            "landingOrder": [],
         }
     last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
     return tap.seen[0].document(int(last.timestamp() * 1000))

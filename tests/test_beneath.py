@@ -91,6 +91,14 @@ def test_what_is_inside_works(tree: Path) -> None:
     assert files.run("Glob", {"pattern": "*", "path": "sub"}) == "sub/file"
 
 
+def test_a_pattern_of_many_stars_takes_no_time(tree: Path) -> None:
+    deep = tree / "/".join("d" * 1 for _ in range(60))
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("1")
+    assert FileTools(tree).run("Glob", {"pattern": "/".join(["**"] * 40 + ["z"])}) == "no matches"
+    assert FileTools(tree).run("Glob", {"pattern": "d/**/**/d/file"}) == str((deep / "file").relative_to(tree))
+
+
 def test_who_has_a_hard_link_keeps_the_content(tree: Path) -> None:
     FileTools(tree).run("Write", {"file_path": "hard", "content": "changed"})
     assert (tree / "hard").read_text() == "changed"

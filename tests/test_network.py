@@ -3,7 +3,6 @@ by accident."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -159,10 +158,10 @@ async def test_claude_code_without_network_still_has_its_model(claude: Claude, t
 async def test_who_is_meant_and_where_it_leads(
     monkeypatch: pytest.MonkeyPatch, hosts: tuple[str, ...] | None, host: str, port: int, resolved: str, reached: bool
 ) -> None:
-    async def resolve(name: str, port: int, **more: Any) -> list[Any]:
+    def resolve(name: str, port: int, **more: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (resolved, port))]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     try:
         assert await Reach(hosts).address_of(host, port) == resolved
         assert reached

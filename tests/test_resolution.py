@@ -68,17 +68,20 @@ async def test_the_agent_is_told_what_changed_under_it(farm: Farm, path: Path) -
         (["prefer:b"], "succeeded", "one\nfrom b\nthree\n"),
         (["merge", "skip"], "conflicted", "one\nfrom a\nthree\n"),
         (["agent", "skip"], "conflicted", "one\nfrom a\nthree\n"),
+        (["prefer:else", "skip"], "conflicted", "one\nfrom a\nthree\n"),
     ],
 )
 async def test_the_plan_s_steps_are_tried_in_order(
     farm: Farm, path: Path, steps: list[str], status: str, text: str
 ) -> None:
-    document = await farm.run(plan(path, onConflict=steps))
-    assert statuses(document) == {"a": "succeeded", "b": status}
+    given = plan(path, onConflict=steps)
+    given["tasks"] += tasks({"id": "else", "run": "true"})
+    document = await farm.run(given)
+    assert statuses(document) == {"a": "succeeded", "b": status, "else": "succeeded"}
     assert shared(path, document) == text
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["decidedBy"]) == (steps[-1], "plan")
-    assert conflict.get("passedOver", []) == (["agent"] if "agent" in steps else [])
+    assert conflict.get("passedOver", []) == [step for step in steps if step in ("agent", "prefer:else")]
 
 
 async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
@@ -118,6 +121,15 @@ async def test_a_person_is_asked_with_the_options_and_decides(
     assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == (choice, "user")
     if text:
         assert shared(path, document) == text
+
+
+async def test_a_task_that_cannot_be_done_again_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
+    run = 'test -z "${EPW_CONFLICT:-}"; sed -i "s/two/from b/" shared'
+    document = await farm.run(plan(path, run, onConflict=["retry", "prefer:b"]))
+    assert document["status"] == "succeeded", document["results"]
+    assert shared(path, document) == "one\nfrom b\nthree\n"
+    assert document["conflicts"][0]["resolution"] == "prefer:b"
+    assert document["conflicts"][0]["tried"] == ["retry"]
 
 
 async def test_who_gets_no_answer_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:

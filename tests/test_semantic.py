@@ -50,6 +50,37 @@ def test_what_only_looks_so_is_not(case: Case) -> None:
     assert findings(case) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "base", "ours", "theirs"),
+    [
+        (
+            "a.rs",
+            "x\n",
+            "impl Display for Foo {\n    fn fmt(&self) {}\n}\n",
+            "impl Debug for Foo {\n    fn fmt(&self) {}\n}\n",
+        ),
+        ("a.js", "x;\n", 'reg("a", { run() {} });\n', 'reg("b", { run() {} });\n'),
+    ],
+)
+def test_one_name_in_two_places_is_not_one_thing(path: str, base: str, ours: str, theirs: str) -> None:
+    sides = {path: (ours + base).encode()}, {path: (base + theirs).encode()}
+    merged = {path: (ours + base + theirs).encode()}
+    assert check({path: base.encode()}, *sides, merged, lambda name: []) == []
+
+
+def test_files_for_different_machines_may_define_the_same() -> None:
+    text = b"package p\n\nfunc open() int {\n\treturn 1\n}\n"
+    ours, theirs = {"p/a_linux.go": text}, {"p/a_windows.go": text}
+    assert check({}, ours, theirs, {**ours, **theirs}, lambda name: []) == []
+
+
+def test_what_is_passed_on_from_elsewhere_is_not_gone() -> None:
+    base: dict[str, bytes | None] = {"lib.py": b"def helper():\n    return 1\n", "app.py": b"import lib\n"}
+    ours: dict[str, bytes | None] = {"lib.py": b"from other import helper\n"}
+    theirs: dict[str, bytes | None] = {"app.py": b"import lib\n\nlib.helper()\n"}
+    assert check(base, ours, theirs, {**ours, **theirs}, lambda name: []) == []
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(cases(CONFLICTS)) >= 40
     assert len(cases(LOOK_ALIKES)) >= 20

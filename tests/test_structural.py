@@ -21,6 +21,7 @@ MANIFEST = {"name": "x", "dependencies": {"b": "1"}, "scripts": {"test": "t"}}
 def settled(path: str, base: str, ours: str, theirs: str) -> str | None:
     texts = [each.encode() for each in (base, ours, theirs)]
     marked = merge_texts(*texts)
+    assert marked is not None
     assert b"<<<<<<<" in marked, "lines merge by themselves"
     found = merged_by_structure(path, *texts, marked)
     return None if found is None else found.decode()
@@ -125,11 +126,37 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
         ("package.json", manifest(), manifest(a="2").replace('": ', '" : '), manifest(c="3")),
         ("CHANGELOG.md", "- old\n", "- mine\n", "- theirs\n"),
         ("notes.md", "# Log\n", "# Log\n- mine\n", "# Log\n- theirs\n"),
+        ("a.ts", "import { a } from 'x';\n", "import { a, b } from 'x';\n", "import { a, c } from 'x';\n"),
+        ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nb==2\n"),
+        ("changes.rst", "Old\n=======\n", "Mine\n-------\n", "Theirs\n~~~~~~~\n"),
+        ("a.json", "{}\n", '{"a": 1}\n', '{"b": "\\ud800"}\n'),
+        ("a.json", "{}\n", '{\n  "a": 1\n}\n', '{\n  "b": 1e999\n}\n'),
+        ("a.json", "[" * 3000 + "]" * 3000, "[" * 3000 + "1" + "]" * 3000, "[" * 3000 + "2" + "]" * 3000),
     ],
-    ids=["body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"],
+    ids=[
+        *("body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"),
+        *("one import twice", "two versions", "underlines", "no text", "no number", "deep"),
+    ],
 )
 def test_what_cannot_be_proved_stays_a_conflict(path: str, base: str, ours: str, theirs: str) -> None:
     assert settled(path, base, ours, theirs) is None
+
+
+def test_what_is_no_text_is_not_emptied() -> None:
+    sides = [text.encode("utf-16-le") for text in ("a\n", "a\nb\n", "a\nc\n")]
+    assert merge_texts(*sides) is None
+    assert merged_by_structure("CHANGELOG.md", *sides, b"") is None
+
+
+def test_two_sections_of_a_changelog_stay_whole() -> None:
+    old, new = "# Log\n\n## 1.0\n", "## 1.1\n### Fixed\n- a\n"
+    result = settled(
+        "CHANGELOG.md",
+        old,
+        old.replace("## 1.0", f"{new}## 1.0"),
+        old.replace("## 1.0", "## 1.2\n### Fixed\n- b\n## 1.0"),
+    )
+    assert result == f"# Log\n\n{new}## 1.2\n### Fixed\n- b\n## 1.0\n"
 
 
 async def test_it_lands_by_itself_and_is_recorded(farm: Farm, tmp_path: Path) -> None:

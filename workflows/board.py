@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from workflows.batches import Batches
 from workflows.graph import TaskGraph
@@ -49,6 +49,8 @@ class Board:
         self.stopping = False
         self.undo_decided = False
         self.to_land: list[str] = []
+        self.on_last_failure: Callable[[str], bool] = lambda task_id: False
+        """Whether somebody knows what else becomes of a task than that it has failed."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
         self.idle = Stretches()
@@ -210,7 +212,7 @@ class Board:
             self.scheduler.release_files(task_id)
             self.move(task_id, "ready", now=now)
             self.scheduler.requeue(task_id)
-        else:
+        elif not self.on_last_failure(task_id):
             self.give_up(task_id, "failed", failure, now)
 
     def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:

@@ -167,6 +167,7 @@ class ExecuteParallelWorkflow:
 
     def _close(self) -> dict[str, Any]:
         """End the workflow as the status says; the document is its result or its failure's detail."""
+        self._resolver.close()
         self._show(last=True)
         ending, document = ENDINGS[self._conclusion.status], report.for_history(self.document(now()))
         if ending.failure_type is not None:
@@ -304,6 +305,7 @@ class ExecuteParallelWorkflow:
             questions=self._questions,
             delivery=self._conclusion.delivery,
             elapsed_ms=at - self._started,
+            landing_order=self._head.order,
             message=self._conclusion.message,
         )
 

@@ -60,6 +60,11 @@ class Head:
         self.commit = self._ref = base
 
     @property
+    def order(self) -> list[str]:
+        """The tasks whose changes are in the head, as they landed: in this order they make this tree again."""
+        return [task_id for task_id, _ in self._landings]
+
+    @property
     def is_landing(self) -> bool:
         return self._task is not None
 
@@ -93,15 +98,17 @@ class Head:
         return None
 
     async def _land(self, batch: list[str]) -> None:
+        settled: dict[str, None] = {}
         try:
             landed = await self._merge(batch, self.commit or "")
             for row in landed.rows:
                 await self._settle(row)
+                settled[row.task_id] = None
             reached = [row.task_id for row in landed.rows]
             self._board.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
             self._undo_broken_batch()
         except (ActivityError, asyncio.CancelledError) as error:
-            left = [task_id for task_id in batch if not self._board.tasks[task_id].is_terminal]
+            left = [each for each in batch if each not in settled and not self._board.tasks[each].is_terminal]
             if dispatch.is_cancelled(error):
                 self._board.to_land[:0] = left
             else:

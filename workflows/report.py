@@ -91,6 +91,7 @@ def document(
     questions: Questions,
     delivery: Delivery | None,
     elapsed_ms: int,
+    landing_order: list[str],
     message: str | None = None,
 ) -> dict[str, Any]:
     """The result of CONTRACT section 8, compact; what the hub holds is added by who shows it."""
@@ -105,6 +106,7 @@ def document(
         "questions": [asked.document() for asked in questions],
         "metrics": metrics(board, elapsed_ms, len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
+        "landingOrder": landing_order,
         **({"error": {"type": status, "message": message}} if message else {}),
     }
 
@@ -114,7 +116,7 @@ def for_history(found: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     many = len(found["results"]) > MAX_ROWS_IN_HISTORY
     if size > _MOST_BYTES_IN_HISTORY:
-        return {**found, "results": [], "conflicts": [], "questions": [], "truncated": True}
+        return {**found, "results": [], "conflicts": [], "questions": [], "landingOrder": [], "truncated": True}
     return {**found, "results": [], "truncated": True} if many else found
 
 

@@ -27,6 +27,7 @@ class Resolver:
         self.conflicts: list[Conflict] = []
         self.ask: Ask | None = None
         self._board = board
+        board.on_last_failure = self.failed
         self._open: dict[str, Conflict] = {}
         """By the task whose change did not merge."""
         self._ways: dict[str, str] = {}
@@ -60,6 +61,25 @@ class Resolver:
         conflict.found = found
         self._go_on(task_id, conflict)
 
+    def failed(self, task_id: str) -> bool:
+        """Its agent could not do the task again, for good: the next step, if there is one that keeps its change out
+        or asks; whether that was taken."""
+        conflict = self._open.get(task_id)
+        if conflict is None or self._board.stopping:
+            return False
+        state = self._board.tasks[task_id]
+        # What did not merge is the change still; the agent's last attempt is none.
+        state.commit = conflict.found.commit or state.commit
+        self._go_on(task_id, conflict, but=("retry", "agent", "merge"))
+        return True
+
+    def close(self) -> None:
+        """Nothing goes on: what is still open ends with its change out of the head."""
+        for conflict in self._open.values():
+            conflict.take("skip", "strategy")
+            conflict.end()
+        self._open.clear()
+
     def landed(self, row: Landing) -> None:
         """The change is in the head: what was open of it is resolved."""
         for found in row.hazards:
@@ -92,11 +112,11 @@ class Resolver:
     def _decided_by(self) -> str:
         return "plan" if self._board.plan.on_conflict is not None else "strategy"
 
-    def _go_on(self, task_id: str, conflict: Conflict) -> None:
+    def _go_on(self, task_id: str, conflict: Conflict, but: tuple[str, ...] = ()) -> None:
         """The next step of the list that can be taken; at its end what the strategy says of a failure."""
         while conflict.left:
             step = conflict.left.pop(0)
-            if self._is_possible(step, task_id, conflict):
+            if step not in but and self._is_possible(step, task_id, conflict):
                 self._take(step, self._decided_by, task_id, conflict)
                 return
             conflict.passed_over.append(step)
@@ -107,6 +127,8 @@ class Resolver:
         if step in _FINAL:
             return True
         if self._board.stopping or self._board.batches:
+            return False
+        if step.startswith("prefer:") and step.partition(":")[2] not in conflict.found.tasks:
             return False
         if step == "merge" or step.startswith("prefer:"):
             return conflict.found.kind in _TEXTUAL
@@ -155,12 +177,16 @@ class Resolver:
 
     def _chosen(self, task_id: str, conflict: Conflict, choice: str | None) -> None:
         conflict.question_id = None
+        if self._board.tasks[task_id].is_terminal:
+            return
         if choice is None:
             self._go_on(task_id, conflict)
-            return
-        # Should it not help, the person is asked again.
-        conflict.left.insert(0, "ask")
-        self._take(choice, "user", task_id, conflict)
+        elif choice == self._board.plan.on_question.default and not self._board.plan.on_question.wait:
+            self._take(choice, "plan", task_id, conflict)
+        else:
+            # Should it not help, the person is asked again.
+            conflict.left.insert(0, "ask")
+            self._take(choice, "user", task_id, conflict)
 
     def _dispute(self, task_id: str, conflict: Conflict, *, merging: bool) -> Dispute:
         board, found = self._board, conflict.found

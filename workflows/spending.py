@@ -25,7 +25,8 @@ def end(board: Board, failure: Failure, now: int) -> None:
     board.is_short, board.out_of_budget = False, True
     for task_id, state in board.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
-        needs_none = waits and state.attempt and board.plan.agent_of(state.task) not in MODELS
+        is_done = state.outcome is not None and state.outcome.kind == "completed"
+        needs_none = waits and state.attempt and (is_done or board.plan.agent_of(state.task) not in MODELS)
         if (state.status in ("pending", "ready") or waits) and not needs_none:
             if state.attempt:
                 board.give_up(task_id, "failed", failure, now)

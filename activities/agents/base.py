@@ -86,6 +86,8 @@ class Work:
 
     dispute: Dispute | None = None
     """Why the task runs again: its change did not merge."""
+    disputed: list[str] = field(default_factory=list)
+    """Files in which it is to merge both sides."""
 
     waited: Waited = field(default_factory=Waited)
     """For the limits of an account and a budget."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 
 from activities.git.hub import Hub
@@ -23,9 +22,9 @@ def _loses(hub: Hub, base: str, ours: str, new: str, path: str) -> bool:
         return True
     if max(map(len, (before or b"", mine, now))) > _MOST_BYTES or b"\0" in mine:
         return mine != now
-    added = Counter[bytes]()
-    old, own = (before or b"").splitlines(), mine.splitlines()
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, old, own, autojunk=False).get_opcodes():
-        if tag in ("insert", "replace"):
-            added.update(line.strip() for line in own[start:end] if line.strip())
-    return bool(added - Counter(line.strip() for line in now.splitlines()))
+    added = Counter(_lines(mine)) - Counter(_lines(before or b""))
+    return bool(added - Counter(_lines(now)))
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return [line.strip() for line in content.splitlines() if line.strip()]

@@ -22,6 +22,7 @@ from workflows.naming import slug
 _TASK_TRAILER = "Epw-Task"
 _ATTEMPT_TRAILER = "Epw-Attempt"
 _NOTHING = "0" * 40
+_MOST_ARGUMENTS = 500
 
 
 class Hub:
@@ -267,17 +268,19 @@ class Hub:
 
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""
-        listed = git(
-            "log",
-            "--reverse",
-            f"--format=%(trailers:key={_TASK_TRAILER},valueonly)",
-            f"{since}..{head}",
-            "--",
-            *(f":(top,literal){path}" for path in paths),
-            git_dir=self.path,
-        )
-        tasks = [unquote(line) for line in text(listed).split("\n") if line]
-        return list(dict.fromkeys(tasks))
+        tasks: dict[str, None] = {}
+        for start in range(0, len(paths), _MOST_ARGUMENTS):
+            listed = git(
+                "log",
+                "--reverse",
+                f"--format=%(trailers:key={_TASK_TRAILER},valueonly)",
+                f"{since}..{head}",
+                "--",
+                *(f":(top,literal){path}" for path in paths[start : start + _MOST_ARGUMENTS]),
+                git_dir=self.path,
+            )
+            tasks |= dict.fromkeys(unquote(line) for line in text(listed).split("\n") if line)
+        return list(tasks)
 
 
 _EPW = {f"GIT_{role}_{key}": "epw" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}

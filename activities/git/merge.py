@@ -25,6 +25,7 @@ _KINDS = {
     "CONFLICT (submodule": "binary",
 }
 LINK = "120000"
+_MOST_CONFLICTS = 128
 
 
 class Stage(NamedTuple):
@@ -99,9 +100,10 @@ def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> by
     return done.stdout if done.returncode == 0 else None
 
 
-def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes:
-    """Three texts merged line by line, with conflict markers in the style `diff3`; nothing for binary ones."""
-    return _merge_file([ours, base, theirs], "--diff3").stdout
+def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    """Three texts merged line by line, with conflict markers in the style `diff3`; null for binary ones."""
+    done = _merge_file([ours, base, theirs], "--diff3")
+    return done.stdout if done.returncode < _MOST_CONFLICTS else None
 
 
 def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedProcess[bytes]:

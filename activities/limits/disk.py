@@ -35,9 +35,12 @@ class Directory:
 
     def look(self) -> float:
         """MB that it holds of files changed since, not less than what would break the limit."""
-        if self.mb + self._on_disk() - self._disk > self._most and time.monotonic() >= self._not_before:
+        now = self._on_disk()
+        # What others delete hides nothing.
+        self._disk = min(self._disk, now)
+        if self.mb + now - self._disk > self._most and time.monotonic() >= self._not_before:
             started = time.monotonic()
-            self._disk, self.mb = self._on_disk(), _size(str(self._path), self._since) / MB
+            self._disk, self.mb = now, _size(self._path, self._since) / MB
             self._not_before = started + _LOOKS_COST * (time.monotonic() - started)
         return self.mb
 
@@ -48,17 +51,15 @@ class Directory:
             return 0.0
 
 
-def _size(path: str, since: float) -> int:
-    """Bytes on disk of what was changed since; links are not followed."""
+def _size(path: Path, since: float) -> int:
+    """Bytes on disk of what was changed since; links are not followed. However deep: by file descriptors."""
     size = 0
-    with contextlib.suppress(OSError), os.scandir(path) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                status = entry.stat(follow_symlinks=False)
-                if status.st_ctime >= since:
-                    size += status.st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    size += _size(entry.path, since)
+    with contextlib.suppress(OSError):
+        for _, folders, files, at in os.fwalk(path, follow_symlinks=False):
+            for name in (*folders, *files):
+                with contextlib.suppress(OSError):
+                    status = os.stat(name, dir_fd=at, follow_symlinks=False)
+                    size += status.st_blocks * 512 if status.st_ctime >= since else 0
     return size
 
 

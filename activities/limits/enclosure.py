@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,6 +18,7 @@ from activities.limits.disk import Directory, free_middle, shorten
 from activities.limits.watched import Watched
 from workflows.errors import TaskFailed
 
+_log = logging.getLogger(__name__)
 _FIRST_SECONDS = 0.02
 _SAMPLE_SECONDS = 0.1
 _SAMPLE_WITHOUT_GROUP_SECONDS = 0.25
@@ -51,7 +53,7 @@ class Enclosure:
         self.broken: asyncio.Future[TaskFailed] = asyncio.get_running_loop().create_future()
         """The limit that the attempt has broken; everything in it has been ended."""
         self._group = group
-        self._account = group or Watched(marker, bounds)
+        self._watched = Watched(marker, bounds) if group is None else None
         self._directory = Directory(folder, bounds.disk_mb)
         self._log = log
 
@@ -72,8 +74,8 @@ class Enclosure:
             except OSError:
                 group = None
         enclosure = cls(marker, bounds, folder, log, group)
-        if isinstance(enclosure._account, Watched):
-            threading.Thread(target=enclosure._account.guard, args=[enclosure._too_much], daemon=True).start()
+        if enclosure._watched is not None:
+            threading.Thread(target=enclosure._watched.guard, args=[enclosure._too_much], daemon=True).start()
         watching = asyncio.create_task(enclosure._watch(report))
         try:
             yield enclosure
@@ -97,6 +99,12 @@ class Enclosure:
         if self.disk_mb > self.bounds.disk_mb:
             self._break("DiskLimit", f"wrote {self.disk_mb:.0f} MB, {self.bounds.disk_mb} MB are allowed (maxDiskMB)")
         free_middle(self._log)
+
+    @property
+    def _account(self) -> Group | Watched:
+        account = self._group or self._watched
+        assert account is not None
+        return account
 
     def used(self) -> dict[str, Any]:
         """What its processes use and have used, as progress."""
@@ -128,20 +136,24 @@ class Enclosure:
                 # Many are looked at less often: the kernel keeps the limits meanwhile.
                 await asyncio.sleep(min(wait, max(least, Enclosure._many * _SECONDS_EACH)))
                 wait *= 2
-                await asyncio.to_thread(self.look)
+                try:
+                    await asyncio.to_thread(self.look)
+                except (ValueError, KeyError, RecursionError) as error:
+                    # One look that fails is no reason to look away for ever.
+                    _log.warning("an attempt could not be looked at: %r", error)
                 report(self.used())
-                if isinstance(self._account, Watched):
-                    await self._hold(self._account)
+                if self._watched is not None:
+                    await self._hold(self._watched)
         finally:
             Enclosure._many -= 1
 
-    async def _hold(self, account: Watched) -> None:
+    async def _hold(self, watched: Watched) -> None:
         """Have the processes rest as long as they are ahead of their share of the CPU."""
         try:
-            if seconds := account.stop():
+            if seconds := watched.stop():
                 await asyncio.sleep(seconds)
         finally:
-            account.go_on()
+            watched.go_on()
 
     def _judge(self, reading: Reading) -> None:
         bounds = self.bounds
@@ -184,8 +196,8 @@ class Enclosure:
             self.broken.set_result(error)
 
     def _close(self) -> None:
-        if isinstance(self._account, Watched):
-            self._account.leave()
+        if self._watched is not None:
+            self._watched.leave()
         if self._group is not None:
             self._group.kill()
             deadline = time.monotonic() + 1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import uuid
 from collections import OrderedDict
@@ -11,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.callers import InLine
 
@@ -68,7 +67,10 @@ class Line:
             if waiting == execution.told:
                 return
             execution.after = min(2 * execution.after, _MOST_SECONDS)
-            # An execution that has ended, or a server that is away, is told nothing.
-            with contextlib.suppress(RPCError):
+            try:
                 await self._tell(workflow_id, run_id, InLine(worker=self._name, tasks=waiting))
                 execution.told = waiting
+            except RPCError as error:
+                # A server that is away is told later, an execution that has ended never.
+                if error.status == RPCStatusCode.NOT_FOUND or not waiting:
+                    return

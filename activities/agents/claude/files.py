@@ -94,11 +94,13 @@ def _glob(beneath: Beneath, pattern: str, path: str = ".") -> str:
 
 def _match(parts: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a path's names match a pattern's parts; `**`: any number of them."""
-    if not parts or not names:
-        return not names and all(part == "**" for part in parts)
-    if parts[0] == "**":
-        return _match(parts[1:], names) or _match(parts, names[1:])
-    return fnmatchcase(names[0], parts[0]) and _match(parts[1:], names[1:])
+    reached = {0}
+    for part in parts:
+        if part == "**":
+            reached = set(range(min(reached), len(names) + 1)) if reached else set()
+        else:
+            reached = {at + 1 for at in reached if at < len(names) and fnmatchcase(names[at], part)}
+    return len(names) in reached
 
 
 def _texts(arguments: dict[str, Any], *, required: str, optional: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _MOST_BASH_SECONDS = 3600.0
 _SEARCH_SECONDS = 60.0
 _MOST_OUTPUT = 60_000
 _NO_MATCH = 1
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _SCRIPT = "call.sh"
 
 
@@ -128,7 +130,8 @@ class Toolset:
     async def _grep(self, arguments: dict[str, Any]) -> str:
         """By a process that can be ended: a pattern of the model's may take for ever."""
         pattern, path = arguments.get("pattern"), arguments.get("path") or "."
-        if not isinstance(pattern, str) or not isinstance(path, str) or set(arguments) - {"pattern", "path"}:
+        texts = [each for each in (pattern, path) if isinstance(each, str) and not _NO_TEXT.search(each)]
+        if len(texts) < 2 or set(arguments) - {"pattern", "path"}:
             raise BadCall("Grep: the input is {pattern, path?}, both texts")
         try:
             target = await in_thread(self._files.inner, path)

@@ -6,6 +6,7 @@ signature; both define the same. What cannot be told apart from something else o
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -115,6 +116,9 @@ def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
         name = definition.name
         if name in _EVERYWHERE or name not in used or result.defines(name):
             continue
+        if any(_words(each) & {name} for each in one.after[where].imports):
+            # It comes from elsewhere now, and still goes by this module.
+            continue
         # Who removed it has seen to its uses; one that is left means something else of this name.
         if any(_refers(use, path, found, where, definition) for path, found, use in _left(name, one, other, result)):
             continue
@@ -147,6 +151,8 @@ def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
     both: set[tuple[str, ...]] = set()
     for path, each in sorted(_added(theirs), key=lambda added: len(added[1].scope)):
         found = mine.get(_place(path, each))
+        if found is not None and found[0] != path and (_is_for_some(path) or _is_for_some(found[0])):
+            continue
         # Where both did the same, it is there once.
         if found is None or there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
             continue
@@ -154,6 +160,11 @@ def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
         if each.scope not in both:
             told = f"{_shown(each)} is defined in {path}:{each.line} and in {found[0]}:{found[1].line}"
             yield Finding(each.name, path, each.line, found[0], told)
+
+
+def _is_for_some(path: str) -> bool:
+    """Whether a file of Go may be built only on some machines, or only for tests."""
+    return "_" in PurePosixPath(path).stem
 
 
 def _added(side: Side) -> Iterator[tuple[str, Definition]]:
@@ -203,13 +214,15 @@ def _refers(use: Use, path: str, found: Symbols, where: str, definition: Definit
 
 def _imports(statement: str, name: str, modules: set[str]) -> bool:
     """Whether an import names something, from one of the modules."""
-    words = set(
-        statement.replace("::", " ").replace("/", " ").replace(".", " ").replace(",", " ").translate(_QUOTES).split()
-    )
+    words = _words(statement)
     return name in words and bool(words & modules)
 
 
-_QUOTES = str.maketrans(dict.fromkeys("'\"`;(){}", " "))
+def _words(statement: str) -> set[str]:
+    return set(_WORD.findall(statement))
+
+
+_WORD = re.compile(r"[\w$-]+")
 
 
 def _related(one: str, other: str) -> bool:

@@ -11,10 +11,21 @@ from tree_sitter import Node
 
 from activities.conflicts.semantic.grammar import Grammar, grammar_of
 
-_MOST_BYTES = 1_000_000
+_MOST_BYTES = 500_000
+_LONGEST_RECEIVER = 200
 _FUNCTION_VALUES = ("arrow_function", "function_expression", "function")
 # What is defined in these is seen by nobody else.
-_CLOSED = (*_FUNCTION_VALUES, "statement_block", "func_literal", "closure_expression", "lambda_expression", "lambda")
+_CLOSED = frozenset(
+    (
+        *_FUNCTION_VALUES,
+        "statement_block",
+        "func_literal",
+        "closure_expression",
+        "lambda_expression",
+        "lambda",
+        "object",
+    )
+)
 _SELF = ("self", "cls", "this")
 _lock = threading.Lock()
 
@@ -92,7 +103,7 @@ def symbols(path: str, content: bytes | None) -> Symbols:
     return _parsed(grammar.suffixes[0], content)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=128)
 def _parsed(suffix: str, content: bytes) -> Symbols:
     grammar = grammar_of(f"x{suffix}")
     assert grammar is not None
@@ -129,7 +140,10 @@ class _Reader:
                     self._add(name, scope, "class", node, None, repeats)
                 inner = ((*scope, name), visible, False) if kind in grammar.classes else inner
             elif kind in grammar.scopes:
-                inner = ((*scope, _bare(_text(node.child_by_field_name(grammar.scopes[kind])))), visible, False)
+                named = _bare(_text(node.child_by_field_name(grammar.scopes[kind])))
+                # A trait's methods are another thing than those of the type, or of another trait.
+                trait = " ".join(_text(node.child_by_field_name("trait")).split())
+                inner = ((*scope, *([trait] if trait else []), named), visible, False)
             elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript", "tsx"):
                 self._declare(node, scope)
                 inner = (scope, False, False)
@@ -199,11 +213,11 @@ class _Reader:
         if called is None:
             return
         receiver = node.child_by_field_name("object")
-        name, of = _text(called), _text(receiver) if receiver is not None else None
+        name, of = _text(called), _receiver(receiver)
         if called.type in self._grammar.members:
             of_field, name_field = self._grammar.members[called.type]
             name = _text(called.child_by_field_name(name_field))
-            of = _text(called.child_by_field_name(of_field))
+            of = _receiver(called.child_by_field_name(of_field))
         self._found.uses.append(Use(_bare(name), node.start_point[0] + 1, of, self._arguments(arguments)))
 
     def _arguments(self, node: Node | None) -> Call:
@@ -222,7 +236,7 @@ class _Reader:
             if called is not None and called.id == node.id:
                 return
         name, of = node.child_by_field_name(name_field), node.child_by_field_name(of_field)
-        self._found.uses.append(Use(_text(name), node.start_point[0] + 1, _text(of)))
+        self._found.uses.append(Use(_text(name), node.start_point[0] + 1, _receiver(of)))
 
 
 def _signature(parameters: Node | None, grammar: Grammar) -> Signature:
@@ -291,6 +305,13 @@ def _in_member(node: Node, grammar: Grammar) -> bool:
 def _bare(text: str) -> str:
     """A type's or function's name without what it is made general by."""
     return text.split("<")[0].split("[")[0].lstrip("*&").strip()
+
+
+def _receiver(node: Node | None) -> str | None:
+    """The text before a name; of a long chain nothing can be told, and its text would be kept again and again."""
+    if node is None:
+        return None
+    return _text(node) if node.end_byte - node.start_byte <= _LONGEST_RECEIVER else "…"
 
 
 def _text(node: Node | None) -> str:

@@ -21,12 +21,17 @@ def merged(base: str, ours: str, theirs: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     result = _merge(*sides)
-    found = _INDENT.search(ours)
-    style: dict[str, Any] = {"indent": found[1] if found else None, "ensure_ascii": False}
-    ending = "\n" if ours.endswith("\n") else ""
-    if result is _CLASH or json.dumps(sides[1], **style) + ending != ours:
+    # Written by us as by them, to the last digit: then nothing of it changes unseen.
+    if result is _CLASH or _written(sides[1], ours) != ours or _written(sides[2], theirs) != theirs:
         return None
-    return json.dumps(result, **style) + ending
+    return _written(result, ours)
+
+
+def _written(value: Any, as_in: str) -> str:
+    """A document in the style of another."""
+    found = _INDENT.search(as_in)
+    ending = "\n" if as_in.endswith("\n") else ""
+    return json.dumps(value, indent=found[1] if found else None, ensure_ascii=False, allow_nan=False) + ending
 
 
 _CLASH = object()

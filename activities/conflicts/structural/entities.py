@@ -23,7 +23,7 @@ _IMPORT = {
     "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
 }
 _BESIDE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
-_MOST_PLACES = 6
+_MOST_PLACES = 4
 
 
 def merged(path: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
@@ -50,6 +50,9 @@ def _imports(place: Place, grammar: Grammar) -> list[str]:
     """The imports of both, less what either has taken out."""
     pattern = _IMPORT[grammar.name]
     if not all(pattern.match(line) for line in (*place.base, *place.ours, *place.theirs) if line.strip()):
+        return []
+    if place.base and grammar.name != "python":
+        # A line that both have changed would name the same thing twice.
         return []
     removed = (set(place.base) - set(place.ours)) | (set(place.base) - set(place.theirs))
     kept = [line for line in place.ours if line not in removed]

@@ -7,33 +7,36 @@ from pathlib import PurePosixPath
 from activities.conflicts.structural import documents, entities, lists
 from activities.conflicts.structural.places import Place, assembled, places
 
+_MOST_BYTES = 500_000
+
 
 def merged_by_structure(path: str, base: bytes, ours: bytes, theirs: bytes, marked: bytes) -> bytes | None:
     """The file with what both sides did to it; null where that cannot be shown to be so.
 
     `marked`: the three merged line by line, with conflict markers in the style `diff3`.
     """
-    if b"\0" in marked:
+    if max(map(len, (base, ours, theirs))) > _MOST_BYTES or b"\0" in base + ours + theirs:
         return None
     try:
-        texts = [each.decode() for each in (base, ours, theirs, marked)]
-    except UnicodeDecodeError:
+        text = _merged(path, *(each.decode() for each in (base, ours, theirs, marked)))
+        return text.encode() if text is not None else None
+    except (ValueError, RecursionError):
+        # What an agent has written is no reason to fail.
         return None
+
+
+def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | None:
     name = PurePosixPath(path).name
     if documents.is_document(name):
-        return _encoded(documents.merged(*texts[:3]))
-    parts = places(texts[3])
-    if parts is None:
+        return documents.merged(base, ours, theirs)
+    parts = places(marked)
+    if parts is None or not any(isinstance(part, Place) for part in parts):
         return None
     if lists.is_list(name):
-        return _encoded(_settled(parts, lists.joined))
-    return _encoded(entities.merged(path, parts, *texts[:3]))
+        return _settled(parts, lists.settling(name))
+    return entities.merged(path, parts, base, ours, theirs)
 
 
 def _settled(parts: list[str | Place], settle: lists.Settle) -> str | None:
     settled = [part if isinstance(part, str) else settle(part) for part in parts]
     return None if None in settled else assembled(settled)
-
-
-def _encoded(text: str | None) -> bytes | None:
-    return text.encode() if text is not None else None

@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 
 from activities.conflicts.structural.places import Place
 
 Settle = Callable[[Place], str | None]
 
-_NAMES = frozenset(
-    {".gitignore", ".dockerignore", ".npmignore", ".prettierignore", ".eslintignore", "codeowners", "go.sum"}
-)
-_STARTS = ("changelog", "changes", "history", "news", "authors", "contributors", "requirements", "constraints")
-_ENDS = (".md", ".rst", ".txt", ".in", "")
+_SETS = frozenset({".gitignore", ".dockerignore", ".npmignore", ".prettierignore", ".eslintignore", "go.sum"})
+_LOGS = frozenset({"changelog", "changes", "history", "news"})
+_LOG_ENDS = ("", ".md", ".rst", ".txt")
+_REQUIREMENTS = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
+_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 
 
 def is_list(name: str) -> bool:
-    folded = name.casefold()
-    stem, dot, suffix = folded.rpartition(".")
-    return folded in _NAMES or (folded.startswith(_STARTS) and (dot + suffix if stem else "") in _ENDS)
+    return name.casefold() in _SETS or _is_requirements(name) or _is_log(name)
 
 
-def joined(place: Place) -> str | None:
-    """Both additions, ours first, and what stood there where both left it; null where a side took something away."""
-    lines = {line for line in place.ours if line.strip()}
-    if not place.base:
-        added = [line for line in place.theirs if not line.strip() or line not in lines]
-        return "".join(_ended([*place.ours, *added]))
+def settling(name: str) -> Settle:
+    """How both sides' additions to such a file are joined."""
+    if _is_log(name):
+        return partial(_joined, once=False)
+    return _requirements if _is_requirements(name) else _joined
+
+
+def _is_log(name: str) -> bool:
+    stem, dot, suffix = name.casefold().partition(".")
+    return stem in _LOGS and dot + suffix in _LOG_ENDS
+
+
+def _is_requirements(name: str) -> bool:
+    return _REQUIREMENTS.fullmatch(name.casefold()) is not None
+
+
+def _requirements(place: Place) -> str | None:
+    """One version of a package only."""
+    mine, yours = (
+        {found[1].lower(): line for line in side if line not in place.base and (found := _NAME.match(line))}
+        for side in (place.ours, place.theirs)
+    )
+    clash = any(mine[name] != yours[name] for name in mine if name in yours)
+    return None if clash else _joined(place)
+
+
+def _joined(place: Place, *, once: bool = True) -> str | None:
+    """Both additions, ours first, and what stood there where both left it; null where a side took something away.
+
+    `once`: a line that both have added stands once.
+    """
     mine, yours = _around(place.base, place.ours), _around(place.base, place.theirs)
     if mine is None or yours is None:
         return None
-    before = [*mine[0], *(line for line in yours[0] if line not in mine[0])]
-    after = [*mine[1], *(line for line in yours[1] if line not in mine[1])]
+    before, after = (
+        [*own, *(line for line in other if not once or line not in own)] for own, other in zip(mine, yours, strict=True)
+    )
     return "".join(_ended([*before, *place.base, *after]))
 
 
 def _around(base: list[str], side: list[str]) -> tuple[list[str], list[str]] | None:
     """What a side has put before and after; null where it did not leave the rest as it was."""
+    if not base:
+        return [], side
     for start in range(len(side) - len(base) + 1):
         if side[start : start + len(base)] == base:
             return side[:start], side[start + len(base) :]

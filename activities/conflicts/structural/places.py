@@ -33,7 +33,7 @@ def places(marked: str) -> list[str | Place] | None:
         elif line.startswith(">>>>>>> ") and place is not None and into is place.theirs:
             found.append(place)
             place, into = None, text
-        elif line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")):
+        elif line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")) or (place and line.rstrip("\r\n") == "======="):
             return None
         else:
             into.append(line)

@@ -17,6 +17,7 @@ _MOST_HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 60
 _CONNECT_SECONDS = 30
 _CHUNK = 64 * 1024
+_MOST_CONNECTIONS = 128
 _BETWEEN = ("proxy-", "connection:", "keep-alive:")
 _LOCAL = "localhost,127.0.0.1,::1"
 
@@ -66,7 +67,11 @@ class Network:
         assert task is not None
         self._open.add(task)
         try:
-            await self._handle(reader, writer)
+            if len(self._open) > _MOST_CONNECTIONS:
+                # File descriptors are this worker's, and those of all its agents.
+                await _answer(writer, "503 Service Unavailable", f"more than {_MOST_CONNECTIONS} connections at once")
+            else:
+                await self._handle(reader, writer)
         except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError, ValueError):
             pass
         finally:
@@ -84,8 +89,8 @@ class Network:
             return await _answer(writer, "400 Bad Request", f"{line[:200]}: no request for a proxy")
         port = url.port or 80
         try:
-            address = await self._reach.address_of(url.hostname, port)
             async with asyncio.timeout(_CONNECT_SECONDS):
+                address = await self._reach.address_of(url.hostname, port)
                 there = await asyncio.open_connection(address, port)
         except Refused as refused:
             self._refused(str(refused))

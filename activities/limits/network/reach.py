@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import psutil
 
@@ -14,6 +17,9 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # Of clouds, where they are not link-local: AWS, Alibaba, Oracle, Azure.
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")))
+
+
+_resolving = ThreadPoolExecutor(8, thread_name_prefix="epw-dns")
 
 
 class Refused(Exception):
@@ -42,7 +48,7 @@ class Reach:
             raise Refused(f"{host}:{port} is not among the hosts of the plan's `network`")
         is_literal = _address(name) is not None or _is_loopback(name)
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            found = await _resolved(name, port)
         except (OSError, UnicodeError):
             raise Refused(f"{host} has no address") from None
         for _, _, _, _, (address, *_) in found:
@@ -58,6 +64,12 @@ class Reach:
         if address in _METADATA or str(address) in _own_addresses():
             return False
         return self.hosts is not None or address.is_global
+
+
+async def _resolved(name: str, port: int) -> list[Any]:
+    """By threads of its own: names that nobody answers for hold up nothing else."""
+    look = partial(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
+    return await asyncio.get_running_loop().run_in_executor(_resolving, look)
 
 
 def _is_meant(entry: str, name: str, port: int) -> bool:
