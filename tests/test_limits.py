@@ -54,7 +54,8 @@ async def test_what_an_attempt_used_is_measured(farm: Farm) -> None:
     document = await farm.run({"tasks": tasks({"id": "holds", "run": hold}, {"id": "spins", "run": SPIN})})
     holds, spins = document["results"]
     assert 90 <= holds["peakMemoryMB"] <= 200
-    assert 0.9 <= spins["cpuSeconds"] <= 2
+    # Without groups it is what was seen at the last look.
+    assert (0.9 if probe() else 0.5) <= spins["cpuSeconds"] <= 2
 
 
 async def test_a_spinner_on_every_core_is_held_to_its_share_and_still_completes(farm: Farm, groups: bool) -> None:

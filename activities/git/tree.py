@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from activities.git.command import GITLINK, git, records, text
+from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import GitError
@@ -81,15 +83,12 @@ class WorkTree:
         Repositories inside become plain directories; with `opens` false they stay as they are and are left out.
         """
         try:
-            self._git("add", "--all", "--", ":/")
+            self._add()
         except GitError as error:
-            if "ermission denied" in error.stderr:
-                self.make_readable()
-            elif "does not have a commit checked out" in error.stderr and opens:
-                self._open_nested_repositories()
-            else:
+            if "does not have a commit checked out" not in error.stderr or not opens:
                 raise
-            self._git("add", "--all", "--", ":/")
+            self._open_nested_repositories()
+            self._add()
         tree, changes = self._written(base)
         nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
         for path in nested:
@@ -98,10 +97,22 @@ class WorkTree:
                 _remove(self.path / path / ".git")
             self._git("update-index", "--force-remove", "--", path)
             if opens:
-                self._git("add", "--all", "--", ":/")
+                self._add()
         if nested:
             tree, changes = self._written(base)
         return tree, [path for path, _, _ in changes]
+
+    def _add(self) -> None:
+        """All files as they are. A directory that cannot be read git only warns of, and takes for unchanged."""
+        for again in (True, False):
+            done = self._run("add", "--all", "--", ":/", codes=(0, 128))
+            said = done.stderr.decode(errors="replace")
+            if again and "ermission denied" in said:
+                self.make_readable()
+            elif done.returncode or "ermission denied" in said:
+                raise GitError(["add", "--all"], done.returncode, said)
+            else:
+                return
 
     def make_readable(self) -> None:
         """Give back modes that an agent took from itself; of them git keeps only whether a file can be run."""
@@ -147,12 +158,16 @@ class WorkTree:
         return [path.rstrip("/") for path in new], changed
 
     def _git(self, *arguments: str) -> bytes:
-        return git(
+        return self._run(*arguments).stdout
+
+    def _run(self, *arguments: str, codes: Sequence[int] = (0,)) -> subprocess.CompletedProcess[bytes]:
+        return run_git(
             *arguments,
             git_dir=self.hub.path,
             work_tree=self.path,
             index=self.index,
             config=[f"core.excludesFile={self.excludes}"],
+            codes=codes,
         )
 
 
