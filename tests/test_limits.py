@@ -54,6 +54,8 @@ async def test_what_an_attempt_used_is_measured(farm: Farm) -> None:
     document = await farm.run({"tasks": tasks({"id": "holds", "run": hold}, {"id": "spins", "run": SPIN})})
     holds, spins = document["results"]
     assert 90 <= holds["peakMemoryMB"] <= 200
+    assert document["metrics"]["peakMemoryMB"] == max(holds["peakMemoryMB"], spins["peakMemoryMB"])
+    assert document["metrics"]["cpuSeconds"] >= spins["cpuSeconds"]
     # Without groups it is what was seen at the last look.
     assert (0.9 if probe() else 0.5) <= spins["cpuSeconds"] <= 2
 

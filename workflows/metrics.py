@@ -20,6 +20,10 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
+    outcomes = [state.outcome for state in states if state.outcome is not None]
+    memory = [each.peak_memory_mb for each in outcomes if each.peak_memory_mb is not None]
+    cpu = [each.cpu_seconds for each in outcomes if each.cpu_seconds is not None]
+    written = [each.written_mb for each in outcomes if each.written_mb is not None]
     return {
         "totalTasks": len(states),
         "parallelTasks": wide,
@@ -36,6 +40,10 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
         "efficiency": _rounded(efficiency),
         "coordinationOverhead": _rounded(max(0.0, 1 - efficiency) if efficiency is not None else None),
         "criticalPath": graph.critical_path,
+        # Of each task's last attempt.
+        "peakMemoryMB": max(memory, default=None),
+        "cpuSeconds": _rounded(sum(cpu)) if cpu else None,
+        "writtenMB": _rounded(sum(written)) if written else None,
         "agentsUsed": len(board.agents_used),
         "batches": len(batches(graph, agents)),
         "peakConcurrency": board.peak_concurrency,
