@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,11 @@ class AttemptDirectory:
         return self.execution.path / "deaths" / self.execution.run_key[:8] / slug(self.run.task_id)
 
     @property
+    def _conversation(self) -> str:
+        """Its folder's name: where a task runs again because its change did not merge, another one."""
+        return f"{slug(self.run.task_id)}~{self.run.reruns}" if self.run.reruns else slug(self.run.task_id)
+
+    @property
     def spares(self) -> Spares:
         return Spares(self.execution.attempts() / ".spare")
 
@@ -96,11 +101,9 @@ class AttemptDirectory:
         agents = self.execution.path / "agents"
         return Work(
             round=self.run.round,
-            state=agents
-            / self.execution.run_key[:8]
-            / f"{slug(task.id)}{'~' * bool(self.run.reruns)}{self.run.reruns or ''}",
+            state=agents / self.execution.run_key[:8] / self._conversation,
             dispute=self.run.dispute,
-            disputed=self._disputed(),
+            disputed=self._both_sides.paths if self._both_sides else [],
             ledger=agents / "ledger.json",
             save=self._checkpoint,
             model=self.run.model or "",
@@ -152,7 +155,7 @@ class AttemptDirectory:
         self._make_private_folders()
         saved = checkpoint or (self.run.resume.commit if self.run.resume else None)
         # The tree that waited is lost: go on from what was saved of it.
-        start = saved or self._both_sides() or self.run.base
+        start = self._start(saved)
         if start is None or not self._take_spare():
             self.tree.mkdir(mode=0o700)
         if start is not None:
@@ -178,18 +181,22 @@ class AttemptDirectory:
         except FileNotFoundError:
             return []
 
-    def _merge_of_sides(self) -> Merge | None:
+    @cached_property
+    def _both_sides(self) -> Merge | None:
         """Where the agent is to merge them: the head with the task's earlier change, as far as git merges them."""
-        dispute, base = self.run.dispute, self.run.base
-        return merge(self._hub, base, dispute.commit) if dispute and dispute.commit and base else None
+        other, base = self._disputed_change, self.run.base
+        return merge(self._hub, base, other) if other and base else None
 
-    def _both_sides(self) -> str | None:
-        merged, base = self._merge_of_sides(), self.run.base
-        return self._hub.commit(merged.tree, [base], "both sides", None, 0) if merged and base else None
+    @property
+    def _disputed_change(self) -> str | None:
+        return self.run.dispute.commit if self.run.dispute else None
 
-    def _disputed(self) -> list[str]:
-        merged = self._merge_of_sides()
-        return merged.paths if merged is not None else []
+    def _start(self, saved: str | None) -> str | None:
+        """What the directory is filled from."""
+        base, both = self.run.base, self._both_sides
+        if saved or base is None or both is None:
+            return saved or base
+        return self._hub.commit(both.tree, [base], "both sides", None, 0)
 
     def _take_over(self) -> bool:
         """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
@@ -276,7 +283,7 @@ class AttemptDirectory:
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
-        merges = [self.run.dispute.commit] if self.run.dispute and self.run.dispute.commit and opens else []
+        merges = [self._disputed_change] if self._disputed_change and opens else []
         commit = hub.commit(tree, [base, *merges], message, author, at)
         hub.update_ref(self._ref(self._own_key), commit)
         return commit, paths

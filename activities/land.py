@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -113,7 +113,7 @@ def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author:
         task_id=change.task_id,
         head=new,
         shared_with=others,
-        shared_paths=[shown(path)[:_MOST_CHARACTERS] for path in both[:_MOST_PATHS]],
+        shared_paths=_named(both),
         settled=settled,
         overwrote=_overwrote(hub, execution, change, new),
     )
@@ -125,8 +125,7 @@ def _overwrote(hub: Hub, execution: Execution, change: Change, new: str) -> list
     if not earlier or hub.resolve(earlier["head"]) is None:
         return []
     base = hub.parent_of(earlier["commit"])
-    lost = _advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", []))
-    return [shown(path)[:_MOST_CHARACTERS] for path in lost[:_MOST_PATHS]]
+    return _named(_advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", [])))
 
 
 def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
@@ -150,15 +149,8 @@ def _misfit(hub: Hub, execution: Execution, findings: list[Finding], head: str, 
     paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
     others = hub.tasks_that_touched(hub.parent_of(change.commit), head, paths)
     places = [{"path": shown(each.path), "line": each.line, "message": shown(each.message)} for each in findings]
-    detail = {"hunks": places[:_MOST_HUNKS], "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
-    execution.keep_conflict(change.commit, detail)
-    return ConflictFound(
-        kind="semantic",
-        tasks=[change.task_id, *(each for each in others if each != change.task_id)],
-        paths=[shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]],
-        description="; ".join(shown(each.message) for each in findings[:5])[:1000],
-        commit=change.commit,
-    )
+    description = "; ".join(shown(each.message) for each in findings[:5])
+    return _kept(execution, head, change, "semantic", others, paths, description, {"hunks": places[:_MOST_HUNKS]})
 
 
 def _conflict(
@@ -166,21 +158,34 @@ def _conflict(
 ) -> ConflictFound:
     others = hub.tasks_that_touched(started_from, head, merged.paths)
     places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
-    detail = {
-        "hunks": places[:_MOST_HUNKS],
-        "messages": [shown(message) for message in merged.messages],
-        "head": head,
-        "commit": change.commit,
-        "paths": merged.paths[:_MOST_HUNKS],
-    }
-    execution.keep_conflict(change.commit, detail)
-    paths = [shown(path)[:_MOST_CHARACTERS] for path in merged.paths[:_MOST_PATHS]]
+    detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
     sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
-    description = f"{sides} changed {', '.join(paths)} in ways that do not merge ({merged.kind})"
+    description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({merged.kind})"
+    return _kept(execution, head, change, merged.kind, others, merged.paths, description, detail)
+
+
+def _kept(
+    execution: Execution,
+    head: str,
+    change: Change,
+    kind: str,
+    others: list[str],
+    paths: list[str],
+    description: str,
+    detail: dict[str, Any],
+) -> ConflictFound:
+    """A conflict for the history; what is too large for that stands beside the execution."""
+    whole = {**detail, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
+    execution.keep_conflict(change.commit, whole)
     return ConflictFound(
-        kind=merged.kind,
-        tasks=[change.task_id, *others],
-        paths=paths,
+        kind=kind,
+        tasks=[change.task_id, *(each for each in others if each != change.task_id)],
+        paths=_named(paths),
         description=description[:1000],
         commit=change.commit,
     )
+
+
+def _named(paths: list[str]) -> list[str]:
+    """The first few, as they can be shown."""
+    return [shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]]

@@ -28,7 +28,7 @@ from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.admission import Admission, left_on
 from activities.limits.beneath import Beneath
 from activities.limits.bounds import Bounds
-from activities.limits.line import Line, Tell, tell_nobody
+from activities.limits.line import Line, Tell
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.plans import PlanSource, Running
 from workflows import approval
@@ -50,7 +50,7 @@ _MESSAGE_LIMIT = 1000
 class TaskRunner:
     """The activity `run_task`, with the agents it may use."""
 
-    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], tell: Tell = tell_nobody) -> None:
+    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], tell: Tell) -> None:
         self._home = home
         self._plans = plans
         self._agents = agents

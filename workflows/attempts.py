@@ -123,15 +123,17 @@ class Attempts:
             self._board.attempt_failed(task_id, failure, outcome, now())
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
+        if self._board.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):
+            # Nothing is waited for any more.
+            self._board.cancelled(task_id, outcome, now())
+            return
         if outcome.question is not None:
-            self._ask(task_id, outcome, outcome.question)
+            self._board.asked(task_id, outcome, now())
+            self._await_answer(self._questions.ask(task_id, outcome.question, now()))
             return
         if outcome.kind == "usage-limit":
-            if self._board.stopping:
-                self._board.cancelled(task_id, outcome, now())
-            else:
-                self._board.limited(task_id, outcome, now())
-                self._limits[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
+            self._board.limited(task_id, outcome, now())
+            self._limits[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
             return
         if outcome.kind == "budget-limit":
             self._over_budget(task_id, outcome)
@@ -147,13 +149,6 @@ class Attempts:
         if self._board.tasks[task_id].is_terminal:
             # It changed nothing, so nothing lands.
             self._resolver.landed(Landing(task_id=task_id, head=""))
-
-    def _ask(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
-        if self._board.stopping:
-            self._board.cancelled(task_id, outcome, now())
-            return
-        self._board.asked(task_id, outcome, now())
-        self._await_answer(self._questions.ask(task_id, question, now()))
 
     def ask_person(
         self, task_id: str, question: Question, settle: Callable[[str | None], None], check: Callable[[str], object]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +43,10 @@ class Conflict:
     id: str
     found: ConflictFound
     agents: list[str]
-    left: list[str] = field(default_factory=list)
-    """Steps that are still to be tried, in order."""
+    steps: Sequence[str] = ()
+    """What is tried, in order."""
+    left: list[str] = field(init=False)
+    """Of these, what is still to be tried."""
     step: str | None = None
     """The one that is under way, and who chose it."""
     chosen_by: str | None = None
@@ -53,6 +56,9 @@ class Conflict:
     passed_over: list[str] = field(default_factory=list)
     overwrote: list[str] = field(default_factory=list)
     question_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self.left = list(self.steps)
 
     @property
     def is_advice(self) -> bool:
@@ -68,12 +74,10 @@ class Conflict:
         """The step under way has ended it."""
         self.resolution, self.decided_by = self.step, self.chosen_by
 
-    def document(self, steps: list[str]) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""
         kind, severity, method = KINDS[self.found.kind]
-        options = (
-            [] if self.is_advice else [_OPTIONS[name] for step in steps if (name := step.split(":")[0]) in _OPTIONS]
-        )
+        options = [] if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in self.steps]
         names = ("strategy", "description", "automatic", "risk")
         return {
             "id": self.id,

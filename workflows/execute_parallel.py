@@ -272,7 +272,8 @@ class ExecuteParallelWorkflow:
 
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
-        return report.conflict_documents(self._opened, self._resolver.conflicts)
+        self._opened  # noqa: B018 (an invalid plan has none)
+        return [conflict.document() for conflict in self._resolver.conflicts]
 
     @workflow.query
     def graph(self, request: Any = None) -> dict[str, Any]:

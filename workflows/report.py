@@ -77,11 +77,6 @@ def graph(board: Board) -> dict[str, Any]:
     return {"nodes": nodes, "edges": edges, "criticalPath": board.graph.critical_path}
 
 
-def conflict_documents(board: Board, conflicts: list[Conflict]) -> list[dict[str, Any]]:
-    steps = board.plan.on_conflict if board.plan.on_conflict is not None else list(board.strategy.on_conflict)
-    return [conflict.document(steps) for conflict in conflicts]
-
-
 def document(
     board: Board,
     *,
@@ -102,7 +97,7 @@ def document(
         "status": status,
         "executionId": execution_id,
         "results": rows,
-        "conflicts": conflict_documents(board, conflicts),
+        "conflicts": [conflict.document() for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
         "metrics": metrics(board, elapsed_ms, len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,

@@ -1,8 +1,8 @@
-"""How conflicts end: each is taken through its list of steps until the change is in the head, or stays out. Pure."""
+"""How conflicts end: each is taken through its list of steps until the change is in the head, or stays out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from workflows.board import Board
@@ -36,13 +36,13 @@ class Resolver:
     def record(self, found: ConflictFound) -> Conflict:
         """Keep a conflict, still open."""
         agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
-        conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents, left=list(self._steps))
+        conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents, self._steps)
         self.conflicts.append(conflict)
         return conflict
 
     def way_of(self, task_id: str) -> str:
         """How a conflict of the task's change is merged in its landing."""
-        first = self._steps[:1] == ["merge"] and not self._board.batches
+        first = next(iter(self._steps), "") == "merge" and not self._board.batches
         return self._ways.get(task_id, "merge" if first else "")
 
     def earlier(self, task_id: str) -> str | None:
@@ -104,9 +104,9 @@ class Resolver:
         return conflict.question_id
 
     @property
-    def _steps(self) -> list[str]:
+    def _steps(self) -> Sequence[str]:
         chosen = self._board.plan.on_conflict
-        return chosen if chosen is not None else list(self._board.strategy.on_conflict)
+        return self._board.strategy.on_conflict if chosen is None else chosen
 
     @property
     def _decided_by(self) -> str:

@@ -11,11 +11,12 @@ _MOST_BYTES = 1_000_000
 
 def overwritten(hub: Hub, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
     """Paths in which lines that `ours` had added to `base` are not in `new` any more."""
-    return [path for path in paths if _loses(hub, base, ours, new, path)]
+    versions = hub.files([(commit, path) for path in paths for commit in (base, ours, new)])
+    sides = zip(paths, versions[::3], versions[1::3], versions[2::3], strict=True)
+    return [path for path, *contents in sides if _loses(*contents)]
 
 
-def _loses(hub: Hub, base: str, ours: str, new: str, path: str) -> bool:
-    before, mine, now = (hub.file(commit, path) for commit in (base, ours, new))
+def _loses(before: bytes | None, mine: bytes | None, now: bytes | None) -> bool:
     if mine is None:
         return now is not None
     if now is None:

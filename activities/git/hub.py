@@ -186,9 +186,10 @@ class Hub:
         answer = git("cat-file", "--batch", git_dir=self.path, stdin=asked)
         found: list[bytes | None] = []
         at = 0
-        for _, path in wanted:
+        for commit, path in wanted:
             if "\n" in path:
-                found.append(None)
+                # A line of git's cannot name it.
+                found.append(self.file(commit, path))
                 continue
             end = answer.index(b"\n", at)
             head, at = answer[at:end].rsplit(b" ", 2), end + 1

@@ -117,12 +117,12 @@ def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedPro
 
 def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
     """The conflicting places of a file in a merged tree: `line` in the marked file, and the three sides."""
-    shown = run_git("cat-file", "blob", f"{tree}:{path}", git_dir=hub.path, codes=(0, 128))
-    if shown.returncode or b"\0" in shown.stdout:
+    marked = hub.file(tree, path)
+    if marked is None or b"\0" in marked:
         return []
     found: list[dict[str, object]] = []
     part: str | None = None
-    for number, line in enumerate(shown.stdout.decode(errors="backslashreplace").split("\n"), 1):
+    for number, line in enumerate(marked.decode(errors="backslashreplace").split("\n"), 1):
         if line.startswith("<<<<<<< "):
             part = "ours"
             found.append({"line": number, "ours": "", "base": "", "theirs": ""})

@@ -131,7 +131,7 @@ class WorkTree:
         for entry, path in zip(fields[::2], fields[1::2], strict=True):
             _, mode, _, blob, _ = entry.split(" ")
             if mode == _LINK:
-                target = os.fsdecode(git("cat-file", "blob", blob, git_dir=self.hub.path))
+                target = os.fsdecode(self.hub.blob(blob))
                 leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
                 if leads.split("/")[0] in ("..", "", ".git"):
                     found.append(f"{path} → {target}")

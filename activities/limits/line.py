@@ -22,10 +22,6 @@ Tell = Callable[[str, str, InLine], Awaitable[None]]
 """Sends a run of an execution (workflow id, run id) a message."""
 
 
-async def tell_nobody(workflow_id: str, run_id: str, message: InLine) -> None:
-    pass
-
-
 @dataclass
 class _Execution:
     tasks: dict[str, None] = field(default_factory=dict)

@@ -182,7 +182,7 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
 
     `forget`: the groups go too, since who made them is gone.
     """
-    victims = _marked(marker)
+    victims = marked(marker)
     for process in victims:
         with contextlib.suppress(psutil.Error):
             process.terminate()
@@ -190,7 +190,7 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
     while any(_is_alive(process) for process in victims) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     # A process may start others until it is dead: look again until nobody is found.
-    while victims and (left := _marked(marker)) and time.monotonic() < deadline + _KILL_SECONDS:
+    while victims and (left := marked(marker)) and time.monotonic() < deadline + _KILL_SECONDS:
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -204,7 +204,8 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
     return len(victims) + in_groups
 
 
-def _marked(marker: str) -> list[psutil.Process]:
+def marked(marker: str) -> list[psutil.Process]:
+    """The living processes whose marker is `marker` or beneath it."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

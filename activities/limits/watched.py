@@ -15,7 +15,7 @@ import psutil
 from activities.limits.bounds import MB, Bounds
 from activities.limits.cgroup import Reading
 from activities.limits.disk import written_mb
-from activities.limits.processes import MARKER, end_marked
+from activities.limits.processes import end_marked, marked
 
 _MOST_STOPPED_SECONDS = 0.5
 _CREDIT_SECONDS = 0.1
@@ -47,10 +47,8 @@ class Watched:
         """What they use now, and have used."""
         memory, found = 0.0, []
         before = sum(self._used.values())
-        for process in psutil.process_iter():
+        for process in marked(self._marker):
             with contextlib.suppress(psutil.Error, OSError):
-                if not process.environ().get(MARKER, "").startswith(self._marker):
-                    continue
                 memory += process.memory_info().rss / MB
                 times = process.cpu_times()
                 self._used[process.pid, process.create_time()] = times.user + times.system

@@ -45,8 +45,6 @@ class Grammar:
     keyword: str = ""
     """Arguments with a name."""
     imports: tuple[str, ...] = ()
-    wrappers: tuple[str, ...] = ()
-    """Nodes around a definition that change nothing."""
     decorated: tuple[str, ...] = ()
     """Nodes around or before a definition by which it may stand twice."""
     folder_is_module: bool = False
@@ -68,7 +66,14 @@ _JAVASCRIPT = {
     "members": {"member_expression": ("object", "property")},
     "spread": ("spread_element",),
     "imports": ("import_statement",),
-    "wrappers": ("export_statement",),
+}
+_TYPESCRIPT = {
+    **_JAVASCRIPT,
+    "classes": ("class_declaration", "abstract_class_declaration"),
+    "types": ("interface_declaration", "type_alias_declaration", "enum_declaration"),
+    "names": ("identifier", "property_identifier", "type_identifier", "shorthand_property_identifier"),
+    "optional": ("optional_parameter",),
+    "overloads": True,
 }
 GRAMMARS = (
     Grammar(
@@ -100,23 +105,13 @@ GRAMMARS = (
         name="typescript",
         language=tree_sitter_typescript.language_typescript,
         suffixes=(".ts", ".mts", ".cts"),
-        classes=("class_declaration", "abstract_class_declaration"),
-        types=("interface_declaration", "type_alias_declaration", "enum_declaration"),
-        names=("identifier", "property_identifier", "type_identifier", "shorthand_property_identifier"),
-        optional=("optional_parameter",),
-        overloads=True,
-        **_JAVASCRIPT,  # type: ignore[arg-type]
+        **_TYPESCRIPT,  # type: ignore[arg-type]
     ),
     Grammar(
         name="tsx",
         language=tree_sitter_typescript.language_tsx,
         suffixes=(".tsx",),
-        classes=("class_declaration", "abstract_class_declaration"),
-        types=("interface_declaration", "type_alias_declaration", "enum_declaration"),
-        names=("identifier", "property_identifier", "type_identifier", "shorthand_property_identifier"),
-        optional=("optional_parameter",),
-        overloads=True,
-        **_JAVASCRIPT,  # type: ignore[arg-type]
+        **_TYPESCRIPT,  # type: ignore[arg-type]
     ),
     Grammar(
         name="go",
@@ -131,7 +126,6 @@ GRAMMARS = (
         rest=("variadic_parameter_declaration",),
         spread=("variadic_argument",),
         imports=("import_declaration",),
-        wrappers=("type_declaration",),
         folder_is_module=True,
     ),
     Grammar(
