@@ -10,20 +10,19 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
-from activities.agents.base import Input, Work
+from activities.agents.base import Input, Warnings, Work
 from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
-from activities.heartbeat import in_thread
+from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.sandbox import level
 from activities.plans import Running
 from activities.spares import NotReusable, Spares, bare
@@ -42,6 +41,7 @@ class AttemptDirectory:
     execution: Execution
     run: TaskRun
     tries: int
+    _saving: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -80,7 +80,7 @@ class AttemptDirectory:
 
     @property
     def work_tree(self) -> WorkTree:
-        return WorkTree(self._hub, self.tree, self.path / "index", self.execution.excludes())
+        return WorkTree(self.hub, self.tree, self.path / "index", self.execution.excludes())
 
     @property
     def start(self) -> str:
@@ -88,7 +88,7 @@ class AttemptDirectory:
         return (self.path / "start").read_text()
 
     @property
-    def _hub(self) -> Hub:
+    def hub(self) -> Hub:
         # Without a workspace the change is kept all the same, on an empty base.
         return Hub(Path(self.run.hub)) if self.run.hub else Hub.without_workspace(self.execution.home)
 
@@ -96,7 +96,7 @@ class AttemptDirectory:
         name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{tries}.json"
         return self.execution.path / "outcomes" / self.execution.run_key[:8] / name
 
-    def work(self, running: Running, task: Task, report: Callable[[dict[str, Any]], None]) -> Work:
+    def work(self, running: Running, task: Task, heartbeat: Heartbeat) -> Work:
         """The attempt as its agent sees it."""
         agents = self.execution.path / "agents"
         return Work(
@@ -126,8 +126,9 @@ class AttemptDirectory:
             marker=self.marker,
             sandbox=level(running.plan, running.plan.agent_of(task)),
             hidden=self.execution.home,
-            readable=[self._hub.path] if self.run.base is not None else [],
-            report=report,
+            readable=[self.hub.path] if self.run.base is not None else [],
+            report=heartbeat.report,
+            warnings=Warnings(heartbeat.warn),
         )
 
     def outcome(self) -> TaskOutcome | None:
@@ -185,7 +186,7 @@ class AttemptDirectory:
     def _both_sides(self) -> Merge | None:
         """Where the agent is to merge them: the head with the task's earlier change, as far as git merges them."""
         other, base = self._disputed_change, self.run.base
-        return merge(self._hub, base, other) if other and base else None
+        return merge(self.hub, base, other) if other and base else None
 
     @property
     def _disputed_change(self) -> str | None:
@@ -196,7 +197,7 @@ class AttemptDirectory:
         base, both = self.run.base, self._both_sides
         if saved or base is None or both is None:
             return saved or base
-        return self._hub.commit(both.tree, [base], "both sides", None, 0)
+        return self.hub.commit(both.tree, [base], "both sides", None, 0)
 
     def _take_over(self) -> bool:
         """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
@@ -211,7 +212,7 @@ class AttemptDirectory:
     def _last_checkpoint(self) -> str | None:
         """What was saved of this attempt by a try before this one."""
         for tries in range(self.tries - 1, 0, -1):
-            if commit := self._hub.resolve(self._ref(f"{self.run.attempt}.{self.run.round}.{tries}")):
+            if commit := self.hub.resolve(self._ref(f"{self.run.attempt}.{self.run.round}.{tries}")):
                 return commit
         return None
 
@@ -227,7 +228,7 @@ class AttemptDirectory:
 
     def _input(self, produced: Produced) -> Input:
         commit = produced.commit
-        paths = changed_paths(self._hub, self._hub.parent_of(commit), commit) if commit else []
+        paths = changed_paths(self.hub, self.hub.parent_of(commit), commit) if commit else []
         return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
     def _take_spare(self) -> bool:
@@ -235,7 +236,7 @@ class AttemptDirectory:
         spare = self.path / "spare"
         if not self.spares.take(spare):
             return False
-        earlier = WorkTree(self._hub, spare / "tree", spare / "index", self.execution.excludes())
+        earlier = WorkTree(self.hub, spare / "tree", spare / "index", self.execution.excludes())
         try:
             self.work_tree.take_over(earlier)
             bare(self.work_tree)
@@ -262,12 +263,17 @@ class AttemptDirectory:
     def save(self, at: int, *, opens: bool = True) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed.
 
-        `opens`: repositories that the agent made inside become plain directories, for good.
+        `opens`: what the agent made unreadable, and repositories that it made inside, become plain, for good; else
+        the tree is left alone.
         """
-        hub, base = self._hub, self.run.base
+        with self._saving:
+            return self._save(at, opens=opens)
+
+    def _save(self, at: int, *, opens: bool) -> tuple[str | None, list[str]]:
+        hub, base = self.hub, self.run.base
         if self.tree.is_symlink() or not self.tree.is_dir():
             raise TaskFailed("DirectoryLost", "the agent removed or replaced its directory")
-        if not os.access(self.tree, os.R_OK | os.X_OK):
+        if opens and not os.access(self.tree, os.R_OK | os.X_OK):
             self.work_tree.make_readable()
         if base is None and not any(self.tree.iterdir()):
             return None, []

@@ -87,6 +87,10 @@ class Execution:
         """Where the directories of the acting run's attempts are."""
         return self.path / "attempts" / self.run_key[:8]
 
+    def so_far(self) -> Path:
+        """Where running attempts leave what they have changed until now."""
+        return self.path / "so-far" / self.run_key[:8]
+
     def remove_attempts(self) -> None:
         """Nothing of it runs any more: the directories of attempts that waited are of no use."""
         shutil.rmtree(self.path / "attempts", ignore_errors=True)

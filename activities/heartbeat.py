@@ -18,6 +18,8 @@ _FIRST_SECONDS = 0.3
 _SHORTEST_SECONDS = 1.0
 _SECONDS_AN_AGENT = 0.01
 _MOST_FILES = 20
+_MOST_WARNINGS = 5
+_LONGEST_WARNING = 500
 
 
 class Heartbeat:
@@ -31,7 +33,7 @@ class Heartbeat:
     def report(self, fields: dict[str, Any]) -> None:
         """Take over what an agent says of itself; what is no progress is passed over."""
         known = {field.alias or name for name, field in AgentProgress.model_fields.items()}
-        own = {"taskId", "agentId", "simulated", "directory"}
+        own = {"taskId", "agentId", "simulated", "directory", "warnings"}
         told = {name: value for name, value in fields.items() if name in known - own}
         if isinstance(told.get("files"), list):
             told["files"] = [str(file)[:500] for file in told["files"][:_MOST_FILES]]
@@ -41,6 +43,11 @@ class Heartbeat:
             self._progress = AgentProgress.model_validate(self._progress.model_dump(by_alias=True) | told)
         except ValidationError:
             return
+
+    def warn(self, warnings: list[str]) -> None:
+        """What is to be shown of what is coming."""
+        shown = [each[:_LONGEST_WARNING] for each in warnings[:_MOST_WARNINGS]]
+        self._progress = self._progress.model_copy(update={"warnings": shown})
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:

@@ -30,6 +30,7 @@ from activities.limits.beneath import Beneath
 from activities.limits.bounds import Bounds
 from activities.limits.line import Line, Tell
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
+from activities.lookout import looking_out
 from activities.plans import PlanSource, Running
 from workflows import approval
 from workflows.errors import GitError, TaskFailed
@@ -96,7 +97,7 @@ class TaskRunner:
             task_id=task.id, agent_id=run.agent_id, simulated=agent.simulated, directory=directory.key
         )
         heartbeat = Heartbeat(progress)
-        work = await in_thread(directory.work, running, task, heartbeat.report)
+        work = await in_thread(directory.work, running, task, heartbeat)
         stays = False
         try:
             async with (
@@ -122,7 +123,7 @@ class TaskRunner:
                         "crowded_ms": round(work.room.seconds * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
                         "sandbox": None if agent.simulated else work.sandbox,
-                        **(work.enclosure.result() if work.enclosure is not None else {}),
+                        **_measured(work),
                         "simulated": agent.simulated,
                     }
                 )
@@ -187,6 +188,12 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     await asyncio.to_thread(directory.drop, spare)
 
 
+def _measured(work: Work) -> dict[str, Any]:
+    """What its processes used, and all that it was warned of."""
+    found = work.enclosure.result() if work.enclosure is not None else {}
+    return {**found, "warnings": [*found.get("warnings", []), *work.warnings.given]}
+
+
 def _reported(outcome: TaskOutcome, *, needs_approval: bool) -> TaskOutcome:
     """With risky changes as what they are: a matter of approval, or only worth knowing."""
     if not outcome.risky or (needs_approval and outcome.kind == "completed"):
@@ -225,7 +232,7 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
         if directory is not None:
             await furnish(directory, work, keeps_state=agent.keeps_state)
             failpoint("run.furnished")
-        ending = await agent.execute(work)
+        ending = await _watched(agent, work, directory)
         if isinstance(ending, Completed) and work.task.verify:
             code = await run_shell(work, work.task.verify)
             if code != 0:
@@ -238,6 +245,13 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
     except (OSError, ValueError) as error:
         # The agent's own doing (its directory is gone, its variables too long): not the infrastructure's.
         return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
+
+
+async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending:
+    if directory is None:
+        return await agent.execute(work)
+    async with looking_out(directory, work):
+        return await agent.execute(work)
 
 
 def _unmerged(work: Work) -> list[str]:

@@ -40,7 +40,7 @@ class Verifier:
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="verify", operation=request.label))
         command = running.plan.verify or ""
         task = Task(id=name, description=request.label, run=command)
-        work = directory.work(running, task, heartbeat.report)
+        work = directory.work(running, task, heartbeat)
         clock = time.perf_counter()
         if tries > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))

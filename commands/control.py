@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 from temporalio.client import WorkflowExecution
 from temporalio.service import RPCError
 
 from commands.documents import describe, full_document
 from commands.session import JSON_OPTION, from_rpc, print_json, printable, run_connected, send
-from commands.show import show_result, table
+from commands.show import console, show_result, table
 from commands.watching import progress_of
 from service.connection import Connection
 from settings import Settings
@@ -38,6 +39,8 @@ def status(execution_id: Id, as_json: bool = JSON_OPTION) -> None:
         rows = [[p.task_id, p.agent_id, p.percent and f"{p.percent:.0f} %", p.operation] for p in live.values()]
         if rows:
             table("running", ["task", "agent", "done", "operation"], rows)
+        for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
+            console().print(Text(printable(warning)))
         return 0
 
     run_connected(command, as_json=as_json)

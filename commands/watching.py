@@ -63,6 +63,7 @@ class _Lines:
         self._shown: dict[str, str] = {}
         self._moved: dict[str, str] = {}
         self._asked: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
 
     def show(self, progress: dict[str, Any]) -> None:
         for task in progress["tasks"]:
@@ -84,6 +85,10 @@ class _Lines:
                 simulated = " (simulated)" if progress.simulated else ""
                 self._line(f"{task_id}: {state}{simulated}")
             self._moved[task_id] = state
+            for warning in progress.warnings:
+                if (task_id, warning) not in self._warned:
+                    self._warned.add((task_id, warning))
+                    self._line(f"{task_id}: warning: {warning}")
 
     def ask(self, questions: list[dict[str, Any]]) -> None:
         for question in questions:

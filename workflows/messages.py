@@ -333,6 +333,8 @@ class AgentProgress(Message):
     simulated: bool = False
     directory: str | None = None
     """The resume token: the attempt's directory."""
+    warnings: list[str] = Field(default_factory=list)
+    """Conflicts that are coming: of work in progress."""
 
 
 TaskRun.model_rebuild()

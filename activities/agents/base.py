@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from activities.conflicts.early import Coming
 from activities.limits.enclosure import Enclosure
 from activities.limits.network.proxy import Network
 from activities.limits.sandbox import bubblewrapped
@@ -18,6 +19,7 @@ from workflows.rates import Limits
 from workflows.strategy import Strategy
 
 _LEAST_SECONDS = 600.0
+_MOST_GIVEN = 10
 
 
 async def _nothing() -> None:
@@ -47,6 +49,31 @@ class Waited:
             self._before += time.monotonic() - self._since
 
 
+class Warnings:
+    """Conflicts that are coming: shown as long as they do, told to the agent once each."""
+
+    def __init__(self, show: Callable[[list[str]], None]) -> None:
+        self._show = show
+        self._known: dict[Coming, None] = {}
+        self._untold: list[Coming] = []
+
+    def hold(self, now: list[Coming]) -> None:
+        """What is coming now, as far as can be seen."""
+        self._show([str(each) for each in now])
+        self._untold += [each for each in now if each not in self._known]
+        self._known |= dict.fromkeys(now)
+
+    def untold(self) -> list[Coming]:
+        """What the agent is to hear of at its next turn."""
+        untold, self._untold = self._untold, []
+        return untold
+
+    @property
+    def given(self) -> list[str]:
+        """All of them, in the end."""
+        return [f"a conflict was seen coming: {each}" for each in self._known][:_MOST_GIVEN]
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt of one task, as its agent sees it."""
@@ -70,6 +97,7 @@ class Work:
     sandbox: str
     report: Callable[[dict[str, Any]], None]
     """Tell how far it is: fields of `AgentProgress`."""
+    warnings: Warnings
     round: int = 0
     """How many times this attempt has waited, for an answer or a usage limit."""
     state: Path = Path()

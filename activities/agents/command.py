@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import signal
 import stat
 from collections import deque
-from typing import Any
+from typing import IO, Any
 
 from activities.agents.base import Completed, Work
-from activities.agents.environment import environment, redacted
+from activities.agents.environment import WARNINGS, environment, redacted
+from activities.git.command import shown
 from activities.limits.processes import ProcessTree
 from workflows.errors import TaskFailed
 from workflows.messages import Question
@@ -97,6 +99,7 @@ class Events:
         for line in lines:
             self._take(line)
         self._report()
+        self._warn()
         return bool(new)
 
     def read_to_end(self) -> None:
@@ -145,6 +148,18 @@ class Events:
             if isinstance(progress.get("operation"), str):
                 progress["operation"] = self._clean(progress["operation"])
             self._work.report(progress)
+
+    def _warn(self) -> None:
+        """A line a conflict that is coming, for who reads it."""
+        for coming in self._work.warnings.untold():
+            paths = [shown(path) for path in coming.paths]
+            line = {"tasks": coming.tasks, "paths": paths, "kind": coming.kind, "hasLanded": coming.has_landed}
+            with contextlib.suppress(OSError), self._opened_warnings() as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _opened_warnings(self) -> IO[str]:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return open(self._work.events.with_name(WARNINGS), "a", opener=lambda path, _: os.open(path, flags, 0o600))
 
     def _clean(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)

@@ -80,10 +80,11 @@ class WorkTree:
     def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
 
-        Repositories inside become plain directories; with `opens` false they stay as they are and are left out.
+        Repositories inside become plain directories, and what is not readable becomes so; with `opens` false the
+        tree stays as it is, repositories left out.
         """
         try:
-            self._add()
+            self._add(opens=opens)
         except GitError as error:
             if "does not have a commit checked out" not in error.stderr or not opens:
                 raise
@@ -102,9 +103,9 @@ class WorkTree:
             tree, changes = self._written(base)
         return tree, [path for path, _, _ in changes]
 
-    def _add(self) -> None:
+    def _add(self, *, opens: bool = True) -> None:
         """All files as they are. A directory that cannot be read git only warns of, and takes for unchanged."""
-        for again in (True, False):
+        for again in (opens, False):
             done = self._run("add", "--all", "--", ":/", codes=(0, 128))
             said = done.stderr.decode(errors="replace")
             if again and "ermission denied" in said:

@@ -12,7 +12,7 @@ from activities.agents.claude.api import Api
 from activities.agents.claude.calls import Calls, Used
 from activities.agents.claude.conversation import Conversation, Progress
 from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
-from activities.agents.claude.prompt import first_message, system_prompt, try_again
+from activities.agents.claude.prompt import first_message, system_prompt, try_again, warned
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.limits.budget import BudgetSpent
 from activities.limits.rate import AccountBlocked
@@ -67,6 +67,8 @@ class _Session:
             while ending is None:
                 ending = await self._done(await self._asked())
                 await self._work.save()
+                if ending is None:
+                    self._warn()
             return ending
         except AccountBlocked as limit:
             return UsageLimit(limit.until, str(limit), self._conversation.usage)
@@ -208,6 +210,10 @@ class _Session:
             return result
         conversation.result(call["id"], result)
         return ending
+
+    def _warn(self) -> None:
+        for coming in self._work.warnings.untold():
+            self._conversation.say(warned(self._work, coming))
 
     def _tell(self, text: str) -> None:
         self._conversation.say(text)

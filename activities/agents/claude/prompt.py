@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 from activities.agents.base import Input, Work
+from activities.conflicts.early import Coming
 from workflows.messages import Dispute
 
 _MOST_FILES = 50
+_MOST_TEXT = 500
 
 _SYSTEM = """\
 You are a coding agent: one of several that work in parallel on one plan, each on a task and in a directory of its
@@ -44,6 +46,17 @@ def try_again(after: str) -> str:
     return f"That attempt did not succeed: {after}\nGo on from where you are and put it right."
 
 
+def warned(work: Work, coming: Coming) -> str:
+    """To an agent whose change, as it is now, would not merge with another one."""
+    described = {task.id: task.description[:_MOST_TEXT] for task in work.plan.tasks if task.id in coming.tasks}
+    intents = "".join(f"\n- {task_id}: {description}" for task_id, description in described.items())
+    if coming.has_landed:
+        told = f"What you have changed so far does not merge with what has landed meanwhile: {coming}."
+    else:
+        told = f"What you have changed so far does not merge with what another agent is changing now: {coming}."
+    return f"{told}{intents}\n{_WARNED}"
+
+
 def first_message(work: Work) -> str:
     """The task, and what is known of its surroundings."""
     task = work.task
@@ -66,6 +79,9 @@ def _input(each: Input) -> str:
     return f"- {each.task_id}: {each.summary or 'done'}" + (f" (changed: {named})" if each.files else "")
 
 
+_WARNED = """\
+You do not see the other's files, and nothing is lost. Go on with your own task; where there is a choice, change less
+in the places of these files that the other is likely to change too."""
 _AGAIN = """\
 Your directory holds the project with what the others did, and without that change. Do the task again on it, and keep
 what the others did."""

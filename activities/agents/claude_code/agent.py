@@ -16,7 +16,7 @@ import claude_agent_sdk as sdk
 from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.claude.account import Account
 from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
-from activities.agents.claude.prompt import appended_prompt, first_message, try_again
+from activities.agents.claude.prompt import appended_prompt, first_message, try_again, warned
 from activities.agents.claude_code.proxy import Line, Proxy
 from activities.agents.claude_code.record import ASK, Recorded, unanswered
 from activities.agents.environment import environment, redacted
@@ -246,7 +246,13 @@ class _Session:
         except TaskFailed as failed:
             self._line.end(failed)
             return _decision("deny", str(failed))
-        return _decision("allow")
+        return self._warned(_decision("allow"))
+
+    def _warned(self, decision: dict[str, Any]) -> dict[str, Any]:
+        """With what the session is to hear beside the result of its call."""
+        if told := [warned(self._work, coming) for coming in self._work.warnings.untold()]:
+            decision["hookSpecificOutput"]["additionalContext"] = "\n\n".join(told)
+        return decision
 
     async def _may_use(self, name: str, arguments: dict[str, Any], context: Any) -> Any:
         """As `_before_tool`, which Claude Code may pass over for a question when its session goes on."""

@@ -1,0 +1,113 @@
+"""A conflict is seen while it comes: from what running agents have changed so far, before either is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.conflicts.early import Early, SoFar
+from activities.git.hub import Hub
+from tests.messages_api import Turn
+from tests.scripted import Claude
+from tests.support import Farm, make_repository, sh, statuses, tasks
+
+BASE = {"shared": "one\ntwo\nthree\nfour\nfive\nsix\n", "imports.py": "import a\n\nx = 1\n", "other": "x\n"}
+WARNED = 'until test -s "$EPW_WARNINGS"; do sleep 0.1; done; cat "$EPW_WARNINGS"'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "work", BASE)
+
+
+async def test_two_commands_that_change_one_place_are_both_warned_while_they_run(farm: Farm, path: Path) -> None:
+    heard = path.parent
+    both = f"{WARNED} > $EPW_TASK_ID.told; touch {heard}/$EPW_TASK_ID; until test -e {heard}/%s; do sleep 0.1; done"
+    rows = tasks(
+        {"id": "a", "run": f"sed -i 's/two/from a/' shared; {both % 'b'}"},
+        {"id": "b", "run": f"sed -i 's/two/from b/' shared; {both % 'a'}; git checkout -q shared"},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
+    assert document["conflicts"] == []
+    branch = document["delivery"]["branch"]
+    for own, other in (("a", "b"), ("b", "a")):
+        told = json.loads(sh(path, "git", "show", f"{branch}:{own}.told").splitlines()[0])
+        assert told == {"tasks": [other], "paths": ["shared"], "kind": "lines", "hasLanded": False}
+    for row, other in zip(document["results"], "ba", strict=True):
+        assert any(f"shared: does not merge with {other}, running" in each for each in row["warnings"])
+
+
+async def test_what_has_landed_meanwhile_is_told_to_who_still_runs(farm: Farm, path: Path) -> None:
+    rows = tasks(
+        {"id": "a", "run": "sed -i 's/two/from a/' shared", "priority": 1},
+        {"id": "b", "run": f"sed -i 's/two/from b/' shared; {WARNED}; git checkout -q shared"},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    (told,) = document["results"][1]["warnings"]
+    assert "shared: does not merge with a, landed (lines)" in told
+
+
+@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+async def test_a_model_is_told_at_its_next_turn_with_the_other_s_intent(claude: Claude, path: Path, agent: str) -> None:
+    heard = path.parent / "heard"
+
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        if turn == 0:
+            return Turn(calls=[("Bash", {"command": "sed -i 's/two/from m/' shared"})])
+        said = json.dumps(request["messages"][2:])
+        if heard.exists():
+            return Turn("Both is done.")
+        if "does not merge with what another agent is changing now" in said:
+            assert "write from b" in said
+            heard.touch()
+            return Turn(calls=[("Bash", {"command": "git checkout -q shared"})])
+        return Turn(calls=[("Bash", {"command": f"sleep 0.2 # {turn}"})])
+
+    claude.script(script)
+    command = {"id": "b", "agent": "command", "description": "write from b"}
+    command["run"] = f"sed -i 's/two/from b/' shared; until test -e {heard}; do sleep 0.1; done"
+    rows = [*tasks({"id": "m", "agent": agent, "tools": ["Bash"]}), command]
+    document = await claude.run({"workspace": str(path), "tasks": rows})
+    assert statuses(document) == {"m": "succeeded", "b": "succeeded"}
+    assert document["conflicts"] == []
+
+
+def saved(hub: Hub, task: str, base: str, path: str, text: str) -> SoFar:
+    tree = hub.with_files(base, {path: ("100644", text.encode())})
+    return SoFar(task_id=task, commit=hub.commit(tree, [base], task, None, 0), paths=[path])
+
+
+@pytest.fixture
+def hub(path: Path) -> Hub:
+    return Hub(path / ".git")
+
+
+@pytest.fixture
+def base(path: Path) -> str:
+    return sh(path, "git", "rev-parse", "HEAD").strip()
+
+
+def test_what_git_or_the_structure_merges_is_no_warning(hub: Hub, base: str) -> None:
+    text = BASE["shared"]
+    own = saved(hub, "a", base, "shared", text.replace("one", "1"))
+    far = saved(hub, "b", base, "shared", text.replace("six", "6"))
+    elsewhere = saved(hub, "c", base, "other", "y\n")
+    assert Early(hub, base, "merge").coming(own, [far, elsewhere], base) == []
+    ours = saved(hub, "a", base, "imports.py", "import a\nimport b\n\nx = 1\n")
+    theirs = saved(hub, "b", base, "imports.py", "import a\nimport c\n\nx = 1\n")
+    assert Early(hub, base, "merge").coming(ours, [theirs], base) == []
+    (coming,) = Early(hub, base, "").coming(ours, [theirs], base)
+    assert coming.tasks == ("b",)
+
+
+def test_a_warning_ends_with_its_cause(hub: Hub, base: str) -> None:
+    text, early = BASE["shared"], Early(hub, base, "merge")
+    own = saved(hub, "a", base, "shared", text.replace("one", "1"))
+    other = saved(hub, "b", base, "shared", text.replace("one", "I"))
+    assert len(early.coming(own, [other], base)) == 1
+    assert len(early.coming(own, [other], base)) == 1
+    assert early.coming(own, [saved(hub, "b", base, "shared", text.replace("six", "6"))], base) == []
