@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,14 +26,13 @@ from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import Heartbeat, in_thread
 from activities.limits.sandbox import level
 from activities.plans import Running
-from activities.spares import NotReusable, Spares, bare
+from activities.spares import Spares
 from workflows.errors import GitError, TaskFailed
 from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Task
 
-_READY = "ready"
-_MOST_RACES = 100
+READY = "ready"
 _log = logging.getLogger(__name__)
 
 
@@ -46,10 +46,10 @@ class AttemptDirectory:
     @property
     def key(self) -> str:
         """Unique by attempt, question round and try: a zombie's directory is never its successor's."""
-        return self.run.resume.directory if self.run.resume and self.tries == 1 else self._own_key
+        return self.run.resume.directory if self.run.resume and self.tries == 1 else self.own_key
 
     @property
-    def _own_key(self) -> str:
+    def own_key(self) -> str:
         return f"{self.run.attempt}.{self.run.round}.{self.tries}"
 
     @property
@@ -62,7 +62,7 @@ class AttemptDirectory:
 
     @property
     def marker(self) -> str:
-        return f"{self.execution.attempt_key(self.run.task_id)}/{self._own_key}"
+        return f"{self.execution.attempt_key(self.run.task_id)}/{self.own_key}"
 
     @property
     def deaths(self) -> Path:
@@ -103,7 +103,7 @@ class AttemptDirectory:
             round=self.run.round,
             state=agents / self.execution.run_key[:8] / self._conversation,
             dispute=self.run.dispute,
-            disputed=self._both_sides.paths if self._both_sides else [],
+            disputed=self.both_sides.paths if self.both_sides else [],
             ledger=agents / "ledger.json",
             save=self._checkpoint,
             model=self.run.model or "",
@@ -141,49 +141,15 @@ class AttemptDirectory:
         self.execution.keep_id()
         write_atomically(self._outcome_path(self.tries), outcome.model_dump_json().encode())
 
-    def make(self, *, keeps_state: bool = False) -> bool:
-        """Fill the directory from the hub; False where it is the one that waited, or that a dead worker left.
-
-        `keeps_state`: its agent goes on in the tree as it was.
-        """
-        if self.run.resume is not None and self.tries == 1 and self.tree.is_dir():
-            return False
-        if keeps_state and self.tries > 1 and self._take_over():
-            return False
-        checkpoint = self._last_checkpoint() if keeps_state and self.tries > 1 else None
-        self.remove()
-        self.execution.keep_id()
-        self._make_private_folders()
-        saved = checkpoint or (self.run.resume.commit if self.run.resume else None)
-        # The tree that waited is lost: go on from what was saved of it.
-        start = self._start(saved)
-        if start is None or not self._take_spare():
-            self.tree.mkdir(mode=0o700)
-        if start is not None:
-            write_atomically(self.path / "start", start.encode())
-            self.work_tree.check_out(start)
-        return True
-
-    def _make_private_folders(self) -> None:
-        """Again while another attempt that ends removes the folders above, empty as they are."""
-        for folder in (self.path / "home", self.path / "tmp"):
-            for left in reversed(range(_MOST_RACES)):
-                try:
-                    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    break
-                except FileNotFoundError:
-                    if not left:
-                        raise
-
-    def _tries(self) -> list[Path]:
+    def siblings(self) -> list[Path]:
         """The directories of this task's attempts that are there, oldest first."""
         try:
-            return sorted(self.path.parent.iterdir(), key=lambda each: _order(each.name))
+            return sorted(self.path.parent.iterdir(), key=lambda each: made_at(each.name))
         except FileNotFoundError:
             return []
 
     @cached_property
-    def _both_sides(self) -> Merge | None:
+    def both_sides(self) -> Merge | None:
         """Where the agent is to merge them: the head with the task's earlier change, as far as git merges them."""
         other, base = self._disputed_change, self.run.base
         return merge(self.hub, base, other) if other and base else None
@@ -192,31 +158,8 @@ class AttemptDirectory:
     def _disputed_change(self) -> str | None:
         return self.run.dispute.commit if self.run.dispute else None
 
-    def _start(self, saved: str | None) -> str | None:
-        """What the directory is filled from."""
-        base, both = self.run.base, self._both_sides
-        if saved or base is None or both is None:
-            return saved or base
-        return self.hub.commit(both.tree, [base], "both sides", None, 0)
-
-    def _take_over(self) -> bool:
-        """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
-        for each in reversed(self._tries()):
-            # Of this very attempt and round: an earlier round may have begun elsewhere.
-            is_same = _order(each.name)[:2] == _order(self._own_key)[:2]
-            if is_same and (each / _READY).is_file() and _order(each.name) < _order(self._own_key):
-                each.rename(self.path)
-                return True
-        return False
-
-    def _last_checkpoint(self) -> str | None:
-        """What was saved of this attempt by a try before this one."""
-        for tries in range(self.tries - 1, 0, -1):
-            if commit := self.hub.resolve(self._ref(f"{self.run.attempt}.{self.run.round}.{tries}")):
-                return commit
-        return None
-
-    def _ref(self, key: str) -> str:
+    def saved_ref(self, key: str) -> str:
+        """Where what was saved of an attempt of this task is."""
         return self.execution.ref("tasks", slug(self.run.task_id), self.execution.run_key[:8], key)
 
     async def _checkpoint(self) -> None:
@@ -231,23 +174,6 @@ class AttemptDirectory:
         paths = changed_paths(self.hub, self.hub.parent_of(commit), commit) if commit else []
         return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
-    def _take_spare(self) -> bool:
-        """Have the bare directory of an attempt that ended cleanly, if there is one."""
-        spare = self.path / "spare"
-        if not self.spares.take(spare):
-            return False
-        earlier = WorkTree(self.hub, spare / "tree", spare / "index", self.execution.excludes())
-        try:
-            self.work_tree.take_over(earlier)
-            bare(self.work_tree)
-        except (NotReusable, OSError, GitError):
-            shutil.rmtree(self.tree, onerror=_make_writable)
-            self.work_tree.fresh_index.unlink(missing_ok=True)
-            return False
-        finally:
-            shutil.rmtree(spare, onerror=_make_writable)
-        return True
-
     def open_to_agent(self, *, furnished: bool = False) -> None:
         """Give the filled directory its private `.git`; `furnished`: `setup` or `include` have changed it."""
         if furnished:
@@ -258,7 +184,7 @@ class AttemptDirectory:
 
     def is_ready(self) -> None:
         """The directory is as its agent is to find it."""
-        (self.path / _READY).touch()
+        (self.path / READY).touch()
 
     def save(self, at: int, *, opens: bool = True) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed.
@@ -291,12 +217,19 @@ class AttemptDirectory:
         author = self.execution.workspace() if self.run.base else None
         merges = [self._disputed_change] if self._disputed_change and opens else []
         commit = hub.commit(tree, [base, *merges], message, author, at)
-        hub.update_ref(self._ref(self._own_key), commit)
+        hub.update_ref(self.saved_ref(self.own_key), commit)
         return commit, paths
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""
         return [] if commit is None or self.run.base is None else self.work_tree.links_out(self.run.base, commit)
+
+    def keep_reads(self, names: Sequence[str]) -> None:
+        """What the agent has looked into, in its directory, for whoever lands beside it."""
+        tree = os.path.realpath(self.tree)
+        whole = (os.path.normpath(os.path.join(tree, name.replace(str(self.tree), tree, 1))) for name in names)
+        inner = [os.path.relpath(path, tree) for path in whole if path.startswith(f"{tree}/")]
+        self.execution.keep_reads(self.run.task_id, inner)
 
     def saved(self, commit: str | None) -> Saved:
         """How a later attempt finds this one's work."""
@@ -316,9 +249,9 @@ class AttemptDirectory:
     def remove(self) -> None:
         """Delete the directory, those of earlier tries with it; the change is in the hub."""
         # Never a later one: a worker that froze and wakes up would take it from its successor.
-        for each in self._tries():
-            if _order(each.name) <= _order(self._own_key):
-                shutil.rmtree(each, onerror=_make_writable)
+        for each in self.siblings():
+            if made_at(each.name) <= made_at(self.own_key):
+                shutil.rmtree(each, onerror=make_writable)
         self._tidy()
 
     def _tidy(self) -> None:
@@ -331,12 +264,12 @@ class AttemptDirectory:
             self.execution.attempts().parent.rmdir()
 
 
-def _order(key: str) -> list[int]:
+def made_at(key: str) -> list[int]:
     """When a directory was made, among those of its task."""
     return [int(part) for part in key.split(".")]
 
 
-def _make_writable(function: object, path: str, error: object) -> None:
+def make_writable(function: object, path: str, error: object) -> None:
     """An agent may leave directories without write permission."""
     parent = Path(path).parent
     parent.chmod(0o700)

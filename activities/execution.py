@@ -87,6 +87,24 @@ class Execution:
         """Where the directories of the acting run's attempts are."""
         return self.path / "attempts" / self.run_key[:8]
 
+    def keep_reads(self, task_id: str, paths: list[str]) -> None:
+        """Paths that an agent was seen to read, in place of those of the task's attempts before."""
+        path = self._reads(task_id)
+        if paths or path.is_file():
+            write_atomically(path, json.dumps(paths).encode())
+
+    def has_reads(self) -> bool:
+        """Whether any agent was seen to read a file."""
+        return self._reads("").parent.is_dir()
+
+    def reads(self, task_id: str) -> list[str]:
+        path = self._reads(task_id)
+        found: list[str] = json.loads(path.read_bytes()) if path.is_file() else []
+        return found
+
+    def _reads(self, task_id: str) -> Path:
+        return self.path / "reads" / self.run_key[:8] / f"{slug(task_id)}.json"
+
     def so_far(self) -> Path:
         """Where running attempts leave what they have changed until now."""
         return self.path / "so-far" / self.run_key[:8]

@@ -17,6 +17,7 @@ from typing import IO
 from activities.agents.base import Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.fill import fill
 from activities.git.tree import WorkTree
 from activities.heartbeat import in_thread
 from workflows.errors import TaskFailed
@@ -29,7 +30,7 @@ async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool 
 
     Raises `TaskFailed` (`SetupFailed`) where the plan's `setup` fails.
     """
-    if not await in_thread(partial(directory.make, keeps_state=keeps_state)):
+    if not await in_thread(partial(fill, directory, keeps_state=keeps_state)):
         return
     if directory.run.base is None:
         await _run_setup(work)

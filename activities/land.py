@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.conflicts.hazards import hazards
+from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.losses import overwritten
 from activities.conflicts.semantic.check import Finding
 from activities.conflicts.semantic.trees import misfits
@@ -64,11 +64,13 @@ class Lander:
 def land_changes(execution: Execution, request: LandRequest, tasks: Mapping[str, Task]) -> Landed:
     hub, author = Hub(Path(request.hub)), execution.workspace()
     head, rows, advice = request.head, [], _MOST_HAZARDS
+    reads = Reads(tasks, execution.reads)
+    known = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
         land = _land_detached if request.detached or change.detached else _land_one
         row = land(hub, execution, head, change, author, request.at)
         lands = row.conflict is None and land is _land_one and advice > 0
-        found = _advised(hazards, hub, tasks, change.task_id, change.commit, head)[:advice] if lands else []
+        found = _advised(hazards, hub, reads, change.task_id, change.commit, head)[:advice] if lands and known else []
         advice -= len(found)
         head = row.head
         rows.append(row.model_copy(update={"hazards": found}))

@@ -288,6 +288,8 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
     try:
         commit, paths = directory.save(at)
         links = directory.links_out(commit)
+        if isinstance(ending, Completed):
+            directory.keep_reads(ending.reads)
     except (TaskFailed, GitError, OSError, ValueError) as error:
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])

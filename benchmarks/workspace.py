@@ -24,6 +24,7 @@ from rich.table import Table
 
 from activities.attempt import AttemptDirectory
 from activities.execution import Execution
+from activities.fill import fill
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
@@ -76,7 +77,7 @@ class Steps:
         )
         directory = AttemptDirectory(self.execution, run, 1)
         spent, clock = {}, time.perf_counter()
-        directory.make()
+        fill(directory)
         directory.open_to_agent()
         spent["directory"] = time.perf_counter() - clock
         self._work(directory.tree)

@@ -168,24 +168,6 @@ async def test_changes_that_fit_are_no_conflict(farm: Farm, tmp_path: Path) -> N
     assert document["conflicts"] == []
 
 
-async def test_a_task_that_reads_what_a_concurrent_one_writes_is_told_with_the_missing_edge(
-    farm: Farm, tmp_path: Path
-) -> None:
-    path = make_repository(tmp_path / "shop", {"config": "1\n", "docs/a": "1\n"})
-    rows = tasks(
-        {"id": "writes", "run": "echo 2 > config"},
-        {"id": "reads", "run": "sleep 0.6; cat config > report", "reads": ["config"]},
-        {"id": "else", "run": "sleep 0.6; echo 2 > docs/b", "reads": ["docs"]},
-        {"id": "after", "run": "cat config > later", "reads": ["config"], "dependsOn": ["writes"]},
-    )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
-    assert document["status"] == "succeeded"
-    (hazard,) = document["conflicts"]
-    assert (hazard["type"], hazard["kind"], hazard["tasks"]) == ("dependency", "hazard", ["reads", "writes"])
-    assert 'let reads depend on writes ("dependsOn": ["writes"])' in hazard["description"]
-    assert hazard["resolution"] is None
-
-
 async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Claude, path: Path) -> None:
     def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
         if task == "a":

@@ -9,6 +9,7 @@ import pytest
 
 from activities.attempt import AttemptDirectory
 from activities.execution import Execution
+from activities.fill import fill
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
@@ -46,7 +47,7 @@ class Attempts:
         self.number += 1
         run = TaskRun(task_id=f"t{self.number}", attempt=1, agent_id="agent-1", hub=str(self.hub.path), base=commit)
         directory = AttemptDirectory(self.execution, run, 1)
-        directory.make()
+        fill(directory)
         directory.open_to_agent()
         return directory
 

@@ -64,6 +64,14 @@ class Conflict:
     def is_advice(self) -> bool:
         return self.found.kind in ADVICE_KINDS
 
+    @property
+    def _missing_edge(self) -> list[tuple[str, str, bool, str]]:
+        """What would order the two tasks of a hazard; a single one only wrote outside of what it declares."""
+        if len(self.found.tasks) < 2:
+            return [("manual", f"Add the paths to the `files` of {self.found.tasks[0]}", False, "low")]
+        reader, writer = self.found.tasks[:2]
+        return [("sequential-retry", f"Let {reader} depend on {writer} (`dependsOn`)", False, "low")]
+
     def take(self, step: str, by: str) -> None:
         """Begin a step."""
         if self.step is not None:
@@ -77,7 +85,7 @@ class Conflict:
     def document(self) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""
         kind, severity, method = KINDS[self.found.kind]
-        options = [] if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in self.steps]
+        options = self._missing_edge if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in self.steps]
         names = ("strategy", "description", "automatic", "risk")
         return {
             "id": self.id,

@@ -195,6 +195,8 @@ class Input:
 class Completed:
     summary: str | None = None
     usage: Usage | None = None
+    reads: Sequence[str] = ()
+    """Files that it has looked into, as far as that is known, by the names that it used."""
 
 
 @dataclass(frozen=True)

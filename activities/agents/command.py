@@ -25,6 +25,7 @@ _POLL_SECONDS = 0.2
 _MOST_EVENT_BYTES = 1_000_000
 _MOST_READS = 100
 _MOST_REPORTS = 10
+_MOST_PATHS = 1000
 _TAIL_BYTES = 600
 _LONGEST_SECRET = 8192
 
@@ -48,7 +49,7 @@ class CommandAgent:
             raise TaskFailed("QuestionMissing", "ended with 75 (question) and wrote no question to $EPW_EVENTS")
         if code != 0:
             raise TaskFailed("CommandFailed", f"the command {ended(code)}{last_output(work)}")
-        return Completed()
+        return Completed(reads=list(events.reads))
 
 
 async def run_shell(work: Work, command: str, while_running: Any = None) -> int:
@@ -82,6 +83,8 @@ class Events:
 
     def __init__(self, work: Work) -> None:
         self.question: Question | None = None
+        self.reads: dict[str, None] = {}
+        """What it says that it has looked into."""
         self._progress: deque[dict[str, Any]] = deque(maxlen=_MOST_REPORTS)
         self._work = work
         self._offset = 0
@@ -134,9 +137,11 @@ class Events:
             return
         if not isinstance(event, dict):
             return
-        progress, options = event.get("progress"), event.get("options")
+        progress, options, reads = (event.get(name) for name in ("progress", "options", "reads"))
         if isinstance(progress, dict):
             self._progress.append(progress)
+        if isinstance(reads, list) and len(self.reads) < _MOST_PATHS:
+            self.reads |= {path: None for path in reads[:_MOST_PATHS] if isinstance(path, str)}
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             self.question = Question.cut(self._clean(event["question"]), texts)

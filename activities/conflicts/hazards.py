@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from activities.git.changes import changed_paths
 from activities.git.command import shown
@@ -15,25 +16,36 @@ _MOST_PATHS = 10
 _MOST_CHARACTERS = 200
 
 
-def hazards(hub: Hub, tasks: Mapping[str, Task], task_id: str, commit: str, head: str) -> Iterator[ConflictFound]:
-    """Between a change and those that have landed since it was begun, by what the tasks declare as `reads`.
+@dataclass(frozen=True)
+class Reads:
+    """What tasks read: by what they declare, and by what their agents were seen to look into."""
+
+    tasks: Mapping[str, Task]
+    seen: Callable[[str], Sequence[str]]
+
+    def of(self, task_id: str, among: Sequence[str], own: Sequence[str]) -> list[str]:
+        """The paths that a task read; of what it wrote itself the merge has told."""
+        declared = self.tasks[task_id].reads if task_id in self.tasks else []
+        seen = set(self.seen(task_id)) - set(own)
+        return [path for path in among if path in seen or any(matches(pattern, path) for pattern in declared)]
+
+
+def hazards(hub: Hub, reads: Reads, task_id: str, commit: str, head: str) -> Iterator[ConflictFound]:
+    """Between a change and those that have landed since it was begun.
 
     Advice: whether it matters only the tasks know.
     """
-    if not any(task.reads for task in tasks.values()):
-        return
     started_from = hub.parent_of(commit)
+    if started_from == head:
+        return
     own = changed_paths(hub, started_from, commit)
     for other, paths in hub.changes_of_tasks(started_from, head).items():
-        if other == task_id or other not in tasks:
-            continue
-        yield from _between(tasks, reader=task_id, writer=other, written=paths)
-        yield from _between(tasks, reader=other, writer=task_id, written=own)
+        if other != task_id and other in reads.tasks:
+            yield from _between(task_id, other, reads.of(task_id, paths, own))
+            yield from _between(other, task_id, reads.of(other, own, paths))
 
 
-def _between(tasks: Mapping[str, Task], *, reader: str, writer: str, written: list[str]) -> Iterator[ConflictFound]:
-    reads = tasks[reader].reads if reader in tasks else []
-    paths = [path for path in written if any(matches(pattern, path) for pattern in reads)]
+def _between(reader: str, writer: str, paths: Sequence[str]) -> Iterator[ConflictFound]:
     if paths:
         named = [shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]]
         told = f"{reader} reads {', '.join(named)}, which {writer} wrote at the same time, and no edge orders them"

@@ -112,7 +112,7 @@ class _Session:
                 conversation.result(call["id"], _INTERRUPTED, is_error=True)
         finished = [call for call in last.calls if call["name"] == "finish" and conversation.was_done(call["id"])]
         if finished and not interrupted:
-            return Completed(summary=str(finished[0]["input"]["summary"]), usage=conversation.usage)
+            return self._completed(str(finished[0]["input"]["summary"]))
         return asked
 
     async def _asked(self) -> Answer:
@@ -174,7 +174,7 @@ class _Session:
             return None
         if not answer.calls:
             if answer.text.strip():
-                return Completed(summary=answer.text.strip(), usage=conversation.usage)
+                return self._completed(answer.text.strip())
             self._tell("Your answer was empty. Go on with the task, or call `finish` when it is done.")
             return None
         ending: Completed | Question | None = None
@@ -201,7 +201,7 @@ class _Session:
         self._broken = 0
         if isinstance(result, Finished):
             conversation.result(call["id"], "noted")
-            return ending or Completed(summary=result.summary, usage=conversation.usage)
+            return ending or self._completed(result.summary)
         if isinstance(result, Question):
             if ending is not None:
                 conversation.result(call["id"], "one thing at a time: ask this one later", is_error=True)
@@ -210,6 +210,9 @@ class _Session:
             return result
         conversation.result(call["id"], result)
         return ending
+
+    def _completed(self, summary: str) -> Completed:
+        return Completed(summary, self._conversation.usage, self._conversation.reads())
 
     def _warn(self) -> None:
         for coming in self._work.warnings.untold():

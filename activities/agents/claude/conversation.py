@@ -126,6 +126,15 @@ class Conversation:
         """Whether a call has brought a result that is no error."""
         return any(entry.get("call") == call and not entry["isError"] for entry in self._entries)
 
+    def reads(self) -> list[str]:
+        """Files that the model has looked into, by the names that it used."""
+        found: dict[str, None] = {}
+        for entry in self._entries:
+            for block in entry["content"] if entry["kind"] == "answer" else ():
+                if block.get("type") == "tool_use" and block["name"] == "Read" and self.was_done(block["id"]):
+                    found[str(block["input"].get("file_path"))] = None
+        return list(found)
+
     def messages(self) -> list[dict[str, Any]]:
         """As the API wants it: user and assistant in turn, every call followed by its result."""
         found: list[dict[str, Any]] = []

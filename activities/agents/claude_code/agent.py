@@ -18,7 +18,7 @@ from activities.agents.claude.account import Account
 from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again, warned
 from activities.agents.claude_code.proxy import Line, Proxy
-from activities.agents.claude_code.record import ASK, Recorded, unanswered
+from activities.agents.claude_code.record import ASK, Recorded, reads, unanswered
 from activities.agents.environment import environment, redacted
 from activities.heartbeat import in_thread
 from activities.limits.budget import BudgetSpent
@@ -174,7 +174,11 @@ class _Session:
             raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
         if result.is_error or result.subtype != "success":
             raise TaskFailed("AgentError", text[:500] or "; ".join(result.errors or [result.subtype]))
-        return Completed(redacted(text, self._work), self._recorded.now.usage) if text else None
+        if not text:
+            return None
+        transcript = self._find_transcript()
+        seen = reads(transcript) if transcript is not None else []
+        return Completed(redacted(text, self._work), self._recorded.now.usage, seen)
 
     def _used(self, model: str, tokens: dict[str, int]) -> None:
         price = self._calls.price(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +62,30 @@ class Recorded:
 def unanswered(transcript: Path) -> dict[str, Any] | None:
     """The input of a question of the session to which its transcript holds no answer yet."""
     asked: dict[str, Any] = {}
+    for block in _blocks(transcript):
+        if block.get("type") == "tool_use" and block.get("name") == ASK:
+            asked[block["id"]] = block["input"]
+        elif block.get("type") == "tool_result":
+            asked.pop(block["tool_use_id"], None)
+    return next(iter(asked.values()), None)
+
+
+def reads(transcript: Path) -> list[str]:
+    """Files that the session has looked into."""
+    calls: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for block in _blocks(transcript):
+        if block.get("type") == "tool_use" and block.get("name") == "Read":
+            calls[block["id"]] = str(block["input"].get("file_path"))
+        elif block.get("type") == "tool_result" and not block.get("is_error") and block["tool_use_id"] in calls:
+            found[calls[block["tool_use_id"]]] = None
+    return list(found)
+
+
+def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
     for line in transcript.read_bytes().splitlines():
         try:
             content = json.loads(line)["message"]["content"]
         except (ValueError, KeyError, TypeError):
             continue
-        for block in content if isinstance(content, list) else []:
-            if block.get("type") == "tool_use" and block.get("name") == ASK:
-                asked[block["id"]] = block["input"]
-            elif block.get("type") == "tool_result":
-                asked.pop(block["tool_use_id"], None)
-    return next(iter(asked.values()), None)
+        yield from content if isinstance(content, list) else []
