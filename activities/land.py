@@ -162,7 +162,8 @@ def _conflict(
     places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
     detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
     sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
-    description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({merged.kind})"
+    what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
+    description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({what})"
     return _kept(execution, head, change, merged.kind, others, merged.paths, description, detail)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from activities.conflicts.structural.ends import LF, level
 from activities.conflicts.structural.file import merged_by_structure
+from activities.conflicts.structural.places import is_clean
 from activities.git.command import GITLINK
-from activities.git.hub import Hub
+from activities.git.hub import File, Hub
 from activities.git.merge import LINK, Merge, Stage, merge_file, merge_texts
 
-_File = tuple[str, bytes]
-"""Mode and content."""
 _REGULAR = ("100644", "100755")
 
 
@@ -18,44 +18,59 @@ class _Unsettled(Exception):
 
 def merged_by(hub: Hub, merged: Merge, way: str) -> str | None:
     """The tree in which every conflict of a merge is settled in that way; null where it cannot be."""
-    if not way or not merged.stages or set(merged.paths) - set(merged.stages):
+    if way == "merge" and merged.only_moved:
+        return merged.tree
+    if not way or not merged.stages or hub.has_any(merged.tree, set(merged.paths) - set(merged.stages)):
         return None
-    files: dict[str, _File | None] = {}
+    files: dict[str, File | None] = dict.fromkeys(merged.aside)
     try:
         for path, stages in merged.stages.items():
             sides = {stage.number: stage for stage in stages}
-            files[path] = _structural(hub, path, sides) if way == "merge" else _preferred(hub, sides, way)
+            if way == "merge":
+                files[path] = _structural(hub, path, sides, merged)
+            else:
+                files[path] = _preferred(hub, sides, way, merged)
+            if merged.aside and files[path] is not None and hub.has_any(merged.tree, [f"{path}/"]):
+                # A directory of the other side's is in its place.
+                return None
     except _Unsettled:
         return None
     return hub.with_files(merged.tree, files)
 
 
-def _structural(hub: Hub, path: str, sides: dict[str, Stage]) -> _File:
+def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> File:
     ours, theirs, base = sides.get("2"), sides.get("3"), sides.get("1")
-    if ours is None or theirs is None or not {ours.mode, theirs.mode} <= set(_REGULAR):
+    if ours is None or theirs is None or merged.what or not {ours.mode, theirs.mode} <= set(_REGULAR):
+        raise _Unsettled
+    if ours.mode != theirs.mode and (base is None or base.mode not in (ours.mode, theirs.mode)):
         raise _Unsettled
     before, mine, yours = (hub.blob(side.blob) if side is not None else b"" for side in (base, ours, theirs))
-    marked = merge_texts(before, mine, yours)
-    merged = merged_by_structure(path, before, mine, yours, marked) if marked is not None else None
-    if merged is None:
+    leveled = level(before, mine, yours)
+    found = _joined(path, before, mine, yours) if leveled is None else _joined(path, *leveled[:3])
+    if found is None:
         raise _Unsettled
-    return _mode(base, ours, theirs), merged
+    return _mode(base, ours, theirs), found if leveled is None else found.replace(LF, leveled[3])
 
 
-def _preferred(hub: Hub, sides: dict[str, Stage], way: str) -> _File | None:
-    """Where both sides have the file: only the places that do not merge; else the side as it is, or its absence."""
+def _joined(path: str, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+    marked = merge_texts(base, ours, theirs)
+    if marked is None or is_clean(marked):
+        return marked
+    return merged_by_structure(path, base, ours, theirs, marked)
+
+
+def _preferred(hub: Hub, sides: dict[str, Stage], way: str, merged: Merge) -> File | None:
+    """Where both sides have the file as text: only the places that do not merge; else the side as it is, or its
+    absence."""
     mine, other = (sides.get(number) for number in (("2", "3") if way == "ours" else ("3", "2")))
-    modes = {side.mode for side in sides.values()}
-    if GITLINK in modes:
-        raise _Unsettled
     if mine is None:
         return None
-    base = sides.get("1")
-    if base is not None and other is not None and LINK not in modes:
-        merged = merge_file(hub, base.blob, sides["2"].blob, sides["3"].blob, f"--{way}")
-        if merged is not None:
-            return _mode(base, mine, other), merged
-    return mine.mode, hub.blob(mine.blob)
+    base, modes = sides.get("1"), {side.mode for side in sides.values()}
+    if base is not None and other is not None and not merged.what and not modes & {LINK, GITLINK}:
+        text = merge_file(hub, base.blob, sides["2"].blob, sides["3"].blob, f"--{way}")
+        if text is not None:
+            return _mode(base, mine, other), text
+    return mine.mode, mine.blob
 
 
 def _mode(base: Stage | None, mine: Stage, other: Stage) -> str:

@@ -8,7 +8,7 @@ import os
 import shlex
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ _TASK_TRAILER = "Epw-Task"
 _ATTEMPT_TRAILER = "Epw-Attempt"
 _NOTHING = "0" * 40
 _MOST_ARGUMENTS = 500
+
+File = tuple[str, bytes | str]
+"""Mode, and content or the name of an object that holds it."""
 
 
 class Hub:
@@ -175,6 +178,10 @@ class Hub:
     def blob(self, name: str) -> bytes:
         return git("cat-file", "blob", name, git_dir=self.path)
 
+    def keep_blob(self, content: bytes) -> str:
+        """The name of an object with this content."""
+        return text(git("hash-object", "-w", "--stdin", git_dir=self.path, stdin=content))
+
     def file(self, commit: str, path: str) -> bytes | None:
         """A file's content (a link's: where it leads) in a commit; null where there is none."""
         done = run_git("cat-file", "blob", f"{commit}:{path}", git_dir=self.path, codes=(0, 128))
@@ -208,8 +215,12 @@ class Hub:
         listed = records(git(*arguments, git_dir=self.path, codes=(0, 1)))
         return [path.partition(":")[2] for path in listed[:most]]
 
-    def with_files(self, tree: str, files: Mapping[str, tuple[str, bytes] | None]) -> str:
-        """A tree with these files (mode and content; null: without it) in place of its own."""
+    def has_any(self, tree: str, paths: Collection[str]) -> bool:
+        """Whether one of the paths is in a tree, as a file or a directory."""
+        return bool(paths and git("ls-tree", tree, "--", *paths, git_dir=self.path))
+
+    def with_files(self, tree: str, files: Mapping[str, File | None]) -> str:
+        """A tree with these files (null: without it) in place of its own."""
         with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
             index = Path(scratch, "index")
             git("read-tree", tree, git_dir=self.path, index=index)
@@ -218,7 +229,7 @@ class Hub:
                 mode, name = "0", _NOTHING
                 if file is not None:
                     mode, content = file
-                    name = text(git("hash-object", "-w", "--stdin", git_dir=self.path, stdin=content))
+                    name = content if isinstance(content, str) else self.keep_blob(content)
                 lines.append(os.fsencode(f"{mode} {name}\t{path}\0"))
             git("update-index", "-z", "--index-info", git_dir=self.path, index=index, stdin=b"".join(lines))
             return text(git("write-tree", git_dir=self.path, index=index))

@@ -11,19 +11,20 @@ from typing import NamedTuple
 from activities.git.command import run_git
 from activities.git.hub import Hub
 
-# git's own type of a message → the contract's kind. Longest match first where one is part of another.
+# git's own type of a message, as it begins → the contract's kind; in some the space before the bracket is missing.
 _KINDS = {
-    "CONFLICT (contents)": "lines",
-    "CONFLICT (add/add)": "add-add",
-    "CONFLICT (file/directory)": "add-add",
-    "CONFLICT (modify/delete)": "modify-delete",
-    "CONFLICT (rename": "rename",
-    "CONFLICT (directory rename": "rename",
-    "CONFLICT (implicit dir rename": "rename",
-    "CONFLICT (distinct modes)": "mode",
-    "CONFLICT (binary)": "binary",
-    "CONFLICT (submodule": "binary",
+    "contents": "lines",
+    "add/add": "add-add",
+    "file/directory": "add-add",
+    "modify/delete": "modify-delete",
+    "distinct modes": "mode",
+    "binary": "binary",
+    "submodule": "binary",
 }
+_MOVED_ALONG = "directory rename suggested"
+"""One side has renamed a directory into which the other has put a file: git has put it where the others went."""
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MOST_POINTER_BYTES = 1024
 LINK = "120000"
 _MOST_CONFLICTS = 128
 
@@ -49,6 +50,12 @@ class Merge:
     """Files of which both sides changed different lines."""
     stages: dict[str, list[Stage]] = field(default_factory=dict)
     """The sides of each conflicting path."""
+    aside: list[str] = field(default_factory=list)
+    """Where `tree` has what git could not put in its own place."""
+    what: str = ""
+    """What they are, where that is no text of theirs: submodules, Git LFS pointers; or how they differ."""
+    only_moved: bool = False
+    """Whether nothing is open but the place of files: they are where the rest of their directory went."""
 
 
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
@@ -65,33 +72,67 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
         codes=(0, 1),
     )
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    tree, rest = fields[0], fields[1:]
-    stages: dict[str, list[Stage]] = {}
-    if done.returncode == 1:
-        while rest and rest[0]:
-            entry, path = rest.pop(0).split("\t", 1)
-            mode, blob, stage = entry.split(" ")
-            stages.setdefault(path, []).append(Stage(mode, blob, stage))
-    while rest and not rest[0]:
-        rest.pop(0)
-    result = Merge(tree, done.returncode == 0, paths=[path for path in stages if not _is_git_s_own(path, ours, theirs)])
-    kinds = []
-    while len(rest) > 2 and rest[0].isdigit():
-        count = int(rest.pop(0))
-        paths = [rest.pop(0) for _ in range(count)]
-        kind, message = rest.pop(0), rest.pop(0)
+    result = Merge(fields.pop(0), done.returncode == 0)
+    names = _Names(ours, theirs)
+    if not result.clean:
+        _read_stages(result, fields, names)
+    _read_messages(result, fields, names)
+    result.joined = [path for path in result.joined if path not in result.stages]
+    if result.kind in ("lines", "add-add") and (what := _no_text(hub, result)):
+        result.kind, result.what = "binary", what
+    return result
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Where a file stands in another's way, git sets it aside as `name~commit`."""
+
+    ours: str
+    theirs: str
+
+    def own(self, path: str) -> str | None:
+        """The path that a file set aside would have; null for one that is in its place."""
+        ends = (f"~{self.ours}", f"~{self.theirs}")
+        return next((path.removesuffix(end) for end in ends if path.endswith(end)), None)
+
+
+def _read_stages(result: Merge, fields: list[str], names: _Names) -> None:
+    while fields and fields[0]:
+        entry, path = fields.pop(0).split("\t", 1)
+        own = names.own(path)
+        if own is not None:
+            result.aside.append(path)
+        result.stages.setdefault(own or path, []).append(Stage(*entry.split(" ")))
+    result.paths = list(result.stages)
+
+
+def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
+    types = []
+    while fields and not fields[0]:
+        fields.pop(0)
+    while len(fields) > 2 and fields[0].isdigit():
+        paths = [fields.pop(0) for _ in range(int(fields.pop(0)))]
+        kind, message = fields.pop(0), fields.pop(0)
         if kind == "Auto-merging":
             result.joined += paths
         elif kind.startswith("CONFLICT"):
+            types.append(kind.partition("(")[2].rstrip(")"))
             result.messages.append(message.strip())
-            kinds.append(_kind(kind, stages.get(paths[0], [])))
-            result.paths += [
-                path for path in paths if path not in result.paths and not _is_git_s_own(path, ours, theirs)
-            ]
-    result.kind = kinds[0] if kinds else "lines"
-    result.joined = [path for path in result.joined if path not in stages]
-    result.stages = stages
-    return result
+            result.paths += [path for path in paths if path not in result.paths and names.own(path) is None]
+            if len(types) == 1 or types[0] == "file/directory":
+                # Of a file in a directory's way the next message tells what became of it, if there is one.
+                result.kind = _kind(types[-1], result.stages.get(names.own(paths[0]) or paths[0], []))
+    result.only_moved = bool(types) and set(types) == {_MOVED_ALONG}
+    if types and types[0].startswith("submodule"):
+        result.what = "submodules"
+
+
+def _no_text(hub: Hub, result: Merge) -> str:
+    """What the sides of a conflict are, where merging their lines would make no sense."""
+    sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in ("100644", "100755")]
+    heads = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
+    lfs = heads and all(len(head) < _MOST_POINTER_BYTES and head.startswith(_LFS) for head in heads)
+    return "Git LFS pointers" if lfs else ""
 
 
 def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> bytes | None:
@@ -137,18 +178,17 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
     return found
 
 
-def _is_git_s_own(path: str, ours: str, theirs: str) -> bool:
-    """Where a file stands in a directory's way, git sets it aside as `name~commit`."""
-    return path.endswith((f"~{ours}", f"~{theirs}"))
-
-
-def _kind(message: str, stages: list[Stage]) -> str:
-    kind = next((kind for start, kind in _KINDS.items() if message.startswith(start)), "lines")
-    both_added = bool(stages) and all(stage.number != "1" for stage in stages)
+def _kind(told: str, stages: list[Stage]) -> str:
+    kind = (
+        "rename"
+        if "rename" in told
+        else next((kind for start, kind in _KINDS.items() if told.startswith(start)), "lines")
+    )
+    sides = [stage for stage in stages if stage.number != "1"]
     if kind in ("modify-delete", "rename"):
         return kind
     if any(stage.mode == LINK for stage in stages):
         return "symlink"
-    if len(stages) > 1 and len({stage.blob for stage in stages if stage.number != "1"}) == 1:
+    if len(sides) == 2 and sides[0].blob == sides[1].blob:
         return "mode"
-    return "add-add" if kind == "lines" and both_added else kind
+    return "add-add" if kind == "lines" and len(sides) == len(stages) == 2 else kind

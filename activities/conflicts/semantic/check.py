@@ -226,7 +226,7 @@ _WORD = re.compile(r"[\w$-]+")
 
 
 def _related(one: str, other: str) -> bool:
-    scripts = {"javascript", "typescript", "tsx"}
+    scripts = {"javascript", "typescript"}
     return one == other or {one, other} <= scripts
 
 

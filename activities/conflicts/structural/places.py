@@ -43,5 +43,10 @@ def places(marked: str) -> list[str | Place] | None:
     return found
 
 
+def is_clean(marked: bytes) -> bool:
+    """Whether a merged text has no place that did not merge."""
+    return not any(line.startswith(b"<<<<<<< ") for line in marked.splitlines())
+
+
 def assembled(parts: Sequence[str | Place | None]) -> str:
     return "".join(part for part in parts if isinstance(part, str))
