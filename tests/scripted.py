@@ -33,6 +33,7 @@ class Claude:
     def __init__(self, site: Site, api: MessagesApi) -> None:
         self.site, self.api = site, api
         self.number = 0
+        self._working = 0
 
     def script(self, scripts: dict[str, Sequence[Turn]] | Any) -> None:
         self.api.script = by_task(scripts) if isinstance(scripts, dict) else scripts
@@ -40,6 +41,8 @@ class Claude:
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        assert not self._working, "another worker would take part: tests of the fixture `claude` come last in a file"
+        self._working += 1
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(ROOT / "worker.py"), env=self.site.cli.env, stdout=asyncio.subprocess.DEVNULL
         )
@@ -49,6 +52,7 @@ class Claude:
             if process.returncode is None:
                 process.terminate()
             await process.wait()
+            self._working -= 1
 
     async def start(self, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
         self.number += 1

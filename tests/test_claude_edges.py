@@ -50,17 +50,6 @@ async def test_a_question_that_a_dead_worker_had_not_told_of_is_asked_all_the_sa
     assert "sqlite" in results(claude.api.calls[1])[-1]["content"]
 
 
-async def test_two_questions_of_one_turn_are_asked_one_after_the_other(claude: Claude) -> None:
-    other = json.loads(json.dumps(ASK[1]).replace("Which database?", "Which port?"))
-    again = Turn(calls=[("AskUserQuestion", other)])
-    claude.script({"a": [Turn(calls=[ASK, ("AskUserQuestion", other)]), again, Turn("Done.")]})
-    plan = {"agent": "claude-code", "onQuestion": {"wait": False, "default": "x"}, "tasks": tasks({"id": "a"})}
-    document = await claude.run(plan)
-    assert document["status"] == "succeeded", document["results"]
-    assert [asked["text"] for asked in document["questions"]] == ["Which database?", "Which port?"]
-    assert len(claude.api.calls) == 3
-
-
 async def test_who_takes_over_from_a_stopped_worker_finds_the_tree_of_the_conversation(
     idle_claude: Claude, tmp_path: Path
 ) -> None:
@@ -76,6 +65,17 @@ async def test_who_takes_over_from_a_stopped_worker_finds_the_tree_of_the_conver
     async with claude.worker():
         document = await claude.end(handle, plan)
     assert [(row["status"], row["attempts"]) for row in document["results"]] == [("succeeded", 1)]
+
+
+async def test_two_questions_of_one_turn_are_asked_one_after_the_other(claude: Claude) -> None:
+    other = json.loads(json.dumps(ASK[1]).replace("Which database?", "Which port?"))
+    again = Turn(calls=[("AskUserQuestion", other)])
+    claude.script({"a": [Turn(calls=[ASK, ("AskUserQuestion", other)]), again, Turn("Done.")]})
+    plan = {"agent": "claude-code", "onQuestion": {"wait": False, "default": "x"}, "tasks": tasks({"id": "a"})}
+    document = await claude.run(plan)
+    assert document["status"] == "succeeded", document["results"]
+    assert [asked["text"] for asked in document["questions"]] == ["Which database?", "Which port?"]
+    assert len(claude.api.calls) == 3
 
 
 @pytest.mark.parametrize("agent", ["claude", "claude-code"])
