@@ -15,6 +15,10 @@ from tests.support import Farm, make_repository, sh, tasks
 PYTHON = "import os\n\n\ndef first():\n    return 1\n\n\ndef last():\n    return 9\n"
 CLASS = "class A {{\n  int a() {{\n    return 1;\n  }}\n{}}}\n"
 METHOD = "  int {}() {{\n    return 2;\n  }}\n"
+GO = "module m\n\nrequire (\n\ta.b/a v1.0.0\n)\n"
+TOML = '[project]\nname = "x"\ndependencies = [\n  "a",\n]\n'
+TABLE = '[dependencies]\nserde = "1"\n'
+YAML = "jobs:\n  old:\n    steps:\n      - run: x\n"
 MANIFEST = {"name": "x", "dependencies": {"b": "1"}, "scripts": {"test": "t"}}
 
 
@@ -86,6 +90,29 @@ def manifest(**more: str) -> str:
         ),
         (".gitignore", "a\n", "a\nmine\n", "a\ntheirs\n", ["a\nmine\ntheirs\n"]),
         ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nc==1\n", ["a==1\nb==1\nc==1\n"]),
+        (
+            "go.mod",
+            GO,
+            GO.replace(")", "\ta.b/c v1.1.0\n)"),
+            GO.replace(")", "\ta.b/d v1.2.0\n)"),
+            ["c v1.1.0", "d v1.2.0"],
+        ),
+        (
+            "pyproject.toml",
+            TOML,
+            TOML.replace("\n]", '\n  "mine>=1",  # why\n]'),
+            TOML.replace("\n]", '\n  "theirs>=2",\n]'),
+            ['"mine>=1",  # why\n  "theirs>=2",\n'],
+        ),
+        ("Cargo.toml", TABLE, f"{TABLE}[mine]\na = 1\n", f"{TABLE}b = 2\n", ['serde = "1"\nb = 2\n[mine]\na = 1\n']),
+        ("Cargo.toml", TABLE, f'{TABLE}mine = "2"\n', f'{TABLE}theirs = "3"\n', ['mine = "2"', 'theirs = "3"']),
+        (
+            ".github/workflows/ci.yml",
+            YAML,
+            f"{YAML}  mine:\n    steps:\n      - run: a\n",
+            f"{YAML}  theirs:\n    steps:\n      - run: b\n",
+            ["  mine:\n    steps:\n      - run: a\n", "  theirs:\n    steps:\n      - run: b\n"],
+        ),
         ("go.sum", "m v1 h1:a\n", "m v1 h1:a\nn v1 h1:b\n", "m v1 h1:a\no v1 h1:c\n", ["n v1 h1:b\no v1 h1:c\n"]),
     ],
     ids=[
@@ -99,6 +126,7 @@ def manifest(**more: str) -> str:
         "changelog",
         "ignored",
         "requirements",
+        *("modules", "array", "another table", "table", "workflow"),
         "sums",
     ],
 )
@@ -128,6 +156,10 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
         ("notes.md", "# Log\n", "# Log\n- mine\n", "# Log\n- theirs\n"),
         ("a.ts", "import { a } from 'x';\n", "import { a, b } from 'x';\n", "import { a, c } from 'x';\n"),
         ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nb==2\n"),
+        ("go.mod", GO, GO.replace(")", "\ta.b/c v1.1.0\n)"), GO.replace(")", "\ta.b/c v1.2.0\n)")),
+        ("Cargo.toml", TABLE, f'{TABLE}one = "2"\n', f'{TABLE}one = "3"\n'),
+        ("a.yml", YAML, f"{YAML}  mine:\n    x: &a 1\n", f"{YAML}  theirs:\n    x: 2\n"),
+        ("a.yml", YAML, f"{YAML}  one:\n    x: 1\n", f"{YAML}  one:\n    x: 2\n"),
         ("changes.rst", "Old\n=======\n", "Mine\n-------\n", "Theirs\n~~~~~~~\n"),
         ("a.json", "{}\n", '{"a": 1}\n', '{"b": "\\ud800"}\n'),
         ("a.json", "{}\n", '{\n  "a": 1\n}\n', '{\n  "b": 1e999\n}\n'),
@@ -135,7 +167,8 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
     ],
     ids=[
         *("body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"),
-        *("one import twice", "two versions", "underlines", "no text", "no number", "deep"),
+        *("one import twice", "two versions", "two versions of a module", "one entry", "anchors"),
+        *("one key of yaml", "underlines", "no text", "no number", "deep"),
     ],
 )
 def test_what_cannot_be_proved_stays_a_conflict(path: str, base: str, ours: str, theirs: str) -> None:

@@ -20,9 +20,9 @@ def merged(base: str, ours: str, theirs: str) -> str | None:
         sides = [_read(text) for text in (base, ours, theirs)]
     except (ValueError, RecursionError):
         return None
-    result = _merge(*sides)
+    result = merged_values(*sides)
     # Written by us as by them, to the last digit: then nothing of it changes unseen.
-    if result is _CLASH or _written(sides[1], ours) != ours or _written(sides[2], theirs) != theirs:
+    if result is CLASH or _written(sides[1], ours) != ours or _written(sides[2], theirs) != theirs:
         return None
     return _written(result, ours)
 
@@ -34,7 +34,8 @@ def _written(value: Any, as_in: str) -> str:
     return json.dumps(value, indent=found[1] if found else None, ensure_ascii=False, allow_nan=False) + ending
 
 
-_CLASH = object()
+CLASH = object()
+"""Both sides have changed one value."""
 
 
 def _read(text: str) -> Any:
@@ -46,24 +47,25 @@ def _read(text: str) -> Any:
     return json.loads(text, object_pairs_hook=once)
 
 
-def _merge(base: Any, ours: Any, theirs: Any) -> Any:
-    if _same(ours, theirs) or _same(base, theirs):
+def merged_values(base: Any, ours: Any, theirs: Any) -> Any:
+    """What both sides have made of a value; `CLASH` where they cannot both have it."""
+    if same(ours, theirs) or same(base, theirs):
         return ours
-    if _same(base, ours):
+    if same(base, ours):
         return theirs
     if isinstance(ours, dict) and isinstance(theirs, dict):
         return _merge_objects(base if isinstance(base, dict) else {}, ours, theirs)
     if isinstance(base, list) and isinstance(ours, list) and isinstance(theirs, list):
         return _merge_lists(base, ours, theirs)
-    return _CLASH
+    return CLASH
 
 
 def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> Any:
     result = {}
     for key in _ordered(list(ours), list(theirs)):
-        value = _merge(base.get(key, _GONE), ours.get(key, _GONE), theirs.get(key, _GONE))
-        if value is _CLASH:
-            return _CLASH
+        value = merged_values(base.get(key, _GONE), ours.get(key, _GONE), theirs.get(key, _GONE))
+        if value is CLASH:
+            return CLASH
         if value is not _GONE:
             result[key] = value
     return result
@@ -72,7 +74,7 @@ def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str,
 def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
     """Both have only added, at the end."""
     if ours[: len(base)] != base or theirs[: len(base)] != base:
-        return _CLASH
+        return CLASH
     added = [each for each in theirs[len(base) :] if each not in ours[len(base) :]]
     return [*ours, *added]
 
@@ -85,6 +87,12 @@ def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
     return [*ours, *new]
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal, also in kind: `1` is not `true`, nor `1.0`."""
-    return one is other or (type(one) is type(other) and one is not _GONE and json.dumps(one) == json.dumps(other))
+def same(one: Any, other: Any) -> bool:
+    """Equal, also in kind: `1` is not `true`, nor `1.0`. The order of keys says nothing."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one is other or bool(one == other)

@@ -17,7 +17,6 @@ _IMPORT = {
     "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
     "javascript": re.compile(r"\s*import\s[^;]*;?\s*$"),
     "typescript": re.compile(r"\s*import\s[^;]*;?\s*$"),
-    "tsx": re.compile(r"\s*import\s[^;]*;?\s*$"),
     "go": re.compile(r'\s*(import\s+)?(\w+\s+)?"[^"]+"\s*$'),
     "java": re.compile(r"\s*import\s+(static\s+)?[\w.*]+;\s*$"),
     "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from activities.conflicts.structural import documents, entities, lists
+from activities.conflicts.structural import documents, entities, lists, manifests
 from activities.conflicts.structural.places import Place, assembled, places
 
 _MOST_BYTES = 500_000
@@ -34,6 +34,8 @@ def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | 
         return None
     if lists.is_list(name):
         return _settled(parts, lists.settling(name))
+    if manifests.is_manifest(name):
+        return manifests.merged(name, parts, base, ours, theirs)
     return entities.merged(path, parts, base, ours, theirs)
 
 

@@ -14,18 +14,20 @@ _SETS = frozenset({".gitignore", ".dockerignore", ".npmignore", ".prettierignore
 _LOGS = frozenset({"changelog", "changes", "history", "news"})
 _LOG_ENDS = ("", ".md", ".rst", ".txt")
 _REQUIREMENTS = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
-_NAME = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+_PACKAGES = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+_MODULES = re.compile(r"\s*(?:require\s+)?(\S+)\s+v\d")
 
 
 def is_list(name: str) -> bool:
-    return name.casefold() in _SETS or _is_requirements(name) or _is_log(name)
+    return name.casefold() in _SETS or name == "go.mod" or _is_requirements(name) or _is_log(name)
 
 
 def settling(name: str) -> Settle:
     """How both sides' additions to such a file are joined."""
     if _is_log(name):
-        return partial(_joined, once=False)
-    return _requirements if _is_requirements(name) else _joined
+        return partial(joined, once=False)
+    names = _PACKAGES if _is_requirements(name) else _MODULES if name == "go.mod" else None
+    return partial(_versions, names) if names else joined
 
 
 def _is_log(name: str) -> bool:
@@ -37,17 +39,17 @@ def _is_requirements(name: str) -> bool:
     return _REQUIREMENTS.fullmatch(name.casefold()) is not None
 
 
-def _requirements(place: Place) -> str | None:
+def _versions(names: re.Pattern[str], place: Place) -> str | None:
     """One version of a package only."""
     mine, yours = (
-        {found[1].lower(): line for line in side if line not in place.base and (found := _NAME.match(line))}
+        {found[1].lower(): line for line in side if line not in place.base and (found := names.match(line))}
         for side in (place.ours, place.theirs)
     )
     clash = any(mine[name] != yours[name] for name in mine if name in yours)
-    return None if clash else _joined(place)
+    return None if clash else joined(place)
 
 
-def _joined(place: Place, *, once: bool = True) -> str | None:
+def joined(place: Place, *, once: bool = True) -> str | None:
     """Both additions, ours first, and what stood there where both left it; null where a side took something away.
 
     `once`: a line that both have added stands once.

@@ -1,0 +1,79 @@
+"""TOML and YAML files: what both sides have added in one place, where the result says what both documents say.
+
+The text is put together of both sides' lines, so comments and style stay; read as a document it must be the two,
+merged by key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import yaml
+
+from activities.conflicts.structural import documents
+from activities.conflicts.structural.lists import joined
+from activities.conflicts.structural.places import Place, assembled
+
+_MOST_CHARACTERS = 100_000
+_MOST_PLACES = 4
+_ENDS = (".toml", ".yaml", ".yml")
+# Of lock files only their tool knows what fits together.
+_LOCKS = ("pnpm-lock.yaml",)
+
+
+def is_manifest(name: str) -> bool:
+    return name.endswith(_ENDS) and name not in _LOCKS
+
+
+def merged(name: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
+    """The file with what both sides did; null where that cannot be proved."""
+    places = [part for part in parts if isinstance(part, Place)]
+    if len(places) > _MOST_PLACES or max(map(len, (base, ours, theirs))) > _MOST_CHARACTERS:
+        return None
+    read = tomllib.loads if name.endswith(".toml") else _read_yaml
+    try:
+        wanted = documents.merged_values(read(base), read(ours), read(theirs))
+        if wanted is documents.CLASH:
+            return None
+        for choice in product(*map(_choices, places)):
+            settled = iter(choice)
+            text = assembled([part if isinstance(part, str) else next(settled) for part in parts])
+            if _says(text, wanted, read):
+                return text
+    except (ValueError, yaml.YAMLError):
+        return None
+    return None
+
+
+def _choices(place: Place) -> list[str]:
+    """Either side first; with lines that are in both once, or as often as they are there."""
+    orders = (place, Place(place.theirs, place.base, place.ours))
+    found = [joined(each, once=once) for once in (False, True) for each in orders]
+    return list(dict.fromkeys(text for text in found if text is not None))
+
+
+def _says(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
+    try:
+        return documents.same(read(text), wanted)
+    except (ValueError, yaml.YAMLError):
+        return False
+
+
+class _Loader(yaml.SafeLoader):
+    """A key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found = super().construct_mapping(node, deep=deep)
+        if len(found) < len(node.value):
+            raise ValueError("a key stands twice")
+        return found
+
+
+def _read_yaml(text: str) -> Any:
+    # A few aliases can stand for gigabytes; and what a side adds to an anchor, it adds elsewhere too.
+    if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
+        raise ValueError("anchors")
+    return yaml.load(text, _Loader)
