@@ -99,6 +99,7 @@ class AttemptDirectory:
     def work(self, running: Running, task: Task, heartbeat: Heartbeat) -> Work:
         """The attempt as its agent sees it."""
         agents = self.execution.path / "agents"
+        relocks = bool(self.run.dispute and self.run.dispute.relock)
         return Work(
             round=self.run.round,
             state=agents / self.execution.run_key[:8] / self._conversation,
@@ -124,7 +125,10 @@ class AttemptDirectory:
             events=self.path / "events.jsonl",
             output=self.execution.log(f"{slug(task.id)}.{self.run.attempt}"),
             marker=self.marker,
-            sandbox=level(running.plan, running.plan.agent_of(task)),
+            # What makes files anew runs what models may have written.
+            sandbox=level(
+                running.plan, "claude" if relocks and running.plan.has_models else running.plan.agent_of(task)
+            ),
             hidden=self.execution.home,
             readable=[self.hub.path] if self.run.base is not None else [],
             report=heartbeat.report,

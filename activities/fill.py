@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from activities.attempt import READY, AttemptDirectory, made_at, make_writable
+from activities.conflicts.ways import merged_by
 from activities.execution import write_atomically
 from activities.git.tree import WorkTree
 from activities.spares import NotReusable, bare
@@ -55,7 +56,10 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     base, both = directory.run.base, directory.both_sides
     if saved or base is None or both is None:
         return saved or base
-    return directory.hub.commit(both.tree, [base], "both sides", None, 0)
+    relocked = directory.run.dispute.relock if directory.run.dispute else []
+    tree = merged_by(directory.hub, both, "merge", relocked) if relocked else None
+    # Without it where more than these files has come to be in the way: what is left open is found afterwards.
+    return directory.hub.commit(tree or both.tree, [base], "both sides", None, 0)
 
 
 def _take_over(directory: AttemptDirectory) -> bool:

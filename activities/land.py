@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.losses import overwritten
 from activities.conflicts.semantic.check import Finding
 from activities.conflicts.semantic.trees import misfits
-from activities.conflicts.ways import merged_by
+from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
@@ -52,8 +53,8 @@ class Lander:
         try:
             async with attended(self._home, execution.key + "/land"):
                 execution.pass_fence(LAND, order())
-                tasks = (await self._plans.of_current_execution()).tasks
-                landed: Landed = await in_thread(land_changes, execution, request, tasks)
+                running = await self._plans.of_current_execution()
+                landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)
         except Fenced as error:
             raise ApplicationError(
                 str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
@@ -61,19 +62,22 @@ class Lander:
         return landed
 
 
-def land_changes(execution: Execution, request: LandRequest, tasks: Mapping[str, Task]) -> Landed:
-    hub, author = Hub(Path(request.hub)), execution.workspace()
-    head, rows, advice = request.head, [], _MOST_HAZARDS
+def land_changes(
+    execution: Execution, request: LandRequest, tasks: Mapping[str, Task], relock: Collection[str] = ()
+) -> Landed:
+    hub, head, rows, advice = Hub(Path(request.hub)), request.head, [], _MOST_HAZARDS
+    landing = _Landings(hub, execution, execution.workspace(), request.at, relock)
     reads = Reads(tasks, execution.reads)
     known = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
-        land = _land_detached if request.detached or change.detached else _land_one
-        row = land(hub, execution, head, change, author, request.at)
-        lands = row.conflict is None and land is _land_one and advice > 0
-        found = _advised(hazards, hub, reads, change.task_id, change.commit, head)[:advice] if lands and known else []
-        advice -= len(found)
+        alone = request.detached or change.detached
+        row = landing.detached(head, change) if alone else landing.merged(head, change)
+        if known and advice > 0 and row.conflict is None and not alone:
+            found = _advised(hazards, hub, reads, change.task_id, change.commit, head)[:advice]
+            row = row.model_copy(update={"hazards": found})
+            advice -= len(found)
         head = row.head
-        rows.append(row.model_copy(update={"hazards": found}))
+        rows.append(row)
         if row.shared_with and request.stop_at_shared_file:
             break
     failpoint("land.merged")
@@ -91,102 +95,110 @@ def _advised(look: Callable[..., Iterable[T]], *arguments: object) -> list[T]:
         return []
 
 
-def _land_one(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
-    started_from = hub.parent_of(change.commit)
-    if started_from == head:
-        overwrote = _overwrote(hub, execution, change, change.commit)
-        return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
-    merged = merge(hub, head, change.commit)
-    settled = None
-    if not merged.clean:
-        found = _conflict(hub, execution, merged, head, started_from, change)
-        tree = merged_by(hub, merged, change.way)
-        if tree is None:
-            return Landing(task_id=change.task_id, head=head, conflict=found)
-        merged.tree, settled = tree, found
-    if findings := _advised(misfits, hub, started_from, head, change.commit, merged.tree):
-        return Landing(task_id=change.task_id, head=head, conflict=_misfit(hub, execution, findings, head, change))
-    lines = trailers(execution.workflow_id, change.task_id, None)
-    message = f"Merge task {change.task_id}\n\n{lines}"
-    new = hub.commit(merged.tree, [head, change.commit], message, author, at)
-    both = [*merged.joined, *merged.stages]
-    others = hub.tasks_that_touched(started_from, head, both) if both else []
-    return Landing(
-        task_id=change.task_id,
-        head=new,
-        shared_with=others,
-        shared_paths=_named(both),
-        settled=settled,
-        overwrote=_overwrote(hub, execution, change, new),
-    )
+@dataclass(frozen=True)
+class _Landings:
+    """Of changes, one after the other. `relock`: patterns of generated files."""
 
+    hub: Hub
+    execution: Execution
+    author: Workspace
+    at: int
+    relock: Collection[str]
 
-def _overwrote(hub: Hub, execution: Execution, change: Change, new: str) -> list[str]:
-    """Where an earlier change of the task did not merge: paths in which the other side is not whole any more."""
-    earlier = execution.conflict(change.earlier) if change.earlier else {}
-    if not earlier or hub.resolve(earlier["head"]) is None:
-        return []
-    base = hub.parent_of(earlier["commit"])
-    return _named(_advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", [])))
+    def merged(self, head: str, change: Change) -> Landing:
+        """The change and the head, as a merge of both."""
+        hub, started_from = self.hub, self.hub.parent_of(change.commit)
+        if started_from == head:
+            overwrote = self._overwrote(change, change.commit)
+            return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
+        merged = merge(hub, head, change.commit)
+        settled = None
+        if not merged.clean:
+            settled = self._conflict(merged, head, started_from, change)
+            tree = merged_by(hub, merged, change.way)
+            if tree is None:
+                return Landing(task_id=change.task_id, head=head, conflict=settled)
+            merged.tree = tree
+        if findings := _advised(misfits, hub, started_from, head, change.commit, merged.tree):
+            return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
+        lines = trailers(self.execution.workflow_id, change.task_id, None)
+        message = f"Merge task {change.task_id}\n\n{lines}"
+        new = hub.commit(merged.tree, [head, change.commit], message, self.author, self.at)
+        both = [*merged.joined, *merged.stages]
+        others = hub.tasks_that_touched(started_from, head, both) if both else []
+        return Landing(
+            task_id=change.task_id,
+            head=new,
+            shared_with=others,
+            shared_paths=_named(both),
+            settled=settled,
+            overwrote=self._overwrote(change, new),
+        )
 
+    def detached(self, head: str, change: Change) -> Landing:
+        """The change on a head that lacks some of what the change was made on, as a commit of its own."""
+        hub, started_from = self.hub, self.hub.parent_of(change.commit)
+        if started_from == head:
+            return Landing(task_id=change.task_id, head=change.commit)
+        merged = merge(hub, *hub.siblings(started_from, head, change.commit))
+        if not merged.clean:
+            tree = merged_by(hub, merged, change.way)
+            if tree is None:
+                conflict = self._conflict(merged, head, started_from, change)
+                return Landing(task_id=change.task_id, head=head, conflict=conflict)
+            merged.tree = tree
+        message = f"{change.task_id}\n\n{trailers(self.execution.workflow_id, change.task_id, None)}"
+        new = hub.commit(merged.tree, [head], message, self.author, self.at)
+        return Landing(task_id=change.task_id, head=new)
 
-def _land_detached(hub: Hub, execution: Execution, head: str, change: Change, author: Workspace, at: int) -> Landing:
-    """The change on a head that lacks some of what the change was made on, as a commit of its own."""
-    started_from = hub.parent_of(change.commit)
-    if started_from == head:
-        return Landing(task_id=change.task_id, head=change.commit)
-    merged = merge(hub, *hub.siblings(started_from, head, change.commit))
-    if not merged.clean:
-        tree = merged_by(hub, merged, change.way)
-        if tree is None:
-            conflict = _conflict(hub, execution, merged, head, started_from, change)
-            return Landing(task_id=change.task_id, head=head, conflict=conflict)
-        merged.tree = tree
-    message = f"{change.task_id}\n\n{trailers(execution.workflow_id, change.task_id, None)}"
-    return Landing(task_id=change.task_id, head=hub.commit(merged.tree, [head], message, author, at))
+    def _overwrote(self, change: Change, new: str) -> list[str]:
+        """Where an earlier change of the task did not merge: paths in which the other side is not whole any more."""
+        hub, earlier = self.hub, self.execution.conflict(change.earlier) if change.earlier else {}
+        if not earlier or hub.resolve(earlier["head"]) is None:
+            return []
+        base = hub.parent_of(earlier["commit"])
+        return _named(_advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", [])))
 
+    def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
+        """What merged line by line and does not fit together."""
+        paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
+        others = self.hub.tasks_that_touched(self.hub.parent_of(change.commit), head, paths)
+        places = [{"path": shown(each.path), "line": each.line, "message": shown(each.message)} for each in findings]
+        description = "; ".join(shown(each.message) for each in findings[:5])
+        return self._kept(head, change, "semantic", others, paths, description, {"hunks": places[:_MOST_HUNKS]})
 
-def _misfit(hub: Hub, execution: Execution, findings: list[Finding], head: str, change: Change) -> ConflictFound:
-    """What merged line by line and does not fit together."""
-    paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
-    others = hub.tasks_that_touched(hub.parent_of(change.commit), head, paths)
-    places = [{"path": shown(each.path), "line": each.line, "message": shown(each.message)} for each in findings]
-    description = "; ".join(shown(each.message) for each in findings[:5])
-    return _kept(execution, head, change, "semantic", others, paths, description, {"hunks": places[:_MOST_HUNKS]})
+    def _conflict(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
+        hub = self.hub
+        others = hub.tasks_that_touched(started_from, head, merged.paths)
+        places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
+        detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
+        sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
+        what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
+        description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({what})"
+        relock = to_relock(hub, merged, self.relock) if change.way == "merge" else []
+        found = self._kept(head, change, merged.kind, others, merged.paths, description, detail)
+        return found.model_copy(update={"relock": relock})
 
-
-def _conflict(
-    hub: Hub, execution: Execution, merged: Merge, head: str, started_from: str, change: Change
-) -> ConflictFound:
-    others = hub.tasks_that_touched(started_from, head, merged.paths)
-    places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
-    detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
-    sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
-    what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
-    description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({what})"
-    return _kept(execution, head, change, merged.kind, others, merged.paths, description, detail)
-
-
-def _kept(
-    execution: Execution,
-    head: str,
-    change: Change,
-    kind: str,
-    others: list[str],
-    paths: list[str],
-    description: str,
-    detail: dict[str, Any],
-) -> ConflictFound:
-    """A conflict for the history; what is too large for that stands beside the execution."""
-    whole = {**detail, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
-    execution.keep_conflict(change.commit, whole)
-    return ConflictFound(
-        kind=kind,
-        tasks=[change.task_id, *(each for each in others if each != change.task_id)],
-        paths=_named(paths),
-        description=description[:1000],
-        commit=change.commit,
-    )
+    def _kept(
+        self,
+        head: str,
+        change: Change,
+        kind: str,
+        others: list[str],
+        paths: list[str],
+        description: str,
+        detail: dict[str, Any],
+    ) -> ConflictFound:
+        """A conflict for the history; what is too large for that stands beside the execution."""
+        whole = {**detail, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
+        self.execution.keep_conflict(change.commit, whole)
+        return ConflictFound(
+            kind=kind,
+            tasks=[change.task_id, *(each for each in others if each != change.task_id)],
+            paths=_named(paths),
+            description=description[:1000],
+            commit=change.commit,
+        )
 
 
 def _named(paths: list[str]) -> list[str]:

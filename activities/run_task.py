@@ -36,7 +36,7 @@ from workflows import approval
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
-from workflows.plan import MODELS
+from workflows.plan import MODELS, Task
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
@@ -88,7 +88,7 @@ class TaskRunner:
         return outcome
 
     async def _attempt(self, directory: AttemptDirectory, running: Running) -> TaskOutcome:
-        run, plan, task = directory.run, running.plan, running.tasks[directory.run.task_id]
+        run, plan, task = directory.run, running.plan, _task(running, directory.run)
         name = plan.agent_of(task)
         agent = self._agents[name]
         started, clock = time.time(), time.perf_counter()
@@ -186,6 +186,18 @@ async def _drop_later(directory: AttemptDirectory, spare: Path) -> None:
     """A spare that the next attempt does not take at once is not worth its space."""
     await asyncio.sleep(_SPARE_SECONDS)
     await asyncio.to_thread(directory.drop, spare)
+
+
+def _task(running: Running, run: TaskRun) -> Task:
+    """What is to be done: the task, or where only generated files did not merge, to make these anew."""
+    task, paths = running.tasks[run.task_id], run.dispute.relock if run.dispute else []
+    if not paths:
+        return task
+    commands = [
+        command for pattern, command in running.plan.relock.items() if any(matches(pattern, path) for path in paths)
+    ]
+    update: dict[str, Any] = {"agent": "command", "run": "\n".join(commands), "simulate": None, "files": []}
+    return task.model_copy(update=update)
 
 
 def _measured(work: Work) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Conflict:
     passed_over: list[str] = field(default_factory=list)
     overwrote: list[str] = field(default_factory=list)
     question_id: str | None = None
+    relocks: int = 0
+    """How often generated files were made anew for it."""
 
     def __post_init__(self) -> None:
         self.left = list(self.steps)

@@ -121,7 +121,7 @@ class ExecuteParallelWorkflow:
 
     async def _prepared(self) -> Prepared:
         plan = self._board.plan
-        commands = any(plan.agent_of(task) == "command" for task in plan.tasks)
+        commands = bool(plan.relock) or any(plan.agent_of(task) == "command" for task in plan.tasks)
         has_models = plan.has_models
         request = PrepareRequest(
             has_workspace=plan.workspace is not None,

@@ -123,6 +123,8 @@ class Dispute(Message):
     """What the agent had said of its own change."""
     commit: str | None = None
     """The change; where it is given, the directory holds the merge of both sides, with conflict markers."""
+    relock: list[str] = Field(default_factory=list)
+    """Generated files that are to be made anew by the plan's commands; everything else is merged."""
 
 
 class Saved(Message):
@@ -247,6 +249,8 @@ class ConflictFound(Message):
     paths: list[str]
     description: str
     commit: str | None = None
+    relock: list[str] = Field(default_factory=list)
+    """Generated files that alone are in the way, and that the plan has commands for."""
 
 
 class Landed(Message):

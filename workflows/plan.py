@@ -155,6 +155,8 @@ class Plan(Message):
     sandbox: Literal["none", "process", "bubblewrap", "auto"] = "auto"
     constraints: Constraints = Constraints()
     on_conflict: list[str] | None = None
+    relock: dict[Glob, Text] = Field(default_factory=dict, max_length=20)
+    """Generated files, by pattern, and the command that makes them anew where two changes of them do not merge."""
     on_question: OnQuestion = OnQuestion()
     simulation: Simulation = Simulation()
 

@@ -16,6 +16,7 @@ from workflows.questions import Asked
 _FINAL = ("skip", "rollback")
 _TEXTUAL = ("lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink")
 _MOST_TEXT = 500
+_MOST_RELOCKS = 5
 
 Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], object]], Asked]
 
@@ -55,11 +56,14 @@ class Resolver:
         if conflict is None:
             conflict = self._open[task_id] = self.record(found)
             if self.way_of(task_id) == "merge" and found.kind in _TEXTUAL:
-                # Tried within that landing.
+                # Taken within that landing.
                 conflict.left.remove("merge")
-                conflict.tried.append("merge")
+                conflict.take("merge", self._decided_by)
         conflict.found = found
-        self._go_on(task_id, conflict)
+        if conflict.step == "merge" and self._can_relock(conflict):
+            self._relock(task_id, conflict)
+        else:
+            self._go_on(task_id, conflict)
 
     def failed(self, task_id: str) -> bool:
         """Its agent could not do the task again, for good: the next step, if there is one that keeps its change out
@@ -70,7 +74,7 @@ class Resolver:
         state = self._board.tasks[task_id]
         # What did not merge is the change still; the agent's last attempt is none.
         state.commit = conflict.found.commit or state.commit
-        self._go_on(task_id, conflict, but=("retry", "agent", "merge"))
+        self._go_on(task_id, conflict, but=("merge",) if conflict.step == "merge" else ("retry", "agent", "merge"))
         return True
 
     def close(self) -> None:
@@ -135,6 +139,16 @@ class Resolver:
         if step == "agent":
             return self._has_model(task_id) and conflict.found.kind in _TEXTUAL
         return True
+
+    def _can_relock(self, conflict: Conflict) -> bool:
+        """Whether the step `merge` goes on with commands; the head may move under them, but not for ever."""
+        can = conflict.found.relock and not self._board.stopping and not self._board.batches
+        return bool(can and conflict.relocks < _MOST_RELOCKS)
+
+    def _relock(self, task_id: str, conflict: Conflict) -> None:
+        conflict.relocks += 1
+        self._earlier[task_id] = conflict.found.commit or ""
+        self._board.run_again(task_id, self._dispute(task_id, conflict, merging=True), now())
 
     def _has_model(self, task_id: str) -> bool:
         return self._board.plan.agent_of(self._board.tasks[task_id].task) in MODELS
@@ -206,6 +220,7 @@ class Resolver:
             sides=sides[:5],
             summary=own.summary,
             commit=own.commit if merging else None,
+            relock=found.relock if conflict.step == "merge" else [],
         )
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from activities.conflicts.structural.ends import LF, level
 from activities.conflicts.structural.file import merged_by_structure
 from activities.conflicts.structural.places import is_clean
-from activities.git.command import GITLINK
+from activities.git.command import GITLINK, shown
 from activities.git.hub import File, Hub
 from activities.git.merge import LINK, Merge, Stage, merge_file, merge_texts
+from workflows.globs import matches
 
 _REGULAR = ("100644", "100755")
+_MOST_RELOCKED = 10
 
 
 class _Unsettled(Exception):
     """A file cannot be had in the way that is asked for."""
 
 
-def merged_by(hub: Hub, merged: Merge, way: str) -> str | None:
-    """The tree in which every conflict of a merge is settled in that way; null where it cannot be."""
+def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ()) -> str | None:
+    """The tree in which every conflict of a merge is settled in that way; null where it cannot be.
+
+    `relocked`: files that will be made anew, so that either side of them will do.
+    """
     if way == "merge" and merged.only_moved:
         return merged.tree
     if not way or not merged.stages or hub.has_any(merged.tree, set(merged.paths) - set(merged.stages)):
@@ -26,7 +33,10 @@ def merged_by(hub: Hub, merged: Merge, way: str) -> str | None:
     try:
         for path, stages in merged.stages.items():
             sides = {stage.number: stage for stage in stages}
-            if way == "merge":
+            if path in relocked:
+                either = sides.get("2") or sides["3"]
+                files[path] = either.mode, either.blob
+            elif way == "merge":
                 files[path] = _structural(hub, path, sides, merged)
             else:
                 files[path] = _preferred(hub, sides, way, merged)
@@ -36,6 +46,18 @@ def merged_by(hub: Hub, merged: Merge, way: str) -> str | None:
     except _Unsettled:
         return None
     return hub.with_files(merged.tree, files)
+
+
+def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
+    """Generated files, by pattern, that alone are in the way of a merge; empty where others are too."""
+    found = [
+        path
+        for path, stages in merged.stages.items()
+        if any(matches(pattern, path) for pattern in patterns) and all(stage.mode in _REGULAR for stage in stages)
+    ]
+    # In the history of the execution they stand by name.
+    can = 0 < len(found) <= _MOST_RELOCKED and all(shown(path) == path for path in found)
+    return found if can and merged_by(hub, merged, "merge", found) is not None else []
 
 
 def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> File:

@@ -1,0 +1,55 @@
+"""Generated files that do not merge are made anew, by the plan's command, in the sandbox of the agents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import Farm, make_repository, sh, statuses, tasks
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = make_repository(tmp_path / "work", {"requirements.txt": "a==1\n"})
+    sh(path, "bash", "-c", "sha256sum < requirements.txt > uv.lock; git add -A; git commit -qm lock")
+    return path
+
+
+def plan(path: Path, **more: Any) -> dict[str, Any]:
+    lock = "sha256sum < requirements.txt > uv.lock"
+    rows = tasks(*({"id": each, "run": f"echo {each}==1 >> requirements.txt; {lock}"} for each in "xyz"))
+    return {"workspace": str(path), "tasks": rows, "relock": {"*.lock": lock}, **more}
+
+
+async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all(farm: Farm, path: Path) -> None:
+    document = await farm.run(plan(path))
+    assert statuses(document) == dict.fromkeys("xyz", "succeeded")
+    branch = document["delivery"]["branch"]
+    requirements = sh(path, "git", "show", f"{branch}:requirements.txt")
+    assert sorted(requirements.split()) == ["a==1", "x==1", "y==1", "z==1"]
+    assert sh(path, "git", "show", f"{branch}:uv.lock") == sh(path, "sha256sum", input=requirements)
+    assert {each["resolution"] for each in document["conflicts"]} == {"merge"}
+    assert {each["decidedBy"] for each in document["conflicts"]} == {"strategy"}
+    assert [row["attempts"] for row in document["results"]] == [1, 1, 1]
+    parents = sh(path, "git", "log", "--format=%P", branch).splitlines()
+    assert sum(len(each.split()) == 2 for each in parents) >= 2
+
+
+async def test_a_lock_that_cannot_be_made_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
+    given = plan(path, strategy="aggressive", relock={"uv.lock": "exit 7"}, onConflict=["merge", "skip"])
+    given["tasks"].pop()
+    document = await farm.run(given)
+    assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
+
+
+async def test_where_other_files_are_in_the_way_nothing_is_made_anew(farm: Farm, path: Path) -> None:
+    given = plan(path, strategy="aggressive", onConflict=["merge", "skip"])
+    rows = [{**row, "run": f"{row['run']}; echo {row['id']} > notes"} for row in given["tasks"][:2]]
+    document = await farm.run({**given, "tasks": rows})
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
+    assert sorted(row["attempts"] for row in document["results"]) == [1, 1]
