@@ -78,7 +78,7 @@ def land_changes(
             advice -= len(found)
         head = row.head
         rows.append(row)
-        if row.shared_with and request.stop_at_shared_file:
+        if (row.shared_with or change.earlier) and request.stop_at_shared_file:
             break
     failpoint("land.merged")
     hub.move_ref(execution.head_ref, head, request.expected or request.head)
@@ -109,6 +109,8 @@ class _Landings:
         """The change and the head, as a merge of both."""
         hub, started_from = self.hub, self.hub.parent_of(change.commit)
         if started_from == head:
+            if findings := self._again(change):
+                return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
             overwrote = self._overwrote(change, change.commit)
             return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
         merged = merge(hub, head, change.commit)
@@ -151,13 +153,26 @@ class _Landings:
         new = hub.commit(merged.tree, [head], message, self.author, self.at)
         return Landing(task_id=change.task_id, head=new)
 
-    def _overwrote(self, change: Change, new: str) -> list[str]:
-        """Where an earlier change of the task did not merge: paths in which the other side is not whole any more."""
-        hub, earlier = self.hub, self.execution.conflict(change.earlier) if change.earlier else {}
-        if not earlier or hub.resolve(earlier["head"]) is None:
+    def _earlier(self, change: Change) -> tuple[str, str, list[str]] | None:
+        """Of the task's changes that did not merge: what the first was made on, the head that the last met, the paths
+        of that one."""
+        known = self.execution.conflict(change.earlier) if change.earlier else {}
+        if not known or self.hub.resolve(known["head"]) is None:
+            return None
+        base = known.get("base") or self.hub.parent_of(known["commit"])
+        return base, known["head"], known.get("paths", [])
+
+    def _again(self, change: Change) -> list[Finding]:
+        """What of the other side a change that was made on it does not fit still."""
+        if (earlier := self._earlier(change)) is None:
             return []
-        base = hub.parent_of(earlier["commit"])
-        return _named(_advised(overwritten, hub, base, earlier["head"], new, earlier.get("paths", [])))
+        base, other, _ = earlier
+        return _advised(misfits, self.hub, base, other, change.commit, self.hub.tree_of(change.commit))
+
+    def _overwrote(self, change: Change, new: str) -> list[str]:
+        """Paths in which the side that the task's earlier change met is not whole any more."""
+        earlier = self._earlier(change)
+        return _named(_advised(overwritten, self.hub, earlier[0], earlier[1], new, earlier[2])) if earlier else []
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
         """What merged line by line and does not fit together."""
@@ -190,7 +205,9 @@ class _Landings:
         detail: dict[str, Any],
     ) -> ConflictFound:
         """A conflict for the history; what is too large for that stands beside the execution."""
-        whole = {**detail, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
+        earlier = self._earlier(change)
+        base = earlier[0] if earlier else self.hub.parent_of(change.commit)
+        whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
         self.execution.keep_conflict(change.commit, whole)
         return ConflictFound(
             kind=kind,

@@ -192,7 +192,7 @@ async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Clau
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}, document["results"]
     assert shared(path, document) == "one\nfrom a and b\nthree\n"
     (conflict,) = document["conflicts"]
-    assert (conflict["resolution"], conflict["decidedBy"]) == ("agent", "plan")
+    assert (conflict["resolution"], conflict["decidedBy"]) == ("agent", "agent:b")
     parents = sh(path, "git", "log", "-1", "--format=%P", document["delivery"]["branch"]).split()
     texts = [sh(path, "git", "show", f"{parent}:shared") for parent in parents]
     assert texts == ["one\nfrom a\nthree\n", "one\nfrom b\nthree\n"]

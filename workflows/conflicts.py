@@ -82,7 +82,8 @@ class Conflict:
 
     def end(self) -> None:
         """The step under way has ended it."""
-        self.resolution, self.decided_by = self.step, self.chosen_by
+        by_agent = self.step == "agent" and self.chosen_by != "user"
+        self.resolution, self.decided_by = self.step, f"agent:{self.found.tasks[0]}" if by_agent else self.chosen_by
 
     def document(self) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""

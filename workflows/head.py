@@ -130,7 +130,8 @@ class Head:
 
     async def _settle(self, row: Landing) -> None:
         conflict = row.conflict
-        if row.shared_with and self._board.plan.verify and not self._abandoned:
+        joins = row.shared_with or self._resolver.earlier(row.task_id)
+        if joins and row.conflict is None and self._board.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green:
                 conflict = _red([row.task_id, *row.shared_with], row.shared_paths, verified.message)

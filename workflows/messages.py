@@ -123,6 +123,8 @@ class Dispute(Message):
     """What the agent had said of its own change."""
     commit: str | None = None
     """The change; where it is given, the directory holds the merge of both sides, with conflict markers."""
+    fits: bool = True
+    """False where every line of them merges, and what came of it does not work."""
     relock: list[str] = Field(default_factory=list)
     """Generated files that are to be made anew by the plan's commands; everything else is merged."""
 

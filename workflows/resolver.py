@@ -59,7 +59,8 @@ class Resolver:
                 # Taken within that landing.
                 conflict.left.remove("merge")
                 conflict.take("merge", self._decided_by)
-        conflict.found = found
+        known = conflict.found.tasks if len(found.tasks) == 1 else found.tasks
+        conflict.found = found.model_copy(update={"tasks": known})
         if conflict.step == "merge" and self._can_relock(conflict):
             self._relock(task_id, conflict)
         else:
@@ -137,7 +138,7 @@ class Resolver:
         if step == "merge" or step.startswith("prefer:"):
             return conflict.found.kind in _TEXTUAL
         if step == "agent":
-            return self._has_model(task_id) and conflict.found.kind in _TEXTUAL
+            return self._has_model(task_id)
         return True
 
     def _can_relock(self, conflict: Conflict) -> bool:
@@ -147,7 +148,7 @@ class Resolver:
 
     def _relock(self, task_id: str, conflict: Conflict) -> None:
         conflict.relocks += 1
-        self._earlier[task_id] = conflict.found.commit or ""
+        self._earlier[task_id] = self._board.tasks[task_id].commit or ""
         self._board.run_again(task_id, self._dispute(task_id, conflict, merging=True), now())
 
     def _has_model(self, task_id: str) -> bool:
@@ -161,7 +162,7 @@ class Resolver:
             self._ask(task_id, conflict)
         elif step in ("retry", "agent"):
             self._ways.pop(task_id, None)
-            self._earlier[task_id] = conflict.found.commit or ""
+            self._earlier[task_id] = self._board.tasks[task_id].commit or ""
             self._board.run_again(task_id, self._dispute(task_id, conflict, merging=step == "agent"), now())
         else:
             preferred = step.partition(":")[2]
@@ -182,7 +183,7 @@ class Resolver:
         assert self.ask is not None
         textual = conflict.found.kind in _TEXTUAL
         sides = [f"prefer:{each}" for each in conflict.found.tasks] if textual else []
-        options = ["retry", *(["agent"] if textual and self._has_model(task_id) else []), *sides, *_FINAL]
+        options = ["retry", *(["agent"] if self._has_model(task_id) else []), *sides, *_FINAL]
         text = f"Conflict {conflict.id}: {conflict.found.description}. What is to become of it?"
         self._board.waits_for_choice(task_id, now())
         settle = partial(self._chosen, task_id, conflict)
@@ -220,6 +221,7 @@ class Resolver:
             sides=sides[:5],
             summary=own.summary,
             commit=own.commit if merging else None,
+            fits=found.kind in _TEXTUAL,
             relock=found.relock if conflict.step == "merge" else [],
         )
 

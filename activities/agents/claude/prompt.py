@@ -89,6 +89,10 @@ _MERGE = """\
 Your directory holds both, merged as far as it went; conflict markers are in: {paths}. Put every such place right so
 that what both wanted is there, and leave no marker. Do nothing else."""
 
+_FIT = """\
+Your directory holds both. All their lines have merged, but they do not work together, as said above. Put that right so
+that what both wanted is there and works. Do nothing else."""
+
 
 def _dispute(dispute: Dispute) -> str:
     """Why the task is to be done again, and what the others meant."""
@@ -98,5 +102,6 @@ def _dispute(dispute: Dispute) -> str:
     for side in dispute.sides:
         lines.append(f"Another task, whose change has landed: {side.task_id}: {side.description}")
         lines += [f"What was said of that one: {side.summary}"] if side.summary else []
-    lines.append(_AGAIN if dispute.commit is None else _MERGE.format(paths=", ".join(dispute.paths)))
+    merging = _MERGE.format(paths=", ".join(dispute.paths)) if dispute.fits else _FIT
+    lines.append(_AGAIN if dispute.commit is None else merging)
     return "\n".join(lines)
