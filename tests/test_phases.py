@@ -1,4 +1,4 @@
-"""The seed's phases 1, 2 and 5, and its simulated run."""
+"""The seed's phases 1, 2, 3 and 5, and its simulated run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support import Farm, statuses, tasks
+import pytest
+
+from tests.support import Farm, make_repository, statuses, tasks
 from workflows.analysis import analyze, bottlenecks
 from workflows.graph import TaskGraph
 from workflows.validate import read_plan
@@ -70,6 +72,77 @@ async def test_phase_2_four_agents_ten_tasks_with_a_diamond(farm: Farm) -> None:
     document = await farm.run({"maxAgents": 4, "tasks": tasks(*rows)})
     assert document["success"]  # no dependency violated: `farm.run` checks I1
     assert document["metrics"]["agentsUsed"] == 4
+
+
+async def test_phase_3_two_agents_on_one_file(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"user.ts": "name\n"})
+    rows = tasks(*({"id": each, "run": f"echo {each} > user.ts"} for each in ("model", "form")))
+    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "prefer:form", "skip"]}
+    document = await farm.run({**plan, "tasks": rows})
+    (conflict,) = document["conflicts"]
+    assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("file-level", "lines", "medium")
+    assert sorted(conflict["tasks"]) == ["form", "model"]
+    assert sorted(conflict["agents"]) == ["agent-1", "agent-2"]
+    assert conflict["affectedResources"] == ["user.ts"]
+    assert conflict["detectionMethod"] == "three-way merge"
+    options = [(each["strategy"], each["automatic"]) for each in conflict["resolutionOptions"]]
+    assert options == [("merge", True), ("prefer-agent", True), ("prefer-agent", True)]
+    (hunk,) = conflict["hunks"]
+    assert sorted((hunk["ours"], hunk["theirs"])) == ["form\n", "model\n"]
+    assert (conflict["resolution"], conflict["decidedBy"]) == ("prefer:form", "plan")
+
+
+CALL = "printf 'import lib\\n\\n\\ndef run():\\n    return lib.total([])\\n' > app.py"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ("sed -i s/total/summed/ lib.py", CALL, "total is used in app.py:5 and was removed or renamed in lib.py"),
+        ("sed -i 's/(items)/(items, start)/' lib.py", CALL, "app.py:5 calls total as it was; in lib.py it takes"),
+        (
+            "sed -i '1i def mean(items):\\n    return 1\\n\\n' lib.py",
+            "printf '\\n\\ndef mean(items):\\n    return 2\\n' >> lib.py",
+            "mean is defined in lib.py",
+        ),
+    ],
+    ids=["rename against a new call", "signature against a new call", "definition twice"],
+)
+async def test_phase_3_related_code(farm: Farm, tmp_path: Path, first: str, second: str, says: str) -> None:
+    lib = "def total(items):\n    return 0\n\n\ndef a():\n    return 1\n\n\ndef b():\n    return 2\n"
+    path = make_repository(tmp_path / "work", {"lib.py": lib, "app.py": ""})
+    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "skip"]}
+    document = await farm.run({**plan, "tasks": tasks({"id": "one", "run": first}, {"id": "other", "run": second})})
+    (conflict,) = document["conflicts"]
+    assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("semantic", "semantic", "high")
+    assert sorted(conflict["tasks"]) == ["one", "other"]
+    assert says in conflict["description"]
+    assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
+
+
+async def test_phase_3_a_task_that_read_what_a_concurrent_one_wrote(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"schema.sql": "1\n"})
+    rows = tasks(
+        {"id": "migrates", "run": "echo 2 > schema.sql"},
+        {"id": "documents", "run": "cat schema.sql > docs.md", "reads": ["schema.sql"]},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert document["status"] == "succeeded"
+    (conflict,) = document["conflicts"]
+    assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("dependency", "hazard", "low")
+    assert conflict["tasks"] == ["documents", "migrates"]
+    (option,) = conflict["resolutionOptions"]
+    assert (option["strategy"], option["automatic"]) == ("sequential-retry", False)
+    assert "Let documents depend on migrates" in option["description"]
+
+
+async def test_phase_3_three_agents_without_conflicts(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"shared": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"})
+    edits = zip("abc", ("s/1/one/", "s/5/five/", "s/9/nine/"), strict=True)
+    rows = tasks(*({"id": each, "run": f"sed -i {edit} shared; echo 1 > {each}"} for each, edit in edits))
+    document = await farm.run({"workspace": str(path), "maxAgents": 3, "tasks": rows})
+    assert document["status"] == "succeeded"
+    assert document["conflicts"] == []
 
 
 async def test_phase_5_conservative_failure_in_the_first_batch(farm: Farm) -> None:

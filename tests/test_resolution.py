@@ -123,6 +123,27 @@ async def test_a_person_is_asked_with_the_options_and_decides(
         assert shared(path, document) == text
 
 
+@pytest.mark.parametrize("steps", [["retry"], ["prefer:a"], ["prefer:b"], ["skip"], ["rollback"], ["ask", "skip"]])
+@pytest.mark.parametrize(
+    "b", ["sed -i 's/two/from b/' shared; echo b >> shared", "printf 'one\\nfrom b\\nthree\\n' > shared"]
+)
+async def test_each_side_is_in_the_result_or_its_loss_has_a_name(
+    farm: Farm, path: Path, steps: list[str], b: str
+) -> None:
+    document = await farm.run(plan(path, b, onConflict=steps, onQuestion={"wait": False}))
+    (conflict,) = document["conflicts"]
+    found = shared(path, document) if document["delivery"]["branch"] else ""
+    resolution = conflict["resolution"]
+    named = {
+        "a": resolution in ("prefer:b", "rollback") or conflict.get("overwrote") == ["shared"],
+        # Run again, its side is what that run has made.
+        "b": resolution in ("prefer:a", "skip", "rollback", "retry"),
+    }
+    for side in "ab":
+        assert f"from {side}" in found or named[side], (side, found, conflict)
+    assert conflict["decidedBy"] == "plan"
+
+
 async def test_a_task_that_cannot_be_done_again_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
     run = 'test -z "${EPW_CONFLICT:-}"; sed -i "s/two/from b/" shared'
     document = await farm.run(plan(path, run, onConflict=["retry", "prefer:b"]))

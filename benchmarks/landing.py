@@ -1,0 +1,150 @@
+"""What landing takes of an execution: many agents on one large repository, a fifth of their tasks on shared files.
+
+`python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--json FILE]`. Real commands in real
+directories, landed by real merges. A landing's time is that of its activity, from the history; the share is the sum
+of these, which no two of one execution have at once, of the time from start to close.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowFailureError
+
+from activities.execution import Execution
+from benchmarks.server import bench, revision
+from commands.documents import full_document
+from commands.executions import new_id
+from commands.invariants import of_document, of_history, of_hub
+from workflows.messages import LAND, TASK_QUEUE, WORKFLOW_TYPE
+from workflows.validate import read_plan
+
+_OF_A_FOLDER = 50
+_SHARED_EVERY = 5
+_TASKS_A_SHARED_FILE = 5
+
+
+def make_repository(path: Path, files: int) -> None:
+    """`files` modules of some lines, of which tasks change a few."""
+    body = "".join(f"def f{line}(x):\n    return x + {line}\n\n\n" for line in range(20))
+    for number in range(files):
+        file = path / f"pkg{number // _OF_A_FOLDER}" / f"m{number}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'"""Module {number}."""\n\n\n{body}')
+    for argv in (
+        ("init", "--quiet"),
+        ("add", "--all"),
+        ("-c", "user.name=bench", "-c", "user.email=bench@example.org", "commit", "--quiet", "--message", "base"),
+    ):
+        subprocess.run(["git", *argv], cwd=path, check=True)
+
+
+def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float) -> dict[str, Any]:
+    """Every fifth task changes a file that four others change too: another function, or a new one at the end."""
+    rows = []
+    for number in range(tasks):
+        shared, group = number % _SHARED_EVERY == 0, number // _SHARED_EVERY
+        module = group // _TASKS_A_SHARED_FILE if shared else files - 1 - number
+        file = f"pkg{module // _OF_A_FOLDER}/m{module}.py"
+        place = group % _TASKS_A_SHARED_FILE
+        if shared and place >= _TASKS_A_SHARED_FILE - 2:
+            change = f"printf '\\n\\ndef new{number}(x):\\n    return x\\n' >> {file}"
+        else:
+            change = f"sed -i 's/return x + {place * 4}$/return x + {number}000/' {file}"
+        # Two more, so that a change is more than a line.
+        own = f"echo {number} > pkg{module // _OF_A_FOLDER}/note{number}.txt"
+        run = f"sleep {seconds * (0.5 + (number * 7 % 11) / 10):.2f}; {change}; {own}"
+        rows.append({"id": f"t{number}", "description": f"change {file}", "run": run, "estimatedMinutes": 1})
+    return {"workspace": str(path), "maxAgents": agents, "strategy": "aggressive", "tasks": rows}
+
+
+def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
+    """Of each landing activity, from its start by a worker to its end."""
+    scheduled: dict[int, str] = {}
+    started: dict[int, float] = {}
+    found = []
+    for event in events:
+        at = event.event_time.ToNanoseconds() / 1e9
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            scheduled[event.event_id] = event.activity_task_scheduled_event_attributes.activity_type.name
+        elif event.HasField("activity_task_started_event_attributes"):
+            started[event.activity_task_started_event_attributes.scheduled_event_id] = at
+        elif event.HasField("activity_task_completed_event_attributes"):
+            of = event.activity_task_completed_event_attributes.scheduled_event_id
+            if scheduled[of] == LAND:
+                found.append(at - started[of])
+    return found
+
+
+async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="epw-bench-") as folder:
+        path = Path(folder, "repository")
+        make_repository(path, files)
+        plan = plan_of(path, tasks, agents, files, seconds)
+        async with bench() as running:
+            client = running.connection.client
+            began = time.perf_counter()
+            handle = await client.start_workflow(WORKFLOW_TYPE, plan, id=new_id("landing"), task_queue=TASK_QUEUE)
+            with contextlib.suppress(WorkflowFailureError):
+                await handle.result()
+            makespan = time.perf_counter() - began
+            document = await full_document(running.settings, handle)
+            events = (await handle.fetch_history()).events
+            hub = Execution.of(running.settings.home, await handle.describe()).hub()
+            whole = read_plan(plan)
+            wrong = [*of_document(whole, document), *of_history(whole, document, events), *of_hub(document, hub)]
+    landings = landing_seconds(events)
+    return {
+        "measured": revision(),
+        "tasks": tasks,
+        "agents": agents,
+        "files": files,
+        "makespan": makespan,
+        "efficiency": document["metrics"]["efficiency"],
+        "statuses": dict(Counter(row["status"] for row in document["results"])),
+        "conflicts": dict(Counter(f"{each['kind']}: {each['resolution']}" for each in document["conflicts"])),
+        "landings": len(landings),
+        "landingSeconds": sum(landings),
+        "medianMs": statistics.median(landings) * 1000,
+        "slowestMs": max(landings) * 1000,
+        "share": sum(landings) / makespan,
+        "violations": wrong,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=200)
+    parser.add_argument("--agents", type=int, default=20)
+    parser.add_argument("--files", type=int, default=5000)
+    parser.add_argument("--seconds", type=float, default=10, help="what a task sleeps, on average")
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args()
+    found = asyncio.run(measure(options.tasks, options.agents, options.files, options.seconds))
+    table = Table(title=found["measured"], title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    for name, value in found.items():
+        if name != "measured":
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
