@@ -208,11 +208,12 @@ class Hub:
             found.append(content if head[1] == b"blob" else None)
         return found
 
-    def files_with(self, tree: str, word: str, suffixes: Sequence[str], most: int) -> list[str]:
-        """Paths with one of the suffixes in whose text the word occurs (the first few)."""
+    def files_with(self, tree: str, words: Collection[str], suffixes: Sequence[str], most: int) -> list[str]:
+        """Paths with one of the suffixes in whose text one of the words occurs (the first few)."""
         patterns = [f":(glob)**/*{suffix}" for suffix in suffixes]
-        arguments = ("grep", "--name-only", "-z", "-w", "-F", "-I", "--no-color", "-e", word, tree, "--", *patterns)
-        listed = records(git(*arguments, git_dir=self.path, codes=(0, 1)))
+        arguments = ("grep", "--name-only", "-z", "-w", "-F", "-I", "--no-color", "-f", "-", tree, "--", *patterns)
+        wanted = os.fsencode("".join(f"{word}\n" for word in words))
+        listed = records(git(*arguments, git_dir=self.path, codes=(0, 1), stdin=wanted))
         return [path.partition(":")[2] for path in listed[:most]]
 
     def has_any(self, tree: str, paths: Collection[str]) -> bool:

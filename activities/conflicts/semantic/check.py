@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -16,7 +16,7 @@ from activities.conflicts.semantic.grammar import grammar_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use, symbols
 
 Files = Mapping[str, bytes | None]
-Elsewhere = Callable[[str], Iterable[tuple[str, Symbols]]]
+Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, Symbols]]]
 _EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
 
 
@@ -76,15 +76,15 @@ class Side:
 
 @dataclass
 class Result:
-    """What both sides together are: the files that either changed, merged, and, by name, those that neither did."""
+    """What both sides together are: the files that either changed, merged, and those others that name what matters."""
 
     merged: dict[str, Symbols]
-    elsewhere: Elsewhere
+    elsewhere: Sequence[tuple[str, Symbols]]
 
     def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
         """Whether something of this name is there, other than what is named."""
         spared = (but[0], but[1].scope) if but is not None else None
-        for path, found in (*self.merged.items(), *self.elsewhere(name)):
+        for path, found in (*self.merged.items(), *self.elsewhere):
             if any((path, each.scope) != spared for each in found.named(name)):
                 return True
         return False
@@ -93,13 +93,15 @@ class Result:
 def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Elsewhere) -> list[Finding]:
     """`base` and `merged` hold the files that either side changed, `ours` and `theirs` what each made of its own.
 
-    `elsewhere`: the other files of the merged tree in which a name occurs.
+    `elsewhere`: the other files of the merged tree in which one of some names occurs; asked once at most.
     """
     sides = [Side.of({path: base.get(path) for path in side}, side) for side in (ours, theirs)]
-    result = Result({path: symbols(path, content) for path, content in merged.items()}, elsewhere)
     if not all(side.parses for side in sides):
         # Half-parsed files say nothing certain.
         return []
+    names = sorted({*_in_question(*sides), *_in_question(*sides[::-1])})
+    others = list(elsewhere(names)) if names else []
+    result = Result({path: symbols(path, content) for path, content in merged.items()}, others)
     found: dict[tuple[str, str, str], Finding] = {}
     for one, other in (sides, sides[::-1]):
         for finding in (*_gone(one, other, result), *_misfit(one, other, result)):
@@ -107,6 +109,12 @@ def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Els
     for finding in _twice(sides[0], sides[1], result):
         found.setdefault((finding.name, finding.path, finding.other), finding)
     return list(found.values())
+
+
+def _in_question(one: Side, other: Side) -> set[str]:
+    """Names that one side has taken away or changed and the other uses anew."""
+    changed = {definition.name for _, definition in one.removed()} | {old.name for _, old, _ in one.signed_anew()}
+    return changed & {use.name for _, use in other.new_uses()} - _EVERYWHERE
 
 
 def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
@@ -186,7 +194,7 @@ def _place(path: str, definition: Definition) -> tuple[object, ...]:
 
 def _left(name: str, one: Side, other: Side, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
     """Uses of a name that neither side has touched, or that the one that removed it has left."""
-    untouched = [(path, found) for path, found in result.elsewhere(name) if path not in other.after]
+    untouched = [(path, found) for path, found in result.elsewhere if path not in other.after]
     for path, found in (*one.after.items(), *untouched):
         yield from ((path, found, use) for use in found.uses if use.name == name)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Collection, Iterable
 
 from activities.conflicts.semantic.check import Finding, check
 from activities.conflicts.semantic.grammar import GRAMMARS, grammar_of
@@ -12,7 +11,7 @@ from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
-_MOST_ELSEWHERE = 100
+_MOST_ELSEWHERE = 200
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 
@@ -26,9 +25,8 @@ def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Fi
     contents = iter(hub.files([(commit, path) for commit, paths in sides for path in paths]))
     before, our_files, their_files, after = ({path: next(contents) for path in paths} for _, paths in sides)
 
-    @cache
-    def elsewhere(name: str) -> Iterable[tuple[str, Symbols]]:
-        paths = [path for path in hub.files_with(merged, name, _SUFFIXES, _MOST_ELSEWHERE) if path not in changed]
+    def elsewhere(names: Collection[str]) -> Iterable[tuple[str, Symbols]]:
+        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MOST_ELSEWHERE) if path not in changed]
         found = hub.files([(merged, path) for path in paths])
         return [(path, symbols(path, content)) for path, content in zip(paths, found, strict=True)]
 
