@@ -26,9 +26,13 @@ from benchmarks.server import revision
 
 
 def _git_s_own(hub: Hub, ours: str, theirs: str) -> tuple[bool, str]:
-    """git's verdict and tree, asked for in the plainest way: without a setting of ours."""
-    argv = ["git", "merge-tree", "--write-tree", "--no-messages", ours, theirs]
-    done = subprocess.run(argv, cwd=hub.path, capture_output=True, check=False)
+    """git's verdict and tree, asked for in the plainest way: no setting of ours, the attributes as they are there."""
+    show = subprocess.run(["git", "show", f"{ours}:.gitattributes"], cwd=hub.path, capture_output=True, check=False)
+    with tempfile.NamedTemporaryFile() as attributes:
+        attributes.write(show.stdout)
+        attributes.flush()
+        argv = ["git", "-c", f"core.attributesFile={attributes.name}", "merge-tree", "--write-tree", "--no-messages"]
+        done = subprocess.run([*argv, ours, theirs], cwd=hub.path, capture_output=True, check=False)
     return done.returncode == 0, text(done.stdout).split("\n")[0]
 
 

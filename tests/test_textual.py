@@ -16,6 +16,7 @@ TEXT = "".join(f"line {number}\n" for number in range(12))
 OTHER = TEXT.replace("line", "row")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 BASE = {"a": TEXT, "b": OTHER, "d/x": "1\n" + TEXT, "d/y": "2\n" + OTHER, "big.bin": POINTER.format("a" * 64, 1)}
+BASE[".gitattributes"] = '# how to merge\nd/x text merge=union\n"d/y" -merge diff=trap\na merge=trap filter=trap\n'
 SUBMODULE = "git update-index --add --cacheinfo 160000,{},sub; mkdir -p sub"
 BINARY = "printf '\\000{}' > picture"
 
@@ -122,6 +123,15 @@ CASES = [
         prefer_ours={"sub": "1" * 40},
         prefer_theirs={"sub": "2" * 40},
         what="submodules",
+    ),
+    Case("a file to which `union` is said", "echo A >> d/x", "echo B >> d/x", merged={"d/x": f"1\n{TEXT}A\nB\n"}),
+    Case(
+        "a file that is said to be binary",
+        "sed -i 's/row 1$/row one/' d/y",
+        "sed -i 's/row 9/row nine/' d/y",
+        "binary",
+        prefer_ours={"d/y": "2\n" + OTHER.replace("row 1\n", "row one\n")},
+        prefer_theirs={"d/y": "2\n" + OTHER.replace("row 9", "row nine")},
     ),
     Case("a submodule that only one side has", SUBMODULE.format("1" * 40), EDIT, merged={"sub": "1" * 40}),
 ]

@@ -39,7 +39,7 @@ def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ())
             elif way == "merge":
                 files[path] = _structural(hub, path, sides, merged)
             else:
-                files[path] = _preferred(hub, sides, way, merged)
+                files[path] = _preferred(hub, path, sides, way, merged)
             if merged.aside and files[path] is not None and hub.has_any(merged.tree, [f"{path}/"]):
                 # A directory of the other side's is in its place.
                 return None
@@ -62,7 +62,13 @@ def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
 
 def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> File:
     ours, theirs, base = sides.get("2"), sides.get("3"), sides.get("1")
-    if ours is None or theirs is None or merged.what or not {ours.mode, theirs.mode} <= set(_REGULAR):
+    if (
+        ours is None
+        or theirs is None
+        or merged.what
+        or path in merged.binary
+        or not {ours.mode, theirs.mode} <= set(_REGULAR)
+    ):
         raise _Unsettled
     if ours.mode != theirs.mode and (base is None or base.mode not in (ours.mode, theirs.mode)):
         raise _Unsettled
@@ -81,14 +87,15 @@ def _joined(path: str, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
     return merged_by_structure(path, base, ours, theirs, marked)
 
 
-def _preferred(hub: Hub, sides: dict[str, Stage], way: str, merged: Merge) -> File | None:
+def _preferred(hub: Hub, path: str, sides: dict[str, Stage], way: str, merged: Merge) -> File | None:
     """Where both sides have the file as text: only the places that do not merge; else the side as it is, or its
     absence."""
     mine, other = (sides.get(number) for number in (("2", "3") if way == "ours" else ("3", "2")))
     if mine is None:
         return None
     base, modes = sides.get("1"), {side.mode for side in sides.values()}
-    if base is not None and other is not None and not merged.what and not modes & {LINK, GITLINK}:
+    has_lines = not merged.what and path not in merged.binary and not modes & {LINK, GITLINK}
+    if base is not None and other is not None and has_lines:
         text = merge_file(hub, base.blob, sides["2"].blob, sides["3"].blob, f"--{way}")
         if text is not None:
             return _mode(base, mine, other), text

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -26,7 +29,11 @@ _MOVED_ALONG = "directory rename suggested"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
 LINK = "120000"
+_CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
+_MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
 _MOST_CONFLICTS = 128
+_MOST_ATTRIBUTES = 100_000
+_PATTERN = re.compile(rb'((?:"(?:[^"\\]|\\.)*"|[^\s#\["]\S*))\s+(.*)')
 
 
 class Stage(NamedTuple):
@@ -54,12 +61,18 @@ class Merge:
     """Where `tree` has what git could not put in its own place."""
     what: str = ""
     """What they are, where that is no text of theirs: submodules, Git LFS pointers; or how they differ."""
+    binary: list[str] = field(default_factory=list)
+    """Paths of which git merges no lines."""
     only_moved: bool = False
     """Whether nothing is open but the place of files: they are where the rest of their directory went."""
 
 
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
-    """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`)."""
+    """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`).
+
+    As the user's git would: by what the `.gitattributes` of `ours`, at its top, says of merging.
+    """
+    attributes = merge_attributes(hub, ours)
     done = run_git(
         "merge-tree",
         "--write-tree",
@@ -68,7 +81,7 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
         ours,
         theirs,
         git_dir=hub.path,
-        config=["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"],
+        config=[*_CONFIG, *([f"core.attributesFile={attributes}"] if attributes else [])],
         codes=(0, 1),
     )
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
@@ -81,6 +94,33 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
     if result.kind in ("lines", "add-add") and (what := _no_text(hub, result)):
         result.kind, result.what = "binary", what
     return result
+
+
+def merge_attributes(hub: Hub, commit: str) -> Path | None:
+    """A file with what a commit's `.gitattributes` says of merging, and nothing else; null: nothing.
+
+    git itself reads no attributes of a commit where there is no work tree; and of drivers and filters that the
+    workspace names none is ours to run.
+    """
+    given = hub.file(commit, ".gitattributes")
+    lines = [_of_merging(line) for line in (given or b"")[:_MOST_ATTRIBUTES].splitlines()]
+    content = b"".join(line for line in lines if line)
+    if not content:
+        return None
+    path = hub.path / "attributes" / hashlib.sha256(content).hexdigest()[:32]
+    if not path.is_file():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)
+    return path
+
+
+def _of_merging(line: bytes) -> bytes | None:
+    """A line of attributes, less what is not about merging."""
+    found = _PATTERN.match(line.strip())
+    told = [word for word in found[2].decode(errors="replace").split() if word in _MERGE_ATTRIBUTES] if found else []
+    return found[1] + f" {' '.join(told)}\n".encode() if found and told else None
 
 
 @dataclass(frozen=True)
@@ -117,6 +157,7 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
             result.joined += paths
         elif kind.startswith("CONFLICT"):
             types.append(kind.partition("(")[2].rstrip(")"))
+            result.binary += paths if types[-1] == "binary" else []
             result.messages.append(message.strip())
             result.paths += [path for path in paths if path not in result.paths and names.own(path) is None]
             if len(types) == 1 or types[0] == "file/directory":
