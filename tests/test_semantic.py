@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from activities.conflicts.semantic.check import check
+from activities.conflicts.semantic.check import Finding, check
 from activities.conflicts.semantic.symbols import symbols
 from tests.semantic_cases import CONFLICTS, LOOK_ALIKES, Case, cases
+
+Files = Mapping[str, bytes | None]
 
 
 def findings(case: Case) -> list[str]:
@@ -23,8 +26,14 @@ def findings(case: Case) -> list[str]:
     for path, text in {**case.base, **case.ours, **case.theirs}.items():
         assert symbols(path, text.encode()).parses, (path, text)
     merged = {path: merge(*(side.get(path) for side in (ours, base, theirs))) for path in {*ours, *theirs}}
-    found = check(base, ours, theirs, merged, lambda name: [(path, symbols(path, text)) for path, text in rest.items()])
+    found = checked(base, ours, theirs, merged, rest)
     return [finding.message for finding in found]
+
+
+def checked(base: Files, ours: Files, theirs: Files, merged: Files, rest: Files | None = None) -> list[Finding]:
+    versions = ({**dict.fromkeys({**ours, **theirs}), **base}, ours, theirs, merged, rest or {})
+    *parsed, elsewhere = [{path: symbols(path, text) for path, text in files.items()} for files in versions]
+    return check(*parsed, lambda names: elsewhere.items())
 
 
 def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes | None:
@@ -65,20 +74,20 @@ def test_what_only_looks_so_is_not(case: Case) -> None:
 def test_one_name_in_two_places_is_not_one_thing(path: str, base: str, ours: str, theirs: str) -> None:
     sides = {path: (ours + base).encode()}, {path: (base + theirs).encode()}
     merged = {path: (ours + base + theirs).encode()}
-    assert check({path: base.encode()}, *sides, merged, lambda name: []) == []
+    assert checked({path: base.encode()}, *sides, merged) == []
 
 
 def test_files_for_different_machines_may_define_the_same() -> None:
     text = b"package p\n\nfunc open() int {\n\treturn 1\n}\n"
     ours, theirs = {"p/a_linux.go": text}, {"p/a_windows.go": text}
-    assert check({}, ours, theirs, {**ours, **theirs}, lambda name: []) == []
+    assert checked({}, ours, theirs, {**ours, **theirs}) == []
 
 
 def test_what_is_passed_on_from_elsewhere_is_not_gone() -> None:
     base: dict[str, bytes | None] = {"lib.py": b"def helper():\n    return 1\n", "app.py": b"import lib\n"}
     ours: dict[str, bytes | None] = {"lib.py": b"from other import helper\n"}
     theirs: dict[str, bytes | None] = {"app.py": b"import lib\n\nlib.helper()\n"}
-    assert check(base, ours, theirs, {**ours, **theirs}, lambda name: []) == []
+    assert checked(base, ours, theirs, {**ours, **theirs}) == []
 
 
 def test_there_are_enough_of_them() -> None:

@@ -10,6 +10,7 @@ from activities.git.command import git, records, shown
 from activities.git.hub import Hub
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_REGULAR = ("100644", "100755")
 _TYPES = {"A": "create", "D": "delete"}
 _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 
@@ -17,6 +18,17 @@ _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
     """Paths that differ between two commits or trees."""
     return records(git("diff-tree", *_PLAIN_DIFF, "--name-only", "-z", before, after, git_dir=hub.path))
+
+
+def changed_blobs(hub: Hub, before: str, after: str) -> dict[str, tuple[str | None, str | None]]:
+    """Regular files that differ between two commits or trees: blobs before and after, null where there is none."""
+    fields = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "-z", before, after, git_dir=hub.path))
+    found = {}
+    for entry, path in zip(fields[::2], fields[1::2], strict=True):
+        old_mode, mode, old, new, _ = entry.lstrip(":").split(" ")
+        kept = tuple(blob if mode in _REGULAR else None for mode, blob in ((old_mode, old), (mode, new)))
+        found[path] = kept[0], kept[1]
+    return found
 
 
 def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:

@@ -187,6 +187,19 @@ class Hub:
         done = run_git("cat-file", "blob", f"{commit}:{path}", git_dir=self.path, codes=(0, 128))
         return done.stdout if done.returncode == 0 else None
 
+    def blobs(self, names: Sequence[str]) -> list[bytes]:
+        """Contents of blobs by name, in one go."""
+        if not names:
+            return []
+        asked = "".join(f"{name}\n" for name in names).encode()
+        answer, at, found = git("cat-file", "--batch", git_dir=self.path, stdin=asked), 0, []
+        for _ in names:
+            end = answer.index(b"\n", at)
+            size = int(answer[at:end].rsplit(b" ", 1)[1])
+            found.append(answer[end + 1 : end + 1 + size])
+            at = end + 1 + size + 1
+        return found
+
     def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Contents of files by commit or tree and path, in one go; null where there is no such file."""
         asked = b"".join(os.fsencode(f"{commit}:{path}\n") for commit, path in wanted if "\n" not in path)

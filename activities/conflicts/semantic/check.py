@@ -6,16 +6,19 @@ signature; both define the same. What cannot be told apart from something else o
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 
+from activities.conflicts.semantic.delta import Delta, delta, place_in_file
 from activities.conflicts.semantic.grammar import grammar_of
-from activities.conflicts.semantic.symbols import Definition, Symbols, Use, symbols
+from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
-Files = Mapping[str, bytes | None]
+Files = Mapping[str, Symbols]
 Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, Symbols]]]
 _EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
 
@@ -35,15 +38,12 @@ class Finding:
 class Side:
     """What one side did to the files that it changed."""
 
-    before: dict[str, Symbols]
-    after: dict[str, Symbols]
+    before: Files
+    after: Files
 
-    @classmethod
-    def of(cls, before: Files, after: Files) -> Side:
-        return cls(
-            {path: symbols(path, content) for path, content in before.items()},
-            {path: symbols(path, content) for path, content in after.items()},
-        )
+    @cached_property
+    def deltas(self) -> dict[str, Delta]:
+        return {path: delta(self.before[path], found, _overloads(path)) for path, found in self.after.items()}
 
     @property
     def parses(self) -> bool:
@@ -51,34 +51,27 @@ class Side:
 
     def removed(self) -> Iterator[tuple[str, Definition]]:
         """What it defines nowhere any more."""
-        still = {each.name for found in self.after.values() for each in found.definitions}
-        for path, found in self.before.items():
-            yield from ((path, each) for each in found.definitions if each.name not in still)
+        for path, each in self.deltas.items():
+            for old in each.removed:
+                if not any(old.name in found.by_name for found in self.after.values()):
+                    yield path, old
 
     def signed_anew(self) -> Iterator[tuple[str, Definition, Definition]]:
         """Functions that take other arguments than before."""
-        for path, found in self.before.items():
-            for old in found.definitions:
-                now = [each for each in self.after[path].named(old.name) if each.scope == old.scope]
-                if len(now) == len(found.named(old.name)) == 1 and _differ(old, now[0]):
-                    yield path, old, now[0]
+        for path, each in self.deltas.items():
+            yield from ((path, old, new) for old, new in each.signed)
 
     def new_uses(self) -> Iterator[tuple[str, Use]]:
         """Uses of which a file has more than before."""
-        for path, found in self.after.items():
-            before = Counter(map(_kind, self.before[path].uses))
-            for use in found.uses:
-                if before[_kind(use)] > 0:
-                    before[_kind(use)] -= 1
-                else:
-                    yield path, use
+        for path, each in self.deltas.items():
+            yield from ((path, use) for use in each.uses)
 
 
 @dataclass
 class Result:
     """What both sides together are: the files that either changed, merged, and those others that name what matters."""
 
-    merged: dict[str, Symbols]
+    merged: Files
     elsewhere: Sequence[tuple[str, Symbols]]
 
     def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
@@ -95,13 +88,13 @@ def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Els
 
     `elsewhere`: the other files of the merged tree in which one of some names occurs; asked once at most.
     """
-    sides = [Side.of({path: base.get(path) for path in side}, side) for side in (ours, theirs)]
+    sides = [Side({path: base[path] for path in side}, side) for side in (ours, theirs)]
     if not all(side.parses for side in sides):
         # Half-parsed files say nothing certain.
         return []
     names = sorted({*_in_question(*sides), *_in_question(*sides[::-1])})
     others = list(elsewhere(names)) if names else []
-    result = Result({path: symbols(path, content) for path, content in merged.items()}, others)
+    result = Result(merged, others)
     found: dict[tuple[str, str, str], Finding] = {}
     for one, other in (sides, sides[::-1]):
         for finding in (*_gone(one, other, result), *_misfit(one, other, result)):
@@ -154,15 +147,18 @@ def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
 
 def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
     """What both sides define anew, in one scope of one module; of what is in it no more is said."""
-    there = Counter(_place(path, each) for path, found in result.merged.items() for each in found.definitions)
     mine = {_place(path, each): (path, each) for path, each in _added(ours)}
+    yours = [(path, each) for path, each in _added(theirs) if _place(path, each) in mine]
+    if not yours:
+        return
+    there = Counter(_place(path, each) for path, found in result.merged.items() for each in found.definitions)
     both: set[tuple[str, ...]] = set()
-    for path, each in sorted(_added(theirs), key=lambda added: len(added[1].scope)):
-        found = mine.get(_place(path, each))
-        if found is not None and found[0] != path and (_is_for_some(path) or _is_for_some(found[0])):
+    for path, each in sorted(yours, key=lambda added: len(added[1].scope)):
+        found = mine[_place(path, each)]
+        if found[0] != path and (_is_for_some(path) or _is_for_some(found[0])):
             continue
         # Where both did the same, it is there once.
-        if found is None or there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
+        if there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
             continue
         both.add((*each.scope, each.name))
         if each.scope not in both:
@@ -176,20 +172,20 @@ def _is_for_some(path: str) -> bool:
 
 
 def _added(side: Side) -> Iterator[tuple[str, Definition]]:
-    for path, found in side.after.items():
-        grammar = grammar_of(path)
-        before = {_place(path, each) for each in side.before[path].definitions}
-        for each in found.definitions:
-            if _place(path, each) not in before and grammar is not None and each.name not in _EVERYWHERE:
-                yield path, each
+    for path, found in side.deltas.items():
+        yield from ((path, each) for each in found.added if each.name not in _EVERYWHERE)
 
 
 def _place(path: str, definition: Definition) -> tuple[object, ...]:
     """Two definitions of one place are one too many."""
     grammar = grammar_of(path)
-    module = str(PurePosixPath(path).parent) if grammar is not None and grammar.folder_is_module else path
-    overload = definition.signature.text if definition.signature and grammar and grammar.overloads else None
-    return module, definition.scope, definition.name, overload
+    module = os.path.dirname(path) if grammar is not None and grammar.folder_is_module else path
+    return module, *place_in_file(definition, _overloads(path))
+
+
+def _overloads(path: str) -> bool:
+    grammar = grammar_of(path)
+    return grammar is not None and grammar.overloads
 
 
 def _left(name: str, one: Side, other: Side, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
@@ -238,20 +234,11 @@ def _related(one: str, other: str) -> bool:
     return one == other or {one, other} <= scripts
 
 
-def _differ(old: Definition, new: Definition) -> bool:
-    a, b = old.signature, new.signature
-    return a is not None and b is not None and (a.required, a.names, a.most) != (b.required, b.names, b.most)
-
-
 def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:
     found: dict[str, list[tuple[str, Use]]] = {}
     for path, use in uses:
         found.setdefault(use.name, []).append((path, use))
     return found
-
-
-def _kind(use: Use) -> tuple[str, bool, object]:
-    return use.name, use.receiver is not None, use.call
 
 
 def _shown(definition: Definition) -> str:

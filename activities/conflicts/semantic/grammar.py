@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import PurePosixPath
 
 import tree_sitter_go
 import tree_sitter_java
@@ -167,7 +167,7 @@ _BY_NAME = {grammar.name: grammar for grammar in GRAMMARS}
 
 def grammar_of(path: str) -> Grammar | None:
     """The grammar of a file, by its name; null: it is not understood."""
-    return _BY_SUFFIX.get(PurePosixPath(path).suffix)
+    return _BY_SUFFIX.get(os.path.splitext(path)[1])
 
 
 @cache

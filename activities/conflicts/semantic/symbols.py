@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from tree_sitter import Node
 
@@ -83,23 +83,35 @@ class Use:
     call: Call | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Symbols:
+    """Each is itself alone: what is worked out of two of them is kept by that."""
+
     definitions: list[Definition] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
     parses: bool = True
 
+    @cached_property
+    def by_name(self) -> dict[str, list[Definition]]:
+        found: dict[str, list[Definition]] = {}
+        for each in self.definitions:
+            found.setdefault(each.name, []).append(each)
+        return found
+
     def named(self, name: str) -> list[Definition]:
-        return [each for each in self.definitions if each.name == name]
+        return self.by_name.get(name, [])
+
+
+NOTHING = Symbols()
 
 
 def symbols(path: str, content: bytes | None) -> Symbols:
     """Of a version of a file; nothing where there is none, or its language is not understood."""
     grammar = grammar_of(path)
     if grammar is None or content is None or len(content) > _MOST_BYTES:
-        return Symbols()
+        return NOTHING
     return _parsed(grammar.suffixes[0], content)
 
 

@@ -1,37 +1,91 @@
-"""The check of two sides in the hub: only changed files are read, and those in which a name is looked for."""
+"""The check of two sides in the hub: only changed files are read, and those in which a name is looked for.
+
+What a version of a file defines and uses is kept by its blob: the head of an execution changes in few files at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping
 
 from activities.conflicts.semantic.check import Finding, check
 from activities.conflicts.semantic.grammar import GRAMMARS, grammar_of
-from activities.conflicts.semantic.symbols import Symbols, symbols
-from activities.git.changes import changed_paths
+from activities.conflicts.semantic.symbols import NOTHING, Symbols, symbols
+from activities.git.changes import changed_blobs
 from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
 _MOST_ELSEWHERE = 200
+_MOST_KEPT_BYTES = 32 * 1024 * 1024
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
+
+Blobs = Mapping[str, str | None]
+"""By path; null where there is no such file."""
 
 
 def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
     """What does not fit together of two commits that were merged into a tree; nothing where too much was changed."""
-    mine, yours = (_understood(changed_paths(hub, base, side)) for side in (ours, theirs))
-    changed = list(dict.fromkeys((*mine, *yours)))
-    if not mine or not yours or len(changed) > _MOST_CHANGED:
+    mine, yours = (_understood(hub, base, side) for side in (ours, theirs))
+    if not mine or not yours or len(mine) + len(yours) > _MOST_CHANGED:
         return []
-    sides = ((base, changed), (ours, mine), (theirs, yours), (merged, changed))
-    contents = iter(hub.files([(commit, path) for commit, paths in sides for path in paths]))
-    before, our_files, their_files, after = ({path: next(contents) for path in paths} for _, paths in sides)
+    before = {path: old for side in (mine, yours) for path, (old, _) in side.items()}
+    sides: list[Blobs] = [{path: new for path, (_, new) in side.items()} for side in (mine, yours)]
+    whole = {**sides[0], **sides[1]}
+    if not mine.keys().isdisjoint(yours):
+        joined = _understood(hub, base, merged)
+        # Both may have done the same, and the other undone it.
+        whole = {path: joined[path][1] if path in joined else before[path] for path in whole}
 
     def elsewhere(names: Collection[str]) -> Iterable[tuple[str, Symbols]]:
-        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MOST_ELSEWHERE) if path not in changed]
+        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MOST_ELSEWHERE) if path not in whole]
         found = hub.files([(merged, path) for path in paths])
         return [(path, symbols(path, content)) for path, content in zip(paths, found, strict=True)]
 
-    return check(before, our_files, their_files, after, elsewhere)
+    base_files, our_files, their_files, after = _KNOWN.of(hub, [before, *sides, whole])
+    return check(base_files, our_files, their_files, after, elsewhere)
 
 
-def _understood(paths: list[str]) -> list[str]:
-    return [path for path in paths if grammar_of(path) is not None]
+def _understood(hub: Hub, before: str, after: str) -> dict[str, tuple[str | None, str | None]]:
+    return {path: blobs for path, blobs in changed_blobs(hub, before, after).items() if grammar_of(path) is not None}
+
+
+class _Known:
+    """The symbols of the versions that were looked at last, for all threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, str], tuple[Symbols, int]] = OrderedDict()
+        """By the end of the file's name and its blob; with the size of the blob."""
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def of(self, hub: Hub, versions: list[Blobs]) -> list[dict[str, Symbols]]:
+        """What each version of a set of files says; only what is not known is read."""
+        wanted = {(_kind(path), blob): path for files in versions for path, blob in files.items() if blob is not None}
+        with self._lock:
+            found = {key: self._kept[key][0] for key in wanted if key in self._kept}
+        missing = [key for key in wanted if key not in found]
+        for key, content in zip(missing, hub.blobs([blob for _, blob in missing]), strict=True):
+            found[key] = symbols(wanted[key], content)
+            self._keep(key, found[key], len(content))
+        return [
+            {path: found[_kind(path), blob] if blob is not None else NOTHING for path, blob in files.items()}
+            for files in versions
+        ]
+
+    def _keep(self, key: tuple[str, str], value: Symbols, size: int) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = value, size
+                self._bytes += size
+            while self._bytes > _MOST_KEPT_BYTES:
+                _, (_, size) = self._kept.popitem(last=False)
+                self._bytes -= size
+
+
+_KNOWN = _Known()
+
+
+def _kind(path: str) -> str:
+    grammar = grammar_of(path)
+    return grammar.suffixes[0] if grammar is not None else ""
