@@ -45,6 +45,7 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 def main() -> int:
     log_to_stderr(logging.WARNING)
     adopt_orphans()
+    sys.setswitchinterval(0.0005)
     try:
         asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))
     except EpwError as error:

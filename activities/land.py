@@ -14,14 +14,15 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.losses import overwritten
 from activities.conflicts.semantic.check import Finding
-from activities.conflicts.semantic.trees import misfits
+from activities.conflicts.semantic.trees import misfits, misfits_of
 from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
+from activities.git.changes import changed_blobs
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
-from activities.git.merge import Merge, hunks, merge
+from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attributes
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
 from activities.plans import PlanSource
@@ -113,6 +114,7 @@ class _Landings:
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
             overwrote = self._overwrote(change, change.commit)
             return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
+        changed = changed_blobs(hub, started_from, head, change.commit)
         merged = merge(hub, head, change.commit)
         settled = None
         if not merged.clean:
@@ -121,11 +123,13 @@ class _Landings:
             if tree is None:
                 return Landing(task_id=change.task_id, head=head, conflict=settled)
             merged.tree = tree
-        if findings := _advised(misfits, hub, started_from, head, change.commit, merged.tree):
+        if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
         new = hub.commit(merged.tree, [head, change.commit], message, self.author, self.at)
+        if ATTRIBUTES not in changed[1]:
+            same_attributes(hub, head, new)
         both = [*merged.joined, *merged.stages]
         others = hub.tasks_that_touched(started_from, head, both) if both else []
         return Landing(

@@ -20,15 +20,24 @@ def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
     return records(git("diff-tree", *_PLAIN_DIFF, "--name-only", "-z", before, after, git_dir=hub.path))
 
 
-def changed_blobs(hub: Hub, before: str, after: str) -> dict[str, tuple[str | None, str | None]]:
-    """Regular files that differ between two commits or trees: blobs before and after, null where there is none."""
-    fields = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "-z", before, after, git_dir=hub.path))
-    found = {}
-    for entry, path in zip(fields[::2], fields[1::2], strict=True):
-        old_mode, mode, old, new, _ = entry.lstrip(":").split(" ")
-        kept = tuple(blob if mode in _REGULAR else None for mode, blob in ((old_mode, old), (mode, new)))
-        found[path] = kept[0], kept[1]
-    return found
+Blobs = dict[str, tuple[str | None, str | None]]
+"""By path, before and after; null where there is no regular file."""
+
+
+def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
+    """What differs between a commit and each of others (or trees), by one process."""
+    tree, trees = hub.tree_of(before), [hub.tree_of(each) for each in after]
+    asked = "".join(f"{tree} {each}\n" for each in trees).encode()
+    rest = iter(records(git("diff-tree", *_PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=asked)))
+    found: dict[str, Blobs] = {each: {} for each in trees}
+    into: Blobs = {}
+    for entry in rest:
+        # Before the first of two trees that differ stand their names, on a line.
+        *names, told = entry.split("\n")
+        into = found[names[-1].split(" ")[1]] if names else into
+        old_mode, mode, old, new, _ = told[1:].split(" ")
+        into[next(rest)] = old if old_mode in _REGULAR else None, new if mode in _REGULAR else None
+    return [found[each] for each in trees]
 
 
 def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:

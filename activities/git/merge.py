@@ -29,9 +29,12 @@ _MOVED_ALONG = "directory rename suggested"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
 LINK = "120000"
+ATTRIBUTES = ".gitattributes"
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
 _MOST_CONFLICTS = 128
+_MOST_KNOWN = 1000
+_known_attributes: dict[tuple[Path, str], Path | None] = {}
 _MOST_ATTRIBUTES = 100_000
 _PATTERN = re.compile(rb'((?:"(?:[^"\\]|\\.)*"|[^\s#\["]\S*))\s+(.*)')
 
@@ -102,7 +105,20 @@ def merge_attributes(hub: Hub, commit: str) -> Path | None:
     git itself reads no attributes of a commit where there is no work tree; and of drivers and filters that the
     workspace names none is ours to run.
     """
-    given = hub.file(commit, ".gitattributes")
+    key = hub.path, commit
+    if key not in _known_attributes:
+        while len(_known_attributes) >= _MOST_KNOWN:
+            _known_attributes.popitem()
+        _known_attributes[key] = _kept_attributes(hub, hub.file(commit, ATTRIBUTES))
+    return _known_attributes[key]
+
+
+def same_attributes(hub: Hub, commit: str, later: str) -> None:
+    """`later` says of merging what `commit` says: nobody has to look."""
+    _known_attributes[hub.path, later] = merge_attributes(hub, commit)
+
+
+def _kept_attributes(hub: Hub, given: bytes | None) -> Path | None:
     lines = [_of_merging(line) for line in (given or b"")[:_MOST_ATTRIBUTES].splitlines()]
     content = b"".join(line for line in lines if line)
     if not content:

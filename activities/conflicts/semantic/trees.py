@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from activities.conflicts.semantic.check import Finding, check
 from activities.conflicts.semantic.grammar import GRAMMARS, grammar_of
 from activities.conflicts.semantic.symbols import NOTHING, Symbols, symbols
-from activities.git.changes import changed_blobs
+from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
@@ -20,20 +20,22 @@ _MOST_ELSEWHERE = 200
 _MOST_KEPT_BYTES = 32 * 1024 * 1024
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
-Blobs = Mapping[str, str | None]
-"""By path; null where there is no such file."""
-
 
 def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
     """What does not fit together of two commits that were merged into a tree; nothing where too much was changed."""
-    mine, yours = (_understood(hub, base, side) for side in (ours, theirs))
+    return misfits_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
+
+
+def misfits_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
+    """As `misfits`, of what the two commits have changed."""
+    mine, yours = map(_understood, changed)
     if not mine or not yours or len(mine) + len(yours) > _MOST_CHANGED:
         return []
     before = {path: old for side in (mine, yours) for path, (old, _) in side.items()}
-    sides: list[Blobs] = [{path: new for path, (_, new) in side.items()} for side in (mine, yours)]
+    sides = [{path: new for path, (_, new) in side.items()} for side in (mine, yours)]
     whole = {**sides[0], **sides[1]}
     if not mine.keys().isdisjoint(yours):
-        joined = _understood(hub, base, merged)
+        joined = _understood(*changed_blobs(hub, base, merged))
         # Both may have done the same, and the other undone it.
         whole = {path: joined[path][1] if path in joined else before[path] for path in whole}
 
@@ -46,8 +48,8 @@ def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Fi
     return check(base_files, our_files, their_files, after, elsewhere)
 
 
-def _understood(hub: Hub, before: str, after: str) -> dict[str, tuple[str | None, str | None]]:
-    return {path: blobs for path, blobs in changed_blobs(hub, before, after).items() if grammar_of(path) is not None}
+def _understood(changed: Blobs) -> Blobs:
+    return {path: blobs for path, blobs in changed.items() if grammar_of(path) is not None}
 
 
 class _Known:
@@ -59,7 +61,7 @@ class _Known:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def of(self, hub: Hub, versions: list[Blobs]) -> list[dict[str, Symbols]]:
+    def of(self, hub: Hub, versions: Sequence[Mapping[str, str | None]]) -> list[dict[str, Symbols]]:
         """What each version of a set of files says; only what is not known is read."""
         wanted = {(_kind(path), blob): path for files in versions for path, blob in files.items() if blob is not None}
         with self._lock:
