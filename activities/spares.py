@@ -36,7 +36,7 @@ class Spares:
 
     def take(self, directory: Path) -> bool:
         """Make a spare the directory of an attempt; False where there is none. Nobody else gets the same one."""
-        for spare in sorted(self.folder.glob("*")) if self.folder.is_dir() else []:
+        for spare in sorted(self._kept()):
             try:
                 spare.rename(directory)
             except OSError:
@@ -46,13 +46,17 @@ class Spares:
 
     def drop_orphans(self) -> None:
         """Delete what was put by by processes that are gone."""
-        for spare in list(self.folder.glob("[0-9]*_*_*")) if self.folder.is_dir() else []:
+        for spare in self._kept():
             pid, created, _ = spare.name.split("_")
             if not lives((int(pid), float(created))):
                 self.drop(spare)
         with contextlib.suppress(OSError):
             for folder in (self.folder, self.folder.parent, self.folder.parent.parent):
                 folder.rmdir()
+
+    def _kept(self) -> list[Path]:
+        """What is put by; not what is being deleted, from under whoever would take it."""
+        return list(self.folder.glob("[0-9]*_*_*")) if self.folder.is_dir() else []
 
     def drop(self, spare: Path) -> None:
         """Delete a spare that nobody took meanwhile."""

@@ -149,3 +149,14 @@ def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(
     mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
     Spares(mine.parent).drop_orphans()
     assert not (attempts.execution.path / "attempts").exists()
+
+
+def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files would go on vanishing, and be taken for deletions of the next agent's."""
+    spares, directory = Spares(tmp_path / ".spare"), tmp_path / "attempt"
+    directory.mkdir()
+    spare = spares.keep(directory)
+    taken = []
+    monkeypatch.setattr("shutil.rmtree", lambda path, **more: taken.append(spares.take(tmp_path / "next")))
+    spares.drop(spare)
+    assert taken == [False]
