@@ -45,6 +45,7 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 def main() -> int:
     log_to_stderr(logging.WARNING)
     adopt_orphans()
+    # Attempts look at thousands of files in threads; at the default each call of git by another one waits for them.
     sys.setswitchinterval(0.0005)
     try:
         asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))

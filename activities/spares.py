@@ -15,6 +15,7 @@ from pathlib import Path
 from activities.git.tree import WorkTree
 from activities.identity import ME, UMASK, lives
 
+_MOST_RACES = 100
 _USUAL_MODE = 0o777 & ~UMASK
 
 
@@ -28,10 +29,17 @@ class Spares:
 
     def keep(self, directory: Path) -> Path:
         """Put an attempt's directory by; where it is now."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         pid, created = ME
         spare = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
-        directory.rename(spare)
+        for left in reversed(range(_MOST_RACES)):
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                directory.rename(spare)
+                break
+            except FileNotFoundError:
+                # An attempt that ends has removed the folder, empty as it was.
+                if not left or not directory.is_dir():
+                    raise
         return spare
 
     def take(self, directory: Path) -> bool:

@@ -72,6 +72,16 @@ def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float) -> 
     return {"workspace": str(path), "maxAgents": agents, "strategy": "aggressive", "tasks": rows}
 
 
+def _missing(path: Path, branch: str, files: int, tasks: int) -> list[str]:
+    """Files that are gone from what was delivered, and tasks whose change is not in it."""
+    listed = subprocess.run(["git", "ls-tree", "-r", "--name-only", branch], cwd=path, capture_output=True, check=True)
+    there = sum(name.endswith(b".py") for name in listed.stdout.splitlines())
+    show = ["git", "grep", "-h", "-o", "-E", r"return x \+ [0-9]+000$|def new[0-9]+", branch]
+    found = subprocess.run(show, cwd=path, capture_output=True, check=True).stdout.splitlines()
+    gone = [f"{files - there} files are gone"] if there != files else []
+    return gone + ([f"{tasks - len(found)} changes are missing"] if len(found) != tasks else [])
+
+
 def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
     """Of each landing activity, from its start by a worker to its end."""
     scheduled: dict[int, str] = {}
@@ -107,6 +117,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
             hub = Execution.of(running.settings.home, await handle.describe()).hub()
             whole = read_plan(plan)
             wrong = [*of_document(whole, document), *of_history(whole, document, events), *of_hub(document, hub)]
+            wrong += _missing(path, document["delivery"]["branch"], files, tasks)
     landings = landing_seconds(events)
     return {
         "measured": revision(),

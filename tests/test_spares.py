@@ -160,3 +160,19 @@ def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path, monkeypatch
     monkeypatch.setattr("shutil.rmtree", lambda path, **more: taken.append(spares.take(tmp_path / "next")))
     spares.drop(spare)
     assert taken == [False]
+
+
+def test_a_folder_that_another_attempt_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, spares, directory = [], Spares(tmp_path / ".spare"), tmp_path / "attempt"
+    directory.mkdir()
+    real = Path.mkdir
+
+    def mkdir(path: Path, *arguments: object, **more: object) -> None:
+        real(path, *arguments, **more)  # type: ignore[arg-type]
+        made.append(path)
+        if len(made) == 1:
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    assert spares.keep(directory).is_dir()
+    assert len(made) == 2
