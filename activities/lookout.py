@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 2.0
 # Of one core, for all attempts of a worker together.
 _SHARE = 0.02
+_MOST_WRITTEN_MB = 100
 
 
 @asynccontextmanager
@@ -78,6 +79,9 @@ class _Lookout:
         self._own.unlink(missing_ok=True)
 
     def _look(self) -> list[Coming]:
+        if self._work.enclosure is not None and self._work.enclosure.disk_mb > _MOST_WRITTEN_MB:
+            # A build, most likely: what of it stays is seen at the end.
+            return []
         head = self._directory.hub.resolve(self._directory.execution.head_ref)
         if head in (None, self._base) and not self._has_company():
             return []

@@ -19,7 +19,8 @@ from workflows.rates import Limits
 from workflows.strategy import Strategy
 
 _LEAST_SECONDS = 600.0
-_MOST_GIVEN = 10
+_MOST_GIVEN = 5
+_LONGEST_GIVEN = 300
 
 
 async def _nothing() -> None:
@@ -71,7 +72,7 @@ class Warnings:
     @property
     def given(self) -> list[str]:
         """All of them, in the end."""
-        return [f"a conflict was seen coming: {each}" for each in self._known][:_MOST_GIVEN]
+        return [f"a conflict was seen coming: {each}"[:_LONGEST_GIVEN] for each in self._known][:_MOST_GIVEN]
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,5 @@ class Early:
         merged = merge(self._hub, other, own.commit)
         if merged.clean or merged_by(self._hub, merged, self._way) is not None:
             return None
-        landed = task_id is None
-        tasks = self._hub.tasks_that_touched(self._base, other, merged.paths) if task_id is None else [task_id]
-        return Coming(tuple(tasks), tuple(merged.paths), merged.kind, landed)
+        tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)
+        return Coming(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)

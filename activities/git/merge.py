@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 from activities.git.command import run_git
@@ -34,7 +35,10 @@ _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
 _MOST_CONFLICTS = 128
 _MOST_KNOWN = 1000
+_UNKNOWN = Path()
 _known_attributes: dict[tuple[Path, str], Path | None] = {}
+"""By hub and commit, the newest last."""
+_attributes_lock = Lock()
 _MOST_ATTRIBUTES = 100_000
 _PATTERN = re.compile(rb'((?:"(?:[^"\\]|\\.)*"|[^\s#\["]\S*))\s+(.*)')
 
@@ -63,7 +67,7 @@ class Merge:
     aside: list[str] = field(default_factory=list)
     """Where `tree` has what git could not put in its own place."""
     what: str = ""
-    """What they are, where that is no text of theirs: submodules, Git LFS pointers; or how they differ."""
+    """What they are, where that is no text: submodules, Git LFS pointers."""
     binary: list[str] = field(default_factory=list)
     """Paths of which git merges no lines."""
     only_moved: bool = False
@@ -105,17 +109,24 @@ def merge_attributes(hub: Hub, commit: str) -> Path | None:
     git itself reads no attributes of a commit where there is no work tree; and of drivers and filters that the
     workspace names none is ours to run.
     """
-    key = hub.path, commit
-    if key not in _known_attributes:
-        while len(_known_attributes) >= _MOST_KNOWN:
-            _known_attributes.popitem()
-        _known_attributes[key] = _kept_attributes(hub, hub.file(commit, ATTRIBUTES))
-    return _known_attributes[key]
+    with _attributes_lock:
+        known = _known_attributes.get((hub.path, commit), _UNKNOWN)
+    if known is not _UNKNOWN:
+        return known
+    return _know_attributes(hub, commit, _kept_attributes(hub, hub.file(commit, ATTRIBUTES)))
 
 
 def same_attributes(hub: Hub, commit: str, later: str) -> None:
     """`later` says of merging what `commit` says: nobody has to look."""
-    _known_attributes[hub.path, later] = merge_attributes(hub, commit)
+    _know_attributes(hub, later, merge_attributes(hub, commit))
+
+
+def _know_attributes(hub: Hub, commit: str, path: Path | None) -> Path | None:
+    with _attributes_lock:
+        _known_attributes[hub.path, commit] = path
+        while len(_known_attributes) > _MOST_KNOWN:
+            del _known_attributes[next(iter(_known_attributes))]
+    return path
 
 
 def _kept_attributes(hub: Hub, given: bytes | None) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import yaml
@@ -17,8 +17,8 @@ from activities.conflicts.structural import documents
 from activities.conflicts.structural.lists import joined
 from activities.conflicts.structural.places import Place, assembled
 
-_MOST_CHARACTERS = 100_000
-_MOST_PLACES = 4
+_MOST_CHARACTERS = 50_000
+_MOST_CHOICES = 8
 _ENDS = (".toml", ".yaml", ".yml")
 # Of lock files only their tool knows what fits together.
 _LOCKS = ("pnpm-lock.yaml",)
@@ -31,14 +31,14 @@ def is_manifest(name: str) -> bool:
 def merged(name: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
     """The file with what both sides did; null where that cannot be proved."""
     places = [part for part in parts if isinstance(part, Place)]
-    if len(places) > _MOST_PLACES or max(map(len, (base, ours, theirs))) > _MOST_CHARACTERS:
+    if max(map(len, (base, ours, theirs))) > _MOST_CHARACTERS:
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
     try:
         wanted = documents.merged_values(read(base), read(ours), read(theirs))
         if wanted is documents.CLASH:
             return None
-        for choice in product(*map(_choices, places)):
+        for choice in islice(product(*map(_choices, places)), _MOST_CHOICES):
             settled = iter(choice)
             text = assembled([part if isinstance(part, str) else next(settled) for part in parts])
             if _says(text, wanted, read):
@@ -62,11 +62,14 @@ def _says(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
         return False
 
 
-class _Loader(yaml.SafeLoader):
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """A key that stands twice is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        found = super().construct_mapping(node, deep=deep)
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         if len(found) < len(node.value):
             raise ValueError("a key stands twice")
         return found
@@ -74,6 +77,8 @@ class _Loader(yaml.SafeLoader):
 
 def _read_yaml(text: str) -> Any:
     # A few aliases can stand for gigabytes; and what a side adds to an anchor, it adds elsewhere too.
-    if any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text)):
+    if ("&" in text or "*" in text) and any(
+        isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text, _Loader)
+    ):
         raise ValueError("anchors")
     return yaml.load(text, _Loader)
