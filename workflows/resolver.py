@@ -74,7 +74,7 @@ class Resolver:
             return False
         state = self._board.tasks[task_id]
         # What did not merge is the change still; the agent's last attempt is none.
-        state.commit = conflict.found.commit or state.commit
+        state.commit = self._earlier.get(task_id) or conflict.found.commit or state.commit
         self._go_on(task_id, conflict, but=("merge",) if conflict.step == "merge" else ("retry", "agent", "merge"))
         return True
 
