@@ -84,6 +84,7 @@ async def test_phase_3_two_agents_on_one_file(farm: Farm, tmp_path: Path) -> Non
     assert sorted(conflict["tasks"]) == ["form", "model"]
     assert sorted(conflict["agents"]) == ["agent-1", "agent-2"]
     assert conflict["affectedResources"] == ["user.ts"]
+    assert sorted(each["description"] for each in conflict["intents"]) == ["do form", "do model"]
     assert conflict["detectionMethod"] == "three-way merge"
     options = [(each["strategy"], each["automatic"]) for each in conflict["resolutionOptions"]]
     assert options == [("merge", True), ("prefer-agent", True), ("prefer-agent", True)]

@@ -272,8 +272,7 @@ class ExecuteParallelWorkflow:
 
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
-        self._opened  # noqa: B018 (an invalid plan has none)
-        return [conflict.document() for conflict in self._resolver.conflicts]
+        return [report.conflict_document(self._opened, conflict) for conflict in self._resolver.conflicts]
 
     @workflow.query
     def graph(self, request: Any = None) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from workflows.questions import Questions
 from workflows.task_state import TaskState
 
 MAX_ROWS_IN_HISTORY = 500
+_MOST_INTENTS = 5
+_LONGEST_INTENT = 200
 _MOST_BYTES_IN_HISTORY = 1_000_000
 _WAITS = {"question": "question", "usage-limit": "usageLimit", "rate-limit": "rateLimit", "landing": "landing"}
 
@@ -97,13 +99,27 @@ def document(
         "status": status,
         "executionId": execution_id,
         "results": rows,
-        "conflicts": [conflict.document() for conflict in conflicts],
+        "conflicts": [conflict_document(board, conflict) for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
         "metrics": metrics(board, elapsed_ms, len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
         "landingOrder": landing_order,
         **({"error": {"type": status, "message": message}} if message else {}),
     }
+
+
+def conflict_document(board: Board, conflict: Conflict) -> dict[str, Any]:
+    """A conflict, and what each of its tasks was to do."""
+    concerned = [board.tasks[task_id] for task_id in conflict.found.tasks[:_MOST_INTENTS] if task_id in board.tasks]
+    intents = [
+        {
+            "taskId": each.task.id,
+            "description": each.task.description[:_LONGEST_INTENT],
+            "summary": each.summary[:_LONGEST_INTENT] if each.summary else None,
+        }
+        for each in concerned
+    ]
+    return {**conflict.document(), "intents": intents}
 
 
 def for_history(found: dict[str, Any]) -> dict[str, Any]:
