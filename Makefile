@@ -33,7 +33,7 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.makespan
 	$(BIN)/python -m benchmarks.workspace
 	$(BIN)/python -m benchmarks.isolation
-	$(BIN)/python -m benchmarks.landing
+	$(BIN)/python -m benchmarks.landing --seconds 20
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow

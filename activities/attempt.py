@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Lock
 
 from activities.agents.base import Input, Warnings, Work
+from activities.conflicts.semantic.trees import get_to_know
 from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
@@ -234,6 +235,12 @@ class AttemptDirectory:
         whole = (os.path.normpath(os.path.join(tree, name.replace(str(self.tree), tree, 1))) for name in names)
         inner = [os.path.relpath(path, tree) for path in whole if path.startswith(f"{tree}/")]
         self.execution.keep_reads(self.run.task_id, inner)
+
+    def get_to_know(self, commit: str | None) -> None:
+        """What landing a saved change will look at."""
+        if commit is not None and self.run.base is not None:
+            with contextlib.suppress(GitError, ValueError, RecursionError):
+                get_to_know(self.hub, self.run.base, commit)
 
     def saved(self, commit: str | None) -> Saved:
         """How a later attempt finds this one's work."""

@@ -302,6 +302,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         links = directory.links_out(commit)
         if isinstance(ending, Completed):
             directory.keep_reads(ending.reads)
+            directory.get_to_know(commit)
     except (TaskFailed, GitError, OSError, ValueError) as error:
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])

@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--files", type=int, default=5000)
-    parser.add_argument("--seconds", type=float, default=10, help="what a task sleeps, on average")
+    parser.add_argument("--seconds", type=float, default=60, help="what a task sleeps, on average")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
     found = asyncio.run(measure(options.tasks, options.agents, options.files, options.seconds))

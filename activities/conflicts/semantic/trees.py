@@ -21,6 +21,13 @@ _MOST_KEPT_BYTES = 32 * 1024 * 1024
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 
+def get_to_know(hub: Hub, base: str, commit: str) -> None:
+    """Read what a change will be judged by, beside the others, so that its landing, one after the other, need not."""
+    changed = _understood(*changed_blobs(hub, base, commit))
+    if len(changed) <= _MOST_CHANGED:
+        _KNOWN.of(hub, [{path: blobs[side] for path, blobs in changed.items()} for side in (0, 1)])
+
+
 def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
     """What does not fit together of two commits that were merged into a tree; nothing where too much was changed."""
     return misfits_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
