@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
-
-_MOST_KEPT = 8192
 
 
 @dataclass(frozen=True)
@@ -23,9 +20,16 @@ class Delta:
     """Uses of which there are more than before."""
 
 
-@lru_cache(maxsize=_MOST_KEPT)
 def delta(before: Symbols, after: Symbols, overloads: bool) -> Delta:
-    """`overloads`: whether functions of one name and other parameters are others."""
+    """Worked out once, and kept as long as both are. `overloads`: whether functions of one name and other parameters
+    are others; for files of one language always the same."""
+    found: Delta | None = after.deltas.get(before)
+    if found is None:
+        found = after.deltas[before] = _worked_out(before, after, overloads)
+    return found
+
+
+def _worked_out(before: Symbols, after: Symbols, overloads: bool) -> Delta:
     places = {place_in_file(each, overloads) for each in before.definitions}
     return Delta(
         removed=tuple(each for each in before.definitions if each.name not in after.by_name),

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from tree_sitter import Node
 
@@ -92,6 +94,8 @@ class Symbols:
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
     parses: bool = True
+    deltas: WeakKeyDictionary[Symbols, Any] = field(default_factory=WeakKeyDictionary, repr=False)
+    """What became of other versions in this one."""
 
     @cached_property
     def by_name(self) -> dict[str, list[Definition]]:
@@ -115,7 +119,7 @@ def symbols(path: str, content: bytes | None) -> Symbols:
     return _parsed(grammar.suffixes[0], content)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=16)
 def _parsed(suffix: str, content: bytes) -> Symbols:
     grammar = grammar_of(f"x{suffix}")
     assert grammar is not None

@@ -17,7 +17,8 @@ from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
 _MOST_ELSEWHERE = 200
-_MOST_KEPT_BYTES = 32 * 1024 * 1024
+# Of source; what is known of it takes some sixteen times as much.
+_MOST_KEPT_BYTES = 4 * 1024 * 1024
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+_MOST_COMPARED = 1_000_000
 _GONE = object()
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
@@ -75,13 +76,16 @@ def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
     """Both have only added, at the end."""
     if ours[: len(base)] != base or theirs[: len(base)] != base:
         return CLASH
-    added = [each for each in theirs[len(base) :] if each not in ours[len(base) :]]
-    return [*ours, *added]
+    mine, yours = ours[len(base) :], theirs[len(base) :]
+    if len(mine) * len(yours) > _MOST_COMPARED:
+        return CLASH
+    return [*ours, *(each for each in yours if each not in mine)]
 
 
 def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
     """Our order, theirs in its place: where ours is sorted, the whole is."""
-    new = [key for key in theirs if key not in ours]
+    known = set(ours)
+    new = [key for key in theirs if key not in known]
     if ours == sorted(ours):
         return sorted([*ours, *new])
     return [*ours, *new]
