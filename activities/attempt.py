@@ -191,14 +191,17 @@ class AttemptDirectory:
         """The directory is as its agent is to find it."""
         (self.path / READY).touch()
 
-    def save(self, at: int, *, opens: bool = True) -> tuple[str | None, list[str]]:
+    def save(self, at: int, *, opens: bool = True, keeps: bool = True) -> tuple[str | None, list[str]]:
         """The change as one commit on the head it started from, and its paths; None where nothing changed.
 
         `opens`: what the agent made unreadable, and repositories that it made inside, become plain, for good; else
-        the tree is left alone.
+        the tree is left alone. `keeps`: it is the attempt's saved work from now on.
         """
         with self._saving:
-            return self._save(at, opens=opens)
+            commit, paths = self._save(at, opens=opens)
+            if commit is not None and keeps:
+                self.hub.update_ref(self.saved_ref(self.own_key), commit)
+            return commit, paths
 
     def _save(self, at: int, *, opens: bool) -> tuple[str | None, list[str]]:
         hub, base = self.hub, self.run.base
@@ -221,9 +224,7 @@ class AttemptDirectory:
         message = f"{self.run.task_id}\n\n{whose}"
         author = self.execution.workspace() if self.run.base else None
         merges = [self._disputed_change] if self._disputed_change and opens else []
-        commit = hub.commit(tree, [base, *merges], message, author, at)
-        hub.update_ref(self.saved_ref(self.own_key), commit)
-        return commit, paths
+        return hub.commit(tree, [base, *merges], message, author, at), paths
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

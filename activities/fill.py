@@ -9,7 +9,7 @@ from activities.conflicts.ways import merged_by
 from activities.execution import write_atomically
 from activities.git.tree import WorkTree
 from activities.spares import NotReusable, bare
-from workflows.errors import GitError
+from workflows.errors import GitError, TaskFailed
 
 _MOST_RACES = 100
 
@@ -57,9 +57,11 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     if saved or base is None or both is None:
         return saved or base
     relocked = directory.run.dispute.relock if directory.run.dispute else []
-    tree = merged_by(directory.hub, both, "merge", relocked) if relocked else None
-    # Without it where more than these files has come to be in the way: what is left open is found afterwards.
-    return directory.hub.commit(tree or both.tree, [base], "both sides", None, 0)
+    tree = merged_by(directory.hub, both, "merge", relocked) if relocked and not both.clean else both.tree
+    if tree is None:
+        told = f"more than {', '.join(relocked)} has come to be in the way"
+        raise TaskFailed("RelockFailed", told, final=True)
+    return directory.hub.commit(tree, [base], "both sides", None, 0)
 
 
 def _take_over(directory: AttemptDirectory) -> bool:

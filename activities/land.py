@@ -26,7 +26,7 @@ from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attribute
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
 from activities.plans import PlanSource
-from workflows.errors import Fenced, GitError
+from workflows.errors import Fenced
 from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
 from workflows.plan import Task
 
@@ -91,8 +91,8 @@ def _advised(look: Callable[..., Iterable[T]], *arguments: object) -> list[T]:
     """What a look at the files finds; nothing where it cannot: a landing does not fail for what an agent wrote."""
     try:
         return list(look(*arguments))
-    except (GitError, ValueError, RecursionError, OSError) as error:
-        _log.warning("%s: %s", getattr(look, "__name__", "look"), error)
+    except Exception as error:
+        _log.warning("%s: %s: %s", getattr(look, "__name__", "look"), type(error).__name__, error)
         return []
 
 

@@ -18,7 +18,6 @@ from activities.conflicts.early import Coming, Early, SoFar
 from activities.execution import write_atomically
 from activities.git.command import shown
 from activities.heartbeat import in_thread
-from workflows.errors import GitError, TaskFailed
 from workflows.naming import slug
 
 _log = logging.getLogger(__name__)
@@ -39,9 +38,12 @@ async def looking_out(directory: AttemptDirectory, work: Work) -> AsyncIterator[
     try:
         yield
     finally:
+        lookout.early.stopped = True
         looking.cancel()
-        await asyncio.wait([looking])
-        lookout.leave()
+        try:
+            await asyncio.wait([looking])
+        finally:
+            lookout.leave()
 
 
 class _Lookout:
@@ -52,7 +54,7 @@ class _Lookout:
         self._work = work
         self._base = base
         steps = work.plan.on_conflict if work.plan.on_conflict is not None else work.strategy.on_conflict
-        self._early = Early(directory.hub, base, "merge" if "merge" in steps else "")
+        self.early = Early(directory.hub, base, "merge" if "merge" in steps else "")
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
         self._own = self._folder / f"{slug(work.task.id)}.json"
@@ -67,8 +69,8 @@ class _Lookout:
                 started = time.perf_counter()
                 try:
                     self._work.warnings.hold(await in_thread(self._look))
-                except (TaskFailed, GitError, OSError, ValueError) as error:
-                    # Files go while they are read: next time.
+                except Exception as error:
+                    # Files go while they are read, and say what no reader of their format expects: next time.
                     _log.debug("%s: %s", self._work.task.id, error)
                 pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * _Lookout._looking / _SHARE)
         finally:
@@ -85,13 +87,13 @@ class _Lookout:
         head = self._directory.hub.resolve(self._directory.execution.head_ref)
         if head in (None, self._base) and not self._has_company():
             return []
-        commit, paths = self._directory.save(self._began, opens=False)
+        commit, paths = self._directory.save(self._began, opens=False, keeps=False)
         if commit is None:
             self.leave()
             return []
         own = SoFar(task_id=self._work.task.id, commit=commit, paths=[shown(path) for path in paths])
         write_atomically(self._own, own.model_dump_json().encode())
-        return self._early.coming(own, self._others(), head)
+        return self.early.coming(own, self._others(), head)
 
     def _has_company(self) -> bool:
         """Whether other tasks have directories now."""

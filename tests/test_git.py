@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.git.changes import changes
+from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
 from activities.git.merge import hunks, merge
 from activities.git.snapshot import snapshot
@@ -297,3 +297,11 @@ def test_a_head_moves_only_from_where_it_was(tmp_path: Path) -> None:
     hub.move_ref("refs/epw/x/head", one, base)
     with pytest.raises(Fenced):
         hub.move_ref("refs/epw/x/head", other, base)
+
+
+def test_what_differs_from_one_commit_is_told_of_each_other(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"a": "1\n"})
+    hub, base = take(repository, tmp_path / "home")
+    other = hub.commit(hub.with_files(base, {"n\new": ("100644", b"x")}), [base], "other", None, 1)
+    names = [list(each) for each in changed_blobs(hub, base, base, other, base)]
+    assert names == [[], ["n\new"], []]

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
+from activities.attempt import AttemptDirectory
+from activities.execution import Execution
+from activities.fill import fill
+from activities.git.hub import Hub
+from activities.git.snapshot import snapshot
+from activities.git.workspace import Workspace
 from tests.support import Farm, make_repository, sh, statuses, tasks
+from workflows.errors import TaskFailed
+from workflows.messages import Dispute, TaskRun
 
 
 @pytest.fixture
@@ -44,6 +52,26 @@ async def test_a_lock_that_cannot_be_made_goes_on_with_the_next_step(farm: Farm,
     assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
+
+
+def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> None:
+    """The head changes a binary file that the task has changed too, while its lock file is to be made anew."""
+    path = make_repository(tmp_path / "work", {"uv.lock": "0\n", "data.bin": "\0"})
+    workspace = Workspace.read(str(path))
+    execution = Execution(tmp_path / "home", "x", "run")
+    hub = Hub.of(tmp_path / "home", str(path))
+    base = snapshot(hub, workspace, execution.ref("base"), 0, False)
+    execution.keep_workspace(workspace, base)
+
+    def commit(*contents: str) -> str:
+        files = {name: ("100644", text.encode()) for name, text in zip(("uv.lock", "data.bin"), contents, strict=True)}
+        return hub.commit(hub.with_files(base, files), [base], "side", None, 0)
+
+    dispute = Dispute(description="", paths=["uv.lock"], sides=[], commit=commit("1\n", "\0mine"), relock=["uv.lock"])
+    head = commit("2\n", "\0theirs")
+    run = TaskRun(task_id="t", attempt=1, agent_id="agent-1", hub=str(hub.path), base=head, dispute=dispute)
+    with pytest.raises(TaskFailed, match=r"more than uv\.lock has come to be in the way"):
+        fill(AttemptDirectory(execution, run, 1))
 
 
 async def test_where_other_files_are_in_the_way_nothing_is_made_anew(farm: Farm, path: Path) -> None:

@@ -93,3 +93,11 @@ def test_what_is_passed_on_from_elsewhere_is_not_gone() -> None:
 def test_there_are_enough_of_them() -> None:
     assert len(cases(CONFLICTS)) >= 40
     assert len(cases(LOOK_ALIKES)) >= 20
+
+
+@pytest.mark.parametrize("text", ["f" + "()" * 40_000, "f(" * 16_000 + ")" * 16_000, "a\n" * 200_000])
+def test_what_nobody_would_write_says_nothing(text: str) -> None:
+    found = symbols("a.py", f"{text}\n".encode())
+    assert not found.parses
+    assert len(found.uses) <= 50_001
+    assert all(len(each.name) <= 200 for each in found.uses)

@@ -157,6 +157,9 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
         ("a.ts", "import { a } from 'x';\n", "import { a, b } from 'x';\n", "import { a, c } from 'x';\n"),
         ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nb==2\n"),
         ("go.mod", GO, GO.replace(")", "\ta.b/c v1.1.0\n)"), GO.replace(")", "\ta.b/c v1.2.0\n)")),
+        ("go.mod", "", "module a\n\ngo 1.21\n", "module b\n\ngo 1.22\n"),
+        ("a.yml", "k: 1\n", 'k: 1\na: !!int ""\n', "k: 1\nb: 1\n"),
+        ("a.yml", "k: 1\n", 'k: 1\na: !!timestamp "x"\n', "k: 1\nb: 1\n"),
         ("Cargo.toml", TABLE, f'{TABLE}one = "2"\n', f'{TABLE}one = "3"\n'),
         ("a.yml", YAML, f"{YAML}  mine:\n    x: &a 1\n", f"{YAML}  theirs:\n    x: 2\n"),
         ("a.yml", YAML, f"{YAML}  one:\n    x: 1\n", f"{YAML}  one:\n    x: 2\n"),
@@ -167,7 +170,16 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
     ],
     ids=[
         *("body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"),
-        *("one import twice", "two versions", "two versions of a module", "one entry", "anchors"),
+        *(
+            "one import twice",
+            "two versions",
+            "two versions of a module",
+            "two modules",
+            "no whole number",
+            "no date",
+            "one entry",
+            "anchors",
+        ),
         *("one key of yaml", "underlines", "no text", "no number", "deep"),
     ],
 )
@@ -190,6 +202,19 @@ def test_two_sections_of_a_changelog_stay_whole() -> None:
         old.replace("## 1.0", "## 1.2\n### Fixed\n- b\n## 1.0"),
     )
     assert result == f"# Log\n\n{new}## 1.2\n### Fixed\n- b\n## 1.0\n"
+
+
+def test_values_that_are_only_equal_are_not_the_same() -> None:
+    result = settled("a.json", "[]\n", "[\n  1\n]\n", "[\n  true,\n  1.0,\n  1\n]\n")
+    assert result is not None
+    assert json.dumps(json.loads(result)) == "[1, true, 1.0]"
+    assert settled("a.json", "[\n  1\n]\n", "[\n  1,\n  2\n]\n", "[\n  true,\n  3\n]\n") is None
+
+
+def test_a_key_that_is_no_text_is_no_reason_to_fail() -> None:
+    base = "name: x\non: push\njobs: 1\n"
+    result = settled("ci.yml", base, f"{base}a: 1\n", f"{base}b: 1\n")
+    assert result == f"{base}a: 1\nb: 1\n"
 
 
 async def test_it_lands_by_itself_and_is_recorded(farm: Farm, tmp_path: Path) -> None:

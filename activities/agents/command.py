@@ -26,6 +26,7 @@ _MOST_EVENT_BYTES = 1_000_000
 _MOST_READS = 100
 _MOST_REPORTS = 10
 _MOST_PATHS = 1000
+_LONGEST_PATH = 1000
 _TAIL_BYTES = 600
 _LONGEST_SECRET = 8192
 
@@ -141,7 +142,8 @@ class Events:
         if isinstance(progress, dict):
             self._progress.append(progress)
         if isinstance(reads, list) and len(self.reads) < _MOST_PATHS:
-            self.reads |= {path: None for path in reads[:_MOST_PATHS] if isinstance(path, str)}
+            known = (path for path in reads[:_MOST_PATHS] if isinstance(path, str) and len(path) <= _LONGEST_PATH)
+            self.reads |= dict.fromkeys(known)
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             self.question = Question.cut(self._clean(event["question"]), texts)

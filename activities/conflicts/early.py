@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from activities.conflicts.ways import merged_by
 from activities.git.changes import changed_paths
@@ -13,6 +14,7 @@ from activities.git.merge import merge
 from workflows.plan import Message
 
 _MOST_PATHS = 5
+_MOST_OTHERS = 100
 _MOST_CHARACTERS = 200
 
 
@@ -53,6 +55,8 @@ class Early:
         self._known: dict[tuple[str, str], Coming | None] = {}
         self._head: str | None = None
         self._landed: set[str] = set()
+        self.stopped = False
+        """Nobody waits for it any more."""
 
     def coming(self, own: SoFar, others: Iterable[SoFar], head: str | None) -> list[Coming]:
         """What would not merge: with each of the others, and with what has landed since the task began."""
@@ -62,7 +66,9 @@ class Early:
 
     def _with_others(self, own: SoFar, others: Iterable[SoFar]) -> Iterator[tuple[str, Coming | None]]:
         mine = set(own.paths)
-        for other in others:
+        for other in islice(others, _MOST_OTHERS):
+            if self.stopped:
+                return
             if not mine.isdisjoint(other.paths):
                 yield other.commit, self._merged(own, other.commit, other.task_id)
 

@@ -14,6 +14,7 @@ from workflows.globs import matches
 
 _REGULAR = ("100644", "100755")
 _MOST_RELOCKED = 10
+_LONGEST_PATH = 200
 
 
 class _Unsettled(Exception):
@@ -56,7 +57,7 @@ def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
         if any(matches(pattern, path) for pattern in patterns) and all(stage.mode in _REGULAR for stage in stages)
     ]
     # In the history of the execution they stand by name.
-    can = 0 < len(found) <= _MOST_RELOCKED and all(shown(path) == path for path in found)
+    can = 0 < len(found) <= _MOST_RELOCKED and all(shown(path) == path and len(path) <= _LONGEST_PATH for path in found)
     return found if can and merged_by(hub, merged, "merge", found) is not None else []
 
 

@@ -35,6 +35,9 @@ def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
         # Before the first of two trees that differ stand their names, on a line.
         *names, told = entry.split("\n")
         into = found[names[-1].split(" ")[1]] if names else into
+        if not told:
+            # The last two do not differ.
+            break
         old_mode, mode, old, new, _ = told[1:].split(" ")
         into[next(rest)] = old if old_mode in _REGULAR else None, new if mode in _REGULAR else None
     return [found[each] for each in trees]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from activities.execution import write_atomically
 from workflows.messages import Usage
 
 ASK = "AskUserQuestion"
+_MOST_BYTES = 256 * 1024 * 1024
 
 
 class Record(BaseModel):
@@ -83,9 +86,24 @@ def reads(transcript: Path) -> list[str]:
 
 
 def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
-    for line in transcript.read_bytes().splitlines():
+    """Of every line; what is none of Claude Code's, in a file that its shell could write to, is passed over."""
+    for line in _content(transcript).splitlines():
         try:
             content = json.loads(line)["message"]["content"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
-        yield from content if isinstance(content, list) else []
+        for block in content if isinstance(content, list) else []:
+            kind = block.get("type") if isinstance(block, dict) else None
+            if (kind == "tool_use" and isinstance(block.get("input"), dict) and isinstance(block.get("id"), str)) or (
+                kind == "tool_result" and isinstance(block.get("tool_use_id"), str)
+            ):
+                yield block
+
+
+def _content(transcript: Path) -> bytes:
+    try:
+        file = os.open(transcript, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with open(file, "rb") as opened:
+        return opened.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(file).st_mode) else b""

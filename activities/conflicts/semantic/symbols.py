@@ -15,6 +15,9 @@ from activities.conflicts.semantic.grammar import Grammar, grammar_of
 
 _MOST_BYTES = 500_000
 _LONGEST_RECEIVER = 200
+_LONGEST_ARGUMENTS = 4000
+_DEEPEST = 300
+_MOST_USES = 50_000
 _FUNCTION_VALUES = ("arrow_function", "function_expression", "function")
 # What is defined in these is seen by nobody else.
 _CLOSED = frozenset(
@@ -137,10 +140,14 @@ class _Reader:
         self._found = found
 
     def read(self, root: Node) -> None:
-        # (node, scope, whether what is defined here is seen from outside, whether it may stand twice)
-        pending: list[tuple[Node, tuple[str, ...], bool, bool]] = [(root, (), True, False)]
+        # (node, scope, whether what is defined here is seen from outside, whether it may stand twice, depth)
+        pending: list[tuple[Node, tuple[str, ...], bool, bool, int]] = [(root, (), True, False, 0)]
         while pending:
-            node, scope, visible, repeats = pending.pop()
+            node, scope, visible, repeats, depth = pending.pop()
+            if depth > _DEEPEST or len(self._found.uses) > _MOST_USES:
+                # Nobody writes so; asked for its parents, and their text, it would take for ever.
+                self._found.parses = False
+                return
             grammar, kind = self._grammar, node.type
             if kind in grammar.imports:
                 self._found.imports.append(_text(node))
@@ -160,7 +167,7 @@ class _Reader:
                 # A trait's methods are another thing than those of the type, or of another trait.
                 trait = " ".join(_text(node.child_by_field_name("trait")).split())
                 inner = ((*scope, *([trait] if trait else []), named), visible, False)
-            elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript", "tsx"):
+            elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript"):
                 self._declare(node, scope)
                 inner = (scope, False, False)
             elif kind in _CLOSED:
@@ -171,7 +178,7 @@ class _Reader:
                 self._member(node)
             elif kind in grammar.names and not _is_name_of_definition(node, grammar) and not _in_member(node, grammar):
                 self._found.uses.append(Use(_text(node), node.start_point[0] + 1))
-            self._descend(node, *inner, pending)
+            self._descend(node, *inner, depth + 1, pending)
 
     def _descend(
         self,
@@ -179,7 +186,8 @@ class _Reader:
         scope: tuple[str, ...],
         visible: bool,
         repeats: bool,
-        pending: list[tuple[Node, tuple[str, ...], bool, bool]],
+        depth: int,
+        pending: list[tuple[Node, tuple[str, ...], bool, bool, int]],
     ) -> None:
         grammar = self._grammar
         marked = False
@@ -194,7 +202,7 @@ class _Reader:
                 "match_statement",
             )
             twice = repeats or marked or node.type in grammar.decorated or conditional
-            pending.append((child, scope, visible, twice))
+            pending.append((child, scope, visible, twice, depth))
             marked = child.type in grammar.decorated
 
     def _define(self, node: Node, scope: tuple[str, ...], repeats: bool) -> None:
@@ -229,6 +237,8 @@ class _Reader:
         if called is None:
             return
         receiver = node.child_by_field_name("object")
+        if called.end_byte - called.start_byte > _LONGEST_RECEIVER and called.type not in self._grammar.members:
+            return
         name, of = _text(called), _receiver(receiver)
         if called.type in self._grammar.members:
             of_field, name_field = self._grammar.members[called.type]
@@ -239,8 +249,10 @@ class _Reader:
     def _arguments(self, node: Node | None) -> Call:
         given = [each for each in (node.named_children if node else []) if each.type not in self._grammar.ignored]
         keywords = [_text(each.child_by_field_name("name")) for each in given if each.type == self._grammar.keyword]
+        # Of long ones nothing is said: as if they could be any number.
+        is_long = node is not None and node.end_byte - node.start_byte > _LONGEST_ARGUMENTS
         spreads = any(each.type in self._grammar.spread for each in given) or (
-            node is not None and b"..." in (node.text or b"")
+            node is not None and (is_long or b"..." in (node.text or b""))
         )
         return Call(len(given) - len(keywords), tuple(keywords), spreads)
 

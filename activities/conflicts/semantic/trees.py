@@ -17,8 +17,8 @@ from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
 _MOST_ELSEWHERE = 200
-# Of source; what is known of it takes some sixteen times as much.
-_MOST_KEPT_BYTES = 4 * 1024 * 1024
+# Definitions and uses, of some 250 bytes each.
+_MOST_KEPT = 250_000
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 
@@ -65,8 +65,8 @@ class _Known:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], tuple[Symbols, int]] = OrderedDict()
-        """By the end of the file's name and its blob; with the size of the blob."""
-        self._bytes = 0
+        """By the end of the file's name and its blob; with what it weighs."""
+        self._weight = 0
         self._lock = threading.Lock()
 
     def of(self, hub: Hub, versions: Sequence[Mapping[str, str | None]]) -> list[dict[str, Symbols]]:
@@ -74,23 +74,26 @@ class _Known:
         wanted = {(_kind(path), blob): path for files in versions for path, blob in files.items() if blob is not None}
         with self._lock:
             found = {key: self._kept[key][0] for key in wanted if key in self._kept}
+            for key in found:
+                self._kept.move_to_end(key)
         missing = [key for key in wanted if key not in found]
         for key, content in zip(missing, hub.blobs([blob for _, blob in missing]), strict=True):
             found[key] = symbols(wanted[key], content)
-            self._keep(key, found[key], len(content))
+            self._keep(key, found[key])
         return [
             {path: found[_kind(path), blob] if blob is not None else NOTHING for path, blob in files.items()}
             for files in versions
         ]
 
-    def _keep(self, key: tuple[str, str], value: Symbols, size: int) -> None:
+    def _keep(self, key: tuple[str, str], value: Symbols) -> None:
+        weight = 1 + len(value.definitions) + len(value.uses)
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = value, size
-                self._bytes += size
-            while self._bytes > _MOST_KEPT_BYTES:
-                _, (_, size) = self._kept.popitem(last=False)
-                self._bytes -= size
+                self._kept[key] = value, weight
+                self._weight += weight
+            while self._weight > _MOST_KEPT:
+                _, (_, weight) = self._kept.popitem(last=False)
+                self._weight -= weight
 
 
 _KNOWN = _Known()

@@ -6,7 +6,6 @@ import json
 import re
 from typing import Any
 
-_MOST_COMPARED = 1_000_000
 _GONE = object()
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
 
@@ -74,19 +73,18 @@ def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str,
 
 def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
     """Both have only added, at the end."""
-    if ours[: len(base)] != base or theirs[: len(base)] != base:
+    if not same(ours[: len(base)], base) or not same(theirs[: len(base)], base):
         return CLASH
-    mine, yours = ours[len(base) :], theirs[len(base) :]
-    if len(mine) * len(yours) > _MOST_COMPARED:
-        return CLASH
-    return [*ours, *(each for each in yours if each not in mine)]
+    # By how it is written: `1`, `1.0` and `true` are equal, and not the same.
+    mine = set(map(repr, ours[len(base) :]))
+    return [*ours, *(each for each in theirs[len(base) :] if repr(each) not in mine)]
 
 
 def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
     """Our order, theirs in its place: where ours is sorted, the whole is."""
     known = set(ours)
     new = [key for key in theirs if key not in known]
-    if ours == sorted(ours):
+    if all(isinstance(key, str) for key in (*ours, *new)) and ours == sorted(ours):
         return sorted([*ours, *new])
     return [*ours, *new]
 

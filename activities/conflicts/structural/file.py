@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import PurePosixPath
 
 from activities.conflicts.structural import documents, entities, lists, manifests
 from activities.conflicts.structural.places import Place, assembled, places
 
+_log = logging.getLogger(__name__)
 _MOST_BYTES = 500_000
 
 
@@ -20,8 +22,9 @@ def merged_by_structure(path: str, base: bytes, ours: bytes, theirs: bytes, mark
     try:
         text = _merged(path, *(each.decode() for each in (base, ours, theirs, marked)))
         return text.encode() if text is not None else None
-    except (ValueError, RecursionError):
-        # What an agent has written is no reason to fail.
+    except Exception as error:
+        # What an agent has written is no reason to fail, whatever a reader of its format makes of it.
+        _log.info("%s: %s: %s", path, type(error).__name__, error)
         return None
 
 

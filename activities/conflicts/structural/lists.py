@@ -26,8 +26,9 @@ def settling(name: str) -> Settle:
     """How both sides' additions to such a file are joined."""
     if _is_log(name):
         return partial(joined, once=False)
-    names = _PACKAGES if _is_requirements(name) else _MODULES if name == "go.mod" else None
-    return partial(_versions, names) if names else joined
+    if name == "go.mod":
+        return _modules
+    return partial(_versions, _PACKAGES) if _is_requirements(name) else joined
 
 
 def _is_log(name: str) -> bool:
@@ -47,6 +48,12 @@ def _versions(names: re.Pattern[str], place: Place) -> str | None:
     )
     clash = any(mine[name] != yours[name] for name in mine if name in yours)
     return None if clash else joined(place)
+
+
+def _modules(place: Place) -> str | None:
+    """Only what is required: `module`, `go` and `replace` stand once."""
+    lines = [line for line in (*place.base, *place.ours, *place.theirs) if line.strip()]
+    return _versions(_MODULES, place) if all(map(_MODULES.match, lines)) else None
 
 
 def joined(place: Place, *, once: bool = True) -> str | None:
