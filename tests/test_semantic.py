@@ -101,3 +101,54 @@ def test_what_nobody_would_write_says_nothing(text: str) -> None:
     assert not found.parses
     assert len(found.uses) <= 50_001
     assert all(len(each.name) <= 200 for each in found.uses)
+
+
+RUST = {"src/lib.rs": "pub mod uses;\npub fn foo(a: i32) -> i32 {\n    a\n}\n", "src/uses.rs": "// uses\n"}
+RUST_GONE = {**RUST, "src/lib.rs": "pub mod uses;\n"}
+GO = {"lib.go": "package p\n\nfunc Foo(a int) int {\n\treturn a\n}\n", "use.go": "package p\n"}
+GO_GONE = {**GO, "lib.go": "package p\n"}
+TS = {"m.ts": "export {};\n"}
+
+
+@pytest.mark.parametrize(
+    "use", ["use crate::foo;\npub fn x() -> i32 { foo(1) }\n", "pub fn x() -> i32 { crate::foo(1) }\n"]
+)
+def test_another_file_of_a_crate(use: str) -> None:
+    (message,) = findings(Case("crate", RUST, RUST_GONE, {**RUST, "src/uses.rs": use}))
+    assert "foo is used in src/uses.rs" in message
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        (
+            RUST,
+            RUST_GONE,
+            {**RUST, "src/lib.rs": "fn y() {\n    let foo = |a: i32| a;\n    foo(1);\n}\n" + RUST["src/lib.rs"]},
+        ),
+        (
+            GO,
+            GO_GONE,
+            {
+                **GO,
+                "use.go": "package p\n\nfunc x() int {\n\tFoo := func(a int) int { return a }\n\treturn Foo(1)\n}\n",
+            },
+        ),
+        (GO, GO_GONE, {**GO, "use.go": "package p\n\nfunc x(Foo func(int) int) int {\n\treturn Foo(1)\n}\n"}),
+        (
+            {"a.go": "package p\n"},
+            {"a.go": "package p\n", "b.go": "//go:build linux\n\npackage p\n\nfunc Foo() {\n}\n"},
+            {"a.go": "package p\n", "c.go": "//go:build !linux\n\npackage p\n\nfunc Foo() {\n}\n"},
+        ),
+        (
+            TS,
+            {"m.ts": "interface A {\n  a: 1;\n}\nexport {};\n"},
+            {"m.ts": "export {};\ninterface A {\n  b: 1;\n}\n"},
+        ),
+    ],
+    ids=["a closure of Rust", "a closure of Go", "a parameter of Go", "build tags", "interfaces that add up"],
+)
+def test_what_has_the_name_and_is_something_else(
+    base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    assert findings(Case("look-alike", base, ours, theirs)) == []

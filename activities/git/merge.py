@@ -237,7 +237,7 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
             found.append({"line": number, "ours": "", "base": "", "theirs": ""})
         elif part == "ours" and line.startswith("||||||| "):
             part = "base"
-        elif part in ("ours", "base") and line == "=======":
+        elif part in ("ours", "base") and line.rstrip("\r") == "=======":
             part = "theirs"
         elif part == "theirs" and line.startswith(">>>>>>> "):
             part = None

@@ -155,7 +155,7 @@ def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
     both: set[tuple[str, ...]] = set()
     for path, each in sorted(yours, key=lambda added: len(added[1].scope)):
         found = mine[_place(path, each)]
-        if found[0] != path and (_is_for_some(path) or _is_for_some(found[0])):
+        if found[0] != path and any(_is_for_some(each, result.merged[each]) for each in (path, found[0])):
             continue
         # Where both did the same, it is there once.
         if there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
@@ -166,9 +166,9 @@ def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
             yield Finding(each.name, path, each.line, found[0], told)
 
 
-def _is_for_some(path: str) -> bool:
+def _is_for_some(path: str, found: Symbols) -> bool:
     """Whether a file of Go may be built only on some machines, or only for tests."""
-    return "_" in PurePosixPath(path).stem
+    return "_" in PurePosixPath(path).stem or found.is_for_some
 
 
 def _added(side: Side) -> Iterator[tuple[str, Definition]]:
@@ -206,14 +206,26 @@ def _refers(use: Use, path: str, found: Symbols, where: str, definition: Definit
     if definition.scope and definition.kind == "function" and definition.name != definition.scope[-1]:
         # A method: by its class, or by a receiver of which nothing is known.
         return receiver is not None or (path == where and grammar.overloads)
+    if receiver is None and use.name in found.bound:
+        # A variable or parameter of this name is there too.
+        return False
     if path == where or (grammar.folder_is_module and PurePosixPath(path).parent == folder):
         return receiver is None
     modules = {file.stem, folder.name if file.stem in ("__init__", "index", "mod", "lib") else file.stem}
+    if grammar.name == "rust":
+        modules |= _paths_in_rust(path, file)
     if grammar.folder_is_module:
         return last == folder.name or (receiver is None and any(definition.name in each for each in found.imports))
     if receiver is None:
         return any(_imports(each, definition.name, modules) for each in found.imports)
     return last in modules or any(last is not None and _imports(each, last, modules) for each in found.imports)
+
+
+def _paths_in_rust(path: str, file: PurePosixPath) -> set[str]:
+    """By what else than its name a file calls the module of another one."""
+    beside = PurePosixPath(path).parent
+    is_parent = beside == (file.parent if file.stem in ("lib", "main", "mod") else file.parent / file.stem)
+    return ({"crate"} if file.stem in ("lib", "main") else set()) | ({"super"} if is_parent else set())
 
 
 def _imports(statement: str, name: str, modules: set[str]) -> bool:
@@ -230,7 +242,7 @@ _WORD = re.compile(r"[\w$-]+")
 
 
 def _related(one: str, other: str) -> bool:
-    scripts = {"javascript", "typescript"}
+    scripts = {"javascript", "typescript", "tsx"}
     return one == other or {one, other} <= scripts
 
 

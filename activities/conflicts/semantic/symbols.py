@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,15 @@ _CLOSED = frozenset(
         "object",
     )
 )
+# Nodes that make a local name known → the field that holds it; empty: their children do.
+_BINDERS = {
+    "short_var_declaration": "left",
+    "parameter_declaration": "name",
+    "let_declaration": "pattern",
+    "parameter": "pattern",
+    "closure_parameters": "",
+}
+_BUILT_FOR_SOME = re.compile(rb"^//(go:build| \+build) ", re.MULTILINE)
 _SELF = ("self", "cls", "this")
 _lock = threading.Lock()
 
@@ -97,6 +107,10 @@ class Symbols:
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
     parses: bool = True
+    bound: set[str] = field(default_factory=set)
+    """Names of variables and parameters, where such a name can hide a function's."""
+    is_for_some: bool = False
+    """Whether it says itself that it is built only sometimes."""
     deltas: WeakKeyDictionary[Symbols, Any] = field(default_factory=WeakKeyDictionary, repr=False)
     """What became of other versions in this one."""
 
@@ -130,6 +144,7 @@ def _parsed(suffix: str, content: bytes) -> Symbols:
     with _lock:
         tree = grammar.parser().parse(content)
     found = Symbols(parses=not tree.root_node.has_error)
+    found.is_for_some = _BUILT_FOR_SOME.search(content) is not None
     _Reader(grammar, found).read(tree.root_node)
     return found
 
@@ -153,6 +168,8 @@ class _Reader:
                 self._found.imports.append(_text(node))
                 continue
             inner = (scope, visible, repeats)
+            if kind in _BINDERS:
+                self._bind(node)
             if kind in grammar.functions:
                 inner = (scope, False, False)
                 if visible:
@@ -167,7 +184,7 @@ class _Reader:
                 # A trait's methods are another thing than those of the type, or of another trait.
                 trait = " ".join(_text(node.child_by_field_name("trait")).split())
                 inner = ((*scope, *([trait] if trait else []), named), visible, False)
-            elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript"):
+            elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript", "tsx"):
                 self._declare(node, scope)
                 inner = (scope, False, False)
             elif kind in _CLOSED:
@@ -201,9 +218,16 @@ class _Reader:
                 "for_statement",
                 "match_statement",
             )
-            twice = repeats or marked or node.type in grammar.decorated or conditional
+            merges = child.type == "interface_declaration" and grammar.name in ("typescript", "tsx")
+            twice = repeats or marked or node.type in grammar.decorated or conditional or merges
             pending.append((child, scope, visible, twice, depth))
             marked = child.type in grammar.decorated
+
+    def _bind(self, node: Node) -> None:
+        given = node.children_by_field_name(_BINDERS[node.type]) if _BINDERS[node.type] else node.named_children
+        for each in given:
+            leaves = each.named_children if each.type in ("expression_list", "mut_pattern", "tuple_pattern") else [each]
+            self._found.bound |= {_text(leaf) for leaf in leaves if leaf.type == "identifier"}
 
     def _define(self, node: Node, scope: tuple[str, ...], repeats: bool) -> None:
         receiver = node.child_by_field_name("receiver")

@@ -17,6 +17,7 @@ _IMPORT = {
     "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
     "javascript": re.compile(r"\s*import\s[^;]*;?\s*$"),
     "typescript": re.compile(r"\s*import\s[^;]*;?\s*$"),
+    "tsx": re.compile(r"\s*import\s[^;]*;?\s*$"),
     "go": re.compile(r'\s*(import\s+)?(\w+\s+)?"[^"]+"\s*$'),
     "java": re.compile(r"\s*import\s+(static\s+)?[\w.*]+;\s*$"),
     "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
@@ -54,6 +55,8 @@ def _imports(place: Place, grammar: Grammar) -> list[str]:
         # A line that both have changed would name the same thing twice.
         return []
     removed = (set(place.base) - set(place.ours)) | (set(place.base) - set(place.theirs))
+    if _bind_the_same(place, grammar):
+        return []
     kept = [line for line in place.ours if line not in removed]
     added = [line for line in place.theirs if line not in kept and line not in removed]
     lines = [*kept, *added]
@@ -61,6 +64,31 @@ def _imports(place: Place, grammar: Grammar) -> list[str]:
     if ordered == sorted(ordered) and "\n" not in lines:
         lines.sort()
     return ["".join(lines)]
+
+
+def _bind_the_same(place: Place, grammar: Grammar) -> bool:
+    """Whether a name would mean one thing to one side and another to the other."""
+    mine, yours = (
+        {name: line for line in side if line not in place.base for name in _bound(line, grammar.name)}
+        for side in (place.ours, place.theirs)
+    )
+    return any(mine[name].strip() != yours[name].strip() for name in mine.keys() & yours.keys())
+
+
+def _bound(line: str, language: str) -> set[str]:
+    """The names that an import makes known in its file; of `import a.b` in Python only what another may not take."""
+    text = line.split("#")[0] if language == "python" else line.split("//")[0] if language != "go" else line
+    if language == "go":
+        alias = re.match(r'\s*(?:import\s+)?(\w+)?\s*"([^"]+)"', text)
+        parts = [part for part in alias[2].split("/") if not re.fullmatch(r"v\d+", part)] if alias else []
+        return {alias[1] or parts[-1]} - {"_"} if alias and parts else set()
+    if language == "python" and not text.strip().startswith("from"):
+        return {name for _, name in re.findall(r"([\w.]+)\s+as\s+(\w+)", text)}
+    if language in ("java", "rust"):
+        text = re.sub(r"[\w:.]*(::|\.)(?=\w+\s*(as\b|;|,|}))", " ", text)
+    names = text.split(" import ", 1)[1] if language == "python" else re.split(r"\bfrom\b", text)[0]
+    renamed = re.sub(r"(\w+|\*)\s+as\s+(\w+)", r"\2", names)
+    return set(re.findall(r"[A-Za-z_$][\w$]*", renamed)) - {"import", "use", "pub", "static", "type", "self"}
 
 
 def _definitions(place: Place, path: str, ours: str, theirs: str) -> list[str]:
