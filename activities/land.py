@@ -19,7 +19,7 @@ from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
-from activities.git.changes import changed_blobs
+from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attributes
@@ -35,6 +35,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _MOST_HUNKS = 100
 _MOST_HAZARDS = 20
+_MOST_COMPARED = 500
 _MOST_PATHS = 10
 _MOST_CHARACTERS = 200
 
@@ -112,8 +113,8 @@ class _Landings:
         if started_from == head:
             if findings := self._again(change):
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
-            overwrote = self._overwrote(change, change.commit)
-            return Landing(task_id=change.task_id, head=change.commit, overwrote=overwrote)
+            whole = Landing(task_id=change.task_id, head=change.commit)
+            return whole.model_copy(update=self._lost(change, change.commit))
         changed = changed_blobs(hub, started_from, head, change.commit)
         merged = merge(hub, head, change.commit)
         settled = None
@@ -132,14 +133,10 @@ class _Landings:
             same_attributes(hub, head, new)
         both = [*merged.joined, *merged.stages]
         others = hub.tasks_that_touched(started_from, head, both) if both else []
-        return Landing(
-            task_id=change.task_id,
-            head=new,
-            shared_with=others,
-            shared_paths=_named(both),
-            settled=settled,
-            overwrote=self._overwrote(change, new),
+        joined = Landing(
+            task_id=change.task_id, head=new, shared_with=others, shared_paths=_named(both), settled=settled
         )
+        return joined.model_copy(update=self._lost(change, new))
 
     def detached(self, head: str, change: Change) -> Landing:
         """The change on a head that lacks some of what the change was made on, as a commit of its own."""
@@ -173,10 +170,19 @@ class _Landings:
         base, other, _ = earlier
         return _advised(misfits, self.hub, base, other, change.commit, self.hub.tree_of(change.commit))
 
-    def _overwrote(self, change: Change, new: str) -> list[str]:
-        """Paths in which the side that the task's earlier change met is not whole any more."""
-        earlier = self._earlier(change)
-        return _named(_advised(overwritten, self.hub, earlier[0], earlier[1], new, earlier[2])) if earlier else []
+    def _lost(self, change: Change, new: str) -> dict[str, list[str]]:
+        """What the task's run again has cost: paths in which one of the sides that had met is not whole any more."""
+        if (earlier := self._earlier(change)) is None or change.earlier is None:
+            return {}
+        base, other, paths = earlier
+        touched = {*paths, *changed_paths(self.hub, self.hub.parent_of(change.commit), change.commit)}
+        theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MOST_COMPARED]
+        own_base = self.hub.parent_of(change.earlier)
+        own = changed_paths(self.hub, own_base, change.earlier)[:_MOST_COMPARED]
+        return {
+            "overwrote": _named(_advised(overwritten, self.hub, base, other, new, theirs)),
+            "dropped": _named(_advised(overwritten, self.hub, own_base, change.earlier, new, own)),
+        }
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
         """What merged line by line and does not fit together."""

@@ -52,11 +52,14 @@ def show_result(document: dict[str, Any]) -> None:
         answer = "" if question["answer"] is None else f" → {question['answer']}"
         text = f"question {question['id']} ({question['taskId']}): {question['text']}{answer}"
         out.print(Text(printable(text)))
+        if question["answer"] is None and question["options"] and document["status"] in ("running", "paused"):
+            command = f"epw answer {document['executionId']} {question['id']} CHOICE"
+            out.print(Text(printable(f"  choose by: {command} ({' | '.join(question['options'])})")))
     for conflict in document["conflicts"]:
-        ended = f"{conflict['resolution'] or 'advice'} by {conflict['decidedBy'] or 'nobody'}"
+        ended = f"{conflict['resolution']} by {conflict['decidedBy']}" if conflict["resolution"] else _open(conflict)
         passed = f"; passed over: {', '.join(conflict['passedOver'])}" if conflict.get("passedOver") else ""
-        if conflict.get("overwrote"):
-            passed += f"; overwrote the other side in {', '.join(conflict['overwrote'])}"
+        for lost, what in (("overwrote", "overwrote the other side"), ("dropped", "did not do again what it had done")):
+            passed += f"; {what} in {', '.join(conflict[lost])}" if conflict.get(lost) else ""
         text = f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']} ({ended}{passed})"
         out.print(Text(printable(text)))
     if document["metrics"] and document["status"] not in ("running", "paused"):
@@ -68,6 +71,12 @@ def show_result(document: dict[str, Any]) -> None:
     if document.get("error"):
         out.print(Text(printable(f"{document['error']['type']}: {document['error']['message']}")))
     _show_delivery(document["delivery"], document["status"])
+
+
+def _open(conflict: dict[str, Any]) -> str:
+    if conflict["type"] == "dependency":
+        return "advice"
+    return "open: resolve it" if conflict.get("questionId") else f"open: {conflict.get('underWay') or 'found'}"
 
 
 def show_metrics(metrics: dict[str, Any]) -> None:

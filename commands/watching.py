@@ -30,6 +30,7 @@ async def watch(connection: Connection, handle: WorkflowHandle[Any, Any], out: I
             with contextlib.suppress(RPCError, WorkflowQueryFailedError):
                 lines.show(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
                 lines.ask(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
+                lines.tell(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
                 lines.move(await progress_of(connection, handle))
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
@@ -63,6 +64,7 @@ class _Lines:
         self._shown: dict[str, str] = {}
         self._moved: dict[str, str] = {}
         self._asked: set[str] = set()
+        self._told: dict[str, str] = {}
         self._warned: set[tuple[str, str]] = set()
 
     def show(self, progress: dict[str, Any]) -> None:
@@ -96,6 +98,14 @@ class _Lines:
                 self._asked.add(question["id"])
                 options = f" [{' | '.join(question['options'])}]" if question["options"] else ""
                 self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{options}")
+
+    def tell(self, conflicts: list[dict[str, Any]]) -> None:
+        for conflict in conflicts:
+            state = conflict["resolution"] or ""
+            if self._told.get(conflict["id"]) != state:
+                by = f" → {state} by {conflict['decidedBy']}" if state else ""
+                self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
+            self._told[conflict["id"]] = state
 
     def _line(self, text: str) -> None:
         flat = printable(text).replace("\n", " ")

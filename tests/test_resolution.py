@@ -123,6 +123,22 @@ async def test_a_person_is_asked_with_the_options_and_decides(
         assert shared(path, document) == text
 
 
+async def test_a_task_that_does_nothing_when_it_runs_again_has_dropped_its_side_and_that_is_said(
+    farm: Farm, path: Path
+) -> None:
+    document = await farm.run(plan(path, onConflict=["retry"]))
+    assert shared(path, document) == "one\nfrom a\nthree\n"
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["dropped"]) == ("retry", ["shared"])
+
+
+async def test_what_is_overwritten_beside_the_conflict_is_named_too(farm: Farm, path: Path) -> None:
+    given = plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared; echo b > beside", onConflict=["retry"])
+    given["tasks"][0]["run"] += "; echo a > beside"
+    document = await farm.run(given)
+    assert sorted(document["conflicts"][0]["overwrote"]) == ["beside", "shared"]
+
+
 @pytest.mark.parametrize("steps", [["retry"], ["prefer:a"], ["prefer:b"], ["skip"], ["rollback"], ["ask", "skip"]])
 @pytest.mark.parametrize(
     "b", ["sed -i 's/two/from b/' shared; echo b >> shared", "printf 'one\\nfrom b\\nthree\\n' > shared"]
@@ -136,8 +152,7 @@ async def test_each_side_is_in_the_result_or_its_loss_has_a_name(
     resolution = conflict["resolution"]
     named = {
         "a": resolution in ("prefer:b", "rollback") or conflict.get("overwrote") == ["shared"],
-        # Run again, its side is what that run has made.
-        "b": resolution in ("prefer:a", "skip", "rollback", "retry"),
+        "b": resolution in ("prefer:a", "skip", "rollback") or conflict.get("dropped") == ["shared"],
     }
     for side in "ab":
         assert f"from {side}" in found or named[side], (side, found, conflict)

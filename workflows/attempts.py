@@ -148,7 +148,7 @@ class Attempts:
         self._board.completed(task_id, outcome, now())
         if self._board.tasks[task_id].is_terminal:
             # It changed nothing, so nothing lands.
-            self._resolver.landed(Landing(task_id=task_id, head=""))
+            self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))
 
     def ask_person(
         self, task_id: str, question: Question, settle: Callable[[str | None], None], check: Callable[[str], object]

@@ -55,6 +55,7 @@ class Conflict:
     tried: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
     overwrote: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     question_id: str | None = None
     relocks: int = 0
     """How often generated files were made anew for it."""
@@ -109,5 +110,6 @@ class Conflict:
             **({"tried": self.tried} if self.tried else {}),
             **({"passedOver": self.passed_over} if self.passed_over else {}),
             **({"overwrote": self.overwrote} if self.overwrote else {}),
+            **({"dropped": self.dropped} if self.dropped else {}),
             **({"questionId": self.question_id} if self.question_id else {}),
         }

@@ -241,6 +241,8 @@ class Landing(Message):
     """Advice: reads and writes of concurrent tasks that no edge orders."""
     overwrote: list[str] = Field(default_factory=list)
     """Paths in which lines of the other side of the earlier conflict are gone."""
+    dropped: list[str] = Field(default_factory=list)
+    """Paths in which lines of the task's own earlier change are gone: it ran again and did something else."""
 
 
 class ConflictFound(Message):

@@ -59,8 +59,10 @@ class Resolver:
                 # Taken within that landing.
                 conflict.left.remove("merge")
                 conflict.take("merge", self._decided_by)
-        known = conflict.found.tasks if len(found.tasks) == 1 else found.tasks
-        conflict.found = found.model_copy(update={"tasks": known})
+        before = conflict.found
+        known = {"tasks": before.tasks} if len(found.tasks) == 1 else {}
+        known |= {} if found.paths else {"paths": before.paths}
+        conflict.found = found.model_copy(update=known)
         if conflict.step == "merge" and self._can_relock(conflict):
             self._relock(task_id, conflict)
         else:
@@ -94,8 +96,14 @@ class Resolver:
             conflict = self.record(row.settled)
             conflict.take("merge", self._decided_by)
         if conflict is not None:
-            conflict.overwrote = row.overwrote
+            made_anew = conflict.found.relock if conflict.step == "merge" else []
+            conflict.overwrote = [path for path in row.overwrote if path not in made_anew]
+            conflict.dropped = [path for path in row.dropped if path not in made_anew]
             conflict.end()
+
+    def disputed(self, task_id: str) -> list[str]:
+        """The paths of the open conflict of a task."""
+        return self._open[task_id].found.paths if task_id in self._open else []
 
     def waiting(self, conflict_id: str) -> str:
         """The question by which a conflict waits for a person; raises `InvalidRequest` where it does not."""
@@ -174,7 +182,9 @@ class Resolver:
         conflict.end()
         del self._open[task_id]
         name = "VerifyFailed" if conflict.found.kind == "verify" else "MergeConflict"
-        failure = Failure(type=name, message=f"{conflict.found.description}; ended as {step}")
+        error = self._board.tasks[task_id].error if conflict.tried else None
+        last = f"; when it ran again: {error['type']}: {error['message'][:_MOST_TEXT]}" if error else ""
+        failure = Failure(type=name, message=f"{conflict.found.description}{last}; ended as {step}")
         self._board.give_up(task_id, "conflicted", failure, now())
         if step == "rollback" and by != "strategy":
             self._board.stopping = self._board.undo_decided = True

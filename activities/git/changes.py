@@ -26,7 +26,7 @@ Blobs = dict[str, tuple[str | None, str | None]]
 
 def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
     """What differs between a commit and each of others (or trees), by one process."""
-    tree, trees = hub.tree_of(before), [hub.tree_of(each) for each in after]
+    tree, *trees = hub.trees_of([before, *after])
     asked = "".join(f"{tree} {each}\n" for each in trees).encode()
     rest = iter(records(git("diff-tree", *_PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=asked)))
     found: dict[str, Blobs] = {each: {} for each in trees}

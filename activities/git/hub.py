@@ -123,6 +123,14 @@ class Hub:
         """The tree of a commit; a tree is its own."""
         return self._header(commit, b"tree") or text(git("rev-parse", f"{commit}^{{tree}}", git_dir=self.path))
 
+    def trees_of(self, commits: Sequence[str]) -> list[str]:
+        """The trees of commits (a tree is its own), by one process at most."""
+        found = {each: self._header(each, b"tree") for each in commits}
+        if asked := [each for each, tree in found.items() if tree is None]:
+            named = git("rev-parse", *(f"{each}^{{tree}}" for each in asked), git_dir=self.path)
+            found |= dict(zip(asked, text(named).split("\n"), strict=True))
+        return [found[each] or "" for each in commits]
+
     def parent_of(self, commit: str) -> str:
         """The first parent: for a task's change, the head that the task started from."""
         return self._header(commit, b"parent") or text(git("rev-parse", f"{commit}^", git_dir=self.path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,6 +12,7 @@ from weakref import WeakKeyDictionary
 from tree_sitter import Node
 
 from activities.conflicts.semantic.grammar import Grammar, grammar_of
+from activities.conflicts.semantic.signatures import Call, Signature, signature_of, text_of
 
 _MOST_BYTES = 500_000
 _LONGEST_RECEIVER = 200
@@ -41,40 +41,8 @@ _BINDERS = {
     "closure_parameters": "",
 }
 _BUILT_FOR_SOME = re.compile(rb"^//(go:build| \+build) ", re.MULTILINE)
-_SELF = ("self", "cls", "this")
+
 _lock = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Signature:
-    """How many arguments a call may give; `most` null: any number. `names`: of its parameters; `text`: as written."""
-
-    required: tuple[str, ...]
-    names: tuple[str, ...]
-    most: int | None
-    text: str
-    has_self: bool = False
-
-    def takes(self, call: Call) -> bool:
-        """Whether a call fits, as far as it can be told."""
-        if call.spreads:
-            return True
-        given = call.positional
-        # `Type.method(value, …)` gives the receiver too.
-        slack = 1 if self.has_self else 0
-        if self.most is not None and given + len(call.keywords) > self.most + slack:
-            return False
-        if self.most is not None and set(call.keywords) - set(self.names):
-            return False
-        by_position = set(self.names[:given])
-        return not set(self.required) - by_position - set(call.keywords)
-
-
-@dataclass(frozen=True)
-class Call:
-    positional: int
-    keywords: tuple[str, ...] = ()
-    spreads: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +133,7 @@ class _Reader:
                 return
             grammar, kind = self._grammar, node.type
             if kind in grammar.imports:
-                self._found.imports.append(_text(node))
+                self._found.imports.append(text_of(node))
                 continue
             inner = (scope, visible, repeats)
             if kind in _BINDERS:
@@ -175,14 +143,14 @@ class _Reader:
                 if visible:
                     self._define(node, scope, repeats)
             elif kind in grammar.classes or kind in grammar.types:
-                name = _text(node.child_by_field_name("name"))
+                name = text_of(node.child_by_field_name("name"))
                 if visible and name:
                     self._add(name, scope, "class", node, None, repeats)
                 inner = ((*scope, name), visible, False) if kind in grammar.classes else inner
             elif kind in grammar.scopes:
-                named = _bare(_text(node.child_by_field_name(grammar.scopes[kind])))
+                named = _bare(text_of(node.child_by_field_name(grammar.scopes[kind])))
                 # A trait's methods are another thing than those of the type, or of another trait.
-                trait = " ".join(_text(node.child_by_field_name("trait")).split())
+                trait = " ".join(text_of(node.child_by_field_name("trait")).split())
                 inner = ((*scope, *([trait] if trait else []), named), visible, False)
             elif kind == "variable_declarator" and visible and grammar.name in ("javascript", "typescript", "tsx"):
                 self._declare(node, scope)
@@ -194,7 +162,7 @@ class _Reader:
             elif kind in grammar.members:
                 self._member(node)
             elif kind in grammar.names and not _is_name_of_definition(node, grammar) and not _in_member(node, grammar):
-                self._found.uses.append(Use(_text(node), node.start_point[0] + 1))
+                self._found.uses.append(Use(text_of(node), node.start_point[0] + 1))
             self._descend(node, *inner, depth + 1, pending)
 
     def _descend(
@@ -227,16 +195,16 @@ class _Reader:
         given = node.children_by_field_name(_BINDERS[node.type]) if _BINDERS[node.type] else node.named_children
         for each in given:
             leaves = each.named_children if each.type in ("expression_list", "mut_pattern", "tuple_pattern") else [each]
-            self._found.bound |= {_text(leaf) for leaf in leaves if leaf.type == "identifier"}
+            self._found.bound |= {text_of(leaf) for leaf in leaves if leaf.type == "identifier"}
 
     def _define(self, node: Node, scope: tuple[str, ...], repeats: bool) -> None:
         receiver = node.child_by_field_name("receiver")
         if receiver is not None:
-            scope = (_bare(_text(receiver).strip("()").split(" ")[-1]),)
-        name = _text(node.child_by_field_name("name"))
+            scope = (_bare(text_of(receiver).strip("()").split(" ")[-1]),)
+        name = text_of(node.child_by_field_name("name"))
         parameters = node.child_by_field_name(self._grammar.functions[node.type])
         if name:
-            self._add(name, scope, "function", node, _signature(parameters, self._grammar), repeats)
+            self._add(name, scope, "function", node, signature_of(parameters, self._grammar), repeats)
 
     def _declare(self, node: Node, scope: tuple[str, ...]) -> None:
         """`const f = (…) => …`."""
@@ -246,8 +214,8 @@ class _Reader:
         signature = None
         if value is not None and value.type in _FUNCTION_VALUES:
             parameters = value.child_by_field_name("parameters")
-            signature = _signature(parameters, self._grammar) if parameters is not None else None
-        self._add(_text(name), scope, "function" if signature else "value", node, signature, False)
+            signature = signature_of(parameters, self._grammar) if parameters is not None else None
+        self._add(text_of(name), scope, "function" if signature else "value", node, signature, False)
 
     def _add(
         self, name: str, scope: tuple[str, ...], kind: str, node: Node, signature: Signature | None, repeats: bool
@@ -263,16 +231,16 @@ class _Reader:
         receiver = node.child_by_field_name("object")
         if called.end_byte - called.start_byte > _LONGEST_RECEIVER and called.type not in self._grammar.members:
             return
-        name, of = _text(called), _receiver(receiver)
+        name, of = text_of(called), _receiver(receiver)
         if called.type in self._grammar.members:
             of_field, name_field = self._grammar.members[called.type]
-            name = _text(called.child_by_field_name(name_field))
+            name = text_of(called.child_by_field_name(name_field))
             of = _receiver(called.child_by_field_name(of_field))
         self._found.uses.append(Use(_bare(name), node.start_point[0] + 1, of, self._arguments(arguments)))
 
     def _arguments(self, node: Node | None) -> Call:
         given = [each for each in (node.named_children if node else []) if each.type not in self._grammar.ignored]
-        keywords = [_text(each.child_by_field_name("name")) for each in given if each.type == self._grammar.keyword]
+        keywords = [text_of(each.child_by_field_name("name")) for each in given if each.type == self._grammar.keyword]
         # Of long ones nothing is said: as if they could be any number.
         is_long = node is not None and node.end_byte - node.start_byte > _LONGEST_ARGUMENTS
         spreads = any(each.type in self._grammar.spread for each in given) or (
@@ -288,47 +256,7 @@ class _Reader:
             if called is not None and called.id == node.id:
                 return
         name, of = node.child_by_field_name(name_field), node.child_by_field_name(of_field)
-        self._found.uses.append(Use(_text(name), node.start_point[0] + 1, _receiver(of)))
-
-
-def _signature(parameters: Node | None, grammar: Grammar) -> Signature:
-    names: list[str] = []
-    required: list[str] = []
-    most: int | None = 0
-    has_self = False
-    for each in _parameters(parameters, grammar):
-        kind, text = each.type, _text(each)
-        if kind in ("self_parameter", "receiver_parameter") or (kind == "identifier" and text in _SELF and not names):
-            has_self = True
-            continue
-        if kind in grammar.rest or (kind == "required_parameter" and text.startswith("...")):
-            most = None
-            continue
-        if kind in ("keyword_separator", "positional_separator", "*", "/"):
-            continue
-        several = [_text(name) for name in each.children_by_field_name("name")] or [_parameter_name(each)]
-        names += several
-        has_default = kind in grammar.optional or each.child_by_field_name("value") is not None
-        required += [] if has_default else several
-        most = most + len(several) if most is not None else None
-    text = " ".join(_text(parameters).split())
-    return Signature(tuple(required), tuple(names), most, text, has_self)
-
-
-def _parameters(node: Node | None, grammar: Grammar) -> Iterator[Node]:
-    for child in node.named_children if node is not None else []:
-        if child.type in grammar.ignored:
-            continue
-        inner = child.named_children[0] if child.type == "typed_parameter" and child.named_children else None
-        yield inner if inner is not None and inner.type in grammar.rest else child
-
-
-def _parameter_name(node: Node) -> str:
-    for name in ("name", "pattern"):
-        if (found := node.child_by_field_name(name)) is not None:
-            return _text(found)
-    first = node.named_children[0] if node.named_children else node
-    return _text(first)
+        self._found.uses.append(Use(text_of(name), node.start_point[0] + 1, _receiver(of)))
 
 
 def _is_name_of_definition(node: Node, grammar: Grammar) -> bool:
@@ -363,8 +291,4 @@ def _receiver(node: Node | None) -> str | None:
     """The text before a name; of a long chain nothing can be told, and its text would be kept again and again."""
     if node is None:
         return None
-    return _text(node) if node.end_byte - node.start_byte <= _LONGEST_RECEIVER else "…"
-
-
-def _text(node: Node | None) -> str:
-    return (node.text or b"").decode(errors="replace") if node is not None else ""
+    return text_of(node) if node.end_byte - node.start_byte <= _LONGEST_RECEIVER else "…"
