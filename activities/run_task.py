@@ -25,8 +25,8 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
+from activities.left_open import as_before, unmerged
 from activities.limits.admission import Admission, left_on
-from activities.limits.beneath import Beneath
 from activities.limits.bounds import Bounds
 from activities.limits.line import Line, Tell
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
@@ -41,7 +41,6 @@ from workflows.plan import MODELS, Task
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
 _LONGEST_PATH = 200
-_MOST_MERGED_BYTES = 16 * 1024 * 1024
 _SPARE_SECONDS = 2.0
 _CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
@@ -249,8 +248,10 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
             code = await run_shell(work, work.task.verify)
             if code != 0:
                 return TaskFailed("VerifyFailed", f"verify {ended(code)}{last_output(work)}")
-        if isinstance(ending, Completed) and (left := await in_thread(_unmerged, work)):
+        if isinstance(ending, Completed) and (left := await in_thread(unmerged, work)):
             return TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(left)}")
+        if isinstance(ending, Completed) and (left := await in_thread(as_before, work, directory)):
+            return TaskFailed("RelockFailed", f"the plan's `relock` left {', '.join(left)} as one side had it")
         return ending
     except TaskFailed as error:
         return TaskFailed("DiskFull", str(error)) if _is_full(error) or _no_space(work) else error
@@ -264,24 +265,6 @@ async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None)
         return await agent.execute(work)
     async with looking_out(directory, work):
         return await agent.execute(work)
-
-
-def _unmerged(work: Work) -> list[str]:
-    """Files that the agent was to merge and in which both sides still stand, or that nobody can read."""
-    left = []
-    if work.disputed:
-        with Beneath.opened(work.tree) as beneath:
-            for path in work.disputed:
-                try:
-                    lines = beneath.read(path, _MOST_MERGED_BYTES).splitlines()
-                except FileNotFoundError:
-                    continue
-                except OSError:
-                    left.append(shown(path))
-                    continue
-                if any(line.startswith(b"<<<<<<< ") for line in lines):
-                    left.append(shown(path))
-    return left[:_MOST_UNDECLARED]
 
 
 def _no_space(work: Work) -> bool:

@@ -45,13 +45,21 @@ async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all
     assert sum(len(each.split()) == 2 for each in parents) >= 2
 
 
-async def test_a_lock_that_cannot_be_made_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
-    given = plan(path, strategy="aggressive", relock={"uv.lock": "exit 7"}, onConflict=["merge", "skip"])
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [("echo no network >&2; exit 7", "no network"), ("true", "left uv.lock as one side had it")],
+)
+async def test_a_lock_that_is_not_made_goes_on_with_the_next_step(
+    farm: Farm, path: Path, command: str, says: str
+) -> None:
+    given = plan(path, strategy="aggressive", relock={"uv.lock": command}, onConflict=["merge", "skip"])
     given["tasks"].pop()
     document = await farm.run(given)
     assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
+    (row,) = (each for each in document["results"] if each["status"] == "conflicted")
+    assert says in row["error"]["message"]
 
 
 def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ _LOGS = frozenset({"changelog", "changes", "history", "news"})
 _LOG_ENDS = ("", ".md", ".rst", ".txt")
 _REQUIREMENTS = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
 _PACKAGES = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+# To pip they are one.
+_SAME = re.compile(r"[-_.]+")
 _MODULES = re.compile(r"\s*(?:require\s+)?(\S+)\s+v\d")
 
 
@@ -25,10 +27,12 @@ def is_list(name: str) -> bool:
 def settling(name: str) -> Settle:
     """How both sides' additions to such a file are joined."""
     if _is_log(name):
-        return partial(joined, once=False)
+        return _logged
     if name == "go.mod":
         return _modules
-    return partial(_versions, _PACKAGES) if _is_requirements(name) else joined
+    if _is_requirements(name):
+        return partial(_versions, _PACKAGES)
+    return _patterns if name.endswith("ignore") else joined
 
 
 def _is_log(name: str) -> bool:
@@ -43,11 +47,29 @@ def _is_requirements(name: str) -> bool:
 def _versions(names: re.Pattern[str], place: Place) -> str | None:
     """One version of a package only."""
     mine, yours = (
-        {found[1].lower(): line for line in side if line not in place.base and (found := names.match(line))}
+        {
+            _SAME.sub("-", found[1].lower()): line
+            for line in side
+            if line not in place.base and (found := names.match(line))
+        }
         for side in (place.ours, place.theirs)
     )
     clash = any(mine[name] != yours[name] for name in mine if name in yours)
     return None if clash else joined(place)
+
+
+def _logged(place: Place) -> str | None:
+    """Both entries, each whole; two under one heading would be one section twice."""
+    first, other = (next((line for line in side if line.strip()), "") for side in (place.ours, place.theirs))
+    is_one = first == other and first.startswith("#") and first not in place.base
+    return None if is_one else joined(place, once=False)
+
+
+def _patterns(place: Place) -> str | None:
+    """Not a pattern and its opposite: the last one holds."""
+    mine, yours = ({line.strip() for line in side} - {""} for side in (place.ours, place.theirs))
+    opposite = any(f"!{one}" in others for one, others in [*((e, yours) for e in mine), *((e, mine) for e in yours)])
+    return None if opposite else joined(place)
 
 
 def _modules(place: Place) -> str | None:
