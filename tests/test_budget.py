@@ -46,9 +46,9 @@ async def test_ten_agents_keep_a_dollar_over_a_restart(idle_claude: Claude) -> N
         document = await claude.end(handle, plan)
     assert document["status"] == "failed"
     # What the dead worker's calls have cost nobody knows: they count as the most that they may.
-    in_doubt = sum(not call.whole for call in claude.api.calls) * (2_000 * 3 + 16_000 * 15) / 1e6
+    in_doubt = sum(not call.whole for call in claude.api.calls) * (2_000 * 2 + 16_000 * 10) / 1e6
     assert spent(claude) <= 1.0
-    assert 0.5 < spent(claude) + in_doubt
+    assert spent(claude) + in_doubt > 0.5
     assert document["metrics"]["costUSD"] == pytest.approx(spent(claude), abs=0.35)
     ends = statuses(document)
     assert [ends[f"t{n}"] for n in range(10)] == ["failed"] * 10
