@@ -95,15 +95,19 @@ class Execution:
 
     def has_reads(self) -> bool:
         """Whether any agent was seen to read a file."""
-        return self._reads("").parent.is_dir()
+        return self._reads_folder.is_dir()
 
     def reads(self, task_id: str) -> list[str]:
         path = self._reads(task_id)
         found: list[str] = json.loads(path.read_bytes()) if path.is_file() else []
         return found
 
+    @property
+    def _reads_folder(self) -> Path:
+        return self.path / "reads" / self.run_key[:8]
+
     def _reads(self, task_id: str) -> Path:
-        return self.path / "reads" / self.run_key[:8] / f"{slug(task_id)}.json"
+        return self._reads_folder / f"{slug(task_id)}.json"
 
     def so_far(self) -> Path:
         """Where running attempts leave what they have changed until now."""

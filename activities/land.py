@@ -20,7 +20,7 @@ from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.changes import changed_blobs, changed_paths
-from activities.git.command import shown
+from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attributes
 from activities.git.workspace import Workspace
@@ -36,8 +36,6 @@ _log = logging.getLogger(__name__)
 _MOST_HUNKS = 100
 _MOST_HAZARDS = 20
 _MOST_COMPARED = 500
-_MOST_PATHS = 10
-_MOST_CHARACTERS = 200
 
 
 class Lander:
@@ -122,7 +120,9 @@ class _Landings:
             settled = self._conflict(merged, head, started_from, change)
             tree = merged_by(hub, merged, change.way)
             if tree is None:
-                return Landing(task_id=change.task_id, head=head, conflict=settled)
+                relock = to_relock(hub, merged, self.relock) if change.way == "merge" else []
+                found = settled.model_copy(update={"relock": relock})
+                return Landing(task_id=change.task_id, head=head, conflict=found)
             merged.tree = tree
         if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
@@ -134,7 +134,7 @@ class _Landings:
         both = [*merged.joined, *merged.stages]
         others = hub.tasks_that_touched(started_from, head, both) if both else []
         joined = Landing(
-            task_id=change.task_id, head=new, shared_with=others, shared_paths=_named(both), settled=settled
+            task_id=change.task_id, head=new, shared_with=others, shared_paths=named(both), settled=settled
         )
         return joined.model_copy(update=self._lost(change, new))
 
@@ -180,8 +180,8 @@ class _Landings:
         own_base = self.hub.parent_of(change.earlier)
         own = changed_paths(self.hub, own_base, change.earlier)[:_MOST_COMPARED]
         return {
-            "overwrote": _named(_advised(overwritten, self.hub, base, other, new, theirs)),
-            "dropped": _named(_advised(overwritten, self.hub, own_base, change.earlier, new, own)),
+            "overwrote": named(_advised(overwritten, self.hub, base, other, new, theirs)),
+            "dropped": named(_advised(overwritten, self.hub, own_base, change.earlier, new, own)),
         }
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
@@ -199,10 +199,8 @@ class _Landings:
         detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
-        description = f"{sides} changed {', '.join(_named(merged.paths))} in ways that do not merge ({what})"
-        relock = to_relock(hub, merged, self.relock) if change.way == "merge" else []
-        found = self._kept(head, change, merged.kind, others, merged.paths, description, detail)
-        return found.model_copy(update={"relock": relock})
+        description = f"{sides} changed {', '.join(named(merged.paths))} in ways that do not merge ({what})"
+        return self._kept(head, change, merged.kind, others, merged.paths, description, detail)
 
     def _kept(
         self,
@@ -222,12 +220,7 @@ class _Landings:
         return ConflictFound(
             kind=kind,
             tasks=[change.task_id, *(each for each in others if each != change.task_id)],
-            paths=_named(paths),
+            paths=named(paths),
             description=description[:1000],
             commit=change.commit,
         )
-
-
-def _named(paths: list[str]) -> list[str]:
-    """The first few, as they can be shown."""
-    return [shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]]

@@ -6,37 +6,37 @@ import contextlib
 
 from activities.agents.base import Work
 from activities.attempt import AttemptDirectory
-from activities.git.command import shown
+from activities.git.command import named
 from activities.limits.beneath import Beneath
+from workflows.errors import TaskFailed
+from workflows.messages import Dispute
 
 _MOST_BYTES = 16 * 1024 * 1024
-_MOST_NAMED = 10
 
 
-def unmerged(work: Work) -> list[str]:
-    """Files that the agent was to merge and in which both sides still stand, or that nobody can read."""
-    left = []
-    if work.disputed:
-        with Beneath.opened(work.tree) as beneath:
-            for path in work.disputed:
-                try:
-                    lines = beneath.read(path, _MOST_BYTES).splitlines()
-                except FileNotFoundError:
-                    continue
-                except OSError:
-                    left.append(shown(path))
-                    continue
-                if any(line.startswith(b"<<<<<<< ") for line in lines):
-                    left.append(shown(path))
-    return left[:_MOST_NAMED]
+def check_merged(work: Work, dispute: Dispute, directory: AttemptDirectory) -> None:
+    """Raises `TaskFailed` for an attempt that has left a side out, or both in."""
+    if not work.disputed and not dispute.relock:
+        return
+    with Beneath.opened(work.tree) as beneath:
+        if left := [path for path in work.disputed if _holds_markers(beneath, path)]:
+            raise TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(named(left))}")
+        if left := [path for path in dispute.relock if _is_as_before(beneath, path, directory)]:
+            raise TaskFailed("RelockFailed", f"the plan's `relock` left {', '.join(named(left))} as one side had it")
 
 
-def as_before(work: Work, directory: AttemptDirectory | None) -> list[str]:
-    """Generated files that were to be made anew, and are what the directory began with."""
-    left = []
-    if directory is not None and work.dispute is not None and work.dispute.relock:
-        with Beneath.opened(work.tree) as beneath, contextlib.suppress(OSError):
-            for path in work.dispute.relock:
-                if beneath.read(path, _MOST_BYTES) == directory.hub.file(directory.start, path):
-                    left.append(path)
-    return left
+def _holds_markers(beneath: Beneath, path: str) -> bool:
+    """Whether both sides still stand in a file; one that nobody can read is taken to hold them."""
+    try:
+        lines = beneath.read(path, _MOST_BYTES).splitlines()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return any(line.startswith(b"<<<<<<< ") for line in lines)
+
+
+def _is_as_before(beneath: Beneath, path: str, directory: AttemptDirectory) -> bool:
+    with contextlib.suppress(OSError):
+        return beneath.read(path, _MOST_BYTES) == directory.hub.file(directory.start, path)
+    return False

@@ -53,8 +53,8 @@ class _Lookout:
         self._directory = directory
         self._work = work
         self._base = base
-        steps = work.plan.on_conflict if work.plan.on_conflict is not None else work.strategy.on_conflict
-        self.early = Early(directory.hub, base, "merge" if "merge" in steps else "")
+        merges = "merge" in work.plan.steps_on_conflict(work.strategy.on_conflict)
+        self.early = Early(directory.hub, base, "merge" if merges else "")
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
         self._own = self._folder / f"{slug(work.task.id)}.json"

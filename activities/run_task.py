@@ -25,7 +25,7 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat, in_thread
-from activities.left_open import as_before, unmerged
+from activities.left_open import check_merged
 from activities.limits.admission import Admission, left_on
 from activities.limits.bounds import Bounds
 from activities.limits.line import Line, Tell
@@ -248,10 +248,8 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
             code = await run_shell(work, work.task.verify)
             if code != 0:
                 return TaskFailed("VerifyFailed", f"verify {ended(code)}{last_output(work)}")
-        if isinstance(ending, Completed) and (left := await in_thread(unmerged, work)):
-            return TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(left)}")
-        if isinstance(ending, Completed) and (left := await in_thread(as_before, work, directory)):
-            return TaskFailed("RelockFailed", f"the plan's `relock` left {', '.join(left)} as one side had it")
+        if isinstance(ending, Completed) and directory is not None and work.dispute is not None:
+            await in_thread(check_merged, work, work.dispute, directory)
         return ending
     except TaskFailed as error:
         return TaskFailed("DiskFull", str(error)) if _is_full(error) or _no_space(work) else error

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
 import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,14 +21,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import WorkflowFailureError
 
 from activities.execution import Execution
 from benchmarks.server import bench, revision
 from commands.documents import full_document
-from commands.executions import new_id
 from commands.invariants import of_document, of_history, of_hub
-from workflows.messages import LAND, TASK_QUEUE, WORKFLOW_TYPE
+from workflows.messages import LAND
 from workflows.validate import read_plan
 
 _OF_A_FOLDER = 50
@@ -65,7 +61,7 @@ def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float) -> 
             change = f"printf '\\n\\ndef new{number}(x):\\n    return x\\n' >> {file}"
         else:
             change = f"sed -i 's/return x + {place * 4}$/return x + {number}000/' {file}"
-        # Two more, so that a change is more than a line.
+        # One more file, so that a change is more than a line.
         own = f"echo {number} > pkg{module // _OF_A_FOLDER}/note{number}.txt"
         run = f"sleep {seconds * (0.5 + (number * 7 % 11) / 10):.2f}; {change}; {own}"
         rows.append({"id": f"t{number}", "description": f"change {file}", "run": run, "estimatedMinutes": 1})
@@ -106,12 +102,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
         make_repository(path, files)
         plan = plan_of(path, tasks, agents, files, seconds)
         async with bench() as running:
-            client = running.connection.client
-            began = time.perf_counter()
-            handle = await client.start_workflow(WORKFLOW_TYPE, plan, id=new_id("landing"), task_queue=TASK_QUEUE)
-            with contextlib.suppress(WorkflowFailureError):
-                await handle.result()
-            makespan = time.perf_counter() - began
+            handle, makespan = await running.execute(plan)
             document = await full_document(running.settings, handle)
             events = (await handle.fetch_history()).events
             hub = Execution.of(running.settings.home, await handle.describe()).hub()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from commands.documents import full_document
 from commands.executions import new_id
@@ -31,14 +31,18 @@ class Bench:
 
     async def run(self, plan: dict[str, Any]) -> tuple[dict[str, Any], float]:
         """The document of an execution, and the seconds from asking for it to having its result."""
+        handle, spent = await self.execute(plan)
+        return await full_document(self.settings, handle), spent
+
+    async def execute(self, plan: dict[str, Any]) -> tuple[WorkflowHandle[Any, Any], float]:
+        """An execution that has ended, and the seconds from asking for it to its end."""
         began = time.perf_counter()
         handle = await self.connection.client.start_workflow(
             WORKFLOW_TYPE, plan, id=new_id("bench"), task_queue=TASK_QUEUE
         )
         with contextlib.suppress(WorkflowFailureError):
             await handle.result()
-        spent = time.perf_counter() - began
-        return await full_document(self.settings, handle), spent
+        return handle, time.perf_counter() - began
 
 
 @asynccontextmanager

@@ -106,7 +106,7 @@ class Produced(Message):
 
 
 class Side(Message):
-    """Another task whose change had landed: what it was to do, and what it says of it."""
+    """A task of a conflict: what it was to do, and what it says of it."""
 
     task_id: str
     description: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -171,6 +172,10 @@ class Plan(Message):
     def model_of(self, task: Task) -> str | None:
         """The model that a task names, or its plan; null: the default, resolved once for the execution."""
         return task.model or self.model
+
+    def steps_on_conflict(self, default: Sequence[str]) -> Sequence[str]:
+        """What is tried where changes do not merge: what the plan says, else its strategy."""
+        return default if self.on_conflict is None else self.on_conflict
 
     def limits_of(self, task: Task) -> ResourceLimits:
         """The limits of a task's agent: its own, else the plan's."""

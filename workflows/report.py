@@ -110,16 +110,8 @@ def document(
 
 def conflict_document(board: Board, conflict: Conflict) -> dict[str, Any]:
     """A conflict, and what each of its tasks was to do."""
-    concerned = [board.tasks[task_id] for task_id in conflict.found.tasks[:_MOST_INTENTS] if task_id in board.tasks]
-    intents = [
-        {
-            "taskId": each.task.id,
-            "description": each.task.description[:_LONGEST_INTENT],
-            "summary": each.summary[:_LONGEST_INTENT] if each.summary else None,
-        }
-        for each in concerned
-    ]
-    return {**conflict.document(), "intents": intents}
+    sides = [board.tasks[task_id].side(_LONGEST_INTENT) for task_id in conflict.found.tasks[:_MOST_INTENTS]]
+    return {**conflict.document(), "intents": [side.model_dump(by_alias=True) for side in sides]}
 
 
 def for_history(found: dict[str, Any]) -> dict[str, Any]:

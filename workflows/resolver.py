@@ -9,7 +9,7 @@ from workflows.board import Board
 from workflows.clock import now
 from workflows.conflicts import Conflict
 from workflows.errors import InvalidRequest
-from workflows.messages import ConflictFound, Dispute, Failure, Landing, Question, Side
+from workflows.messages import ConflictFound, Dispute, Failure, Landing, Question
 from workflows.plan import MODELS
 from workflows.questions import Asked
 
@@ -64,7 +64,8 @@ class Resolver:
         known |= {} if found.paths else {"paths": before.paths}
         conflict.found = found.model_copy(update=known)
         if conflict.step == "merge" and self._can_relock(conflict):
-            self._relock(task_id, conflict)
+            conflict.relocks += 1
+            self._run_again(task_id, conflict, merging=True)
         else:
             self._go_on(task_id, conflict)
 
@@ -118,8 +119,7 @@ class Resolver:
 
     @property
     def _steps(self) -> Sequence[str]:
-        chosen = self._board.plan.on_conflict
-        return self._board.strategy.on_conflict if chosen is None else chosen
+        return self._board.plan.steps_on_conflict(self._board.strategy.on_conflict)
 
     @property
     def _decided_by(self) -> str:
@@ -154,10 +154,9 @@ class Resolver:
         can = conflict.found.relock and not self._board.stopping and not self._board.batches
         return bool(can and conflict.relocks < _MOST_RELOCKS)
 
-    def _relock(self, task_id: str, conflict: Conflict) -> None:
-        conflict.relocks += 1
+    def _run_again(self, task_id: str, conflict: Conflict, *, merging: bool) -> None:
         self._earlier[task_id] = self._board.tasks[task_id].commit or ""
-        self._board.run_again(task_id, self._dispute(task_id, conflict, merging=True), now())
+        self._board.run_again(task_id, self._dispute(task_id, conflict, merging=merging), now())
 
     def _has_model(self, task_id: str) -> bool:
         return self._board.plan.agent_of(self._board.tasks[task_id].task) in MODELS
@@ -170,8 +169,7 @@ class Resolver:
             self._ask(task_id, conflict)
         elif step in ("retry", "agent"):
             self._ways.pop(task_id, None)
-            self._earlier[task_id] = self._board.tasks[task_id].commit or ""
-            self._board.run_again(task_id, self._dispute(task_id, conflict, merging=step == "agent"), now())
+            self._run_again(task_id, conflict, merging=step == "agent")
         else:
             preferred = step.partition(":")[2]
             self._ways[task_id] = "merge" if step == "merge" else "theirs" if preferred == task_id else "ours"
@@ -215,15 +213,7 @@ class Resolver:
 
     def _dispute(self, task_id: str, conflict: Conflict, *, merging: bool) -> Dispute:
         board, found = self._board, conflict.found
-        others = [board.tasks[each] for each in found.tasks if each != task_id]
-        sides = [
-            Side(
-                task_id=other.task.id,
-                description=other.task.description[:_MOST_TEXT],
-                summary=other.summary and other.summary[:_MOST_TEXT],
-            )
-            for other in others
-        ]
+        sides = [board.tasks[each].side(_MOST_TEXT) for each in found.tasks if each != task_id]
         own = board.tasks[task_id]
         return Dispute(
             description=found.description,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.messages import Dispute, Produced, Saved, TaskOutcome
+from workflows.messages import Dispute, Produced, Saved, Side, TaskOutcome
 from workflows.plan import Task
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
@@ -46,6 +46,11 @@ class TaskState:
         """What came of it, for a task that builds on it."""
         summary = self.summary and self.summary[:_MOST_SUMMARY]
         return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
+
+    def side(self, most: int) -> Side:
+        """What it was to do and what is said of it, each in so many characters, for who meets its change."""
+        summary = self.summary and self.summary[:most]
+        return Side(task_id=self.task.id, description=self.task.description[:most], summary=summary)
 
     @property
     def is_terminal(self) -> bool:

@@ -134,6 +134,11 @@ class Work:
     """The budget that a person gave since, in place of the plan's."""
 
     @property
+    def warnings_file(self) -> Path:
+        """Where a command finds what it is warned of."""
+        return self.events.with_name("warnings.jsonl")
+
+    @property
     def disk(self) -> Path:
         """A folder on the disk that it writes to."""
         return self.hidden or self.tree

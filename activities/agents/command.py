@@ -13,7 +13,7 @@ from collections import deque
 from typing import IO, Any
 
 from activities.agents.base import Completed, Work
-from activities.agents.environment import WARNINGS, environment, redacted
+from activities.agents.environment import environment, redacted
 from activities.git.command import shown
 from activities.limits.processes import ProcessTree
 from workflows.errors import TaskFailed
@@ -166,7 +166,7 @@ class Events:
 
     def _opened_warnings(self) -> IO[str]:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return open(self._work.events.with_name(WARNINGS), "a", opener=lambda path, _: os.open(path, flags, 0o600))
+        return open(self._work.warnings_file, "a", opener=lambda path, _: os.open(path, flags, 0o600))
 
     def _clean(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)

@@ -10,7 +10,6 @@ from activities.agents.base import Work
 from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
-WARNINGS = "warnings.jsonl"
 _ALLOWED = ("PATH", "LANG", "TERM")
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
@@ -28,7 +27,7 @@ def environment(work: Work) -> dict[str, str]:
         "EPW_EXECUTION_ID": work.execution_id,
         "EPW_ATTEMPT": str(work.attempt),
         "EPW_EVENTS": str(work.events),
-        "EPW_WARNINGS": str(work.events.with_name(WARNINGS)),
+        "EPW_WARNINGS": str(work.warnings_file),
         "EPW_CONSTRAINTS": json.dumps(constraints.model_dump(mode="json", exclude_none=True)),
     }
     if work.answer is not None:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from activities.apply.journal import Folder, Journal, Step
 from activities.apply.names import Identity, Name, beneath
 from activities.apply.plan import PathChange
+from activities.git.command import LINK
 
 
 def planned(
@@ -47,10 +48,10 @@ def _make_ready(change: PathChange, before: Identity | None, number: int, root: 
         if made is None:
             raise FileNotFoundError(errno.ENOENT, "not staged", change.path)
         os.rename(staged.name, target.name, src_dir_fd=staged.directory, dst_dir_fd=aside)
-    if change.new_mode != "120000":
+    if change.new_mode != LINK:
         opened = os.open(target.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=aside)
         try:
-            if before is not None and change.old_mode not in (None, "120000"):
+            if before is not None and change.old_mode not in (None, LINK):
                 _take_after(change, opened, root)
             os.fsync(opened)
         finally:

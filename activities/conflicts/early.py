@@ -8,14 +8,13 @@ from itertools import islice
 
 from activities.conflicts.ways import merged_by
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import named, shown
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from workflows.plan import Message
 
 _MOST_PATHS = 5
 _MOST_OTHERS = 100
-_MOST_CHARACTERS = 200
 
 
 class SoFar(Message):
@@ -39,9 +38,9 @@ class Coming:
     """Whether they are in the head already."""
 
     def __str__(self) -> str:
-        named = ", ".join(shown(path)[:_MOST_CHARACTERS] for path in self.paths[:_MOST_PATHS])
+        paths = ", ".join(named(self.paths, _MOST_PATHS))
         others = " and ".join(self.tasks[:_MOST_PATHS]) or "what"
-        return f"{named}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
+        return f"{paths}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
 
 class Early:

@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import named
 from activities.git.hub import Hub
 from workflows.globs import matches
 from workflows.messages import ConflictFound
 from workflows.plan import Task
-
-_MOST_PATHS = 10
-_MOST_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def hazards(hub: Hub, reads: Reads, task_id: str, commit: str, head: str) -> Ite
 
 def _between(reader: str, writer: str, paths: Sequence[str]) -> Iterator[ConflictFound]:
     if paths:
-        named = [shown(path)[:_MOST_CHARACTERS] for path in paths[:_MOST_PATHS]]
-        told = f"{reader} reads {', '.join(named)}, which {writer} wrote at the same time, and no edge orders them"
+        shown = named(paths)
+        told = f"{reader} reads {', '.join(shown)}, which {writer} wrote at the same time, and no edge orders them"
         proposal = f'; let {reader} depend on {writer} ("dependsOn": ["{writer}"]), or {writer} on {reader}'
-        yield ConflictFound(kind="hazard", tasks=[reader, writer], paths=named, description=(told + proposal)[:1000])
+        yield ConflictFound(kind="hazard", tasks=[reader, writer], paths=shown, description=(told + proposal)[:1000])

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from activities.conflicts.structural.ends import LF, level
 from activities.conflicts.structural.file import merged_by_structure
 from activities.conflicts.structural.places import is_clean
-from activities.git.command import GITLINK, shown
+from activities.git.command import GITLINK, LINK, REGULAR, shown
 from activities.git.hub import File, Hub
-from activities.git.merge import LINK, Merge, Stage, merge_file, merge_texts
+from activities.git.merge import Merge, Stage, merge_file, merge_texts
 from workflows.globs import matches
 
-_REGULAR = ("100644", "100755")
 _MOST_RELOCKED = 10
 _LONGEST_PATH = 200
 
@@ -54,7 +53,7 @@ def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
     found = [
         path
         for path, stages in merged.stages.items()
-        if any(matches(pattern, path) for pattern in patterns) and all(stage.mode in _REGULAR for stage in stages)
+        if any(matches(pattern, path) for pattern in patterns) and all(stage.mode in REGULAR for stage in stages)
     ]
     # In the history of the execution they stand by name.
     can = 0 < len(found) <= _MOST_RELOCKED and all(shown(path) == path and len(path) <= _LONGEST_PATH for path in found)
@@ -68,7 +67,7 @@ def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> 
         or theirs is None
         or merged.what
         or path in merged.binary
-        or not {ours.mode, theirs.mode} <= set(_REGULAR)
+        or not {ours.mode, theirs.mode} <= set(REGULAR)
     ):
         raise _Unsettled
     if ours.mode != theirs.mode and (base is None or base.mode not in (ours.mode, theirs.mode)):

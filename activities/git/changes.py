@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import git, records, shown
+from activities.git.command import REGULAR, git, records, shown
 from activities.git.hub import Hub
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-_REGULAR = ("100644", "100755")
 _TYPES = {"A": "create", "D": "delete"}
 _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 
@@ -39,7 +38,7 @@ def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
             # The last two do not differ.
             break
         old_mode, mode, old, new, _ = told[1:].split(" ")
-        into[next(rest)] = old if old_mode in _REGULAR else None, new if mode in _REGULAR else None
+        into[next(rest)] = old if old_mode in REGULAR else None, new if mode in REGULAR else None
     return [found[each] for each in trees]
 
 

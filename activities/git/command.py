@@ -11,7 +11,10 @@ from typing import TypedDict, Unpack
 from workflows.errors import GitError, Unavailable
 
 GITLINK = "160000"
+LINK = "120000"
+REGULAR = ("100644", "100755")
 MIN_VERSION = (2, 38)
+_LONGEST_NAMED = 200
 _SEALED = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -90,6 +93,11 @@ def records(output: bytes) -> list[str]:
 def shown(path: str) -> str:
     """A path for messages and documents: bytes that are no UTF-8 are written out."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def named(paths: Sequence[str], most: int = 10) -> list[str]:
+    """The first few paths, as messages and the history can hold them."""
+    return [shown(path)[:_LONGEST_NAMED] for path in paths[:most]]
 
 
 def version() -> tuple[int, ...] | None:

@@ -121,7 +121,7 @@ class Hub:
 
     def tree_of(self, commit: str) -> str:
         """The tree of a commit; a tree is its own."""
-        return self._header(commit, b"tree") or text(git("rev-parse", f"{commit}^{{tree}}", git_dir=self.path))
+        return self.trees_of([commit])[0]
 
     def trees_of(self, commits: Sequence[str]) -> list[str]:
         """The trees of commits (a tree is its own), by one process at most."""
@@ -197,37 +197,32 @@ class Hub:
 
     def blobs(self, names: Sequence[str]) -> list[bytes]:
         """Contents of blobs by name, in one go."""
-        if not names:
-            return []
-        asked = "".join(f"{name}\n" for name in names).encode()
-        answer, at, found = git("cat-file", "--batch", git_dir=self.path, stdin=asked), 0, []
-        for _ in names:
-            end = answer.index(b"\n", at)
-            size = int(answer[at:end].rsplit(b" ", 1)[1])
-            found.append(answer[end + 1 : end + 1 + size])
-            at = end + 1 + size + 1
+        found = [content for content in self._objects(names) if content is not None]
+        if len(found) < len(names):
+            raise ValueError(f"{len(names) - len(found)} of {len(names)} objects are no blobs of {self.path}")
         return found
 
     def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Contents of files by commit or tree and path, in one go; null where there is no such file."""
-        asked = b"".join(os.fsencode(f"{commit}:{path}\n") for commit, path in wanted if "\n" not in path)
-        answer = git("cat-file", "--batch", git_dir=self.path, stdin=asked)
-        found: list[bytes | None] = []
+        named = self._objects([f"{commit}:{path}" for commit, path in wanted if "\n" not in path])
+        # A line of git's cannot name the others.
+        return [self.file(commit, path) if "\n" in path else next(named) for commit, path in wanted]
+
+    def _objects(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """Contents of what is named, by one process; null for what is not there or no blob."""
+        if not names:
+            return
+        answer = git("cat-file", "--batch", git_dir=self.path, stdin=os.fsencode("".join(f"{n}\n" for n in names)))
         at = 0
-        for commit, path in wanted:
-            if "\n" in path:
-                # A line of git's cannot name it.
-                found.append(self.file(commit, path))
-                continue
+        for _ in names:
             end = answer.index(b"\n", at)
             head, at = answer[at:end].rsplit(b" ", 2), end + 1
             if head[-1] == b"missing" or len(head) < 3 or not head[2].isdigit():
-                found.append(None)
+                yield None
                 continue
             content = answer[at : at + int(head[2])]
             at += int(head[2]) + 1
-            found.append(content if head[1] == b"blob" else None)
-        return found
+            yield content if head[1] == b"blob" else None
 
     def files_with(self, tree: str, words: Collection[str], suffixes: Sequence[str], most: int) -> list[str]:
         """Paths with one of the suffixes in whose text one of the words occurs (the first few)."""

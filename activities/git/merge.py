@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from activities.git.command import run_git
+from activities.git.command import LINK, REGULAR, run_git
 from activities.git.hub import Hub
 
 # git's own type of a message, as it begins → the contract's kind; in some the space before the bracket is missing.
@@ -29,7 +29,6 @@ _MOVED_ALONG = "directory rename suggested"
 """One side has renamed a directory into which the other has put a file: git has put it where the others went."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
-LINK = "120000"
 ATTRIBUTES = ".gitattributes"
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
@@ -197,7 +196,7 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
 
 def _no_text(hub: Hub, result: Merge) -> str:
     """What the sides of a conflict are, where merging their lines would make no sense."""
-    sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in ("100644", "100755")]
+    sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in REGULAR]
     heads = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
     lfs = heads and all(len(head) < _MOST_POINTER_BYTES and head.startswith(_LFS) for head in heads)
     return "Git LFS pointers" if lfs else ""

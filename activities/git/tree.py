@@ -12,12 +12,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from activities.git.command import GITLINK, git, records, run_git, text
+from activities.git.command import GITLINK, LINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import GitError
 
-_LINK = "120000"
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -131,7 +130,7 @@ class WorkTree:
         found = []
         for entry, path in zip(fields[::2], fields[1::2], strict=True):
             _, mode, _, blob, _ = entry.split(" ")
-            if mode == _LINK:
+            if mode == LINK:
                 target = os.fsdecode(self.hub.blob(blob))
                 leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
                 if leads.split("/")[0] in ("..", "", ".git"):

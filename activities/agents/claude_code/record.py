@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from pydantic import BaseModel
 from activities.agents.base import Work
 from activities.agents.claude.conversation import earlier
 from activities.execution import write_atomically
+from activities.limits.beneath import Beneath
 from workflows.messages import Usage
 
 ASK = "AskUserQuestion"
@@ -102,8 +101,7 @@ def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
 
 def _content(transcript: Path) -> bytes:
     try:
-        file = os.open(transcript, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with Beneath.opened(transcript.parent) as folder:
+            return folder.read(transcript.name, _MOST_BYTES)
     except OSError:
         return b""
-    with open(file, "rb") as opened:
-        return opened.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(file).st_mode) else b""

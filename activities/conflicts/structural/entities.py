@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import product
 
 from activities.conflicts.semantic.grammar import Grammar, grammar_of
 from activities.conflicts.semantic.symbols import Definition, symbols
-from activities.conflicts.structural.places import Place, assembled
+from activities.conflicts.structural.places import Place, assemblies
 
 _IMPORT = {
     "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
@@ -38,12 +37,7 @@ def merged(path: str, parts: list[str | Place], base: str, ours: str, theirs: st
         if not found:
             return None
         choices.append(found)
-    for choice in product(*choices):
-        settled = iter(choice)
-        text = assembled([part if isinstance(part, str) else next(settled) for part in parts])
-        if _holds_both(path, text, base, ours, theirs):
-            return text
-    return None
+    return next((text for text in assemblies(parts, choices) if _holds_both(path, text, base, ours, theirs)), None)
 
 
 def _imports(place: Place, grammar: Grammar) -> list[str]:

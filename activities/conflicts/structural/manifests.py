@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from activities.conflicts.structural import documents
 from activities.conflicts.structural.lists import joined
-from activities.conflicts.structural.places import Place, assembled
+from activities.conflicts.structural.places import Place, assemblies
 
 _MOST_CHARACTERS = 50_000
 _MOST_CHOICES = 8
@@ -30,7 +30,6 @@ def is_manifest(name: str) -> bool:
 
 def merged(name: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
     """The file with what both sides did; null where that cannot be proved."""
-    places = [part for part in parts if isinstance(part, Place)]
     if max(map(len, (base, ours, theirs))) > _MOST_CHARACTERS:
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
@@ -38,14 +37,10 @@ def merged(name: str, parts: list[str | Place], base: str, ours: str, theirs: st
         wanted = documents.merged_values(read(base), read(ours), read(theirs))
         if wanted is documents.CLASH:
             return None
-        for choice in islice(product(*map(_choices, places)), _MOST_CHOICES):
-            settled = iter(choice)
-            text = assembled([part if isinstance(part, str) else next(settled) for part in parts])
-            if _says(text, wanted, read):
-                return text
+        texts = islice(assemblies(parts, [_choices(part) for part in parts if isinstance(part, Place)]), _MOST_CHOICES)
+        return next((text for text in texts if _says(text, wanted, read)), None)
     except (ValueError, yaml.YAMLError):
         return None
-    return None
 
 
 def _choices(place: Place) -> list[str]:

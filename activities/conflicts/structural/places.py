@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 
 @dataclass
@@ -46,6 +47,13 @@ def places(marked: str) -> list[str | Place] | None:
 def is_clean(marked: bytes) -> bool:
     """Whether a merged text has no place that did not merge."""
     return not any(line.startswith(b"<<<<<<< ") for line in marked.splitlines())
+
+
+def assemblies(parts: Sequence[str | Place], choices: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The texts in which each place is one of its choices, in their order."""
+    for choice in product(*choices):
+        settled = iter(choice)
+        yield assembled([part if isinstance(part, str) else next(settled) for part in parts])
 
 
 def assembled(parts: Sequence[str | Place | None]) -> str:
