@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-from activities.limits.processes import adopt_orphans
+from activities.limits.children import adopt_orphans
 from service.connection import connected
 from service.log import log_to_stderr
 from service.worker import work

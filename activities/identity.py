@@ -22,10 +22,12 @@ ME: Process = (os.getpid(), psutil.Process().create_time())
 
 
 def lives(process: Process) -> bool:
-    """Whether that very process is still there."""
+    """Whether that very process is still at work; a zombie is not, though its parent has yet to take note."""
     identifier, created = process
     try:
+        found = psutil.Process(identifier)
         # A clock that was set moves the time by which psutil reckons.
-        return abs(psutil.Process(identifier).create_time() - created) < _CLOCK_STEP_SECONDS
+        is_same = abs(found.create_time() - created) < _CLOCK_STEP_SECONDS
+        return is_same and found.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.Error:
         return False

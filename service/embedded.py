@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from activities.identity import lives
+from activities.limits import children
 from settings import Settings
 from workflows.errors import Unavailable
 
 _START_SECONDS = 60.0
 _WATCH_SECONDS = 1.0
-# It outlives us; a handle that was dropped would be complained about, and leave a zombie.
-_guardians: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -64,16 +63,16 @@ async def _keep_guarded(folder: Path, binary: str) -> None:
 
 async def _server(folder: Path, binary: str) -> Server:
     deadline = time.monotonic() + _START_SECONDS
-    guardian: subprocess.Popen[bytes] | None = None
+    guardian: children.Child | None = None
     while time.monotonic() < deadline:
         found = _running(folder / "server.json")
         if found is not None:
             return found
         if guardian is None:
             guardian = _start_guardian(folder, binary)
-        elif guardian.poll() is not None:
+        elif (code := guardian.poll()) is not None:
             # Ended well: another process's guardian was first, and its server is about to be there.
-            if guardian.returncode != 0 and (error := _error(folder)):
+            if code != 0 and (error := _error(folder)):
                 raise Unavailable(error)
             await asyncio.sleep(0.2)
             guardian = None
@@ -81,20 +80,18 @@ async def _server(folder: Path, binary: str) -> Server:
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
 
-def _start_guardian(folder: Path, binary: str) -> subprocess.Popen[bytes]:
+def _start_guardian(folder: Path, binary: str) -> children.Child:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
     with open(folder / "guardian.log", "ab") as log:
-        guardian = subprocess.Popen(
+        return children.start(
             [sys.executable, "-m", "service.guardian", str(folder), binary],
+            is_tree=False,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=Path(__file__).parent.parent,
-            start_new_session=True,
         )
-    _guardians.append(guardian)
-    return guardian
 
 
 def _error(folder: Path) -> str | None:

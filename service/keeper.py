@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from activities.limits import children
 from activities.record import WorkerRecord
 from settings import Settings
 from worker import KEPT
@@ -33,34 +36,41 @@ async def kept_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
 
 async def _keep(settings: Settings) -> None:
     early_deaths = 0
+    # What a killed worker leaves is adopted, whatever session or environment it has given itself.
+    children.adopt_orphans()
     while early_deaths < _MOST_EARLY_DEATHS:
         # Its own session: Ctrl-C is for us, and we stop it in order. Its input ends with us, however we end.
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "worker",
-            KEPT,
-            stdin=asyncio.subprocess.PIPE,
+        child = children.start(
+            [sys.executable, "-m", "worker", KEPT],
+            is_tree=False,
+            stdin=subprocess.PIPE,
             stdout=sys.stderr,
             env={**os.environ, "EPW_HOME": str(settings.home)},
             cwd=Path(__file__).parent.parent,
-            start_new_session=True,
         )
         try:
             code = await child.wait()
         except asyncio.CancelledError:
             await _stop(child)
             raise
+        finally:
+            await asyncio.shield(asyncio.to_thread(_bury, child))
         early_deaths = 0 if WorkerRecord.was_kept(settings.home, child.pid) else early_deaths + 1
         print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
     raise Unavailable("the worker ends again and again before it can work; see its messages above")
 
 
-async def _stop(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        child.terminate()
+async def _stop(child: children.Child) -> None:
+    child.signal(signal.SIGTERM)
     try:
         await asyncio.wait_for(child.wait(), _STOP_SECONDS)
     except TimeoutError:
-        child.kill()
+        child.signal(signal.SIGKILL)
         await child.wait()
+
+
+def _bury(worker: children.Child) -> None:
+    """Reap a worker that has ended, and end what it leaves before another worker can start the same again."""
+    worker.stdin.close()
+    worker.reap()
+    children.end_strangers()

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from activities.limits.processes import MARKER
-from tests.cli import ROOT, wait_for
+from tests.cli import ROOT, Cli, wait_for
 from tests.site import Site
 from tests.support import fingerprint, make_repository, tasks
 
@@ -136,3 +136,33 @@ async def test_no_attempt_gets_a_directory_in_which_a_process_may_still_write(si
     assert document["status"] == "succeeded"
     assert (tmp_path / "seen").read_text() == "good\n"
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_run_goes_on_by_itself_after_its_guardian_is_killed(tmp_path: Path, temporal_binary: str) -> None:
+    """The guardian is a child of the run, which has not reaped it: a zombie in its place is no guardian."""
+    cli = Cli(tmp_path / "home", temporal_binary)
+    gate = tmp_path / "gate"
+    plan = {"tasks": tasks({"id": "a", "run": f"while [ ! -e {gate} ]; do sleep 0.1; done"})}
+    run = cli.popen("run", cli.plan(plan), "--id", "guarded")
+    note = cli.home / "server/server.json"
+    wait_for(lambda: note.is_file() and cli.json("status", "guarded", code=None).get("status") == "running")
+    guardian = json.loads(note.read_text())["guardian"][0]
+    os.kill(guardian, signal.SIGKILL)
+    wait_for(lambda: json.loads(note.read_text()).get("guardian", [guardian])[0] != guardian)
+    gate.touch()
+    assert run.wait(60) == 0
+
+
+def test_what_a_killed_worker_leaves_ends_before_its_task_runs_again(tmp_path: Path, temporal_binary: str) -> None:
+    """A daemon without session, environment and parent: only its ancestry tells whose it is."""
+    cli = Cli(tmp_path / "home", temporal_binary)
+    daemon = tmp_path / "daemon"
+    first = f"(env -i setsid sh -c 'echo $$ > {daemon}; exec sleep 1000' &); sleep 1000"
+    again = f"[ ! -e /proc/$(cat {daemon}) ] && touch {tmp_path}/alone"
+    plan = {"tasks": tasks({"id": "a", "run": f"if [ -e {daemon} ]; then {again}; else {first}; fi"})}
+    run = cli.popen("run", cli.plan(plan), "--id", "orphaned")
+    wait_for(lambda: daemon.is_file() and daemon.read_text())
+    (worker,) = (json.loads(path.read_text())["worker"][0] for path in (cli.home / "running").glob("*.worker"))
+    os.kill(worker, signal.SIGKILL)
+    assert run.wait(60) == 0
+    assert (tmp_path / "alone").exists()

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shlex
 import shutil
 import signal
-import sys
+import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from activities.limits import children
 from activities.limits.cgroup import Group
+from activities.limits.children import is_alive
 
 MARKER = "EPW_ATTEMPT_KEY"
-_PR_SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 1.0
 _KILL_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -33,15 +34,9 @@ _POLL_SECONDS = 0.02
 class ProcessTree:
     """A running command and everything that it started."""
 
-    _running: set[int] = set()
-    """The process ids of the commands that run in this worker."""
-    _launched: set[str] = set()
-    """The markers of what a library runs in this worker."""
-
-    def __init__(self, process: asyncio.subprocess.Process, marker: str) -> None:
-        self._process = process
+    def __init__(self, child: children.Child, marker: str) -> None:
+        self._child = child
         self._marker = marker
-        self._running.add(process.pid)
 
     @classmethod
     async def start(
@@ -50,56 +45,53 @@ class ProcessTree:
         """Start a command; its output and errors go to the file `output`, its input is empty."""
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(output, "ab", opener=_private) as log:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
+            child = children.start(
+                argv,
+                is_tree=True,
                 cwd=cwd,
                 env={**environment, MARKER: marker},
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
-        return cls(process, marker)
+        return cls(child, marker)
 
     async def wait(self) -> int:
         """The command's exit code; negative: the number of the signal that ended it."""
-        return await self._process.wait()
+        return await self._child.wait()
 
     async def end(self) -> None:
         """End the whole tree: TERM, a grace time, KILL. Returns when nothing of it is left."""
         # The group first: a process that cleared its environment still belongs to it.
-        self._signal_group(signal.SIGTERM)
+        self._child.signal_group(signal.SIGTERM)
         await asyncio.to_thread(end_marked, self._marker)
-        self._signal_group(signal.SIGKILL)
-        await self._process.wait()
-        self._running.discard(self._process.pid)
-        await self._end_escaped()
+        self._child.signal_group(signal.SIGKILL)
+        await self._child.wait()
+        self._child.reap()
+        await _end_escaped()
 
     @classmethod
     @asynccontextmanager
     async def launched(cls, marker: str) -> AsyncIterator[None]:
         """While the block runs a library may have programs running by a `launcher`; then everything ends."""
-        cls._launched.add(marker)
         try:
-            yield
+            with children.library(marker):
+                try:
+                    yield
+                finally:
+                    await asyncio.shield(asyncio.to_thread(end_marked, marker))
         finally:
-            await asyncio.shield(asyncio.to_thread(end_marked, marker))
-            cls._launched.discard(marker)
-            await cls._end_escaped()
-
-    @classmethod
-    async def _end_escaped(cls) -> None:
-        if not cls._running and not cls._launched:
-            await asyncio.to_thread(_end_adopted)
+            await _end_escaped()
 
     @classmethod
     def all_known(cls) -> bool:
         """Whether every process that descends from this worker is one of ours, or of a command that runs."""
-        return _Adoption.works and not _adopted()
+        return children.all_known(MARKER)
 
-    def _signal_group(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+
+async def _end_escaped() -> None:
+    """Where no command runs in this worker, what it adopted has escaped from an agent that has ended."""
+    await asyncio.to_thread(partial(children.end_strangers, when_idle=True))
 
 
 def launcher(
@@ -123,44 +115,6 @@ def launcher(
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
         script.write(f"#!/bin/sh\n{line}\n")
     return path
-
-
-class _Adoption:
-    works = False
-
-
-def adopt_orphans() -> None:
-    """From now on what outlives its parent, whatever session and environment it gave itself, is this process's child.
-
-    Linux only: elsewhere it is the marker alone that tells whose a process is.
-    """
-    if sys.platform == "linux":
-        _Adoption.works = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-
-
-def _adopted() -> list[psutil.Process]:
-    """Children of this process that it did not start; dead ones are buried."""
-    found = []
-    for child in psutil.Process().children() if _Adoption.works else []:
-        with contextlib.suppress(psutil.Error, OSError):
-            # Whatever we start without a session of its own, git for one, is in ours.
-            if child.pid in ProcessTree._running or os.getsid(child.pid) == os.getsid(0):
-                continue
-            if child.status() == psutil.STATUS_ZOMBIE:
-                if not ProcessTree._launched:
-                    # Else it may be the library's, which waits for it.
-                    os.waitpid(child.pid, os.WNOHANG)
-            elif child.environ().get(MARKER) not in ProcessTree._launched:
-                found.append(child)
-    return found
-
-
-def _end_adopted() -> None:
-    """Nothing runs in this worker: what it adopted has escaped from an agent that has ended."""
-    for process in _adopted():
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-            process.wait(_KILL_SECONDS)
 
 
 def is_deserted(folder: Path) -> bool:
@@ -187,7 +141,7 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
         with contextlib.suppress(psutil.Error):
             process.terminate()
     deadline = time.monotonic() + _GRACE_SECONDS
-    while any(_is_alive(process) for process in victims) and time.monotonic() < deadline:
+    while any(is_alive(process) for process in victims) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
     # A process may start others until it is dead: look again until nobody is found.
     while victims and (left := marked(marker)) and time.monotonic() < deadline + _KILL_SECONDS:
@@ -210,13 +164,6 @@ def marked(marker: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             theirs = process.environ().get(MARKER, "")
-            if (theirs == marker or theirs.startswith(marker + "/")) and _is_alive(process):
+            if (theirs == marker or theirs.startswith(marker + "/")) and is_alive(process):
                 found.append(process)
     return found
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
