@@ -12,10 +12,11 @@ from commands.analysis import analyze_command
 from commands.control import answer, cancel, list_executions, pause, resolve, resume, status
 from commands.doctor import doctor
 from commands.executions import run, start, watch_command
+from commands.gc import gc
 from commands.planning import plan_command
 from commands.redrive import retry
 from commands.session import leave
-from commands.storage import gc, salvage
+from commands.storage import salvage
 from commands.up import up
 
 app = typer.Typer(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from threading import Lock
 
 from activities.agents.base import Input, Warnings, Work
 from activities.conflicts.semantic.trees import get_to_know
+from activities.directories import Trash
 from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
@@ -77,7 +77,7 @@ class AttemptDirectory:
 
     @property
     def spares(self) -> Spares:
-        return Spares(self.execution.attempts() / ".spare")
+        return Spares(self.execution.attempts() / ".spare", Trash(self.execution.home))
 
     @property
     def work_tree(self) -> WorkTree:
@@ -263,7 +263,7 @@ class AttemptDirectory:
         # Never a later one: a worker that froze and wakes up would take it from its successor.
         for each in self.siblings():
             if made_at(each.name) <= made_at(self.own_key):
-                shutil.rmtree(each, onerror=make_writable)
+                Trash(self.execution.home).take(each)
         self._tidy()
 
     def _tidy(self) -> None:
@@ -279,15 +279,3 @@ class AttemptDirectory:
 def made_at(key: str) -> list[int]:
     """When a directory was made, among those of its task."""
     return [int(part) for part in key.split(".")]
-
-
-def make_writable(function: object, path: str, error: object) -> None:
-    """An agent may leave directories without write permission."""
-    parent = Path(path).parent
-    parent.chmod(0o700)
-    target = Path(path)
-    if target.is_dir() and not target.is_symlink():
-        target.chmod(0o700)
-        shutil.rmtree(target, ignore_errors=True)
-    else:
-        target.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from temporalio.client import WorkflowExecutionDescription
 
 from activities.apply.application import Application
+from activities.directories import Trash
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import Fenced
@@ -115,7 +115,7 @@ class Execution:
 
     def remove_attempts(self) -> None:
         """Nothing of it runs any more: the directories of attempts that waited are of no use."""
-        shutil.rmtree(self.path / "attempts", ignore_errors=True)
+        Trash(self.home).take(self.path / "attempts")
 
     @property
     def head_ref(self) -> str:
@@ -174,6 +174,19 @@ class Execution:
         fence["newest"][step] = order
         fence["closed"] = step == ROLL_BACK
         write_atomically(path, json.dumps(fence).encode())
+
+    def keep_results(self, document: dict[str, Any]) -> None:
+        """What results say, when what they are made from is about to go."""
+        write_atomically(self._results, json.dumps(document).encode())
+
+    def kept_results(self) -> dict[str, Any]:
+        """What results said before what they are made from was removed; empty where it was not."""
+        found: dict[str, Any] = json.loads(self._results.read_bytes()) if self._results.is_file() else {}
+        return found
+
+    @property
+    def _results(self) -> Path:
+        return self.home / "results" / f"{self.key}.json"
 
     def keep_delivered_branch(self, branch: str) -> None:
         """Noted before it is made: only a branch of our own is ever taken back."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
-from activities.attempt import READY, AttemptDirectory, made_at, make_writable
+from activities.attempt import READY, AttemptDirectory, made_at
 from activities.conflicts.ways import merged_by
+from activities.directories import Trash
 from activities.execution import write_atomically
 from activities.git.tree import WorkTree
 from activities.spares import NotReusable, bare
@@ -87,16 +86,16 @@ def _last_checkpoint(directory: AttemptDirectory) -> str | None:
 
 def _take_spare(directory: AttemptDirectory) -> bool:
     """Have the bare directory of an attempt that ended cleanly, if there is one."""
-    spare, own = directory.path / "spare", directory.work_tree
+    spare, own, trash = directory.path / "spare", directory.work_tree, Trash(directory.execution.home)
     if not directory.spares.take(spare):
         return False
     try:
         own.take_over(WorkTree(directory.hub, spare / "tree", spare / "index", directory.execution.excludes()))
         bare(own)
     except (NotReusable, OSError, GitError):
-        shutil.rmtree(directory.tree, onerror=make_writable)
+        trash.take(directory.tree)
         own.fresh_index.unlink(missing_ok=True)
         return False
     finally:
-        shutil.rmtree(spare, onerror=make_writable)
+        trash.take(spare)
     return True

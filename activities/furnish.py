@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -17,6 +18,7 @@ from typing import IO
 from activities.agents.base import Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt import AttemptDirectory
+from activities.directories import remove, walk
 from activities.fill import fill
 from activities.git.tree import WorkTree
 from activities.heartbeat import in_thread
@@ -101,14 +103,25 @@ def _name(work: Work, commit: str) -> str:
 
 def _copy_path(source: Path, target: Path, overwrite: bool) -> None:
     """Copy a file, link or directory with modes and times; links stay links."""
-    if source.is_dir() and not source.is_symlink():
-        if target.is_symlink():
-            return
-        target.mkdir(exist_ok=True)
-        for inner in source.iterdir():
-            _copy_path(inner, target / inner.name, overwrite)
-        shutil.copystat(source, target)
-    elif (source.is_symlink() or source.is_file()) and (overwrite or not os.path.lexists(target)):
+    if source.is_symlink() or not source.is_dir():
+        _copy_file(source, target, overwrite)
+        return
+    copied = []
+    for folder in walk(source):
+        into = target / folder.path
+        if into.is_symlink():
+            folder.folders.clear()
+            continue
+        into.mkdir(exist_ok=True)
+        copied.append(folder.path)
+        for name in folder.files:
+            _copy_file(source / folder.path / name, into / name, overwrite)
+    for path in reversed(copied):
+        shutil.copystat(source / path, target / path)
+
+
+def _copy_file(source: Path, target: Path, overwrite: bool) -> None:
+    if (source.is_symlink() or source.is_file()) and (overwrite or not os.path.lexists(target)):
         beside = target.with_name(f".{target.name}.epw-copy")
         shutil.copy2(source, beside, follow_symlinks=False)
         beside.replace(target)
@@ -116,7 +129,8 @@ def _copy_path(source: Path, target: Path, overwrite: bool) -> None:
 
 def _keep(work_tree: WorkTree, names: list[str], made: Path) -> None:
     unfinished = made.with_suffix(".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        remove(unfinished)
     unfinished.mkdir()
     for name in names:
         (unfinished / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from pathlib import Path
 
+from activities.directories import Trash, remove
 from activities.git.tree import WorkTree
 from activities.identity import ME, UMASK, lives
 
@@ -24,8 +24,9 @@ class NotReusable(Exception):
 
 
 class Spares:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, trash: Trash) -> None:
         self.folder = folder
+        self._trash = trash
 
     def keep(self, directory: Path) -> Path:
         """Put an attempt's directory by; where it is now."""
@@ -68,12 +69,7 @@ class Spares:
 
     def drop(self, spare: Path) -> None:
         """Delete a spare that nobody took meanwhile."""
-        gone = spare.with_name(f".{spare.name}")
-        try:
-            spare.rename(gone)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(gone, ignore_errors=True)
+        self._trash.take(spare)
 
 
 def bare(work_tree: WorkTree) -> None:
@@ -103,7 +99,7 @@ def bare(work_tree: WorkTree) -> None:
                 if is_directory and path in folders:
                     waiting.append(path)
                 elif is_directory:
-                    shutil.rmtree(entry.path)
+                    remove(entry.path)
                 elif path not in tracked or entry.stat(follow_symlinks=False).st_ctime_ns >= checked_out:
                     os.unlink(entry.path)
 

@@ -62,7 +62,13 @@ async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) ->
 
     Raises `InvalidRequest` for an unknown id and `InvalidPlan` where the plan was refused.
     """
-    described = await describe(handle)
+    return await complete(settings, handle, await describe(handle))
+
+
+async def complete(
+    settings: Settings, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
+) -> dict[str, Any]:
+    """As `full_document`, of the run that was described."""
     document = await _compact(handle, described)
     _complete(settings, document, described)
     return document
@@ -180,15 +186,18 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
         # The workflow could not say so itself.
         document["status"] = OF_TEMPORAL[described.status.name]
         _end(document)
-    hub = execution.hub()
+    hub, removed = execution.hub(), execution.kept_results()
+    rows = {row["taskId"]: row for row in removed.get("results", [])}
     for row in document["results"]:
-        _complete_row(row, execution, hub)
+        _complete_row(row, execution, hub, rows.get(row["taskId"], {}).get("changes"))
+    hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
     for conflict in document["conflicts"]:
-        conflict["hunks"] = execution.conflict(conflict.get("commit")).get("hunks", [])
+        known = execution.conflict(conflict.get("commit")).get("hunks", [])
+        conflict["hunks"] = known or hunks.get(conflict["id"], [])
     delivery = document["delivery"]
     if delivery:
-        base, head = delivery["base"], delivery["head"]
-        delivery["files"] = _changed(hub, base, head)
+        found = _changed(hub, delivery["base"], delivery["head"])
+        delivery["files"] = (removed.get("delivery") or {}).get("files") if found is None else found
 
 
 def _end(document: dict[str, Any]) -> None:
@@ -207,7 +216,10 @@ def _end(document: dict[str, Any]) -> None:
         row["landed"] = row["landed"] and False
 
 
-def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) -> None:
+def _complete_row(
+    row: dict[str, Any], execution: Execution, hub: Hub | None, removed: list[dict[str, Any]] | None
+) -> None:
+    """Add what the history does not hold to a task's row; `removed`: its changes, where `gc` has removed the commit."""
     for name in (
         "summary",
         "startedAt",
@@ -234,23 +246,25 @@ def _complete_row(row: dict[str, Any], execution: Execution, hub: Hub | None) ->
         try:
             row["changes"] = changes(hub, hub.parent_of(row["commit"]), row["commit"])
         except GitError:
-            row["changes"] = None
-    elif row["commit"] and row["landed"] is not None:
-        row["changes"] = None
-    # Null where nobody knows any more: `gc` has removed the commit.
+            row["changes"] = removed
+    elif row["commit"] or removed:
+        row["changes"] = removed
+    # None where nobody knows: the commit is on another machine, or gone.
     row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
     if row["error"]:
         row["error"] |= {"context": row["taskId"], "recoveryOptions": _RECOVERY.get(row["error"]["type"], [])}
 
 
-def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str]:
-    if hub is None or base is None or head is None:
+def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str] | None:
+    """What was delivered; None where nobody knows: the commits are gone or on another machine."""
+    if base is None or head is None:
         return []
+    if hub is None:
+        return None
     try:
         return [shown(path) for path in changed_paths(hub, base, head)]
     except GitError:
-        # After `gc` the commits are gone.
-        return []
+        return None
 
 
 def exit_code(document: dict[str, Any]) -> int:

@@ -86,7 +86,7 @@ def _of_landings(
     delivery = document["delivery"]
     if delivery and delivery["head"] and document["status"] in ("succeeded", "partial"):
         landed = {file for row in rows.values() if row["landed"] for file in row["filesModified"] or []}
-        more = sorted(set(delivery["files"]) - landed)
+        more = sorted(set(delivery["files"] or []) - landed)
         yield from (f"I7: {file} was delivered, and no landed task changed it" for file in more)
 
 

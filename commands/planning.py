@@ -13,6 +13,7 @@ import typer
 import yaml
 
 from activities.agents.environment import api_key
+from activities.directories import walk
 from activities.git.workspace import Workspace
 from commands.analysis import show_analysis
 from commands.executions import check_runnable, start_execution, to_the_end
@@ -90,8 +91,8 @@ def _files(path: str) -> list[str]:
     if found.kind == "git":
         listed = found.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    names = (each.relative_to(path) for each in sorted(Path(path).rglob("*")) if each.is_file())
-    return [str(name) for name in names if ".git" not in name.parts]
+    names = (os.path.join(folder.path, name) for folder in walk(path) for name in folder.files)
+    return sorted(name for name in names if ".git" not in name.split(os.sep))
 
 
 async def _agreed() -> bool:

@@ -92,11 +92,9 @@ def show_metrics(metrics: dict[str, Any]) -> None:
         f" speedup {number(metrics['actualSpeedup'])} (estimated {number(metrics['estimatedSpeedup'])}),"
         f" efficiency {number(metrics['efficiency'])} of the list schedule"
     )
-    out.print(
-        f"{metrics['failureCount']} failed, {metrics['retryCount']} retried, {metrics['conflictCount']} conflicts;"
-        f" critical path {' → '.join(metrics['criticalPath'][:12])}",
-        markup=False,
-    )
+    path = printable(" → ".join(metrics["criticalPath"][:12]))
+    failed = f"{metrics['failureCount']} failed, {metrics['retryCount']} retried, {metrics['conflictCount']} conflicts"
+    out.print(Text(f"{failed}; critical path {path}"))
 
 
 def _show_usage(used: list[dict[str, Any]]) -> None:
@@ -117,13 +115,18 @@ def _show_delivery(delivery: dict[str, Any] | None, status: str) -> None:
     if delivery.get("refusedBecause"):
         out.print(Text(printable(f"not delivered: {delivery['refusedBecause']}")))
     elif delivery["branch"]:
-        out.print(Text(f"delivered: branch {delivery['branch']}, {len(delivery.get('files', []))} files"))
+        out.print(Text(f"delivered: branch {delivery['branch']}{_files(delivery)}"))
     elif delivery["mode"] == "apply" and delivery["head"] != delivery["base"]:
-        out.print(Text(f"delivered into the work tree: {len(delivery.get('files', []))} files"))
+        out.print(Text(f"delivered into the work tree{_files(delivery)}"))
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
     for command in delivery.get("finishWith", []):
         out.print(Text(f"finish with: {command}"))
+
+
+def _files(delivery: dict[str, Any]) -> str:
+    files = delivery.get("files")
+    return "" if files is None else f", {len(files)} files"
 
 
 def seconds(milliseconds: float | None) -> str:

@@ -1,16 +1,11 @@
-"""`salvage` and `gc`: what executions have saved, and the end of it."""
+"""`salvage`: what executions have saved."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from temporalio.client import Client
-from temporalio.service import RPCError
 
 from activities.execution import Execution
 from activities.git.changes import changed_paths
@@ -23,8 +18,6 @@ from service.connection import Connection
 from settings import Settings
 from workflows.errors import InvalidRequest
 from workflows.naming import slug
-
-_DAY = 86_400
 
 
 def salvage(
@@ -65,38 +58,6 @@ def salvage(
     run_connected(command, as_json=as_json)
 
 
-def gc(
-    days: Annotated[float, typer.Option("--days", min=0, help="Keep executions that ended later than so many.")] = 0,
-    as_json: bool = JSON_OPTION,
-) -> None:
-    """Remove what ended executions have saved: commits, logs, directories; running ones are not touched."""
-
-    async def command(settings: Settings, connection: Connection) -> int:
-        found = Execution.all(settings.home)
-        kept: list[Execution] = []
-        removed: list[Execution] = []
-        for execution in found:
-            why = await _kept_because(connection.client, execution, days)
-            (removed if why is None else kept).append(execution)
-            if why is not None:
-                print(f"kept: {printable(execution.workflow_id)} ({why})", file=sys.stderr)
-        before = _size(settings.home)
-        for execution in removed:
-            _remove(execution)
-        _collect(settings.home, unused_setups=not kept)
-        freed = max(0, before - _size(settings.home))
-        document = {
-            "removed": [execution.workflow_id for execution in removed],
-            "kept": [execution.workflow_id for execution in kept],
-            "freedBytes": freed,
-        }
-        line = f"removed {len(removed)} executions, kept {len(kept)}; {freed / 2**20:.1f} MB freed"
-        print_json(document) if as_json else print(line)
-        return 0
-
-    run_connected(command, as_json=as_json)
-
-
 def _put_on_branch(
     execution: Execution, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
 ) -> None:
@@ -114,41 +75,3 @@ def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
     path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
     path.write_bytes(hub.patch(row["commit"]))
     return path
-
-
-async def _kept_because(client: Client, execution: Execution, days: float) -> str | None:
-    """Why an execution is not removed; null: it has ended, long enough ago."""
-    try:
-        described = await client.get_workflow_handle(execution.workflow_id).describe()
-        if Execution.of(execution.home, described).run_id != execution.run_id:
-            described = await client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id).describe()
-    except RPCError:
-        return "this server does not know it; remove its directory by hand"
-    if described.close_time is None:
-        return "it is running"
-    if time.time() - described.close_time.timestamp() < days * _DAY:
-        return f"it ended less than {days:g} days ago"
-    if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():
-        return "its roll-back is not finished"
-    return None
-
-
-def _remove(execution: Execution) -> None:
-    hub = execution.hub()
-    if hub is not None:
-        hub.forget(execution.ref())
-    shutil.rmtree(execution.path, ignore_errors=True)
-    # The last execution under an id takes the id's directory along.
-    if not any(execution.path.parent.glob("*")):
-        execution.path.parent.rmdir()
-
-
-def _collect(home: Path, *, unused_setups: bool) -> None:
-    for path in sorted((home / "hubs").glob("*.git")):
-        Hub(path).collect_garbage()
-    if unused_setups:
-        shutil.rmtree(home / "setups", ignore_errors=True)
-
-
-def _size(home: Path) -> int:
-    return sum(path.lstat().st_size for path in home.rglob("*") if path.is_file() and "server" not in path.parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+from activities.directories import Trash
 from activities.execution import Execution
 from activities.git.hub import Hub
 from activities.limits.processes import end_marked
@@ -22,7 +23,7 @@ async def tidy(client: Client, home: Path) -> list[str]:
 
     An execution in which a live worker still is, or that this server does not know, is left alone.
     """
-    told = []
+    told = await asyncio.to_thread(Trash(home).empty)
     for execution in Execution.with_remains(home):
         status = await _ended_as(client, execution)
         if status is not None and not _is_attended(home, execution):

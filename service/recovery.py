@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.directories import Trash
 from activities.execution import Execution
 from activities.limits.processes import end_marked
 from activities.record import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
@@ -62,7 +63,7 @@ def _drop_spares(home: Path) -> None:
     """Directories that a dead worker had put by for attempts to come."""
     for execution in Execution.with_remains(home):
         for folder in execution.path.glob("attempts/*/.spare"):
-            Spares(folder).drop_orphans()
+            Spares(folder, Trash(home)).drop_orphans()
 
 
 async def _fail_unattended(client: Client, identity: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.attempt import AttemptDirectory
+from activities.directories import Trash
 from activities.execution import Execution
 from activities.fill import fill
 from activities.git.hub import Hub
@@ -144,26 +145,30 @@ def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(
     assert orphan is not None
     pid, created, rest = orphan.name.split("_")
     orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
-    Spares(mine.parent).drop_orphans()
+    Spares(mine.parent, Trash(tmp_path)).drop_orphans()
     assert list(mine.parent.iterdir()) == [mine]
     mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
-    Spares(mine.parent).drop_orphans()
+    Spares(mine.parent, Trash(tmp_path)).drop_orphans()
     assert not (attempts.execution.path / "attempts").exists()
 
 
-def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path) -> None:
     """Its files would go on vanishing, and be taken for deletions of the next agent's."""
-    spares, directory = Spares(tmp_path / ".spare"), tmp_path / "attempt"
-    directory.mkdir()
-    spare = spares.keep(directory)
     taken = []
-    monkeypatch.setattr("shutil.rmtree", lambda path, **more: taken.append(spares.take(tmp_path / "next")))
-    spares.drop(spare)
+
+    class Watched(Trash):
+        def _delete(self, path: Path) -> OSError | None:
+            taken.append(spares.take(tmp_path / "next"))
+            return super()._delete(path)
+
+    spares, directory = Spares(tmp_path / ".spare", Watched(tmp_path)), tmp_path / "attempt"
+    directory.mkdir()
+    spares.drop(spares.keep(directory))
     assert taken == [False]
 
 
 def test_a_folder_that_another_attempt_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, spares, directory = [], Spares(tmp_path / ".spare"), tmp_path / "attempt"
+    made, spares, directory = [], Spares(tmp_path / ".spare", Trash(tmp_path)), tmp_path / "attempt"
     directory.mkdir()
     real = Path.mkdir
 

@@ -57,24 +57,59 @@ def test_salvage_lists_every_saved_work_and_hands_it_out(up: Cli, tmp_path: Path
     assert "--branch needs a TASK" in up("salvage", "lost", "--branch", "x", code=2).stderr
 
 
-def test_gc_removes_what_has_ended_and_nothing_else(up: Cli, tmp_path: Path) -> None:
+def test_gc_says_what_would_go_and_removes_nothing_unasked(up: Cli, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo")
+    plan = up.plan({"workspace": str(repository), "tasks": tasks({"id": "a", "run": "echo 2 > f"})})
+    before = up.json("run", plan, "--id", "delivered")
+    for options in ([], ["--dry-run"]):
+        done = up("gc", *options, code=None)
+        assert done.returncode == (0 if options else 2)
+        assert "to be removed: delivered (1 saved changes" in done.stderr
+        assert "nothing removed" in done.stdout
+    assert up.json("salvage", "delivered")[0]["files"] == ["f"]
+    found = up.json("gc", "--yes")
+    assert "delivered" in found["removed"]
+    assert found["freedBytes"] > 0
+    assert up.json("salvage", "delivered") == []
+    # Results say what they said.
+    after = up.json("status", "delivered")
+    assert after["results"] == before["results"]
+    assert after["delivery"] == before["delivery"]
+    assert "1 files" in up("status", "delivered").stdout
+
+
+def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_path: Path) -> None:
     repository, document = rolled_back(up, tmp_path, "old")
     hang = up.plan({"workspace": str(repository), "tasks": tasks({"id": "a", "run": "sleep 1000"})})
     up("start", hang, "--id", "busy")
-    kept = up.json("gc", "--days", "1")
-    assert kept["removed"] == []
-    done = up("gc", "--json")
+    done = up("gc", "--yes", "--json")
+    assert "kept: old (3 of its saved changes exist nowhere else: `epw salvage old` shows them" in done.stderr
     assert "kept: busy (it is running)" in done.stderr
-    found = json.loads(done.stdout)
-    assert "old" in found["removed"]
-    assert found["kept"] == ["busy"]
+    assert json.loads(done.stdout)["removed"] == []
+    assert len(up.json("salvage", "old")) == 3
+    assert up.json("gc", "--days", "1", "old", "--yes")["removed"] == []
+    assert up.json("gc", "old", "--yes")["removed"] == ["old"]
     assert up.json("salvage", "old") == []
     hub = Hub.at(up.home, str(repository)).path
     for row in document["results"]:
         assert row["commit"] not in sh(hub, "git", "for-each-ref", "--format=%(objectname)")
+    assert "nothing is saved here of 'none'" in up("gc", "none", code=2).stderr
     assert up.json("status", "busy")["status"] == "running"
     up("cancel", "busy")
     up("watch", "busy", code=4)
+
+
+def test_what_the_user_has_removed_since_exists_nowhere_else(up: Cli, tmp_path: Path) -> None:
+    """A delivered branch that is gone, and delivered files that were changed."""
+    repository = make_repository(tmp_path / "repo")
+    for deliver, name in (("branch", "branched"), ("apply", "applied")):
+        rows = tasks({"id": "a", "run": f"echo 2 > {deliver}"})
+        up.json("run", up.plan({"workspace": str(repository), "deliver": deliver, "tasks": rows}), "--id", name)
+        assert name in up.json("gc", "--dry-run")["wouldRemove"]
+    sh(repository, "git", "branch", "-D", "epw/branched")
+    (repository / "apply").write_text("3\n")
+    found = up.json("gc", "--dry-run")
+    assert {"branched", "applied"} <= set(found["kept"])
 
 
 def test_doctor_examines_an_execution(up: Cli, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_what_a_killed_worker_leaves_ends_before_its_task_runs_again(tmp_path: P
     first = f"(env -i setsid sh -c 'echo $$ > {daemon}; exec sleep 1000' &); sleep 1000"
     again = f"[ ! -e /proc/$(cat {daemon}) ] && touch {tmp_path}/alone"
     plan = {"tasks": tasks({"id": "a", "run": f"if [ -e {daemon} ]; then {again}; else {first}; fi"})}
-    run = cli.popen("run", cli.plan(plan), "--id", "orphaned")
+    run = cli.popen("run", cli.plan(plan), "--id", "left")
     wait_for(lambda: daemon.is_file() and daemon.read_text())
     (worker,) = (json.loads(path.read_text())["worker"][0] for path in (cli.home / "running").glob("*.worker"))
     os.kill(worker, signal.SIGKILL)

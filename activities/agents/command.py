@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import stat
 from collections import deque
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment, redacted
+from activities.directories import remove
 from activities.git.command import shown
 from activities.limits.processes import ProcessTree
 from workflows.errors import TaskFailed
@@ -91,7 +91,7 @@ class Events:
         self._offset = 0
         self._rest = b""
         if work.events.is_dir() and not work.events.is_symlink():
-            shutil.rmtree(work.events)
+            remove(work.events)
         work.events.unlink(missing_ok=True)
         work.events.touch(mode=0o600)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from activities.apply.names import Identity, beneath
+from activities.directories import walk
 from activities.git.command import GITLINK, Place, git, records, shown
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -141,11 +142,7 @@ def _difference(hub: Hub, before: str, after: str) -> list[PathChange]:
 
 
 def _files_in(root: Path, path: str) -> list[str]:
-    return [
-        str(Path(folder, name).relative_to(root))
-        for folder, names, files in os.walk(root / path)
-        for name in (*files, *(name for name in names if Path(folder, name).is_symlink()))
-    ]
+    return [os.path.join(path, folder.path, name) for folder in walk(root / path) for name in folder.files]
 
 
 def _named(paths: list[str]) -> str:

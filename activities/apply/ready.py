@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from activities.apply.journal import Folder, Journal, Step
 from activities.apply.names import Identity, Name, beneath
 from activities.apply.plan import PathChange
+from activities.directories import walk
 from activities.git.command import LINK
 
 
@@ -94,5 +95,5 @@ def _folders_replaced(journal: Journal, changes: list[PathChange]) -> Iterator[s
     for change in changes:
         here = Path(journal.root, change.path)
         if change.new_mode is not None and here.is_dir() and not here.is_symlink():
-            for folder, _, _ in os.walk(here):
-                yield str(Path(folder).relative_to(journal.root))
+            for folder in walk(here):
+                yield os.path.normpath(os.path.join(change.path, folder.path))

@@ -6,11 +6,11 @@ import contextlib
 import errno
 import os
 import shlex
-import shutil
 from pathlib import Path
 
 from activities.apply.journal import Folder, Journal, Step
 from activities.apply.names import SPARE, Name, beneath, directory, exchange, move
+from activities.directories import remove
 from activities.failpoints import failpoint
 from activities.git.command import shown
 from workflows.errors import UndoBlocked
@@ -18,7 +18,8 @@ from workflows.errors import UndoBlocked
 
 def discard(journal: Journal, folder: Path, *, undone: bool) -> None:
     """Remove the staging, then the journal: in this order a crash loses neither."""
-    shutil.rmtree(journal.staging_path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove(journal.staging_path)
     if undone:
         with contextlib.suppress(OSError), directory(Path(journal.root)) as root:
             _restore_times(root, journal.folders[0])

@@ -278,6 +278,16 @@ class Hub:
         listed = git("for-each-ref", "--format=delete %(refname)", prefix, git_dir=self.path)
         git("update-ref", "--stdin", git_dir=self.path, stdin=listed)
 
+    def commits_between(self, base: str, head: str) -> list[str]:
+        """The commits that `head` holds and `base` does not."""
+        return text(git("rev-list", f"{base}..{head}", git_dir=self.path)).split()
+
+    def size_of(self, prefix: str) -> int:
+        """Bytes on disk of the objects that only refs beneath a prefix reach."""
+        others = f"--exclude={prefix}/*"
+        arguments = ("rev-list", "--disk-usage", "--objects", f"--glob={prefix}/*", "--not", others, "--all")
+        return int(text(git(*arguments, git_dir=self.path)) or 0)
+
     def collect_garbage(self) -> None:
         """Drop what no ref reaches any more; objects of the last hour may be somebody's work and stay."""
         with self.locked():

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from activities.directories import remove, walk
 from activities.git.command import GITLINK, LINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -94,7 +95,7 @@ class WorkTree:
         for path in nested:
             # A repository inside would be saved as a bare commit id, its files lost.
             if opens:
-                _remove(self.path / path / ".git")
+                remove(self.path / path / ".git")
             self._git("update-index", "--force-remove", "--", path)
             if opens:
                 self._add()
@@ -117,12 +118,12 @@ class WorkTree:
     def make_readable(self) -> None:
         """Give back modes that an agent took from itself; of them git keeps only whether a file can be run."""
         os.chmod(self.path, 0o700)
-        for folder, names, files in os.walk(self.path):
-            for name in (*names, *files):
-                path = os.path.join(folder, name)
-                mode = os.lstat(path).st_mode
+        for folder in walk(self.path):
+            for name in (*folder.folders, *folder.files):
+                mode = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_mode
                 if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
-                    os.chmod(path, stat.S_IMODE(mode) | (0o700 if stat.S_ISDIR(mode) else 0o400))
+                    wanted = stat.S_IMODE(mode) | (0o700 if stat.S_ISDIR(mode) else 0o400)
+                    os.chmod(name, wanted, dir_fd=folder.descriptor)
 
     def links_out(self, base: str, tree: str) -> list[str]:
         """New or changed links that lead out of the directory, or into its `.git`."""
@@ -146,10 +147,10 @@ class WorkTree:
 
     def _open_nested_repositories(self) -> None:
         """Repositories that an agent made become plain directories."""
-        for folder, names, files in os.walk(self.path):
-            if Path(folder) != self.path and ".git" in (*names, *files):
-                _remove(Path(folder, ".git"))
-            names[:] = [name for name in names if name != ".git"]
+        for folder in walk(self.path):
+            if folder.path and ".git" in (*folder.folders, *folder.files):
+                remove(self.path / folder.path / ".git")
+            folder.folders[:] = [name for name in folder.folders if name != ".git"]
 
     def not_as_checked_out(self) -> tuple[list[str], list[str]]:
         """Paths that are new (ignored ones too; whole directories where all is new), and changed ones."""
@@ -169,10 +170,6 @@ class WorkTree:
             config=[f"core.excludesFile={self.excludes}"],
             codes=codes,
         )
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:

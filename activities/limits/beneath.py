@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from activities.directories import walk
 from activities.identity import UMASK
 
 _OPENAT2 = 437
@@ -101,11 +102,11 @@ class Beneath:
         """Every file in a directory and in those beneath it, with its time of change; links are not followed."""
         start = self.inner(path)
         with self._open(start, _DIRECTORY) as descriptor:
-            for folder, _, names, at in os.fwalk(".", dir_fd=descriptor, follow_symlinks=False):
-                for name in names:
+            for folder in walk(".", at=descriptor):
+                for name in folder.files:
                     with contextlib.suppress(OSError):
-                        found = os.stat(name, dir_fd=at, follow_symlinks=False)
-                        yield os.path.normpath(os.path.join(start, folder, name)), found.st_mtime
+                        found = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+                        yield os.path.normpath(os.path.join(start, folder.path, name)), found.st_mtime
 
     def _followed(self, path: str) -> str:
         """Where a link that is there leads, if that is beneath too."""

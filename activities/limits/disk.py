@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from activities.directories import walk
 from activities.limits.bounds import MB
 
 MOST_LOG_BYTES = 8 * MB
@@ -52,13 +53,13 @@ class Directory:
 
 
 def _size(path: Path, since: float) -> int:
-    """Bytes on disk of what was changed since; links are not followed. However deep: by file descriptors."""
+    """Bytes on disk of what was changed since; links are not followed."""
     size = 0
     with contextlib.suppress(OSError):
-        for _, folders, files, at in os.fwalk(path, follow_symlinks=False):
-            for name in (*folders, *files):
+        for folder in walk(path):
+            for name in (*folder.folders, *folder.files):
                 with contextlib.suppress(OSError):
-                    status = os.stat(name, dir_fd=at, follow_symlinks=False)
+                    status = os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
                     size += status.st_blocks * 512 if status.st_ctime >= since else 0
     return size
 
