@@ -211,3 +211,19 @@ def test_leases_cost_the_depth_of_a_path_not_the_number_of_agents() -> None:
     assert [both.grant(task) for task in "abcd"] == [True, False, False, True]
     both.release("a")
     assert [both.grant(task) for task in "bc"] == [True, False]
+
+
+_NEST = "import os\nfor _ in range({1}): os.mkdir('{0}'); os.chdir('{0}')\nopen('f', 'w').close()"
+
+
+async def test_a_deep_directory_costs_nothing_but_what_git_cannot_name(farm: Farm, tmp_path: Path) -> None:
+    """Deeper than Python's limit of recursion it is saved; deeper than a path may be long its task fails, by name."""
+    repository = make_repository(tmp_path / "repo")
+    rows = tasks({"id": "deep", "run": f'python3 -c "{_NEST.format('d', 1500)}"'})
+    rows += tasks({"id": "deeper", "run": f'python3 -c "{_NEST.format('e', 3000)}"'}, {"id": "b", "run": "echo b > b"})
+    document = await farm.run({"workspace": str(repository), "strategy": "aggressive", "tasks": rows})
+    found = {row["taskId"]: row for row in document["results"]}
+    assert found["deep"]["filesModified"] == ["d/" * 1500 + "f"]
+    assert (found["deeper"]["status"], found["deeper"]["error"]["type"]) == ("failed", "PathTooLong")
+    assert found["b"]["status"] == "succeeded"
+    assert not list((farm.home / "trash").iterdir())

@@ -16,8 +16,9 @@ from activities.directories import remove, walk
 from activities.git.command import GITLINK, LINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from workflows.errors import GitError
+from workflows.errors import GitError, TaskFailed
 
+_MAX_PATH = 4096
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -104,13 +105,16 @@ class WorkTree:
         return tree, [path for path, _, _ in changes]
 
     def _add(self, *, opens: bool = True) -> None:
-        """All files as they are. A directory that cannot be read git only warns of, and takes for unchanged."""
+        """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
         for again in (opens, False):
             done = self._run("add", "--all", "--", ":/", codes=(0, 128))
             said = done.stderr.decode(errors="replace")
             if again and "ermission denied" in said:
                 self.make_readable()
-            elif done.returncode or "ermission denied" in said:
+            elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
+                # git's message is cut before it says why.
+                raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
+            elif done.returncode or "ermission denied" in said or "could not open directory" in said:
                 raise GitError(["add", "--all"], done.returncode, said)
             else:
                 return
