@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.conflicts.hazards import Reads, hazards
-from activities.conflicts.losses import overwritten
+from activities.conflicts.losses import left_out, overwritten
 from activities.conflicts.semantic.check import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
 from activities.conflicts.ways import merged_by, to_relock
@@ -107,12 +107,14 @@ class _Landings:
 
     def merged(self, head: str, change: Change) -> Landing:
         """The change and the head, as a merge of both."""
-        hub, started_from = self.hub, self.hub.parent_of(change.commit)
+        hub = self.hub
+        if not change.commit:
+            return self._lossless(head, change, Landing(task_id=change.task_id, head=head))
+        started_from = hub.parent_of(change.commit)
         if started_from == head:
             if findings := self._again(change):
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
-            whole = Landing(task_id=change.task_id, head=change.commit)
-            return whole.model_copy(update=self._lost(change, change.commit))
+            return self._lossless(head, change, Landing(task_id=change.task_id, head=change.commit))
         changed = changed_blobs(hub, started_from, head, change.commit)
         merged = merge(hub, head, change.commit)
         settled = None
@@ -136,7 +138,28 @@ class _Landings:
         joined = Landing(
             task_id=change.task_id, head=new, shared_with=others, shared_paths=named(both), settled=settled
         )
-        return joined.model_copy(update=self._lost(change, new))
+        return self._lossless(head, change, joined)
+
+    def _lossless(self, head: str, change: Change, landed: Landing) -> Landing:
+        """The landing with what running again has cost; a conflict still, where that may cost nothing."""
+        found = landed.model_copy(update=self._lost(change, landed.head))
+        lost = [*found.overwrote, *found.dropped]
+        if not lost or not change.keeps_both or change.earlier is None:
+            return found
+        again, theirs = (", ".join(paths) for paths in (found.dropped, found.overwrote))
+        what = [f"did not make its change of {again} again"] if again else []
+        what += [f"removed lines of the other side in {theirs}"] if theirs else []
+        known = self.execution.conflict(change.earlier)
+        self.execution.keep_conflict(change.earlier, {**known, "head": head})
+        others = self.hub.tasks_that_touched(known["base"], head, lost)
+        conflict = ConflictFound(
+            kind="lines",
+            tasks=[change.task_id, *(each for each in others if each != change.task_id)],
+            paths=list(dict.fromkeys(lost)),
+            description=f"{change.task_id} ran again and {' and '.join(what)}"[:1000],
+            commit=change.earlier,
+        )
+        return Landing(task_id=change.task_id, head=head, conflict=conflict)
 
     def detached(self, head: str, change: Change) -> Landing:
         """The change on a head that lacks some of what the change was made on, as a commit of its own."""
@@ -175,13 +198,12 @@ class _Landings:
         if (earlier := self._earlier(change)) is None or change.earlier is None:
             return {}
         base, other, paths = earlier
-        touched = {*paths, *changed_paths(self.hub, self.hub.parent_of(change.commit), change.commit)}
+        start = self.hub.parent_of(change.commit) if change.commit else new
+        touched = {*paths, *(changed_paths(self.hub, start, change.commit) if change.commit else [])}
         theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MOST_COMPARED]
-        own_base = self.hub.parent_of(change.earlier)
-        own = changed_paths(self.hub, own_base, change.earlier)[:_MOST_COMPARED]
         return {
             "overwrote": named(_advised(overwritten, self.hub, base, other, new, theirs)),
-            "dropped": named(_advised(overwritten, self.hub, own_base, change.earlier, new, own)),
+            "dropped": named(_advised(left_out, self.hub, change.earlier, start, new)),
         }
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:

@@ -213,14 +213,17 @@ def test_leases_cost_the_depth_of_a_path_not_the_number_of_agents() -> None:
     assert [both.grant(task) for task in "bc"] == [True, False]
 
 
-_NEST = "import os\nfor _ in range({1}): os.mkdir('{0}'); os.chdir('{0}')\nopen('f', 'w').close()"
+def _nest(name: str, depth: int) -> str:
+    """A command that makes directories in one another, and a file in the last."""
+    lines = f"import os\nfor _ in range({depth}): os.mkdir('{name}'); os.chdir('{name}')\nopen('f', 'w').close()"
+    return f'python3 -c "{lines}"'
 
 
 async def test_a_deep_directory_costs_nothing_but_what_git_cannot_name(farm: Farm, tmp_path: Path) -> None:
     """Deeper than Python's limit of recursion it is saved; deeper than a path may be long its task fails, by name."""
     repository = make_repository(tmp_path / "repo")
-    rows = tasks({"id": "deep", "run": f'python3 -c "{_NEST.format('d', 1500)}"'})
-    rows += tasks({"id": "deeper", "run": f'python3 -c "{_NEST.format('e', 3000)}"'}, {"id": "b", "run": "echo b > b"})
+    runs = {"deep": _nest("d", 1500), "deeper": _nest("e", 3000), "b": "echo b > b"}
+    rows = tasks(*({"id": task, "run": run} for task, run in runs.items()))
     document = await farm.run({"workspace": str(repository), "strategy": "aggressive", "tasks": rows})
     found = {row["taskId"]: row for row in document["results"]}
     assert found["deep"]["filesModified"] == ["d/" * 1500 + "f"]

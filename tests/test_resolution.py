@@ -35,9 +35,9 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path, "echo from b >> shared; sed -i 's/two/two b/' shared"))
+    document = await farm.run(plan(path, "echo from b >> shared; sed -i '2s/$/ b/' shared"))
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
-    assert shared(path, document) == "one\nfrom a\nthree\nfrom b\n"
+    assert shared(path, document) == "one\nfrom a b\nthree\nfrom b\n"
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["resolution"], conflict["decidedBy"]) == ("lines", "retry", "strategy")
     assert conflict["tried"] == ["merge"]
@@ -46,16 +46,26 @@ async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(farm: 
     assert [row["attempts"] for row in document["results"]] == [1, 1]
 
 
-async def test_what_a_command_overwrites_is_named(farm: Farm, path: Path) -> None:
+async def test_a_command_that_would_overwrite_the_other_side_does_not_land(farm: Farm, path: Path) -> None:
     document = await farm.run(plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared"))
-    assert shared(path, document) == "one\nfrom b\nthree\n"
+    assert statuses(document) == {"a": "succeeded", "b": "conflicted"}
+    assert shared(path, document) == "one\nfrom a\nthree\n"
     (conflict,) = document["conflicts"]
-    assert conflict["resolution"] == "retry"
-    assert conflict["overwrote"] == ["shared"]
+    assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge", "retry"])
+    assert "removed lines of the other side in shared" in conflict["description"]
+    # Its work is still the one that did not merge.
+    assert document["results"][1]["filesModified"] == ["shared"]
+
+
+async def test_what_a_person_prefers_lands_although_it_overwrites(farm: Farm, path: Path) -> None:
+    given = plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared", onConflict=["retry", "prefer:b"])
+    document = await farm.run(given)
+    assert shared(path, document) == "one\nfrom b\nthree\n"
+    assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == ("prefer:b", "plan")
 
 
 async def test_the_agent_is_told_what_changed_under_it(farm: Farm, path: Path) -> None:
-    told = await farm.run(plan(path, 'echo "${EPW_CONFLICT:-}" > told; sed -i "s/two/b/" shared'))
+    told = await farm.run(plan(path, 'echo "${EPW_CONFLICT:-}" > told; sed -i "2s/$/ b/" shared'))
     document = sh(path, "git", "show", f"{told['delivery']['branch']}:told")
     assert '"paths":["shared"]' in document
     assert '"taskId":"a"' in document
@@ -94,7 +104,6 @@ async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
     ("choice", "status", "text"),
     [
         ("prefer:b", "succeeded", "one\nfrom b\nthree\n"),
-        ("retry", "succeeded", "one\nfrom a\nthree\n"),
         ("skip", "partial", "one\nfrom a\nthree\n"),
         ("rollback", "rolled_back", ""),
     ],
@@ -123,20 +132,61 @@ async def test_a_person_is_asked_with_the_options_and_decides(
         assert shared(path, document) == text
 
 
-async def test_a_task_that_does_nothing_when_it_runs_again_has_dropped_its_side_and_that_is_said(
-    farm: Farm, path: Path
-) -> None:
-    document = await farm.run(plan(path, onConflict=["retry"]))
+async def test_a_person_whose_choice_costs_a_side_is_asked_again(farm: Farm, path: Path) -> None:
+    given = plan(path, onConflict=["ask"])
+    async with farm.working():
+        handle = await farm.start(given)
+        for choice in ("retry", "prefer:a"):
+            asked = 1 if choice == "retry" else 2
+            await until(handle, lambda progress: progress["tasks"][1]["waitingFor"] == "question")
+            questions = await handle.query("questions")
+            assert len(questions) == asked
+            await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": choice})
+        await ended(handle)
+        document = await farm.document(handle)
+    assert "did not make its change of shared again" in document["questions"][1]["text"]
     assert shared(path, document) == "one\nfrom a\nthree\n"
-    (conflict,) = document["conflicts"]
-    assert (conflict["resolution"], conflict["dropped"]) == ("retry", ["shared"])
+    assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == ("prefer:a", "user")
+
+
+@pytest.mark.parametrize(
+    "b",
+    [
+        "sed -i 's/two/from b/' shared",
+        "sed -i '/two/d' shared",
+        "sed -i 's/two/from b/' shared; echo b > beside",
+        "sed -i 's/two/from b/; s/three/3/' shared",
+        'test -n "${EPW_CONFLICT:-}" || rm shared',
+    ],
+    ids=["changes nothing", "deletes nothing", "does something else", "does a part", "does not delete"],
+)
+@pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
+async def test_a_task_that_does_not_make_its_change_again_has_not_succeeded(
+    farm: Farm, path: Path, b: str, strategy: str
+) -> None:
+    given = plan(path, b, strategy=strategy, onQuestion={"wait": False})
+    document = await farm.run(given)
+    assert (statuses(document)["b"], document["success"]) == ("conflicted", False)
+    assert document["conflicts"][0]["tried"][:2] == ["merge", "retry"]
+    if strategy == "aggressive":
+        assert shared(path, document) == "one\nfrom a\nthree\n"
+
+
+async def test_a_change_that_somebody_else_has_made_meanwhile_need_not_be_made_again(farm: Farm, path: Path) -> None:
+    """The first run met a's; when it runs again, what it was to do is there."""
+    given = plan(path, "sed -i 's/two/both/' shared; cat /dev/null")
+    given["tasks"][0]["run"] = "printf 'one\\nboth\\nthree\\nfour\\n' > shared"
+    given["tasks"][1]["run"] += "; test -n \"${EPW_CONFLICT:-}\" || echo 4 >> shared; sed -i 's/^4$/four/' shared"
+    document = await farm.run(given)
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}, document["conflicts"]
 
 
 async def test_what_is_overwritten_beside_the_conflict_is_named_too(farm: Farm, path: Path) -> None:
     given = plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared; echo b > beside", onConflict=["retry"])
     given["tasks"][0]["run"] += "; echo a > beside"
     document = await farm.run(given)
-    assert sorted(document["conflicts"][0]["overwrote"]) == ["beside", "shared"]
+    assert document["conflicts"][0]["paths"] == ["beside", "shared"]
+    assert statuses(document)["b"] == "conflicted"
 
 
 @pytest.mark.parametrize("steps", [["retry"], ["prefer:a"], ["prefer:b"], ["skip"], ["rollback"], ["ask", "skip"]])
@@ -156,7 +206,7 @@ async def test_each_side_is_in_the_result_or_its_loss_has_a_name(
     }
     for side in "ab":
         assert f"from {side}" in found or named[side], (side, found, conflict)
-    assert conflict["decidedBy"] == "plan"
+    assert conflict["decidedBy"] == ("strategy" if steps == ["retry"] and resolution == "skip" else "plan")
 
 
 async def test_a_task_that_cannot_be_done_again_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:

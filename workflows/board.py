@@ -120,6 +120,12 @@ class Board:
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self._done(task_id, now)
 
+    def completed_unchanged(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        """The agent ran again because of a conflict and changed nothing: that has to land too."""
+        state = self._attempt_ended(task_id, outcome, now)
+        state.commit, state.summary, state.error = None, outcome.summary, None
+        self.land_again(task_id, now)
+
     def land_again(self, task_id: str, now: int) -> None:
         """The same change, merged in another way."""
         self.to_land.append(task_id)

@@ -56,6 +56,8 @@ class Conflict:
     passed_over: list[str] = field(default_factory=list)
     overwrote: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    decided_by_agent: bool = False
+    """Whether an agent that knew both sides has ended it by running again."""
     question_id: str | None = None
     relocks: int = 0
     """How often generated files were made anew for it."""
@@ -83,7 +85,7 @@ class Conflict:
 
     def end(self) -> None:
         """The step under way has ended it."""
-        by_agent = self.step == "agent" and self.chosen_by != "user"
+        by_agent = (self.step == "agent" or self.decided_by_agent) and self.chosen_by != "user"
         self.resolution, self.decided_by = self.step, f"agent:{self.found.tasks[0]}" if by_agent else self.chosen_by
 
     def document(self) -> dict[str, Any]:

@@ -184,8 +184,14 @@ class Head:
 
     def _change(self, task_id: str) -> Change:
         commit = self._board.tasks[task_id].commit or ""
-        way, earlier = self._resolver.way_of(task_id), self._resolver.earlier(task_id)
-        return Change(task_id=task_id, commit=commit, detached=task_id in self._board.reused, way=way, earlier=earlier)
+        return Change(
+            task_id=task_id,
+            commit=commit,
+            detached=task_id in self._board.reused,
+            way=self._resolver.way_of(task_id),
+            earlier=self._resolver.earlier(task_id),
+            keeps_both=self._resolver.must_keep_both(task_id),
+        )
 
     async def _is_green(self, heads: list[str], at: int) -> bool:
         return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green

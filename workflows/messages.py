@@ -205,7 +205,9 @@ class Change(Message):
     way: str = ""
     """How a conflict is merged: `merge` (by the structure of the files), `ours` (what has landed), `theirs`."""
     earlier: str | None = None
-    """The task's change before this one, that did not merge."""
+    """The task's change before this one, that did not merge; without a `commit` the task has changed nothing since."""
+    keeps_both: bool = False
+    """Whether it is a conflict still where one of the sides that had met is not whole any more."""
 
 
 class LandRequest(StepRequest):

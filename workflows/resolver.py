@@ -50,9 +50,27 @@ class Resolver:
         """The change of the task that did not merge, where it has run again since."""
         return self._earlier.get(task_id)
 
+    def must_keep_both(self, task_id: str) -> bool:
+        """Whether what the task did when it ran again may cost neither side: nobody has decided that it may.
+
+        A model that changes something has seen both sides, and decides.
+        """
+        conflict = self._open.get(task_id)
+        if conflict is None or conflict.step != "retry":
+            return False
+        return self._board.tasks[task_id].commit is None or not self._has_model(task_id)
+
+    def is_open(self, task_id: str) -> bool:
+        """Whether a conflict of the task's change has not ended yet."""
+        return task_id in self._open
+
     def conflicted(self, task_id: str, found: ConflictFound) -> None:
         """A change did not merge, for the first time or after a step: the next step."""
         conflict = self._open.get(task_id)
+        if conflict is not None and found.commit is not None and found.commit == self._earlier.get(task_id):
+            # Running again has cost one of the sides: it is about the earlier change still.
+            found = found.model_copy(update={"kind": conflict.found.kind})
+            self._board.tasks[task_id].commit = found.commit
         if conflict is None:
             conflict = self._open[task_id] = self.record(found)
             if self.way_of(task_id) == "merge" and found.kind in _TEXTUAL:
@@ -97,6 +115,8 @@ class Resolver:
             conflict = self.record(row.settled)
             conflict.take("merge", self._decided_by)
         if conflict is not None:
+            if conflict.step == "retry" and self._has_model(row.task_id):
+                conflict.decided_by_agent = True
             made_anew = conflict.found.relock if conflict.step == "merge" else []
             conflict.overwrote = [path for path in row.overwrote if path not in made_anew]
             conflict.dropped = [path for path in row.dropped if path not in made_anew]

@@ -1,30 +1,124 @@
-"""What of an earlier side is gone after a task was run again: named, so that nobody loses it unknowingly."""
+"""What running a task again has cost: lines of the other side that went, and changes of its own that it left out."""
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
+from itertools import chain
 
+from activities.git.changes import changed_paths
 from activities.git.hub import Hub
+from activities.git.merge import merge_texts
 
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
+_MAX_COMPARED = 500
+_SIMILAR = 0.5
+
+Content = bytes | None
 
 
 def overwritten(hub: Hub, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
-    """Paths in which lines that `ours` had added to `base` are not in `new` any more."""
+    """Paths in which lines that `ours` had added to `base` are not in `new` any more.
+
+    A line that became a part of a new one is still there.
+    """
     versions = hub.files([(commit, path) for path in paths for commit in (base, ours, new)])
     sides = zip(paths, versions[::3], versions[1::3], versions[2::3], strict=True)
     return [path for path, *contents in sides if _loses(*contents)]
 
 
-def _loses(before: bytes | None, mine: bytes | None, now: bytes | None) -> bool:
+def left_out(hub: Hub, earlier: str, start: str, new: str) -> list[str]:
+    """Paths of the change `earlier` in which a part of it is neither in `new` nor was made again in another way.
+
+    `start`: what the task ran again on. A part was made again where the run has changed what that part conflicts with.
+    """
+    base = hub.parent_of(earlier)
+    paths = changed_paths(hub, base, earlier)[:_MAX_COMPARED]
+    versions = hub.files([(commit, path) for path in paths for commit in (base, earlier, start, new)])
+    sides = zip(paths, versions[::4], versions[1::4], versions[2::4], versions[3::4], strict=True)
+    left = {path: change for path, before, change, *ran in sides if _leaves_out(before, change, *ran)}
+    if not left:
+        return []
+    made = [path for path in changed_paths(hub, start, new) if path not in left][:_MAX_COMPARED]
+    contents = [each for each in hub.files([(new, path) for path in made]) if each is not None]
+    return [path for path, change in left.items() if not any(_similar(change, each) for each in contents)]
+
+
+def _leaves_out(before: Content, change: Content, start: Content, new: Content) -> bool:
+    if new == change or change == before:
+        return False
+    texts = [each or b"" for each in (before, start, new, change)]
+    if change is None or new is None or any(len(each) > _MAX_BYTES or b"\0" in each for each in texts):
+        return new == start
+    base, began, now, theirs = texts
+    merged = merge_texts(base, now, theirs)
+    if merged is None:
+        return new == start
+    ours, places = _ours(merged)
+    if ours != now.splitlines(keepends=True):
+        # What would merge cleanly is not there.
+        return True
+    ran = difflib.SequenceMatcher(None, began.splitlines(keepends=True), ours, autojunk=False)
+    touched = [(first, last) for tag, _, _, first, last in ran.get_opcodes() if tag != "equal"]
+    return any(not any(_meet(place, each) for each in touched) for place in places)
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two ranges of lines share one; what has no lines meets what it stands in or beside."""
+    begin, end = max(one[0], other[0]), min(one[1], other[1])
+    return begin < end or (begin == end and (one[0] == one[1] or other[0] == other[1]))
+
+
+def _ours(marked: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """Our side of a text with conflict markers, and where in it the other side is not: first line, one after the last.
+
+    What of the other side has no lines of ours in its place is where they would be.
+    """
+    ours: list[bytes] = []
+    places: list[tuple[int, int]] = []
+    base: list[bytes] = []
+    theirs: list[bytes] = []
+    part, first = "", 0
+    for line in marked.splitlines(keepends=True):
+        if line.startswith(b"<<<<<<< "):
+            part, first, base, theirs = "ours", len(ours), [], []
+        elif part == "ours" and line.startswith(b"||||||| "):
+            part = "base"
+        elif part == "base" and line.rstrip(b"\r\n") == b"=======":
+            part = "theirs"
+        elif part == "theirs" and line.startswith(b">>>>>>> "):
+            part = ""
+            places += [(first + i, first + j) for i, j in _missing(ours[first:], base, theirs)]
+        else:
+            {"base": base, "theirs": theirs}.get(part, ours).append(line)
+    return ours, places
+
+
+def _missing(ours: list[bytes], base: list[bytes], theirs: list[bytes]) -> list[tuple[int, int]]:
+    """Places in our lines where those of the other side are not, or where those are that it has deleted."""
+    deletes = bool(Counter(base) - Counter(theirs))
+    found = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
+    return [(i, j) for tag, i, j, _, _ in found if tag in ("replace", "insert") or (tag == "delete" and deletes)]
+
+
+def _similar(change: Content, made: bytes) -> bool:
+    """Whether a file that was to be there has come under another name."""
+    if change is None or max(len(change), len(made)) > _MAX_BYTES:
+        return False
+    return change == made or difflib.SequenceMatcher(None, _lines(change), _lines(made)).ratio() > _SIMILAR
+
+
+def _loses(before: Content, mine: Content, now: Content) -> bool:
     if mine is None:
         return now is not None
     if now is None:
         return True
-    if max(map(len, (before or b"", mine, now))) > _MOST_BYTES or b"\0" in mine:
+    if max(map(len, (before or b"", mine, now))) > _MAX_BYTES or b"\0" in mine:
         return mine != now
     added = Counter(_lines(mine)) - Counter(_lines(before or b""))
-    return bool(added - Counter(_lines(now)))
+    lost = added - Counter(_lines(now))
+    new = list(chain(Counter(_lines(now)) - Counter(_lines(mine))))
+    return any(not any(line in each for each in new) for line in lost)
 
 
 def _lines(content: bytes) -> list[bytes]:
