@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+# First: until then every process of the user's can read what this one was started with, its key for one.
+from service import own_environment
+
+own_environment.hide()
+
 import asyncio
 import logging
 import os

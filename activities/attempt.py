@@ -130,7 +130,7 @@ class AttemptDirectory:
             sandbox=level(
                 running.plan, "claude" if relocks and running.plan.has_models else running.plan.agent_of(task)
             ),
-            hidden=self.execution.home,
+            state_directory=self.execution.home,
             readable=[self.hub.path] if self.run.base is not None else [],
             report=heartbeat.report,
             warnings=Warnings(heartbeat.warn),

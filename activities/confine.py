@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from activities.agents.base import Work
+from activities.agents.environment import redact_log
+from activities.heartbeat import in_thread
 from activities.limits.bounds import Bounds
 from activities.limits.enclosure import Enclosure
 from activities.limits.network.proxy import Network
@@ -16,6 +18,15 @@ from activities.limits.network.reach import Reach
 @asynccontextmanager
 async def confined(work: Work) -> AsyncIterator[Work]:
     """The work within its limits, and with the network that its sandbox allows; at the end nothing of it runs."""
+    try:
+        async with _limited(work) as work:
+            yield work
+    finally:
+        await in_thread(redact_log, work)
+
+
+@asynccontextmanager
+async def _limited(work: Work) -> AsyncIterator[Work]:
     bounds = Bounds.of(work.plan, work.task, work.disk)
     async with Enclosure.around(work.marker, bounds, work.home.parent, work.output, work.report) as enclosure:
         allowed = work.plan.network

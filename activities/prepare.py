@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -13,6 +12,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.agents.environment import require_bash
 from activities.apply.application import finish_interrupted
 from activities.execution import Execution
 from activities.failpoints import failpoint
@@ -22,7 +22,7 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.heartbeat import in_thread
-from activities.limits.sandbox import require_bubblewrap
+from activities.limits.sandbox import require_sandbox
 from activities.plans import PlanSource, Running
 from workflows.errors import InvalidPlan, Problem, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
@@ -53,8 +53,8 @@ class Preparer:
         try:
             async with attended(self._home, execution.key + "/prepare"):
                 prepared = Prepared(task_queue=self._host_queue)
-                if request.needs_sandbox:
-                    await in_thread(require_bubblewrap)
+                if request.needs_sandbox or request.has_models:
+                    await in_thread(require_sandbox, running.plan)
                 if request.has_models:
                     prepared = prepared.model_copy(update={"model": await in_thread(self._model, running)})
                 if request.has_workspace:
@@ -124,5 +124,4 @@ def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
 @cache
 def _require_tools() -> None:
     require_git()
-    if shutil.which("bash") is None:
-        raise Unavailable("bash is needed by `run` and `verify`, and is not on PATH")
+    require_bash()

@@ -75,7 +75,7 @@ async def measure(rounds: int) -> dict[str, float]:
             }
             if lacks_bubblewrap() is None:
                 network = await opened.enter_async_context(Network.around(Reach(None), enclosure.refused))
-                sandboxed = partial(bubblewrapped, argv, hidden=None, own=[folder], readable=[], cwd=folder)
+                sandboxed = partial(bubblewrapped, argv, own=[folder], readable=[], cwd=folder)
                 without, with_proxy = sandboxed(namespace=None), sandboxed(namespace=network.namespace)
                 kinds["command, group and bubblewrap"] = lambda: _run(enclosure.entering(without), folder)
                 kinds["command, the same with the network"] = lambda: _run(enclosure.entering(with_proxy), folder)

@@ -13,8 +13,9 @@ import typer
 from activities.agents.environment import lacking
 from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
+from activities.limits import landlock
 from activities.limits.cgroup import probe
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.limits.sandbox import lacks_bubblewrap, strongest
 from commands.documents import describe, full_document, replay
 from commands.invariants import of_document, of_history, of_hub, of_machine
 from commands.redrive import plan_of
@@ -109,7 +110,9 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
 
 def _sandbox() -> str:
     missing = lacks_bubblewrap()
-    return f"process for all ({missing})" if missing else "process for commands, bubblewrap for models"
+    strong = strongest() if strongest() != "process" else "none that is enough"
+    apart = "" if landlock.abi() else "; `process` without Landlock: a command can read other programs' variables"
+    return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}{apart}"
 
 
 def _limits() -> str:

@@ -20,10 +20,10 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.agents.environment import require_agents
+from activities.agents.environment import require_agents, require_bash
 from activities.git.command import require_git
 from activities.git.workspace import Workspace
-from activities.limits.sandbox import require_bubblewrap
+from activities.limits.sandbox import require_sandbox
 from commands.documents import describe, exit_code, full_document
 from commands.plan_file import read_plan_file
 from commands.session import (
@@ -153,10 +153,11 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
     """
     if here:
         require_agents(plan)
-        if plan.demands_bubblewrap:
-            require_bubblewrap()
+        require_sandbox(plan)
     if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
         require_git()
+        if here:
+            require_bash()
     if plan.workspace is not None:
         workspace = Workspace.read(plan.workspace)
         workspace.check_delivery(plan)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from workflows.errors import Unavailable
 
 _START_SECONDS = 60.0
 _WATCH_SECONDS = 1.0
+_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def _start_guardian(folder: Path, binary: str) -> children.Child:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # It outlives us, and has no use for our keys.
+            env={name: value for name, value in os.environ.items() if name in _VARIABLES},
             cwd=Path(__file__).parent.parent,
         )
 

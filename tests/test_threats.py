@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import uuid
@@ -13,10 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from activities.limits import landlock
 from activities.limits.sandbox import lacks_bubblewrap
 from tests.support import Farm, make_repository, tasks
-from tests.threats import ALWAYS, GOT, LEVELS, PAGE, THREATS, exists, page
+from tests.threats import ALWAYS, GOT, LEVELS, PAGE, PLACES, SHARED_BY, THREATS, THREATS_BY_ROOT, exists, page
+from workflows.naming import slug
 
+_CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print(sys.argv[2])"
 SECRET = f"{GOT}-variable"
 
 
@@ -67,21 +71,84 @@ def _own_address() -> str:
     return next((each for each in own if not each.startswith("127.")), own[0])
 
 
-@pytest.mark.parametrize("level", LEVELS)
-async def test_a_level_stops_what_it_says(farm: Farm, tmp_path: Path, laid_out: dict[str, object], level: str) -> None:
+def _require(level: str) -> None:
     if level == "bubblewrap" and (missing := lacks_bubblewrap()):
         pytest.skip(missing)
-    workspace = make_repository(tmp_path / "work")
-    places = {**laid_out, "workspace": workspace, "state": farm.home}
-    runs = {threat.name: f"( {threat.command.format(**places)} ) 2>&1 || true" for threat in THREATS}
-    rows = [{"id": name, "run": run} for name, run in runs.items()]
+    if level in ("process", "landlock") and landlock.abi() < 6:
+        pytest.skip(f"what `{level}` stops needs Landlock 6 (Linux 6.12); this kernel has {landlock.abi()}")
+
+
+async def _said(farm: Farm, workspace: Path, level: str, runs: dict[str, str]) -> dict[str, str]:
+    """What each command printed."""
+    rows = [{"id": name, "run": f"( {run} ) 2>&1 || true"} for name, run in runs.items()]
     plan = {"sandbox": level, "deliver": "none", "workspace": str(workspace), "tasks": tasks(*rows)}
     document = await farm.run(plan)
-    assert document["status"] == "succeeded"
-    said = {name: next(farm.home.glob(f"executions/*/*/logs/{name}-*.log")).read_text() for name in runs}
+    assert document["status"] == "succeeded", document["results"]
+    logs = {name: next(farm.home.glob(f"executions/*/*/logs/{slug(name)}.*.log")) for name in runs}
+    return {name: log.read_text() for name, log in logs.items()}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_a_level_stops_what_it_says(farm: Farm, tmp_path: Path, laid_out: dict[str, object], level: str) -> None:
+    _require(level)
+    workspace = make_repository(tmp_path / "work")
+    setting = Path("/proc/sys/kernel/domainname")
+    places = {**laid_out, "workspace": workspace, "state": farm.home, "setting": setting, "cwd": "$PWD"}
+    tried = (*THREATS, *(THREATS_BY_ROOT if os.geteuid() == 0 else ()))
+    before = setting.read_text()
+    try:
+        said = await _said(farm, workspace, level, {each.name: each.command.format(**places) for each in tried})
+    finally:
+        if os.geteuid() == 0:
+            setting.write_text(before)
     reached = {name for name, text in said.items() if GOT in text}
-    expected = {threat.name for threat in THREATS if level not in threat.stopped_by}
+    expected = {threat.name for threat in tried if level not in threat.stopped_by}
     assert reached == expected, said
+
+
+@pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
+async def test_nothing_that_is_not_the_system_s_or_its_own_is_there(farm: Farm, tmp_path: Path, level: str) -> None:
+    _require(level)
+    workspace = make_repository(tmp_path / "work", {"README": "x", ".gitignore": ".env\n"})
+    with ExitStack() as opened:
+        places = [*_laid_out_places(opened), workspace, farm.home, Path(os.path.expanduser("~"))]
+        (workspace / ".env").write_text(GOT)
+        (farm.home / "canary").parent.mkdir(parents=True, exist_ok=True)
+        runs = {"env": f"cat {workspace}/.env"}
+        for place in places:
+            (place / "canary").write_text(GOT)
+            (place / "canary").chmod(0o600)
+            opened.callback((place / "canary").unlink)
+            name = str(place)
+            runs[f"read {name}"] = f"cat {name}/canary"
+            runs[f"write {name}"] = f"echo x > {name}/written; test ! -e {name}/canary || echo x >> {name}/canary"
+            runs[f"list {name}"] = f"ls -a {name} | grep -q canary && echo {GOT}"
+            if len(name) < 90:
+                server = opened.enter_context(socket.socket(socket.AF_UNIX))
+                server.bind(f"{name}/socket")
+                opened.callback(os.unlink, f"{name}/socket")
+                server.listen()
+                runs[f"connect {name}"] = f"python3 -c '{_CONNECT}' {name}/socket {GOT}"
+        said = await _said(farm, workspace, level, runs)
+        shared = SHARED_BY.get(level, ())
+        reached = {name for name, text in said.items() if GOT in text and not any(each in name for each in shared)}
+        assert (reached, len(places) >= (10 if os.geteuid() == 0 else 5)) == (set(), True)
+        written = [place for place in places if (place / "written").exists() or (place / "canary").read_text() != GOT]
+        assert [place for place in written if not any(each in str(place) for each in shared)] == []
+
+
+def _laid_out_places(opened: ExitStack) -> list[Path]:
+    """A directory of our own in each of the places where this user may make one."""
+    found = []
+    for place in PLACES:
+        path = Path(place, f"epw-{uuid.uuid4().hex[:8]}")
+        try:
+            path.mkdir()
+        except OSError:
+            continue
+        opened.callback(shutil.rmtree, path)
+        found.append(path)
+    return found
 
 
 def test_the_page_says_what_is_tested() -> None:

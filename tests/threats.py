@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/security.md"
-LEVELS = ("none", "process", "bubblewrap")
+LEVELS = ("none", "process", "landlock", "bubblewrap")
 GOT = "got-it"
 _BEGIN, _END = "<!-- made by tests/threats.py -->\n", "<!-- end -->\n"
 _CONNECT = "exec 3<> /dev/tcp/{host}/{port} && echo " + GOT
@@ -25,30 +25,59 @@ class Threat:
     stopped_by: tuple[str, ...]
 
 
-_ALL, _STRONGEST = LEVELS, ("bubblewrap",)
+_ALL, _APART, _KEPT, _STRONGEST = LEVELS, LEVELS[1:], LEVELS[2:], LEVELS[3:]
 THREATS = (
     Threat("variables", "variables of the worker that the plan does not pass on", "env | grep {secret}", _ALL),
     Threat("descriptors", "files that the worker has open", "cat <&{descriptor}", _ALL),
-    Threat("home", "the worker's `$HOME`", 'test "$HOME" = {home} && echo got-it', ("process", "bubblewrap")),
-    Threat("keys", "`~/.ssh` and all else in homes, by its path", "cat {home}/{canary}", _STRONGEST),
+    Threat("home", "the worker's `$HOME`", 'test "$HOME" = {home} && echo got-it', _APART),
+    Threat("keys", "`~/.ssh` and all else in homes, by its path", "cat {home}/{canary}", _KEPT),
     Threat(
         "proc",
         "variables of other processes, by /proc",
         "cat /proc/*/environ | tr '\\0' '\\n' | grep {secret}",
-        _STRONGEST,
+        _APART,
     ),
-    Threat("signals", "signals to other processes", "kill -0 {pid} && echo got-it", _STRONGEST),
-    Threat("files", "files elsewhere on the machine", "echo x > {elsewhere}/written && echo got-it", _STRONGEST),
-    Threat("workspace", "the user's work tree", "echo x > {workspace}/written && echo got-it", _STRONGEST),
-    Threat("state", "the state directory, other attempts in it", "ls {state}/host && echo got-it", _STRONGEST),
+    Threat("signals", "signals to other processes", "kill -0 {pid} && echo got-it", _APART),
+    Threat("files", "files elsewhere on the machine", "echo x > {elsewhere}/written && echo got-it", _KEPT),
+    Threat("workspace", "the user's work tree", "echo x > {workspace}/written && echo got-it", _KEPT),
+    Threat("names", "names of files elsewhere", "ls {elsewhere} && echo got-it", _KEPT),
+    Threat("state", "the state directory, other attempts in it", "cat {state}/host && echo got-it", _KEPT),
     Threat("memory", "shared memory", "cat /dev/shm/{canary}", _STRONGEST),
-    Threat("sockets", "sockets of services", f'python3 -c "{_SOCKET.format(address="{socket}", got=GOT)}"', _STRONGEST),
-    Threat("abstract", "abstract sockets", f'python3 -c "{_SOCKET.format(address="{abstract}", got=GOT)}"', _STRONGEST),
+    Threat("sockets", "sockets of services", f'python3 -c "{_SOCKET.format(address="{socket}", got=GOT)}"', _KEPT),
+    Threat("abstract", "abstract sockets", f'python3 -c "{_SOCKET.format(address="{abstract}", got=GOT)}"', _KEPT),
     Threat("services", "services on this machine", _CONNECT.format(host="127.0.0.1", port="{port}"), _STRONGEST),
     Threat(
         "address", "the same by the machine's own address", _CONNECT.format(host="{own}", port="{port}"), _STRONGEST
     ),
 )
+# As root, whom the kernel otherwise lets do these.
+THREATS_BY_ROOT = (
+    Threat("shadow", "as root: files that only root may read", "head -c 1 /etc/shadow && echo got-it", _KEPT),
+    Threat("kernel", "as root: settings of the kernel", "echo got-it >> {setting} && cat {setting}", _KEPT),
+    Threat("uncover", "as root: what mounts hide", "mount -t tmpfs none {cwd} && echo got-it", _APART),
+    Threat("enter", "as root: other processes' namespaces", "nsenter --target {pid} --net true && echo got-it", _APART),
+    Threat(
+        "descriptor of another", "as root: what others have open", "readlink /proc/{pid}/fd/0 && echo got-it", _APART
+    ),
+)
+PLACES = (
+    "/dev/shm",
+    "/etc",
+    "/home",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/srv",
+    "/tmp",
+    "/usr/local/etc",
+    "/var/cache",
+    "/var/lib",
+    "/var/tmp",
+)
+"""Where a file, a directory and a socket are to be neither read, listed, written nor connected to, but for
+`SHARED_BY`."""
+SHARED_BY = {"landlock": ("/dev/shm",)}
 ALWAYS = (
     ("paths out of the directory by file tools; links that are swapped in", "test_beneath.py"),
     (
@@ -79,10 +108,17 @@ ALWAYS = (
 
 def table() -> str:
     """The generated part of the page."""
-    lines = ["| an agent tries to reach | " + " | ".join(f"`{level}`" for level in LEVELS) + " |", "|---|---|---|---|"]
-    for threat in THREATS:
+    lines = ["| an agent tries to reach | " + " | ".join(f"`{level}`" for level in LEVELS) + " |"]
+    lines.append("|---" * (1 + len(LEVELS)) + "|")
+    for threat in (*THREATS, *THREATS_BY_ROOT):
         cells = ("stopped" if level in threat.stopped_by else "–" for level in LEVELS)
         lines.append(f"| {threat.what} | {' | '.join(cells)} |")
+    places = ", ".join(f"`{place}`" for place in PLACES)
+    lines += [
+        "",
+        "In `landlock` and `bubblewrap` an agent tries to read, list, write and connect to a socket at each of",
+    ]
+    lines += [f"{places}, and reaches nothing", "(`landlock` shares `/dev/shm`, which programs need for semaphores)."]
     lines += ["", "At every level stopped:", "", "| | shown by |", "|---|---|"]
     lines += [f"| {what} | `tests/{test}` |" for what, test in ALWAYS]
     return "\n".join(lines) + "\n"

@@ -29,5 +29,5 @@ def not_available(plan: Plan) -> Iterator[Problem]:
         yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
     if plan.deliver == "push":
         yield refuse("deliver", '"push"', 'use "branch", "apply" or "none"')
-    if plan.network is not True and plan.sandbox in ("none", "process"):
+    if plan.network is not True and plan.sandbox in ("none", "process", "landlock"):
         yield Problem("network", f'needs sandbox "bubblewrap", not "{plan.sandbox}"')

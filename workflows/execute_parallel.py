@@ -127,7 +127,7 @@ class ExecuteParallelWorkflow:
             has_workspace=plan.workspace is not None,
             has_commands=commands,
             has_models=has_models,
-            needs_sandbox=plan.demands_bubblewrap,
+            needs_sandbox=plan.demands_bubblewrap or plan.sandbox == "landlock",
         )
         if not request.has_workspace and not has_models and not request.needs_sandbox:
             # Nothing to wait for: within this workflow task, without a round trip through the server.

@@ -153,7 +153,7 @@ class Plan(Message):
     pass_env: list[EnvironmentName] = Field(default_factory=list)
     include: list[RelativePath] = Field(default_factory=list)
     network: bool | list[Host] = True
-    sandbox: Literal["none", "process", "bubblewrap", "auto"] = "auto"
+    sandbox: Literal["none", "process", "landlock", "bubblewrap", "auto"] = "auto"
     constraints: Constraints = Constraints()
     on_conflict: list[str] | None = None
     relock: dict[Glob, Text] = Field(default_factory=dict, max_length=20)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from activities.conflicts.early import Coming
 from activities.limits.enclosure import Enclosure
 from activities.limits.network.proxy import Network
-from activities.limits.sandbox import bubblewrapped
+from activities.limits.sandbox import bubblewrapped, entering
 from workflows.errors import TaskFailed
 from workflows.messages import Dispute, Question, Usage
 from workflows.plan import Budget, Plan, Task
@@ -126,8 +126,7 @@ class Work:
     """What its processes start in."""
     network: Network | None = None
     """What its sandbox has of one."""
-    hidden: Path | None = None
-    """The state directory."""
+    state_directory: Path | None = None
     readable: list[Path] = field(default_factory=list)
     """What of it they may read besides their own."""
     raised: Budget | None = None
@@ -141,7 +140,7 @@ class Work:
     @property
     def disk(self) -> Path:
         """A folder on the disk that it writes to."""
-        return self.hidden or self.tree
+        return self.state_directory or self.tree
 
     @property
     def waited_seconds(self) -> float:
@@ -157,14 +156,19 @@ class Work:
         """A command that starts in the attempt's sandbox."""
         if self.sandbox != "bubblewrap":
             return list(argv)
-        return bubblewrapped(
-            argv,
-            hidden=self.hidden,
-            own=[self.home.parent, self.state],
-            readable=self.readable,
-            cwd=self.tree,
-            namespace=self.network.namespace if self.network is not None else None,
-        )
+        namespace = self.network.namespace if self.network is not None else None
+        return bubblewrapped(argv, own=self.own, readable=self.readable, cwd=self.tree, namespace=namespace)
+
+    @property
+    def own(self) -> list[Path]:
+        """Folders that its processes may write to."""
+        return [self.home.parent, self.state]
+
+    @property
+    def before_start(self) -> Callable[[], None] | None:
+        """What the thread that starts one of its processes does to itself before."""
+        joined = self.enclosure.joined_by if self.enclosure is not None else []
+        return entering(self.sandbox, own=[*self.own, *joined], readable=self.readable)
 
     @property
     def budget(self) -> Budget:

@@ -64,6 +64,7 @@ async def run_shell(work: Work, command: str, while_running: Any = None) -> int:
         environment=environment(work),
         output=work.output,
         marker=work.marker,
+        before=work.before_start,
     )
     waiting = asyncio.ensure_future(tree.wait())
     try:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 from importlib.util import find_spec
 
 from activities.agents.base import Work
+from activities.agents.secrets import Secrets
+from activities.execution import write_atomically
 from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
 _ALLOWED = ("PATH", "LANG", "TERM")
+_NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
 
@@ -54,6 +59,12 @@ def lacking(agent: str) -> str | None:
     return None
 
 
+def require_bash() -> None:
+    """Raises `Unavailable` without the shell that runs commands."""
+    if shutil.which("bash") is None:
+        raise Unavailable("bash is needed by `run`, `verify` and `setup`, and is not on PATH: install it")
+
+
 def require_agents(plan: Plan) -> None:
     """Raises `Unavailable` where an agent of the plan lacks something."""
     for agent in dict.fromkeys(plan.agent_of(task) for task in plan.tasks):
@@ -62,9 +73,20 @@ def require_agents(plan: Plan) -> None:
 
 
 def redacted(text: str, work: Work) -> str:
-    """`text` without the values of variables that were passed on from the worker, and without its keys."""
-    passed = {name: os.environ.get(name, "") for name in (*work.plan.pass_env, *_KEYS)}
-    for name, value in sorted(passed.items(), key=lambda item: -len(item[1])):
-        if len(value) >= 4:
-            text = text.replace(value, f"[{name}]")
-    return text
+    """`text` without the secrets of `secrets_of`."""
+    return secrets_of(work).hidden(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def redact_log(work: Work) -> None:
+    """Take the secrets out of what an attempt has printed; nobody writes to it any more."""
+    with contextlib.suppress(OSError):
+        printed = work.output.read_bytes()
+        hidden = secrets_of(work).hidden(printed)
+        if hidden != printed:
+            write_atomically(work.output, hidden)
+
+
+def secrets_of(work: Work) -> Secrets:
+    """Values of the variables that were passed on from the worker, and its keys."""
+    names = (*(name for name in work.plan.pass_env if name not in _NO_SECRETS), *_KEYS)
+    return Secrets.of({name: os.environ.get(name, "") for name in names})

@@ -79,6 +79,7 @@ async def _burn(work: Work, megabytes: float, seconds: float) -> None:
         environment=environment(work),
         output=work.output,
         marker=work.marker,
+        before=work.before_start,
     )
     try:
         code = await tree.wait()

@@ -152,7 +152,12 @@ class Group:
 
     def joining(self) -> str:
         """Shell text by which a shell puts itself, and what it becomes, into the group."""
-        return "".join(f"echo $$ > {shlex.quote(str(folder / 'cgroup.procs'))};" for folder in self._folders.values())
+        return "".join(f"echo $$ > {shlex.quote(str(path))};" for path in self.joined_by)
+
+    @property
+    def joined_by(self) -> list[Path]:
+        """The files by which a process joins it."""
+        return [folder / "cgroup.procs" for folder in self._folders.values()]
 
     def read(self) -> Reading:
         """What it has used; raises `OSError` where it is gone."""

@@ -91,6 +91,11 @@ class Enclosure:
         """Shell text that brings a shell in."""
         return _BOUNDS_OF_EACH + (self._group.joining() if self._group is not None else "")
 
+    @property
+    def joined_by(self) -> list[Path]:
+        """The files by which a process joins it."""
+        return self._group.joined_by if self._group is not None else []
+
     def look(self) -> None:
         """Take in what has been used, and end the attempt's processes where a limit is broken."""
         with contextlib.suppress(OSError):

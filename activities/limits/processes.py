@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -40,14 +40,25 @@ class ProcessTree:
 
     @classmethod
     async def start(
-        cls, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], output: Path, marker: str
+        cls,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        output: Path,
+        marker: str,
+        before: Callable[[], None] | None = None,
     ) -> ProcessTree:
-        """Start a command; its output and errors go to the file `output`, its input is empty."""
+        """Start a command; its output and errors go to the file `output`, its input is empty.
+
+        `before`: what the thread that starts it does to itself, which the command inherits.
+        """
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(output, "ab", opener=_private) as log:
             child = children.start(
                 argv,
                 is_tree=True,
+                entering=before,
                 cwd=cwd,
                 env={**environment, MARKER: marker},
                 stdin=subprocess.DEVNULL,

@@ -171,6 +171,7 @@ class Toolset:
             environment=environment(self._work),
             output=output,
             marker=self._work.marker,
+            before=self._work.before_start,
         )
         timed_out = False
         try:

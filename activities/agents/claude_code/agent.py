@@ -24,6 +24,7 @@ from activities.heartbeat import in_thread
 from activities.limits.budget import BudgetSpent
 from activities.limits.processes import ProcessTree, launcher
 from activities.limits.rate import AccountBlocked
+from activities.limits.sandbox import entered_by_command
 from workflows.errors import TaskFailed
 from workflows.messages import Question
 from workflows.plan import DEFAULT_TOOLS, Task
@@ -199,7 +200,10 @@ class _Session:
             cwd=work.tree,
             cli_path=launcher(
                 work.home.parent / "claude-code",
-                work.sandboxed([str(_program())]),
+                [
+                    *entered_by_command(work.sandbox, own=work.own, readable=work.readable),
+                    *work.sandboxed([str(_program())]),
+                ],
                 {**environment(work), **_QUIET, **own},
                 work.marker,
                 keep=("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"),

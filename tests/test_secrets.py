@@ -1,0 +1,46 @@
+"""A secret is found in whatever it was encoded, and wherever it stands."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from activities.agents.secrets import Secrets
+from tests.support import Farm, make_repository, tasks
+
+VALUE = "s3cr3t-canary/+ü"
+RAW = VALUE.encode()
+
+
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex, quote, bytes])
+def test_a_secret_is_hidden_in_every_usual_encoding(before: int, after: int, encode: object) -> None:
+    made = encode(b"x" * before + RAW + b"y" * after)  # type: ignore[operator]
+    text = made if isinstance(made, bytes) else made.encode()
+    hidden = Secrets.of({"TOKEN": VALUE}).hidden(text)
+    assert b"[TOKEN]" in hidden
+    # Of base64 a character at either end may be left.
+    assert len(hidden) <= len(b"[TOKEN]") + 2 * (before + after) + 8
+
+
+def test_the_longest_secret_is_hidden_first_and_short_values_are_none() -> None:
+    secrets = Secrets.of({"A": "abcdef", "B": "abcdefgh", "C": "abc"})
+    assert secrets.hidden(b"abcdefgh abcdef abc") == b"[B] [A] abc"
+
+
+async def test_a_log_is_kept_without_the_variables_that_were_passed_on(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", VALUE)
+    repository = make_repository(tmp_path / "repo")
+    run = 'echo "$TOKEN"; printf %s "$TOKEN" | base64; echo "$HOME"; test -n "$TOKEN"'
+    plan = {"workspace": str(repository), "passEnv": ["TOKEN"], "tasks": tasks({"id": "a", "run": run})}
+    assert (await farm.run(plan))["status"] == "succeeded"
+    (log,) = farm.home.glob("executions/*/*/logs/a-*.log")
+    printed = log.read_text().splitlines()
+    assert printed[:2] == ["[TOKEN]", "[TOKEN]" + printed[1].removeprefix("[TOKEN]")]
+    assert base64.b64encode(RAW)[:12].decode() not in log.read_text()
