@@ -16,6 +16,7 @@ import typer
 from commands.analysis import analyze_command
 from commands.control import answer, cancel, list_executions, pause, resolve, resume, status
 from commands.doctor import doctor
+from commands.env import env
 from commands.executions import run, start, watch_command
 from commands.gc import gc
 from commands.planning import plan_command
@@ -50,6 +51,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "plan": plan_command,
     "doctor": doctor,
     "up": up,
+    "env": env,
 }
 for name, command in _COMMANDS.items():
     app.command(name)(command)

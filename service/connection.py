@@ -49,8 +49,9 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
         yield Connection(await _connect(**config), None, is_embedded=False)
         return
     async with embedded(settings) as server:
-        config["target_host"] = server.address
-        yield Connection(await _connect_to_started(**config), server.web_ui, is_embedded=True)
+        config["target_host"], config["namespace"] = server.address, server.namespace
+        web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
+        yield Connection(await _connect_to_started(**config), web_ui, is_embedded=True)
 
 
 async def _connect_to_started(**config: object) -> Client:

@@ -30,6 +30,8 @@ _VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUA
 class Server:
     address: str
     web_ui: str
+    namespace: str
+    """Of this state directory alone: at another server there is none of this name."""
 
 
 @asynccontextmanager
@@ -82,6 +84,11 @@ async def _server(folder: Path, binary: str) -> Server:
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
 
+def running(home: Path) -> Server | None:
+    """The server of a state directory, if it runs."""
+    return _running(home / "server" / "server.json")
+
+
 def _start_guardian(folder: Path, binary: str) -> children.Child:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
@@ -107,7 +114,8 @@ def _running(note: Path) -> Server | None:
     content = _note(note)
     try:
         pid, created = content["guardian"]
-        return Server(str(content["address"]), str(content["webUI"])) if lives((pid, created)) else None
+        server = Server(str(content["address"]), str(content["webUI"]), str(content["namespace"]))
+        return server if lives((pid, created)) else None
     except KeyError:
         return None
 

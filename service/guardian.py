@@ -1,4 +1,5 @@
-"""The embedded server's guardian: a process that starts it, keeps it up, and ends it with its last user.
+"""The embedded server's guardian: a process that starts it, lets its owner in, keeps it up, and ends it with its last
+user.
 
 Users hold a shared lock on `users.lock`, which the kernel releases however they end. The guardian holds
 `guardian.lock`, so there is one; it goes when it gets `users.lock` for itself alone.
@@ -7,34 +8,29 @@ Users hold a shared lock on `users.lock`, which the kernel releases however they
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
+from service.door import may_enter
+
 _PREFERRED_PORTS = (7233, 8233)
-_STARTS = 5
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-_PR_SET_PDEATHSIG = 1
-_SEARCH_ATTRIBUTES = ("EpwStatus=Keyword", "EpwStrategy=Keyword", "EpwWaiting=Keyword", "EpwFailedTasks=Int")
-# A hop from one activity to the next waits for these queues: 51 ms with the defaults, 9 ms with these.
-_DYNAMIC_CONFIG = (
-    "history.transferProcessorMaxPollRPS=5000",
-    "history.timerProcessorMaxPollRPS=1000",
-    # A plan may have 1.5 MB; the default warns and the limit of one message stays 4 MB.
-    "limit.blobSize.warn=4194304",
-)
-_PRAGMAS = ("journal_mode=wal", "synchronous=normal")
+_MAX_WAITING = 128
+_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 def main(folder: Path, binary: str) -> int:
@@ -44,70 +40,104 @@ def main(folder: Path, binary: str) -> int:
             return 0
         note = folder / "server.json"
         _end_stale(note)
+        door = _Door.opened(folder.parent, _wanted_ports(note))
         try:
-            server, ports = _start(folder, binary, _wanted_ports(note))
-            _note(note, server, ports)
             while not _lock(users):
-                if server.poll() is not None:
-                    server, ports = _start(folder, binary, ports)
-                    _note(note, server, ports)
+                if door.server is None or door.server.process.poll() is not None:
+                    door.server = _start(folder, binary)
+                    _note(note, door)
                 time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
-            _write(note, {"error": str(error)})
+            _write(note, {"error": str(error), "ports": door.ports})
             return 1
-        _end(server)
-        _write(note, {"ports": ports})
+        if door.server is not None:
+            _end(door.server.process)
+        _write(note, {"ports": door.ports})
         return 0
 
 
-def _start(folder: Path, binary: str, wanted: list[int]) -> tuple[subprocess.Popen[bytes], list[int]]:
-    log = folder / "server.log"
-    for attempt in range(_STARTS):
-        ports = [port if attempt < 2 and _is_free(port) else _free_port() for port in wanted]
-        argv = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports[0])]
-        argv += ["--ui-port", str(ports[1]), "--ui-disable-news-fetch", "--log-level", "error"]
-        argv += ["--db-filename", str(folder / "temporal.db")]
-        argv += dynamic_flags()
-        argv += [part for value in _PRAGMAS for part in ("--sqlite-pragma", value)]
-        argv += [part for value in _SEARCH_ATTRIBUTES for part in ("--search-attribute", value)]
-        with open(log, "ab") as output:
-            server = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                # Its heap is small, so it collects all the time: a tenth of its CPU, measured.
-                env={"GOGC": "400", **os.environ},
-                preexec_fn=_die_with_parent,
-            )
-        deadline = time.monotonic() + _READY_SECONDS
-        while server.poll() is None and time.monotonic() < deadline:
-            if _listens(server.pid, ports):
-                return server, ports
-            time.sleep(0.02)
-        _end(server)
-    tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-    raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})")
+@dataclass
+class _Server:
+    process: subprocess.Popen[bytes]
+    """In which the server runs."""
+    control: socket.socket
+    """By which connections are handed over to it."""
+    said: dict[str, Any]
 
 
-def dynamic_flags() -> list[str]:
-    """The flags that make a development server quick."""
-    return [part for value in _DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+class _Door:
+    """Where this machine's processes come to speak to the server."""
+
+    def __init__(self, home: Path, listeners: list[socket.socket]) -> None:
+        self.server: _Server | None = None
+        self.ports = [each.getsockname()[1] for each in listeners]
+        self._home = home
+        for which, listener in enumerate(listeners):
+            threading.Thread(target=self._accept, args=[which, listener], daemon=True).start()
+
+    @classmethod
+    def opened(cls, home: Path, wanted: list[int]) -> _Door:
+        """At the ports that are wanted, or at others where these are taken."""
+        return cls(home, [_listening(port) for port in wanted])
+
+    def _accept(self, which: int, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=self._let_in, args=[which, connection], daemon=True).start()
+
+    def _let_in(self, which: int, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            server = self.server
+            if server is not None and (sys.platform != "linux" or may_enter(self._home, connection)):
+                message = f"{which} {self.ports[which]}".encode()
+                socket.send_fds(server.control, [message], [connection.fileno()])
 
 
-def _die_with_parent() -> None:
-    """Linux: the server goes when its guardian is killed. Safe here: the guardian has one thread."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
+def _listening(port: int) -> socket.socket:
     try:
-        server.wait(5)
+        return socket.create_server(("127.0.0.1", port), backlog=_MAX_WAITING)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=_MAX_WAITING)
+
+
+def _start(folder: Path, binary: str) -> _Server:
+    # Messages, not a stream: each comes with its connection.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, _KIND)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.walled", str(theirs.fileno()), str(folder), binary, namespace_of(folder)],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    ours.settimeout(_READY_SECONDS)
+    try:
+        said = json.loads(ours.recv(4096))
+    except (OSError, ValueError):
+        _end(process)
+        log = folder / "server.log"
+        tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.is_file() else []
+        raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})") from None
+    ours.settimeout(None)
+    return _Server(process, ours, said)
+
+
+def namespace_of(folder: Path) -> str:
+    """The Temporal namespace of a state directory, by which its server is told from any other at the same port."""
+    note = folder / "namespace"
+    if not note.is_file():
+        # A database from before has its executions where Temporal puts them by default.
+        name = "default" if (folder / "temporal.db").exists() else f"epw-{secrets.token_hex(4)}"
+        _write_text(note, name)
+    return note.read_text()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
     except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+        process.kill()
+        process.wait()
 
 
 def _end_stale(note: Path) -> None:
@@ -120,15 +150,16 @@ def _end_stale(note: Path) -> None:
             process.wait(5)
 
 
-def _note(note: Path, server: subprocess.Popen[bytes], ports: list[int]) -> None:
+def _note(note: Path, door: _Door) -> None:
     me = psutil.Process()
+    ports = door.ports
     content = {
         "address": f"127.0.0.1:{ports[0]}",
         "webUI": f"http://127.0.0.1:{ports[1]}",
+        "namespace": namespace_of(note.parent),
         "ports": ports,
-        "pid": server.pid,
-        "created": psutil.Process(server.pid).create_time(),
         "guardian": [me.pid, me.create_time()],
+        **(door.server.said if door.server is not None else {}),
     }
     _write(note, content)
 
@@ -148,8 +179,12 @@ def _read(note: Path) -> dict[str, Any]:
 
 
 def _write(note: Path, content: dict[str, Any]) -> None:
+    _write_text(note, json.dumps(content))
+
+
+def _write_text(note: Path, text: str) -> None:
     temporary = note.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(content))
+    temporary.write_text(text)
     temporary.chmod(0o600)
     temporary.rename(note)
 
@@ -160,30 +195,6 @@ def _lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(pid: int, ports: list[int]) -> bool:
-    """Whether this process serves both ports: another program may have taken one since it was free."""
-    with contextlib.suppress(psutil.Error):
-        listening = [each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == "LISTEN"]
-        return all(port in listening for port in ports)
-    return False
 
 
 if __name__ == "__main__":

@@ -46,8 +46,9 @@ class Cli:
 
     def temporal_cli(self, *arguments: str, code: int | None = 0) -> str:
         """The `temporal` CLI against the embedded server."""
-        address = json.loads((self.home / "server/server.json").read_text())["address"]
-        argv = [self.temporal, *arguments, "--address", address, "--output", "json"]
+        note = json.loads((self.home / "server/server.json").read_text())
+        argv = [self.temporal, *arguments, "--address", note["address"], "--namespace", note["namespace"]]
+        argv += ["--output", "json"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=self.env)
         assert code is None or done.returncode == code, done.stderr
         return done.stdout

@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from service.connection import SearchAttributes, connected
 from service.converter import data_converter
-from service.guardian import dynamic_flags
+from service.walled import dynamic_flags
 from settings import Settings
 from tests.cli import Cli
 from tests.messages_api import MessagesApi, by_task
