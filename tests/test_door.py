@@ -1,0 +1,166 @@
+"""The embedded server is of use to its owner's processes alone: no other user, no web page, no agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from activities.limits.sandbox import lacks_bubblewrap
+from service.connection import connected
+from service.walled import is_own_request
+from settings import Settings
+from tests.cli import Cli, line_with, stop
+from tests.support import tasks
+from tests.threats import LEVELS
+from workflows.errors import Unavailable
+
+OWN = [b"Host: localhost:8233"]
+# What a client of HTTP/2 begins with; a server answers with its settings.
+_KNOCK = """
+import socket, sys
+try:
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+    s.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes(4) + b"\\4" + bytes(4))
+    print("open" if s.recv(100) else "shut")
+except OSError:
+    print("shut")
+"""
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> Iterator[Cli]:
+    cli = Cli(tmp_path_factory.mktemp("door") / "home", temporal_binary)
+    process = cli.popen("up")
+    line_with(process, "task queue")
+    yield cli
+    stop(process)
+
+
+def _note(cli: Cli) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((cli.home / "server/server.json").read_text())
+    return found
+
+
+def _knock(port: int, *prefix: str) -> str:
+    # The system's: another user may not enter this one's home.
+    argv = [*prefix, "/usr/bin/python3", "-c", _KNOCK, str(port)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_owner_s_tools_work_by_what_env_prints(up: Cli) -> None:
+    exported = up("env").stdout
+    command = f'{exported} {up.temporal} workflow list --output json && echo "$TEMPORAL_NAMESPACE"'
+    done = subprocess.run(["sh", "-c", command], env=up.env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == _note(up)["namespace"] == up.json("env")["TEMPORAL_NAMESPACE"]
+    assert _knock(_note(up)["ports"][0]) == "open"
+
+
+def test_env_says_that_no_server_runs(tmp_path: Path, temporal_binary: str) -> None:
+    assert "epw up" in Cli(tmp_path / "home", temporal_binary)("env", code=3).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_another_user_gets_no_answer(up: Cli) -> None:
+    for port in _note(up)["ports"]:
+        assert _knock(port, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups") == "shut"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("way", ["itself", "in a new session", "without parent and environment"])
+def test_an_agent_gets_no_answer(up: Cli, level: str, way: str) -> None:
+    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+        pytest.skip(missing)
+    ports = _note(up)["ports"]
+    before = {"itself": "", "in a new session": "setsid -w ", "without parent and environment": "env -i setsid -f "}[
+        way
+    ]
+    knocks = "\n".join(f"{before}/usr/bin/python3 knock.py {port} > said{port}" for port in ports)
+    run = f"cat > knock.py <<'END'\n{_KNOCK}\nEND\n{knocks}\nsleep 1; cat {' '.join(f'said{port}' for port in ports)}"
+    plan = {"sandbox": level, "tasks": tasks({"id": "a", "run": run})}
+    document = up.json("run", up.plan(plan))
+    assert document["status"] == "succeeded", document["results"]
+    (log,) = up.home.glob(f"executions/{document['executionId'][:20]}*/*/logs/a-*.log")
+    assert log.read_text().split() == ["shut", "shut"]
+
+
+def test_a_web_page_gets_nothing_done_and_the_web_ui_works(up: Cli) -> None:
+    note = _note(up)
+    url = f"{note['webUI']}/api/v1/namespaces/{note['namespace']}/workflows"
+    with urlopen(url, timeout=10) as answer:
+        assert answer.status == 200
+    body = json.dumps({"workflowType": {"name": "ExecuteParallelWorkflow"}, "taskQueue": {"name": "epw"}}).encode()
+    pages: list[dict[str, str]] = [
+        {"Origin": "http://evil.example", "Content-Type": "text/plain"},
+        {"Origin": "null"},
+        {"Host": "evil.example:8233"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ]
+    for headers in pages:
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{url}/evil", data=body, headers=headers, method="POST"), timeout=10)
+        assert refused.value.code == 403
+    assert "evil" not in up.temporal_cli("workflow", "list")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "fields", "own"),
+    [
+        (b"GET / HTTP/1.1", OWN, True),
+        (b"GET / HTTP/1.1", [b"host:  LOCALHOST:8233 "], True),
+        (b"POST /api HTTP/1.1", [*OWN, b"Origin: http://localhost:8233", b"Sec-Fetch-Site: same-origin"], True),
+        (b"GET /x HTTP/1.1", [*OWN, b"Sec-Fetch-Site: cross-site"], True),
+        (b"POST /api HTTP/1.1", [*OWN, b"Sec-Fetch-Site: same-site"], False),
+        (b"GET / HTTP/1.1", [], False),
+        (b"GET / HTTP/1.1", [*OWN, b"Host: evil:8233"], False),
+        (b"GET / HTTP/1.1", [b"Host: evil.example:8233"], False),
+        (b"GET / HTTP/1.1", [b"Host: localhost:7233"], False),
+        (b"GET / HTTP/1.1", [*OWN, b"Origin: http://localhost:3000"], False),
+        (b"PUT / HTTP/1.1", [*OWN, b"origin: https://localhost:8233"], False),
+    ],
+)
+def test_whose_request_it_is(request_line: bytes, fields: list[bytes], own: bool) -> None:
+    assert is_own_request(request_line, fields, 8233) is own
+
+
+async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
+    up: Cli, tmp_path: Path, temporal_binary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a guardian's death, when another server has taken its port: by name it is none of ours."""
+    monkeypatch.setattr("service.connection._EMBEDDED_SECONDS", 1.0)
+    monkeypatch.setattr("service.connection._CONNECT_SECONDS", 1.0)
+    mine = Cli(tmp_path / "home", temporal_binary)
+    process = mine.popen("up")
+    line_with(process, "task queue")
+    try:
+        note = mine.home / "server/server.json"
+        theirs = {**json.loads(note.read_text()), "address": _note(up)["address"]}
+        note.write_text(json.dumps(theirs))
+        with pytest.raises(Unavailable, match="no Temporal server"):
+            async with connected(Settings(mine.home)):
+                pass
+    finally:
+        stop(process)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
+def test_nothing_but_the_door_listens_on_this_machine(up: Cli) -> None:
+    note = _note(up)
+    if not note["walled"]:
+        pytest.skip("this machine has no network namespaces for this user")
+    listening = subprocess.run(["ss", "-ltnp"], capture_output=True, text=True, check=True).stdout
+    assert "temporal" not in listening
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", note["ports"][0])) == 0
