@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,28 @@ class Settings:
             raise Unavailable(f"the state directory {self.home} cannot be used: {error.strerror}") from None
         if shutil.disk_usage(self.home).free < _LEAST_FREE_BYTES:
             raise Unavailable(f"no space left for the state directory {self.home}: free some, or set EPW_HOME")
-        if self.home.stat().st_mode & 0o077:
+        status = self.home.stat()
+        if status.st_uid != os.geteuid():
+            owner = _user(status.st_uid)
+            raise Unavailable(f"the state directory {self.home} is {owner}'s: work as {owner}, or set EPW_HOME")
+        if status.st_mode & 0o077:
             self.home.chmod(0o700)
+        self._check_usable()
         return self.home
+
+    def _check_usable(self) -> None:
+        """One command by another user (`sudo epw`) leaves files that this one cannot use."""
+        for path in (self.home, *self.home.iterdir(), *(self.home / "server").glob("*")):
+            owner = path.lstat().st_uid
+            if owner != os.geteuid():
+                by = _user(owner)
+                raise Unavailable(f"{path} is {by}'s: give it back (sudo chown -R {_user(os.geteuid())} {self.home})")
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise Unavailable(f"{path} cannot be written: mend its modes or its disk, or set EPW_HOME")
+
+
+def _user(identifier: int) -> str:
+    try:
+        return pwd.getpwuid(identifier).pw_name
+    except KeyError:
+        return f"user {identifier}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 # First: until then every process of the user's can read what this one was started with, its key for one.
-from service import own_environment
+from service import startup
 
-own_environment.hide()
+if __name__ == "__main__":
+    startup.prepare()
 
 import asyncio
 import logging
@@ -37,7 +38,7 @@ async def serve(settings: Settings, *, kept: bool) -> None:
         loop.remove_reader(sys.stdin)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop_or_quit)
     if kept:
         loop.add_reader(sys.stdin, keeper_gone)
@@ -50,6 +51,8 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 def main() -> int:
     log_to_stderr(logging.WARNING)
     adopt_orphans()
+    # What is written into the state directory is its owner's alone; agents and git get the user's mask back.
+    os.umask(0o077)
     # Attempts look at thousands of files in threads; at the default each call of git by another one waits for them.
     sys.setswitchinterval(0.0005)
     try:

@@ -57,6 +57,8 @@ def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]
     with hub.locked():
         execution.pass_fence(DELIVER, now)
         failpoint("deliver.begun")
+        if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
+            return _refused(execution, request, f"{execution.workspace().path} is not there any more")
         try:
             delivered = _DELIVERIES[request.mode](execution, hub, request)
         except GitError as error:

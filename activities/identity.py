@@ -1,4 +1,4 @@
-"""Which process this is: its number and when it began, since numbers are given out again; and its mask of modes."""
+"""Which process this is: its number and when it began, since numbers are given out again; and its modes of files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def _umask() -> int:
 UMASK = _umask()
 """As it was at the start: later there are threads, and asking for it sets it for all of them."""
 _CLOCK_STEP_SECONDS = 5.0
+
+
+def private(path: str, flags: int) -> int:
+    """Opener (of `open`) of files that only their owner may read."""
+    return os.open(path, flags, 0o600)
+
+
 ME: Process = (os.getpid(), psutil.Process().create_time())
 
 

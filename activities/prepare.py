@@ -92,6 +92,7 @@ class Preparer:
             workspace = workspace.model_copy(update={"head": workspace.commit_of(plan.base)})
         workspace = workspace.leaving_out(self._home)
         hub = Hub.of(self._home, workspace.path)
+        hub.check_sound()
         with hub.locked():
             # A repeated prepare finds its own snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))

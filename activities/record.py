@@ -16,7 +16,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.execution import write_atomically
-from activities.identity import ME, lives
+from activities.identity import ME, lives, private
 
 POISON_DEATHS = 3
 _SUSPECT_DEATHS = 2
@@ -128,7 +128,7 @@ async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncI
         yield
         return
     replace(record, deaths=None).write()
-    with open(_folder(home) / "suspect.lock", "a") as lock:
+    with open(_folder(home) / "suspect.lock", "a", opener=private) as lock:
         # Not in a thread: the wait may be as long as another agent's work.
         while not _taken(lock.fileno()):  # noqa: ASYNC110 (other processes hold it too)
             await asyncio.sleep(_POLL_SECONDS)
@@ -156,7 +156,7 @@ def count_of(deaths: Path) -> int:
 def recovering(home: Path) -> Iterator[bool]:
     """Whether this process is the one that looks after lost attempts now."""
     _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(_folder(home) / "recovery.lock", "a") as lock:
+    with open(_folder(home) / "recovery.lock", "a", opener=private) as lock:
         yield _taken(lock.fileno())
 
 

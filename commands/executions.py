@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import secrets
@@ -89,20 +90,26 @@ async def to_the_end(
         await tidy_up(settings, connection)
         async with kept_worker(settings) as worker:
             handle = await begin(connection)
-            print(f"execution: {printable(handle.id)}", file=log, flush=True)
+            with contextlib.suppress(BrokenPipeError):
+                print(f"execution: {printable(handle.id)}", file=log, flush=True)
             watching = asyncio.ensure_future(watch(connection, handle, log))
             await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
-            if not watching.done():
+            # Who read what this command says may have gone: then it has nobody to work for.
+            unread = watching.done() and isinstance(watching.exception(), BrokenPipeError)
+            if unread or not watching.done():
                 watching.cancel()
                 if worker.done():
                     worker.result()
-                print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr)
-                if as_json:
-                    print_json({"success": False, "status": "running", "executionId": handle.id, "interrupted": True})
+                with contextlib.suppress(BrokenPipeError):
+                    print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr, flush=True)
+                    if as_json:
+                        stopped = {"success": False, "status": "running", "executionId": handle.id}
+                        print_json({**stopped, "interrupted": True})
                 return INTERRUPTED
             watching.result()
             result = await patiently(partial(full_document, settings, handle))
-    print_json(result) if as_json else show_result(result)
+    with contextlib.suppress(BrokenPipeError):
+        print_json(result) if as_json else show_result(result)
     return exit_code(result)
 
 
@@ -234,10 +241,11 @@ async def interruptible() -> AsyncIterator[asyncio.Future[None]]:
             # A user's second Ctrl-C; at once after the first it is the same signal, sent to the group as well.
             os._exit(INTERRUPTED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
         loop.add_signal_handler(number, interrupt)
     try:
         yield interrupted
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -99,7 +100,9 @@ def _is_small(document: Any) -> bool:
 def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
     workspace = document.get("workspace")
     if isinstance(workspace, str) and workspace and not is_url(workspace):
-        document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
+        # A NUL, or `~nobody`: validation says so, with its path.
+        with contextlib.suppress(ValueError, RuntimeError):
+            document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
 
 
 def _bad(path: str, message: str) -> InvalidPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -47,6 +48,13 @@ def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool 
     except RPCError as error:
         print(f"epw: the Temporal server went away or refused: {printable(error.message)}", file=sys.stderr)
         code = Unavailable.exit_code
+    except BrokenPipeError:
+        # Whoever read what this command says has gone; what was running goes on where there is a worker.
+        code = INTERRUPTED
+    except OSError as error:
+        where = f": {printable(os.fsdecode(error.filename))}" if isinstance(error.filename, str | bytes) else ""
+        print(f"epw: {error.strerror or error}{where}", file=sys.stderr)
+        code = Unavailable.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
     leave(code)
@@ -74,8 +82,10 @@ async def tidy_up(settings: Settings, connection: Connection) -> None:
 
 def leave(code: int) -> NoReturn:
     """End the process. The SDK's threads can abort an interpreter that shuts down (sdk-python issue 300)."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # Nobody may be there to read it, or no disk to hold it: what was done was done all the same.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)
 
 

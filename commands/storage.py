@@ -11,6 +11,7 @@ from activities.execution import Execution
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub
+from activities.identity import UMASK
 from commands.documents import describe
 from commands.session import JSON_OPTION, print_json, printable, run_connected
 from commands.show import table
@@ -74,4 +75,5 @@ def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
     path.write_bytes(hub.patch(row["commit"]))
+    path.chmod(0o666 & ~UMASK)
     return path

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.identity import lives
+from activities.identity import lives, private
 from activities.limits import children
 from settings import Settings
 from workflows.errors import Unavailable
@@ -45,7 +45,7 @@ async def embedded(settings: Settings) -> AsyncIterator[Server]:
         )
     folder = settings.make_home() / "server"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with open(folder / "users.lock", "a") as users:
+    with open(folder / "users.lock", "a", opener=private) as users:
         # Waits while a guardian that found itself without users shuts its server down.
         await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
         server = await _server(folder, binary)
@@ -60,6 +60,10 @@ async def _keep_guarded(folder: Path, binary: str) -> None:
     """A guardian that is killed takes its server along: another one, on the same ports, goes on."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
+        if not folder.is_dir():
+            # Its lock, its database and what it has saved are gone: nothing that went on would be kept.
+            print(f"epw: the state directory {folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
+            os._exit(Unavailable.exit_code)
         if _running(folder / "server.json") is None:
             with contextlib.suppress(Unavailable):
                 await _server(folder, binary)
@@ -92,7 +96,7 @@ def running(home: Path) -> Server | None:
 def _start_guardian(folder: Path, binary: str) -> children.Child:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
-    with open(folder / "guardian.log", "ab") as log:
+    with open(folder / "guardian.log", "ab", opener=private) as log:
         return children.start(
             [sys.executable, "-m", "service.guardian", str(folder), binary],
             is_tree=False,

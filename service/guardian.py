@@ -30,6 +30,7 @@ _PREFERRED_PORTS = (7233, 8233)
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _MAX_WAITING = 128
+_DAMAGED = ("malformed", "not a database", "disk image")
 _KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
@@ -116,6 +117,12 @@ def _start(folder: Path, binary: str) -> _Server:
         _end(process)
         log = folder / "server.log"
         tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.is_file() else []
+        if any(sign in line for line in tail for sign in _DAMAGED):
+            database = folder / "temporal.db"
+            raise RuntimeError(
+                f"the database {database} is damaged; move it away (mv {database} {database}.damaged): the executions"
+                " in it are lost, what their agents have saved is in the hubs beside it"
+            ) from None
         raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})") from None
     ours.settimeout(None)
     return _Server(process, ours, said)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from activities.identity import UMASK
 from activities.limits import children
 from activities.record import WorkerRecord
 from settings import Settings
@@ -45,6 +46,8 @@ async def _keep(settings: Settings) -> None:
             is_tree=False,
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
+            # The user's own, for what agents and git make; the worker sets its own.
+            umask=UMASK,
             env={**os.environ, "EPW_HOME": str(settings.home)},
             cwd=Path(__file__).parent.parent,
         )

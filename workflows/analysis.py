@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from workflows.globs import may_overlap
-from workflows.graph import TaskGraph
+from workflows.graph import TaskGraph, shown_cycle
 from workflows.plan import Plan
 from workflows.schedule import batches, makespan, predict
 
@@ -20,6 +20,7 @@ _WEIGHTS = {
 _MIN_SCORE, _MIN_SPEEDUP, _MIN_TASKS = 40, 1.5, 3
 _WIDE_LEVEL, _UNEVEN = 10, 3
 _MOST_COMPARED = 400
+_MAX_CYCLES = 20
 """Pairs grow with the square: above this many tasks only those that declare files are compared."""
 
 
@@ -183,7 +184,7 @@ def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
 
 def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
-    paths = "; ".join(" → ".join(cycle) for cycle in cycles)
+    paths = "; ".join(map(shown_cycle, cycles[:_MAX_CYCLES]))
     return {
         "parallelizable": False,
         "confidence": 100,

@@ -255,6 +255,7 @@ class ExecuteParallelWorkflow:
     @workflow.query
     def progress(self, request: Any = None) -> dict[str, Any]:
         """Status, counts and every task's status; percentages come from describe."""
+        _checked(Nothing, request)
         return report.progress(self._opened, self._shown_status)
 
     @workflow.query
@@ -267,15 +268,18 @@ class ExecuteParallelWorkflow:
 
     @workflow.query
     def questions(self, request: Any = None) -> list[dict[str, Any]]:
+        _checked(Nothing, request)
         self._opened  # noqa: B018 (an invalid plan has none)
         return [asked.document() for asked in self._questions]
 
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
+        _checked(Nothing, request)
         return [report.conflict_document(self._opened, conflict) for conflict in self._resolver.conflicts]
 
     @workflow.query
     def graph(self, request: Any = None) -> dict[str, Any]:
+        _checked(Nothing, request)
         return report.graph(self._opened)
 
     @property

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from workflows.plan import Plan
 
 
+_MAX_SHOWN = 12
+
+
+def shown_cycle(cycle: Sequence[str]) -> str:
+    """A closed path for messages; of a long one its ends and its length."""
+    if len(cycle) <= _MAX_SHOWN:
+        return " → ".join(cycle)
+    half = _MAX_SHOWN // 2
+    return " → ".join([*cycle[:half], f"… {len(cycle) - _MAX_SHOWN} more …", *cycle[-half:]])
+
+
 class TaskGraph:
     """Tasks in plan order, each with its dependencies (`from` of an edge) and estimated minutes.
 

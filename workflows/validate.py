@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from workflows.availability import is_url, not_available
 from workflows.errors import InvalidPlan, Problem
-from workflows.graph import TaskGraph
+from workflows.graph import TaskGraph, shown_cycle
 from workflows.plan import DEFAULT_TOOLS, MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -73,7 +73,7 @@ def read_plan(document: Any, *, runnable: bool = True) -> Plan:
 
 def check_cycles(graph: TaskGraph) -> list[Problem]:
     """A problem for each circular dependency, with its path."""
-    return [Problem("tasks", f"Circular dependency: {' → '.join(cycle)}") for cycle in graph.cycles()]
+    return [Problem("tasks", f"Circular dependency: {shown_cycle(cycle)}") for cycle in graph.cycles()]
 
 
 def too_deep(value: Any) -> bool:
@@ -184,6 +184,10 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
             yield Problem(f"onConflict[{position}]", message)
         elif found[1] and found[1] not in ids:
             yield Problem(f"onConflict[{position}]", f"prefers a non-existent task: {found[1]}")
+    for position, host in enumerate(plan.network if isinstance(plan.network, list) else []):
+        port = host.rpartition("]" if host.startswith("[") else ":")[2].lstrip(":") if ":" in host else ""
+        if port and not 1 <= int(port) <= 65535:
+            yield Problem(f"network[{position}]", f"{port} is not a port (1 to 65535)")
     for position, path in enumerate(plan.include):
         if {"..", ".git"} & set(path.split("/")):
             yield Problem(f"include[{position}]", "must stay within the workspace")

@@ -22,6 +22,7 @@ from activities.failpoints import failpoint
 from activities.git.command import shown
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
+from activities.identity import UMASK
 from workflows.errors import GitError, Refused, UndoBlocked
 
 STAGING_PREFIX = ".epw-"
@@ -195,7 +196,12 @@ def _change(journal: Journal, root: int, aside: int) -> None:
             remove_folder(root, folder.path)
     for path in journal.made:
         with _at(root, path) as name:
-            os.mkdir(name.name, 0o777, dir_fd=name.directory)
+            os.mkdir(name.name, dir_fd=name.directory)
+            made = os.open(name.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=name.directory)
+            try:
+                os.fchmod(made, 0o777 & ~UMASK)
+            finally:
+                os.close(made)
     for step in journal.steps:
         if step.after is None:
             continue

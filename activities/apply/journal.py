@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.apply.names import Identity
+from activities.identity import private
 
 _NAME = "journal.json"
 
@@ -57,7 +58,7 @@ class Journal:
         """Durable when this returns."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = folder / f".{_NAME}"
-        with open(temporary, "w", opener=_private) as file:
+        with open(temporary, "w", opener=private) as file:
             # Names that are no UTF-8 are written as escapes.
             json.dump(asdict(self), file, ensure_ascii=True)
             file.flush()
@@ -95,7 +96,3 @@ def sync_directory(path: Path) -> None:
 
 def _identity(content: dict[str, Any] | None) -> Identity | None:
     return Identity(**content) if content else None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from activities.identity import UMASK
 from workflows.errors import GitError, Unavailable
 
 GITLINK = "160000"
@@ -73,6 +74,7 @@ def run_git(
         input=b"" if stdin is None else stdin,
         capture_output=True,
         check=False,
+        umask=UMASK,
         cwd=place.get("work_tree") or place.get("git_dir") or place.get("cwd"),
     )
     if done.returncode not in codes:

@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote
 
 from activities.git.command import git, records, run_git, text
 from activities.git.workspace import Workspace
-from workflows.errors import Fenced, GitError
+from activities.identity import private
+from workflows.errors import Fenced, GitError, Unavailable
 from workflows.naming import slug
 
 _TASK_TRAILER = "Epw-Task"
@@ -54,16 +55,24 @@ class Hub:
         # Several may make it at once: each makes a whole one, and the first rename wins.
         with tempfile.TemporaryDirectory(dir=self.path.parent) as scratch:
             made = Path(scratch, "hub")
-            git("init", "--quiet", "--bare", "--template=", str(made), cwd=self.path.parent)
-            git("config", "core.sharedRepository", "0600", git_dir=made)
+            git("init", "--quiet", "--bare", "--shared=0600", "--template=", str(made), cwd=self.path.parent)
+            for path in (made, *made.rglob("*")):
+                path.chmod(0o700 if path.is_dir() else 0o600)
             with contextlib.suppress(OSError):
                 made.rename(self.path)
         return self
 
+    def check_sound(self) -> None:
+        """Raises `Unavailable` where this is no repository any more: a disk or a person has damaged it."""
+        done = run_git("rev-parse", "--is-bare-repository", git_dir=self.path, codes=(0, 128))
+        if text(done.stdout) != "true":
+            moved = f"mv {shlex.quote(str(self.path))} {shlex.quote(str(self.path))}.damaged"
+            raise Unavailable(f"{self.path} is damaged; move it away ({moved}): a new one is made from the workspace")
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone among the processes that use this hub."""
-        with open(self.path / "epw.lock", "a") as lock:
+        with open(self.path / "epw.lock", "a", opener=private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

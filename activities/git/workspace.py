@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,9 @@ from workflows.plan import Message, Plan
 
 # Settings of the user's that decide what a file's content or an ignored file is; none of them runs anything.
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
+
+
+_CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 
 
 class Workspace(Message):
@@ -38,7 +42,7 @@ class Workspace(Message):
         if not directory.is_dir():
             raise _unusable(f"{path} is not a directory on this machine")
         settings = _user_settings(directory)
-        safe = settings.get("safe.directory", [])
+        safe = settings.get("safe.directory", []) + _of_sudo(directory)
         try:
             answer = git(
                 "rev-parse",
@@ -143,6 +147,12 @@ def _unusable(message: str) -> InvalidPlan:
     return InvalidPlan([Problem("workspace", message)])
 
 
+def _of_sudo(directory: Path) -> list[str]:
+    """As git does: root, who became it by sudo, may use the repositories of who he was."""
+    is_theirs = os.geteuid() == 0 and os.environ.get("SUDO_UID") == str(directory.stat().st_uid)
+    return [os.path.realpath(directory)] if is_theirs else []
+
+
 def _user_settings(directory: Path) -> dict[str, list[str]]:
     """The user's own git settings, all scopes. `git config --list` reads files and runs nothing."""
     kept = (
@@ -152,8 +162,11 @@ def _user_settings(directory: Path) -> dict[str, list[str]]:
         "GIT_CONFIG_GLOBAL",
         "GIT_CONFIG_SYSTEM",
         "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_PARAMETERS",
     )
     env = {name: os.environ[name] for name in kept if name in os.environ}
+    # Settings by variables: GIT_CONFIG_COUNT, GIT_CONFIG_KEY_0, GIT_CONFIG_VALUE_0, …
+    env |= {name: value for name, value in os.environ.items() if _CONFIG_BY_VARIABLES.fullmatch(name)}
     listed = subprocess.run(
         ["git", "config", "--null", "--list"], cwd=directory, env=env, capture_output=True, check=False
     )

@@ -126,9 +126,13 @@ class Beneath:
                 try:
                     inner = opened.enter_context(self._open(so_far, _DIRECTORY))
                 except FileNotFoundError:
+                    is_new = False
                     with contextlib.suppress(FileExistsError):
                         os.mkdir(part, dir_fd=folder)
+                        is_new = True
                     inner = opened.enter_context(self._open(so_far, _DIRECTORY))
+                    if is_new:
+                        os.fchmod(inner, 0o777 & ~UMASK)
                 folder = inner
             yield folder
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.execution import write_atomically
-from activities.identity import ME, Process, lives
+from activities.identity import ME, Process, lives, private
 from workflows.plan import Budget
 
 _POLL_SECONDS = 0.1
@@ -99,7 +99,7 @@ class Ledger:
     @contextmanager
     def _changing(self) -> Iterator[_State]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self._path.with_suffix(".lock"), "a") as lock:
+        with open(self._path.with_suffix(".lock"), "a", opener=private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             content = json.loads(self._path.read_bytes()) if self._path.is_file() else {}
             state = _State(**content)

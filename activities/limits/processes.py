@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from activities.identity import UMASK, private
 from activities.limits import children
 from activities.limits.cgroup import Group
 from activities.limits.children import is_alive
@@ -54,11 +55,12 @@ class ProcessTree:
         `before`: what the thread that starts it does to itself, which the command inherits.
         """
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(output, "ab", opener=_private) as log:
+        with open(output, "ab", opener=private) as log:
             child = children.start(
                 argv,
                 is_tree=True,
                 entering=before,
+                umask=UMASK,
                 cwd=cwd,
                 env={**environment, MARKER: marker},
                 stdin=subprocess.DEVNULL,
@@ -121,7 +123,7 @@ def launcher(
     settings = [f"{name}={shlex.quote(value)}" for name, value in {**environment, MARKER: marker}.items()]
     settings += [f'{name}="${{{name}-}}"' for name in keep]
     session = "setsid " if shutil.which("setsid") else ""
-    line = f'{joining} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
+    line = f'umask {UMASK:o}; {joining} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
         script.write(f"#!/bin/sh\n{line}\n")
@@ -136,10 +138,6 @@ def is_deserted(folder: Path) -> bool:
             if f"{process.cwd()}/".startswith(prefix):
                 return False
     return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def end_marked(marker: str, *, forget: bool = False) -> int:

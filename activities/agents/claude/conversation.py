@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.agents.claude.answer import Answer
+from activities.identity import private
 from workflows.messages import Usage
 
 Block = dict[str, Any]
@@ -149,7 +150,7 @@ class Conversation:
         # A file's name, and a model, may hold half of a surrogate pair: no request could ever be sent with it.
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
         self._entries.append(json.loads(line))
-        with open(self._path, "ab", opener=_private) as file:
+        with open(self._path, "ab", opener=private) as file:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -182,7 +183,3 @@ def earlier(folder: Path, order: Order, kind: str) -> Path | None:
 def _order(path: Path) -> Order:
     attempt, waits, tries = map(int, path.stem.split("."))
     return attempt, waits, tries
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

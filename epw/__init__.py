@@ -1,0 +1,1 @@
+"""The installed command's way in; what it starts lives beside this package."""
