@@ -18,6 +18,7 @@ from threading import Lock
 from activities.agents.base import Input, Warnings, Work
 from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash
+from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
@@ -229,6 +230,12 @@ class AttemptDirectory:
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""
         return [] if commit is None or self.run.base is None else self.work_tree.links_out(self.run.base, commit)
+
+    def executed_later(self, commit: str | None, paths: Sequence[str]) -> list[str]:
+        """What of a saved change other programs execute unasked."""
+        if commit is None or self.run.base is None:
+            return []
+        return executed_later(self.hub, self.run.base, commit, paths)
 
     def keep_reads(self, names: Sequence[str]) -> None:
         """What the agent has looked into, in its directory, for whoever lands beside it."""

@@ -32,7 +32,6 @@ from activities.limits.line import Line, Tell
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.lookout import looking_out
 from activities.plans import PlanSource, Running
-from workflows import approval
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
@@ -40,7 +39,6 @@ from workflows.plan import MODELS, Task
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10
-_LONGEST_PATH = 200
 _SPARE_SECONDS = 2.0
 _CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
@@ -209,7 +207,7 @@ def _reported(outcome: TaskOutcome, *, needs_approval: bool) -> TaskOutcome:
     """With risky changes as what they are: a matter of approval, or only worth knowing."""
     if not outcome.risky or (needs_approval and outcome.kind == "completed"):
         return outcome
-    told = f"changed {', '.join(outcome.risky)}, which other programs obey"[:_MESSAGE_LIMIT]
+    told = f"changed {', '.join(outcome.risky)}"[:_MESSAGE_LIMIT]
     return outcome.model_copy(update={"risky": [], "warnings": [*outcome.warnings, told]})
 
 
@@ -298,7 +296,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         commit=commit,
         files_changed=len(paths),
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
-        risky=[shown(path)[:_LONGEST_PATH] for path in approval.risky(paths)[:_MOST_UNDECLARED]],
+        risky=directory.executed_later(commit, paths),
     )
 
 

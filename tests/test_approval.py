@@ -10,7 +10,7 @@ import pytest
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, make_repository, sh, statuses, tasks, until
-from workflows.approval import risky
+from workflows.approval import EXECUTED, reason, reason_in, shadowed
 
 CI = {"file_path": ".github/workflows/ci.yml", "content": "on: push\n"}
 
@@ -91,7 +91,83 @@ async def test_of_a_command_it_is_only_reported(farm: Farm, tmp_path: Path) -> N
         ("src/hooks/useState.ts", False),
         ("src/github/api.py", False),
         ("docs/claude.md", False),
+        ("a/.cargo/config.toml", True),
+        ("src/config.toml", False),
+        ("package.json", False),
+        ("Makefile", False),
     ],
 )
 def test_which_paths_are_meant(path: str, is_risky: bool) -> None:
-    assert risky([path, "a.py"]) == ([path] if is_risky else [])
+    assert (reason(path) is not None) is is_risky
+
+
+@pytest.mark.parametrize("name", [name for each in EXECUTED for name in each.folders])
+def test_each_folder_of_the_list_is_meant_wherever_it_lies(name: str) -> None:
+    assert reason(f"{name}/x") == reason(f"a/{name.upper()}/b/x") == next(e.by for e in EXECUTED if name in e.folders)
+
+
+@pytest.mark.parametrize("name", [name for each in EXECUTED for name in each.files])
+def test_each_file_of_the_list_is_meant_wherever_it_lies(name: str) -> None:
+    path = name.replace("*", "a")
+    assert reason(path) is not None
+    assert reason(f"deep/{path.upper()}") is not None
+    assert reason(f"{path}x/y") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "found"),
+    [
+        ("package.json", '{"scripts": {}}', '{"scripts": {"postinstall": "x"}}', True),
+        ("a/package.json", None, '{"scripts": {"prepare": "x"}}', True),
+        ("package.json", '{"scripts": {"prepare": "x"}}', '{"scripts": {"prepare": "y"}}', True),
+        ("package.json", '{"scripts": {"prepare": "x"}}', '{"scripts": {"prepare": "x", "test": "t"}}', False),
+        ("package.json", "{}", '{"scripts": {"test": "x"}, "dependencies": {"a": "1"}}', False),
+        ("package.json", "{", "[]", False),
+        ("pyproject.toml", "", '[build-system]\nrequires = ["evil"]', True),
+        ("pyproject.toml", '[build-system]\nrequires = ["x"]', '[build-system]\nrequires = ["x"]\n[project]\n', False),
+        ("pyproject.toml", "", "[tool.x]\na = 1", False),
+        ("composer.json", "{}", '{"scripts": {"post-install-cmd": "x"}}', True),
+        ("other.json", "{}", '{"scripts": {"postinstall": "x"}}', False),
+    ],
+)
+def test_what_of_a_file_is_meant(path: str, before: str | None, after: str, found: bool) -> None:
+    old = None if before is None else before.encode()
+    assert (reason_in(path, old, after.encode()) is not None) is found
+
+
+def test_a_file_that_make_takes_in_place_of_another_is_meant() -> None:
+    assert shadowed("a/GNUmakefile", ["Makefile"]) == "make runs it in place of Makefile"
+    assert shadowed("makefile", ["Makefile"]) is not None
+    assert shadowed("Makefile", ["Makefile"]) is None
+    assert shadowed("GNUmakefile", []) is None
+
+
+_PLANT = (
+    "mkdir -p vendor/objects vendor/refs; echo ref: refs/heads/main > vendor/HEAD; "
+    "touch vendor/objects/x vendor/refs/x; "
+    "printf '[core]\\n\\trepositoryformatversion = 0\\n\\tbare = true\\n\\tworktree = .\\n"
+    "\\tfsmonitor = touch {marker}\\n' > vendor/config"
+)
+
+
+async def test_a_planted_repository_is_told_of(farm: Farm, tmp_path: Path) -> None:
+    """In one task, and in parts that are none by themselves."""
+    path = make_repository(tmp_path / "work")
+    whole = _PLANT.format(marker=tmp_path / "ran")
+    first, rest = whole.split("; printf", 1)
+    rows = [{"id": "whole", "run": whole.replace("vendor", "other")}, {"id": "first", "run": first}]
+    rows += [{"id": "second", "run": f"printf{rest}", "dependsOn": ["first"]}, {"id": "none", "run": "echo > config"}]
+    document = await farm.run({"workspace": str(path), "tasks": tasks(*rows)})
+    warnings = {row["taskId"]: " ".join(row.get("warnings", [])) for row in document["results"]}
+    assert "other (a bare repository" in warnings["whole"]
+    assert "vendor (a bare repository" in warnings["second"]
+    assert warnings["none"] == ""
+
+
+async def test_a_planted_repository_waits_for_a_person_by_a_model_s_hand(claude: Claude, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+    plant = Turn(calls=[("Bash", {"command": _PLANT.format(marker=tmp_path / "ran")})])
+    claude.script({"a": [plant, Turn(calls=[FINISH])]})
+    document = await claude.run({"workspace": str(path), "onQuestion": {"wait": False}, "tasks": tasks({"id": "a"})})
+    assert document["results"][0]["error"]["type"] == "NotApproved"
+    assert "vendor (a bare repository" in document["results"][0]["error"]["message"]

@@ -88,7 +88,10 @@ ALWAYS = (
         "hooks, filters, drivers and settings of git in the workspace",
         "test_git.py::test_no_hook_filter_or_driver_of_the_users_runs",
     ),
-    ("changes that other programs obey (`.github`, hooks, `.claude`), by a model", "test_approval.py"),
+    (
+        "changes that other programs execute unasked (CI, hooks, editors, planted repositories), by a model",
+        "test_approval.py",
+    ),
     ("ids and names that are options, paths or shell", "test_attempts.py::test_odd_ids_are_only_text"),
     (
         "processes that outlive their attempt",
