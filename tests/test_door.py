@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -164,3 +165,15 @@ def test_nothing_but_the_door_listens_on_this_machine(up: Cli) -> None:
     assert "temporal" not in listening
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", note["ports"][0])) == 0
+
+
+def test_nobody_of_a_crowd_is_left_outside(up: Cli) -> None:
+    """As a browser comes: many connections at once, while others end."""
+    url = f"{_note(up)['webUI']}/"
+
+    def ask(_: int) -> int:
+        with urlopen(url, timeout=20) as answer:
+            return int(answer.status)
+
+    with ThreadPoolExecutor(20) as crowd:
+        assert set(crowd.map(ask, range(300))) == {200}
