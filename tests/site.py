@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from service.connection import Connection
-from tests.cli import ROOT, Cli
+from tests.cli import ROOT, Cli, wait_for
 
 
 @dataclass
@@ -33,6 +34,22 @@ class Site:
     def ask(self, name: str, **more: Any) -> dict[str, Any]:
         self.numbers["mark"] += 1
         return {"name": name, "mark": str(self.folder / f"mark{self.numbers['mark']}"), **more}
+
+    def temporal(self, *arguments: str) -> list[str]:
+        """What a worker runs at a failpoint to have the `temporal` CLI run meanwhile, by us.
+
+        The server answers nothing that a worker has started.
+        """
+        self.numbers["mark"] += 1
+        asked, done = (self.folder / f"{word}{self.numbers['mark']}" for word in ("asked", "done"))
+
+        def act() -> None:
+            wait_for(asked.exists, 120)
+            self.cli.temporal_cli(*arguments)
+            done.touch()
+
+        threading.Thread(target=act, daemon=True).start()
+        return ["sh", "-c", f"touch {asked}; while [ ! -e {done} ]; do sleep 0.05; done"]
 
     async def run(
         self, plan: dict[str, Any], identifier: str, asked: list[dict[str, Any]], seconds: float = 120

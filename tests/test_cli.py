@@ -269,9 +269,12 @@ def test_analyze_and_doctor(up: Cli) -> None:
 
 
 def test_the_embedded_server_listens_on_loopback_only(up: Cli) -> None:
-    pid = json.loads((up.home / "server/server.json").read_text())["pid"]
-    listening = [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
-    assert listening
+    note = json.loads((up.home / "server/server.json").read_text())
+    # Of the server's own network, where it has one, nothing is seen from here.
+    processes = [psutil.Process(pid) for pid in (note["guardian"][0], note["pid"])]
+    connections = [each for process in processes for each in process.net_connections()]
+    listening = [each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 2
     assert set(listening) <= {"127.0.0.1", "::1"}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -83,10 +82,8 @@ async def survive(site: Site, folder: Path, step: str, victim: str, expected: di
     before = fingerprint(path)
     identifier = f"{step}-{victim}-{os.urandom(3).hex()}"
     if step in UNDO_STEPS:
-        cancel = [site.cli.temporal, "workflow", "cancel", "-w", identifier, "--address"]
-        address = json.loads(Path(site.server).read_text())["address"]
         asked = [
-            site.ask("deliver.done", run=[*cancel, address]),
+            site.ask("deliver.done", run=site.temporal("workflow", "cancel", "-w", identifier)),
             site.ask(step, kill=site.victims(victim)),
         ]
         document = await site.run(plan, identifier, asked)

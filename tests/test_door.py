@@ -162,7 +162,7 @@ def test_nothing_but_the_door_listens_on_this_machine(up: Cli) -> None:
     if not note["walled"]:
         pytest.skip("this machine has no network namespaces for this user")
     listening = subprocess.run(["ss", "-ltnp"], capture_output=True, text=True, check=True).stdout
-    assert "temporal" not in listening
+    assert f"pid={note['pid']}," not in listening
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", note["ports"][0])) == 0
 

@@ -100,10 +100,10 @@ def test_who_is_left_alone_says_how_to_go_on(cli: Cli, tmp_path: Path, what: str
 
 def test_a_result_that_nobody_reads_is_a_result(cli: Cli, tmp_path: Path) -> None:
     plan = cli.plan({"tasks": tasks({"id": "a", "run": "true"})})
-    process = cli.popen("run", plan, "--json")
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.wait(60) in (0, 130)
+    with cli.popen("run", plan, "--json") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(60) in (0, 130)
 
 
 def test_a_workspace_that_is_gone_when_it_is_delivered_is_undelivered(cli: Cli, tmp_path: Path) -> None:

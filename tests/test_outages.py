@@ -126,9 +126,8 @@ async def test_a_frozen_worker_that_wakes_changes_nothing(site: Site, tmp_path: 
 @pytest.mark.parametrize("moment", ["task", "landing", "delivery"])
 async def test_a_reset_execution_ends_as_if_it_had_not_been(site: Site, tmp_path: Path, moment: str) -> None:
     path = make_repository(tmp_path / "work", {"shared": "1\n2\n3\n"})
-    address = json.loads(Path(site.server).read_text())["address"]
     identifier = f"reset-{moment}"
-    reset = [site.cli.temporal, "workflow", "reset", "-w", identifier, "--type", "FirstWorkflowTask"]
+    reset = ["workflow", "reset", "-w", identifier, "--type", "FirstWorkflowTask", "--reason", "test"]
     point = {"task": "run.furnished", "landing": "land.merged", "delivery": "deliver.step"}[moment]
     plan = {
         "workspace": str(path),
@@ -138,7 +137,7 @@ async def test_a_reset_execution_ends_as_if_it_had_not_been(site: Site, tmp_path
             {"id": "b", "run": "sed -i s/3/three/ shared", "dependsOn": ["a"]},
         ),
     }
-    asked = site.ask(point, run=[*reset, "--reason", "test", "--address", address])
+    asked = site.ask(point, run=site.temporal(*reset))
     document = await site.run(plan, identifier, [asked])
     assert document["status"] == "succeeded", document.get("error")
     assert (path / "shared").read_text() == "one\n2\nthree\n"

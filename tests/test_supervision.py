@@ -150,7 +150,8 @@ def test_a_run_goes_on_by_itself_after_its_guardian_is_killed(tmp_path: Path, te
     os.kill(guardian, signal.SIGKILL)
     wait_for(lambda: json.loads(note.read_text()).get("guardian", [guardian])[0] != guardian)
     gate.touch()
-    assert run.wait(60) == 0
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, out
 
 
 def test_what_a_killed_worker_leaves_ends_before_its_task_runs_again(tmp_path: Path, temporal_binary: str) -> None:
@@ -164,5 +165,6 @@ def test_what_a_killed_worker_leaves_ends_before_its_task_runs_again(tmp_path: P
     wait_for(lambda: daemon.is_file() and daemon.read_text())
     (worker,) = (json.loads(path.read_text())["worker"][0] for path in (cli.home / "running").glob("*.worker"))
     os.kill(worker, signal.SIGKILL)
-    assert run.wait(60) == 0
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, out
     assert (tmp_path / "alone").exists()

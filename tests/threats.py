@@ -54,7 +54,7 @@ THREATS = (
 THREATS_BY_ROOT = (
     Threat("shadow", "as root: files that only root may read", "head -c 1 /etc/shadow && echo got-it", _KEPT),
     Threat("kernel", "as root: settings of the kernel", "echo got-it >> {setting} && cat {setting}", _KEPT),
-    Threat("uncover", "as root: what mounts hide", "mount -t tmpfs none {cwd} && echo got-it", _APART),
+    Threat("uncover", "as root: what mounts hide", "mount -t tmpfs none {cwd} && umount {cwd} && echo got-it", _APART),
     Threat("enter", "as root: other processes' namespaces", "nsenter --target {pid} --net true && echo got-it", _APART),
     Threat(
         "descriptor of another", "as root: what others have open", "readlink /proc/{pid}/fd/0 && echo got-it", _APART

@@ -145,11 +145,10 @@ class Attempts:
         if outcome.risky:
             self._ask_approval(task_id, outcome, approval.question(task_id, outcome.risky))
             return
-        if outcome.commit is None and self._resolver.is_open(task_id) and workflow.patched("unchanged-reruns"):
-            # It ran again and changed nothing: is its earlier change in what has landed by now?
-            self._board.completed_unchanged(task_id, outcome, now())
-            return
-        self._board.completed(task_id, outcome, now())
+        # Is its earlier change in what has landed by now?
+        unchanged = outcome.commit is None and self._resolver.is_open(task_id)
+        unchanged = unchanged and workflow.patched("unchanged-reruns")
+        self._board.completed(task_id, outcome, now(), unchanged=unchanged)
         if self._board.tasks[task_id].is_terminal:
             # It changed nothing, so nothing lands.
             self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))

@@ -114,17 +114,12 @@ class Board:
         busy = self.scheduler.running or landing or self.to_land or self.finished
         self.idle.note(bool(people and not busy), now)
 
-    def completed(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The agent succeeded; its change, if there is one, still has to land."""
+    def completed(self, task_id: str, outcome: TaskOutcome, now: int, *, unchanged: bool = False) -> None:
+        """The agent succeeded; its change still has to land, if there is one, or where it has left one out
+        (`unchanged`: it ran again because of a conflict, and did nothing)."""
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
-        self._done(task_id, now)
-
-    def completed_unchanged(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The agent ran again because of a conflict and changed nothing: that has to land too."""
-        state = self._attempt_ended(task_id, outcome, now)
-        state.commit, state.summary, state.error = None, outcome.summary, None
-        self.land_again(task_id, now)
+        self.land_again(task_id, now) if unchanged else self._done(task_id, now)
 
     def land_again(self, task_id: str, now: int) -> None:
         """The same change, merged in another way."""

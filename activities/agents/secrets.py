@@ -38,6 +38,7 @@ def _encoded(secret: bytes) -> Iterator[bytes]:
     """As hexadecimal digits, in a URL, as a JSON string, and wherever it begins in a base64 text."""
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
+    yield quote(secret).encode()
     yield quote(secret, safe="").encode()
     for shift in range(3):
         # What its first and last characters make depends on what stands beside it.

@@ -43,6 +43,8 @@ class Workspace(Message):
             raise _unusable(f"{path} is not a directory on this machine")
         settings = _user_settings(directory)
         safe = settings.get("safe.directory", []) + _of_sudo(directory)
+        # A fetch enters the repository by its own directory, which git asks for by that name.
+        safe += [f"{each}/.git" for each in safe if each.startswith("/") and not each.endswith(("/*", "/.git"))]
         try:
             answer = git(
                 "rev-parse",
