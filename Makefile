@@ -37,6 +37,7 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m tests.mutants
 
 histories: $(INSTALLED) ## record the histories that tests replay; only after a deliberate change of the workflow
 	$(BIN)/python -m tests.record_histories

@@ -47,6 +47,10 @@ class Workspace(RuleBasedStateMachine):
         self.oracle = entries(self.path)
         self.delivery: Delivery | None = None
         self.applied: dict[str, Entry] | None = None
+        self.delivered: set[str] = set()
+        """Paths that the delivery has changed."""
+        self.edited: dict[str, Entry] = {}
+        """What the user has made of paths since."""
         self.number = 0
 
     def teardown(self) -> None:
@@ -150,7 +154,16 @@ class Workspace(RuleBasedStateMachine):
                 was_executable = self.base.get(name, ("", "", 0))[2] & 0o100
                 mode = kept & ~0o111 if was_executable else kept
                 self.oracle[name] = ("file", text, mode)
-        self.applied = before
+        self.applied, self.delivered, self.edited = before, set(wanted), {}
+
+    @precondition(lambda self: self.applied is not None)
+    @rule(name=st.sampled_from(PATHS), text=st.sampled_from(["user since\n", "agent\n"]))
+    def edit_what_was_delivered(self, name: str, text: str) -> None:
+        """The user goes on in the tree with the agents' files, or beside them."""
+        if name in self.oracle and self.oracle[name][0] == "file":
+            (self.path / name).write_text(text)
+            self.oracle[name] = ("file", text, self.oracle[name][2])
+            self.edited[name] = self.oracle[name]
 
     @precondition(lambda self: self.applied is not None)
     @rule(cut=st.integers(0, 3))
@@ -159,14 +172,25 @@ class Workspace(RuleBasedStateMachine):
         assert self.delivery is not None
         assert self.applied is not None
         journal = Journal.read(self.delivery.folder)
+        theirs = {name for name in self.edited if name in self.delivered}
         if journal is not None:
             partial = Journal(**{**vars(journal), "steps": journal.steps[cut:]})
             try:
                 undo(partial)
             except UndoBlocked:
-                raise AssertionError("nobody touched it") from None
-        self.delivery.undo()
-        self.oracle, self.applied, self.delivery = self.applied, None, None
+                assert theirs, "nobody touched it"
+        try:
+            self.delivery.undo()
+            assert not theirs, "undone over what the user did since"
+        except UndoBlocked as blocked:
+            told = blocked.commands
+            assert theirs, told
+            # All else is undone; what is the user's by now stays, and so does what undoes it by hand.
+            shutil.rmtree(self.delivery.folder)
+            for left in self.path.glob(".epw-*"):
+                shutil.rmtree(left)
+        self.oracle = {**self.applied, **self.edited}
+        self.applied = self.delivery = None
 
     @precondition(lambda self: self.applied is not None)
     @rule()

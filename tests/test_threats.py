@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ import pytest
 
 from activities.limits import landlock
 from activities.limits.sandbox import lacks_bubblewrap
+from tests.cli import ROOT
 from tests.support import Farm, make_repository, tasks
 from tests.threats import ALWAYS, GOT, LEVELS, PAGE, PLACES, SHARED_BY, THREATS, THREATS_BY_ROOT, exists, page
 from workflows.naming import slug
@@ -149,6 +151,19 @@ def _laid_out_places(opened: ExitStack) -> list[Path]:
         opened.callback(shutil.rmtree, path)
         found.append(path)
     return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_own_variables_of_our_processes_are_shown_to_nobody() -> None:
+    """What it was started with stands in /proc for as long as it runs, for all of the user's processes."""
+    look = (
+        "from service import startup; startup.prepare(); import os, subprocess; "
+        "print(open('/proc/self/environ').read().strip(chr(0)) or 'nothing', os.environ['TOKEN'], flush=True); "
+        "subprocess.run(['printenv', 'TOKEN'])"
+    )
+    env = {**os.environ, "TOKEN": SECRET}
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"nothing {SECRET}", SECRET]
 
 
 def test_the_page_says_what_is_tested() -> None:
