@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 import uuid
 from collections.abc import Callable, Mapping
@@ -42,6 +43,7 @@ from workflows.rate_limit import RateLimitWorkflow
 _MOST_ACTIVITIES = 1200
 _MOST_EAGER = 50
 _THREADS = 32
+_MAX_OPEN_FILES = 65_536
 _GRACE = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def workers(
     identity: str | None = None,
 ) -> list[Worker]:
     """The workers of this process: one for the shared queue, one for what is bound to this host."""
+    _raise_open_files()
     host_queue = f"{queue}@{host_name(home)}"
     plans, deliverer = StartEvent(), Deliverer(home)
     activities: list[Callable[..., Any]] = [
@@ -107,6 +110,14 @@ async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
             await stop.wait()
     finally:
         recovering.cancel()
+
+
+def _raise_open_files() -> None:
+    """Git, which we start, holds a file open for each directory above the one where it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def host_name(home: Path) -> str:

@@ -216,7 +216,8 @@ def test_git_s_settings_by_variables_count(cli: Cli, tmp_path: Path) -> None:
             os.chown(each, 65534, 65534)
     assert "belongs to another user" in cli("run", plan, code=2).stderr
     by_count = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": str(path)}
-    for variables in (by_count, {"SUDO_UID": "65534"}):
+    by_option = {"GIT_CONFIG_PARAMETERS": f"'safe.directory'='{path}'"}
+    for variables in (by_count, by_option, {"SUDO_UID": "65534"}):
         cli.environment = variables
         assert cli.json("run", plan)["status"] == "succeeded"
 

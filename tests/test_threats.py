@@ -35,6 +35,8 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     monkeypatch.setenv("WORKER_SECRET", SECRET)
     with ExitStack() as opened:
         for folder in (home, Path("/dev/shm")):
+            if not os.access(folder, os.W_OK):
+                continue
             (folder / canary).write_text(GOT)
             opened.callback((folder / canary).unlink)
         secret = {**os.environ, "OTHER_SECRET": SECRET}
@@ -105,6 +107,9 @@ async def test_a_level_stops_what_it_says(farm: Farm, tmp_path: Path, laid_out: 
             setting.write_text(before)
     reached = {name for name, text in said.items() if GOT in text}
     expected = {threat.name for threat in tried if level not in threat.stopped_by}
+    if not os.access("/dev/shm", os.W_OK):
+        # This machine lets its users share no memory.
+        expected -= {"memory"}
     assert reached == expected, said
 
 

@@ -196,7 +196,7 @@ class TaskOutcome(Message):
 
 
 class Change(Message):
-    """A task's saved change, on its way into the head."""
+    """A task's saved change, on its way into the head. `keeps_both`: the loss of a side is a conflict still."""
 
     task_id: str
     commit: str
@@ -207,7 +207,6 @@ class Change(Message):
     earlier: str | None = None
     """The task's change before this one, that did not merge; without a `commit` the task has changed nothing since."""
     keeps_both: bool = False
-    """Whether it is a conflict still where one of the sides that had met is not whole any more."""
 
 
 class LandRequest(StepRequest):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,7 +25,9 @@ _SAMPLE_SECONDS = 0.1
 _SAMPLE_WITHOUT_GROUP_SECONDS = 0.25
 _SECONDS_EACH = 0.02
 _MOST_OPEN_FILES = 65_536
-_BOUNDS_OF_EACH = f"ulimit -c 0; ulimit -H -n {_MOST_OPEN_FILES} 2> /dev/null || true;"
+# As this process began: since then it may have raised its own.
+_OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+_BOUNDS_OF_EACH = f"ulimit -c 0; ulimit -S -n {_OPEN_FILES} 2> /dev/null || true; ulimit -H -n {_MOST_OPEN_FILES} 2> /dev/null || true;"
 _NEAR = 0.9
 _MOST_WARNINGS = 8
 _HELD_SECONDS = 0.2
