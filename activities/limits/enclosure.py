@@ -27,7 +27,10 @@ _SECONDS_EACH = 0.02
 _MOST_OPEN_FILES = 65_536
 # As this process began: since then it may have raised its own.
 _OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-_BOUNDS_OF_EACH = f"ulimit -c 0; ulimit -S -n {_OPEN_FILES} 2> /dev/null || true; ulimit -H -n {_MOST_OPEN_FILES} 2> /dev/null || true;"
+_BOUNDS_OF_EACH = (
+    f"ulimit -c 0; ulimit -S -n {_OPEN_FILES} 2> /dev/null || true; "
+    f"ulimit -H -n {_MOST_OPEN_FILES} 2> /dev/null || true;"
+)
 _NEAR = 0.9
 _MOST_WARNINGS = 8
 _HELD_SECONDS = 0.2
