@@ -40,8 +40,7 @@ def may_enter(home: Path, connection: socket.socket) -> bool:
         return False
     # Processes come and go while they are looked through.
     holders = next(filter(None, (list(_holders(inode)) for _ in range(_LOOKS))), [])
-    workers = dict(_workers(home))
-    return bool(holders) and not any(_is_agent(home, pid, workers) for pid in holders)
+    return bool(holders) and not any(is_agent(home, pid) for pid in holders)
 
 
 def _owner_and_inode(connection: socket.socket) -> tuple[int, int] | None:
@@ -85,7 +84,7 @@ def _workers(home: Path) -> Iterator[tuple[int, float]]:
             yield pid, created
 
 
-def _is_agent(home: Path, pid: int, workers: dict[int, float]) -> bool:
+def is_agent(home: Path, pid: int) -> bool:
     """Whether a process carries an attempt's marker, is in an attempt's group, or descends from a worker."""
     try:
         process = psutil.Process(pid)
@@ -94,6 +93,7 @@ def _is_agent(home: Path, pid: int, workers: dict[int, float]) -> bool:
             return True
         if _GROUPS in Path(f"/proc/{pid}/cgroup").read_text():
             return True
+        workers = dict(_workers(home))
         # A worker adopts what its agents leave, so nothing of theirs is anybody else's.
         for ancestor in process.parents()[:_MAX_ANCESTORS]:
             if ancestor.pid in workers and abs(workers[ancestor.pid] - ancestor.create_time()) < 1:

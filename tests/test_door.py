@@ -14,10 +14,12 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
 
 from activities.limits.sandbox import lacks_bubblewrap
 from service.connection import connected
+from service.door import is_agent
 from service.walled import is_own_request
 from settings import Settings
 from tests.cli import Cli, line_with, stop
@@ -112,7 +114,8 @@ def test_a_web_page_gets_nothing_done_and_the_web_ui_works(up: Cli) -> None:
     for headers in pages:
         with pytest.raises(HTTPError) as refused:
             urlopen(Request(f"{url}/evil", data=body, headers=headers, method="POST"), timeout=10)
-        assert refused.value.code == 403
+        with refused.value as answered:
+            assert answered.code == 403
     assert "evil" not in up.temporal_cli("workflow", "list")
 
 
@@ -165,6 +168,25 @@ def test_nothing_but_the_door_listens_on_this_machine(up: Cli) -> None:
     assert f"pid={note['pid']}," not in listening
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", note["ports"][0])) == 0
+
+
+def test_whoever_descends_from_a_worker_is_an_agent(tmp_path: Path) -> None:
+    """Whatever it has given up: a marker, a group, a session."""
+    mine = psutil.Process()
+    (tmp_path / "running").mkdir()
+    with subprocess.Popen(["env", "-i", "setsid", "sleep", "1000"]) as child:
+        try:
+            sleeping = child.pid
+            assert not is_agent(tmp_path, sleeping)
+            note = {"identity": "w", "worker": [mine.pid, mine.create_time()]}
+            (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps(note))
+            assert is_agent(tmp_path, sleeping)
+            assert not is_agent(tmp_path, mine.pid), "the worker itself"
+            # Its number is another's by now.
+            (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps({**note, "worker": [mine.pid, 1.0]}))
+            assert not is_agent(tmp_path, sleeping)
+        finally:
+            child.terminate()
 
 
 def test_nobody_of_a_crowd_is_left_outside(up: Cli) -> None:

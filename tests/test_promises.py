@@ -15,9 +15,13 @@ from activities.execution import Execution
 from tests.cli import Cli, line_with, stop, wait_for
 from tests.site import Site
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
-from workflows.errors import Fenced
-from workflows.messages import DELIVER, LAND, ROLL_BACK
-from workflows.redrive import _SETTINGS, reusable
+from tests.test_apply import Delivery
+from workflows.compensation import Compensations
+from workflows.errors import Fenced, UndoBlocked
+from workflows.graph import TaskGraph
+from workflows.messages import DELIVER, LAND, ROLL_BACK, Compensation
+from workflows.redrive import reusable
+from workflows.schedule import Scheduler
 from workflows.validate import read_plan
 
 
@@ -75,7 +79,7 @@ _OTHER = {
 }
 
 
-@pytest.mark.parametrize("name", _SETTINGS)
+@pytest.mark.parametrize("name", _OTHER)
 def test_each_setting_that_agents_see_makes_a_redrive_run(name: str) -> None:
     given: dict[str, Any] = {"workspace": "/w", "tasks": tasks({"id": "a", "run": "1"})}
     camel = "".join(part.title() if i else part for i, part in enumerate(name.split("_")))
@@ -259,6 +263,46 @@ def test_gc_leaves_an_unfinished_rollback_and_a_running_save_alone(up: Cli, tmp_
     up("cancel", "saving")
     up("watch", "saving", code=4)
     assert [row["files"] for row in up.json("salvage", "saving")] == [["kept"]]
+
+
+@pytest.mark.parametrize(
+    ("deed", "text"),
+    [("edits a new file", "user\n"), ("edits a changed file", "user\n"), ("makes a deleted file again", "user\n")],
+)
+def test_what_the_user_made_of_a_delivery_since_is_not_undone(tmp_path: Path, deed: str, text: str) -> None:
+    path = make_repository(tmp_path / "work", {"changed": "1\n", "deleted": "1\n", "other": "1\n"})
+    delivery = Delivery(tmp_path, path)
+    delivery.apply(delivery.head({"new": "agent\n", "changed": "agent\n", "deleted": None, "other": "agent\n"}))
+    name = {"edits a new file": "new", "edits a changed file": "changed"}.get(deed, "deleted")
+    (path / name).write_text(text)
+    with pytest.raises(UndoBlocked) as blocked:
+        delivery.undo()
+    assert (path / name).read_text() == text
+    assert (path / "other").read_text() == "1\n", "all else is undone"
+    assert any(name in command for command in blocked.value.commands)
+
+
+def test_compensations_are_taken_from_the_newest_back_and_each_kind_once() -> None:
+    taken = Compensations()
+    for step, to in (("head", "base"), ("apply", None), ("head", "later")):
+        taken.register(Compensation(step=step, hub="h", to=to))  # type: ignore[arg-type]
+    assert [(each.step, each.to) for each in taken.reversed()] == [("apply", None), ("head", "base")]
+
+
+def test_surplus_agents_take_nothing_and_what_is_given_up_is_not_told_as_ready() -> None:
+    rows = [{"id": "a"}, {"id": "b"}, {"id": "c"}, {"id": "d", "dependsOn": ["a"]}]
+    scheduler = Scheduler(TaskGraph.of_plan(read_plan({"tasks": tasks(*rows)})), 2)
+    first, second = scheduler.next_start(), scheduler.next_start()
+    assert first is not None
+    assert second is not None
+    scheduler.set_max_agents(1)
+    scheduler.release_agent(second[0])
+    scheduler.release_agent(first[0])
+    third = scheduler.next_start()
+    assert third is not None
+    assert third[1] == 1
+    scheduler.abandon("d")
+    assert scheduler.landed("a") == []
 
 
 # Fences.

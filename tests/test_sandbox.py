@@ -52,6 +52,22 @@ async def test_the_system_is_read_only_and_other_processes_are_not_there(farm: F
 
 
 @needs_bubblewrap
+async def test_nobody_has_any_power_in_it_or_gets_one(farm: Farm, tmp_path: Path) -> None:
+    """As root too: no capability, an id that is not root's, no user namespace in which it would be root."""
+    path = make_repository(tmp_path / "work")
+    look = (
+        "grep ^Cap /proc/self/status; echo id $(id -u); unshare -Ur true && echo became-root; "
+        "python3 -c 'import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0), ctypes.CDLL(None).syscall(425, 1, 0))'"
+    )
+    said = await printed(farm, look, workspace=str(path))
+    powers = {line.split(":")[0]: int(line.split()[1], 16) for line in said.splitlines() if line.startswith("Cap")}
+    assert set(powers.values()) == {0}, said
+    assert "id 0" not in said
+    assert "became-root" not in said
+    assert said.splitlines()[-1] == "-1 -1"
+
+
+@needs_bubblewrap
 async def test_no_service_of_this_machine_answers_whatever_the_network(farm: Farm, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     with socket.create_server(("127.0.0.1", 0)) as server:

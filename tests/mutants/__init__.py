@@ -28,16 +28,15 @@ _ENDED = "test_promises.py -k watch"
 MUTANTS = (
     # git
     _m("activities/git/hub.py", 'self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)', 'self._in_repository_of(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
-    _m("activities/git/hub.py", 'return self._in_repository_of(workspace, "update-ref", "-d", ref, commit)', 'return self._in_repository_of(workspace, "update-ref", "-d", ref)', f"{_PROMISES} -k commits"),
     _m("activities/git/hub.py", 'git("update-ref", ref, commit, expected, git_dir=self.path)', 'git("update-ref", ref, commit, git_dir=self.path)', "test_outages.py -k frozen"),
     _m("activities/git/tree.py", 'if leads.split("/")[0] in ("..", "", ".git"):', 'if leads.split("/")[0] in ("..", ""):', "test_workflow.py -k leaves_the_workspace"),
     _m("activities/git/workspace.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
     _m("activities/git/changes.py", 'if not told:', 'if told:', _GIT),
     # apply
     _m("activities/roll_back.py", "    if holds == step.head:\n", "    if holds:\n", f"{_PROMISES} -k delivered_branch"),
-    _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", _APPLY),
+    _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", f"{_PROMISES} -k since"),
     _m("activities/apply/undo.py", "            return there == step.before\n    return True", "            return True\n    return True", _APPLY),
-    _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", _APPLY),
+    _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", f"{_PROMISES} -k since"),
     _m("activities/apply/application.py", "os.fchmod(made, 0o777 & ~UMASK)", "pass", "test_environments.py -k owner_s_alone"),
     _m("activities/execution.py", 'if tuple(fence["newest"].get(step, order)) > order:', 'if tuple(fence["newest"].get(step, order)) >= order:', f"{_PROMISES} -k newest"),
     _m("activities/execution.py", 'if fence["closed"] and step != ROLL_BACK:', "if False:", f"{_PROMISES} -k newest"),
@@ -53,7 +52,7 @@ MUTANTS = (
     _m("activities/identity.py", "return is_same and found.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)", "return is_same", "test_children.py"),
     _m("activities/limits/capabilities.py", "    if os.geteuid() == 0:\n", "    if False:\n", "test_threats.py -k process"),
     _m("activities/limits/sandbox.py", '    if level == "process" and landlock.abi():\n', "    if False:\n", "test_threats.py -k process"),
-    _m("activities/limits/sandbox.py", 'options = ["--cap-drop", "ALL", *_identity(), *_without_namespaces()]', "options = []", "test_threats.py -k bubblewrap"),
+    _m("activities/limits/sandbox.py", 'options = ["--cap-drop", "ALL", *_identity(), *_without_namespaces()]', "options = []", "test_sandbox.py -k power"),
     _m("activities/limits/sandbox.py", "    seccomp.restrict(unix_sockets=False)\n", "", "test_threats.py -k landlock"),
     _m("activities/directories.py", "    if (status.st_dev, status.st_ino) != expected.identity:\n", "    if False:\n", "test_directories.py"),
     # agents
@@ -63,7 +62,7 @@ MUTANTS = (
     _m("workflows/approval.py", 'REPOSITORY = "HEAD", "objects", "refs"', 'REPOSITORY = "HEAD", "objects", "refs", "nothing"', "test_approval.py -k planted"),
     # service
     _m("service/door.py", "    if owner != os.geteuid():\n        return False\n", "", "test_door.py -k another_user"),
-    _m("service/door.py", "if ancestor.pid in workers and abs(workers[ancestor.pid] - ancestor.create_time()) < 1:", "if False:", "test_door.py -k agent"),
+    _m("service/door.py", "if ancestor.pid in workers and abs(workers[ancestor.pid] - ancestor.create_time()) < 1:", "if False:", "test_door.py -k descends"),
     _m("service/walled.py", 'if any(origin not in [b"http://" + host for host in hosts] for origin in named.get(b"origin", [])):', "if False:", "test_door.py -k whose_request"),
     _m("service/startup.py", "            ctypes.memset(start, 0, end - start)\n", "            pass\n", "test_threats.py -k own_variables"),
     # commands
@@ -73,14 +72,14 @@ MUTANTS = (
     _m("commands/executions.py", "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", "", f"{_PROMISES} -k used_again"),
     # workflows
     _m("workflows/redrive.py", '"include", "network", "sandbox")', '"include", "network")', f"{_PROMISES} -k setting"),
-    _m("workflows/redrive.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "test_redrive.py test_promises.py -k redrive"),
+    _m("workflows/redrive.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "test_promises.py -k setting"),
     _m("workflows/board.py", "return self.paused or self.is_short or self.stopping", "return self.is_short or self.stopping", f"{_PROMISES} -k pause"),
     _m("workflows/ending.py", 'Ending("cancelled", 4)', 'Ending("cancelled", 1)', _ENDED),
     _m("workflows/ending.py", 'Ending("failed", 1, "ExecutionFailed")', 'Ending("failed", 0, "ExecutionFailed")', _ENDED),
     _m("workflows/leases.py", "        for group in (*groups, self._beneath.get(start, {})):\n", "        for group in groups:\n", _SCHEDULE),
     _m("workflows/schedule.py", "rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])", "rank = (-self._graph.bottom_level[task], -self._priorities.get(task, 0), self._order[task])", _SCHEDULE),
-    _m("workflows/schedule.py", "        if agent <= self._max_agents:\n", "        if True:\n", _SCHEDULE),
-    _m("workflows/schedule.py", "            if not self._blocking[after] and after not in self._abandoned:\n", "            if not self._blocking[after]:\n", _SCHEDULE),
+    _m("workflows/schedule.py", "        if agent <= self._max_agents:\n", "        if True:\n", f"{_PROMISES} -k surplus"),
+    _m("workflows/schedule.py", "            if not self._blocking[after] and after not in self._abandoned:\n", "            if not self._blocking[after]:\n", f"{_PROMISES} -k surplus"),
     _m("workflows/graph.py", "bottom[task] = self.minutes[task] + rest", "bottom[task] = self.minutes[task]", _SCHEDULE),
-    _m("workflows/compensation.py", "return list(reversed(self._steps))", "return list(self._steps)", "test_workflow.py test_order.py"),
+    _m("workflows/compensation.py", "return list(reversed(self._steps))", "return list(self._steps)", f"{_PROMISES} -k newest"),
 )  # fmt: skip
