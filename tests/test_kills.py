@@ -24,7 +24,16 @@ from tests.test_crashes import content
 from workflows.graph import TaskGraph
 from workflows.validate import read_plan
 
-VICTIMS = ("worker", "worker", "server", "both", "command")
+VICTIMS = ("worker", "worker", "server", "both", "command", "guardian", "all")
+AIMED = (
+    "deliver.begun",
+    "deliver.journaled",
+    "deliver.step",
+    "deliver.applied",
+    "undo.begun",
+    "undo.step",
+    "undo.done",
+)
 LINES = 40
 
 
@@ -70,6 +79,10 @@ class Killer:
     def __init__(self, site: Site, chance: random.Random, plan: Path, identifier: str) -> None:
         self.site, self.chance, self.plan, self.identifier = site, chance, plan, identifier
         self.kills: Counter[str] = Counter()
+        self.aimed: list[dict[str, Any]] = []
+        """Kills at moments of delivery and roll-back, whenever these come."""
+        if chance.random() < 0.5:
+            self.aimed = [site.ask(step, kill=["worker"]) for step in chance.sample(AIMED, 2)]
 
     async def run(self, kills: int) -> dict[str, Any]:
         """The document, after at most so many kills."""
@@ -80,9 +93,11 @@ class Killer:
                     await asyncio.wait_for(command.wait(), self.chance.uniform(0.2, 2.0))
                     break
                 victim = self.chance.choice(VICTIMS)
-                if victim == "command":
+                if victim in ("command", "all"):
                     if not await self._is_known():
                         continue
+                    if victim == "all":
+                        self._kill("all")
                     command.kill()
                     await command.wait()
                     self.kills[victim] += 1
@@ -90,6 +105,7 @@ class Killer:
                 elif self._kill(victim):
                     self.kills[victim] += 1
             out, err = await command.communicate()
+        self.kills["aimed"] += sum(Path(each["mark"]).exists() for each in self.aimed)
         try:
             found: dict[str, Any] = json.loads(out)
         except ValueError:
@@ -102,7 +118,7 @@ class Killer:
             str(ROOT / "starter.py"),
             *arguments,
             "--json",
-            env=self.site.cli.env,
+            env={**self.site.cli.env, "EPW_FAILPOINT": json.dumps(self.aimed)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -117,8 +133,15 @@ class Killer:
     def _kill(self, victim: str) -> bool:
         running = self.site.cli.home / "running"
         workers = [int(path.stem) for path in running.glob("*.worker")]
-        server = json.loads(Path(self.site.server).read_text()).get("pid")
-        victims = [*(workers if victim != "server" else []), *([server] if victim != "worker" else [])]
+        note = json.loads(Path(self.site.server).read_text())
+        server, (guardian, _) = note.get("pid"), note.get("guardian", [None, None])
+        victims = {
+            "worker": workers,
+            "server": [server],
+            "both": [*workers, server],
+            "guardian": [guardian],
+            "all": [*workers, guardian, server],
+        }[victim]
         killed = False
         for process_id in victims:
             with contextlib.suppress(psutil.Error, OSError, TypeError):
