@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from activities.limits import landlock
 from activities.limits.sandbox import lacks_bubblewrap
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
@@ -87,10 +88,16 @@ async def test_a_shell_of_a_model_gets_the_strongest_there_is(claude: Claude) ->
     assert "unseen" in said
 
 
-@needs_bubblewrap
-async def test_claude_code_works_in_it_and_sees_no_key(claude: Claude, tmp_path: Path) -> None:
-    path = make_repository(tmp_path / "work")
-    look = {"command": f"cat /proc/*/environ | tr '\\0' '\\n' > seen; ls {claude.home} > there"}
+@pytest.mark.parametrize("level", ["process", "landlock", pytest.param("bubblewrap", marks=needs_bubblewrap)])
+async def test_claude_code_works_in_it_and_sees_no_key(claude: Claude, tmp_path: Path, level: str) -> None:
+    if level != "bubblewrap" and landlock.abi() < 6:
+        pytest.skip("this kernel has no Landlock that keeps processes apart")
+    # A workspace's modules are never run by us.
+    planted = {
+        f"{name}.py": f"open({str(tmp_path / 'ran')!r}, 'w')" for name in ("activities/__init__", "sitecustomize")
+    }
+    path = make_repository(tmp_path / "work", planted)
+    look = {"command": f"cat /proc/*/environ | tr '\\0' '\\n' > seen; ls {claude.home} > there || true"}
     claude.script(
         lambda task, turn, request: [
             Turn(calls=[("Write", {"file_path": "x", "content": "1\n"})]),
@@ -98,14 +105,16 @@ async def test_claude_code_works_in_it_and_sees_no_key(claude: Claude, tmp_path:
             Turn("Done."),
         ][turn]
     )
-    plan = {"workspace": str(path), "agent": "claude-code", "sandbox": "auto", "tasks": tasks({"id": "a"})}
+    plan = {"workspace": str(path), "agent": "claude-code", "sandbox": level, "tasks": tasks({"id": "a"})}
     document = await claude.run(plan)
     assert document["status"] == "succeeded", document["results"]
-    assert document["results"][0]["sandbox"] == "bubblewrap"
+    assert document["results"][0]["sandbox"] == level
     branch = document["delivery"]["branch"]
     assert sh(path, "git", "show", f"{branch}:x") == "1\n"
     assert KEY not in sh(path, "git", "show", f"{branch}:seen")
-    assert "host" not in sh(path, "git", "show", f"{branch}:there").split()
+    assert not (tmp_path / "ran").exists()
+    if level != "process":
+        assert "host" not in sh(path, "git", "show", f"{branch}:there").split()
 
 
 async def test_what_a_plan_demands_and_cannot_have_is_refused_before_anything_ran(farm: Farm) -> None:

@@ -1,10 +1,15 @@
-"""As a program: enter a sandbox and become a command. `LEVEL OWN READABLE -- COMMAND …`, folders joined as in PATH."""
+"""As a program: enter a sandbox and become a command. `LEVEL OWN READABLE -- COMMAND …`, folders joined as in PATH.
+
+Started by its path, isolated (`python -I`): where it starts is an agent's directory, whose modules are none of ours.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from activities.limits.sandbox import entering
 

@@ -272,4 +272,4 @@ def entered_by_command(level: str, *, own: Sequence[Path], readable: Sequence[Pa
     if entering(level, own=own, readable=readable) is None:
         return []
     folders = (os.pathsep.join(map(str, each)) for each in (own, readable))
-    return [sys.executable, "-m", "activities.limits.enter_sandbox", level, *folders, "--"]
+    return [sys.executable, "-I", str(Path(__file__).with_name("enter_sandbox.py")), level, *folders, "--"]
