@@ -20,6 +20,7 @@ import typer
 from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
 
 from activities.agents.environment import require_agents, require_bash
 from activities.git.command import require_git
@@ -108,6 +109,9 @@ async def to_the_end(
                 return INTERRUPTED
             watching.result()
             result = await patiently(partial(full_document, settings, handle))
+        # What a worker that was killed at the very end has left, nobody attends to any more.
+        with contextlib.suppress(RPCError):
+            await tidy_up(settings, connection)
     with contextlib.suppress(BrokenPipeError):
         print_json(result) if as_json else show_result(result)
     return exit_code(result)
