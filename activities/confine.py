@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from activities.agents.base import Work
 from activities.agents.environment import redact_log
@@ -34,6 +36,15 @@ async def _limited(work: Work) -> AsyncIterator[Work]:
         if work.sandbox != "bubblewrap" or (allowed is False and work.plan.agent_of(work.task) != "claude-code"):
             yield replace(work, enclosure=enclosure)
             return
-        reach = Reach(None if allowed is True else tuple(allowed or ()))
+        reach = Reach(None if allowed is True else tuple(allowed or ()), _own_ports(work))
         async with Network.around(reach, enclosure.refused) as network:
             yield replace(work, enclosure=enclosure, network=network)
+
+
+def _own_ports(work: Work) -> tuple[int, ...]:
+    """Where the embedded server of this state directory listens."""
+    try:
+        note = json.loads(((work.state_directory or Path()) / "server/server.json").read_bytes())
+        return tuple(note["ports"])
+    except (OSError, ValueError, KeyError):
+        return ()

@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import psutil
@@ -25,12 +25,16 @@ _ANY_OF_THEM = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 """Whichever interface, whichever cookie."""
 _SECONDS = 2.0
 _LOOKS = 3
+Workers = Collection[tuple[int, float]]
 _GROUPS = "/epw/"
 _MAX_ANCESTORS = 200
 
 
-def may_enter(home: Path, connection: socket.socket) -> bool:
-    """Whether the other end of a connection on this machine is a process of ours that no agent has started."""
+def may_enter(home: Path, connection: socket.socket, known: Workers) -> bool:
+    """Whether the other end of a connection on this machine is a process of ours that no agent has started.
+
+    `known`: workers that were seen before, which agents cannot make forgotten.
+    """
     found = _owner_and_inode(connection)
     if found is None:
         # It is gone, or on another machine.
@@ -40,7 +44,7 @@ def may_enter(home: Path, connection: socket.socket) -> bool:
         return False
     # Processes come and go while they are looked through.
     holders = next(filter(None, (list(_holders(inode)) for _ in range(_LOOKS))), [])
-    return bool(holders) and not any(is_agent(home, pid) for pid in holders)
+    return bool(holders) and not any(is_agent(home, pid, known) for pid in holders)
 
 
 def _owner_and_inode(connection: socket.socket) -> tuple[int, int] | None:
@@ -76,15 +80,15 @@ def _holders(inode: int) -> Iterator[int]:
                 yield int(process.name)
 
 
-def _workers(home: Path) -> Iterator[tuple[int, float]]:
-    """Workers of the state directory, by process id: when each began."""
+def workers_of(home: Path) -> Iterator[tuple[int, float]]:
+    """Workers that stand in the state directory: process id, and when each began."""
     for path in (home / "running").glob("*.worker"):
         with contextlib.suppress(OSError, ValueError, KeyError):
             pid, created = json.loads(path.read_bytes())["worker"]
             yield pid, created
 
 
-def is_agent(home: Path, pid: int) -> bool:
+def is_agent(home: Path, pid: int, known: Workers) -> bool:
     """Whether a process carries an attempt's marker, is in an attempt's group, or descends from a worker."""
     try:
         process = psutil.Process(pid)
@@ -93,10 +97,10 @@ def is_agent(home: Path, pid: int) -> bool:
             return True
         if _GROUPS in Path(f"/proc/{pid}/cgroup").read_text():
             return True
-        workers = dict(_workers(home))
+        workers = [*known, *workers_of(home)]
         # A worker adopts what its agents leave, so nothing of theirs is anybody else's.
         for ancestor in process.parents()[:_MAX_ANCESTORS]:
-            if ancestor.pid in workers and abs(workers[ancestor.pid] - ancestor.create_time()) < 1:
+            if any(pid == ancestor.pid and abs(began - ancestor.create_time()) < 1 for pid, began in workers):
                 return True
     except (psutil.Error, OSError):
         return True

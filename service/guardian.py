@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import psutil
 
-from service.door import may_enter
+from service.door import may_enter, workers_of
 
 _PREFERRED_PORTS = (7233, 8233)
 _READY_SECONDS = 60.0
@@ -47,6 +47,7 @@ def main(folder: Path, binary: str) -> int:
                 if door.server is None or door.server.process.poll() is not None:
                     door.server = _start(folder, binary)
                     _note(note, door)
+                door.remember_workers()
                 time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
             _write(note, {"error": str(error), "ports": door.ports})
@@ -73,6 +74,7 @@ class _Door:
         self.server: _Server | None = None
         self.ports = [each.getsockname()[1] for each in listeners]
         self._home = home
+        self._workers: dict[tuple[int, float], None] = {}
         for which, listener in enumerate(listeners):
             threading.Thread(target=self._accept, args=[which, listener], daemon=True).start()
 
@@ -80,6 +82,10 @@ class _Door:
     def opened(cls, home: Path, wanted: list[int]) -> _Door:
         """At the ports that are wanted, or at others where these are taken."""
         return cls(home, [_listening(port) for port in wanted])
+
+    def remember_workers(self) -> None:
+        """Keep in mind who works: the files that say so are within reach of agents."""
+        self._workers |= dict.fromkeys(workers_of(self._home))
 
     def _accept(self, which: int, listener: socket.socket) -> None:
         while True:
@@ -89,7 +95,9 @@ class _Door:
     def _let_in(self, which: int, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             server = self.server
-            if server is not None and (sys.platform != "linux" or may_enter(self._home, connection)):
+            if server is not None and (
+                sys.platform != "linux" or may_enter(self._home, connection, list(self._workers))
+            ):
                 message = f"{which} {self.ports[which]}".encode()
                 socket.send_fds(server.control, [message], [connection.fileno()])
 

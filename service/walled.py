@@ -186,7 +186,9 @@ def _admitted(client: socket.socket, port: int) -> bytes | None:
             head += data
         lines, _, body = head.partition(b"\r\n\r\n")
         request, *fields = lines.split(b"\r\n")
-        if not is_own_request(request, fields, port):
+        # A server may take a bare line end for one, and what follows for another request.
+        is_plain = not any(end in line for line in (request, *fields) for end in (b"\r", b"\n"))
+        if not is_plain or not is_own_request(request, fields, port):
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             return None
     except OSError:
@@ -200,6 +202,8 @@ def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
 
     By the names that only the browser sets: Host (no other name leads here), Origin, Sec-Fetch-Site.
     """
+    if not request.partition(b" ")[2].startswith(b"/"):
+        return False
     named: dict[bytes, list[bytes]] = {}
     for line in fields:
         name, _, value = line.partition(b":")

@@ -99,6 +99,19 @@ def test_an_agent_gets_no_answer(up: Cli, level: str, way: str) -> None:
     assert log.read_text().split() == ["shut", "shut"]
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_no_second_request_is_smuggled_behind_a_bare_line_end(up: Cli, end: bytes) -> None:
+    hidden = end.join([b"X: a", b"", b"POST /api/v1/namespaces HTTP/1.1", b"Host: evil", b"Content-Length: 0"])
+    port = _note(up)["ports"][1]
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s\r\n\r\n" % (port, hidden))
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 def test_a_web_page_gets_nothing_done_and_the_web_ui_works(up: Cli) -> None:
     note = _note(up)
     url = f"{note['webUI']}/api/v1/namespaces/{note['namespace']}/workflows"
@@ -132,6 +145,7 @@ def test_a_web_page_gets_nothing_done_and_the_web_ui_works(up: Cli) -> None:
         (b"GET / HTTP/1.1", [b"Host: evil.example:8233"], False),
         (b"GET / HTTP/1.1", [b"Host: localhost:7233"], False),
         (b"GET / HTTP/1.1", [*OWN, b"Origin: http://localhost:3000"], False),
+        (b"GET http://evil.example/ HTTP/1.1", OWN, False),
         (b"PUT / HTTP/1.1", [*OWN, b"origin: https://localhost:8233"], False),
     ],
 )
@@ -177,14 +191,16 @@ def test_whoever_descends_from_a_worker_is_an_agent(tmp_path: Path) -> None:
     with subprocess.Popen(["env", "-i", "setsid", "sleep", "1000"]) as child:
         try:
             sleeping = child.pid
-            assert not is_agent(tmp_path, sleeping)
+            assert not is_agent(tmp_path, sleeping, [])
             note = {"identity": "w", "worker": [mine.pid, mine.create_time()]}
             (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps(note))
-            assert is_agent(tmp_path, sleeping)
-            assert not is_agent(tmp_path, mine.pid), "the worker itself"
+            assert is_agent(tmp_path, sleeping, [])
+            assert not is_agent(tmp_path, mine.pid, []), "the worker itself"
+            (tmp_path / "running" / f"{mine.pid}.worker").rename(tmp_path / "hidden")
+            assert is_agent(tmp_path, sleeping, [(mine.pid, mine.create_time())]), "it was seen before"
             # Its number is another's by now.
             (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps({**note, "worker": [mine.pid, 1.0]}))
-            assert not is_agent(tmp_path, sleeping)
+            assert not is_agent(tmp_path, sleeping, [])
         finally:
             child.terminate()
 

@@ -32,6 +32,18 @@ def test_the_longest_secret_is_hidden_first_and_short_values_are_none() -> None:
     assert secrets.hidden(b"abcdefgh abcdef abc") == b"[B] [A] abc"
 
 
+@pytest.mark.parametrize(
+    "text", ["pa%20ss%2fw%2bord%22q", "pa+ss%2Fw%2Bord%22q", 'pa ss/w+ord\\"q', "70612073732F772B6F72642271"]
+)
+def test_a_secret_is_hidden_in_forms_and_json(text: str) -> None:
+    assert Secrets.of({"T": 'pa ss/w+ord"q'}).hidden(text.encode()) == b"[T]"
+
+
+def test_each_long_line_of_a_secret_is_hidden() -> None:
+    secret = "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7x\nshort\n-----END KEY-----"
+    assert b"MIIE" not in Secrets.of({"PEM": secret}).hidden(b"a MIIEpAIBAAKCAQEA7x b")
+
+
 async def test_a_log_is_kept_without_the_variables_that_were_passed_on(
     farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

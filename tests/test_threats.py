@@ -48,6 +48,8 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
             server = opened.enter_context(socket.socket(socket.AF_UNIX))
             server.bind(address)
             server.listen()
+        datagrams = opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        datagrams.bind(str(elsewhere / "datagrams"))
         service = opened.enter_context(socket.create_server(("0.0.0.0", 0)))
         reading, writing = os.pipe()
         os.write(writing, GOT.encode())
@@ -62,6 +64,7 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
             "pid": other.pid,
             "elsewhere": elsewhere,
             "socket": str(elsewhere / "socket"),
+            "datagrams": str(elsewhere / "datagrams"),
             "abstract": abstract.replace("\0", "\\0"),
             "port": service.getsockname()[1],
             "own": _own_address(),

@@ -13,6 +13,7 @@ GOT = "got-it"
 _BEGIN, _END = "<!-- made by tests/threats.py -->\n", "<!-- end -->\n"
 _CONNECT = "exec 3<> /dev/tcp/{host}/{port} && echo " + GOT
 _SOCKET = "import socket; s = socket.socket(socket.AF_UNIX); s.connect({address!r}); print({got!r})"
+_DATAGRAM = "import socket; a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM); a.sendto(b'x', {datagrams!r})"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ THREATS = (
         _APART,
     ),
     Threat("signals", "signals to other processes", "kill -0 {pid} && echo got-it", _APART),
+    Threat(
+        "limits",
+        "limits that would end other processes",
+        "python3 -c 'import resource; resource.prlimit({pid}, resource.RLIMIT_CORE, (0, 0))' && echo got-it",
+        _APART,
+    ),
+    Threat("datagrams", "sockets of services, by datagrams", f'python3 -c "{_DATAGRAM}" && echo got-it', _KEPT),
     Threat("files", "files elsewhere on the machine", "echo x > {elsewhere}/written && echo got-it", _KEPT),
     Threat("workspace", "the user's work tree", "echo x > {workspace}/written && echo got-it", _KEPT),
     Threat("names", "names of files elsewhere", "ls {elsewhere} && echo got-it", _KEPT),

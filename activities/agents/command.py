@@ -144,7 +144,7 @@ class Events:
             self._progress.append(progress)
         if isinstance(reads, list) and len(self.reads) < _MOST_PATHS:
             known = (path for path in reads[:_MOST_PATHS] if isinstance(path, str) and len(path) <= _LONGEST_PATH)
-            self.reads |= dict.fromkeys(known)
+            self.reads |= dict.fromkeys(map(self._clean, known))
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             self.question = Question.cut(self._clean(event["question"]), texts)
@@ -155,6 +155,8 @@ class Events:
             progress = self._progress.popleft()
             if isinstance(progress.get("operation"), str):
                 progress["operation"] = self._clean(progress["operation"])
+            if isinstance(progress.get("files"), list):
+                progress["files"] = [self._clean(each) for each in progress["files"][:_MOST_PATHS]]
             self._work.report(progress)
 
     def _warn(self) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 _MIN_LENGTH = 4
+_MIN_LINE = 16
 _MIN_ENCODED = 8
 """Shorter pieces of an encoding occur by chance."""
 
@@ -35,11 +38,19 @@ class Secrets:
 
 
 def _encoded(secret: bytes) -> Iterator[bytes]:
-    """As hexadecimal digits, in a URL, as a JSON string, and wherever it begins in a base64 text."""
+    """As hexadecimal digits, in a URL or form, as a JSON string, line by line, wherever it begins in a base64 text.
+
+    Not where a tool breaks an encoding into lines.
+    """
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
-    yield quote(secret).encode()
-    yield quote(secret, safe="").encode()
+    for form in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        yield form.encode()
+        yield re.sub("%..", lambda found: found[0].lower(), form).encode()
+    yield json.dumps(secret.decode("utf-8", "replace"))[1:-1].encode()
+    yield json.dumps(secret.decode("utf-8", "replace"), ensure_ascii=False)[1:-1].encode()
+    lines = secret.splitlines()
+    yield from (line for line in lines if len(lines) > 1 and len(line) >= _MIN_LINE)
     for shift in range(3):
         # What its first and last characters make depends on what stands beside it.
         begin = -(-shift * 4 // 3)

@@ -126,6 +126,7 @@ def entering(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> Ca
 
 def _keep_to_itself() -> None:
     landlock.keep_to_itself()
+    seccomp.restrict("process")
     capabilities.drop_those_that_look_into_others()
 
 
@@ -147,7 +148,7 @@ def _keep_to(own: Sequence[Path], readable: Sequence[Path]) -> None:
     landlock.keep_to([*shown, *readable], [*own, *devices])
     capabilities.drop_those_that_look_into_others()
     # Landlock lets nobody read a socket's folder, and everybody connect to it.
-    seccomp.restrict(unix_sockets=False)
+    seccomp.restrict("landlock")
 
 
 @cache

@@ -12,11 +12,12 @@ import platform
 import struct
 from functools import cache
 
-_LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _X32 = 0x40000000
-_AF_UNIX = 1
+_AF_UNIX, _DATAGRAM, _KIND_OF_SOCKET = 1, 2, 0xF
+_ALL = 0xFFFFFFFF
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 
 _REFUSED = (
@@ -68,6 +69,7 @@ _COMMON = {
 }
 _X86_64 = {
     "socket": 41,
+    "socketpair": 53,
     "ptrace": 101,
     "pivot_root": 155,
     "mount": 165,
@@ -83,6 +85,7 @@ _X86_64 = {
     "keyctl": 250,
     "perf_event_open": 298,
     "open_by_handle_at": 304,
+    "prlimit64": 302,
     "setns": 308,
     "process_vm_readv": 310,
     "process_vm_writev": 311,
@@ -101,12 +104,14 @@ _AARCH64 = {
     "ptrace": 117,
     "reboot": 142,
     "socket": 198,
+    "socketpair": 199,
     "add_key": 217,
     "request_key": 218,
     "keyctl": 219,
     "swapon": 224,
     "swapoff": 225,
     "perf_event_open": 241,
+    "prlimit64": 261,
     "open_by_handle_at": 265,
     "setns": 268,
     "process_vm_readv": 270,
@@ -119,17 +124,17 @@ _AARCH64 = {
 _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
 
-def program(*, unix_sockets: bool = True) -> bytes | None:
-    """The filter as the kernel reads it (`struct sock_filter[]`); None for a machine whose calls are not known here.
+def program(level: str) -> bytes | None:
+    """The filter of a sandbox level as the kernel reads it (`struct sock_filter[]`).
 
-    A refused call fails with EPERM, one of another kind of machine (32 bits) with ENOSYS.
-    `unix_sockets`: whether sockets of this machine may be made; pairs of them always.
+    None for a machine whose calls are not known here. A refused call fails with EPERM (sockets: EACCES), one of another
+    kind of machine (32 bits) with ENOSYS. At `process` only what would end other processes is refused; at `landlock`
+    also sockets of this machine, but for pairs that lead nowhere else.
     """
     known = _MACHINES.get(platform.machine())
     if known is None:
         return None
     architecture, numbers = known
-    refused = [({**_COMMON, **numbers})[name] for name in _REFUSED]
     lines = [
         _line(_LOAD, _ARCHITECTURE_AT),
         _line(_EQUAL, architecture, 1, 0),
@@ -138,21 +143,23 @@ def program(*, unix_sockets: bool = True) -> bytes | None:
         _line(_AT_LEAST, _X32, 0, 1),
         _line(_RETURN, _ERROR | errno.ENOSYS),
     ]
-    for number in refused:
-        lines += [_line(_EQUAL, number, 0, 1), _line(_RETURN, _ERROR | errno.EPERM)]
-    if not unix_sockets:
-        lines += [
-            _line(_EQUAL, numbers["socket"], 0, 3),
-            _line(_LOAD, _FIRST_ARGUMENT_AT),
-            _line(_EQUAL, _AF_UNIX, 0, 1),
-            _line(_RETURN, _ERROR | errno.EACCES),
-        ]
+    # A limit of CPU time set for another process is a signal to it; who sets his own names process 0.
+    for half in (_argument(2), _argument(2) + 4):
+        lines += _rule(numbers["prlimit64"], [(_argument(0), _ALL, 0, False), (half, _ALL, 0, False)], errno.EPERM)
+    if level != "process":
+        for name in _REFUSED:
+            lines += _rule(({**_COMMON, **numbers})[name], [], errno.EPERM)
+    if level == "landlock":
+        unix = (_argument(0), _ALL, _AF_UNIX, True)
+        lines += _rule(numbers["socket"], [unix], errno.EACCES)
+        # Of a pair of datagram sockets each sends to whom it likes.
+        lines += _rule(numbers["socketpair"], [unix, (_argument(1), _KIND_OF_SOCKET, _DATAGRAM, True)], errno.EACCES)
     return b"".join([*lines, _line(_RETURN, _ALLOW)])
 
 
-def restrict(*, unix_sockets: bool) -> None:
-    """Put this thread, and all that it starts, under the filter. Raises `OSError`."""
-    code = program(unix_sockets=unix_sockets)
+def restrict(level: str) -> None:
+    """Put this thread, and all that it starts, under the filter of a level. Raises `OSError`."""
+    code = program(level)
     if code is None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -168,12 +175,27 @@ def restrict(*, unix_sockets: bool) -> None:
 @cache
 def path() -> str | None:
     """Where a program can read the filter, while this process runs; None: there is none for this machine."""
-    code = program()
+    code = program("bubblewrap")
     if code is None or not hasattr(os, "memfd_create"):
         return None
     descriptor = os.memfd_create("epw-seccomp")
     os.write(descriptor, code)
     return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def _rule(number: int, checks: list[tuple[int, int, int, bool]], error: int) -> list[bytes]:
+    """Lines that refuse a call where each check holds: what at an offset, masked, is (or is not) a value."""
+    body = [_line(_RETURN, _ERROR | error)]
+    for offset, mask, value, is_equal in reversed(checks):
+        past = len(body)
+        jump = _line(_EQUAL, value, 0, past) if is_equal else _line(_EQUAL, value, past, 0)
+        body = [_line(_LOAD, offset), _line(_AND, mask), jump, *body]
+    return [_line(_LOAD, _NUMBER_AT), _line(_EQUAL, number, 0, len(body)), *body]
+
+
+def _argument(number: int) -> int:
+    """Where the lower half of an argument stands in `struct seccomp_data`."""
+    return 16 + 8 * number
 
 
 def _line(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -32,6 +32,8 @@ class Reach:
     or for all ports."""
 
     hosts: tuple[str, ...] | None
+    closed: tuple[int, ...] = ()
+    """Ports of this machine that nobody reaches, whatever is named: our own server's, who would take it for ours."""
 
     @property
     def includes_loopback(self) -> bool:
@@ -51,6 +53,8 @@ class Reach:
             found = await _resolved(name, port)
         except (OSError, UnicodeError):
             raise Refused(f"{host} has no address") from None
+        if port in self.closed and any(ipaddress.ip_address(each[4][0]).is_loopback for each in found):
+            raise Refused(f"{host}:{port} is the embedded Temporal server, which answers no agent")
         for _, _, _, _, (address, *_) in found:
             if (self.hosts is not None and is_literal) or self._is_allowed(ipaddress.ip_address(address)):
                 return str(address)
