@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+from functools import lru_cache
 from importlib.util import find_spec
 
 from activities.agents.base import Work
@@ -79,9 +80,12 @@ def redacted(text: str, work: Work) -> str:
 
 def redact_log(work: Work) -> None:
     """Take the secrets out of what an attempt has printed; nobody writes to it any more."""
+    secrets = secrets_of(work)
+    if not secrets.forms:
+        return
     with contextlib.suppress(OSError):
         printed = work.output.read_bytes()
-        hidden = secrets_of(work).hidden(printed)
+        hidden = secrets.hidden(printed)
         if hidden != printed:
             write_atomically(work.output, hidden)
 
@@ -89,4 +93,10 @@ def redact_log(work: Work) -> None:
 def secrets_of(work: Work) -> Secrets:
     """Values of the variables that were passed on from the worker, and its keys."""
     names = (*(name for name in work.plan.pass_env if name not in _NO_SECRETS), *_KEYS)
-    return Secrets.of({name: os.environ.get(name, "") for name in names})
+    return _known(tuple((name, os.environ.get(name, "")) for name in names))
+
+
+@lru_cache(maxsize=64)
+def _known(values: tuple[tuple[str, str], ...]) -> Secrets:
+    """The encoded forms are worked out once: every path and line that an agent reports is looked through."""
+    return Secrets.of(dict(values))
