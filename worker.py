@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 
+from activities.identity import KEPT, Process, parent
 from activities.limits.children import adopt_orphans
 from service.connection import connected
 from service.log import log_to_stderr
@@ -21,11 +22,8 @@ from service.worker import work
 from settings import Settings
 from workflows.errors import EpwError
 
-# Given by a command that keeps a worker: the worker goes when the command does, however that ends.
-KEPT = "--kept"
 
-
-async def serve(settings: Settings, *, kept: bool) -> None:
+async def serve(settings: Settings, *, keeper: Process | None) -> None:
     """Work until SIGTERM, SIGINT, or the end of the keeper; a second signal ends at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -40,12 +38,12 @@ async def serve(settings: Settings, *, kept: bool) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop_or_quit)
-    if kept:
+    if keeper is not None:
         loop.add_reader(sys.stdin, keeper_gone)
     async with connected(settings) as connection:
-        if not kept:
+        if keeper is None:
             print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
-        await work(connection.client, settings.make_home(), stop)
+        await work(connection.client, settings.make_home(), stop, keeper)
 
 
 def main() -> int:
@@ -56,7 +54,7 @@ def main() -> int:
     # Attempts look at thousands of files in threads; at the default each call of git by another one waits for them.
     sys.setswitchinterval(0.0005)
     try:
-        asyncio.run(serve(Settings.from_environment(), kept=KEPT in sys.argv[1:]))
+        asyncio.run(serve(Settings.from_environment(), keeper=parent() if KEPT in sys.argv[1:] else None))
     except EpwError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

@@ -7,6 +7,8 @@ import os
 import psutil
 
 Process = tuple[int, float]
+KEPT = "--kept"
+"""Argument of a worker that a command keeps: it goes when the command does, however that ends."""
 
 
 def _umask() -> int:
@@ -26,6 +28,12 @@ def private(path: str, flags: int) -> int:
 
 
 ME: Process = (os.getpid(), psutil.Process().create_time())
+
+
+def parent() -> Process:
+    """The process that has started this one."""
+    found = psutil.Process().parent()
+    return ME if found is None else (found.pid, found.create_time())
 
 
 def lives(process: Process) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.execution import write_atomically
-from activities.identity import ME, lives, private
+from activities.identity import ME, Process, lives, private
 
 POISON_DEATHS = 3
 _SUSPECT_DEATHS = 2
@@ -90,10 +90,10 @@ class WorkerRecord:
 
     @classmethod
     @contextmanager
-    def kept(cls, home: Path, identity: str) -> Iterator[None]:
-        """The worker stands in the state directory until it ends in order."""
+    def kept(cls, home: Path, identity: str, keeper: Process | None = None) -> Iterator[None]:
+        """The worker stands in the state directory until it ends in order; `keeper`: who adopts what it leaves."""
         path = cls._path(home, ME[0])
-        write_atomically(path, json.dumps({"identity": identity, "worker": ME}).encode())
+        write_atomically(path, json.dumps({"identity": identity, "worker": ME, "keeper": keeper}).encode())
         try:
             yield
         finally:

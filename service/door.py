@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from activities.identity import KEPT, Process
 from activities.limits.processes import MARKER
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
@@ -25,7 +26,7 @@ _ANY_OF_THEM = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 """Whichever interface, whichever cookie."""
 _SECONDS = 2.0
 _LOOKS = 3
-Workers = Collection[tuple[int, float]]
+Workers = Collection[Process]
 _GROUPS = "/epw/"
 _MAX_ANCESTORS = 200
 
@@ -80,16 +81,19 @@ def _holders(inode: int) -> Iterator[int]:
                 yield int(process.name)
 
 
-def workers_of(home: Path) -> Iterator[tuple[int, float]]:
-    """Workers that stand in the state directory: process id, and when each began."""
+def workers_of(home: Path) -> Iterator[Process]:
+    """Workers that stand in the state directory, and who adopts what they leave."""
     for path in (home / "running").glob("*.worker"):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            pid, created = json.loads(path.read_bytes())["worker"]
-            yield pid, created
+            content = json.loads(path.read_bytes())
+            yield from ((each[0], each[1]) for each in (content["worker"], content.get("keeper")) if each)
 
 
 def is_agent(home: Path, pid: int, known: Workers) -> bool:
-    """Whether a process carries an attempt's marker, is in an attempt's group, or descends from a worker."""
+    """Whether a process carries an attempt's marker, is in an attempt's group, or descends from a worker.
+
+    From a worker that is dead too: then it descends from that one's keeper.
+    """
     try:
         process = psutil.Process(pid)
         marker = process.environ().get(MARKER, "").split("/")
@@ -99,8 +103,12 @@ def is_agent(home: Path, pid: int, known: Workers) -> bool:
             return True
         workers = [*known, *workers_of(home)]
         # A worker adopts what its agents leave, so nothing of theirs is anybody else's.
-        for ancestor in process.parents()[:_MAX_ANCESTORS]:
-            if any(pid == ancestor.pid and abs(began - ancestor.create_time()) < 1 for pid, began in workers):
+        ancestors = process.parents()[:_MAX_ANCESTORS]
+        if process.cmdline()[-1:] == [KEPT]:
+            # The next worker, of which the state directory does not know yet.
+            ancestors = ancestors[1:]
+        for ancestor in ancestors:
+            if any(each == ancestor.pid and abs(began - ancestor.create_time()) < 1 for each, began in workers):
                 return True
     except (psutil.Error, OSError):
         return True

@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from activities.identity import UMASK
+from activities.identity import KEPT, UMASK
 from activities.limits import children
 from activities.record import WorkerRecord
 from settings import Settings
-from worker import KEPT
 from workflows.errors import Unavailable
 
 _MOST_EARLY_DEATHS = 5

@@ -23,6 +23,7 @@ from activities.agents.backends import backends
 from activities.agents.base import Agent
 from activities.deliver import Deliverer
 from activities.execution import write_atomically
+from activities.identity import Process
 from activities.land import Lander
 from activities.plans import StartEvent
 from activities.prepare import Preparer
@@ -93,7 +94,7 @@ def workers(
     ]
 
 
-async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
+async def work(client: Client, home: Path, stop: asyncio.Event, keeper: Process | None = None) -> None:
     """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
     # Attempts check out, save and land in threads; the default is a handful.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
@@ -103,7 +104,7 @@ async def work(client: Client, home: Path, stop: asyncio.Event) -> None:
     try:
         async with contextlib.AsyncExitStack() as running:
             identity = f"{os.getpid()}@{host_name(home)}/{uuid.uuid4().hex[:8]}"
-            running.enter_context(WorkerRecord.kept(home, identity))
+            running.enter_context(WorkerRecord.kept(home, identity, keeper))
             for worker in workers(client, home, identity=identity):
                 await running.enter_async_context(worker)
             _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
+from activities.identity import KEPT
 from activities.limits.sandbox import lacks_bubblewrap
 from service.connection import connected
 from service.door import is_agent
@@ -203,6 +205,31 @@ def test_whoever_descends_from_a_worker_is_an_agent(tmp_path: Path) -> None:
             assert not is_agent(tmp_path, sleeping, [])
         finally:
             child.terminate()
+
+
+def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_path: Path) -> None:
+    """Both are children of the dead one's keeper."""
+    keeper = psutil.Process()
+    (tmp_path / "running").mkdir()
+    note = {"identity": "w", "worker": [keeper.pid, 1.0], "keeper": [keeper.pid, keeper.create_time()]}
+    (tmp_path / "running" / "1.worker").write_text(json.dumps(note))
+    for name, expected in (("orphan", True), (KEPT, False)):
+        # It waits in a process of its own, which is two below the keeper.
+        argv = ["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['sleep', '1000'])", name]
+        with subprocess.Popen(argv, start_new_session=True) as child:
+            try:
+                while not (below := psutil.Process(child.pid).children()) or below[0].name() != "sleep":
+                    os.sched_yield()
+                assert is_agent(tmp_path, child.pid, []) == expected
+                assert is_agent(tmp_path, below[0].pid, [])
+            finally:
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_a_kept_worker_names_its_keeper(up: Cli) -> None:
+    (file,) = (up.home / "running").glob("*.worker")
+    content = json.loads(file.read_bytes())
+    assert psutil.Process(content["worker"][0]).ppid() == content["keeper"][0]
 
 
 def test_nobody_of_a_crowd_is_left_outside(up: Cli) -> None:
