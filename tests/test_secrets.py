@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +39,27 @@ def test_the_longest_secret_is_hidden_first_and_short_values_are_none() -> None:
 )
 def test_a_secret_is_hidden_in_forms_and_json(text: str) -> None:
     assert Secrets.of({"T": 'pa ss/w+ord"q'}).hidden(text.encode()) == b"[T]"
+
+
+@pytest.mark.parametrize("tool", ["base64 -w 20", "base64 -w 7", "xxd -p -c 7", "xxd -p -u -c 11", "od -An -v -tx1"])
+@pytest.mark.parametrize("before", range(3))
+def test_an_encoding_that_is_broken_into_lines_is_hidden(tool: str, before: int) -> None:
+    argv = tool.split()
+    if shutil.which(argv[0]) is None:
+        pytest.skip(f"no {argv[0]}")
+    value = "a value that is longer than a line, ~~~ and ends"
+    text = b"x" * before + value.encode() + b"yz"
+    printed = subprocess.run(argv, input=text, capture_output=True, check=True).stdout
+    hidden = Secrets.of({"TOKEN": value}).hidden(b"first line\n" + printed)
+    assert hidden.startswith(b"first line\n")
+    assert hidden.count(b"[TOKEN]") == 1
+    # Of base64 a character at either end may be left.
+    assert len(hidden.partition(b"\n")[2]) <= len(b"[TOKEN]") + 4 * (before + 2) + 8
+
+
+def test_what_looks_like_the_middle_of_an_encoding_stays() -> None:
+    text = b"7365 6372 65\n" + base64.b64encode(b"another value") + b"\n"
+    assert Secrets.of({"TOKEN": VALUE}).hidden(text) == text
 
 
 def test_each_long_line_of_a_secret_is_hidden() -> None:
