@@ -25,10 +25,11 @@ from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
-from activities.heartbeat import Heartbeat, in_thread
+from activities.heartbeat import Heartbeat
 from activities.limits.sandbox import level
 from activities.plans import Running
 from activities.spares import Spares
+from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
 from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug

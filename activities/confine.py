@@ -10,11 +10,11 @@ from pathlib import Path
 
 from activities.agents.base import Work
 from activities.agents.environment import redact_log
-from activities.heartbeat import in_thread
 from activities.limits.bounds import Bounds
 from activities.limits.enclosure import Enclosure
 from activities.limits.network.proxy import Network
 from activities.limits.network.reach import Reach
+from activities.uninterrupted import in_thread
 
 
 @asynccontextmanager

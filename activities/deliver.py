@@ -12,7 +12,7 @@ from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
-from activities.heartbeat import in_thread
+from activities.uninterrupted import in_thread
 from workflows.errors import Fenced, GitError, Refused
 from workflows.messages import CLEAN_UP, DELIVER, CleanUpRequest, DeliverRequest, Delivery
 

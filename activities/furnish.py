@@ -21,7 +21,7 @@ from activities.attempt import AttemptDirectory
 from activities.directories import remove, walk
 from activities.fill import fill
 from activities.git.tree import WorkTree
-from activities.heartbeat import in_thread
+from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 
 _LOCK_POLL_SECONDS = 0.05

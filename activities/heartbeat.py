@@ -68,13 +68,3 @@ class Heartbeat:
                 await asyncio.sleep(max(_SHORTEST_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT))
         finally:
             Heartbeat._beating -= 1
-
-
-async def in_thread(function: Any, *arguments: Any) -> Any:
-    """Run blocking work in a thread; a cancellation waits for it: nothing writes on behind our back."""
-    working = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.wait([working])
-        raise

@@ -24,8 +24,8 @@ from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attributes
 from activities.git.workspace import Workspace
-from activities.heartbeat import in_thread
 from activities.plans import PlanSource
+from activities.uninterrupted import in_thread
 from workflows.errors import Fenced
 from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
 from workflows.plan import Task

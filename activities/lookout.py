@@ -17,7 +17,7 @@ from activities.attempt import AttemptDirectory
 from activities.conflicts.early import Coming, Early, SoFar
 from activities.execution import write_atomically
 from activities.git.command import shown
-from activities.heartbeat import in_thread
+from activities.uninterrupted import in_thread
 from workflows.naming import slug
 
 _log = logging.getLogger(__name__)

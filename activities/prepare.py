@@ -21,9 +21,9 @@ from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
-from activities.heartbeat import in_thread
 from activities.limits.sandbox import require_sandbox
 from activities.plans import PlanSource, Running
+from activities.uninterrupted import in_thread
 from workflows.errors import InvalidPlan, Problem, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
 from workflows.naming import slug

@@ -12,7 +12,7 @@ from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
-from activities.heartbeat import in_thread
+from activities.uninterrupted import in_thread
 from workflows.errors import GitError, UndoBlocked
 from workflows.messages import ROLL_BACK, Compensation, RollBackRequest
 

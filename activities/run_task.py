@@ -24,7 +24,7 @@ from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
-from activities.heartbeat import Heartbeat, in_thread
+from activities.heartbeat import Heartbeat
 from activities.left_open import check_merged
 from activities.limits.admission import Admission, left_on
 from activities.limits.bounds import Bounds
@@ -32,7 +32,8 @@ from activities.limits.line import Line, Tell
 from activities.limits.processes import ProcessTree, end_marked, is_deserted
 from activities.lookout import looking_out
 from activities.plans import PlanSource, Running
-from workflows.errors import GitError, TaskFailed
+from activities.uninterrupted import in_thread, uninterrupted
+from workflows.errors import CANCELLED, GitError, TaskFailed
 from workflows.globs import matches
 from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
 from workflows.plan import MODELS, Task
@@ -106,9 +107,11 @@ class TaskRunner:
                 except asyncio.CancelledError:
                     # Who takes over goes on in the tree, as after a worker that died.
                     stays = agent.keeps_state and activity.is_worker_shutdown()
-                    if uses_files and not activity.is_worker_shutdown():
-                        await in_thread(_saved, directory, int(started), TaskFailed("Cancelled", "stopped"), [])
-                    raise
+                    details = activity.cancellation_details()
+                    if details is None or not details.cancel_requested:
+                        raise
+                    # What it made and used is known all the same.
+                    ending = TaskFailed(CANCELLED, "stopped before it was done")
                 outcome = TaskOutcome(kind="completed")
                 failpoint("run.ended")
                 if uses_files:
@@ -119,6 +122,7 @@ class TaskRunner:
                         "duration_ms": round((time.perf_counter() - clock - work.waited_seconds) * 1000),
                         "crowded_ms": round(work.room.seconds * 1000),
                         "limited_ms": round(work.waited.seconds * 1000),
+                        "usage": work.used.so_far,
                         "sandbox": None if agent.simulated else work.sandbox,
                         **_measured(work),
                         "simulated": agent.simulated,
@@ -232,7 +236,7 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
         if not working.done():
             # What it runs gets a signal, and a moment to clean up.
             working.cancel()
-            await asyncio.wait([working])
+            await uninterrupted(asyncio.wait([working]))
 
 
 async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
@@ -305,7 +309,7 @@ def _ended(saved: TaskOutcome, ending: Ending | TaskFailed, directory: AttemptDi
     if isinstance(ending, TaskFailed):
         failure = Failure(type=ending.type, message=str(ending)[:_MESSAGE_LIMIT])
         goes_on = directory.saved(saved.commit) if agent.keeps_state and not ending.final else None
-        update = {"kind": "failed", "failure": failure, "final": ending.final, "usage": ending.usage, "saved": goes_on}
+        update = {"kind": "failed", "failure": failure, "final": ending.final, "saved": goes_on}
         return saved.model_copy(update=update)
     if saved.kind == "failed":
         return saved
@@ -313,12 +317,12 @@ def _ended(saved: TaskOutcome, ending: Ending | TaskFailed, directory: AttemptDi
         update = {"kind": "question", "question": ending, "saved": directory.saved(saved.commit)}
         return saved.model_copy(update=update)
     if isinstance(ending, UsageLimit):
-        until, usage = round(ending.until * 1000), ending.usage
-        update = {"kind": "usage-limit", "until": until, "saved": directory.saved(saved.commit), "usage": usage}
+        until = round(ending.until * 1000)
+        update = {"kind": "usage-limit", "until": until, "saved": directory.saved(saved.commit)}
         return saved.model_copy(update=update)
     if isinstance(ending, BudgetReached):
         failure = Failure(type="BudgetLimit", message=ending.message[:_MESSAGE_LIMIT])
         update = {"kind": "budget-limit", "failure": failure, "saved": directory.saved(saved.commit)}
-        return saved.model_copy(update={**update, "usage": ending.usage})
+        return saved.model_copy(update=update)
     summary = ending.summary[:_SUMMARY_LIMIT] if ending.summary else None
-    return saved.model_copy(update={"summary": summary, "usage": ending.usage})
+    return saved.model_copy(update={"summary": summary})

@@ -15,10 +15,11 @@ from activities.confine import confined
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution
 from activities.furnish import furnish
-from activities.heartbeat import Heartbeat, in_thread
+from activities.heartbeat import Heartbeat
 from activities.limits.processes import end_marked
 from activities.limits.sandbox import level
 from activities.plans import PlanSource
+from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 from workflows.messages import VERIFY, AgentProgress, TaskRun, Verified, VerifyRequest
 from workflows.plan import Task

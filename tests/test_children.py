@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import psutil
+import pytest
 
 from activities.identity import lives
 from activities.limits import children
+from activities.limits.processes import ProcessTree, marked
 from tests.cli import ROOT, wait_for
 
 _STORM = """
@@ -94,6 +98,25 @@ async def test_a_signal_that_ended_a_process_is_told() -> None:
     child = children.start(["sh", "-c", "kill -TERM $$"], is_tree=True)
     assert await child.wait() == -signal.SIGTERM
     child.reap()
+
+
+async def test_a_tree_ends_whoever_cancels_meanwhile_and_however_often(tmp_path: Path) -> None:
+    """Else it would stay in the table, and what it leaves would never be told from what still runs."""
+    marker = uuid.uuid4().hex
+    stubborn = ["bash", "-c", "trap '' TERM; echo up; while true; do sleep 1; done"]
+    tree = await ProcessTree.start(
+        stubborn, cwd=tmp_path, environment=dict(os.environ), output=tmp_path / "out", marker=marker
+    )
+    await asyncio.to_thread(wait_for, lambda: (tmp_path / "out").read_bytes())
+    (process,) = [each for each in marked(marker) if each.name() == "bash"]
+    ending = asyncio.create_task(tree.end())
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+        ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert not process.is_running()
+    assert process.pid not in children._own
 
 
 def test_a_zombie_does_not_live(tmp_path: Path) -> None:

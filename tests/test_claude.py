@@ -96,6 +96,34 @@ async def test_a_refusal_fails_the_task_by_name(claude: Claude) -> None:
     assert len(claude.api.calls) == 1
 
 
+async def test_what_a_stopped_agent_has_used_is_in_its_result(claude: Claude, tmp_path: Path) -> None:
+    """Cancelled, or ended by a limit: paid for all the same."""
+    begun = tmp_path / "begun"
+    hog = "python3 -c 'x = bytearray(b\"x\") * (400 << 20); import time; time.sleep(60)'"
+    claude.script(
+        {
+            "a": [Turn(calls=[("Bash", {"command": f"echo 1 > x; touch {begun}; sleep 100"})])],
+            "b": [Turn(calls=[("Bash", {"command": hog})])] * 5,
+        }
+    )
+    wait = f"until test -e {begun}; do sleep 0.1; done; exit 1"
+    cancelled = await claude.run(
+        {"strategy": "conservative", "tasks": tasks({"id": "a"}, {"id": "c", "agent": "command", "run": wait})}
+    )
+    limits = {"maxMemoryMB": 200}
+    ended = await claude.run(
+        {"strategy": "conservative", "tasks": tasks({"id": "b", "constraints": {"resourceLimits": limits}})}
+    )
+    rows = [cancelled["results"][0], ended["results"][0]]
+    assert [row["status"] for row in rows] == ["cancelled", "failed"]
+    assert [row["error"]["type"] for row in rows] == ["Cancelled", "MemoryLimit"]
+    assert rows[0]["usage"]["requests"] == 1
+    # An answer that is cut off is not counted.
+    assert 1 <= rows[1]["usage"]["requests"] <= len([call for call in claude.api.calls if call.task == "b"])
+    assert [row["usage"]["inputTokens"] for row in rows] == [100 * row["usage"]["requests"] for row in rows]
+    assert cancelled["results"][0]["duration"] > 0
+
+
 async def test_the_same_call_again_and_again_is_stopped(claude: Claude) -> None:
     claude.script(lambda task, turn, request: Turn(calls=[("Bash", {"command": "true"})]))
     document = await claude.run({"tasks": tasks({"id": "a"})})

@@ -12,7 +12,7 @@ from temporalio import workflow
 from workflows import approval, dispatch, spending
 from workflows.board import Board
 from workflows.clock import now
-from workflows.errors import InvalidRequest
+from workflows.errors import CANCELLED, InvalidRequest
 from workflows.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
 from workflows.news import News
 from workflows.plan import MODELS, Budget
@@ -114,11 +114,13 @@ class Attempts:
             self._succeeded(task_id, handle.result())
             return
         failure, outcome = dispatch.failure_of(error)
-        if self._board.out_of_budget and dispatch.is_cancelled(error):
-            self._board.attempt_failed(task_id, _NO_BUDGET, None, now())
+        # One that was cancelled early had nothing to tell of.
+        cancelled = dispatch.is_cancelled(error) or failure.type == CANCELLED
+        if self._board.out_of_budget and cancelled:
+            self._board.attempt_failed(task_id, _NO_BUDGET, outcome, now())
         # While everything stops, a try that infrastructure ended is not its agent's failure.
-        elif dispatch.is_cancelled(error) or (self._board.stopping and outcome is None):
-            self._board.cancelled(task_id, None, now())
+        elif cancelled or (self._board.stopping and outcome is None):
+            self._board.cancelled(task_id, outcome, now())
         else:
             self._board.attempt_failed(task_id, failure, outcome, now())
 

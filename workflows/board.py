@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from workflows.batches import Batches
+from workflows.errors import CANCELLED
 from workflows.graph import TaskGraph
 from workflows.messages import Dispute, Failure, Produced, TaskOutcome
 from workflows.plan import Plan
@@ -232,7 +233,7 @@ class Board:
         state = self.tasks[task_id]
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
-        self._blame(state, Failure(type="Cancelled", message="stopped before it was done"))
+        self._blame(state, Failure(type=CANCELLED, message="stopped before it was done"))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
 

@@ -53,16 +53,19 @@ class Unavailable(EpwError):
     exit_code = 3
 
 
+CANCELLED = "Cancelled"
+"""Type of the failure of a task that was stopped before it was done."""
+
+
 class TaskFailed(EpwError):
     """An attempt's agent failed; `type` is the named reason that a result shows.
 
-    `final`: another attempt would end the same way. `usage`: what the attempt has used of a model's API.
+    `final`: another attempt would end the same way.
     """
 
     def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
         self.reason = reason
         self.final = final
-        self.usage: object | None = None
         super().__init__(message)
 
     @property

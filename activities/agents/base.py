@@ -50,6 +50,13 @@ class Waited:
             self._before += time.monotonic() - self._since
 
 
+@dataclass
+class Used:
+    """What an agent has used of models, over all attempts of its task."""
+
+    so_far: Usage | None = None
+
+
 class Warnings:
     """Conflicts that are coming: shown as long as they do, told to the agent once each."""
 
@@ -120,6 +127,7 @@ class Work:
 
     waited: Waited = field(default_factory=Waited)
     """For the limits of an account and a budget."""
+    used: Used = field(default_factory=Used)
     room: Waited = field(default_factory=Waited)
     """For memory of this machine."""
     enclosure: Enclosure | None = None
@@ -204,7 +212,6 @@ class Input:
 @dataclass(frozen=True)
 class Completed:
     summary: str | None = None
-    usage: Usage | None = None
     reads: Sequence[str] = ()
     """Files that it has looked into, as far as that is known, by the names that it used."""
 
@@ -215,7 +222,6 @@ class UsageLimit:
 
     until: float
     message: str
-    usage: Usage | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,6 @@ class BudgetReached:
     """Another call could exceed the execution's budget; the attempt goes on where that is raised."""
 
     message: str
-    usage: Usage | None = None
 
 
 Ending = Completed | Question | UsageLimit | BudgetReached

@@ -17,6 +17,7 @@ from activities.limits.bounds import Bounds
 from activities.limits.cgroup import Group, Reading, probe
 from activities.limits.disk import Directory, free_middle, shorten
 from activities.limits.watched import Watched
+from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 
 _log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Enclosure:
             yield enclosure
         finally:
             watching.cancel()
-            await asyncio.shield(asyncio.to_thread(enclosure._close))
+            await in_thread(enclosure._close)
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """A command that starts in it."""

@@ -25,6 +25,7 @@ from activities.identity import UMASK, private
 from activities.limits import children
 from activities.limits.cgroup import Group
 from activities.limits.children import is_alive
+from activities.uninterrupted import in_thread, uninterrupted
 
 MARKER = "EPW_ATTEMPT_KEY"
 _GRACE_SECONDS = 1.0
@@ -74,7 +75,10 @@ class ProcessTree:
         return await self._child.wait()
 
     async def end(self) -> None:
-        """End the whole tree: TERM, a grace time, KILL. Returns when nothing of it is left."""
+        """End the whole tree: TERM, a grace time, KILL. Returns when nothing of it is left, cancelled or not."""
+        await uninterrupted(self._end())
+
+    async def _end(self) -> None:
         # The group first: a process that cleared its environment still belongs to it.
         self._child.signal_group(signal.SIGTERM)
         await asyncio.to_thread(end_marked, self._marker)
@@ -92,7 +96,7 @@ class ProcessTree:
                 try:
                     yield
                 finally:
-                    await asyncio.shield(asyncio.to_thread(end_marked, marker))
+                    await in_thread(end_marked, marker)
         finally:
             await _end_escaped()
 
@@ -104,7 +108,7 @@ class ProcessTree:
 
 async def _end_escaped() -> None:
     """Where no command runs in this worker, what it adopted has escaped from an agent that has ended."""
-    await asyncio.to_thread(partial(children.end_strangers, when_idle=True))
+    await in_thread(partial(children.end_strangers, when_idle=True))
 
 
 def launcher(

@@ -55,6 +55,7 @@ class _Session:
         self._price = calls.price(work.model)
         self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
         before = self._conversation.progress(work.attempt)
+        work.used.so_far = self._conversation.usage
         self._turns, self._broken = before.turns, before.broken
         self._patience = Patience(work, before.seconds)
         self._toolset = Toolset(work, self._patience.left)
@@ -71,12 +72,9 @@ class _Session:
                     self._warn()
             return ending
         except AccountBlocked as limit:
-            return UsageLimit(limit.until, str(limit), self._conversation.usage)
+            return UsageLimit(limit.until, str(limit))
         except BudgetSpent as spent:
-            return BudgetReached(str(spent), self._conversation.usage)
-        except TaskFailed as error:
-            error.usage = self._conversation.usage
-            raise
+            return BudgetReached(str(spent))
 
     async def _begin(self) -> Ending | None:
         """Open the conversation, or go on with it where it was left; an end that was only not told yet is told."""
@@ -151,7 +149,7 @@ class _Session:
         self._turns += 1
         progress = Progress(self._work.attempt, self._turns, self._patience.worked(), self._broken)
         self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
-        whole = self._conversation.usage
+        whole = self._work.used.so_far = self._conversation.usage
         tokens = whole.input_tokens + whole.output_tokens
         self._work.report({"tokens": tokens, "costUSD": whole.cost_usd, "operation": _operation(answer)})
 
@@ -212,7 +210,7 @@ class _Session:
         return ending
 
     def _completed(self, summary: str) -> Completed:
-        return Completed(summary, self._conversation.usage, self._conversation.reads())
+        return Completed(summary, self._conversation.reads())
 
     def _warn(self) -> None:
         for coming in self._work.warnings.untold():

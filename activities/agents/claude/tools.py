@@ -20,8 +20,8 @@ from activities.agents.base import Work
 from activities.agents.claude.files import SCHEMAS, Content, FileTools
 from activities.agents.command import ended
 from activities.agents.environment import environment, redacted
-from activities.heartbeat import in_thread
 from activities.limits.processes import ProcessTree
+from activities.uninterrupted import in_thread
 from workflows.messages import Question
 from workflows.plan import DEFAULT_TOOLS
 

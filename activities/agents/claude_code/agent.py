@@ -20,11 +20,11 @@ from activities.agents.claude.prompt import appended_prompt, first_message, try_
 from activities.agents.claude_code.proxy import Line, Proxy
 from activities.agents.claude_code.record import ASK, Recorded, reads, unanswered
 from activities.agents.environment import environment, redacted
-from activities.heartbeat import in_thread
 from activities.limits.budget import BudgetSpent
 from activities.limits.processes import ProcessTree, launcher
 from activities.limits.rate import AccountBlocked
 from activities.limits.sandbox import entered_by_command
+from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 from workflows.messages import Question
 from workflows.plan import DEFAULT_TOOLS, Task
@@ -75,6 +75,7 @@ class _Session:
         self._work = work
         self._proxy = proxy
         self._recorded = Recorded(work)
+        work.used.so_far = self._recorded.now.usage
         self._calls = account.calls(work)
         ended = asyncio.get_running_loop().create_future()
         self._line = Line(self._calls, work.marker, self._used, partial(redacted, work=work), ended)
@@ -96,16 +97,11 @@ class _Session:
             ):
                 return await self._talk(await in_thread(self._options, url, key))
         except AccountBlocked as limit:
-            return UsageLimit(limit.until, str(limit), self._recorded.now.usage)
+            return UsageLimit(limit.until, str(limit))
         except BudgetSpent as spent:
-            return BudgetReached(str(spent), self._recorded.now.usage)
-        except TaskFailed as error:
-            error.usage = self._recorded.now.usage
-            raise
+            return BudgetReached(str(spent))
         except sdk.ClaudeSDKError as error:
-            failed = TaskFailed("AgentError", f"{type(error).__name__}: {error}"[:500])
-            failed.usage = self._recorded.now.usage
-            raise failed from None
+            raise TaskFailed("AgentError", f"{type(error).__name__}: {error}"[:500]) from None
 
     def _listener(self) -> socket.socket | None:
         """Where its sandbox reaches this worker."""
@@ -179,12 +175,12 @@ class _Session:
             return None
         transcript = self._find_transcript()
         seen = reads(transcript) if transcript is not None else []
-        return Completed(redacted(text, self._work), self._recorded.now.usage, seen)
+        return Completed(redacted(text, self._work), seen)
 
     def _used(self, model: str, tokens: dict[str, int]) -> None:
         price = self._calls.price(model)
         self._recorded.use(tokens, price.cost(tokens) if price else None)
-        usage = self._recorded.now.usage
+        usage = self._work.used.so_far = self._recorded.now.usage
         self._work.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
         if self._line.made >= MOST_TURNS:
             self._line.end(TaskFailed("TurnLimit", f"{MOST_TURNS} calls without an end", final=True))

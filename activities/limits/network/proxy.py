@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from activities.heartbeat import in_thread
 from activities.limits.network.namespace import Namespace
 from activities.limits.network.reach import Reach, Refused
+from activities.uninterrupted import in_thread
 
 _MOST_HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 60
