@@ -37,7 +37,10 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m tests.as_user -m "slow or not slow"
 	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	$(BIN)/python -m tests.mutants.pure
 
 histories: $(INSTALLED) ## record the histories that tests replay; only after a deliberate change of the workflow
 	$(BIN)/python -m tests.record_histories

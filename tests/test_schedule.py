@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workflows.board import Board
 from workflows.globs import may_overlap
-from workflows.graph import TaskGraph
+from workflows.graph import TaskGraph, shown_cycle
 from workflows.messages import Failure, TaskOutcome
 from workflows.metrics import metrics
 from workflows.schedule import Scheduler, batches, makespan, predict
@@ -165,3 +165,33 @@ def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: An
     assert found["sequentialDuration"] == sum(state.duration_ms for state in states), "I6"
     if found["actualSpeedup"] is not None and not board.idle.ms:
         assert found["actualSpeedup"] <= plan.max_agents + 1e-6, "I6"
+
+
+def _agents_at_work(scheduler: Scheduler) -> list[int]:
+    found = []
+    while (start := scheduler.next_start()) is not None:
+        assert scheduler.agent_of(start[0]) == start[1]
+        found.append(start[1])
+    return found
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 5), (3, 1), (3, 3), (1, 4)])
+def test_agents_that_come_have_the_next_numbers_and_those_that_leave_the_highest(before: int, after: int) -> None:
+    rows = [{"id": str(n), "estimatedMinutes": 1} for n in range(9)]
+    idle = Scheduler(graph_of(rows), before)
+    idle.set_max_agents(after)
+    assert sorted(_agents_at_work(idle)) == list(range(1, after + 1))
+    busy = Scheduler(graph_of(rows), before)
+    assert sorted(_agents_at_work(busy)) == list(range(1, before + 1))
+    busy.set_max_agents(after)
+    assert sorted(_agents_at_work(busy)) == list(range(before + 1, after + 1))
+
+
+@pytest.mark.parametrize("length", [3, 12, 13, 40])
+def test_a_long_cycle_is_told_by_its_ends_and_how_much_is_between(length: int) -> None:
+    cycle = [str(n) for n in range(length)]
+    shown = shown_cycle(cycle).split(" → ")
+    if length <= 12:
+        assert shown == cycle
+    else:
+        assert shown == [*cycle[:6], f"… {length - 12} more …", *cycle[-6:]]

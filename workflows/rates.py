@@ -136,7 +136,8 @@ class Account:
             if at - now > _HORIZON_MS:
                 break
             slots.append(round(at - now))
-            self._next_slot = at + (interval or 0)
+            if interval is not None:
+                self._next_slot = at + interval
             self._next_tokens = max(self._next_tokens, at) + tokens * (token_interval or 0)
         following = max(self._paused_until, self._next_slot, self._next_tokens) - now
         return Lease(slots=slots, again_ms=max(10, round(following - _HORIZON_MS / 2)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,15 @@ class Mutant:
     old: str
     new: str
     tests: str
+
+
+def copy_checkout(to: Path) -> Path:
+    """A copy of the checkout's tracked files in a new folder of this name."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, to / name)
+    return to
 
 
 def _m(file: str, old: str, new: str, tests: str) -> Mutant:
@@ -62,7 +73,7 @@ MUTANTS = (
     _m("workflows/approval.py", 'REPOSITORY = "HEAD", "objects", "refs"', 'REPOSITORY = "HEAD", "objects", "refs", "nothing"', "test_approval.py -k planted"),
     # service
     _m("service/door.py", "    if owner != os.geteuid():\n        return False\n", "", "test_door.py -k another_user"),
-    _m("service/door.py", "if any(pid == ancestor.pid and abs(began - ancestor.create_time()) < 1 for pid, began in workers):", "if False:", "test_door.py -k descends"),
+    _m("service/door.py", "if any(each == ancestor.pid and abs(began - ancestor.create_time()) < 1 for each, began in workers):", "if False:", "test_door.py -k descends"),
     _m("service/walled.py", 'if any(origin not in [b"http://" + host for host in hosts] for origin in named.get(b"origin", [])):', "if False:", "test_door.py -k whose_request"),
     _m("service/startup.py", "            ctypes.memset(start, 0, end - start)\n", "            pass\n", "test_threats.py -k own_variables"),
     # commands

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutants import MUTANTS, ROOT, Mutant
+from tests.mutants import MUTANTS, Mutant, copy_checkout
 
 _AT_ONCE = 2
 _SECONDS = 600
@@ -32,11 +31,7 @@ def _is_killed(mutant: Mutant) -> bool:
     """Whether the tests fail on a copy with the mutant, in which nothing else differs."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="epw-mutant-") as scratch:
-        copy = Path(scratch, "copy")
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-        for name in filter(None, listed.decode().split("\0")):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
+        copy = copy_checkout(Path(scratch, "copy"))
         file = copy / mutant.file
         file.write_text(file.read_text().replace(mutant.old, mutant.new))
         tests, _, words = mutant.tests.partition(" -k ")
