@@ -83,7 +83,7 @@ class AttemptDirectory:
 
     @property
     def work_tree(self) -> WorkTree:
-        return WorkTree(self.hub, self.tree, self.path / "index", self.execution.excludes())
+        return WorkTree(self.hub, self.tree, self.path / "index", self.execution.checkout_settings())
 
     @property
     def start(self) -> str:

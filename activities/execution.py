@@ -130,8 +130,11 @@ class Execution:
         """What `prepare` found out about the workspace."""
         return Workspace.model_validate_json((self.path / "workspace.json").read_bytes())
 
-    def excludes(self) -> Path:
-        return self.path / "exclude"
+    def checkout_settings(self) -> list[str]:
+        """What decides on an attempt's files: which are ignored, and how their content is stored."""
+        files = [f"core.excludesFile={self.path / 'exclude'}", f"core.attributesFile={self.path / 'attributes'}"]
+        has_workspace = (self.path / "workspace.json").is_file()
+        return [*files, *(self.workspace().checkout_settings if has_workspace else [])]
 
     def base(self) -> str:
         """The commit that the execution started from."""
@@ -141,7 +144,8 @@ class Execution:
         self.keep_id()
         write_atomically(self.path / "base", base.encode())
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
-        write_atomically(self.excludes(), workspace.excludes.encode())
+        write_atomically(self.path / "exclude", workspace.excludes.encode())
+        write_atomically(self.path / "attributes", workspace.attributes.encode())
 
     def application(self, hub: Hub) -> Application:
         """The delivery into the workspace's tree."""

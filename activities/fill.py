@@ -90,7 +90,7 @@ def _take_spare(directory: AttemptDirectory) -> bool:
     if not directory.spares.take(spare):
         return False
     try:
-        own.take_over(WorkTree(directory.hub, spare / "tree", spare / "index", directory.execution.excludes()))
+        own.take_over(WorkTree(directory.hub, spare / "tree", spare / "index", own.settings))
         bare(own)
     except (NotReusable, OSError, GitError):
         trash.take(directory.tree)

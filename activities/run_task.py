@@ -289,7 +289,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
     except (TaskFailed, GitError, OSError, ValueError) as error:
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
-        return TaskOutcome(kind="failed", failure=failure)
+        return TaskOutcome(kind="failed", failure=failure, final=isinstance(error, TaskFailed) and error.final)
     if links and not isinstance(ending, TaskFailed):
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])

@@ -25,9 +25,7 @@ def take(repository: Path, home: Path, committed: bool = False) -> tuple[Hub, st
 
 
 def check_out(hub: Hub, commit: str, path: Path) -> WorkTree:
-    excludes = path.with_suffix(".exclude")
-    excludes.touch()
-    tree = WorkTree(hub, path, path.with_suffix(".index"), excludes)
+    tree = WorkTree(hub, path, path.with_suffix(".index"), [])
     tree.check_out(commit)
     return tree
 
@@ -152,10 +150,6 @@ def plant_traps(repository: Path, marker: Path) -> None:
         (repository / ".git/hooks").mkdir(exist_ok=True)
         (repository / ".git/hooks" / hook).symlink_to(trap)
     settings = {
-        "filter.trap.clean": str(trap),
-        "filter.trap.smudge": str(trap),
-        "filter.trap.process": str(trap),
-        "filter.trap.required": "true",
         "diff.trap.command": str(trap),
         "diff.trap.textconv": str(trap),
         "merge.trap.driver": str(trap),
@@ -174,10 +168,10 @@ def plant_traps(repository: Path, marker: Path) -> None:
             section, _, key = name.rpartition(".")
             head, _, sub = section.partition(".")
             config.write(f"[{head}{f' {chr(34)}{sub}{chr(34)}' if sub else ''}]\n\t{key} = {value}\n")
-    (repository / ".gitattributes").write_text("* filter=trap diff=trap merge=trap\n")
+    (repository / ".gitattributes").write_text("* diff=trap merge=trap\n")
 
 
-def test_no_hook_filter_or_driver_of_the_users_runs(tmp_path: Path) -> None:
+def test_no_hook_or_driver_of_the_users_runs_but_for_filters(tmp_path: Path) -> None:
     repository, marker = make_repository(tmp_path / "repo", {"f": "a\nb\nc\n"}), tmp_path / "marker"
     plant_traps(repository, marker)
     (repository / "f").write_text("changed\nb\nc\n")

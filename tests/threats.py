@@ -93,8 +93,12 @@ ALWAYS = (
         "test_workflow.py::test_a_link_that_leaves_the_workspace_does_not_land",
     ),
     (
-        "hooks, filters, drivers and settings of git in the workspace",
-        "test_git.py::test_no_hook_filter_or_driver_of_the_users_runs",
+        "hooks, drivers of merges and diffs, settings of git in the workspace",
+        "test_git.py::test_no_hook_or_driver_of_the_users_runs_but_for_filters",
+    ),
+    (
+        "content filters that an agent configures, or whose program it changes",
+        "test_filters.py::test_a_driver_that_an_agent_configures_never_runs",
     ),
     (
         "changes that other programs execute unasked (CI, hooks, editors, planted repositories), by a model",

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from activities.apply.names import Identity, beneath
 from activities.directories import walk
+from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, shown
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -52,7 +53,7 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
         raise Refused(str(error)) from None
     if present.kind != workspace.kind:
         raise Refused(f"{workspace.path} was a {workspace.kind} workspace at the start, and is a {present.kind} now")
-    now = snapshot(hub, present.model_copy(update={"excludes": excludes}), ref, 0, False)
+    now = snapshot(hub, present.model_copy(update={"excludes": excludes}), ref, 0, False, base)
     if hub.tree_of(now) == hub.tree_of(base):
         tree = hub.tree_of(head)
     else:
@@ -84,10 +85,18 @@ def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="check-") as scratch:
         place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=Path(scratch, "index"))
         git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(entries))
-        config = workspace.content_settings
+        config = workspace.settings_in(Path(scratch))
         # Reads every file: this index knows nothing of their times.
         git("update-index", "-q", "--refresh", **place, config=config, codes=(0, 1))
-        return records(git("diff-files", "--name-only", "-z", **place, config=config))
+        listed = records(git("diff-files", "--name-only", "-z", **place, config=config))
+        if not listed or not workspace.filters:
+            return listed
+        filtered, old = filters.named_by(listed, config, **place), {each.path: each.old_blob for each in changes}
+        return [
+            path
+            for path in listed
+            if path not in filtered or not filters.is_as_before(old[path], path, config, **place)
+        ]
 
 
 def obstacles(root: Path, changes: list[PathChange], present: list[Identity | None]) -> list[str]:
@@ -109,7 +118,7 @@ def obstacles(root: Path, changes: list[PathChange], present: list[Identity | No
 
 
 def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
-    """Write the new files of a target beneath a folder, with the user's line ends; no filter of theirs runs."""
+    """Write the new files of a target beneath a folder, as the user's own git would."""
     blobs = "".join(f"{each.new_blob}\n" for each in target.changes if each.new_mode)
     sizes = git("cat-file", "--batch-check=%(objectsize)", git_dir=hub.path, stdin=blobs.encode())
     needed, free = sum(map(int, sizes.split())), shutil.disk_usage(folder).free
@@ -118,9 +127,9 @@ def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
     wanted = "".join(f"{each.path}\0" for each in target.changes if each.new_mode)
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="stage-") as scratch:
         place = Place(git_dir=hub.path, work_tree=folder, index=Path(scratch, "index"))
-        # The whole tree: its attributes decide on line ends.
+        # The whole tree: its attributes decide on the content.
         git("read-tree", target.tree, **place)
-        config = workspace.content_settings
+        config = workspace.settings_in(Path(scratch))
         git("checkout-index", "--force", "-z", "--stdin", **place, config=config, stdin=os.fsencode(wanted))
 
 

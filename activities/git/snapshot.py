@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
+from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -16,13 +18,14 @@ _MOST_NESTED = 50
 _UNBORN = re.compile(rb"'(.+)' does not have a commit checked out")
 
 
-def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool) -> str:
+def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None = None) -> str:
     """The commit of the work tree as it is now, HEAD's own where nothing differs.
 
     The user's index and repository are only read. `at`: epoch seconds of a commit we make; `ref` keeps it.
-    `committed`: only what `workspace.head` holds.
+    `committed`: only what `workspace.head` holds. `since`: an earlier one, of which what has not changed is kept.
     """
     head = workspace.head
+    _keep_attributes(hub, workspace)
     if head is not None:
         hub.fetch(workspace, head, ref)
     if head is not None and (committed or workspace.bare):
@@ -30,9 +33,7 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool)
     if workspace.bare:
         raise InvalidPlan([Problem("workspace", f"{workspace.path} is a bare repository without commits")])
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="snapshot-") as scratch:
-        index, excludes = Path(scratch, "index"), Path(scratch, "exclude")
-        excludes.write_text(workspace.excludes)
-        tree = _tree(hub, workspace, index, excludes)
+        tree = _tree(hub, workspace, Path(scratch), since)
     if head is not None and tree == hub.tree_of(head):
         return head
     parents = [head] if head is not None else []
@@ -41,32 +42,67 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool)
     return base
 
 
-def _tree(hub: Hub, workspace: Workspace, index: Path, excludes: Path) -> str:
-    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
-    config = [*workspace.content_settings, f"core.excludesFile={excludes}"]
-    _start_index(hub, workspace, index)
+def _keep_attributes(hub: Hub, workspace: Workspace) -> None:
+    """The user's own for this repository: where git looks for those that are stronger than a tree's."""
+    path = hub.path / "info/attributes"
+    if workspace.info_attributes or path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(workspace.info_attributes)
+
+
+def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None) -> str:
+    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=scratch / "index")
+    config = workspace.settings_in(scratch)
+    _start_index(hub, workspace, place["index"])
     for _ in range(_MOST_NESTED):
         added = run_git("add", "--all", "--", ":/", **place, config=config, codes=(0, 128))
         if not added.returncode:
             break
         unborn = _UNBORN.search(added.stderr)
         if unborn is None:
-            raise GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
-        with open(excludes, "ab") as file:
+            error = GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
+            if told := filters.failed(error):
+                raise InvalidPlan([Problem("workspace", told)])
+            raise error
+        with open(scratch / "exclude", "ab") as file:
             file.write(b"\n/" + re.sub(rb"([*?\[\\])", rb"\\\1", unborn[1]) + b"\n")
     # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
-    nested = b"".join(f"{path}\0".encode("utf-8", "surrogateescape") for path in _nested(workspace, place))
+    changes = _changes(_before(workspace, place), place)
+    nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
+    try:
+        filters.settle(_before(workspace, place), changes, config, **place)
+        if since is not None and workspace.filters:
+            filters.settle(since, _changes(since, place), config, **place)
+    except filters.Undriven as error:
+        raise InvalidPlan([Problem("workspace", str(error))]) from None
+    _check_drivers(workspace, config, place)
     if nested:
         git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=nested)
     return text(git("write-tree", **place))
 
 
-def _nested(workspace: Workspace, place: Place) -> list[str]:
-    """Commit ids of repositories that the user's HEAD does not name as submodules."""
-    before = workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
-    fields = records(git("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before, **place))
-    pairs = zip(fields[::2], fields[1::2], strict=True)
-    return [path for modes, path in pairs if modes.split()[1] == GITLINK and modes.split()[0] != f":{GITLINK}"]
+def _check_drivers(workspace: Workspace, config: list[str], place: Place) -> None:
+    """Each works, on one of its files: what fails is told now."""
+    if workspace.head is not None and workspace.filters:
+        files = filters.first_files(workspace.filters, config, **place)
+        try:
+            filters.check(workspace.head, files, config, **place)
+        except GitError as error:
+            if told := filters.failed(error):
+                raise InvalidPlan([Problem("workspace", told)]) from None
+
+
+def _before(workspace: Workspace, place: Place) -> str:
+    """The user's HEAD, or a tree with nothing in it."""
+    return workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
+
+
+def _changes(before: str, place: Place) -> list[filters.Changed]:
+    """What differs between a tree and the index."""
+    arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
+    fields = records(git(*arguments, **place))
+    modes = (entry.lstrip(":").split() for entry in fields[::2])
+    return [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
 
 
 def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activities.directories import remove, walk
-from activities.git.command import GITLINK, LINK, git, records, run_git, text
+from activities.git import filters
+from activities.git.command import GITLINK, LINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, TaskFailed
@@ -32,11 +33,12 @@ _CONFIG = """[core]
 
 
 class WorkTree:
-    def __init__(self, hub: Hub, path: Path, index: Path, excludes: Path) -> None:
+    def __init__(self, hub: Hub, path: Path, index: Path, settings: Sequence[str]) -> None:
         self.hub = hub
         self.path = path
         self.index = index
-        self.excludes = excludes
+        self.settings = settings
+        """Of git, which decide on what is ignored, and how content is stored."""
 
     @property
     def fresh_index(self) -> Path:
@@ -51,7 +53,12 @@ class WorkTree:
         self.path.mkdir(parents=True, exist_ok=True)
         if self.fresh_index.exists():
             shutil.copyfile(self.fresh_index, self.index)
-        self._git("read-tree", "-u", "--reset", commit)
+        try:
+            self._git("read-tree", "-u", "--reset", commit)
+        except GitError as error:
+            if told := filters.failed(error):
+                raise TaskFailed("FilterFailed", told) from None
+            raise
         # As it is now: what `setup` adds later is nothing that anybody staged.
         shutil.copyfile(self.index, self.fresh_index)
 
@@ -76,7 +83,11 @@ class WorkTree:
         if (self.hub.path / "shallow").exists():
             shutil.copyfile(self.hub.path / "shallow", private / "shallow")
         shutil.copyfile(self.fresh_index, private / "index")
-        (private / "config").write_text(_CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email))))
+        config = _CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email)))
+        (private / "config").write_text(config + _as_config(workspace.checkout_settings))
+        if workspace.attributes or workspace.info_attributes:
+            # The stronger ones last.
+            (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")
 
     def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
@@ -102,6 +113,12 @@ class WorkTree:
                 self._add()
         if nested:
             tree, changes = self._written(base)
+        place = Place(git_dir=self.hub.path, work_tree=self.path, index=self.index)
+        try:
+            if filters.settle(base, changes, self.settings, **place):
+                tree, changes = self._written(base)
+        except filters.Undriven as error:
+            raise TaskFailed("FilterMissing", str(error), final=True) from None
         return tree, [path for path, _, _ in changes]
 
     def _add(self, *, opens: bool = True) -> None:
@@ -114,6 +131,8 @@ class WorkTree:
             elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
                 # git's message is cut before it says why.
                 raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
+            elif done.returncode and (told := filters.failed(GitError(["add"], done.returncode, said))):
+                raise TaskFailed("FilterFailed", told)
             elif done.returncode or "ermission denied" in said or "could not open directory" in said:
                 raise GitError(["add", "--all"], done.returncode, said)
             else:
@@ -142,7 +161,7 @@ class WorkTree:
                     found.append(f"{path} → {target}")
         return found
 
-    def _written(self, base: str) -> tuple[str, list[tuple[str, str, str]]]:
+    def _written(self, base: str) -> tuple[str, list[filters.Changed]]:
         """The index as a tree, and `(path, old mode, new mode)` of what differs from a commit."""
         tree = text(self._git("write-tree"))
         fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
@@ -171,7 +190,7 @@ class WorkTree:
             git_dir=self.hub.path,
             work_tree=self.path,
             index=self.index,
-            config=[f"core.excludesFile={self.excludes}"],
+            config=self.settings,
             codes=codes,
         )
 
@@ -185,6 +204,17 @@ def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
     arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
     answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
     return answer[0] if len(answer) == 1 else end_tree
+
+
+def _as_config(settings: Sequence[str]) -> str:
+    """Settings as `git -c` takes them in a configuration file's syntax."""
+    lines = []
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        section, _, rest = name.partition(".")
+        subsection, _, key = rest.rpartition(".")
+        lines.append(f"[{section}{f' {_quoted(subsection)}' if subsection else ''}]\n\t{key} = {_quoted(value)}\n")
+    return "".join(lines)
 
 
 def _quoted(value: str) -> str:

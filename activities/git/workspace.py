@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
+from activities.git import filters
 from activities.git.command import git, records, run_git, text
 from workflows.errors import GitError, InvalidPlan, Problem
 from workflows.plan import Message, Plan
@@ -16,6 +17,7 @@ from workflows.plan import Message, Plan
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
 
 
+_POINTER = b"version https://git-lfs"
 _CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 
 
@@ -31,6 +33,13 @@ class Workspace(Message):
     author_name: str
     author_email: str
     content_settings: list[str]
+    filters: dict[str, dict[str, str]] = {}
+    """The drivers of content filters, by name."""
+    filter_environment: dict[str, str] = {}
+    attributes: str = ""
+    """Of the machine and of the user, for all repositories: weaker than those in the tree."""
+    info_attributes: str = ""
+    """Of the user's for this repository: stronger than those in the tree."""
     safe_directories: list[str] = []
     excludes: str
     """Ignore patterns of the user's that do not stand in the tree."""
@@ -71,12 +80,47 @@ class Workspace(Message):
             bare=bare == "true",
             **_author(settings),
             content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
+            filters=filters.drivers(settings),
+            filter_environment=filters.users_environment(),
+            attributes=_attributes(settings),
+            info_attributes=_info(Path(git_dir), "attributes"),
             safe_directories=safe,
             excludes=_excludes(settings, Path(git_dir)),
         )
         workspace._check_usable()
         head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
-        return workspace.model_copy(update={"head": text(head) or None})
+        return workspace.model_copy(update={"head": text(head) or None})._with_pointers()
+
+    def _with_pointers(self) -> Workspace:
+        """Where the user's large files were not fetched (GIT_LFS_SKIP_SMUDGE), they are not for agents either."""
+        if "lfs" not in self.filters or self.bare:
+            return self
+        for path in records(self.git("ls-files", "-z", "--", ":(attr:filter=lfs)"))[:1]:
+            file = Path(self.path, path)
+            if file.is_file() and _begins_with(file, _POINTER):
+                environment = {**self.filter_environment, "GIT_LFS_SKIP_SMUDGE": "1"}
+                return self.model_copy(update={"filter_environment": environment})
+        return self
+
+    @property
+    def filter_settings(self) -> list[str]:
+        """What makes our git run the user's drivers."""
+        work_tree = None if self.bare else Path(self.path)
+        return filters.config(self.filters, Path(self.git_dir), work_tree, self.filter_environment)
+
+    @property
+    def checkout_settings(self) -> list[str]:
+        """What decides on the content of a file that is checked out, or saved."""
+        ends = [each for each in self.content_settings if each.startswith(("core.autocrlf=", "core.eol="))]
+        return [*ends, *self.filter_settings]
+
+    def settings_in(self, folder: Path) -> list[str]:
+        """What decides on the user's own files: which are ignored, and how content is stored; written to a folder."""
+        exclude, attributes = folder / "exclude", folder / "attributes"
+        exclude.write_text(self.excludes)
+        attributes.write_text(self.attributes)
+        files = [f"core.excludesFile={exclude}", f"core.attributesFile={attributes}"]
+        return [*self.content_settings, *files, *self.filter_settings]
 
     @property
     def default_delivery(self) -> str:
@@ -188,9 +232,30 @@ def _author(settings: dict[str, list[str]]) -> dict[str, Any]:
 
 def _excludes(settings: dict[str, list[str]], git_dir: Path) -> str:
     """The user's global and private ignore patterns, weakest first, as one file's text."""
+    return "\n".join(filter(None, (_global(settings, "core.excludesfile", "ignore"), _info(git_dir, "exclude"))))
+
+
+def _attributes(settings: dict[str, list[str]]) -> str:
+    """The machine's and the user's, weakest first."""
+    system = "" if "GIT_ATTR_NOSYSTEM" in os.environ else _text(Path("/etc/gitattributes"))
+    return f"{system}\n{_global(settings, 'core.attributesfile', 'attributes')}".strip("\n")
+
+
+def _global(settings: dict[str, list[str]], setting: str, default: str) -> str:
     config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    named = settings.get("core.excludesfile", [os.path.join(config_home, "git/ignore")])[-1]
+    named = settings.get(setting, [os.path.join(config_home, "git", default)])[-1]
+    return _text(Path(os.path.expanduser(named)))
+
+
+def _info(git_dir: Path, name: str) -> str:
     common = text(run_git("rev-parse", "--git-common-dir", git_dir=git_dir, codes=(0, 128)).stdout)
-    files = [Path(os.path.expanduser(named)), Path(git_dir, common or ".", "info/exclude")]
-    texts = [file.read_text(errors="replace") for file in files if file.is_file()]
-    return "\n".join(texts)
+    return _text(Path(git_dir, common or ".", "info", name))
+
+
+def _begins_with(file: Path, content: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(content)) == content
+
+
+def _text(file: Path) -> str:
+    return file.read_text(errors="replace") if file.is_file() else ""

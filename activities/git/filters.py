@@ -1,0 +1,167 @@
+"""Content filters (git-lfs, git-crypt, …): the user's own drivers, as they were configured at the start.
+
+git runs a driver for each file whose attributes name it: `clean` on the way into the repository, `smudge` on the way
+out, or one `process` for both. They are run as in the user's repository: there is their key, there their large files
+are stored. A driver that fails is never passed over, since then the clear text would be stored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Unpack
+
+from activities.git.command import REGULAR, Place, git, records, run_git, shown
+from workflows.errors import GitError
+
+_COMMANDS = ("clean", "smudge", "process")
+_SETTING = re.compile(r"filter\.(.+)\.(clean|smudge|process)", re.DOTALL)
+_USERS = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "GNUPGHOME",
+    "SSH_AUTH_SOCK",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_LFS_SKIP_SMUDGE",
+)
+"""Variables of the user's by which drivers find their settings."""
+_OURS = (
+    "GIT_INDEX_FILE GIT_CONFIG_PARAMETERS GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_ATTR_NOSYSTEM GIT_OPTIONAL_LOCKS"
+    " GIT_NO_REPLACE_OBJECTS GIT_TERMINAL_PROMPT GIT_PREFIX LC_ALL"
+)
+_FAILED = re.compile(r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client")
+_COMMAND_BEGINS = "GIT_INDEX_FILE"
+_HELP = {
+    "lfs": "; install it (git lfs install) and get its files (git lfs pull)",
+    "git-crypt": "; unlock it (git-crypt unlock)",
+}
+
+Changed = tuple[str, str, str]
+"""A path, its mode before and its mode now."""
+Drivers = dict[str, dict[str, str]]
+"""By name: the commands `clean`, `smudge` and `process`, as the user's settings have them."""
+
+
+def drivers(settings: Mapping[str, Sequence[str]]) -> Drivers:
+    """Those that the user has configured."""
+    found: Drivers = {}
+    for name, values in settings.items():
+        setting = _SETTING.fullmatch(name)
+        # `git -c` reads a name up to the first equals sign.
+        if setting and values[-1] and not {"=", "\n"} & set(setting[1]):
+            found.setdefault(setting[1], {})[setting[2]] = values[-1]
+    return found
+
+
+def users_environment() -> dict[str, str]:
+    """What of the environment drivers go by."""
+    return {name: os.environ[name] for name in _USERS if name in os.environ}
+
+
+def config(of: Drivers, git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> list[str]:
+    """The settings by which our git runs the drivers as the user's git would, for `git -c`."""
+    before = _entering(git_dir, work_tree, environment) if of else ""
+    found = []
+    for name, commands in of.items():
+        for kind, command in commands.items():
+            # Of `clean` and `smudge` git expands `%f`.
+            prefix = before if kind == "process" else before.replace("%", "%%")
+            found.append(f"filter.{name}.{kind}={prefix}{command}")
+        found.append(_required(name))
+    return found
+
+
+def _required(name: str) -> str:
+    """The setting that every driver has."""
+    return f"filter.{name}.required=true"
+
+
+def _entering(git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> str:
+    """Shell text that goes into the user's repository."""
+    place = {"GIT_DIR": str(git_dir), **({"GIT_WORK_TREE": str(work_tree)} if work_tree is not None else {})}
+    there = shlex.quote(str(work_tree or git_dir))
+    named = " ".join(f"{name}={shlex.quote(value)}" for name, value in {**environment, **place}.items())
+    return f"unset {_OURS}; cd {there} && export {named} && "
+
+
+def named_by(paths: Sequence[str], settings: Sequence[str], **place: Unpack[Place]) -> dict[str, str]:
+    """The driver of each path that has one, as the attributes in the work tree say."""
+    if not paths:
+        return {}
+    asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    fields = records(git("check-attr", "-z", "--stdin", "filter", **place, config=settings, stdin=asked))
+    rows = zip(fields[::3], fields[2::3], strict=True)
+    return {path: value for path, value in rows if value not in ("unspecified", "unset", "set", "")}
+
+
+class Undriven(ValueError):
+    """A file is for a driver that the user has not configured: its clear text would be stored."""
+
+
+def settle(before: str, changes: Sequence[Changed], settings: Sequence[str], **place: Unpack[Place]) -> bool:
+    """Give files that only a driver has encoded anew their old blobs again; whether there were some.
+
+    `changes`: what differs between the tree `before` and the index. Raises `Undriven`.
+    """
+    named = named_by([path for path, _, new in changes if new in REGULAR], settings, **place)
+    missing = [(path, name) for path, name in named.items() if _required(name) not in settings]
+    if missing:
+        path, name = missing[0]
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        told = f"{shown(path)}{more} is for the filter {name!r}, which is not configured here{_help(name)}"
+        raise Undriven(told)
+    modified = [path for path, old, _ in changes if path in named and old in REGULAR]
+    same = [path for path in modified if is_as_before(f"{before}:{path}", path, settings, **place)]
+    for path in same:
+        entry = git("ls-tree", "-z", before, "--", f":(top,literal){path}", git_dir=place["git_dir"])
+        git("update-index", "-z", "--index-info", **place, stdin=entry)
+    return bool(same)
+
+
+def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:
+    """Whether the file is what its driver makes of a blob: it need not make the same of the same twice."""
+    argv = ("cat-file", "--filters", f"--path={path}", blob)
+    done = run_git(*argv, **place, config=settings, codes=(0, 128))
+    file = place["work_tree"] / path
+    return done.returncode == 0 and not file.is_symlink() and file.is_file() and file.read_bytes() == done.stdout
+
+
+def failed(error: GitError) -> str | None:
+    """In words, where a driver has failed; None: it was something else."""
+    found = _FAILED.search(error.stderr)
+    if found is None:
+        return None
+    # git tells the commands that it ran, which are long: what the driver itself said is of use.
+    said = [line for line in error.stderr.splitlines() if line.strip() and _COMMAND_BEGINS not in line]
+    name = found[1] or next((each for each in _HELP if each in error.stderr), "")
+    return f"the filter {name!r} failed: {' / '.join(said[-3:])[:400]}{_help(name)}"
+
+
+def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Unpack[Place]) -> None:
+    """Try each driver on one of its files (`at`: by driver); raises `GitError` where it fails."""
+    for path in at.values():
+        git("cat-file", "--filters", f"--path={path}", f"{base}:{path}", **place, config=settings)
+
+
+def first_files(of: Drivers, settings: Sequence[str], **place: Unpack[Place]) -> dict[str, str]:
+    """By driver: one file of the index that its attributes leave to it."""
+    found: dict[str, str] = {}
+    for name in of:
+        if re.fullmatch(r"[\w.-]+", name):
+            listed = records(git("ls-files", "-z", "--", f":(attr:filter={name})", **place, config=settings))
+            found |= dict(zip([name], listed, strict=False))
+    return found
+
+
+def _help(name: str) -> str:
+    return _HELP.get(name, "")

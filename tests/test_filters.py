@@ -1,0 +1,263 @@
+"""Content filters: what is stored is what the user's git would have stored, and agents see what it would check out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from activities.git.changes import changed_paths
+from activities.git.hub import Hub
+from tests.support import Farm, failure_type, make_repository, sh, tasks
+
+CANARY = "canary swordfish"
+_ROT = "tr a-z n-za-m"
+
+
+def _rot(path: Path) -> None:
+    for command in ("clean", "smudge"):
+        sh(path, "git", "config", f"filter.rot.{command}", _ROT)
+
+
+def _salted(path: Path) -> None:
+    """Of one text it makes another blob each time."""
+    sh(path, "git", "config", "filter.salted.clean", f'printf "%s\\n" $$ $(date +%N) | tr -d "\\n"; echo; {_ROT}')
+    sh(path, "git", "config", "filter.salted.smudge", f"tail -n +2 | {_ROT}")
+
+
+def _lfs(path: Path) -> None:
+    sh(path, "git", "lfs", "install", "--local", "--force")
+
+
+def _crypt(path: Path) -> None:
+    sh(path, "git-crypt", "init")
+
+
+KINDS: dict[str, tuple[str, Callable[[Path], None], str | None]] = {
+    "rot": ("rot", _rot, None),
+    "salted": ("salted", _salted, None),
+    "lfs": ("lfs", _lfs, "git-lfs"),
+    "crypt": ("git-crypt", _crypt, "git-crypt"),
+}
+
+
+def _repository(path: Path, kind: str) -> Path:
+    name, configure, program = KINDS[kind]
+    if program is not None and shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed (Debian: apt-get install {program})")
+    make_repository(path)
+    configure(path)
+    (path / "deep").mkdir()
+    (path / ".gitattributes").write_text(f"*.secret filter={name}\n")
+    (path / "door.secret").write_text(f"{CANARY} one\n")
+    (path / "deep/door.secret").write_text(f"{CANARY} two\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "locked")
+    assert b"swordfish" not in _stored(path, "HEAD:door.secret")
+    return path
+
+
+def _stored(path: Path, name: str) -> bytes:
+    return subprocess.run(["git", "show", name], cwd=path, capture_output=True, check=True).stdout
+
+
+def _clear_text(state: Path) -> list[str]:
+    """Where the canary is in what we have stored."""
+    found = [str(path) for path in state.rglob("*") if path.is_file() and b"swordfish" in path.read_bytes()]
+    for hub in (state / "hubs").glob("*.git"):
+        argv = ["git", "cat-file", "--batch-all-objects", "--batch", "--buffer"]
+        objects = subprocess.run(argv, cwd=hub, capture_output=True, check=True).stdout
+        found += [str(hub)] if b"swordfish" in objects else []
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_stored_encoded(
+    farm: Farm, tmp_path: Path, kind: str
+) -> None:
+    path = _repository(tmp_path / "it's 100%f", kind)
+    for name in ("door.secret", "deep/door.secret"):
+        os.utime(path / name, (1, 1))
+    rows = tasks(
+        {"id": "see", "run": "grep swordfish door.secret deep/door.secret | wc -l > seen; touch door.secret"},
+        {"id": "write", "run": "echo 'new swordfish' > deep/new.secret; echo plain > plain"},
+        {"id": "edit", "run": "echo 'more swordfish' >> deep/door.secret", "dependsOn": ["write"]},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert document["status"] == "succeeded", document["results"]
+    assert [row["filesModified"] for row in document["results"]] == [
+        ["seen"],
+        ["deep/new.secret", "plain"],
+        ["deep/door.secret"],
+    ]
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "show", f"{branch}:seen") == "2\n"
+    assert sh(path, "git", "rev-parse", f"{branch}:door.secret") == sh(path, "git", "rev-parse", "HEAD:door.secret")
+    for name in ("deep/new.secret", "deep/door.secret"):
+        assert b"swordfish" not in _stored(path, f"{branch}:{name}")
+    assert _clear_text(farm.home) == []
+    # The user's own git makes of it what the agents wrote: LFS has its objects in the user's store.
+    sh(path, "git", "checkout", "--quiet", "--force", branch)
+    assert (path / "deep/new.secret").read_text() == "new swordfish\n"
+    assert (path / "deep/door.secret").read_text() == f"{CANARY} two\nmore swordfish\n"
+    assert sh(path, "git", "status", "--porcelain") == "" or kind == "salted"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Farm, tmp_path: Path, kind: str) -> None:
+    path = _repository(tmp_path / "repo", kind)
+    for number in ("1", "2"):
+        row = {"id": "a", "run": f"echo 'swordfish {number}' >> door.secret; echo '{number}' > new{number}.secret"}
+        document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
+        assert document["delivery"]["refusedBecause"] is None
+        assert document["status"] == "succeeded", document
+    assert (path / "door.secret").read_text() == f"{CANARY} one\nswordfish 1\nswordfish 2\n"
+    status = sh(path, "git", "status", "--porcelain").splitlines()
+    # What its filter makes another of each time, the user's own git too takes for changed.
+    status = [line for line in status if kind != "salted" or "deep" not in line]
+    assert status == [" M door.secret", "?? new1.secret", "?? new2.secret"]
+    assert _clear_text(farm.home) == []
+
+
+async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "it's", "rot")
+    run = (
+        "touch door.secret; git status --porcelain > seen;"
+        "echo 'x' > new.secret; git add new.secret; git show :new.secret >> seen"
+    )
+    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    assert sh(path, "git", "show", f"{document['delivery']['branch']}:seen") == "?? seen\nk\n"
+
+
+async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo", "rot")
+    sh(path, "git", "config", "--remove-section", "filter.rot")
+    sh(path, "git", "checkout", "--quiet", "--force", "HEAD")
+    sh(path, "git", "reset", "--quiet", "--hard")
+    os.unlink(path / "door.secret")
+    sh(path, "git", "checkout", "--quiet", "door.secret")
+    rows = tasks({"id": "other", "run": "echo 1 > other"}, {"id": "bad", "run": "echo 'swordfish' > new.secret"})
+    plan = {"workspace": str(path), "strategy": "aggressive", "tasks": rows}
+    document = await farm.run(plan)
+    rows_by_id = {row["taskId"]: row for row in document["results"]}
+    assert rows_by_id["other"]["status"] == "succeeded"
+    assert rows_by_id["bad"]["error"]["type"] == "FilterMissing"
+    assert "'rot', which is not configured" in rows_by_id["bad"]["error"]["message"]
+    assert rows_by_id["bad"]["attempts"] == 1
+    (path / "mine.secret").write_text("swordfish\n")
+    async with farm.working():
+        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+
+
+@pytest.mark.parametrize("command", ["false", "no-such-program-of-ours"])
+async def test_a_driver_that_fails_is_told_before_anything_ran(farm: Farm, tmp_path: Path, command: str) -> None:
+    path = _repository(tmp_path / "repo", "rot")
+    sh(path, "git", "config", "filter.rot.smudge", command)
+    ran = tmp_path / "ran"
+    plan = {"workspace": str(path), "tasks": tasks({"id": "a", "run": f"touch {ran}"})}
+    async with farm.working():
+        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+    assert not ran.exists()
+
+
+async def test_a_driver_that_fails_later_fails_its_task(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo", "rot")
+    sh(path, "git", "config", "filter.rot.clean", f"{_ROT} | grep -v mmm")
+    row = {"id": "a", "run": "echo zzz > new.secret"}
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": tasks(row)})
+    assert document["results"][0]["error"]["type"] == "FilterFailed"
+
+
+async def test_a_driver_that_an_agent_configures_never_runs(farm: Farm, tmp_path: Path) -> None:
+    path, ran = _repository(tmp_path / "repo", "rot"), tmp_path / "ran"
+    run = (
+        f"git config filter.evil.clean 'touch {ran}'; git config filter.rot.clean 'touch {ran}; cat';"
+        "echo '*.x filter=evil' >> .gitattributes; echo 'swordfish' > new.secret; {more}"
+    )
+    plan = {"workspace": str(path), "strategy": "aggressive"}
+    good = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run.replace("{more}", "true")})})
+    assert good["status"] == "succeeded", good["results"]
+    bad = await farm.run({**plan, "tasks": tasks({"id": "b", "run": run.replace("{more}", "echo 1 > y.x")})})
+    assert bad["results"][0]["error"]["type"] == "FilterMissing"
+    assert not ran.exists()
+    assert _clear_text(farm.home) == []
+
+
+async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_own(farm: Farm, tmp_path: Path) -> None:
+    path, ran = make_repository(tmp_path / "repo", {"tools/clean": f"#!/bin/sh\n{_ROT}\n"}), tmp_path / "ran"
+    (path / "tools/clean").chmod(0o755)
+    sh(path, "git", "config", "filter.own.clean", "tools/clean")
+    (path / ".gitattributes").write_text("*.secret filter=own\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "filter")
+    run = f"printf '#!/bin/sh\\ntouch {ran}; cat\\n' > tools/clean; echo swordfish > a.secret"
+    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    assert document["status"] == "succeeded", document["results"]
+    assert not ran.exists()
+    assert sh(path, "git", "show", f"{document['delivery']['branch']}:a.secret") == "fjbeqsvfu\n"
+
+
+@pytest.mark.parametrize("where", ["nested", "info", "global"])
+async def test_attributes_count_wherever_the_user_has_them(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    path = make_repository(tmp_path / "repo", {"deep/a": "x\n"})
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(f"[core]\n\tattributesFile = {tmp_path / 'attributes'}\n")
+    _rot(path)
+    places = {"nested": path / "deep/.gitattributes", "info": path / ".git/info/attributes"}
+    file = places.get(where, tmp_path / "attributes")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("*.secret filter=rot\n")
+    row = {"id": "a", "run": "echo swordfish > deep/a.secret"}
+    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    assert sh(path, "git", "show", f"{document['delivery']['branch']}:deep/a.secret") == "fjbeqsvfu\n"
+
+
+async def test_large_files_that_were_not_fetched_stay_pointers(farm: Farm, tmp_path: Path) -> None:
+    origin = _repository(tmp_path / "origin", "lfs")
+    path = tmp_path / "clone"
+    sh(tmp_path, "env", "GIT_LFS_SKIP_SMUDGE=1", "git", "clone", "--quiet", str(origin), str(path))
+    _lfs(path)
+    pointer = (path / "door.secret").read_text()
+    assert pointer.startswith("version https://git-lfs")
+    row = {"id": "a", "run": "cp door.secret seen; echo 'new swordfish' > new.secret"}
+    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "show", f"{branch}:seen") == pointer
+    assert sh(path, "git", "show", f"{branch}:new.secret").startswith("version https://git-lfs")
+
+
+@pytest.mark.parametrize(
+    "line", ["*.txt ident", "*.txt text eol=crlf", "*.txt text working-tree-encoding=UTF-16LE-BOM"]
+)
+async def test_what_git_itself_encodes_is_seen_decoded_and_stored_encoded(
+    farm: Farm, tmp_path: Path, line: str
+) -> None:
+    path = make_repository(tmp_path / "repo", {".gitattributes": f"{line}\n", "keep": "1\n"})
+    text = "$Id$\nüber\n"
+    encoding = "utf-16" if "UTF-16" in line else "utf-8"
+    (path / "a.txt").write_bytes(text.encode(encoding))
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "text")
+    os.unlink(path / "a.txt")
+    sh(path, "git", "checkout", "--quiet", "a.txt")
+    content, blob = (path / "a.txt").read_bytes(), sh(path, "git", "rev-parse", "HEAD:a.txt")
+    run = f"cmp a.txt {path}/a.txt; touch a.txt; cp a.txt b.txt; echo 1 > c"
+    document = await farm.run(
+        {"workspace": str(path), "deliver": "apply", "sandbox": "none", "tasks": tasks({"id": "a", "run": run})}
+    )
+    assert document["status"] == "succeeded", document
+    assert (path / "b.txt").read_bytes() == (content if "ident" not in line else (path / "b.txt").read_bytes())
+    assert (path / "a.txt").read_bytes() == content
+    assert sorted(document["results"][0]["filesModified"]) == ["b.txt", "c"]
+    hub = Hub.at(farm.home, str(path))
+    head = document["delivery"]["head"]
+    assert changed_paths(hub, document["delivery"]["base"], head) == ["b.txt", "c"]
+    assert sh(hub.path, "git", "rev-parse", f"{head}:b.txt") == blob
+    assert sh(path, "git", "status", "--porcelain").splitlines() == ["?? b.txt", "?? c"]
