@@ -20,6 +20,7 @@ from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash
 from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
+from activities.git import private
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
@@ -133,7 +134,7 @@ class AttemptDirectory:
                 running.plan, "claude" if relocks and running.plan.has_models else running.plan.agent_of(task)
             ),
             state_directory=self.execution.home,
-            readable=[self.hub.path] if self.run.base is not None else [],
+            readable=[self.hub.path, *map(Path, self.execution.workspace().objects)] if self.run.base else [],
             report=heartbeat.report,
             warnings=Warnings(heartbeat.warn),
         )
@@ -181,12 +182,18 @@ class AttemptDirectory:
         paths = changed_paths(self.hub, self.hub.parent_of(commit), commit) if commit else []
         return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
+    def add_repository(self) -> None:
+        """Give the filled directory the agent's own `.git`."""
+        execution, index = self.execution, self.work_tree.fresh_index
+        private.make(
+            self.tree / ".git", self.start, self.hub, execution.workspace(), index=index, refs=execution.refs()
+        )
+
     def open_to_agent(self, *, furnished: bool = False) -> None:
-        """Give the filled directory its private `.git`; `furnished`: `setup` or `include` have changed it."""
+        """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
         if furnished:
             start_tree, _ = self.work_tree.write_tree(self.start)
             write_atomically(self.path / "start-tree", start_tree.encode())
-        self.work_tree.add_private_repository(self.start, self.execution.workspace())
         self.is_ready()
 
     def is_ready(self) -> None:

@@ -14,6 +14,7 @@ from temporalio.client import WorkflowExecutionDescription
 from activities.apply.application import Application
 from activities.directories import Trash
 from activities.git.hub import Hub
+from activities.git.private import borrowed_refs
 from activities.git.workspace import Workspace
 from workflows.errors import Fenced
 from workflows.messages import ROLL_BACK
@@ -130,6 +131,10 @@ class Execution:
         """What `prepare` found out about the workspace."""
         return Workspace.model_validate_json((self.path / "workspace.json").read_bytes())
 
+    def refs(self) -> Path:
+        """The user's refs at the start, packed, for agents' repositories."""
+        return self.path / "packed-refs"
+
     def checkout_settings(self) -> list[str]:
         """What decides on an attempt's files: which are ignored, and how their content is stored."""
         files = [f"core.excludesFile={self.path / 'exclude'}", f"core.attributesFile={self.path / 'attributes'}"]
@@ -146,6 +151,7 @@ class Execution:
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
         write_atomically(self.path / "exclude", workspace.excludes.encode())
         write_atomically(self.path / "attributes", workspace.attributes.encode())
+        write_atomically(self.refs(), os.fsencode(borrowed_refs(workspace)))
 
     def application(self, hub: Hub) -> Application:
         """The delivery into the workspace's tree."""

@@ -25,6 +25,7 @@ from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 
 _LOCK_POLL_SECONDS = 0.05
+_HOOKS = ".git/hooks"
 
 
 async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool = False) -> None:
@@ -39,6 +40,7 @@ async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool 
         directory.is_ready()
         return
     workspace = directory.execution.workspace()
+    await in_thread(directory.add_repository)
     await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)
     await _set_up(work, directory)
     furnished = work.plan.setup is not None or bool(work.plan.include)
@@ -91,6 +93,8 @@ async def _set_up(work: Work, directory: AttemptDirectory) -> None:
         else:
             await _run_setup(work)
             new, modified = await in_thread(tree.not_as_checked_out)
+            # What it installed into the agent's repository is not among the files.
+            new += [_HOOKS] if (tree.path / _HOOKS).is_dir() else []
             kept = changed if modified else of_base
             await in_thread(_keep, tree, [*new, *modified], kept)
 

@@ -89,7 +89,7 @@ class Preparer:
                 raise InvalidPlan([Problem(f"include[{index}]", f"{name} lies behind a link")])
         workspace.check_delivery(plan)
         if plan.base is not None:
-            workspace = workspace.model_copy(update={"head": workspace.commit_of(plan.base)})
+            workspace = workspace.at(plan.base)
         workspace = workspace.leaving_out(self._home)
         hub = Hub.of(self._home, workspace.path)
         hub.check_sound()

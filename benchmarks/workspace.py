@@ -78,6 +78,7 @@ class Steps:
         directory = AttemptDirectory(self.execution, run, 1)
         spent, clock = {}, time.perf_counter()
         fill(directory)
+        directory.add_repository()
         directory.open_to_agent()
         spent["directory"] = time.perf_counter() - clock
         self._work(directory.tree)

@@ -173,7 +173,7 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
         workspace = Workspace.read(plan.workspace)
         workspace.check_delivery(plan)
         if plan.base is not None:
-            workspace.commit_of(plan.base)
+            workspace.at(plan.base)
 
 
 async def start_execution(

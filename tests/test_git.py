@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.git import private
 from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
 from activities.git.merge import hunks, merge
@@ -28,6 +29,12 @@ def check_out(hub: Hub, commit: str, path: Path) -> WorkTree:
     tree = WorkTree(hub, path, path.with_suffix(".index"), [])
     tree.check_out(commit)
     return tree
+
+
+def add_repository(tree: WorkTree, commit: str, workspace: Workspace) -> None:
+    refs = tree.path.with_suffix(".refs")
+    refs.write_text(private.borrowed_refs(workspace))
+    private.make(tree.path / ".git", commit, tree.hub, workspace, index=tree.fresh_index, refs=refs)
 
 
 def files_of(hub: Hub, commit: str) -> dict[str, str]:
@@ -108,7 +115,7 @@ def test_odd_repositories_work(tmp_path: Path, kind: str) -> None:
     assert set(files_of(hub, base)) >= {"README.md", "second"}
     assert ("dirty" in files_of(hub, base)) == (kind != "bare")
     tree = check_out(hub, base, tmp_path / "tree")
-    tree.add_private_repository(base, Workspace.read(str(repository)))
+    add_repository(tree, base, Workspace.read(str(repository)))
     assert sh(tree.path, "git", "status", "--porcelain") == ""
     assert "second" in sh(tree.path, "git", "log", "--format=%s")
 
@@ -179,7 +186,7 @@ def test_no_hook_or_driver_of_the_users_runs_but_for_filters(tmp_path: Path) -> 
     hub, base = take(repository, tmp_path / "home")
     tree = check_out(hub, base, tmp_path / "tree")
     workspace = Workspace.read(str(repository))
-    tree.add_private_repository(base, workspace)
+    add_repository(tree, base, workspace)
     (tree.path / "f").write_text("changed\nb\nC\n")
     change = hub.commit(tree.write_tree(base)[0], [base], "change", workspace, 1)
     assert merge(hub, base, change).clean

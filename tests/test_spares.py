@@ -49,6 +49,7 @@ class Attempts:
         run = TaskRun(task_id=f"t{self.number}", attempt=1, agent_id="agent-1", hub=str(self.hub.path), base=commit)
         directory = AttemptDirectory(self.execution, run, 1)
         fill(directory)
+        directory.add_repository()
         directory.open_to_agent()
         return directory
 

@@ -47,7 +47,12 @@ THREATS = (
     ),
     Threat("datagrams", "sockets of services, by datagrams", f'python3 -c "{_DATAGRAM}" && echo got-it', _KEPT),
     Threat("files", "files elsewhere on the machine", "echo x > {elsewhere}/written && echo got-it", _KEPT),
-    Threat("workspace", "the user's work tree", "echo x > {workspace}/written && echo got-it", _KEPT),
+    Threat(
+        "workspace",
+        "the user's work tree",
+        "test -e {workspace}/README.md && echo x > {workspace}/written && echo got-it",
+        _KEPT,
+    ),
     Threat("names", "names of files elsewhere", "ls {elsewhere} && echo got-it", _KEPT),
     Threat("state", "the state directory, other attempts in it", "cat {state}/host && echo got-it", _KEPT),
     Threat("memory", "shared memory", "cat /dev/shm/{canary}", _STRONGEST),

@@ -24,8 +24,9 @@ def environment(work: Work) -> dict[str, str]:
     """The variables of an attempt: the allow-list, `passEnv`, `env`, and `EPW_*`."""
     passed = {name: os.environ[name] for name in (*_ALLOWED, *work.plan.pass_env) if name in os.environ}
     private = {"HOME": str(work.home), "TMPDIR": str(work.temporary)}
-    if work.sandbox == "none":
-        private = {name: os.environ[name] for name in private if name in os.environ}
+    # What the plan passes on is not ours to replace.
+    theirs = private if work.sandbox == "none" else [name for name in private if name in work.plan.pass_env]
+    private |= {name: os.environ[name] for name in theirs if name in os.environ}
     limits = work.task.constraints.resource_limits or work.plan.constraints.resource_limits
     constraints = work.plan.constraints.model_copy(update={"resource_limits": limits})
     own = {

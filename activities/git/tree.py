@@ -16,20 +16,9 @@ from activities.directories import remove, walk
 from activities.git import filters
 from activities.git.command import GITLINK, LINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
-from activities.git.workspace import Workspace
 from workflows.errors import GitError, TaskFailed
 
 _MAX_PATH = 4096
-_CONFIG = """[core]
-\trepositoryformatversion = 0
-\tfilemode = true
-\tbare = false
-[gc]
-\tauto = 0
-[user]
-\tname = {}
-\temail = {}
-"""
 
 
 class WorkTree:
@@ -70,24 +59,6 @@ class WorkTree:
         """Become the directory that another one was."""
         other.path.rename(self.path)
         other.fresh_index.rename(self.fresh_index)
-
-    def add_private_repository(self, commit: str, workspace: Workspace) -> None:
-        """A `.git` of the agent's own, on a branch at `commit`, with the hub's objects to read."""
-        private = self.path / ".git"
-        for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
-            (private / folder).mkdir(parents=True, exist_ok=True)
-        (private / "HEAD").write_text("ref: refs/heads/work\n")
-        (private / "refs/heads/work").write_text(commit + "\n")
-        (private / "objects/info/alternates").write_text(f"{self.hub.path / 'objects'}\n")
-        (private / "info/exclude").write_text(workspace.excludes)
-        if (self.hub.path / "shallow").exists():
-            shutil.copyfile(self.hub.path / "shallow", private / "shallow")
-        shutil.copyfile(self.fresh_index, private / "index")
-        config = _CONFIG.format(*map(_quoted, (workspace.author_name, workspace.author_email)))
-        (private / "config").write_text(config + _as_config(workspace.checkout_settings))
-        if workspace.attributes or workspace.info_attributes:
-            # The stronger ones last.
-            (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")
 
     def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
@@ -204,20 +175,3 @@ def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
     arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
     answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
     return answer[0] if len(answer) == 1 else end_tree
-
-
-def _as_config(settings: Sequence[str]) -> str:
-    """Settings as `git -c` takes them in a configuration file's syntax."""
-    lines = []
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        section, _, rest = name.partition(".")
-        subsection, _, key = rest.rpartition(".")
-        lines.append(f"[{section}{f' {_quoted(subsection)}' if subsection else ''}]\n\t{key} = {_quoted(value)}\n")
-    return "".join(lines)
-
-
-def _quoted(value: str) -> str:
-    """A value in git's configuration syntax."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'

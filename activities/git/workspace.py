@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,10 @@ from workflows.plan import Message, Plan
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
 
 
+_REMOTE = re.compile(r"(?:remote\.(.+)\.(?:url|fetch)|branch\.(?:.+)\.(?:remote|merge))", re.DOTALL)
+_CREDENTIALS = re.compile(r"^(\w+://)[^/@]*:[^/@]*@|^(https?://)[^/@]*@")
+_NO_PUSH = "epw-delivers-what-you-commit:"
+"""In place of an address to push to: git names it where somebody tries."""
 _POINTER = b"version https://git-lfs"
 _CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 
@@ -29,6 +34,14 @@ class Workspace(Message):
     git_dir: str = ""
     head: str | None = None
     """The commit that HEAD names; null for a repository without commits, and for a plain directory."""
+    branch: str | None = None
+    """The branch that HEAD is on; null where it is on none."""
+    remotes: list[str] = []
+    """Of the user's settings: remotes, without credentials, and what branches follow."""
+    objects: list[str] = []
+    """Folders of the user's objects, which agents' repositories borrow."""
+    shallow: list[str] = []
+    """Commits where the user's history ends."""
     bare: bool = False
     author_name: str
     author_email: str
@@ -67,7 +80,9 @@ class Workspace(Message):
                 raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
             if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
                 raise _unusable(f"{path}: git says: {' '.join(error.stderr.split())}") from None
-            return cls(path=path, kind="directory", **_author(settings), content_settings=[], excludes="")
+            return cls(
+                path=path, kind="directory", branch="main", **_author(settings), content_settings=[], excludes=""
+            )
         bare, git_dir = text(answer).split("\n", 1)
         if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
             raise _unusable(f"{path} names its objects by SHA-256, which is not available yet")
@@ -89,7 +104,16 @@ class Workspace(Message):
         )
         workspace._check_usable()
         head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
-        return workspace.model_copy(update={"head": text(head) or None})._with_pointers()
+        branch = workspace.git("symbolic-ref", "--quiet", "--short", "HEAD", codes=(0, 1))
+        shallow = workspace.git_path("shallow")
+        found = {
+            "head": text(head) or None,
+            "branch": text(branch) or None,
+            "remotes": _remotes(settings),
+            "objects": _borrowed(workspace.git_path("objects")),
+            "shallow": shallow.read_text().split() if shallow.is_file() else [],
+        }
+        return workspace.model_copy(update=found)._with_pointers()
 
     def _with_pointers(self) -> Workspace:
         """Where the user's large files were not fetched (GIT_LFS_SKIP_SMUDGE), they are not for agents either."""
@@ -162,8 +186,12 @@ class Workspace(Message):
         safe = [f"safe.directory={each}" for each in self.safe_directories]
         return git(*arguments, cwd=Path(self.path), config=safe, codes=codes)
 
-    def commit_of(self, ref: str) -> str:
-        """The commit that a ref of the user's names."""
+    def at(self, ref: str) -> Workspace:
+        """As if HEAD were on a ref of the user's; raises `InvalidPlan` where that names no commit."""
+        branch = ref.removeprefix("refs/heads/") if self._has_branch(ref.removeprefix("refs/heads/")) else None
+        return self.model_copy(update={"head": self._commit_of(ref), "branch": branch})
+
+    def _commit_of(self, ref: str) -> str:
         found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1))
         if not found:
             raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
@@ -230,6 +258,20 @@ def _author(settings: dict[str, list[str]]) -> dict[str, Any]:
     }
 
 
+def _remotes(settings: Mapping[str, Sequence[str]]) -> list[str]:
+    """The user's remotes and what their branches follow, for `git -c`; no address has credentials in it."""
+    found, names = [], dict[str, None]()
+    for name, values in settings.items():
+        remote = _REMOTE.fullmatch(name)
+        if remote is None or "=" in name:
+            continue
+        for value in values:
+            found.append(f"{name}={_CREDENTIALS.sub(lambda match: match[1] or match[2], value)}")
+        if remote[1]:
+            names[remote[1]] = None
+    return [*found, *(f"remote.{name}.pushurl={_NO_PUSH}" for name in names)]
+
+
 def _excludes(settings: dict[str, list[str]], git_dir: Path) -> str:
     """The user's global and private ignore patterns, weakest first, as one file's text."""
     return "\n".join(filter(None, (_global(settings, "core.excludesfile", "ignore"), _info(git_dir, "exclude"))))
@@ -255,6 +297,12 @@ def _info(git_dir: Path, name: str) -> str:
 def _begins_with(file: Path, content: bytes) -> bool:
     with file.open("rb") as opened:
         return opened.read(len(content)) == content
+
+
+def _borrowed(objects: Path) -> list[str]:
+    """The folder, and those that it borrows from itself by their full names."""
+    listed = _text(objects / "info/alternates").splitlines()
+    return [str(objects), *(each for each in listed if each.startswith("/"))]
 
 
 def _text(file: Path) -> str:
