@@ -22,8 +22,9 @@ from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
 from activities.git import private
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
+from activities.git.left_behind import AgentRepository, Left
 from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import Heartbeat
@@ -32,7 +33,7 @@ from activities.plans import Running
 from activities.spares import Spares
 from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
-from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
+from workflows.messages import LeftBehind, Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Task
 
@@ -222,7 +223,8 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        tree, paths = self.work_tree.write_tree(base, opens=opens)
+        agents = self._agents_repository if opens and self.run.base is not None else None
+        tree, paths = self.work_tree.write_tree(base, opens=opens, agents=agents)
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
@@ -234,6 +236,33 @@ class AttemptDirectory:
         author = self.execution.workspace() if self.run.base else None
         merges = [self._disputed_change] if self._disputed_change and opens else []
         return hub.commit(tree, [base, *merges], message, author, at), paths
+
+    @property
+    def _agents_repository(self) -> AgentRepository:
+        execution = self.execution
+        borrowed = private.alternates(self.hub, execution.workspace())
+        return AgentRepository(self.tree / ".git", self.hub, self.start, execution.refs(), borrowed)
+
+    def left_behind(self, at: int) -> list[LeftBehind]:
+        """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
+        if self.run.base is None or not (self.tree / ".git").exists():
+            return []
+        try:
+            found = self._agents_repository.left()
+        except (GitError, OSError, ValueError) as error:
+            return [LeftBehind(kind="repository", name=f"could not be read: {error}"[:200])]
+        return [self._keep_left(number, left, at) for number, left in enumerate(found, 1)]
+
+    def _keep_left(self, number: int, left: Left, at: int) -> LeftBehind:
+        hub, execution = self.hub, self.execution
+        whose = trailers(execution.workflow_id, self.run.task_id, self.run.attempt)
+        message = f"{self.run.task_id}: left behind, {left.kind} {left.name}: {left.subject}\n\n{whose}"
+        # As a change of the attempt's, which is a patch; its commits as they are beside it.
+        change = hub.commit(hub.tree_of(left.commit), [self.start], message, execution.workspace(), at)
+        place = (slug(self.run.task_id), execution.run_key[:8], f"{self.own_key}.{number}")
+        hub.update_ref(execution.ref("left", *place), change)
+        hub.update_ref(execution.ref("history", *place), left.commit)
+        return LeftBehind(kind=left.kind, name=shown(left.name), files=named(left.files), commit=change)
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

@@ -13,8 +13,12 @@ from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
 from activities.uninterrupted import in_thread
+from workflows.delivery import CleanUpRequest, DeliverRequest, Delivery
 from workflows.errors import Fenced, GitError, Refused
-from workflows.messages import CLEAN_UP, DELIVER, CleanUpRequest, DeliverRequest, Delivery
+from workflows.messages import (
+    CLEAN_UP,
+    DELIVER,
+)
 
 _MOST_NAMES = 20
 

@@ -13,8 +13,11 @@ from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
 from activities.git.hub import Hub
 from activities.uninterrupted import in_thread
+from workflows.delivery import Compensation, RollBackRequest
 from workflows.errors import GitError, UndoBlocked
-from workflows.messages import ROLL_BACK, Compensation, RollBackRequest
+from workflows.messages import (
+    ROLL_BACK,
+)
 
 
 class RollBacker:

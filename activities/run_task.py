@@ -124,7 +124,7 @@ class TaskRunner:
                         "limited_ms": round(work.waited.seconds * 1000),
                         "usage": work.used.so_far,
                         "sandbox": None if agent.simulated else work.sandbox,
-                        **_measured(work),
+                        **_measured(work, outcome),
                         "simulated": agent.simulated,
                     }
                 )
@@ -201,10 +201,10 @@ def _task(running: Running, run: TaskRun) -> Task:
     return task.model_copy(update=update)
 
 
-def _measured(work: Work) -> dict[str, Any]:
+def _measured(work: Work, saved: TaskOutcome) -> dict[str, Any]:
     """What its processes used, and all that it was warned of."""
     found = work.enclosure.result() if work.enclosure is not None else {}
-    return {**found, "warnings": [*found.get("warnings", []), *work.warnings.given]}
+    return {**found, "warnings": [*saved.warnings, *found.get("warnings", []), *work.warnings.given]}
 
 
 def _reported(outcome: TaskOutcome, *, needs_approval: bool) -> TaskOutcome:
@@ -294,6 +294,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
+    left = directory.left_behind(at)
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",
@@ -301,6 +302,8 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         files_changed=len(paths),
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
         risky=directory.executed_later(commit, paths),
+        left_behind=left,
+        warnings=[f"left behind, not landed: {each.kind} {each.name}" for each in left],
     )
 
 

@@ -234,6 +234,7 @@ def _complete_row(
         "sandbox",
     ):
         row.setdefault(name, None)
+    row.setdefault("leftBehind", [])
     row["attempts"] = row.get("attempts", 0)
     row["duration"] = row["duration"] or 0
     row["usage"] = row["usage"] or {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}

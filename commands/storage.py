@@ -37,9 +37,11 @@ def salvage(
     async def command(settings: Settings, connection: Connection) -> int:
         execution = Execution.of(settings.home, await describe(connection.client.get_workflow_handle(execution_id)))
         hub = execution.hub()
-        rows = [row for row in hub.saved_work(execution.ref("tasks")) if task in (None, row["taskId"])] if hub else []
+        saved, left = [hub.saved_work(execution.ref(of)) if hub else [] for of in ("tasks", "left")]
+        rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:
             _put_on_branch(execution, hub, rows, branch, task)
+        rows = [{**row, "leftBehind": row in apart} for row in (*rows, *apart)]
         if hub is not None:
             for row in rows:
                 row["files"] = [shown(path) for path in changed_paths(hub, f"{row['commit']}^", row["commit"])]
@@ -48,8 +50,8 @@ def salvage(
         if as_json:
             print_json(rows)
         else:
-            cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"])] for row in rows]
-            table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files"], cells)
+            cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"]), _what(row)] for row in rows]
+            table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files", ""], cells)
             if not rows:
                 print("nothing is saved: no agent changed anything, or `gc` has removed it")
             if hub is not None and rows:
@@ -57,6 +59,11 @@ def salvage(
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+def _what(row: dict[str, Any]) -> str:
+    """Of what an agent left in its own git: what it was."""
+    return printable(row["subject"].removeprefix(f"{row['taskId']}: ")) if row["leftBehind"] else ""
 
 
 def _put_on_branch(

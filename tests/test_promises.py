@@ -17,9 +17,14 @@ from tests.site import Site
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
 from tests.test_apply import Delivery
 from workflows.compensation import Compensations
+from workflows.delivery import Compensation
 from workflows.errors import Fenced, UndoBlocked
 from workflows.graph import TaskGraph
-from workflows.messages import DELIVER, LAND, ROLL_BACK, Compensation
+from workflows.messages import (
+    DELIVER,
+    LAND,
+    ROLL_BACK,
+)
 from workflows.redrive import reusable
 from workflows.schedule import Scheduler
 from workflows.validate import read_plan

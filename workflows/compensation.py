@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.messages import Compensation
+from workflows.delivery import Compensation
 
 
 class Compensations:

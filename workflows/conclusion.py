@@ -11,16 +11,12 @@ from temporalio.exceptions import ActivityError
 from workflows import dispatch
 from workflows.board import Board
 from workflows.compensation import Compensations
+from workflows.delivery import CleanUpRequest, Compensation, DeliverRequest, Delivery, RollBackRequest
 from workflows.head import Head
 from workflows.messages import (
     CLEAN_UP,
     DELIVER,
     ROLL_BACK,
-    CleanUpRequest,
-    Compensation,
-    DeliverRequest,
-    Delivery,
-    RollBackRequest,
 )
 from workflows.naming import branch_name
 

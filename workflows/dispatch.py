@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
+from workflows.delivery import Delivery
 from workflows.errors import NOT_RETRIED
 from workflows.messages import (
     CLEAN_UP,
@@ -20,7 +21,6 @@ from workflows.messages import (
     ROLL_BACK,
     RUN_TASK,
     VERIFY,
-    Delivery,
     Failure,
     Landed,
     Prepared,

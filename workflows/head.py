@@ -14,11 +14,11 @@ from workflows.board import Board
 from workflows.clock import now
 from workflows.compensation import Compensations
 from workflows.culprit import first_red
+from workflows.delivery import Compensation
 from workflows.messages import (
     LAND,
     VERIFY,
     Change,
-    Compensation,
     ConflictFound,
     Failure,
     Landed,

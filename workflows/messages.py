@@ -156,6 +156,16 @@ class Failure(Message):
     message: str
 
 
+class LeftBehind(Message):
+    """What an agent did that is in no file of its change; `commit`: where it is kept, in the hub."""
+
+    kind: str
+    name: str
+    files: list[str] = Field(default_factory=list)
+    """The first few."""
+    commit: str | None = None
+
+
 class TaskOutcome(Message):
     """How an attempt ended. Times: epoch and duration in milliseconds."""
 
@@ -167,6 +177,7 @@ class TaskOutcome(Message):
     """Paths written outside the task's declared `files` (the first few)."""
     risky: list[str] = Field(default_factory=list)
     """Changed paths that land only when a person says so (the first few)."""
+    left_behind: list[LeftBehind] = Field(default_factory=list)
     summary: str | None = None
     question: Question | None = None
     saved: Saved | None = None
@@ -277,50 +288,6 @@ class Verified(Message):
     green: bool
     message: str = ""
     duration_ms: int = 0
-
-
-class DeliverRequest(StepRequest):
-    hub: str
-    base: str
-    head: str
-    branch: str | None = None
-    mode: str = "branch"
-
-
-class CleanUpRequest(StepRequest):
-    """What is of no use any more: what would undo a delivery that stays, the directories of attempts that waited."""
-
-    hub: str | None = None
-    """Of the delivery."""
-    directories: bool = False
-
-
-class Delivery(Message):
-    """How the final head was handed over (CONTRACT section 8)."""
-
-    mode: str
-    base: str | None = None
-    head: str | None = None
-    branch: str | None = None
-    refused_because: str | None = None
-    finish_with: list[str] = Field(default_factory=list)
-
-
-class Compensation(Message):
-    """One step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `apply`
-    brings the work tree back."""
-
-    step: Literal["head", "branch", "apply"]
-    hub: str
-    to: str | None = None
-    branch: str | None = None
-    head: str | None = None
-
-
-class RollBackRequest(StepRequest):
-    """Compensations in the order in which they are done."""
-
-    steps: list[Compensation]
 
 
 class AgentProgress(Message):

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflows.board import Board
 from workflows.conflicts import Conflict
-from workflows.messages import Delivery
+from workflows.delivery import Delivery
 from workflows.metrics import metrics
 from workflows.questions import Questions
 from workflows.task_state import TaskState
@@ -43,6 +43,7 @@ def row(state: TaskState, board: Board) -> dict[str, Any]:
         "processes": outcome.processes if outcome else None,
         "writtenMB": outcome.written_mb if outcome else None,
         "warnings": outcome.warnings if outcome else None,
+        "leftBehind": [each.model_dump(by_alias=True) for each in outcome.left_behind] if outcome else None,
         "usage": outcome.usage.model_dump(by_alias=True) if outcome and outcome.usage else None,
         "waitedMs": {_WAITS.get(kind, kind): waited for kind, waited in state.waited.items() if waited},
         "notEnforced": board.plan.not_enforced(state.task),

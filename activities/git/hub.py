@@ -266,16 +266,17 @@ class Hub:
         return text(listed).split("\n")[-1] or None
 
     def saved_work(self, prefix: str) -> list[dict[str, Any]]:
-        """`{taskId, attempt, commit}` of each saved change beneath a ref, oldest attempt first; each commit once."""
+        """`{taskId, attempt, commit, subject}` of each saved change beneath a ref, oldest first; each commit once."""
         # All trailers at once: git 2.39 mixes up two fields of one key each.
-        form = "%(objectname)%00%(contents:trailers)%00"
+        form = "%(objectname) %(contents:subject)%00%(contents:trailers)%00"
         listed = text(git("for-each-ref", "--sort=version:refname", f"--format={form}", prefix, git_dir=self.path))
         rows: dict[str, dict[str, Any]] = {}
         fields = listed.split("\0")
-        for commit, lines in zip(fields[:-1:2], fields[1::2], strict=True):
+        for head, lines in zip(fields[:-1:2], fields[1::2], strict=True):
             found = dict(line.split(": ", 1) for line in lines.splitlines() if ": " in line)
             task, attempt = unquote(found.get(_TASK_TRAILER, "")), int(found.get(_ATTEMPT_TRAILER, 0))
-            rows[commit.strip()] = {"taskId": task, "attempt": attempt, "commit": commit.strip()}
+            commit, _, subject = head.strip().partition(" ")
+            rows[commit] = {"taskId": task, "attempt": attempt, "commit": commit, "subject": subject}
         return list(rows.values())
 
     def patch(self, commit: str) -> bytes:

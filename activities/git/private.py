@@ -34,11 +34,16 @@ def borrowed_refs(workspace: Workspace) -> str:
     return f"# pack-refs with: peeled fully-peeled sorted \n{listed}\n" if listed else ""
 
 
+def alternates(hub: Hub, workspace: Workspace) -> str:
+    """Where its objects are that are not its own."""
+    return "".join(f"{each}\n" for each in (hub.path / "objects", *workspace.objects))
+
+
 def make(private: Path, commit: str, hub: Hub, workspace: Workspace, *, index: Path, refs: Path) -> None:
     """Make it, on a branch at `commit`. `index`: of the checkout; `refs`: a file of those to borrow."""
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (private / folder).mkdir(parents=True, exist_ok=True)
-    if refs.is_file():
+    if refs.is_file() and refs.stat().st_size:
         shutil.copyfile(refs, private / "packed-refs")
     if workspace.branch is None:
         (private / "HEAD").write_text(f"{commit}\n")
@@ -47,8 +52,7 @@ def make(private: Path, commit: str, hub: Hub, workspace: Workspace, *, index: P
         head = private / "refs/heads" / workspace.branch
         head.parent.mkdir(parents=True, exist_ok=True)
         head.write_text(f"{commit}\n")
-    borrowed = [hub.path / "objects", *map(Path, workspace.objects)]
-    (private / "objects/info/alternates").write_text("".join(f"{each}\n" for each in borrowed))
+    (private / "objects/info/alternates").write_text(alternates(hub, workspace))
     (private / "info/exclude").write_text(workspace.excludes)
     if workspace.attributes or workspace.info_attributes:
         # The stronger ones last.

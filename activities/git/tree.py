@@ -9,16 +9,19 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from activities.directories import remove, walk
 from activities.git import filters
 from activities.git.command import GITLINK, LINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
+from activities.git.left_behind import AgentRepository
 from workflows.errors import GitError, TaskFailed
 
 _MAX_PATH = 4096
+_LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
+_LITERALLY = {"GIT_LITERAL_PATHSPECS": "1"}
 
 
 class WorkTree:
@@ -60,11 +63,13 @@ class WorkTree:
         other.path.rename(self.path)
         other.fresh_index.rename(self.fresh_index)
 
-    def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
+    def write_tree(
+        self, base: str, *, opens: bool = True, agents: AgentRepository | None = None
+    ) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
 
         Repositories inside become plain directories, and what is not readable becomes so; with `opens` false the
-        tree stays as it is, repositories left out.
+        tree stays as it is, repositories left out. `agents`: what its own git tracks counts too, ignored or not.
         """
         try:
             self._add(opens=opens)
@@ -73,6 +78,8 @@ class WorkTree:
                 raise
             self._open_nested_repositories()
             self._add()
+        if agents is not None:
+            self._track(agents)
         tree, changes = self._written(base)
         nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
         for path in nested:
@@ -91,6 +98,22 @@ class WorkTree:
         except filters.Undriven as error:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
         return tree, [path for path, _, _ in changes]
+
+    def _track(self, agents: AgentRepository) -> None:
+        """Ignored files that the agent has added by force, and none that it has committed not to track any more."""
+        theirs, ours = agents.tracked(), set(records(self._git("ls-files", "-z")))
+        if not theirs or theirs == ours:
+            return
+        forced = [
+            path for path in sorted(theirs - ours) if (self.path / path).is_symlink() or (self.path / path).is_file()
+        ]
+        if forced:
+            self._run("add", "--force", *_LISTED, environment=_LITERALLY, stdin=_nul(forced))
+        given_up = agents.untracked_by_commit(ours - theirs)
+        if given_up:
+            argv = ("check-ignore", "--no-index", "-z", "--stdin")
+            ignored = self._run(*argv, stdin=_nul(given_up), codes=(0, 1)).stdout
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
 
     def _add(self, *, opens: bool = True) -> None:
         """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
@@ -155,7 +178,13 @@ class WorkTree:
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
 
-    def _run(self, *arguments: str, codes: Sequence[int] = (0,)) -> subprocess.CompletedProcess[bytes]:
+    def _run(
+        self,
+        *arguments: str,
+        codes: Sequence[int] = (0,),
+        stdin: bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
         return run_git(
             *arguments,
             git_dir=self.hub.path,
@@ -163,7 +192,13 @@ class WorkTree:
             index=self.index,
             config=self.settings,
             codes=codes,
+            stdin=stdin,
+            environment=environment,
         )
+
+
+def _nul(paths: Sequence[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:

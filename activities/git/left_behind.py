@@ -1,0 +1,206 @@
+"""What an agent did with its own git besides changing files: commits elsewhere, stashes, tags, an unfinished rebase.
+
+Its repository is looked at through a view of ours, with our configuration: nothing in it is obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.git.changes import changed_paths
+from activities.git.command import git, records, run_git, text
+from activities.git.hub import Hub
+from workflows.errors import GitError
+
+_HALF_DONE = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "rebase-merge/orig-head": "rebase",
+    "rebase-apply/orig-head": "rebase",
+}
+_LOOSE = ("HEAD", "packed-refs", "index", "shallow", *_HALF_DONE)
+_KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/stash": "stash"}
+_MOST_BYTES = 64 * 1024 * 1024
+_MOST_REFS = 20_000
+_MOST = 10
+
+
+@dataclass(frozen=True)
+class Left:
+    """A commit that is nowhere in what lands; `kind`: branch, tag, stash, head, rebase, merge or cherry-pick."""
+
+    kind: str
+    name: str
+    subject: str
+    commit: str
+    files: list[str]
+    """What differs from where the attempt started."""
+
+
+class AgentRepository:
+    """The `.git` of an attempt's directory, as its agent leaves it."""
+
+    def __init__(self, git_dir: Path, hub: Hub, start: str, refs: Path, alternates: str) -> None:
+        self._git_dir = git_dir
+        self._hub = hub
+        self._start = start
+        self._refs = refs
+        """Those that it began with, packed."""
+        self._alternates = alternates
+        """Where it borrowed objects from then."""
+
+    def tracked(self) -> set[str]:
+        """The paths in its index; none where there is no index that can be read."""
+        try:
+            with self._view() as view:
+                return set(records(git("ls-files", "-z", git_dir=view)))
+        except (GitError, OSError):
+            return set()
+
+    def untracked_by_commit(self, paths: set[str]) -> list[str]:
+        """Of the paths those that its HEAD, which goes on from the start, does not hold any more."""
+        try:
+            with self._view() as view:
+                head = self._commit(view, "HEAD")
+                if head is None or head == self._start:
+                    return []
+                grown = run_git("merge-base", "--is-ancestor", self._start, head, git_dir=view, codes=(0, 1, 128))
+                if grown.returncode:
+                    return []
+                held = set(records(git("ls-tree", "-r", "-z", "--name-only", head, git_dir=view)))
+                return sorted(paths - held)
+        except (GitError, OSError):
+            return []
+
+    def left(self) -> list[Left]:
+        """What is in no file of the directory and on no way to its HEAD, kept in the hub as objects."""
+        if self._is_untouched():
+            return []
+        with self._view() as view:
+            named = self._named(view)
+            head = self._commit(view, "HEAD")
+            found: dict[str, tuple[str, str]] = {}
+            for commit, kind, name in named:
+                is_tag = kind == "tag"
+                if commit in found or not (is_tag or self._is_apart(view, commit, head)):
+                    continue
+                found[commit] = kind, name
+            return [self._kept(view, commit, *each) for commit, each in list(found.items())[:_MOST]]
+
+    def _is_untouched(self) -> bool:
+        """Whether its names are still those that it began with."""
+        loose = {name: content.strip() for name, content in _loose_refs(self._git_dir)}
+        head, start = (_read(self._git_dir / "HEAD") or b"").strip(), self._start.encode()
+        begun = {} if head == start else {os.fsdecode(head.removeprefix(b"ref: ")): start}
+        is_whole = loose == begun and _read(self._git_dir / "packed-refs") == (_read(self._refs) or None)
+        return is_whole and not any((self._git_dir / name).exists() for name in _HALF_DONE)
+
+    @contextmanager
+    def _view(self) -> Iterator[Path]:
+        """A git directory of ours with its refs and its index; raises `OSError` where it is no repository any more."""
+        with tempfile.TemporaryDirectory(dir=self._hub.path, prefix="view-") as scratch:
+            view = Path(scratch)
+            for folder in (self._git_dir, self._git_dir / "objects"):
+                if folder.is_symlink() or not folder.is_dir():
+                    raise NotADirectoryError(f"{folder} is no repository any more")
+            for name in ("objects/info", "refs/heads"):
+                (view / name).mkdir(parents=True)
+            (view / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+            for name in _LOOSE:
+                if (content := _read(self._git_dir / name)) is not None:
+                    (view / name).parent.mkdir(parents=True, exist_ok=True)
+                    (view / name).write_bytes(content)
+            for name, content in _loose_refs(self._git_dir):
+                (view / name).parent.mkdir(parents=True, exist_ok=True)
+                (view / name).write_bytes(content)
+            own = _read(self._git_dir / "objects/info/alternates")
+            # What it borrows from elsewhere since is not its own work, and may be anybody's.
+            borrowed = self._alternates if own != self._alternates.encode() else ""
+            objects = self._git_dir / "objects"
+            if own != self._alternates.encode():
+                objects = self._copied_objects(view)
+            (view / "objects/info/alternates").write_text(f"{objects}\n{borrowed}")
+            yield view
+
+    def _copied_objects(self, view: Path) -> Path:
+        """Its own objects without what they borrow."""
+        copied = view / "theirs"
+        shutil.copytree(self._git_dir / "objects", copied, symlinks=True, ignore=shutil.ignore_patterns("info"))
+        return copied
+
+    def _named(self, view: Path) -> Iterator[tuple[str, str, str]]:
+        """Commits that it has given a name since the start: which, the kind of the name, the name."""
+        before = dict(_packed(self._refs))
+        form = "%(objectname) %(refname)"
+        for line in text(git("for-each-ref", f"--format={form}", git_dir=view)).splitlines():
+            name, ref = line.split(" ", 1)
+            kind = next((each for start, each in _KINDS.items() if ref.startswith(start)), None)
+            commit = self._commit(view, name) if kind is not None and before.get(ref) != name else None
+            if kind is not None and commit is not None and commit != self._start:
+                yield commit, kind, next(ref.removeprefix(start) for start in _KINDS if ref.startswith(start)) or kind
+        for name, kind in _HALF_DONE.items():
+            content = _read(view / name)
+            commit = self._commit(view, content.decode("ascii", "replace").strip()) if content is not None else None
+            if commit is not None:
+                yield commit, kind, kind
+
+    def _commit(self, view: Path, name: str) -> str | None:
+        argv = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        done = run_git(*argv, git_dir=view, codes=(0, 1, 128))
+        return text(done.stdout) if done.returncode == 0 else None
+
+    def _is_apart(self, view: Path, commit: str, head: str | None) -> bool:
+        """Whether something leads to the commit that neither HEAD nor what was there before leads to."""
+        before = {name for _, name in _packed(self._refs)} | {self._start} | ({head} if head else set())
+        asked = "".join(f"^{each}\n" for each in sorted(before)) + f"{commit}\n"
+        argv = ("rev-list", "--max-count=1", "--ignore-missing", "--stdin")
+        done = run_git(*argv, git_dir=view, stdin=asked.encode(), codes=(0, 128))
+        return done.returncode == 0 and bool(done.stdout.strip())
+
+    def _kept(self, view: Path, commit: str, kind: str, name: str) -> Left:
+        asked = f"{commit}\n^{self._start}\n".encode()
+        pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=view, stdin=asked)
+        git("unpack-objects", "-q", "--strict", git_dir=self._hub.path, stdin=pack)
+        subject = text(git("show", "--no-patch", "--format=%s", commit, git_dir=self._hub.path))
+        return Left(kind, name, subject, commit, changed_paths(self._hub, self._start, commit))
+
+
+def _packed(path: Path) -> Iterator[tuple[str, str]]:
+    """Names of refs, and of the objects that they lead to."""
+    for line in (_read(path) or b"").decode("utf-8", "surrogateescape").splitlines():
+        if line and line[0] not in "#^":
+            name, _, ref = line.partition(" ")
+            yield ref, name
+
+
+def _loose_refs(git_dir: Path) -> Iterator[tuple[str, bytes]]:
+    """The agent may have put anything there: only small plain files count."""
+    found = 0
+    for folder, folders, files in os.walk(git_dir / "refs"):
+        folders[:] = [each for each in folders if not os.path.islink(os.path.join(folder, each))]
+        for name in files:
+            path = Path(folder, name)
+            content = _read(path)
+            if content is not None and len(content) < 1000 and not content.startswith(b"ref:"):
+                yield str(path.relative_to(git_dir)), content
+                found += 1
+            if found > _MOST_REFS:
+                return
+
+
+def _read(path: Path) -> bytes | None:
+    """A plain file's content; null for anything else, and for what is too large."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        is_file = (status.st_mode & 0o170000) == 0o100000
+        return file.read() if is_file and status.st_size <= _MOST_BYTES else None

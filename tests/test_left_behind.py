@@ -1,0 +1,135 @@
+"""What an agent does with its own git is in the result, or is named in it and can be got back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.git.hub import Hub
+from tests.cli import Cli
+from tests.support import Farm, make_repository, sh, tasks
+
+ONE = "echo 1 > one; git add one; git commit -qm one"
+FILES = {"a": "1\n", ".gitignore": "dist/\n*.log\n", "kept.log": "x\n"}
+
+
+def _repository(path: Path) -> Path:
+    make_repository(path, FILES)
+    sh(path, "git", "add", "--force", "kept.log")
+    sh(path, "git", "commit", "--quiet", "--amend", "--no-edit")
+    sh(path, "git", "branch", "other")
+    return path
+
+
+async def _row(farm: Farm, path: Path, run: str, **plan: Any) -> dict[str, Any]:
+    row = {"id": "t", "run": f"git status -s > /dev/null; {run}"}
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", **plan, "tasks": tasks(row)})
+    found: dict[str, Any] = document["results"][0]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "run"),
+    [
+        ("branch", "side/x", f"git checkout -qb side/x; {ONE}; git checkout -q -"),
+        ("branch", "other", f"git checkout -q other; {ONE}; git checkout -q -"),
+        ("branch", "main", f"{ONE}; git checkout -q --detach HEAD~1"),
+        ("stash", "stash", "echo 2 > one; git add one; git stash -q"),
+        ("tag", "v9", f"{ONE}; git tag v9; git reset -q --hard HEAD~1"),
+        (
+            "rebase",
+            "rebase",
+            "git checkout -qb x; echo 2 > a; git commit -qam x; git checkout -q main; echo 3 > a; git commit -qam y;"
+            " git checkout -q x; git rebase -q main || git update-ref -d refs/heads/x; git checkout -q -f main",
+        ),
+    ],
+)
+async def test_commits_that_are_in_no_file_are_named_and_kept(
+    farm: Farm, tmp_path: Path, kind: str, name: str, run: str
+) -> None:
+    path = _repository(tmp_path / "repo")
+    row = await _row(farm, path, run)
+    assert row["status"] == "succeeded", row
+    assert [(each["kind"], each["name"]) for each in row["leftBehind"]] == [(kind, name)]
+    assert row["leftBehind"][0]["files"] == (["one"] if kind != "rebase" else ["a"])
+    assert f"left behind, not landed: {kind} {name}" in row["warnings"]
+    hub = Hub.at(farm.home, str(path))
+    commit = row["leftBehind"][0]["commit"]
+    assert sh(hub.path, "git", "show", "--name-only", "--format=", commit).split() == row["leftBehind"][0]["files"]
+    assert "missing" not in sh(hub.path, "git", "fsck", "--full", "--strict")
+
+
+async def test_what_was_committed_on_the_way_to_head_lands_and_is_not_named(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo")
+    run = "git checkout -qb x; echo 1 > one; git add one; git commit -qm one; git checkout -qb y; git branch -q z"
+    row = await _row(farm, path, run)
+    assert (row["filesModified"], row["leftBehind"], row.get("warnings", [])) == (["one"], [], [])
+
+
+@pytest.mark.parametrize("commits", ["git commit -qm dist", "true"])
+async def test_an_ignored_file_that_was_added_by_force_lands(farm: Farm, tmp_path: Path, commits: str) -> None:
+    path = _repository(tmp_path / "repo")
+    odd = "mkdir dist; echo 1 > dist/a.js; echo 2 > dist/b.js; echo 3 > 'dist/[a]*.js'"
+    row = await _row(farm, path, f"{odd}; git add -f 'dist/[[]a]*' dist/a.js; {commits}")
+    assert row["filesModified"] == ["dist/[a]*.js", "dist/a.js"]
+
+
+async def test_a_file_that_was_committed_not_to_be_tracked_any_more_goes_and_no_other(
+    farm: Farm, tmp_path: Path
+) -> None:
+    path = _repository(tmp_path / "repo")
+    row = await _row(farm, path, "git rm -q --cached kept.log; git commit -qm 'not tracked'; test -e kept.log")
+    assert [(each["file"], each["type"]) for each in row["changes"]] == [("kept.log", "delete")]
+    for run in ("rm -rf .git; git init -q .", "rm .git/index", "echo x > .git/index", "git rm -q --cached kept.log"):
+        assert (await _row(farm, path, f"{run}; echo 2 > a"))["filesModified"] == ["a"], run
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "rm -rf .git; ln -s {secret}/.git .git",
+        "rm -rf .git/objects; ln -s {secret}/.git/objects .git/objects; git update-ref refs/heads/x {commit}",
+        "echo {secret}/.git/objects >> .git/objects/info/alternates; git update-ref refs/heads/x {commit}",
+        "rm -rf .git/refs; ln -s {secret}/.git/refs .git/refs",
+        "rm .git/HEAD; mkfifo .git/HEAD; mkfifo .git/refs/heads/x; ln -sf {secret}/.git/HEAD .git/packed-refs",
+    ],
+)
+async def test_a_repository_that_is_not_the_agent_s_is_not_brought_in(farm: Farm, tmp_path: Path, run: str) -> None:
+    path, secret = _repository(tmp_path / "repo"), make_repository(tmp_path / "secret", {"secret": "canary\n"})
+    commit = sh(secret, "git", "rev-parse", "HEAD").strip()
+    told = run.format(secret=secret, commit=commit)
+    row = await _row(farm, path, f"{told}; echo 2 > a", sandbox="process")
+    assert row["filesModified"] == ["a"]
+    hub = Hub.at(farm.home, str(path))
+    assert hub.resolve(commit) is None
+
+
+async def test_nothing_that_the_agent_configured_runs(farm: Farm, tmp_path: Path) -> None:
+    path, ran = _repository(tmp_path / "repo"), tmp_path / "ran"
+    trap = f"printf '#!/bin/sh\\ntouch {ran}\\n' > trap; chmod +x trap; "
+    trap += "".join(
+        f'git config {key} "$PWD/trap"; '
+        for key in ("core.fsmonitor", "uploadpack.packObjectsHook", "core.sshCommand", "gpg.program", "core.pager")
+    )
+    trap += "echo 1 > one; git stash -qu || true; git branch side; rm -f " + str(ran)
+    row = await _row(farm, path, trap)
+    assert row["status"] == "succeeded"
+    assert not ran.exists()
+
+
+def test_salvage_has_it_and_gc_keeps_it(tmp_path: Path, temporal_binary: str) -> None:
+    path, cli = _repository(tmp_path / "repo"), Cli(tmp_path / "home", temporal_binary)
+    run = "git checkout -qb side; echo 1 > one; git add one; git commit -qm first; git checkout -q -"
+    plan = {"workspace": str(path), "tasks": tasks({"id": "t", "run": run})}
+    document = cli.json("run", cli.plan(plan))
+    (row,) = cli.json("salvage", document["executionId"], "--patches", str(tmp_path / "patches"))
+    assert row["leftBehind"] is True
+    assert row["files"] == ["one"]
+    assert "left behind, branch side: first" in cli("salvage", document["executionId"]).stdout
+    sh(path, "git", "apply", row["patch"])
+    assert (path / "one").read_text() == "1\n"
+    kept = json.dumps(cli.json("gc", "--dry-run"))
+    assert "exist nowhere else" in kept
