@@ -184,11 +184,21 @@ class AttemptDirectory:
         return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
     def add_repository(self) -> None:
-        """Give the filled directory the agent's own `.git`."""
-        execution, index = self.execution, self.work_tree.fresh_index
-        private.make(
-            self.tree / ".git", self.start, self.hub, execution.workspace(), index=index, refs=execution.refs()
-        )
+        """Give the filled directory, and each submodule's, the agent's own `.git`."""
+        execution, hub = self.execution, self.hub
+        workspace, index = execution.workspace(), self.work_tree.fresh_index
+        start, pointers = self._lowered
+        private.make(self.tree / ".git", start, hub, workspace, refs=execution.refs(), index=index, pointers=pointers)
+        for path, commit in pointers.items():
+            module = workspace.modules[path]
+            private.make(self.tree / path / ".git", commit, hub, module, refs=execution.refs(path), index=None)
+
+    @property
+    def _lowered(self) -> tuple[str, dict[str, str]]:
+        """The start with pointers in place of submodules' files, and where these point."""
+        modules = self.execution.submodules(self.hub)
+        start = modules.lowered(self.start)
+        return start, modules.pointers(start)
 
     def open_to_agent(self, *, furnished: bool = False) -> None:
         """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
@@ -223,7 +233,7 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        agents = self._agents_repository if opens and self.run.base is not None else None
+        agents = self._agents_repositories if opens and self.run.base is not None else {}
         tree, paths = self.work_tree.write_tree(base, opens=opens, agents=agents)
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
@@ -238,31 +248,44 @@ class AttemptDirectory:
         return hub.commit(tree, [base, *merges], message, author, at), paths
 
     @property
-    def _agents_repository(self) -> AgentRepository:
-        execution = self.execution
-        borrowed = private.alternates(self.hub, execution.workspace())
-        return AgentRepository(self.tree / ".git", self.hub, self.start, execution.refs(), borrowed)
+    def _agents_repositories(self) -> dict[str, AgentRepository]:
+        """The agent's own, by path: of the workspace (``), and of its submodules."""
+        execution, (start, pointers) = self.execution, self._lowered
+        workspace, found = execution.workspace(), dict[str, AgentRepository]()
+        for path, commit in {"": start, **pointers}.items():
+            borrowed = private.alternates(self.hub, workspace.modules[path] if path else workspace)
+            git_dir = self.tree / path / ".git"
+            found[path] = AgentRepository(git_dir, self.hub, commit, execution.refs(path), borrowed)
+        return found
 
     def left_behind(self, at: int) -> list[LeftBehind]:
         """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
-        if self.run.base is None or not (self.tree / ".git").exists():
+        if self.run.base is None:
             return []
-        try:
-            found = self._agents_repository.left()
-        except (GitError, OSError, ValueError) as error:
-            return [LeftBehind(kind="repository", name=f"could not be read: {error}"[:200])]
-        return [self._keep_left(number, left, at) for number, left in enumerate(found, 1)]
+        found: list[LeftBehind] = []
+        for path, repository in self._agents_repositories.items():
+            if not (self.tree / path / ".git").exists():
+                continue
+            try:
+                found += [
+                    self._keep_left(f"{len(found)}.{n}", left, path, at) for n, left in enumerate(repository.left())
+                ]
+            except (GitError, OSError, ValueError) as error:
+                found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
+        return found
 
-    def _keep_left(self, number: int, left: Left, at: int) -> LeftBehind:
+    def _keep_left(self, number: str, left: Left, path: str, at: int) -> LeftBehind:
         hub, execution = self.hub, self.execution
+        name = f"{path}: {left.name}" if path else left.name
         whose = trailers(execution.workflow_id, self.run.task_id, self.run.attempt)
-        message = f"{self.run.task_id}: left behind, {left.kind} {left.name}: {left.subject}\n\n{whose}"
+        message = f"{self.run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
         # As a change of the attempt's, which is a patch; its commits as they are beside it.
-        change = hub.commit(hub.tree_of(left.commit), [self.start], message, execution.workspace(), at)
+        change = hub.commit(hub.tree_of(left.commit), [left.start], message, execution.workspace(), at)
         place = (slug(self.run.task_id), execution.run_key[:8], f"{self.own_key}.{number}")
         hub.update_ref(execution.ref("left", *place), change)
         hub.update_ref(execution.ref("history", *place), left.commit)
-        return LeftBehind(kind=left.kind, name=shown(left.name), files=named(left.files), commit=change)
+        files = [f"{path}/{file}" if path else file for file in left.files]
+        return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
+from activities.git.command import text
 from activities.git.hub import Hub
+from activities.git.workspace import Workspace
 from activities.uninterrupted import in_thread
 from workflows.delivery import CleanUpRequest, DeliverRequest, Delivery
 from workflows.errors import Fenced, GitError, Refused
@@ -76,20 +78,33 @@ def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]
 def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
     """A new branch; a name that is taken gets `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
+    modules = execution.submodules(hub)
+    base, head = modules.lowered(request.base), modules.lowered(request.head)
+    changed = modules.changed(head)
     refused = None
     for number in range(1, _MOST_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
         reference = f"refs/heads/{branch}"
         holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
-        ours = holds == request.head and execution.delivered_branch() == branch
+        ours = holds == head and execution.delivered_branch() == branch
         if holds and not ours:
             continue
         execution.keep_delivered_branch(branch)
         # Refused as well where a branch stands beneath the name (`epw/x/y` beside `epw/x`): try the next.
-        refused = None if ours else hub.hand_over(workspace, request.head, reference)
+        # First what it points to.
+        told = (_hand_over(hub, workspace.modules[path], commit, reference) for path, commit in changed.items())
+        refused = next(filter(None, told), None)
+        refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
         if refused is None:
-            return Delivery(mode="branch", base=request.base, head=request.head, branch=branch)
+            return Delivery(mode="branch", base=base, head=head, branch=branch)
     return _refused(execution, request, refused or f"{_MOST_NAMES} branches named {wanted} exist")
+
+
+def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str | None:
+    """A submodule's commit, by a ref of its own in its repository; there already where this is done again."""
+    holds = text(module.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)))
+    refused = None if holds == commit else hub.hand_over(module, commit, reference)
+    return None if refused is None else f"{module.path}: {refused}"
 
 
 def _deliver_into_tree(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:

@@ -15,6 +15,7 @@ from activities.apply.application import Application
 from activities.directories import Trash
 from activities.git.hub import Hub
 from activities.git.private import borrowed_refs
+from activities.git.submodules import Submodules
 from activities.git.workspace import Workspace
 from workflows.errors import Fenced
 from workflows.messages import ROLL_BACK
@@ -131,9 +132,12 @@ class Execution:
         """What `prepare` found out about the workspace."""
         return Workspace.model_validate_json((self.path / "workspace.json").read_bytes())
 
-    def refs(self) -> Path:
-        """The user's refs at the start, packed, for agents' repositories."""
-        return self.path / "packed-refs"
+    def refs(self, module: str = "") -> Path:
+        """The user's refs at the start, packed, for agents' repositories; of a submodule by its path."""
+        return self.path / "packed-refs" / (slug(module) if module else "workspace")
+
+    def submodules(self, hub: Hub) -> Submodules:
+        return Submodules(hub, self.base(), self.ref)
 
     def checkout_settings(self) -> list[str]:
         """What decides on an attempt's files: which are ignored, and how their content is stored."""
@@ -151,7 +155,8 @@ class Execution:
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
         write_atomically(self.path / "exclude", workspace.excludes.encode())
         write_atomically(self.path / "attributes", workspace.attributes.encode())
-        write_atomically(self.refs(), os.fsencode(borrowed_refs(workspace)))
+        for path, each in {"": workspace, **workspace.modules}.items():
+            write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
 
     def application(self, hub: Hub) -> Application:
         """The delivery into the workspace's tree."""

@@ -20,6 +20,7 @@ from activities.frame import attended, current_execution, order
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
+from activities.git.submodules import Submodules
 from activities.git.workspace import Workspace
 from activities.limits.sandbox import require_sandbox
 from activities.plans import PlanSource, Running
@@ -101,7 +102,10 @@ class Preparer:
                 failpoint("prepare.begun")
                 base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
                 failpoint("prepare.snapshot")
-            execution.keep_workspace(workspace, base)
+            modules = Submodules(hub, base, execution.ref)
+            paths = modules.pointers(modules.lowered(base))
+            known = {path: Workspace.read(str(Path(workspace.path, path))) for path in paths}
+            execution.keep_workspace(workspace.model_copy(update={"modules": known}), base)
             failpoint("prepare.kept")
         execution.pass_fence(PREPARE, order())
         deliver = plan.deliver or workspace.default_delivery

@@ -59,12 +59,15 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
     hub, workspace, branch = Hub(Path(step.hub)), execution.workspace(), execution.delivered_branch()
     if branch is None:
         return
-    reference = f"refs/heads/{branch}"
+    reference, modules = f"refs/heads/{branch}", execution.submodules(hub)
+    head = modules.lowered(step.head or "")
     holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
-    if holds == step.head:
+    if holds == head:
         refused = hub.take_back(workspace, holds, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
+    for path, commit in modules.changed(head).items():
+        hub.take_back(workspace.modules[path], commit, reference)
 
 
 def _bring_back_tree(execution: Execution, step: Compensation) -> None:

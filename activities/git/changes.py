@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import REGULAR, git, records, shown
+from activities.git.command import GITLINK, REGULAR, git, records, shown
 from activities.git.hub import Hub
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -15,8 +15,14 @@ _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 
 
 def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
-    """Paths that differ between two commits or trees."""
-    return records(git("diff-tree", *_PLAIN_DIFF, "--name-only", "-z", before, after, git_dir=hub.path))
+    """Paths that differ between two commits or trees; in submodules too, where their commits are here."""
+    listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "-z", before, after, git_dir=hub.path))
+    found = []
+    for entry, path in zip(listed[::2], listed[1::2], strict=True):
+        old_mode, mode, old, new, _ = entry.lstrip(":").split(" ")
+        is_known = old_mode == mode == GITLINK and hub.resolve(old) and hub.resolve(new)
+        found += [f"{path}/{inner}" for inner in changed_paths(hub, old, new)] if is_known else [path]
+    return found
 
 
 Blobs = dict[str, tuple[str | None, str | None]]

@@ -39,8 +39,9 @@ class Left:
     name: str
     subject: str
     commit: str
+    start: str
     files: list[str]
-    """What differs from where the attempt started."""
+    """What differs from `start`: where it leaves what lands."""
 
 
 class AgentRepository:
@@ -91,7 +92,23 @@ class AgentRepository:
                 if commit in found or not (is_tag or self._is_apart(view, commit, head)):
                     continue
                 found[commit] = kind, name
-            return [self._kept(view, commit, *each) for commit, each in list(found.items())[:_MOST]]
+            return [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
+
+    def is_at(self, commit: str) -> bool:
+        try:
+            with self._view() as view:
+                return self._commit(view, "HEAD") == commit
+        except (GitError, OSError):
+            return False
+
+    def is_changed(self, work_tree: Path) -> bool:
+        """Whether its files are not those of its HEAD, or that cannot be known."""
+        try:
+            with self._view() as view:
+                argv = ("status", "--porcelain", "--untracked-files=all")
+                return bool(git(*argv, git_dir=view, work_tree=work_tree, config=["core.bare=false"]))
+        except (GitError, OSError):
+            return True
 
     def _is_untouched(self) -> bool:
         """Whether its names are still those that it began with."""
@@ -163,12 +180,16 @@ class AgentRepository:
         done = run_git(*argv, git_dir=view, stdin=asked.encode(), codes=(0, 128))
         return done.returncode == 0 and bool(done.stdout.strip())
 
-    def _kept(self, view: Path, commit: str, kind: str, name: str) -> Left:
+    def _kept(self, view: Path, head: str | None, commit: str, kind: str, name: str) -> Left:
         asked = f"{commit}\n^{self._start}\n".encode()
         pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=view, stdin=asked)
         git("unpack-objects", "-q", "--strict", git_dir=self._hub.path, stdin=pack)
         subject = text(git("show", "--no-patch", "--format=%s", commit, git_dir=self._hub.path))
-        return Left(kind, name, subject, commit, changed_paths(self._hub, self._start, commit))
+        # Where its way leaves the one to HEAD: what is before has landed.
+        common = run_git("merge-base", head or self._start, commit, git_dir=view, codes=(0, 1, 128)).stdout
+        start = text(common).split("\n")[0]
+        start = start if start not in ("", commit) and self._hub.resolve(start) else self._start
+        return Left(kind, name, subject, commit, start, changed_paths(self._hub, start, commit))
 
 
 def _packed(path: Path) -> Iterator[tuple[str, str]]:

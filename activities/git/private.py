@@ -6,11 +6,12 @@ configured with is the agent's to change, so we never obey it.
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from activities.git.command import text
+from activities.git.command import GITLINK, Place, git, records, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 
@@ -39,8 +40,20 @@ def alternates(hub: Hub, workspace: Workspace) -> str:
     return "".join(f"{each}\n" for each in (hub.path / "objects", *workspace.objects))
 
 
-def make(private: Path, commit: str, hub: Hub, workspace: Workspace, *, index: Path, refs: Path) -> None:
-    """Make it, on a branch at `commit`. `index`: of the checkout; `refs`: a file of those to borrow."""
+def make(
+    private: Path,
+    commit: str,
+    hub: Hub,
+    workspace: Workspace,
+    *,
+    refs: Path,
+    index: Path | None,
+    pointers: Mapping[str, str] | None = None,
+) -> None:
+    """Make it, on a branch at `commit`. `refs`: a file of those to borrow.
+
+    `index`: of the checkout; None: made anew. `pointers`: of what stands in it those paths are submodules' files.
+    """
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (private / folder).mkdir(parents=True, exist_ok=True)
     if refs.is_file() and refs.stat().st_size:
@@ -59,9 +72,25 @@ def make(private: Path, commit: str, hub: Hub, workspace: Workspace, *, index: P
         (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")
     if shallow := _lines(hub.path / "shallow") | dict.fromkeys(workspace.shallow):
         (private / "shallow").write_text("".join(f"{each}\n" for each in shallow))
-    shutil.copyfile(index, private / "index")
-    own = (f"user.name={workspace.author_name}", f"user.email={workspace.author_email}")
+    if index is None:
+        git("read-tree", commit, git_dir=hub.path, index=private / "index")
+    else:
+        shutil.copyfile(index, private / "index")
+        _point(hub, private / "index", pointers or {})
+    own = (f"user.name={workspace.author_name}", f"user.email={workspace.author_email}", "submodule.active=.")
     (private / "config").write_text(_as_file([*_CONFIG, *own, *workspace.remotes, *workspace.checkout_settings]))
+
+
+def _point(hub: Hub, index: Path, pointers: Mapping[str, str]) -> None:
+    """Have pointers in an index in place of the files beneath these paths."""
+    outer = [path for path in pointers if not any(path.startswith(f"{other}/") for other in pointers)]
+    if outer:
+        place = Place(git_dir=hub.path, index=index)
+        beneath = git("ls-files", "-z", "--", *(f":(top,literal){path}" for path in outer), **place)
+        gone = [f"0 {'0' * 40}\t{path}" for path in records(beneath)]
+        entries = [f"{GITLINK} {pointers[path]}\t{path}" for path in outer]
+        content = "".join(f"{each}\0" for each in [*gone, *entries])
+        git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(content))
 
 
 def _lines(path: Path) -> dict[str, None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
+from activities.git.submodules import flattened, module_ref
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, InvalidPlan, Problem
 
@@ -24,8 +25,23 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool,
     The user's index and repository are only read. `at`: epoch seconds of a commit we make; `ref` keeps it.
     `committed`: only what `workspace.head` holds. `since`: an earlier one, of which what has not changed is kept.
     """
-    head = workspace.head
     _keep_attributes(hub, workspace)
+    base = _taken(hub, workspace, ref, at, committed, since)
+
+    def taken(module: Workspace, path: str, pointer: str) -> str | None:
+        if committed:
+            module = module.model_copy(update={"head": pointer})
+        return snapshot(hub, module, module_ref(ref, path), at, committed) if module.head else None
+
+    flat = flattened(hub, workspace, base, at, taken)
+    if flat != base:
+        hub.update_ref(ref, flat)
+    return flat
+
+
+def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None) -> str:
+    """The commit of the repository itself, with pointers to its submodules."""
+    head = workspace.head
     if head is not None:
         hub.fetch(workspace, head, ref)
     if head is not None and (committed or workspace.bare):

@@ -6,6 +6,7 @@ Our index and our GIT_DIR stay outside it; the `.git` inside is the agent's own 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -14,9 +15,10 @@ from pathlib import Path
 
 from activities.directories import remove, walk
 from activities.git import filters
-from activities.git.command import GITLINK, LINK, Place, git, records, run_git, text
+from activities.git.command import GITLINK, LINK, Place, git, records, run_git, shown, text
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository
+from activities.git.submodules import MODULES, pointers
 from workflows.errors import GitError, TaskFailed
 
 _MAX_PATH = 4096
@@ -64,12 +66,13 @@ class WorkTree:
         other.fresh_index.rename(self.fresh_index)
 
     def write_tree(
-        self, base: str, *, opens: bool = True, agents: AgentRepository | None = None
+        self, base: str, *, opens: bool = True, agents: Mapping[str, AgentRepository] | None = None
     ) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
 
         Repositories inside become plain directories, and what is not readable becomes so; with `opens` false the
-        tree stays as it is, repositories left out. `agents`: what its own git tracks counts too, ignored or not.
+        tree stays as it is, repositories left out. `agents`: the agent's own by path; what they track counts too,
+        ignored or not.
         """
         try:
             self._add(opens=opens)
@@ -78,8 +81,8 @@ class WorkTree:
                 raise
             self._open_nested_repositories()
             self._add()
-        if agents is not None:
-            self._track(agents)
+        for path, repository in (agents or {}).items():
+            self._track(repository, path, [other for other in agents or {} if len(other) > len(path)])
         tree, changes = self._written(base)
         nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
         for path in nested:
@@ -91,6 +94,8 @@ class WorkTree:
                 self._add()
         if nested:
             tree, changes = self._written(base)
+        if opens:
+            self._check_pointers(base)
         place = Place(git_dir=self.hub.path, work_tree=self.path, index=self.index)
         try:
             if filters.settle(base, changes, self.settings, **place):
@@ -99,20 +104,64 @@ class WorkTree:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
         return tree, [path for path, _, _ in changes]
 
-    def _track(self, agents: AgentRepository) -> None:
-        """Ignored files that the agent has added by force, and none that it has committed not to track any more."""
-        theirs, ours = agents.tracked(), set(records(self._git("ls-files", "-z")))
+    def _check_pointers(self, base: str) -> None:
+        """Submodules without files at the start have none of the agent's now; raises `TaskFailed`.
+
+        Whatever it did there is in no repository that the user has.
+        """
+        if not (self.path / MODULES).is_file():
+            return
+        for path, pointer in pointers(self.hub, base):
+            folder = self.path / path
+            if folder.is_symlink() or not folder.is_dir() or not any(folder.iterdir()):
+                continue
+            repository = AgentRepository(self._git_dir_of(folder), self.hub, pointer, Path(os.devnull), "")
+            if not repository.is_at(pointer) or repository.is_changed(folder):
+                raise TaskFailed(
+                    "SubmoduleMissing",
+                    f"{shown(path)} was changed, a submodule that has no files in the workspace: initialise it there"
+                    f" (git submodule update --init {shlex.quote(shown(path))}) and run this again",
+                    final=True,
+                )
+
+    def _git_dir_of(self, folder: Path) -> Path:
+        """Of a submodule that the agent has initialised: beneath the directory's own `.git`, as git does it."""
+        file = folder / ".git"
+        if file.is_symlink() or not file.is_file():
+            return file
+        named = Path(os.path.normpath(folder / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
+        is_inside = named.is_relative_to(self.path / ".git") and os.path.realpath(named) == os.path.join(
+            os.path.realpath(self.path), named.relative_to(self.path)
+        )
+        return named if is_inside else file
+
+    def _track(self, agents: AgentRepository, path: str, modules: Sequence[str]) -> None:
+        """Ignored files that the agent has added by force, and none that it has committed not to track any more.
+
+        `path`: where its repository is; `modules`: others, that may lie in it.
+        """
+        before = f"{path}/" if path else ""
+        others = tuple(f"{each}/" for each in modules)
+        theirs = {before + each for each in agents.tracked()}
+        listed = records(self._git("ls-files", "-z", "--", *([f":(top,literal){path}"] if path else [])))
+        ours = {each for each in listed if not each.startswith(others)} if others else set(listed)
         if not theirs or theirs == ours:
             return
-        forced = [
-            path for path in sorted(theirs - ours) if (self.path / path).is_symlink() or (self.path / path).is_file()
+        root = os.path.realpath(self.path)
+        there = [
+            (each, self.path / each)
+            for each in sorted(theirs - ours)
+            # Not by way of a link that has taken a directory's place.
+            if os.path.realpath(self.path / os.path.dirname(each))
+            == os.path.join(root, os.path.dirname(each)).rstrip("/")
         ]
+        forced = [each for each, file in there if file.is_symlink() or file.is_file()]
         if forced:
             self._run("add", "--force", *_LISTED, environment=_LITERALLY, stdin=_nul(forced))
-        given_up = agents.untracked_by_commit(ours - theirs)
+        given_up = agents.untracked_by_commit({each.removeprefix(before) for each in ours - theirs})
         if given_up:
             argv = ("check-ignore", "--no-index", "-z", "--stdin")
-            ignored = self._run(*argv, stdin=_nul(given_up), codes=(0, 1)).stdout
+            ignored = self._run(*argv, stdin=_nul([before + each for each in given_up]), codes=(0, 1)).stdout
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
 
     def _add(self, *, opens: bool = True) -> None:

@@ -54,6 +54,8 @@ class Workspace(Message):
     info_attributes: str = ""
     """Of the user's for this repository: stronger than those in the tree."""
     safe_directories: list[str] = []
+    modules: dict[str, Workspace] = {}
+    """Its submodules that have files, those within others too, by path."""
     excludes: str
     """Ignore patterns of the user's that do not stand in the tree."""
 
