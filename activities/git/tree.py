@@ -147,14 +147,7 @@ class WorkTree:
         ours = {each for each in listed if not each.startswith(others)} if others else set(listed)
         if not theirs or theirs == ours:
             return
-        root = os.path.realpath(self.path)
-        there = [
-            (each, self.path / each)
-            for each in sorted(theirs - ours)
-            # Not by way of a link that has taken a directory's place.
-            if os.path.realpath(self.path / os.path.dirname(each))
-            == os.path.join(root, os.path.dirname(each)).rstrip("/")
-        ]
+        there = ((each, self.path / each) for each in sorted(theirs - ours) if self._is_beneath(each))
         forced = [each for each, file in there if file.is_symlink() or file.is_file()]
         if forced:
             self._run("add", "--force", *_LISTED, environment=_LITERALLY, stdin=_nul(forced))
@@ -163,6 +156,12 @@ class WorkTree:
             argv = ("check-ignore", "--no-index", "-z", "--stdin")
             ignored = self._run(*argv, stdin=_nul([before + each for each in given_up]), codes=(0, 1)).stdout
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
+
+    def _is_beneath(self, path: str) -> bool:
+        """Whether no link has taken the place of a directory on the way to a path."""
+        folder = os.path.dirname(path)
+        root = os.path.realpath(self.path)
+        return os.path.realpath(self.path / folder) == os.path.join(root, folder).rstrip("/")
 
     def _add(self, *, opens: bool = True) -> None:
         """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
