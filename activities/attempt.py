@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from activities.agents.base import Input, Warnings, Work
+from activities.agents.environment import without_secrets
 from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash
 from activities.executed_later import executed_later
@@ -35,7 +37,7 @@ from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
 from workflows.messages import LeftBehind, Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
-from workflows.plan import Task
+from workflows.plan import Plan, Task
 
 READY = "ready"
 _log = logging.getLogger(__name__)
@@ -136,7 +138,7 @@ class AttemptDirectory:
             ),
             state_directory=self.execution.home,
             readable=[self.hub.path, *map(Path, self.execution.workspace().objects)] if self.run.base else [],
-            report=heartbeat.report,
+            report=partial(_tell, running.plan, heartbeat),
             warnings=Warnings(heartbeat.warn),
         )
 
@@ -341,6 +343,16 @@ class AttemptDirectory:
                     folder.rmdir()
             self.execution.attempts().rmdir()
             self.execution.attempts().parent.rmdir()
+
+
+def _tell(plan: Plan, heartbeat: Heartbeat, fields: dict[str, Any]) -> None:
+    """What an agent says of itself, without what must not be stored or shown."""
+    hide = partial(without_secrets, plan)
+    told = {
+        name: [hide(each) if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+    heartbeat.report({name: hide(value) if isinstance(value, str) else value for name, value in told.items()})
 
 
 def made_at(key: str) -> list[int]:

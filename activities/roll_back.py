@@ -83,7 +83,8 @@ def _by_hand(execution: Execution, step: Compensation) -> list[str]:
         return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.
     reference = f"refs/heads/{execution.delivered_branch()}"
-    return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, step.head or ""])]
+    head = execution.submodules(Hub(Path(step.hub))).lowered(step.head or "")
+    return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, head])]
 
 
 _STEPS = {"head": _reset_head, "branch": _remove_branch, "apply": _bring_back_tree}

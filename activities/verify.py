@@ -48,15 +48,19 @@ class Verifier:
         # It runs what the agents have written.
         work = replace(work, sandbox=level(running.plan, "claude" if running.plan.has_models else "command"))
         async with attended(self._home, directory.marker, heartbeat), confined(work) as work:
+            code, output = None, ""
             try:
                 await furnish(directory, work)
                 failpoint("verify.furnished")
                 code = await run_shell(work, command)
                 failpoint("verify.ran")
-                message = "" if code == 0 else f"{ended(code)}{last_output(work)}"
+                output = last_output(work)
+                message = "" if code == 0 else f"{ended(code)}{output}"
             except TaskFailed as error:
                 message = str(error)
             finally:
                 await in_thread(directory.remove)
         spent = round((time.perf_counter() - clock) * 1000)
-        return Verified(green=not message, message=message[:1000], duration_ms=spent)
+        return Verified(
+            green=not message, message=message[:1000], exit_code=code, output=output[-1000:], duration_ms=spent
+        )

@@ -247,6 +247,27 @@ async def test_the_key_is_nowhere(claude: Claude, tmp_path: Path) -> None:
     assert found == ""
 
 
+SAID = {
+    "a refusal": Turn(f"I do not say {KEY}", stop="refusal"),
+    "a question": Turn(calls=[("ask_coordinator", {"question": f"{KEY}?", "options": [f"use {KEY}", "no"]})]),
+    "progress": Turn(calls=[("report_progress", {"percent": 5, "operation": f"with {KEY}", "files": [f"{KEY}.txt"]})]),
+    "calls": Turn(calls=[("Bash", {"command": f"echo {KEY}"})]),
+    "a summary": Turn(calls=[("finish", {"summary": f"with {KEY}"})]),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+async def test_what_a_model_says_of_a_secret_is_neither_stored_nor_shown(claude: Claude, name: str) -> None:
+    claude.script(lambda task, turn, request: SAID[name] if turn < 8 else Turn(calls=[FINISH]))
+    document = await claude.run({"onQuestion": {"wait": False}, "tasks": tasks({"id": "a"})})
+    assert KEY not in json.dumps(document)
+    told = [block for call in claude.api.calls for message in call.request["messages"] for block in message["content"]]
+    assert not any(KEY in json.dumps(block) for block in told if block["type"] == "tool_result")
+    # Its own words are its conversation, which stays where only its owner reads.
+    elsewhere = f"grep -rl {KEY} --exclude-dir=agents . || true"
+    assert await asyncio.to_thread(sh, claude.home, "bash", "-c", elsewhere) == ""
+
+
 async def test_without_a_key_it_is_said_before_anything_ran(
     claude: Claude, temporal_binary: str, tmp_path: Path
 ) -> None:

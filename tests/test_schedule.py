@@ -150,7 +150,7 @@ def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: An
         elif kind == "failed":
             board.attempt_failed(task, Failure(type="X", message="x"), outcome, clock)
         else:
-            board.asked(task, outcome, clock)
+            board.wait_for("question", task, outcome, clock)
     states = board.tasks.values()
     assert all(state.status in TERMINAL for state in states), "I3"
     assert sum(board.counts.values()) == len(board.tasks), "I3: counted once"

@@ -130,11 +130,11 @@ class Attempts:
             self._board.cancelled(task_id, outcome, now())
             return
         if outcome.question is not None:
-            self._board.asked(task_id, outcome, now())
+            self._board.wait_for("question", task_id, outcome, now())
             self._await_answer(self._questions.ask(task_id, outcome.question, now()))
             return
         if outcome.kind == "usage-limit":
-            self._board.limited(task_id, outcome, now())
+            self._board.wait_for("usage-limit", task_id, outcome, now())
             self._limits[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
             return
         if outcome.kind == "budget-limit":
@@ -214,7 +214,7 @@ class Attempts:
             failure = Failure(type="NotApproved", message=f"{because}: {question.text}")
             self._board.give_up(task_id, "failed", failure, now())
 
-        self._board.asked(task_id, outcome, now())
+        self._board.wait_for("question", task_id, outcome, now())
         self.ask_person(task_id, question, settle, approval.approved)
 
     # The budget.
@@ -228,10 +228,10 @@ class Attempts:
             self._board.cancelled(task_id, outcome, now())
         elif self._budgets[task_id] != self._budget:
             # It has been raised since.
-            self._board.asked(task_id, outcome, now())
+            self._board.wait_for("question", task_id, outcome, now())
             self._board.answered(task_id, None, now())
         else:
-            self._board.asked(task_id, outcome, now())
+            self._board.wait_for("question", task_id, outcome, now())
             self._short[task_id] = None
             if not self._board.is_short:
                 self._board.is_short = True

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from workflows.batches import Batches
 from workflows.errors import CANCELLED
 from workflows.graph import TaskGraph
 from workflows.messages import Dispute, Failure, Produced, TaskOutcome
 from workflows.plan import Plan
+from workflows.redrive import is_taking_over
 from workflows.schedule import Scheduler
 from workflows.strategy import STRATEGIES
 from workflows.task_state import TERMINAL, Start, Stretches, TaskState
@@ -42,6 +43,8 @@ class Board:
             {task.id: task.files for task in plan.tasks if task.files},
             self.levels,
         )
+        self.takes_over_first = False
+        """Whether tasks start on what is taken over, not beside it."""
         self.paused = False
         self.is_short = False
         """The budget is spent, and a person is asked for more: nothing starts."""
@@ -82,6 +85,8 @@ class Board:
 
     def starts(self, now: int) -> Iterator[Start]:
         """Every attempt that can start now, in the order in which it should."""
+        later = list[str]()
+        taking_over = self.takes_over_first and is_taking_over(self.tasks, self.reused, self.graph)
         while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
@@ -89,6 +94,11 @@ class Board:
                 self.scheduler.release_agent(task_id)
                 state.commit = self.reused[task_id]
                 self._done(task_id, now)
+                continue
+            if taking_over:
+                self.scheduler.release_agent(task_id)
+                self.scheduler.release_files(task_id)
+                later.append(task_id)
                 continue
             resume, state.saved = state.saved, None
             if not state.goes_on:
@@ -100,6 +110,8 @@ class Board:
             self.move(task_id, "running", now=now)
             self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
             yield Start(task_id, state.agent_id, state.attempt, state.round, resume, state.answer)
+        for task_id in later:
+            self.scheduler.requeue(task_id)
         for held in self.scheduler.held:
             if self.tasks[held].status == "ready":
                 self.move(held, "waiting", "files", now)
@@ -116,8 +128,7 @@ class Board:
         self.idle.note(bool(people and not busy), now)
 
     def completed(self, task_id: str, outcome: TaskOutcome, now: int, *, unchanged: bool = False) -> None:
-        """The agent succeeded; its change still has to land, if there is one, or where it has left one out
-        (`unchanged`: it ran again because of a conflict, and did nothing)."""
+        """The agent succeeded; its change still has to land, or its lack of one (`unchanged`: it ran again in vain)."""
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self.land_again(task_id, now) if unchanged else self._done(task_id, now)
@@ -127,14 +138,15 @@ class Board:
         self.to_land.append(task_id)
         self.move(task_id, "waiting", "landing", now)
 
-    def run_again(self, task_id: str, dispute: Dispute, now: int) -> None:
-        """The change did not merge: its task gets an agent again, on the head of then; that is no failure of it."""
+    def run_again(self, task_id: str, dispute: Dispute, now: int, files: Sequence[str] = ()) -> None:
+        """The change did not merge: its task gets an agent again, on the head of then; that is no failure of it.
+
+        `files`: it has them to itself meanwhile, else those that run again would only meet each other.
+        """
         state = self.tasks[task_id]
         state.dispute, state.saved, state.goes_on = dispute, None, True
         state.round, state.reruns = state.round + 1, state.reruns + 1
-        self.scheduler.release_files(task_id)
-        self.move(task_id, "ready", now=now)
-        self.scheduler.requeue(task_id)
+        self._requeue(task_id, now, files)
 
     def waits_for_choice(self, task_id: str, now: int) -> None:
         """Somebody is asked what is to become of a change that did not merge."""
@@ -154,20 +166,27 @@ class Board:
             self.move(task_id, "waiting", "landing", now)
             self.batches.complete(task_id)
             self._settled(task_id, now)
-            return
-        if self.tasks[task_id].commit is None or self.plan.workspace is None:
+        elif self.tasks[task_id].commit is None or self.plan.workspace is None:
             self.landed(task_id, now)
-            return
-        self.to_land.append(task_id)
+        else:
+            self.land_again(task_id, now)
+
+    def reopen(self, task_id: str, now: int) -> None:
+        """A landed task turned out to break the head: its change is out of it, and it may run again."""
+        state = self.tasks[task_id]
+        state.landed, state.finished_at = False, None
         self.move(task_id, "waiting", "landing", now)
 
     def run_after_all(self, task_id: str, now: int) -> None:
         """A change that was taken over does not fit any more: the task gets its agent."""
         del self.reused[task_id]
         self.tasks[task_id].commit = None
+        self._requeue(task_id, now)
+
+    def _requeue(self, task_id: str, now: int, files: Sequence[str] = ()) -> None:
         self.scheduler.release_files(task_id)
         self.move(task_id, "ready", now=now)
-        self.scheduler.requeue(task_id)
+        self.scheduler.requeue(task_id, files)
 
     def landed(self, task_id: str, now: int) -> None:
         """The task's change is in the head: its dependants may start."""
@@ -179,18 +198,9 @@ class Board:
             if self.tasks[ready].status == "pending":
                 self.move(ready, "ready", now=now)
 
-    def asked(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The agent wants an answer; it holds neither slot nor files while it waits."""
-        self._attempt_ended(task_id, outcome, now)
-        self._waits("question", task_id, outcome, now)
-
-    def limited(self, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The API account may not be used for a while."""
-        self._attempt_ended(task_id, outcome, now)
-        self._waits("usage-limit", task_id, outcome, now)
-
-    def _waits(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        state = self.tasks[task_id]
+    def wait_for(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
+        """The agent needs an answer, or its account may not be used for a while: it holds neither slot nor files."""
+        state = self._attempt_ended(task_id, outcome, now)
         state.saved, state.goes_on = outcome.saved, True
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", what, now)
@@ -199,8 +209,7 @@ class Board:
         """What the attempt waited for is there: it goes on as soon as an agent is free."""
         state = self.tasks[task_id]
         state.answer, state.round = answer, state.round + 1
-        self.move(task_id, "ready", now=now)
-        self.scheduler.requeue(task_id)
+        self._requeue(task_id, now)
 
     def attempt_failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None, now: int) -> None:
         """The attempt failed: another one, or the task is failed for good. No outcome: infrastructure."""
@@ -211,9 +220,7 @@ class Board:
         again = outcome is not None and not outcome.final and more
         if outcome is not None and again and not self.stopping:
             state.saved = outcome.saved
-            self.scheduler.release_files(task_id)
-            self.move(task_id, "ready", now=now)
-            self.scheduler.requeue(task_id)
+            self._requeue(task_id, now)
         elif not self.on_last_failure(task_id):
             self.give_up(task_id, "failed", failure, now)
 
@@ -289,10 +296,7 @@ class Board:
         self.scheduler.release_agent(task_id)
         state.answer = None
         if outcome is not None:
-            state.outcome = outcome
-            for what, waited in (("rate-limit", outcome.limited_ms), ("resources", outcome.crowded_ms)):
-                if waited:
-                    state.waited[what] = state.waited.get(what, 0) + waited
+            state.ended_with(outcome)
         state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
         return state
 
@@ -337,10 +341,7 @@ class Board:
         state = self.tasks[task_id]
         if state.waiting_for is not None:
             self.waits[state.waiting_for] -= 1
-        # For room it waits within its attempt, which tells how long.
-        if state.waiting_for is not None and state.waiting_for != "resources":
-            waited = state.waited.get(state.waiting_for, 0)
-            state.waited[state.waiting_for] = waited + max(0, now - state.since)
+        state.has_waited(now)
         if waiting_for is not None:
             self.waits[waiting_for] += 1
         self.counts[state.status] -= 1

@@ -32,31 +32,34 @@ class Conclusion:
         self._head = head
         self._compensations = compensations
 
-    async def reach(self) -> None:
-        """Verify and deliver the head, or undo it."""
+    async def reach(self) -> bool:
+        """Verify and deliver the head, or undo it; false: tasks are to run again before."""
         board = self._board
         if self._head.commit is None:
             some = board.counts["succeeded"] and not board.strategy.stops_on_failure
             self.status = "succeeded" if not board.failed else "partial" if some else "failed"
-            return
+            return True
         if board.failed and board.undoes_all:
             await self._undo("rolled_back")
-            return
+            return True
         if board.plan.verify and self._any_landed:
             red = await self._head.make_green()
+            if not board.finished:
+                return False
             if red is not None:
                 await self._undo("rolled_back" if board.undoes_all else "failed", f"verify is red: {red}")
-                return
+                return True
         if board.failed and not self._any_landed:
             await self._undo("failed")
-            return
+            return True
         try:
             self.delivery = await self._deliver(self._head.commit)
         except ActivityError as error:
             self._give_way(error)
-            return
+            return True
         refused = self.delivery.refused_because is not None
         self.status = "undelivered" if refused else "partial" if board.failed else "succeeded"
+        return True
 
     async def give_up(self, error: BaseException) -> None:
         """The execution was cancelled, or a step of it failed for good."""

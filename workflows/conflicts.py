@@ -59,11 +59,20 @@ class Conflict:
     decided_by_agent: bool = False
     """Whether an agent that knew both sides has ended it by running again."""
     question_id: str | None = None
+    met: list[str] = field(default_factory=list)
+    """The tasks whose sides it has met so far."""
     relocks: int = 0
     """How often generated files were made anew for it."""
 
     def __post_init__(self) -> None:
         self.left = list(self.steps)
+        self.meets(self.found.tasks)
+
+    def meets(self, tasks: Sequence[str]) -> bool:
+        """The change did not merge with these: whether one is new."""
+        new = [task for task in tasks if task not in self.met and task != self.found.tasks[0]]
+        self.met += new
+        return bool(new)
 
     @property
     def is_advice(self) -> bool:
@@ -108,6 +117,8 @@ class Conflict:
             "resolutionOptions": [dict(zip(names, option, strict=True)) for option in options],
             "resolution": self.resolution,
             "decidedBy": self.decided_by,
+            **({"command": self.found.command, "exitCode": self.found.exit_code} if self.found.command else {}),
+            **({"output": self.found.output} if self.found.output else {}),
             **({"underWay": self.step} if self.step and not self.resolution else {}),
             **({"tried": self.tried} if self.tried else {}),
             **({"passedOver": self.passed_over} if self.passed_over else {}),

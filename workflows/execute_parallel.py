@@ -46,6 +46,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.surface import Surface
     from workflows.validate import read_plan
 
+_TAKE_OVER_FIRST = "take-over-first"
+
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class ExecuteParallelWorkflow:
@@ -82,6 +84,7 @@ class ExecuteParallelWorkflow:
         self._head = Head(board, compensations, self._news, self._resolver)
         self._attempts = Attempts(board, self._questions, self._news, self._resolver)
         self._resolver.ask = self._attempts.ask_person
+        self._resolver.patched = workflow.patched
         self._conclusion = Conclusion(board, self._head, compensations)
         self._turn = 0
 
@@ -92,7 +95,8 @@ class ExecuteParallelWorkflow:
         try:
             await self._prepare()
             await self._work()
-            await self._conclusion.reach()
+            while not await self._conclusion.reach():
+                await self._work()
         except (asyncio.CancelledError, ActivityError) as error:
             await self._stop(undo=True)
             await self._conclusion.give_up(error)
@@ -113,6 +117,7 @@ class ExecuteParallelWorkflow:
         self._surface.enabled = prepared.search_attributes
         for task_id in prepared.lost:
             self._board.reused.pop(task_id, None)
+        self._board.takes_over_first = bool(self._board.reused) and workflow.patched(_TAKE_OVER_FIRST)
         self._attempts.hub, self._attempts.queue = prepared.hub, prepared.task_queue
         self._attempts.model = prepared.model
         if prepared.hub is not None and prepared.base is not None:

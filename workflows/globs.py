@@ -19,6 +19,11 @@ def normalise(pattern: str) -> tuple[str, ...]:
     return tuple(part for part in pattern.split("/") if part not in ("", "."))
 
 
+def literal(path: str) -> str:
+    """The pattern that covers exactly this path, and what is beneath it."""
+    return _WILDCARD.sub(lambda found: f"[{found[0]}]", path)
+
+
 def literal_prefix(pattern: str) -> tuple[str, ...]:
     """The segments before the first that has a wildcard."""
     parts = normalise(pattern)
@@ -28,8 +33,7 @@ def literal_prefix(pattern: str) -> tuple[str, ...]:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether the pattern covers exactly this path (the path's own characters are literal)."""
-    literal = tuple(_WILDCARD.sub(lambda found: f"[{found[0]}]", part) for part in normalise(path))
-    return _meet(_covering(normalise(pattern)), literal, "**", _segments_meet)
+    return _meet(_covering(normalise(pattern)), normalise(literal(path)), "**", _segments_meet)
 
 
 @lru_cache(maxsize=65536)

@@ -31,6 +31,8 @@ from workflows.messages import (
 from workflows.news import News
 from workflows.resolver import Resolver
 
+_RUN_CULPRITS_AGAIN = "run-culprits-again"
+
 
 class Head:
     """Lands what the board has ready; `commit` is null without a workspace."""
@@ -85,7 +87,11 @@ class Head:
             self._verifying.cancel()
 
     async def make_green(self) -> str | None:
-        """Verify the head and leave out each landing that turns it red; else say why it stays red."""
+        """Verify the head and leave out each landing that turns it red; else say why it stays red.
+
+        Where the plan's steps have it run again first, the board is not finished any more.
+        """
+        again: dict[str, Verified] = {}
         while not (verified := await self._verify(self.commit or "", "final")).green:
             if self._board.undoes_all:
                 return verified.message
@@ -93,8 +99,17 @@ class Head:
             blamed = await first_red(len(heads), partial(self._is_green, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
-            self._leave_out(self._landings[blamed - 1][0], verified.message)
+            culprit = self._landings[blamed - 1][0]
+            if self._resolver.can_run_again(culprit) and workflow.patched(_RUN_CULPRITS_AGAIN):
+                self._board.reopen(culprit, now())
+                again[culprit] = verified
+                await self._land_again()
+                continue
+            self._leave_out(culprit, verified)
             await self._land_again()
+        # On a green head only: else each would be blamed for the others.
+        for culprit, verified in again.items():
+            self._resolver.conflicted(culprit, self._red([culprit], [], verified))
         return None
 
     async def _land(self, batch: list[str]) -> None:
@@ -134,7 +149,7 @@ class Head:
         if joins and row.conflict is None and self._board.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green:
-                conflict = _red([row.task_id, *row.shared_with], row.shared_paths, verified.message)
+                conflict = self._red([row.task_id, *row.shared_with], row.shared_paths, verified)
         if conflict is not None and row.task_id in self._board.reused:
             self._board.run_after_all(row.task_id, now())
         elif conflict is not None:
@@ -146,12 +161,12 @@ class Head:
                 self._landings.append((row.task_id, row.head))
             self._board.landed(row.task_id, now())
 
-    def _leave_out(self, task_id: str, message: str) -> None:
+    def _leave_out(self, task_id: str, red: Verified) -> None:
         """A landed change turns the head red, or no longer lands: it and its descendants go."""
-        conflict = self._resolver.record(_red([task_id], [], message))
+        conflict = self._resolver.record(self._red([task_id], [], red))
         conflict.take("skip", "strategy")
         conflict.end()
-        self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=message), now())
+        self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=red.message), now())
 
     async def _land_again(self) -> None:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""
@@ -163,7 +178,8 @@ class Head:
             refused = [row for row in landed.rows if row.conflict is not None]
             for row in refused:
                 if self._board.tasks[row.task_id].landed:
-                    self._leave_out(row.task_id, row.conflict.description if row.conflict else "")
+                    told = row.conflict.description if row.conflict else ""
+                    self._leave_out(row.task_id, Verified(green=False, message=told))
             if not refused:
                 return
 
@@ -205,10 +221,17 @@ class Head:
         finally:
             self._verifying = None
 
+    def _red(self, tasks: list[str], paths: list[str], red: Verified) -> ConflictFound:
+        return ConflictFound(
+            kind="verify",
+            tasks=tasks,
+            paths=paths,
+            description=f"verify is red: {red.message}",
+            command=self._board.plan.verify if red.exit_code is not None else None,
+            exit_code=red.exit_code,
+            output=red.output,
+        )
+
     def _start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
         retry = dispatch.retry_policy(self._board.strategy)
         return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)
-
-
-def _red(tasks: list[str], paths: list[str], message: str) -> ConflictFound:
-    return ConflictFound(kind="verify", tasks=tasks, paths=paths, description=f"verify is red: {message}")

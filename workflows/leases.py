@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from workflows.globs import literal_prefix, may_overlap
+from workflows.globs import literal, literal_prefix, may_overlap
 
 _Granted = dict[tuple[str, str], None]
 
@@ -17,10 +17,15 @@ class Leases:
     """
 
     def __init__(self, files: Mapping[str, Sequence[str]]) -> None:
-        self._files = files
+        self._files = {task: list(patterns) for task, patterns in files.items()}
         self._at: dict[tuple[str, ...], _Granted] = {}
         self._beneath: dict[tuple[str, ...], _Granted] = {}
         self._holders: dict[str, None] = {}
+
+    def add(self, task: str, paths: Sequence[str]) -> None:
+        """The task, which holds nothing now, needs these files too from its next grant on."""
+        wanted = self._files.setdefault(task, [])
+        wanted += [pattern for pattern in map(literal, paths) if pattern not in wanted]
 
     def grant(self, task: str) -> bool:
         """Take all files of the task, unless one may overlap with another task's."""

@@ -267,6 +267,10 @@ class ConflictFound(Message):
     commit: str | None = None
     relock: list[str] = Field(default_factory=list)
     """Generated files that alone are in the way, and that the plan has commands for."""
+    command: str | None = None
+    """Of a red `verify`: what was run, how it ended, and the end of what it printed."""
+    exit_code: int | None = None
+    output: str | None = None
 
 
 class Landed(Message):
@@ -287,6 +291,8 @@ class VerifyRequest(StepRequest):
 class Verified(Message):
     green: bool
     message: str = ""
+    exit_code: int | None = None
+    output: str | None = None
     duration_ms: int = 0
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from workflows.graph import TaskGraph
 from workflows.plan import Plan, Task
+from workflows.task_state import TaskState
 
 # What cannot change a task's work: how it is scheduled, and what it is declared to touch.
 _SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
@@ -61,3 +62,10 @@ def _reason(
     if (old.model or before.model) != (new.model or after.model):
         differing.append("model")
     return f"its {', '.join(dict.fromkeys(differing))} changed" if differing else None
+
+
+def is_taking_over(tasks: Mapping[str, TaskState], reused: Collection[str], graph: TaskGraph) -> bool:
+    """Whether a change that is taken over has yet to land, and waits for no task that has to run."""
+    left = [task_id for task_id in reused if not tasks[task_id].is_terminal]
+    later = graph.descendants([each for each in tasks if each not in reused]) if left else []
+    return len(left) > len([task_id for task_id in later if task_id in left])

@@ -13,6 +13,9 @@ from workflows.messages import ConflictFound, Dispute, Failure, Landing, Questio
 from workflows.plan import MODELS
 from workflows.questions import Asked
 
+_IN_TURN = "reruns-in-turn"
+_ALL = ""
+"""The path of the workspace itself."""
 _FINAL = ("skip", "rollback")
 _TEXTUAL = ("lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink")
 _MOST_TEXT = 500
@@ -27,12 +30,16 @@ class Resolver:
     def __init__(self, board: Board) -> None:
         self.conflicts: list[Conflict] = []
         self.ask: Ask | None = None
+        self.patched: Callable[[str], bool] = lambda change: True
+        """Whether an execution began with a change of these rules."""
         self._board = board
         board.on_last_failure = self.failed
         self._open: dict[str, Conflict] = {}
         """By the task whose change did not merge."""
         self._ways: dict[str, str] = {}
         self._earlier: dict[str, str] = {}
+        self._steps_of_red: dict[str, list[str]] = {}
+        """By task that turned the head red: what has not been tried yet."""
 
     def record(self, found: ConflictFound) -> Conflict:
         """Keep a conflict, still open."""
@@ -58,7 +65,22 @@ class Resolver:
         conflict = self._open.get(task_id)
         if conflict is None or conflict.step != "retry":
             return False
-        return self._board.tasks[task_id].commit is None or not self._has_model(task_id)
+        if self._board.tasks[task_id].commit is None:
+            return True
+        # Where both merged and a check refused them, it is to do something else.
+        return conflict.found.kind in _TEXTUAL and not self._has_model(task_id)
+
+    def can_run_again(self, task_id: str) -> bool:
+        """Whether the plan has another step than leaving it out for a landed change that turns the head red."""
+        if (
+            self._board.stopping
+            or self._board.batches
+            or self._board.undoes_all
+            or self._board.graph.dependants[task_id]
+        ):
+            return False
+        left = self._steps_of_red.get(task_id, self._steps)
+        return any(step in ("retry", "ask") or (step == "agent" and self._has_model(task_id)) for step in left)
 
     def is_open(self, task_id: str) -> bool:
         """Whether a conflict of the task's change has not ended yet."""
@@ -73,15 +95,20 @@ class Resolver:
             self._board.tasks[task_id].commit = found.commit
         if conflict is None:
             conflict = self._open[task_id] = self.record(found)
+            if found.kind == "verify":
+                conflict.left = list(self._steps_of_red.get(task_id, self._steps))
             if self.way_of(task_id) == "merge" and found.kind in _TEXTUAL:
                 # Taken within that landing.
                 conflict.left.remove("merge")
                 conflict.take("merge", self._decided_by)
-        before = conflict.found
+        before, met = conflict.found, conflict.meets(found.tasks)
         known = {"tasks": before.tasks} if len(found.tasks) == 1 else {}
         known |= {} if found.paths else {"paths": before.paths}
         conflict.found = found.model_copy(update=known)
-        if conflict.step == "merge" and self._can_relock(conflict):
+        if conflict.step == "retry" and met and not self._board.stopping and self.patched(_IN_TURN):
+            # Not the side that it ran again for: another one landed meanwhile.
+            self._run_again(task_id, conflict, merging=False)
+        elif conflict.step == "merge" and self._can_relock(conflict):
             conflict.relocks += 1
             self._run_again(task_id, conflict, merging=True)
         else:
@@ -121,6 +148,8 @@ class Resolver:
             conflict.overwrote = [path for path in row.overwrote if path not in made_anew]
             conflict.dropped = [path for path in row.dropped if path not in made_anew]
             conflict.end()
+            if conflict.found.kind == "verify":
+                self._steps_of_red[row.task_id] = conflict.left
 
     def disputed(self, task_id: str) -> list[str]:
         """The paths of the open conflict of a task."""
@@ -176,7 +205,10 @@ class Resolver:
 
     def _run_again(self, task_id: str, conflict: Conflict, *, merging: bool) -> None:
         self._earlier[task_id] = self._board.tasks[task_id].commit or ""
-        self._board.run_again(task_id, self._dispute(task_id, conflict, merging=merging), now())
+        dispute = self._dispute(task_id, conflict, merging=merging)
+        # Where only a check has found them at odds it could be about any file.
+        files = (dispute.paths or [_ALL]) if self.patched(_IN_TURN) else []
+        self._board.run_again(task_id, dispute, now(), files)
 
     def _has_model(self, task_id: str) -> bool:
         return self._board.plan.agent_of(self._board.tasks[task_id].task) in MODELS

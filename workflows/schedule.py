@@ -99,8 +99,9 @@ class Scheduler:
                 self._push(waiting)
             self._held.clear()
 
-    def requeue(self, task: str) -> None:
-        """The task needs another attempt."""
+    def requeue(self, task: str, files: Sequence[str] = ()) -> None:
+        """The task needs another attempt; with these `files` to itself until nothing of it is to land."""
+        self._leases.add(task, files)
         self._push(task)
 
     def landed(self, task: str) -> list[str]:

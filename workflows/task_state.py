@@ -52,6 +52,22 @@ class TaskState:
         summary = self.summary and self.summary[:most]
         return Side(task_id=self.task.id, description=self.task.description[:most], summary=summary)
 
+    def ended_with(self, outcome: TaskOutcome) -> None:
+        """An attempt has ended; how long it waited within is told by it."""
+        self.outcome = outcome
+        self._wait("rate-limit", outcome.limited_ms)
+        self._wait("resources", outcome.crowded_ms)
+
+    def has_waited(self, now: int) -> None:
+        """The wait that it is in, if it is in one, is over."""
+        # For room it waits within its attempt.
+        if self.waiting_for is not None and self.waiting_for != "resources":
+            self._wait(self.waiting_for, max(0, now - self.since), known=True)
+
+    def _wait(self, what: str, waited: int, *, known: bool = False) -> None:
+        if waited or known:
+            self.waited[what] = self.waited.get(what, 0) + waited
+
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL

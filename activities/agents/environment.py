@@ -76,12 +76,16 @@ def require_agents(plan: Plan) -> None:
 
 def redacted(text: str, work: Work) -> str:
     """`text` without the secrets of `secrets_of`."""
-    return secrets_of(work).hidden(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    return without_secrets(work.plan, text)
+
+
+def without_secrets(plan: Plan, text: str) -> str:
+    return secrets_of(plan).hidden(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def redact_log(work: Work) -> None:
     """Take the secrets out of what an attempt has printed; nobody writes to it any more."""
-    secrets = secrets_of(work)
+    secrets = secrets_of(work.plan)
     if not secrets.forms:
         return
     with contextlib.suppress(OSError):
@@ -91,9 +95,9 @@ def redact_log(work: Work) -> None:
             write_atomically(work.output, hidden)
 
 
-def secrets_of(work: Work) -> Secrets:
+def secrets_of(plan: Plan) -> Secrets:
     """Values of the variables that were passed on from the worker, and its keys."""
-    names = (*(name for name in work.plan.pass_env if name not in _NO_SECRETS), *_KEYS)
+    names = (*(name for name in plan.pass_env if name not in _NO_SECRETS), *_KEYS)
     return _known(tuple((name, os.environ.get(name, "")) for name in names))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from activities.git.changes import changed_paths
@@ -95,10 +96,43 @@ def _ours(marked: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
 
 
 def _missing(ours: list[bytes], base: list[bytes], theirs: list[bytes]) -> list[tuple[int, int]]:
-    """Places in our lines where those of the other side are not, or where those are that it has deleted."""
-    deletes = bool(Counter(base) - Counter(theirs))
-    found = difflib.SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
-    return [(i, j) for tag, i, j, _, _ in found if tag in ("replace", "insert") or (tag == "delete" and deletes)]
+    """Places in our lines where a change of the other side is not: lines that it added, or those that it took away."""
+    have, had = Counter(ours), Counter(base)
+    aligned = difflib.SequenceMatcher(None, base, ours, autojunk=False).get_opcodes()
+    found = []
+    for first, last, start, end in _changes(base, theirs):
+        place, added = _in_ours(aligned, first, last), Counter(theirs[start:end])
+        removed = Counter(base[first:last]) - added
+        stays = any(have[line] > had[line] - count for line, count in removed.items())
+        # Something else where nothing should be.
+        stays = stays or (start == end and place[0] < place[1])
+        if stays or added - have:
+            found.append(place)
+    return found
+
+
+def _changes(base: list[bytes], side: list[bytes]) -> Iterator[tuple[int, int, int, int]]:
+    """What a side has changed, line by line where it has as many as before."""
+    for tag, first, last, start, end in difflib.SequenceMatcher(None, base, side, autojunk=False).get_opcodes():
+        if tag == "replace" and last - first == end - start:
+            yield from ((first + n, first + n + 1, start + n, start + n + 1) for n in range(last - first))
+        elif tag != "equal":
+            yield first, last, start, end
+
+
+def _in_ours(aligned: Sequence[tuple[str, int, int, int, int]], first: int, last: int) -> tuple[int, int]:
+    """Which of our lines stand for a range of the base's."""
+    begin = end = 0
+    for _, base, base_end, ours, ours_end in aligned:
+        # As many lines as before stand for each other, one by one.
+        same = base_end - base == ours_end - ours
+        if base <= first < base_end or (first == last and base <= first <= base_end):
+            begin = ours + first - base if same else ours
+            break
+    for _, base, base_end, ours, ours_end in aligned:
+        if base <= last <= base_end:
+            end = ours + last - base if base_end - base == ours_end - ours else ours_end
+    return begin, max(begin, end)
 
 
 def _similar(change: Content, made: bytes) -> bool:

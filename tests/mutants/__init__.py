@@ -44,7 +44,7 @@ MUTANTS = (
     _m("activities/git/workspace.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
     _m("activities/git/changes.py", 'if not told:', 'if told:', _GIT),
     # apply
-    _m("activities/roll_back.py", "    if holds == step.head:\n", "    if holds:\n", f"{_PROMISES} -k delivered_branch"),
+    _m("activities/roll_back.py", "    if holds == head:\n", "    if holds:\n", f"{_PROMISES} -k delivered_branch"),
     _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", f"{_PROMISES} -k since"),
     _m("activities/apply/undo.py", "            return there == step.before\n    return True", "            return True\n    return True", _APPLY),
     _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", f"{_PROMISES} -k since"),
@@ -53,7 +53,7 @@ MUTANTS = (
     _m("activities/execution.py", 'if fence["closed"] and step != ROLL_BACK:', "if False:", f"{_PROMISES} -k newest"),
     _m("activities/execution.py", 'if fence["runs"][-1] != self.run_key:', "if False:", f"{_PROMISES} -k newest"),
     # conflicts
-    _m("activities/conflicts/losses.py", 'return [(i, j) for tag, i, j, _, _ in found if tag in ("replace", "insert") or (tag == "delete" and deletes)]', 'return [(i, j) for tag, i, j, _, _ in found if tag in ("replace", "insert")]', _LOSSES),
+    _m("activities/conflicts/losses.py", 'stays = stays or (start == end and place[0] < place[1])', 'pass', _LOSSES),
     _m("activities/conflicts/losses.py", "    if new == change or change == before:\n", "    if new == change or change == before or True:\n", _LOSSES),
     _m("activities/conflicts/losses.py", "return any(not any(line in each for each in new) for line in lost)", "return bool(lost)", _LOSSES),
     _m("workflows/resolver.py", 'if conflict is None or conflict.step != "retry":', "if True:", "test_resolution.py -k make_its_change_again"),

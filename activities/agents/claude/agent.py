@@ -14,6 +14,7 @@ from activities.agents.claude.conversation import Conversation, Progress
 from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import first_message, system_prompt, try_again, warned
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
+from activities.agents.environment import redacted
 from activities.limits.budget import BudgetSpent
 from activities.limits.rate import AccountBlocked
 from workflows.errors import TaskFailed
@@ -157,7 +158,7 @@ class _Session:
         """Do what an answer calls for; how the attempt ends with it, null: it goes on."""
         conversation = self._conversation
         if answer.stop_reason == "refusal":
-            raise TaskFailed("Refusal", f"the model refused: {answer.text}"[:500], final=True)
+            raise TaskFailed("Refusal", f"the model refused: {redacted(answer.text, self._work)}"[:500], final=True)
         if answer.stop_reason == "model_context_window_exceeded":
             raise TaskFailed("ContextWindow", "the conversation has become longer than the model can read", final=True)
         if answer.stop_reason == "pause_turn":

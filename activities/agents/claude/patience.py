@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from activities.agents.base import Work
+from activities.agents.environment import redacted
 from workflows.errors import TaskFailed
 
 MOST_TURNS = 500
@@ -36,5 +37,5 @@ class Patience:
         """An agent that does the same again and again gets nowhere: raises `TaskFailed` (`RepeatedCall`)."""
         self._recent.append(json.dumps([name, arguments], sort_keys=True))
         if len(self._recent) == _MOST_SAME_CALLS and len(set(self._recent)) == 1:
-            told = f"the same call {_MOST_SAME_CALLS} times: {self._recent[0][:300]}"
+            told = f"the same call {_MOST_SAME_CALLS} times: {redacted(self._recent[0], self._work)[:300]}"
             raise TaskFailed("RepeatedCall", told, final=True)

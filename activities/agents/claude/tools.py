@@ -188,7 +188,8 @@ class Toolset:
         return code, text
 
     async def _ask(self, message: _Ask) -> Question:
-        return Question.cut(redacted(message.question, self._work), message.options)
+        options = [redacted(each, self._work) for each in message.options]
+        return Question.cut(redacted(message.question, self._work), options)
 
     async def _report(self, message: _Report) -> str:
         self._work.report(message.model_dump(by_alias=True, exclude_none=True))

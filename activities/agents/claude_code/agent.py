@@ -164,7 +164,7 @@ class _Session:
         """How the attempt ended; null: with nothing said."""
         if result.deferred_tool_use is not None and result.deferred_tool_use.name == ASK:
             return self._question(result.deferred_tool_use.input)
-        text = (result.result or "").strip()
+        text = redacted((result.result or "").strip(), self._work)
         if result.stop_reason == "refusal":
             raise TaskFailed("Refusal", f"the model refused: {text}"[:500], final=True)
         if result.subtype == "error_max_turns":
@@ -175,7 +175,7 @@ class _Session:
             return None
         transcript = self._find_transcript()
         seen = reads(transcript) if transcript is not None else []
-        return Completed(redacted(text, self._work), seen)
+        return Completed(text, seen)
 
     def _used(self, model: str, tokens: dict[str, int]) -> None:
         price = self._calls.price(model)

@@ -35,8 +35,9 @@ def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | 
     parts = places(marked)
     if parts is None or not any(isinstance(part, Place) for part in parts):
         return None
-    if lists.is_list(name):
-        return _settled(parts, lists.settling(name))
+    if lists.has_records(name):
+        settle = lists.settling(name) if lists.is_list(name) else None
+        return _settled(parts, lambda place: lists.line_by_line(name, place) or (settle(place) if settle else None))
     if manifests.is_manifest(name):
         return manifests.merged(name, parts, base, ours, theirs)
     return entities.merged(path, parts, base, ours, theirs)

@@ -17,10 +17,15 @@ _REQUIREMENTS = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
 _PACKAGES = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 # To pip they are one.
 _SAME = re.compile(r"[-_.]+")
+_RECORDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".properties", ".lst")
+_MARKDOWN = (".md", ".markdown")
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s|\s*\|")
+"""An item of a list, a row of a table."""
 _MODULES = re.compile(r"\s*(?:require\s+)?(\S+)\s+v\d")
 
 
 def is_list(name: str) -> bool:
+    """Whether what both sides add to such a file can be joined."""
     return name.casefold() in _SETS or name == "go.mod" or _is_requirements(name) or _is_log(name)
 
 
@@ -33,6 +38,28 @@ def settling(name: str) -> Settle:
     if _is_requirements(name):
         return partial(_versions, _PACKAGES)
     return _patterns if name.endswith("ignore") else joined
+
+
+def has_records(name: str) -> bool:
+    """Whether lines of such a file may stand for themselves."""
+    return is_list(name) or name.casefold().endswith((*_RECORDS, *_MARKDOWN))
+
+
+def line_by_line(name: str, place: Place) -> str | None:
+    """Each line as the side has it that changed it; null where both did, or where lines came, went or moved."""
+    sides = (place.base, place.ours, place.theirs)
+    if len({len(side) for side in sides}) > 1 or not place.base:
+        return None
+    if name.casefold().endswith(_MARKDOWN) and not all(_ITEM.match(line) for side in sides for line in side):
+        return None
+    chosen = []
+    for base, ours, theirs in zip(*sides, strict=True):
+        if ours != base and theirs not in (base, ours):
+            return None
+        if any(line != base and line in place.base for line in (ours, theirs)):
+            return None
+        chosen.append(theirs if ours == base else ours)
+    return "".join(chosen)
 
 
 def _is_log(name: str) -> bool:
