@@ -24,9 +24,9 @@ from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
 from activities.git import private
 from activities.git.changes import changed_paths
-from activities.git.command import named, shown
+from activities.git.command import shown
 from activities.git.hub import Hub, trailers
-from activities.git.left_behind import AgentRepository, Left
+from activities.git.left_behind import AgentRepository
 from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import Heartbeat
@@ -35,7 +35,7 @@ from activities.plans import Running
 from activities.spares import Spares
 from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
-from workflows.messages import LeftBehind, Produced, Saved, TaskOutcome, TaskRun
+from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
 from workflows.plan import Plan, Task
 
@@ -185,23 +185,6 @@ class AttemptDirectory:
         paths = changed_paths(self.hub, self.hub.parent_of(commit), commit) if commit else []
         return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
 
-    def add_repository(self) -> None:
-        """Give the filled directory, and each submodule's, the agent's own `.git`."""
-        execution, hub = self.execution, self.hub
-        workspace, index = execution.workspace(), self.work_tree.fresh_index
-        start, pointers = self._lowered
-        private.make(self.tree / ".git", start, hub, workspace, refs=execution.refs(), index=index, pointers=pointers)
-        for path, commit in pointers.items():
-            module = workspace.modules[path]
-            private.make(self.tree / path / ".git", commit, hub, module, refs=execution.refs(path), index=None)
-
-    @property
-    def _lowered(self) -> tuple[str, dict[str, str]]:
-        """The start with pointers in place of submodules' files, and where these point."""
-        modules = self.execution.submodules(self.hub)
-        start = modules.lowered(self.start)
-        return start, modules.pointers(start)
-
     def open_to_agent(self, *, furnished: bool = False) -> None:
         """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
         if furnished:
@@ -235,7 +218,7 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        agents = self._agents_repositories if opens and self.run.base is not None else {}
+        agents = self.agents_repositories() if opens and self.run.base is not None else {}
         tree, paths = self.work_tree.write_tree(base, opens=opens, agents=agents)
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
@@ -249,10 +232,9 @@ class AttemptDirectory:
         merges = [self._disputed_change] if self._disputed_change and opens else []
         return hub.commit(tree, [base, *merges], message, author, at), paths
 
-    @property
-    def _agents_repositories(self) -> dict[str, AgentRepository]:
+    def agents_repositories(self) -> dict[str, AgentRepository]:
         """The agent's own, by path: of the workspace (``), and of its submodules."""
-        execution, (start, pointers) = self.execution, self._lowered
+        execution, (start, pointers) = self.execution, self.lowered
         workspace, found = execution.workspace(), dict[str, AgentRepository]()
         for path, commit in {"": start, **pointers}.items():
             borrowed = private.alternates(self.hub, workspace.modules[path] if path else workspace)
@@ -260,34 +242,12 @@ class AttemptDirectory:
             found[path] = AgentRepository(git_dir, self.hub, commit, execution.refs(path), borrowed)
         return found
 
-    def left_behind(self, at: int) -> list[LeftBehind]:
-        """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
-        if self.run.base is None:
-            return []
-        found: list[LeftBehind] = []
-        for path, repository in self._agents_repositories.items():
-            if not (self.tree / path / ".git").exists():
-                continue
-            try:
-                found += [
-                    self._keep_left(f"{len(found)}.{n}", left, path, at) for n, left in enumerate(repository.left())
-                ]
-            except (GitError, OSError, ValueError) as error:
-                found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
-        return found
-
-    def _keep_left(self, number: str, left: Left, path: str, at: int) -> LeftBehind:
-        hub, execution = self.hub, self.execution
-        name = f"{path}: {left.name}" if path else left.name
-        whose = trailers(execution.workflow_id, self.run.task_id, self.run.attempt)
-        message = f"{self.run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
-        # As a change of the attempt's, which is a patch; its commits as they are beside it.
-        change = hub.commit(hub.tree_of(left.commit), [left.start], message, execution.workspace(), at)
-        place = (slug(self.run.task_id), execution.run_key[:8], f"{self.own_key}.{number}")
-        hub.update_ref(execution.ref("left", *place), change)
-        hub.update_ref(execution.ref("history", *place), left.commit)
-        files = [f"{path}/{file}" if path else file for file in left.files]
-        return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)
+    @property
+    def lowered(self) -> tuple[str, dict[str, str]]:
+        """The start with pointers in place of submodules' files, and where these point."""
+        modules = self.execution.submodules(self.hub)
+        start = modules.lowered(self.start)
+        return start, modules.pointers(start)
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

@@ -17,6 +17,7 @@ from typing import IO
 
 from activities.agents.base import Work
 from activities.agents.command import ended, last_output, run_shell
+from activities.agents_git import add_repositories
 from activities.attempt import AttemptDirectory
 from activities.directories import remove, walk
 from activities.fill import fill
@@ -40,7 +41,7 @@ async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool 
         directory.is_ready()
         return
     workspace = directory.execution.workspace()
-    await in_thread(directory.add_repository)
+    await in_thread(add_repositories, directory)
     await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)
     await _set_up(work, directory)
     furnished = work.plan.setup is not None or bool(work.plan.include)

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
+from activities.agents_git import left_behind
 from activities.attempt import AttemptDirectory
 from activities.confine import confined
 from activities.failpoints import failpoint
@@ -294,7 +295,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
-    left = directory.left_behind(at)
+    left = left_behind(directory, at)
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",

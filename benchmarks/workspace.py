@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from activities.agents_git import add_repositories
 from activities.attempt import AttemptDirectory
 from activities.execution import Execution
 from activities.fill import fill
@@ -78,7 +79,7 @@ class Steps:
         directory = AttemptDirectory(self.execution, run, 1)
         spent, clock = {}, time.perf_counter()
         fill(directory)
-        directory.add_repository()
+        add_repositories(directory)
         directory.open_to_agent()
         spent["directory"] = time.perf_counter() - clock
         self._work(directory.tree)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.agents_git import add_repositories
 from activities.attempt import AttemptDirectory
 from activities.directories import Trash
 from activities.execution import Execution
@@ -49,7 +50,7 @@ class Attempts:
         run = TaskRun(task_id=f"t{self.number}", attempt=1, agent_id="agent-1", hub=str(self.hub.path), base=commit)
         directory = AttemptDirectory(self.execution, run, 1)
         fill(directory)
-        directory.add_repository()
+        add_repositories(directory)
         directory.open_to_agent()
         return directory
 

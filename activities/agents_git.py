@@ -1,0 +1,53 @@
+"""An attempt's own repositories: made for its agent, and looked at when it has ended."""
+
+from __future__ import annotations
+
+from activities.attempt import AttemptDirectory
+from activities.git import private
+from activities.git.command import named, shown
+from activities.git.hub import trailers
+from activities.git.left_behind import Left
+from workflows.errors import GitError
+from workflows.messages import LeftBehind
+from workflows.naming import slug
+
+
+def add_repositories(directory: AttemptDirectory) -> None:
+    """Give the filled directory, and each submodule's, the agent's own `.git`."""
+    execution, hub, tree = directory.execution, directory.hub, directory.tree
+    workspace, index = execution.workspace(), directory.work_tree.fresh_index
+    start, pointers = directory.lowered
+    private.make(tree / ".git", start, hub, workspace, refs=execution.refs(), index=index, pointers=pointers)
+    for path, commit in pointers.items():
+        module = workspace.modules[path]
+        private.make(tree / path / ".git", commit, hub, module, refs=execution.refs(path), index=None)
+
+
+def left_behind(directory: AttemptDirectory, at: int) -> list[LeftBehind]:
+    """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
+    if directory.run.base is None:
+        return []
+    found: list[LeftBehind] = []
+    for path, repository in directory.agents_repositories().items():
+        if not (directory.tree / path / ".git").exists():
+            continue
+        try:
+            lefts = enumerate(repository.left())
+            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in lefts]
+        except (GitError, OSError, ValueError) as error:
+            found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
+    return found
+
+
+def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: int) -> LeftBehind:
+    hub, execution, run = directory.hub, directory.execution, directory.run
+    name = f"{path}: {left.name}" if path else left.name
+    whose = trailers(execution.workflow_id, run.task_id, run.attempt)
+    message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
+    # As a change of the attempt's, which is a patch; its commits as they are beside it.
+    change = hub.commit(hub.tree_of(left.commit), [left.start], message, execution.workspace(), at)
+    place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
+    hub.update_ref(execution.ref("left", *place), change)
+    hub.update_ref(execution.ref("history", *place), left.commit)
+    files = [f"{path}/{file}" if path else file for file in left.files]
+    return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)
