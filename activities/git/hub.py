@@ -86,6 +86,8 @@ class Hub:
             "--quiet",
             "--no-tags",
             "--update-shallow",
+            # Of the history a partial clone has not all.
+            *(["--depth=1"] if workspace.promisor is not None else []),
             "--no-write-fetch-head",
             f"--upload-pack={_trusting(workspace)} upload-pack",
             workspace.path,

@@ -70,7 +70,8 @@ def make(
     if workspace.attributes or workspace.info_attributes:
         # The stronger ones last.
         (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")
-    if shallow := _lines(hub.path / "shallow") | dict.fromkeys(workspace.shallow):
+    # What is cut off in the hub alone is in the objects that it borrows of the user's.
+    if shallow := dict.fromkeys(workspace.shallow) if workspace.objects else _lines(hub.path / "shallow"):
         (private / "shallow").write_text("".join(f"{each}\n" for each in shallow))
     if index is None:
         git("read-tree", commit, git_dir=hub.path, index=private / "index")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,11 +12,22 @@ from pathlib import Path
 from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
+from activities.git.partial import complete
 from activities.git.submodules import flattened, module_ref
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, InvalidPlan, Problem
 
 _MOST_NESTED = 50
+_DAMAGED = (
+    "corrupt",
+    "unable to read",
+    "bad object",
+    "missing",
+    "inflate",
+    "unable to unpack",
+    "bad tree",
+    "not a valid",
+)
 _UNBORN = re.compile(rb"'(.+)' does not have a commit checked out")
 
 
@@ -43,7 +55,11 @@ def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, s
     """The commit of the repository itself, with pointers to its submodules."""
     head = workspace.head
     if head is not None:
-        hub.fetch(workspace, head, ref)
+        complete(workspace, head)
+        try:
+            hub.fetch(workspace, head, ref)
+        except GitError as error:
+            raise _damaged(workspace, error) or error from None
     if head is not None and (committed or workspace.bare):
         return head
     if workspace.bare:
@@ -56,6 +72,15 @@ def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, s
     base = hub.commit(tree, parents, "epw: the workspace at the start, with uncommitted changes", workspace, at)
     hub.update_ref(ref, base)
     return base
+
+
+def _damaged(workspace: Workspace, error: GitError) -> InvalidPlan | None:
+    """What git says of objects that it cannot read, with the command that says more."""
+    if not any(word in error.stderr for word in _DAMAGED):
+        return None
+    said = [line for line in error.stderr.replace("\0", " ").splitlines() if any(word in line for word in _DAMAGED)]
+    look = f"git -C {shlex.quote(workspace.path)} fsck --full"
+    return InvalidPlan([Problem("workspace", f"{workspace.path} is damaged: {' / '.join(said)[:300]}; look: {look}")])
 
 
 def _keep_attributes(hub: Hub, workspace: Workspace) -> None:

@@ -40,6 +40,8 @@ class Workspace(Message):
     """Of the user's settings: remotes, without credentials, and what branches follow."""
     objects: list[str] = []
     """Folders of the user's objects, which agents' repositories borrow."""
+    promisor: str | None = None
+    """The remote that has what a partial clone lacks; null: it is none."""
     shallow: list[str] = []
     """Commits where the user's history ends."""
     bare: bool = False
@@ -88,8 +90,6 @@ class Workspace(Message):
         bare, git_dir = text(answer).split("\n", 1)
         if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
             raise _unusable(f"{path} names its objects by SHA-256, which is not available yet")
-        if "extensions.partialclone" in settings:
-            raise _unusable(f"{path} is a partial clone; fetch what it lacks first (git fetch --refetch)")
         workspace = cls(
             path=path,
             git_dir=git_dir,
@@ -97,6 +97,7 @@ class Workspace(Message):
             bare=bare == "true",
             **_author(settings),
             content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
+            promisor=_promisor(settings),
             filters=filters.drivers(settings),
             filter_environment=filters.users_environment(),
             attributes=_attributes(settings),
@@ -258,6 +259,14 @@ def _author(settings: dict[str, list[str]]) -> dict[str, Any]:
         "author_name": settings.get("user.name", ["epw"])[-1],
         "author_email": settings.get("user.email", ["epw@localhost"])[-1],
     }
+
+
+def _promisor(settings: Mapping[str, Sequence[str]]) -> str | None:
+    """The remote that a partial clone fetches from what it lacks."""
+    true = (name for name, values in settings.items() if "true" in values)
+    named = (re.fullmatch(r"remote\.(.+)\.promisor", name, re.DOTALL) for name in true)
+    found = next((match[1] for match in named if match), None)
+    return found or next(iter(settings.get("extensions.partialclone", [])), None)
 
 
 def _remotes(settings: Mapping[str, Sequence[str]]) -> list[str]:
