@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from activities.limits import landlock
+from activities.limits import landlock, sandbox
 from activities.limits.sandbox import lacks_bubblewrap
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
@@ -79,6 +79,34 @@ async def test_no_service_of_this_machine_is_reached_whatever_the_network(farm: 
             # Asked here: in its own network a port of that number may be its proxy's.
             with pytest.raises(BlockingIOError):
                 server.accept()
+
+
+@pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
+async def test_of_a_tool_in_a_home_its_programs_are_there_and_its_settings_are_not(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+        pytest.skip(missing)
+    tool, path = tmp_path / "home/.tool", make_repository(tmp_path / "work")
+    (tool / "bin").mkdir(parents=True)
+    (tool / "lib").mkdir()
+    (tool / "lib/text").write_text("library")
+    (tool / "config.yml").write_text("token")
+    (tool / "bin/tool").write_text("#!/bin/sh\ncat $(dirname $0)/../lib/text $(dirname $0)/../config.yml\n")
+    (tool / "bin/tool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool}/bin:{os.environ['PATH']}")
+    for known in (sandbox._programs, sandbox._system):
+        known.cache_clear()
+    try:
+        run = "tool > said 2>&1 || true"
+        plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": run})}
+        document = await farm.run(plan)
+    finally:
+        for known in (sandbox._programs, sandbox._system):
+            known.cache_clear()
+    said = sh(path, "git", "show", f"{document['delivery']['branch']}:said")
+    assert "library" in said
+    assert "token" not in said
 
 
 @needs_bubblewrap

@@ -120,7 +120,7 @@ ALWAYS = (
         "test_claude_edges.py::test_a_key_that_a_shell_digs_out_is_told_to_nobody",
     ),
     (
-        "hosts that the plan's `network` does not name, this machine and metadata addresses, through the proxy",
+        "in `bubblewrap`: hosts that the plan's `network` does not name, this machine and metadata addresses",
         "test_network.py",
     ),
 )

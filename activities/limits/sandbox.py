@@ -76,6 +76,8 @@ _PROCESSORS = "/sys/devices/system/cpu"
 # Root's processes may write there without any capability: the kernel goes by their id.
 _SETTINGS_OF_THE_KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi", "/proc/scsi")
 _SCRATCH = ("/tmp", "/var/tmp", "/run")
+_NO_SETTINGS = ("version", "env", "pyvenv.cfg")
+"""Files beside a tool's folders that its programs go by."""
 _BINARIES = ("bin", "sbin", "shims")
 _BESIDE_BINARIES = ("include", "lib", "lib64", "libexec", "share", "pyvenv.cfg")
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
@@ -252,10 +254,16 @@ def _installation(folder: str) -> list[str]:
     if name not in _BINARIES:
         return [folder]
     if grandparent == "/opt" or (own.startswith(".") and own != ".local" and parent != _home()):
-        # `/opt/tool` for `/opt/tool/bin`, `~/.tool` for `~/.tool/bin`.
-        return [parent]
+        # `/opt/tool` for `/opt/tool/bin`.
+        return [parent] if grandparent == "/opt" else _folders_of(parent)
     beside = [os.path.join(parent, each) for each in _BESIDE_BINARIES] if own != ".local" else []
     return [folder, *(each for each in beside if os.path.exists(each))]
+
+
+def _folders_of(tool: str) -> list[str]:
+    """Of `~/.tool`, for `~/.tool/bin`: its folders; files beside them are settings, and may be credentials."""
+    entries = [entry for entry in os.scandir(tool) if entry.is_dir() or entry.name in _NO_SETTINGS]
+    return sorted(entry.path for entry in entries)
 
 
 def _home() -> str:
