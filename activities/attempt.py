@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import time
@@ -40,6 +41,7 @@ from workflows.naming import slug
 from workflows.plan import Plan, Task
 
 READY = "ready"
+_MOST_IGNORED = 5
 _log = logging.getLogger(__name__)
 
 
@@ -188,6 +190,7 @@ class AttemptDirectory:
     def open_to_agent(self, *, furnished: bool = False) -> None:
         """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
         if furnished:
+            write_atomically(self.path / "ignored", json.dumps(self.work_tree.ignored()).encode())
             start_tree, _ = self.work_tree.write_tree(self.start)
             write_atomically(self.path / "start-tree", start_tree.encode())
         self.is_ready()
@@ -248,6 +251,16 @@ class AttemptDirectory:
         modules = self.execution.submodules(self.hub)
         start = modules.lowered(self.start)
         return start, modules.pointers(start)
+
+    def only_ignored(self, commit: str | None) -> str | None:
+        """Where all that the agent has made is ignored by git, so that nothing of it lands: what it is."""
+        if commit is not None or self.run.base is None:
+            return None
+        recorded = self.path / "ignored"
+        before = json.loads(recorded.read_bytes()) if recorded.is_file() else {}
+        made = {path: size for path, size in self.work_tree.ignored().items() if before.get(path) != size}
+        told = [f"{shown(path)} ({size / 1e6:.1f} MB)" for path, size in list(made.items())[:_MOST_IGNORED]]
+        return f"only what git ignores was made, and does not land: {', '.join(told)}" if told else None
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

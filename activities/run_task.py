@@ -296,6 +296,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, at)
+    ignored = filter(None, [directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",
@@ -304,7 +305,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
         risky=directory.executed_later(commit, paths),
         left_behind=left,
-        warnings=[f"left behind, not landed: {each.kind} {each.name}" for each in left],
+        warnings=[*[f"left behind, not landed: {each.kind} {each.name}" for each in left], *ignored],
     )
 
 

@@ -120,6 +120,25 @@ async def test_nothing_that_the_agent_configured_runs(farm: Farm, tmp_path: Path
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("setup", [None, "mkdir -p dist; echo old > dist/old"])
+async def test_a_task_that_made_only_what_is_ignored_says_so(farm: Farm, tmp_path: Path, setup: str | None) -> None:
+    path = _repository(tmp_path / "repo")
+    more = {} if setup is None else {"setup": setup}
+    row = await _row(farm, path, "mkdir -p dist; head -c 2000000 /dev/zero > dist/a; echo 1 > b.log", **more)
+    (warning,) = row["warnings"]
+    assert warning.startswith("only what git ignores was made, and does not land: b.log (0.0 MB), dist/ (2.0 MB)")
+    assert row.get("commit") is None
+    assert "warnings" not in await _row(farm, path, "true", **more)
+    assert "warnings" not in await _row(farm, path, "mkdir -p dist; echo 1 > dist/a; echo 2 > a", **more)
+
+
+async def test_a_mode_and_a_link_are_among_the_changes(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {"a": "1\n", "b": "2\n", "c": "3\n"})
+    row = await _row(farm, path, "chmod +x a; rm b; ln -s a b; echo 4 > c")
+    modes = {each["file"]: each.get("mode") for each in row["changes"]}
+    assert modes == {"a": "100644 → 100755", "b": "100644 → 120000", "c": None}
+
+
 def test_salvage_has_it_and_gc_keeps_it(tmp_path: Path, temporal_binary: str) -> None:
     path, cli = _repository(tmp_path / "repo"), Cli(tmp_path / "home", temporal_binary)
     run = "git checkout -qb side; echo 1 > one; git add one; git commit -qm first; git checkout -q -"

@@ -49,16 +49,20 @@ def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
 
 
 def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
-    """`{file, type, additions, deletions, lineNumbers}` of each path that differs, in git's order.
+    """`{file, type, additions, deletions, lineNumbers, mode?}` of each path that differs, in git's order.
 
     `lineNumbers`: first to last changed line, in the new file (in the old one where it is deleted);
-    it and the counts are null for a binary file.
+    it and the counts are null for a binary file. `mode`: before and now, where it changed (`100644 → 100755`).
     """
     listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path))
     kinds: dict[str, str] = {}
+    modes: dict[str, str] = {}
     while listed and listed[0].startswith(":"):
-        status, path = listed.pop(0).rsplit(" ", 1)[1], listed.pop(0)
+        old_mode, mode, _, _, status = listed.pop(0)[1:].split(" ")
+        path = listed.pop(0)
         kinds[path] = status[0]
+        if status[0] in "MT" and old_mode != mode:
+            modes[path] = f"{old_mode} → {mode}"
     counts = {}
     for record in listed:
         added, deleted, path = record.split("\t", 2)
@@ -83,7 +87,8 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
             new = next(ranges)[1]
         plus, minus = counts.get(path, (0, 0))
         kind, lines = _TYPES.get(status, "modify"), old if status == "D" else new
-        found.append({"file": shown(path), "type": kind, "additions": plus, "deletions": minus, "lineNumbers": lines})
+        row = {"file": shown(path), "type": kind, "additions": plus, "deletions": minus, "lineNumbers": lines}
+        found.append(row | ({"mode": modes[path]} if path in modes else {}))
     return found
 
 

@@ -86,8 +86,7 @@ class Hub:
             "--quiet",
             "--no-tags",
             "--update-shallow",
-            # Of the history a partial clone has not all.
-            *(["--depth=1"] if workspace.promisor is not None else []),
+            *(["--depth=1"] if workspace.promisor else []),  # Of the history a partial clone has not all.
             "--no-write-fetch-head",
             f"--upload-pack={_trusting(workspace)} upload-pack",
             workspace.path,

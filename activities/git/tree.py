@@ -223,6 +223,11 @@ class WorkTree:
         changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
         return [path.rstrip("/") for path in new], changed
 
+    def ignored(self) -> dict[str, int]:
+        """Files and directories that git ignores, and their bytes."""
+        listed = self._git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+        return {path: _size(self.path / path) for path in records(listed) if path != ".git/"}
+
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
 
@@ -247,6 +252,13 @@ class WorkTree:
 
 def _nul(paths: Sequence[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _size(path: Path) -> int:
+    if path.is_symlink() or not path.is_dir():
+        return path.lstat().st_size
+    files = (path / folder.path / name for folder in walk(path) for name in folder.files)
+    return sum(file.lstat().st_size for file in files)
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
