@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -13,13 +14,15 @@ import typer
 from activities.agents.environment import lacking
 from activities.execution import Execution
 from activities.git.command import MIN_VERSION, version
+from activities.git.workspace import Workspace
 from activities.limits import landlock
 from activities.limits.cgroup import probe
 from activities.limits.sandbox import lacks_bubblewrap, strongest
 from commands.documents import describe, full_document, replay
 from commands.invariants import of_document, of_history, of_hub, of_machine
 from commands.redrive import plan_of
-from commands.session import JSON_OPTION, console_print, print_json, run_command, run_connected
+from commands.repository import traits
+from commands.session import JSON_OPTION, console_print, print_json, printable, run_command, run_connected
 from commands.show import table
 from service.connection import Connection, SearchAttributes, connected
 from settings import Settings
@@ -31,12 +34,17 @@ _LEAST_FREE_MB = 500
 
 
 def doctor(
-    execution_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="An execution that has ended.")] = None,
+    what: Annotated[
+        str | None, typer.Argument(metavar="[WORKSPACE|ID]", help="A directory, or an execution that has ended.")
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Check this machine (exit code 3 where something is missing), or what must hold of an execution (1)."""
-    if execution_id is not None:
-        _examine(execution_id, as_json)
+    """Check this machine (exit code 3 where something is missing), what a workspace means here, or what must hold of
+    an execution (1)."""
+    if what is not None and (os.sep in what or os.path.isdir(what)):
+        _look_at(what, as_json)
+    if what is not None:
+        _examine(what, as_json)
 
     async def command(settings: Settings) -> int:
         checks = [*_local_checks(settings), *await _server_checks(settings)]
@@ -49,6 +57,20 @@ def doctor(
         return 0 if sound else 3
 
     run_command(command, as_json=as_json)
+
+
+def _look_at(path: str, as_json: bool) -> NoReturn:
+    async def command(settings: Settings) -> int:
+        found = await asyncio.to_thread(lambda: list(traits(Workspace.read(os.path.abspath(path)))))
+        if as_json:
+            print_json({"success": True, "traits": [vars(each) for each in found]})
+        else:
+            rows = [[each.name, printable(each.found), ("" if each.ok else "NOTE: ") + each.means] for each in found]
+            table(f"workspace {printable(path)}", ["", "found", "means here"], rows)
+        return 0
+
+    run_command(command, as_json=as_json)
+    raise AssertionError
 
 
 def _examine(execution_id: str, as_json: bool) -> NoReturn:

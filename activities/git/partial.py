@@ -24,16 +24,17 @@ def complete(workspace: Workspace, commit: str) -> None:
     fetched = 0
     # A tree that was missing names others that are.
     for _ in range(_MOST_ROUNDS):
-        missing = _missing(workspace, commit)
-        if not missing:
+        lacks = missing(workspace, commit)
+        if not lacks:
             break
         if not fetched:
             _log.warning("%s is a partial clone: fetching what it lacks from %s", workspace.path, workspace.promisor)
-        _fetch(workspace, missing)
-        fetched += len(missing)
+        _fetch(workspace, lacks)
+        fetched += len(lacks)
 
 
-def _missing(workspace: Workspace, commit: str) -> list[str]:
+def missing(workspace: Workspace, commit: str) -> list[str]:
+    """The objects of a commit's tree that are not there."""
     safe = [f"safe.directory={each}" for each in workspace.safe_directories]
     argv = ("rev-list", "--objects", "--no-object-names", "--missing=print", f"{commit}^{{tree}}")
     done = run_git(*argv, cwd=Path(workspace.path), config=safe, codes=(0, 128))
