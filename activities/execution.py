@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ from workflows.messages import ROLL_BACK
 from workflows.naming import execution_ref, slug
 
 _numbers = count()
+
+
+@lru_cache(maxsize=64)
+def _workspace(path: Path, changed: int) -> Workspace:
+    """Read once, and again where it has `changed` since (its time, ns): every attempt asks several times."""
+    return Workspace.model_validate_json(path.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,8 @@ class Execution:
 
     def workspace(self) -> Workspace:
         """What `prepare` found out about the workspace."""
-        return Workspace.model_validate_json((self.path / "workspace.json").read_bytes())
+        path = self.path / "workspace.json"
+        return _workspace(path, path.stat().st_mtime_ns)
 
     def refs(self, module: str = "") -> Path:
         """The user's refs at the start, packed, for agents' repositories; of a submodule by its path."""

@@ -5,6 +5,7 @@ Our index and our GIT_DIR stay outside it; the `.git` inside is the agent's own 
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shlex
 import shutil
@@ -140,6 +141,8 @@ class WorkTree:
 
         `path`: where its repository is; `modules`: others, that may lie in it.
         """
+        if not path and _same(self.path / ".git/index", self.fresh_index):
+            return
         before = f"{path}/" if path else ""
         others = tuple(f"{each}/" for each in modules)
         theirs = {before + each for each in agents.tracked()}
@@ -252,6 +255,14 @@ class WorkTree:
 
 def _nul(paths: Sequence[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same content, as far as they can be read."""
+    try:
+        return not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def _size(path: Path) -> int:
