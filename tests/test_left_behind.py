@@ -107,6 +107,13 @@ async def test_a_repository_that_is_not_the_agent_s_is_not_brought_in(farm: Farm
     assert hub.resolve(commit) is None
 
 
+async def test_what_is_its_own_is_kept_whatever_else_it_borrows(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo")
+    run = f"echo /nowhere >> .git/objects/info/alternates; git checkout -qb side; {ONE}; git checkout -q -"
+    row = await _row(farm, path, run)
+    assert [(each["kind"], each["name"], each["files"]) for each in row["leftBehind"]] == [("branch", "side", ["one"])]
+
+
 async def test_nothing_that_the_agent_configured_runs(farm: Farm, tmp_path: Path) -> None:
     path, ran = _repository(tmp_path / "repo"), tmp_path / "ran"
     trap = f"printf '#!/bin/sh\\ntouch {ran}\\n' > trap; chmod +x trap; "

@@ -19,6 +19,18 @@ def _reruns(document: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
+async def test_who_collides_in_one_place_runs_again_once_each(farm: Farm, tmp_path: Path, strategy: str) -> None:
+    path, runs = make_repository(tmp_path / "repo", {"steps.x": CODE}), tmp_path / "runs"
+    rows = [{"id": f"t{n}", "run": f"echo more_{n} >> steps.x; echo {n} >> {runs}; sleep 0.2"} for n in range(6)]
+    plan = {"workspace": str(path), "strategy": strategy, "maxAgents": 6, "onQuestion": {"wait": False}}
+    document = await farm.run({**plan, "tasks": tasks(*rows)})
+    assert document["status"] == "succeeded", document["conflicts"]
+    assert sh(path, "git", "show", f"{document['delivery']['branch']}:steps.x").count("more_") == 6
+    # On what landed before it, and not beside the others that run again: once is enough.
+    assert len(runs.read_text().split()) == 6 + 5
+
+
+@pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
 async def test_each_its_own_line_of_one_file_all_land(farm: Farm, tmp_path: Path, strategy: str) -> None:
     path = make_repository(tmp_path / "repo", {"steps.x": CODE})
     rows = [{"id": f"t{n}", "run": f"sed -i 's/step_{n}(old)/step_{n}(new)/' steps.x"} for n in range(8)]
