@@ -164,6 +164,7 @@ async def survive(site: Site, folder: Path, seed: int, kills: int) -> tuple[str,
     file.write_text(json.dumps(plan))
     killer = Killer(site, chance, file, f"kills-{seed}-{os.urandom(3).hex()}")
     document = await killer.run(kills)
+    assert "status" in document, document
     status = document["status"]
     landed = {row["taskId"] for row in document["results"] if row["landed"]}
     after = fingerprint(path)
