@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
+from tests.cli import Cli
 from tests.support import Farm, fingerprint, make_repository, sh, tasks
 
 ALLOW = ("git", "-c", "protocol.file.allow=always")
@@ -182,3 +183,25 @@ async def test_in_one_without_files_nothing_is_lost_in_silence(
     if failure is None:
         branch = document["delivery"]["branch"]
         assert sh(path, "git", "ls-tree", branch, "tools/lib") == sh(path, "git", "ls-tree", "HEAD", "tools/lib")
+
+
+def test_a_retry_takes_over_what_was_changed_in_one(tmp_path: Path, temporal_binary: str, path: Path) -> None:
+    cli, go = Cli(tmp_path / "home", temporal_binary), tmp_path / "go"
+    rows = tasks(
+        {"id": "good", "run": "echo 1 >> tools/lib/rules.md"},
+        {"id": "bad", "run": f"test -e {go}; echo 2 > tools/lib/inner/deep/new"},
+    )
+    plan = cli.plan({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
+    document = cli.json("run", plan, code=1)
+    go.touch()
+    (path / "top").write_text("since\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "since")
+    again = cli.json("retry", document["executionId"])
+    assert again["status"] == "succeeded", again["results"]
+    branch = again["delivery"]["branch"]
+    pointer = sh(path, "git", "rev-parse", f"{branch}:tools/lib").strip()
+    assert sh(path / "tools/lib", "git", "show", f"{pointer}:rules.md") == LINES + "1\n"
+    # Of the superproject's history nothing is a submodule's, and no tree has a submodule's files.
+    for commit in sh(path, "git", "rev-list", f"main..{branch}").split():
+        assert sh(path, "git", "ls-tree", commit, "tools/lib").startswith("160000")

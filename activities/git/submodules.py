@@ -94,6 +94,10 @@ class Submodules:
         order = ("rev-list", "--topo-order", "--reverse", "--parents", f"{self._base}..{commit}")
         for line in text(git(*order, git_dir=self._hub.path)).splitlines():
             each, *parents = line.split(" ")
+            if modules_of(self._hub, each):
+                # The start of an execution whose changes are taken over.
+                known[each] = self._origin(each)
+                continue
             reference = self._ref("lowered", each)
             made = self._hub.resolve(reference)
             if made is None:
