@@ -257,9 +257,10 @@ class AttemptDirectory:
         if commit is not None or self.run.base is None:
             return None
         recorded = self.path / "ignored"
-        before = json.loads(recorded.read_bytes()) if recorded.is_file() else {}
-        made = {path: size for path, size in self.work_tree.ignored().items() if before.get(path) != size}
-        told = [f"{shown(path)} ({size / 1e6:.1f} MB)" for path, size in list(made.items())[:_MOST_IGNORED]]
+        before = json.loads(recorded.read_bytes()) if recorded.is_file() else []
+        tree = self.work_tree
+        made = [path for path in tree.ignored() if path not in before][:_MOST_IGNORED]
+        told = [f"{shown(path)} ({tree.size_of(path) / 1e6:.1f} MB)" for path in made]
         return f"only what git ignores was made, and does not land: {', '.join(told)}" if told else None
 
     def links_out(self, commit: str | None) -> list[str]:

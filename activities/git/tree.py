@@ -226,10 +226,14 @@ class WorkTree:
         changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
         return [path.rstrip("/") for path in new], changed
 
-    def ignored(self) -> dict[str, int]:
-        """Files and directories that git ignores, and their bytes."""
+    def ignored(self) -> list[str]:
+        """Files and directories that git ignores."""
         listed = self._git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
-        return {path: _size(self.path / path) for path in records(listed) if path != ".git/"}
+        return [path for path in records(listed) if path != ".git/"]
+
+    def size_of(self, path: str) -> int:
+        """Bytes of a file, or of all in a directory."""
+        return _size(self.path / path)
 
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
