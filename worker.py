@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 
-from activities.identity import KEPT, Process, parent
+from activities.identity import KEPT, Process, keeper
 from activities.limits.children import adopt_orphans
 from service.connection import connected
 from service.log import log_to_stderr
@@ -23,7 +23,7 @@ from settings import Settings
 from workflows.errors import EpwError
 
 
-async def serve(settings: Settings, *, keeper: Process | None) -> None:
+async def serve(settings: Settings, *, kept: bool, by: Process | None) -> None:
     """Work until SIGTERM, SIGINT, or the end of the keeper; a second signal ends at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -38,12 +38,12 @@ async def serve(settings: Settings, *, keeper: Process | None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop_or_quit)
-    if keeper is not None:
+    if kept:
         loop.add_reader(sys.stdin, keeper_gone)
     async with connected(settings) as connection:
-        if keeper is None:
+        if not kept:
             print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
-        await work(connection.client, settings.make_home(), stop, keeper)
+        await work(connection.client, settings.make_home(), stop, by)
 
 
 def main() -> int:
@@ -54,7 +54,8 @@ def main() -> int:
     # Attempts look at thousands of files in threads; at the default each call of git by another one waits for them.
     sys.setswitchinterval(0.0005)
     try:
-        asyncio.run(serve(Settings.from_environment(), keeper=parent() if KEPT in sys.argv[1:] else None))
+        kept = any(each.startswith(KEPT) for each in sys.argv[1:])
+        asyncio.run(serve(Settings.from_environment(), kept=kept, by=keeper(sys.argv[1:])))
     except EpwError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

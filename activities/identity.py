@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import psutil
 
 Process = tuple[int, float]
-KEPT = "--kept"
-"""Argument of a worker that a command keeps: it goes when the command does, however that ends."""
+KEPT = "--kept="
+"""Argument of a worker that a command keeps, before the command's number: it goes when the command does."""
 
 
 def _umask() -> int:
@@ -30,10 +31,11 @@ def private(path: str, flags: int) -> int:
 ME: Process = (os.getpid(), psutil.Process().create_time())
 
 
-def parent() -> Process:
-    """The process that has started this one."""
+def keeper(arguments: Sequence[str]) -> Process | None:
+    """The command that keeps this worker; None: none does, or it is dead, and somebody else has become the parent."""
+    named = next((each.removeprefix(KEPT) for each in arguments if each.startswith(KEPT)), None)
     found = psutil.Process().parent()
-    return ME if found is None else (found.pid, found.create_time())
+    return (found.pid, found.create_time()) if found is not None and str(found.pid) == named else None
 
 
 def lives(process: Process) -> bool:

@@ -104,7 +104,7 @@ def is_agent(home: Path, pid: int, known: Workers) -> bool:
         workers = [*known, *workers_of(home)]
         # A worker adopts what its agents leave, so nothing of theirs is anybody else's.
         ancestors = process.parents()[:_MAX_ANCESTORS]
-        if process.cmdline()[-1:] == [KEPT]:
+        if "".join(process.cmdline()[-1:]).startswith(KEPT):
             # The next worker, of which the state directory does not know yet.
             ancestors = ancestors[1:]
         for ancestor in ancestors:

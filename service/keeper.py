@@ -41,7 +41,7 @@ async def _keep(settings: Settings) -> None:
     while early_deaths < _MOST_EARLY_DEATHS:
         # Its own session: Ctrl-C is for us, and we stop it in order. Its input ends with us, however we end.
         child = children.start(
-            [sys.executable, "-m", "worker", KEPT],
+            [sys.executable, "-m", "worker", f"{KEPT}{os.getpid()}"],
             is_tree=False,
             stdin=subprocess.PIPE,
             stdout=sys.stderr,

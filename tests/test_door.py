@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from activities.identity import KEPT
+from activities.identity import KEPT, keeper
 from activities.limits.sandbox import lacks_bubblewrap
 from service.connection import connected
 from service.door import is_agent
@@ -213,7 +213,7 @@ def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_pat
     (tmp_path / "running").mkdir()
     note = {"identity": "w", "worker": [keeper.pid, 1.0], "keeper": [keeper.pid, keeper.create_time()]}
     (tmp_path / "running" / "1.worker").write_text(json.dumps(note))
-    for name, expected in (("orphan", True), (KEPT, False)):
+    for name, expected in (("orphan", True), (f"{KEPT}1", False)):
         # It waits in a process of its own, which is two below the keeper.
         argv = ["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['sleep', '1000'])", name]
         with subprocess.Popen(argv, start_new_session=True) as child:
@@ -224,6 +224,13 @@ def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_pat
                 assert is_agent(tmp_path, below[0].pid, [])
             finally:
                 os.killpg(child.pid, signal.SIGKILL)
+
+
+def test_who_becomes_a_worker_s_parent_when_its_keeper_dies_is_no_keeper() -> None:
+    """It may be the first process of the machine, of which everybody descends."""
+    assert keeper([f"{KEPT}{os.getppid()}"]) == (os.getppid(), psutil.Process(os.getppid()).create_time())
+    assert keeper([f"{KEPT}{os.getpid()}"]) is None
+    assert keeper([]) is None
 
 
 def test_a_kept_worker_names_its_keeper(up: Cli) -> None:
