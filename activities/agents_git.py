@@ -27,11 +27,14 @@ def left_behind(directory: AttemptDirectory, at: int) -> list[LeftBehind]:
     """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
     if directory.run.base is None:
         return []
-    found: list[LeftBehind] = []
+    found = [LeftBehind(kind="repository within", name=shown(path)) for path in directory.opened]
     for path, repository in directory.agents_repositories().items():
         if not (directory.tree / path / ".git").exists():
             continue
         try:
+            if (head := repository.strays()) is not None:
+                name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
+                found.append(LeftBehind(kind="HEAD", name=name))
             lefts = enumerate(repository.left())
             found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in lefts]
         except (GitError, OSError, ValueError) as error:

@@ -42,6 +42,7 @@ from workflows.plan import Plan, Task
 
 READY = "ready"
 _MOST_IGNORED = 5
+_MARKER = b"<<<<<<< "
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +51,8 @@ class AttemptDirectory:
     execution: Execution
     run: TaskRun
     tries: int
+    opened: list[str] = field(default_factory=list, compare=False, repr=False)
+    """Repositories that the agent made within, whose files are plain by now."""
     _saving: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @property
@@ -222,7 +225,11 @@ class AttemptDirectory:
         if base is None:
             base = hub.empty_commit()
         agents = self.agents_repositories() if opens and self.run.base is not None else {}
-        tree, paths = self.work_tree.write_tree(base, opens=opens, agents=agents)
+        for path, repository in agents.items():
+            self._check_finished(path, repository.unfinished())
+        work_tree = self.work_tree
+        tree, paths = work_tree.write_tree(base, opens=opens, agents=agents)
+        self.opened[:] = work_tree.opened if opens else self.opened
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
@@ -234,6 +241,14 @@ class AttemptDirectory:
         author = self.execution.workspace() if self.run.base else None
         merges = [self._disputed_change] if self._disputed_change and opens else []
         return hub.commit(tree, [base, *merges], message, author, at), paths
+
+    def _check_finished(self, path: str, unmerged: list[str]) -> None:
+        """Raises `TaskFailed` where a merge was left in the middle, its markers in the files."""
+        for name in unmerged:
+            file = self.tree / path / name
+            if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
+                told = f"{shown(os.path.join(path, name))} holds the conflict markers of an unfinished merge or rebase"
+                raise TaskFailed("UnfinishedMerge", told)
 
     def agents_repositories(self) -> dict[str, AgentRepository]:
         """The agent's own, by path: of the workspace (``), and of its submodules."""

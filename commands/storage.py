@@ -73,7 +73,10 @@ def _put_on_branch(
         raise InvalidRequest("--branch needs a TASK that has saved work")
     if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
-    refused = hub.hand_over(execution.workspace(), rows[-1]["commit"], f"refs/heads/{branch}")
+    workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
+    commit = modules.lowered(rows[-1]["commit"])
+    told = (hub.hand_over(workspace.modules[path], each, reference) for path, each in modules.changed(commit).items())
+    refused = next(filter(None, told), None) or hub.hand_over(workspace, commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -59,6 +60,10 @@ def _repository(path: Path, kind: str) -> Path:
     sh(path, "git", "commit", "--quiet", "--message", "locked")
     assert b"swordfish" not in _stored(path, "HEAD:door.secret")
     return path
+
+
+def _output(argv: list[str], folder: Path, said: bytes) -> bytes:
+    return subprocess.run(argv, cwd=folder, input=said, capture_output=True, check=True).stdout
 
 
 def _stored(path: Path, name: str) -> bytes:
@@ -151,6 +156,30 @@ async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_pat
     (path / "mine.secret").write_text("swordfish\n")
     async with farm.working():
         assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+
+
+@pytest.mark.parametrize("kind", ["rot", "crypt"])
+async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path: Path, kind: str) -> None:
+    path = _repository(tmp_path / "repo", kind)
+    plan = {"workspace": str(path), "strategy": "aggressive"}
+    blob = sh(path, "git", "rev-parse", "HEAD:door.secret")
+    for run in ("rm .gitattributes", "echo '*.secret !filter' > .gitattributes; touch *.secret deep/*.secret"):
+        document = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run})})
+        assert document["status"] == "succeeded", document["results"][0]["error"]
+        assert document["results"][0]["filesModified"] == [".gitattributes"]
+        assert sh(path, "git", "rev-parse", f"{document['delivery']['branch']}:door.secret") == blob
+    for run in (
+        "rm .gitattributes; echo more >> door.secret",
+        "git mv door.secret door.txt",
+        "mv door.secret a.txt; rm .gitattributes",
+    ):
+        document = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run})})
+        assert document["results"][0]["error"]["type"] == "FilterLost", (run, document["results"])
+    # What git had made of it before we looked is not reached by anything, and pruned by `gc`.
+    hub = Hub.at(farm.home, str(path)).path
+    reached = sh(hub, "git", "rev-list", "--objects", "--all", "--no-object-names")
+    argv = ["git", "cat-file", "--batch", "--buffer"]
+    assert b"swordfish" not in await asyncio.to_thread(_output, argv, hub, reached.encode())
 
 
 @pytest.mark.parametrize("command", ["false", "no-such-program-of-ours"])

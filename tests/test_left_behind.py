@@ -160,3 +160,38 @@ def test_salvage_has_it_and_gc_keeps_it(tmp_path: Path, temporal_binary: str) ->
     assert (path / "one").read_text() == "1\n"
     kept = json.dumps(cli.json("gc", "--dry-run"))
     assert "exist nowhere else" in kept
+
+
+@pytest.mark.parametrize("how", ["merge", "rebase"])
+async def test_conflict_markers_of_an_unfinished_merge_do_not_land(farm: Farm, tmp_path: Path, how: str) -> None:
+    path = _repository(tmp_path / "repo")
+    run = (
+        "echo x > a; git commit -qam x; git checkout -qb side HEAD~1; echo y > a; git commit -qam y;"
+        f" git checkout -q main; git {how} side || true; grep -q '<<<<' a"
+    )
+    row = await _row(farm, path, run)
+    assert row["error"]["type"] == "UnfinishedMerge"
+    assert "a holds the conflict markers" in row["error"]["message"]
+    solved = await _row(farm, path, f"{run}; echo z > a; git add a")
+    assert solved["status"] == "succeeded", solved
+
+
+@pytest.mark.parametrize(
+    "run",
+    ["git switch -q old", "git reset -q --hard HEAD~1; git commit -q --allow-empty -m x", "git switch -q --orphan o"],
+)
+async def test_a_head_that_does_not_go_on_from_the_start_is_named(farm: Farm, tmp_path: Path, run: str) -> None:
+    path = _repository(tmp_path / "repo")
+    sh(path, "git", "branch", "old")
+    (path / "later").write_text("1\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "later")
+    row = await _row(farm, path, run)
+    assert "later" in row["filesModified"]
+    assert any("does not go on from the start" in warning for warning in row["warnings"])
+
+
+@pytest.mark.parametrize("run", ["git clone -q . cl", "git init -q cl; cd cl; echo 1 > x; git add x; git commit -qm x"])
+async def test_a_repository_that_it_made_within_is_named(farm: Farm, tmp_path: Path, run: str) -> None:
+    row = await _row(farm, _repository(tmp_path / "repo"), run)
+    assert "left behind, not landed: repository within cl" in row["warnings"]

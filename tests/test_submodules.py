@@ -205,3 +205,29 @@ def test_a_retry_takes_over_what_was_changed_in_one(tmp_path: Path, temporal_bin
     # Of the superproject's history nothing is a submodule's, and no tree has a submodule's files.
     for commit in sh(path, "git", "rev-list", f"main..{branch}").split():
         assert sh(path, "git", "ls-tree", commit, "tools/lib").startswith("160000")
+
+
+async def test_a_base_with_another_pointer_is_delivered(farm: Farm, path: Path) -> None:
+    lib = path / "tools/lib"
+    sh(lib, "git", "checkout", "--quiet", "-b", "other", "HEAD~1")
+    (lib / "rules.md").write_text("other\n")
+    sh(lib, "git", "commit", "--quiet", "--all", "--message", "other")
+    sh(path, "git", "checkout", "--quiet", "-b", "based")
+    sh(path, "git", "commit", "--quiet", "--all", "--message", "points elsewhere")
+    sh(path, "git", "checkout", "--quiet", "main")
+    sh(path, *ALLOW, "submodule", "--quiet", "update", "--recursive")
+    document = await _run(farm, path, {"id": "a", "run": "echo 1 >> tools/lib/rules.md"}, base="based")
+    assert document["status"] == "succeeded", document["delivery"]
+    pointer = sh(path, "git", "rev-parse", f"{document['delivery']['branch']}:tools/lib").strip()
+    assert sh(lib, "git", "show", f"{pointer}:rules.md") == "other\n1\n"
+
+
+def test_what_is_salvaged_to_a_branch_has_pointers(tmp_path: Path, temporal_binary: str, path: Path) -> None:
+    cli = Cli(tmp_path / "home", temporal_binary)
+    rows = tasks({"id": "a", "run": "echo 1 >> tools/lib/rules.md; exit 1"})
+    document = cli.json("run", cli.plan({"workspace": str(path), "strategy": "aggressive", "tasks": rows}), code=1)
+    cli("salvage", document["executionId"], "a", "--branch", "rescued")
+    assert sh(path, "git", "ls-tree", "rescued", "tools/lib").startswith("160000")
+    pointer = sh(path, "git", "rev-parse", "rescued:tools/lib").strip()
+    assert sh(path / "tools/lib", "git", "rev-parse", "rescued").strip() == pointer
+    assert sh(path / "tools/lib", "git", "show", f"{pointer}:rules.md") == LINES + "1\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Unpack
@@ -40,6 +41,8 @@ _OURS = (
     " GIT_NO_REPLACE_OBJECTS GIT_TERMINAL_PROMPT GIT_PREFIX LC_ALL"
 )
 _FAILED = re.compile(r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client")
+_NO_SECRET = ("lfs",)
+"""Drivers that hide nothing: a file may leave them."""
 _COMMAND_BEGINS = "GIT_INDEX_FILE"
 _HELP = {
     "lfs": "; install it (git lfs install) and get its files (git lfs pull)",
@@ -108,10 +111,22 @@ class Undriven(ValueError):
     """A file is for a driver that the user has not configured: its clear text would be stored."""
 
 
-def settle(before: str, changes: Sequence[Changed], settings: Sequence[str], **place: Unpack[Place]) -> bool:
+class Unfiltered(ValueError):
+    """A file would be stored in clear that its driver has encoded before: its attributes or its name have changed."""
+
+
+def settle(
+    before: str,
+    changes: Sequence[Changed],
+    settings: Sequence[str],
+    *,
+    known: Path | None = None,
+    **place: Unpack[Place],
+) -> bool:
     """Give files that only a driver has encoded anew their old blobs again; whether there were some.
 
-    `changes`: what differs between the tree `before` and the index. Raises `Undriven`.
+    `changes`: what differs between the tree `before` and the index. `known`: an index of before; what its attributes
+    leave to a driver is not to be stored in clear now. Raises `Undriven` and `Unfiltered`.
     """
     named = named_by([path for path, _, new in changes if new in REGULAR], settings, **place)
     missing = [(path, name) for path, name in named.items() if _required(name) not in settings]
@@ -122,10 +137,50 @@ def settle(before: str, changes: Sequence[Changed], settings: Sequence[str], **p
         raise Undriven(told)
     modified = [path for path, old, _ in changes if path in named and old in REGULAR]
     same = [path for path in modified if is_as_before(f"{before}:{path}", path, settings, **place)]
+    if known is not None:
+        same += _left_alone(before, changes, named, settings, known, **place)
     for path in same:
         entry = git("ls-tree", "-z", before, "--", f":(top,literal){path}", git_dir=place["git_dir"])
         git("update-index", "-z", "--index-info", **place, stdin=entry)
     return bool(same)
+
+
+def _left_alone(
+    before: str,
+    changes: Sequence[Changed],
+    named: Mapping[str, str],
+    settings: Sequence[str],
+    known: Path,
+    **place: Unpack[Place],
+) -> list[str]:
+    """Files that lost their driver, and that nobody has changed otherwise; raises `Unfiltered` for others."""
+    there = {path for path, _, new in changes if new in REGULAR}
+    with tempfile.TemporaryDirectory(prefix="epw-") as empty:
+        # With the attributes as they were.
+        then = Place(git_dir=place["git_dir"], work_tree=Path(empty), index=known)
+        files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **then)
+        git("checkout-index", "-z", "--stdin", **then, stdin=files)
+        old = [path for path, mode, _ in changes if mode in REGULAR]
+        earlier = {path: name for path, name in named_by(old, settings, **then).items() if named.get(path) != name}
+        same = []
+        for path, name in earlier.items():
+            argv = ("cat-file", "--filters", f"--path={path}", f"{before}:{path}")
+            clear = run_git(*argv, **then, config=settings, codes=(0, 128)).stdout
+            if path in there and _holds(place["work_tree"] / path, clear):
+                same.append(path)
+            elif path in there and name not in _NO_SECRET:
+                raise Unfiltered(f"{shown(path)} was encoded by the filter {name!r}, and would be stored in clear now")
+            elif path not in there and name not in _NO_SECRET:
+                plain = [each for each in there if each not in named]
+                if moved := next((each for each in plain if _holds(place["work_tree"] / each, clear)), None):
+                    told = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
+                    raise Unfiltered(f"{told}, and would be stored in clear now")
+    return same
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    is_file = not file.is_symlink() and file.is_file()
+    return is_file and bool(content) and file.stat().st_size == len(content) and file.read_bytes() == content
 
 
 def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:

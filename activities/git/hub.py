@@ -101,7 +101,8 @@ class Hub:
         None, or why the user's repository refused. By a pack, not a fetch: a fetch obeys their remotes and
         `url.*.insteadOf`. None of their hooks runs, and no reflog is begun.
         """
-        known = workspace.head and self._in_repository_of(workspace, "cat-file", "-e", workspace.head) is None
+        head = workspace.head and self.resolve(workspace.head)
+        known = head and self._in_repository_of(workspace, "cat-file", "-e", head) is None
         wanted = f"{commit}\n" + (f"^{workspace.head}\n" if known else "")
         pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=self.path, stdin=wanted.encode())
         return (
@@ -215,7 +216,6 @@ class Hub:
     def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Contents of files by commit or tree and path, in one go; null where there is no such file."""
         named = self._objects([f"{commit}:{path}" for commit, path in wanted if "\n" not in path])
-        # A line of git's cannot name the others.
         return [self.file(commit, path) if "\n" in path else next(named) for commit, path in wanted]
 
     def _objects(self, names: Sequence[str]) -> Iterator[bytes | None]:

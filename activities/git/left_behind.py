@@ -94,6 +94,26 @@ class AgentRepository:
                 found[commit] = kind, name
             return [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
 
+    def unfinished(self) -> list[str]:
+        """Paths that a merge or rebase of the agent's has left unmerged."""
+        if not any(os.path.lexists(self._git_dir / name) for name in (*_HALF_DONE, "rebase-merge", "rebase-apply")):
+            return []
+        try:
+            with self._view() as view:
+                listed = records(git("ls-files", "--unmerged", "-z", git_dir=view))
+                return list(dict.fromkeys(entry.split("\t", 1)[1] for entry in listed))
+        except (GitError, OSError):
+            return []
+
+    def strays(self) -> str | None:
+        """Where its HEAD is, if that does not go on from where the attempt started."""
+        if self._is_untouched():
+            return None
+        with self._view() as view:
+            head = self._commit(view, "HEAD")
+            grown = run_git("merge-base", "--is-ancestor", self._start, head or "", git_dir=view, codes=(0, 1, 128))
+            return None if grown.returncode == 0 else (head or "no commit")[:12]
+
     def is_at(self, commit: str) -> bool:
         try:
             with self._view() as view:

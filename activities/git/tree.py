@@ -32,6 +32,7 @@ class WorkTree:
         self.hub = hub
         self.path = path
         self.index = index
+        self.opened: list[str] = []
         self.settings = settings
         """Of git, which decide on what is ignored, and how content is stored."""
 
@@ -90,6 +91,7 @@ class WorkTree:
             # A repository inside would be saved as a bare commit id, its files lost.
             if opens:
                 remove(self.path / path / ".git")
+                self.opened.append(path)
             self._git("update-index", "--force-remove", "--", path)
             if opens:
                 self._add()
@@ -99,8 +101,10 @@ class WorkTree:
             self._check_pointers(base)
         place = Place(git_dir=self.hub.path, work_tree=self.path, index=self.index)
         try:
-            if filters.settle(base, changes, self.settings, **place):
+            if filters.settle(base, changes, self.settings, known=self.fresh_index, **place):
                 tree, changes = self._written(base)
+        except filters.Unfiltered as error:
+            raise TaskFailed("FilterLost", str(error)) from None
         except filters.Undriven as error:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
         return tree, [path for path, _, _ in changes]
@@ -218,6 +222,7 @@ class WorkTree:
         for folder in walk(self.path):
             if folder.path and ".git" in (*folder.folders, *folder.files):
                 remove(self.path / folder.path / ".git")
+                self.opened.append(folder.path)
             folder.folders[:] = [name for name in folder.folders if name != ".git"]
 
     def not_as_checked_out(self) -> tuple[list[str], list[str]]:
