@@ -193,7 +193,8 @@ def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[
 
 def failed(error: GitError) -> str | None:
     """In words, where a driver has failed; None: it was something else."""
-    found = _FAILED.search(error.stderr)
+    matches = list(_FAILED.finditer(error.stderr))
+    found = next((each for each in matches if each[1]), matches[0] if matches else None)
     if found is None:
         return None
     # git tells the commands that it ran, which are long: what the driver itself said is of use.
