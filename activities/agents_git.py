@@ -32,11 +32,11 @@ def left_behind(directory: AttemptDirectory, at: int) -> list[LeftBehind]:
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            if (head := repository.strays()) is not None:
+            head, lefts = repository.left()
+            if head is not None:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
-            lefts = enumerate(repository.left())
-            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in lefts]
+            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(lefts)]
         except (GitError, OSError, ValueError) as error:
             found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
     return found

@@ -20,7 +20,7 @@ from typing import Any
 from activities.agents.base import Input, Warnings, Work
 from activities.agents.environment import without_secrets
 from activities.conflicts.semantic.trees import get_to_know
-from activities.directories import Trash
+from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
 from activities.git import private
@@ -229,7 +229,8 @@ class AttemptDirectory:
             self._check_finished(path, repository.unfinished())
         work_tree = self.work_tree
         tree, paths = work_tree.write_tree(base, opens=opens, agents=agents)
-        self.opened[:] = work_tree.opened if opens else self.opened
+        if opens:
+            self.opened[:] = work_tree.opened
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
@@ -273,9 +274,8 @@ class AttemptDirectory:
             return None
         recorded = self.path / "ignored"
         before = json.loads(recorded.read_bytes()) if recorded.is_file() else []
-        tree = self.work_tree
-        made = [path for path in tree.ignored() if path not in before][:_MOST_IGNORED]
-        told = [f"{shown(path)} ({tree.size_of(path) / 1e6:.1f} MB)" for path in made]
+        made = [path for path in self.work_tree.ignored() if path not in before][:_MOST_IGNORED]
+        told = [f"{shown(path)} ({size_of(self.tree / path) / 1e6:.1f} MB)" for path in made]
         return f"only what git ignores was made, and does not land: {', '.join(told)}" if told else None
 
     def links_out(self, commit: str | None) -> list[str]:

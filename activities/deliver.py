@@ -17,10 +17,7 @@ from activities.git.workspace import Workspace
 from activities.uninterrupted import in_thread
 from workflows.delivery import CleanUpRequest, DeliverRequest, Delivery
 from workflows.errors import Fenced, GitError, Refused
-from workflows.messages import (
-    CLEAN_UP,
-    DELIVER,
-)
+from workflows.messages import CLEAN_UP, DELIVER
 
 _MOST_NAMES = 20
 

@@ -77,6 +77,25 @@ def walk(top: str | os.PathLike[str], *, at: int | None = None) -> Iterator[Fold
         os.close(descriptor)
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of the files in a directory; what goes meanwhile does not count."""
+    size = 0
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(OSError):
+            size = path.lstat().st_size
+        return size
+    for folder in walk(path):
+        for name in folder.files:
+            with contextlib.suppress(OSError):
+                size += os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False).st_size
+    return size
+
+
+def is_without_links(root: Path, path: str) -> bool:
+    """Whether no link has taken the place of a directory on the way from the root to a path, or of the path itself."""
+    return os.path.realpath(root / path) == os.path.normpath(os.path.join(os.path.realpath(root), path))
+
+
 def remove(top: str | os.PathLike[str]) -> None:
     """Delete a directory, or whatever else has that name. Of what it cannot delete all else goes all the same.
 

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.environment import require_bash
 from activities.apply.application import finish_interrupted
+from activities.directories import is_without_links
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
@@ -84,9 +85,7 @@ class Preparer:
             source = Path(workspace.path) / name
             if not source.exists():
                 raise InvalidPlan([Problem(f"include[{index}]", f"{name} is not in {workspace.path}")])
-            if os.path.realpath(source.parent) != os.path.join(
-                os.path.realpath(workspace.path), os.path.dirname(os.path.normpath(name))
-            ).rstrip("/"):
+            if not is_without_links(Path(workspace.path), os.path.dirname(os.path.normpath(name))):
                 raise InvalidPlan([Problem(f"include[{index}]", f"{name} lies behind a link")])
         workspace.check_delivery(plan)
         if plan.base is not None:

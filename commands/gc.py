@@ -14,7 +14,7 @@ import typer
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
-from activities.directories import Trash, walk
+from activities.directories import Trash, size_of
 from activities.execution import Execution
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
@@ -137,7 +137,7 @@ async def _examined(
     except (EpwError, RPCError, OSError, ValueError) as error:
         found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
         return found
-    found.size += _size(execution.path)
+    found.size += size_of(execution.path)
     if found.alone and not ids:
         name = printable(execution.workflow_id)
         found.kept_because = (
@@ -220,13 +220,3 @@ def _collect(home: Path, *, unused_setups: bool) -> None:
         Hub(path).collect_garbage()
     if unused_setups:
         Trash(home).take(home / "setups")
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files in a directory."""
-    size = 0
-    for each in walk(folder):
-        for name in each.files:
-            with contextlib.suppress(OSError):
-                size += os.stat(name, dir_fd=each.descriptor, follow_symlinks=False).st_size
-    return size

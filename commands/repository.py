@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.directories import walk
+from activities.directories import size_of
 from activities.git import filters
-from activities.git.command import GITLINK, records, shown, text
+from activities.git.command import GITLINK, Place, records, shown, text
 from activities.git.partial import missing
 from activities.git.workspace import Workspace
 
@@ -72,13 +72,14 @@ def _of_size(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     megabytes = sum(sizes) / 1e6
     told = "each agent has a copy" if megabytes < _LARGE_MB else "each agent has a copy: mind the disk and `maxAgents`"
     yield Trait("files", f"{len(paths):,} tracked, {megabytes:,.1f} MB", told)
-    ends = [each for each in workspace.checkout_settings if each.startswith(("core.autocrlf=", "core.eol="))]
-    if ends:
-        yield Trait("line ends", ", ".join(ends), "agents have them as you do; stored as git stores them")
+    if workspace.line_ends:
+        yield Trait(
+            "line ends", ", ".join(workspace.line_ends), "agents have them as you do; stored as git stores them"
+        )
 
 
 def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
-    place = {"git_dir": Path(workspace.git_dir), "work_tree": Path(workspace.path)}
+    place = Place(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
     named = filters.named_by(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
     for name, count in sorted(Counter(named.values()).items()):
         if name not in workspace.filters:
@@ -109,7 +110,7 @@ def _of_others(workspace: Workspace) -> Iterator[Trait]:
         yield Trait("nested repositories", _named(nested), "agents do not have them: make them submodules")
     ignored = records(workspace.git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"))
     if ignored:
-        size = sum(_size(Path(workspace.path, path)) for path in ignored) / 1e6
+        size = sum(size_of(Path(workspace.path, path)) for path in ignored) / 1e6
         means = "agents do not have it: name what they need in `include`, or make it in `setup`"
         yield Trait("ignored", f"{_named(ignored)}, {size:,.1f} MB", means)
 
@@ -129,12 +130,6 @@ def _of_hooks(workspace: Workspace) -> Iterator[Trait]:
     hooks = sorted(each.name for each in folder.glob("*") if each.suffix != ".sample" and os.access(each, os.X_OK))
     if hooks:
         yield Trait("hooks", _named(hooks), "not run by us: have `setup` install them for agents, `verify` check")
-
-
-def _size(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    return sum((path / folder.path / name).lstat().st_size for folder in walk(path) for name in folder.files)
 
 
 def _named(paths: list[str]) -> str:

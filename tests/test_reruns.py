@@ -14,6 +14,14 @@ from tests.support import Farm, make_repository, sh, tasks
 CODE = "".join(f"step_{n}(old)\n" for n in range(8))
 
 
+async def _landed(farm: Farm, path: Path, rows: list[dict[str, Any]], **plan: Any) -> dict[str, Any]:
+    """The document of an execution in which every row has an agent, and all land."""
+    whole = {"workspace": str(path), "strategy": "aggressive", "maxAgents": len(rows), **plan, "tasks": tasks(*rows)}
+    document = await farm.run(whole)
+    assert document["status"] == "succeeded", document["conflicts"]
+    return document
+
+
 def _reruns(document: dict[str, Any]) -> list[str]:
     return [conflict["resolution"] for conflict in document["conflicts"]]
 
@@ -22,9 +30,7 @@ def _reruns(document: dict[str, Any]) -> list[str]:
 async def test_who_collides_in_one_place_runs_again_once_each(farm: Farm, tmp_path: Path, strategy: str) -> None:
     path, runs = make_repository(tmp_path / "repo", {"steps.x": CODE}), tmp_path / "runs"
     rows = [{"id": f"t{n}", "run": f"echo more_{n} >> steps.x; echo {n} >> {runs}; sleep 0.2"} for n in range(6)]
-    plan = {"workspace": str(path), "strategy": strategy, "maxAgents": 6, "onQuestion": {"wait": False}}
-    document = await farm.run({**plan, "tasks": tasks(*rows)})
-    assert document["status"] == "succeeded", document["conflicts"]
+    document = await _landed(farm, path, rows, strategy=strategy, onQuestion={"wait": False})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:steps.x").count("more_") == 6
     # On what landed before it, and not beside the others that run again: once is enough.
     assert len(runs.read_text().split()) == 6 + 5
@@ -34,9 +40,7 @@ async def test_who_collides_in_one_place_runs_again_once_each(farm: Farm, tmp_pa
 async def test_each_its_own_line_of_one_file_all_land(farm: Farm, tmp_path: Path, strategy: str) -> None:
     path = make_repository(tmp_path / "repo", {"steps.x": CODE})
     rows = [{"id": f"t{n}", "run": f"sed -i 's/step_{n}(old)/step_{n}(new)/' steps.x"} for n in range(8)]
-    plan = {"workspace": str(path), "strategy": strategy, "maxAgents": 8, "onQuestion": {"wait": False}}
-    document = await farm.run({**plan, "tasks": tasks(*rows)})
-    assert document["status"] == "succeeded", document["conflicts"]
+    document = await _landed(farm, path, rows, strategy=strategy, onQuestion={"wait": False})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:steps.x") == CODE.replace("old", "new")
     assert all(each == "retry" for each in _reruns(document))
     # Each runs again for those that landed before it, and once is enough.
@@ -51,9 +55,7 @@ async def test_each_its_own_line_of_one_file_all_land(farm: Farm, tmp_path: Path
 async def test_lines_that_are_records_merge_without_a_rerun(farm: Farm, tmp_path: Path, name: str, line: str) -> None:
     path = make_repository(tmp_path / "repo", {name: "".join(line.format(n) for n in range(10))})
     rows = [{"id": f"t{n}", "run": f"sed -i '{n + 1}s/$/ new{n}/' {name}; sleep 0.3"} for n in range(10)]
-    plan = {"workspace": str(path), "strategy": "aggressive", "maxAgents": 10, "tasks": tasks(*rows)}
-    document = await farm.run(plan)
-    assert document["status"] == "succeeded", document["conflicts"]
+    document = await _landed(farm, path, rows)
     assert set(_reruns(document)) <= {"merge"}
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:{name}").count("new") == 10
 
@@ -62,9 +64,7 @@ async def test_thirty_keys_of_one_json_file_land_without_a_rerun(farm: Farm, tmp
     content = "{\n" + ",\n".join(f'  "k{n}": 0' for n in range(30)) + "\n}\n"
     path = make_repository(tmp_path / "repo", {"a.json": content})
     rows = [{"id": f"t{n}", "run": f'sed -i \'s/"k{n}": 0/"k{n}": 1/\' a.json; sleep 0.2'} for n in range(30)]
-    plan = {"workspace": str(path), "strategy": "aggressive", "maxAgents": 30, "tasks": tasks(*rows)}
-    document = await farm.run(plan)
-    assert document["status"] == "succeeded", document["conflicts"]
+    document = await _landed(farm, path, rows)
     assert set(_reruns(document)) <= {"merge"}
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:a.json").count(": 1") == 30
 

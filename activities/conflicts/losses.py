@@ -122,17 +122,15 @@ def _changes(base: list[bytes], side: list[bytes]) -> Iterator[tuple[int, int, i
 
 def _in_ours(aligned: Sequence[tuple[str, int, int, int, int]], first: int, last: int) -> tuple[int, int]:
     """Which of our lines stand for a range of the base's."""
-    begin = end = 0
+    begin, end = None, 0
     for _, base, base_end, ours, ours_end in aligned:
         # As many lines as before stand for each other, one by one.
         same = base_end - base == ours_end - ours
-        if base <= first < base_end or (first == last and base <= first <= base_end):
+        if begin is None and (base <= first < base_end or first == last == base_end):
             begin = ours + first - base if same else ours
-            break
-    for _, base, base_end, ours, ours_end in aligned:
         if base <= last <= base_end:
-            end = ours + last - base if base_end - base == ours_end - ours else ours_end
-    return begin, max(begin, end)
+            end = ours + last - base if same else ours_end
+    return begin or 0, max(begin or 0, end)
 
 
 def _similar(change: Content, made: bytes) -> bool:

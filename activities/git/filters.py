@@ -97,12 +97,15 @@ def _entering(git_dir: Path, work_tree: Path | None, environment: Mapping[str, s
     return f"unset {_OURS}; cd {there} && export {named} && "
 
 
-def named_by(paths: Sequence[str], settings: Sequence[str], **place: Unpack[Place]) -> dict[str, str]:
-    """The driver of each path that has one, as the attributes in the work tree say."""
+def named_by(
+    paths: Sequence[str], settings: Sequence[str], *, of_index: bool = False, **place: Unpack[Place]
+) -> dict[str, str]:
+    """The driver of each path that has one, as the attributes in the work tree say, or those in the index."""
     if not paths:
         return {}
     asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
-    fields = records(git("check-attr", "-z", "--stdin", "filter", **place, config=settings, stdin=asked))
+    argv = ("check-attr", *(["--cached"] if of_index else []), "-z", "--stdin", "filter")
+    fields = records(git(*argv, **place, config=settings, stdin=asked))
     rows = zip(fields[::3], fields[2::3], strict=True)
     return {path: value for path, value in rows if value not in ("unspecified", "unset", "set", "")}
 
@@ -154,41 +157,48 @@ def _left_alone(
     **place: Unpack[Place],
 ) -> list[str]:
     """Files that lost their driver, and that nobody has changed otherwise; raises `Unfiltered` for others."""
-    there = {path for path, _, new in changes if new in REGULAR}
-    with tempfile.TemporaryDirectory(prefix="epw-") as empty:
-        # With the attributes as they were.
-        then = Place(git_dir=place["git_dir"], work_tree=Path(empty), index=known)
+    there = [path for path, _, new in changes if new in REGULAR]
+    old = [path for path, mode, _ in changes if mode in REGULAR]
+    git_dir = place["git_dir"]
+    earlier = named_by(old, settings, of_index=True, git_dir=git_dir, index=known)
+    lost = {path: name for path, name in earlier.items() if named.get(path) != name}
+    if not lost:
+        return []
+    same = []
+    with tempfile.TemporaryDirectory(prefix="epw-") as attributes:
+        # `cat-file` goes by those of a work tree only.
+        then = Place(git_dir=git_dir, work_tree=Path(attributes), index=known)
         files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **then)
         git("checkout-index", "-z", "--stdin", **then, stdin=files)
-        old = [path for path, mode, _ in changes if mode in REGULAR]
-        earlier = {path: name for path, name in named_by(old, settings, **then).items() if named.get(path) != name}
-        same = []
-        for path, name in earlier.items():
-            argv = ("cat-file", "--filters", f"--path={path}", f"{before}:{path}")
-            clear = run_git(*argv, **then, config=settings, codes=(0, 128)).stdout
-            if path in there and _holds(place["work_tree"] / path, clear):
+        for path, name in lost.items():
+            clear = _decoded(f"{before}:{path}", path, settings, **then)
+            if path in there and clear and _holds(place["work_tree"] / path, clear):
                 same.append(path)
             elif path in there and name not in _NO_SECRET:
                 raise Unfiltered(f"{shown(path)} was encoded by the filter {name!r}, and would be stored in clear now")
-            elif path not in there and name not in _NO_SECRET:
-                plain = [each for each in there if each not in named]
+            elif clear and name not in _NO_SECRET:
+                plain = (each for each in there if each not in named)
                 if moved := next((each for each in plain if _holds(place["work_tree"] / each, clear)), None):
                     told = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
                     raise Unfiltered(f"{told}, and would be stored in clear now")
     return same
 
 
-def _holds(file: Path, content: bytes) -> bool:
-    is_file = not file.is_symlink() and file.is_file()
-    return is_file and bool(content) and file.stat().st_size == len(content) and file.read_bytes() == content
+def _decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bytes | None:
+    """What the driver of a path makes of a blob; None where it fails."""
+    argv = ("cat-file", "--filters", f"--path={path}", blob)
+    done = run_git(*argv, **place, config=settings, codes=(0, 128))
+    return done.stdout if done.returncode == 0 else None
+
+
+def _holds(file: Path, content: bytes | None) -> bool:
+    is_file = content is not None and not file.is_symlink() and file.is_file()
+    return is_file and file.stat().st_size == len(content or b"") and file.read_bytes() == content
 
 
 def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:
     """Whether the file is what its driver makes of a blob: it need not make the same of the same twice."""
-    argv = ("cat-file", "--filters", f"--path={path}", blob)
-    done = run_git(*argv, **place, config=settings, codes=(0, 128))
-    file = place["work_tree"] / path
-    return done.returncode == 0 and not file.is_symlink() and file.is_file() and file.read_bytes() == done.stdout
+    return _holds(place["work_tree"] / path, _decoded(blob, path, settings, **place))
 
 
 def failed(error: GitError) -> str | None:

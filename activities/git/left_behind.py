@@ -69,30 +69,28 @@ class AgentRepository:
         try:
             with self._view() as view:
                 head = self._commit(view, "HEAD")
-                if head is None or head == self._start:
-                    return []
-                grown = run_git("merge-base", "--is-ancestor", self._start, head, git_dir=view, codes=(0, 1, 128))
-                if grown.returncode:
+                if head is None or head == self._start or not self._goes_on(view, head):
                     return []
                 held = set(records(git("ls-tree", "-r", "-z", "--name-only", head, git_dir=view)))
                 return sorted(paths - held)
         except (GitError, OSError):
             return []
 
-    def left(self) -> list[Left]:
-        """What is in no file of the directory and on no way to its HEAD, kept in the hub as objects."""
+    def left(self) -> tuple[str | None, list[Left]]:
+        """What is in no file of the directory and on no way to its HEAD, kept in the hub as objects.
+
+        Before it: where HEAD is, if that does not go on from where the attempt started.
+        """
         if self._is_untouched():
-            return []
+            return None, []
         with self._view() as view:
-            named = self._named(view)
             head = self._commit(view, "HEAD")
             found: dict[str, tuple[str, str]] = {}
-            for commit, kind, name in named:
-                is_tag = kind == "tag"
-                if commit in found or not (is_tag or self._is_apart(view, commit, head)):
-                    continue
-                found[commit] = kind, name
-            return [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
+            for commit, kind, name in self._named(view):
+                if commit not in found and (kind == "tag" or self._is_apart(view, commit, head)):
+                    found[commit] = kind, name
+            kept = [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
+            return None if self._goes_on(view, head) else (head or "no commit")[:12], kept
 
     def unfinished(self) -> list[str]:
         """Paths that a merge or rebase of the agent's has left unmerged."""
@@ -104,15 +102,6 @@ class AgentRepository:
                 return list(dict.fromkeys(entry.split("\t", 1)[1] for entry in listed))
         except (GitError, OSError):
             return []
-
-    def strays(self) -> str | None:
-        """Where its HEAD is, if that does not go on from where the attempt started."""
-        if self._is_untouched():
-            return None
-        with self._view() as view:
-            head = self._commit(view, "HEAD")
-            grown = run_git("merge-base", "--is-ancestor", self._start, head or "", git_dir=view, codes=(0, 1, 128))
-            return None if grown.returncode == 0 else (head or "no commit")[:12]
 
     def is_at(self, commit: str) -> bool:
         try:
@@ -157,11 +146,10 @@ class AgentRepository:
                 (view / name).parent.mkdir(parents=True, exist_ok=True)
                 (view / name).write_bytes(content)
             own = _read(self._git_dir / "objects/info/alternates")
-            # What it borrows from elsewhere since is not its own work, and may be anybody's.
-            borrowed = self._alternates if own != self._alternates.encode() else ""
-            objects = self._git_dir / "objects"
+            objects, borrowed = self._git_dir / "objects", ""
             if own != self._alternates.encode():
-                objects = self._copied_objects(view)
+                # What it borrows from elsewhere since is not its own work, and may be anybody's.
+                objects, borrowed = self._copied_objects(view), self._alternates
             (view / "objects/info/alternates").write_text(f"{objects}\n{borrowed}")
             yield view
 
@@ -177,15 +165,20 @@ class AgentRepository:
         form = "%(objectname) %(refname)"
         for line in text(git("for-each-ref", f"--format={form}", git_dir=view)).splitlines():
             name, ref = line.split(" ", 1)
-            kind = next((each for start, each in _KINDS.items() if ref.startswith(start)), None)
-            commit = self._commit(view, name) if kind is not None and before.get(ref) != name else None
-            if kind is not None and commit is not None and commit != self._start:
-                yield commit, kind, next(ref.removeprefix(start) for start in _KINDS if ref.startswith(start)) or kind
+            start = next((each for each in _KINDS if ref.startswith(each)), None)
+            commit = self._commit(view, name) if start is not None and before.get(ref) != name else None
+            if start is not None and commit is not None and commit != self._start:
+                yield commit, _KINDS[start], ref.removeprefix(start) or _KINDS[start]
         for name, kind in _HALF_DONE.items():
             content = _read(view / name)
             commit = self._commit(view, content.decode("ascii", "replace").strip()) if content is not None else None
             if commit is not None:
                 yield commit, kind, kind
+
+    def _goes_on(self, view: Path, head: str | None) -> bool:
+        """Whether HEAD goes on from where the attempt started."""
+        argv = ("merge-base", "--is-ancestor", self._start, head or "")
+        return run_git(*argv, git_dir=view, codes=(0, 1, 128)).returncode == 0
 
     def _commit(self, view: Path, name: str) -> str | None:
         argv = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")

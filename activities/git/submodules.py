@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from activities.directories import is_without_links
 from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -48,9 +49,7 @@ def flattened(
     for path, pointer in pointers(hub, base):
         folder = Path(workspace.path, path)
         # Where there is no repository the user's own checkout has no files either.
-        if not (folder / ".git").exists() or os.path.realpath(folder) != os.path.join(
-            os.path.realpath(workspace.path), path
-        ):
+        if not (folder / ".git").exists() or not is_without_links(Path(workspace.path), path):
             continue
         commit = taken(Workspace.read(str(folder)), path, pointer)
         if commit is not None:

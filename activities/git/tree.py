@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from activities.directories import remove, walk
+from activities.directories import is_without_links, remove, walk
 from activities.git import filters
 from activities.git.command import GITLINK, LINK, Place, git, records, run_git, shown, text
 from activities.git.hub import Hub
@@ -135,10 +135,8 @@ class WorkTree:
         if file.is_symlink() or not file.is_file():
             return file
         named = Path(os.path.normpath(folder / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
-        is_inside = named.is_relative_to(self.path / ".git") and os.path.realpath(named) == os.path.join(
-            os.path.realpath(self.path), named.relative_to(self.path)
-        )
-        return named if is_inside else file
+        is_inside = named.is_relative_to(self.path / ".git")
+        return named if is_inside and is_without_links(self.path, str(named.relative_to(self.path))) else file
 
     def _track(self, agents: AgentRepository, path: str, modules: Sequence[str]) -> None:
         """Ignored files that the agent has added by force, and none that it has committed not to track any more.
@@ -154,7 +152,9 @@ class WorkTree:
         ours = {each for each in listed if not each.startswith(others)} if others else set(listed)
         if not theirs or theirs == ours:
             return
-        there = ((each, self.path / each) for each in sorted(theirs - ours) if self._is_beneath(each))
+        # Not by way of a link that has taken a directory's place.
+        beneath = (each for each in sorted(theirs - ours) if is_without_links(self.path, os.path.dirname(each)))
+        there = ((each, self.path / each) for each in beneath)
         forced = [each for each, file in there if file.is_symlink() or file.is_file()]
         if forced:
             self._run("add", "--force", *_LISTED, environment=_LITERALLY, stdin=_nul(forced))
@@ -163,12 +163,6 @@ class WorkTree:
             argv = ("check-ignore", "--no-index", "-z", "--stdin")
             ignored = self._run(*argv, stdin=_nul([before + each for each in given_up]), codes=(0, 1)).stdout
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
-
-    def _is_beneath(self, path: str) -> bool:
-        """Whether no link has taken the place of a directory on the way to a path."""
-        folder = os.path.dirname(path)
-        root = os.path.realpath(self.path)
-        return os.path.realpath(self.path / folder) == os.path.join(root, folder).rstrip("/")
 
     def _add(self, *, opens: bool = True) -> None:
         """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
@@ -236,10 +230,6 @@ class WorkTree:
         listed = self._git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
         return [path for path in records(listed) if path != ".git/"]
 
-    def size_of(self, path: str) -> int:
-        """Bytes of a file, or of all in a directory."""
-        return _size(self.path / path)
-
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
 
@@ -272,13 +262,6 @@ def _same(one: Path, other: Path) -> bool:
         return not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
-
-
-def _size(path: Path) -> int:
-    if path.is_symlink() or not path.is_dir():
-        return path.lstat().st_size
-    files = (path / folder.path / name for folder in walk(path) for name in folder.files)
-    return sum(file.lstat().st_size for file in files)
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:

@@ -138,8 +138,11 @@ class Workspace(Message):
     @property
     def checkout_settings(self) -> list[str]:
         """What decides on the content of a file that is checked out, or saved."""
-        ends = [each for each in self.content_settings if each.startswith(("core.autocrlf=", "core.eol="))]
-        return [*ends, *self.filter_settings]
+        return [*self.line_ends, *self.filter_settings]
+
+    @property
+    def line_ends(self) -> list[str]:
+        return [each for each in self.content_settings if each.startswith(("core.autocrlf=", "core.eol="))]
 
     def settings_in(self, folder: Path) -> list[str]:
         """What decides on the user's own files: which are ignored, and how content is stored; written to a folder."""
