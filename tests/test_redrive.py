@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli import Cli, line_with, stop
 from tests.support import make_repository, sh, tasks
+from workflows.board import Board
 from workflows.plan import Plan
 from workflows.redrive import reusable
 from workflows.validate import read_plan
@@ -67,6 +68,15 @@ def test_settings_that_every_agent_sees_count_and_the_strategy_does_not() -> Non
     assert reusable(plan(*ROWS), plan(*ROWS, env={"X": "1"}), DONE)[0] == {}
     more = {"strategy": "aggressive", "maxAgents": 2, "verify": "true", "deliver": "none"}
     assert len(reusable(plan(*ROWS, workspace="/w"), plan(*ROWS, workspace="/w", **more), DONE)[0]) == 3
+
+
+def test_those_who_build_on_what_had_changed_nothing_start_at_once() -> None:
+    board = Board(plan(*ROWS, workspace="/w"), {"a": None, "c": None})
+    board.takes_over_first = True
+    assert [start.task_id for start in board.starts(0)] == ["b"]
+    board = Board(plan(*ROWS, workspace="/w"), {"a": "commit of a", "c": None})
+    board.takes_over_first = True
+    assert list(board.starts(0)) == []
 
 
 @pytest.fixture(scope="module")

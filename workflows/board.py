@@ -46,12 +46,9 @@ class Board:
         self.takes_over_first = False
         """Whether tasks start on what is taken over, not beside it."""
         self.paused = False
-        self.is_short = False
-        """The budget is spent, and a person is asked for more: nothing starts."""
-        self.out_of_budget = False
-        """It is spent for good."""
-        self.stopping = False
-        self.undo_decided = False
+        self.is_short = self.out_of_budget = False
+        """The budget is spent: a person is asked for more, and nothing starts; or it is spent for good."""
+        self.stopping = self.undo_decided = False
         self.to_land: list[str] = []
         self.on_last_failure: Callable[[str], bool] = lambda task_id: False
         """Whether somebody knows what else becomes of a task than that it has failed."""
@@ -83,10 +80,13 @@ class Board:
         """Whether nothing may start now."""
         return self.paused or self.is_short or self.stopping
 
+    @property
+    def _is_taking_over(self) -> bool:
+        return self.takes_over_first and is_taking_over(self.tasks, self.reused, self.graph)
+
     def starts(self, now: int) -> Iterator[Start]:
         """Every attempt that can start now, in the order in which it should."""
-        later = list[str]()
-        taking_over = self.takes_over_first and is_taking_over(self.tasks, self.reused, self.graph)
+        later, taking_over = list[str](), self._is_taking_over
         while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
@@ -112,6 +112,8 @@ class Board:
             yield Start(task_id, state.agent_id, state.attempt, state.round, resume, state.answer)
         for task_id in later:
             self.scheduler.requeue(task_id)
+        if later and not self._is_taking_over:
+            yield from self.starts(now)  # No landing wakes them where what was taken over had changed nothing.
         for held in self.scheduler.held:
             if self.tasks[held].status == "ready":
                 self.move(held, "waiting", "files", now)
@@ -334,8 +336,7 @@ class Board:
         self._finish(task_id, "skipped", now)
 
     def _blame(self, state: TaskState, failure: Failure) -> None:
-        message = failure.message[:_MESSAGE_LIMIT]
-        state.error = {"type": failure.type, "message": message, "attempt": state.attempt}
+        state.error = {"type": failure.type, "message": failure.message[:_MESSAGE_LIMIT], "attempt": state.attempt}
 
     def move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
         state = self.tasks[task_id]
