@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflows.errors import Unavailable
 
+MOST_KEPT_BYTES = 2_000_000_000
 _LEAST_FREE_BYTES = 1024 * 1024
 
 
@@ -21,14 +22,16 @@ class Settings:
     """The state directory: hubs, attempts, the embedded server's database."""
     temporal: str | None = None
     """The `temporal` binary, named by the user."""
+    most_kept: int = MOST_KEPT_BYTES
+    """Bytes of ignored results that an execution may keep."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`."""
+        """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`; `$EPW_KEPT_MB`."""
         env = os.environ if environment is None else environment
         state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
-        return cls(home, env.get("EPW_TEMPORAL"))
+        return cls(home, env.get("EPW_TEMPORAL"), _most_kept(env.get("EPW_KEPT_MB")))
 
     def temporal_binary(self) -> str | None:
         """The named binary, else the one beside the interpreter, else the one on PATH; None without any."""
@@ -63,6 +66,14 @@ class Settings:
                 raise Unavailable(f"{path} is {by}'s: give it back (sudo chown -R {_user(os.geteuid())} {self.home})")
             if not os.access(path, os.R_OK | os.W_OK):
                 raise Unavailable(f"{path} cannot be written: mend its modes or its disk, or set EPW_HOME")
+
+
+def _most_kept(megabytes: str | None) -> int:
+    try:
+        most = float(megabytes) * 1e6 if megabytes else MOST_KEPT_BYTES
+        return int(most)
+    except (ValueError, OverflowError):
+        raise Unavailable(f"EPW_KEPT_MB is no number of megabytes: {megabytes!r}") from None
 
 
 def _user(identifier: int) -> str:

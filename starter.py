@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from commands.analysis import analyze_command
+from commands.artifacts import artifacts
 from commands.control import answer, cancel, list_executions, pause, resolve, resume, status
 from commands.doctor import doctor
 from commands.env import env
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "cancel": cancel,
     "retry": retry,
     "salvage": salvage,
+    "artifacts": artifacts,
     "gc": gc,
     "analyze": analyze_command,
     "plan": plan_command,

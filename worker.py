@@ -43,7 +43,7 @@ async def serve(settings: Settings, *, kept: bool, by: Process | None) -> None:
     async with connected(settings) as connection:
         if not kept:
             print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
-        await work(connection.client, settings.make_home(), stop, by)
+        await work(connection.client, settings, stop, by)
 
 
 def main() -> int:

@@ -8,8 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,11 @@ from activities.agents.base import Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.agents_git import add_repositories
 from activities.attempt import AttemptDirectory
-from activities.directories import remove, walk
+from activities.copying import copy_with_links
+from activities.directories import remove
 from activities.fill import fill
 from activities.git.tree import WorkTree
+from activities.include import copy_included
 from activities.uninterrupted import in_thread
 from workflows.errors import TaskFailed
 
@@ -37,33 +38,15 @@ async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool 
     if not await in_thread(partial(fill, directory, keeps_state=keeps_state)):
         return
     if directory.run.base is None:
+        await in_thread(copy_included, directory, work)
         await _run_setup(work)
         directory.is_ready()
         return
-    workspace = directory.execution.workspace()
     await in_thread(add_repositories, directory)
-    await in_thread(_copy_included, work.plan.include, Path(workspace.path), work.tree)
-    await _set_up(work, directory)
-    furnished = work.plan.setup is not None or bool(work.plan.include)
+    included = await in_thread(copy_included, directory, work)
+    await _set_up(work, directory, included)
+    furnished = work.plan.setup is not None or bool(work.plan.included_in(work.task))
     await in_thread(partial(directory.open_to_agent, furnished=furnished))
-
-
-def _copy_included(paths: list[str], workspace: Path, tree: Path) -> None:
-    """Copy the plan's `include` paths (ignored by git) from the workspace, as they are now."""
-    for name in paths:
-        if os.path.lexists(workspace / name):
-            _copy_path(workspace / name, _target(tree, name), True)
-
-
-def _target(tree: Path, name: str) -> Path:
-    """The place of a path in the tree, its parents made; a link on the way could lead to the user's files."""
-    parent = tree
-    for part in Path(name).parent.parts:
-        parent = parent / part
-        if parent.is_symlink():
-            raise TaskFailed("UnsafeInclude", f"{name}: {part} is a link in the checkout")
-        parent.mkdir(exist_ok=True)
-    return tree / name
 
 
 async def _run_setup(work: Work) -> None:
@@ -74,8 +57,8 @@ async def _run_setup(work: Work) -> None:
         raise TaskFailed("SetupFailed", f"setup {ended(code)}{last_output(work)}")
 
 
-async def _set_up(work: Work, directory: AttemptDirectory) -> None:
-    """Run `setup`, or copy what it made before; one attempt runs it, others wait.
+async def _set_up(work: Work, directory: AttemptDirectory, included: Sequence[str]) -> None:
+    """Run `setup`, or copy what it made before; one attempt runs it, others wait. `included`: commits of kept files.
 
     What it made is reused for every attempt of the same base where it made only new files, else for attempts
     from the same commit: a changed file may since have changed by what has landed.
@@ -85,12 +68,12 @@ async def _set_up(work: Work, directory: AttemptDirectory) -> None:
     execution, tree = directory.execution, directory.work_tree
     store = execution.home / "setups"
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
-    of_base, of_start = (store / _name(work, commit) for commit in (execution.base(), directory.start))
+    of_base, of_start = (store / _name(work, commit, included) for commit in (execution.base(), directory.start))
     async with _locked(of_base.with_suffix(".lock")):
         if of_base.is_dir():
-            await in_thread(_copy_path, of_base, work.tree, False)
+            await in_thread(partial(copy_with_links, of_base, work.tree, overwrite=False))
         elif (changed := of_start.with_suffix(".changed")).is_dir():
-            await in_thread(_copy_path, changed, work.tree, True)
+            await in_thread(partial(copy_with_links, changed, work.tree, overwrite=True))
         else:
             await _run_setup(work)
             new, modified = await in_thread(tree.not_as_checked_out)
@@ -100,36 +83,19 @@ async def _set_up(work: Work, directory: AttemptDirectory) -> None:
             await in_thread(_keep, tree, [*new, *modified], kept)
 
 
-def _name(work: Work, commit: str) -> str:
+def _name(work: Work, commit: str, included: Sequence[str]) -> str:
     passed = {name: os.environ.get(name) for name in work.plan.pass_env}
-    seen = [commit, work.plan.setup, work.plan.env, work.task.env, passed, work.plan.include]
+    seen = [
+        commit,
+        work.plan.setup,
+        work.plan.env,
+        work.task.env,
+        passed,
+        work.plan.include,
+        work.task.include,
+        included,
+    ]
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _copy_path(source: Path, target: Path, overwrite: bool) -> None:
-    """Copy a file, link or directory with modes and times; links stay links."""
-    if source.is_symlink() or not source.is_dir():
-        _copy_file(source, target, overwrite)
-        return
-    copied = []
-    for folder in walk(source):
-        into = target / folder.path
-        if into.is_symlink():
-            folder.folders.clear()
-            continue
-        into.mkdir(exist_ok=True)
-        copied.append(folder.path)
-        for name in folder.files:
-            _copy_file(source / folder.path / name, into / name, overwrite)
-    for path in reversed(copied):
-        shutil.copystat(source / path, target / path)
-
-
-def _copy_file(source: Path, target: Path, overwrite: bool) -> None:
-    if (source.is_symlink() or source.is_file()) and (overwrite or not os.path.lexists(target)):
-        beside = target.with_name(f".{target.name}.epw-copy")
-        shutil.copy2(source, beside, follow_symlinks=False)
-        beside.replace(target)
 
 
 def _keep(work_tree: WorkTree, names: list[str], made: Path) -> None:
@@ -139,7 +105,7 @@ def _keep(work_tree: WorkTree, names: list[str], made: Path) -> None:
     unfinished.mkdir()
     for name in names:
         (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
-        _copy_path(work_tree.path / name, unfinished / name, True)
+        copy_with_links(work_tree.path / name, unfinished / name, overwrite=True)
     unfinished.rename(made)
 
 

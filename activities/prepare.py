@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -14,21 +13,22 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.environment import require_bash
 from activities.apply.application import finish_interrupted
-from activities.directories import is_without_links
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
+from activities.git import kept
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.submodules import Submodules
 from activities.git.workspace import Workspace
+from activities.include import check_included
 from activities.limits.sandbox import require_sandbox
 from activities.plans import PlanSource, Running
 from activities.uninterrupted import in_thread
-from workflows.errors import InvalidPlan, Problem, Unavailable
+from workflows.errors import InvalidPlan, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
-from workflows.naming import slug
+from workflows.naming import execution_ref, slug
 
 
 class Preparer:
@@ -81,12 +81,7 @@ class Preparer:
     def _snapshot(self, execution: Execution, running: Running) -> Prepared:
         plan = running.plan
         workspace = Workspace.read(plan.workspace or "")
-        for index, name in enumerate(plan.include):
-            source = Path(workspace.path) / name
-            if not source.exists():
-                raise InvalidPlan([Problem(f"include[{index}]", f"{name} is not in {workspace.path}")])
-            if not is_without_links(Path(workspace.path), os.path.dirname(os.path.normpath(name))):
-                raise InvalidPlan([Problem(f"include[{index}]", f"{name} lies behind a link")])
+        check_included(plan, Path(workspace.path))
         workspace.check_delivery(plan)
         if plan.base is not None:
             workspace = workspace.at(plan.base)
@@ -122,6 +117,12 @@ def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
             lost.append(task_id)
         else:
             hub.update_ref(execution.ref("tasks", slug(task_id), execution.run_key[:8], "reused"), commit)
+    there = kept.newest(hub, execution_ref(redrive.of, redrive.chain, "kept")) if redrive.kept else {}
+    for task_id in redrive.kept:
+        if slug(task_id) in there:
+            hub.update_ref(execution.ref("kept", slug(task_id), execution.run_key[:8], "reused"), there[slug(task_id)])
+        else:
+            lost.append(task_id)
     return lost
 
 

@@ -26,6 +26,7 @@ from activities.frame import attended, current_execution
 from activities.furnish import furnish
 from activities.git.command import shown
 from activities.heartbeat import Heartbeat
+from activities.keeping import keep_ignored
 from activities.left_open import check_merged
 from activities.limits.admission import Admission, left_on
 from activities.limits.bounds import Bounds
@@ -50,13 +51,14 @@ _MESSAGE_LIMIT = 1000
 class TaskRunner:
     """The activity `run_task`, with the agents it may use."""
 
-    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], tell: Tell) -> None:
+    def __init__(self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], tell: Tell, most_kept: int) -> None:
         self._home = home
         self._plans = plans
         self._agents = agents
         self._dropping: set[asyncio.Task[None]] = set()
         self._admission = Admission(partial(left_on, home))
         self._line = Line(tell)
+        self._most_kept = most_kept
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -116,7 +118,7 @@ class TaskRunner:
                 outcome = TaskOutcome(kind="completed")
                 failpoint("run.ended")
                 if uses_files:
-                    outcome = await in_thread(_saved, directory, int(started), ending, task.files)
+                    outcome = await in_thread(_saved, directory, work, int(started), ending, self._most_kept)
                 outcome = _ended(outcome, ending, directory, agent).model_copy(
                     update={
                         "started_at": int(started * 1000),
@@ -279,8 +281,11 @@ def _is_full(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error)
 
 
-def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, files: list[str]) -> TaskOutcome:
+def _saved(
+    directory: AttemptDirectory, work: Work, at: int, ending: Ending | TaskFailed, most_kept: int
+) -> TaskOutcome:
     """The saved change; work that cannot be saved has failed, and is not done again and again."""
+    files = work.task.files
     try:
         commit, paths = directory.save(at)
         links = directory.links_out(commit)
@@ -296,7 +301,9 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, at)
-    ignored = filter(None, [directory.only_ignored(commit)])
+    is_over = isinstance(ending, Completed | TaskFailed)
+    kept, not_kept = keep_ignored(directory, work, at, paths, most_kept) if is_over else ([], [])
+    ignored = filter(None, [None if kept else directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",
@@ -305,7 +312,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
         risky=directory.executed_later(commit, paths),
         left_behind=left,
-        warnings=[*[f"left behind, not landed: {each.kind} {each.name}" for each in left], *ignored],
+        warnings=[*[f"left behind, not landed: {each.kind} {each.name}" for each in left], *ignored, *not_kept],
     )
 
 

@@ -27,6 +27,7 @@ from temporalio.worker import (
 )
 
 from activities.execution import Execution
+from activities.git import kept
 from activities.git.changes import changed_paths, changes
 from activities.git.command import shown
 from activities.git.hub import Hub
@@ -188,8 +189,13 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
         _end(document)
     hub, removed = execution.hub(), execution.kept_results()
     rows = {row["taskId"]: row for row in removed.get("results", [])}
+    stored = kept.newest(hub, execution.ref("kept")) if hub is not None else {}
+    lists = dict(zip(stored, kept.listed(hub, list(stored.values())), strict=True)) if hub is not None else {}
     for row in document["results"]:
-        _complete_row(row, execution, hub, rows.get(row["taskId"], {}).get("changes"))
+        gone = rows.get(row["taskId"], {})
+        _complete_row(row, execution, hub, gone.get("changes"))
+        files = [{**each, "path": shown(each["path"])} for each in lists.get(slug(row["taskId"]), [])]
+        row["kept"] = files or gone.get("kept", [])
     hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
     for conflict in document["conflicts"]:
         known = execution.conflict(conflict.get("commit")).get("hunks", [])

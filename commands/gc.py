@@ -128,7 +128,7 @@ async def _examined(
     try:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
         found.document = await complete(settings, handle, described)
-        of_each = [hub.saved_work(execution.ref(of)) for of in ("tasks", "left")] if hub is not None else []
+        of_each = [hub.saved_work(execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)
         if hub is not None:

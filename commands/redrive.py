@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from temporalio.client import WorkflowHandle
 
-from commands.documents import describe, full_document
+from activities.execution import Execution
+from commands.documents import complete, describe
 from commands.executions import IdOption, check_runnable, start_execution, to_the_end
 from commands.plan_file import read_plan_file
 from commands.session import JSON_OPTION, printable, run_command
@@ -47,17 +48,19 @@ async def _redriven(
     settings: Settings, connection: Connection, earlier: str, changed: dict[str, Any] | None, new_id: str | None
 ) -> WorkflowHandle[Any, Any]:
     handle = connection.client.get_workflow_handle(earlier)
-    if (await describe(handle)).close_time is None:
+    described = await describe(handle)
+    if described.close_time is None:
         raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
     document = await plan_of(connection, handle)
-    rows = {row["taskId"]: row for row in (await full_document(settings, handle))["results"]}
+    rows = {row["taskId"]: row for row in (await complete(settings, handle, described))["results"]}
     before = read_plan(document)
     after = read_plan(changed) if changed is not None else before
     commits, reasons = reusable(before, after, rows)
     print(f"taken over from {printable(earlier)}: {len(commits)} of {len(after.tasks)} tasks", file=sys.stderr)
     for task_id, why in reasons.items():
         print(f"  runs: {printable(task_id)} ({printable(why)})", file=sys.stderr)
-    redrive = Redrive(of=earlier, commits=commits)
+    kept = [task_id for task_id in commits if rows[task_id].get("kept")]
+    redrive = Redrive(of=earlier, commits=commits, chain=Execution.of(settings.home, described).run_id, kept=kept)
     return await start_execution(connection, changed or document, new_id, redrive)
 
 

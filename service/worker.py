@@ -36,6 +36,7 @@ from service.in_line import tell_in_line
 from service.janitor import tidy
 from service.limiter import limiter
 from service.recovery import keep_recovering
+from settings import MOST_KEPT_BYTES, Settings
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.messages import TASK_QUEUE
 from workflows.naming import slug
@@ -57,6 +58,7 @@ def workers(
     agents: Mapping[str, Agent] | None = None,
     grace: timedelta = _GRACE,
     identity: str | None = None,
+    most_kept: int = MOST_KEPT_BYTES,
 ) -> list[Worker]:
     """The workers of this process: one for the shared queue, one for what is bound to this host."""
     _raise_open_files()
@@ -65,7 +67,11 @@ def workers(
     activities: list[Callable[..., Any]] = [
         Preparer(home, plans, host_queue, SearchAttributes(client).known).prepare,
         TaskRunner(
-            home, plans, agents or backends(home, partial(limiter, client, queue)), partial(tell_in_line, client)
+            home,
+            plans,
+            agents or backends(home, partial(limiter, client, queue)),
+            partial(tell_in_line, client),
+            most_kept,
         ).run_task,
         Lander(home, plans).land,
         Verifier(home, plans).verify,
@@ -94,10 +100,11 @@ def workers(
     ]
 
 
-async def work(client: Client, home: Path, stop: asyncio.Event, keeper: Process | None = None) -> None:
+async def work(client: Client, settings: Settings, stop: asyncio.Event, keeper: Process | None = None) -> None:
     """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
     # Attempts check out, save and land in threads; the default is a handful.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+    home = settings.make_home()
     for line in await tidy(client, home):
         _log.warning("%s", line)
     recovering = asyncio.create_task(keep_recovering(client, home))
@@ -105,7 +112,7 @@ async def work(client: Client, home: Path, stop: asyncio.Event, keeper: Process 
         async with contextlib.AsyncExitStack() as running:
             identity = f"{os.getpid()}@{host_name(home)}/{uuid.uuid4().hex[:8]}"
             running.enter_context(WorkerRecord.kept(home, identity, keeper))
-            for worker in workers(client, home, identity=identity):
+            for worker in workers(client, home, identity=identity, most_kept=settings.most_kept):
                 await running.enter_async_context(worker)
             _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))
             await stop.wait()

@@ -79,6 +79,7 @@ _OTHER = {
     "env": {"X": "1"},
     "pass_env": ["X"],
     "include": ["x"],
+    "keep": ["x"],
     "network": False,
     "sandbox": "bubblewrap",
 }

@@ -130,6 +130,17 @@ class TaskGraph:
     def critical_minutes(self) -> float:
         return sum(self.minutes[task] for task in self.critical_path)
 
+    def ancestors(self, task: str) -> list[str]:
+        """Everything that a task depends on, however far."""
+        reached: dict[str, None] = {}
+        frontier = [task]
+        while frontier:
+            for before in self.dependencies[frontier.pop()]:
+                if before not in reached:
+                    reached[before] = None
+                    frontier.append(before)
+        return list(reached)
+
     def descendants(self, tasks: Sequence[str]) -> list[str]:
         """Everything that depends on one of `tasks`, however far, in plan order."""
         reached = dict.fromkeys(tasks)

@@ -30,6 +30,10 @@ class Redrive(Message):
     of: str
     commits: dict[str, str | None]
     """Task → its saved change in the hub; null: it changed nothing."""
+    chain: str = ""
+    """The first run of the earlier execution."""
+    kept: list[str] = Field(default_factory=list)
+    """Of these tasks, those whose kept files are taken over too."""
 
 
 class StepRequest(Message):

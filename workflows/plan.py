@@ -131,6 +131,9 @@ class Task(Message):
     verify: Text | None = Field(default=None, min_length=1)
     constraints: TaskConstraints = TaskConstraints()
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
+    include: list[RelativePath] = Field(default_factory=list, max_length=100)
+    """Beside the plan's: ignored paths of the workspace, or globs of what tasks before it keep."""
+    keep: list[Glob] = Field(default_factory=list, max_length=100)
 
 
 class Plan(Message):
@@ -152,6 +155,8 @@ class Plan(Message):
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     pass_env: list[EnvironmentName] = Field(default_factory=list)
     include: list[RelativePath] = Field(default_factory=list)
+    keep: list[Glob] = Field(default_factory=list, max_length=100)
+    """Ignored results that are kept beside each task's change."""
     network: bool | list[Host] = True
     sandbox: Literal["none", "process", "landlock", "bubblewrap", "auto"] = "auto"
     constraints: Constraints = Constraints()
@@ -180,6 +185,14 @@ class Plan(Message):
     def limits_of(self, task: Task) -> ResourceLimits:
         """The limits of a task's agent: its own, else the plan's."""
         return task.constraints.resource_limits or self.constraints.resource_limits or ResourceLimits()
+
+    def kept_of(self, task: Task) -> list[str]:
+        """The globs of what is kept of a task's ignored results."""
+        return [*self.keep, *task.keep]
+
+    def included_in(self, task: Task) -> list[str]:
+        """What is copied into a task's directories."""
+        return [*self.include, *task.include]
 
     @property
     def has_models(self) -> bool:

@@ -12,7 +12,7 @@ from workflows.task_state import TaskState
 # What cannot change a task's work: how it is scheduled, and what it is declared to touch.
 _SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
 # Of the plan, what every agent of it sees.
-_SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "network", "sandbox")
+_SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "network", "sandbox")
 
 
 def reusable(

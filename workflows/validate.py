@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -169,10 +169,11 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
                 if tool not in DEFAULT_TOOLS:
                     message = f"must be one of: {', '.join(DEFAULT_TOOLS)}" + _nearest(tool, DEFAULT_TOOLS)
                     yield Problem(f"{path}.tools[{position}]", message)
-        for name, globs in (("files", task.files), ("reads", task.reads)):
+        for name, globs in (("files", task.files), ("reads", task.reads), ("keep", task.keep)):
             for position, glob in enumerate(globs):
                 if ".." in glob.split("/"):
                     yield Problem(f"{path}.{name}[{position}]", "must stay within the workspace (no ..)")
+        yield from _check_include(f"{path}.include", task.include)
         if task.simulate is not None:
             for written in [*task.simulate.writes, *task.simulate.deletes]:
                 if {"..", ".git"} & set(written.split("/")):
@@ -188,9 +189,10 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
         port = host.rpartition("]" if host.startswith("[") else ":")[2].lstrip(":") if ":" in host else ""
         if port and not 1 <= int(port) <= 65535:
             yield Problem(f"network[{position}]", f"{port} is not a port (1 to 65535)")
-    for position, path in enumerate(plan.include):
-        if {"..", ".git"} & set(path.split("/")):
-            yield Problem(f"include[{position}]", "must stay within the workspace")
+    for position, glob in enumerate(plan.keep):
+        if ".." in glob.split("/"):
+            yield Problem(f"keep[{position}]", "must stay within the workspace (no ..)")
+    yield from _check_include("include", plan.include)
     if plan.deliver == "push" and plan.base is None:
         yield Problem("base", 'is required by deliver "push"')
     if plan.workspace is None:
@@ -203,6 +205,12 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
         yield Problem("base", "is no name of a ref")
     if not plan.on_question.wait and plan.on_question.timeout_minutes is not None:
         yield Problem("onQuestion.timeoutMinutes", "has no meaning with wait: false")
+
+
+def _check_include(path: str, include: Sequence[str]) -> Iterator[Problem]:
+    for position, name in enumerate(include):
+        if {"..", ".git"} & set(name.split("/")):
+            yield Problem(f"{path}[{position}]", "must stay within the workspace")
 
 
 def _check_workspace(plan: Plan) -> Iterator[Problem]:

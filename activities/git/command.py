@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import IO, TypedDict, Unpack
 
 from activities.identity import UMASK
 from workflows.errors import GitError, Unavailable
@@ -65,21 +68,66 @@ def run_git(
     **place: Unpack[Place],
 ) -> subprocess.CompletedProcess[bytes]:
     """As `git`, with the exit code."""
-    argv = ["git"]
-    for setting in (*_SEALED, *config):
-        argv += ["-c", setting]
     done = subprocess.run(
-        [*argv, *arguments],
+        _argv(arguments, config),
         env=_environment(place) | dict(environment or {}),
         input=b"" if stdin is None else stdin,
         capture_output=True,
         check=False,
         umask=UMASK,
-        cwd=place.get("work_tree") or place.get("git_dir") or place.get("cwd"),
+        cwd=_folder(place),
     )
     if done.returncode not in codes:
         raise GitError(list(arguments), done.returncode, done.stderr.decode(errors="replace"))
     return done
+
+
+@contextmanager
+def piped_git(
+    *arguments: str, config: Sequence[str] = (), **place: Unpack[Place]
+) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """`git ARGUMENTS` at work, its input and its output, for what is too large to hold.
+
+    Raises `GitError` where it fails, at the latest when the block has ended.
+    """
+    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as opened:
+        process = subprocess.Popen(
+            _argv(arguments, config),
+            env=_environment(place),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            umask=UMASK,
+            cwd=_folder(place),
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        opened.enter_context(process.stdout)
+        try:
+            is_cut = True
+            # What ends before its input does says itself why.
+            with contextlib.suppress(BrokenPipeError):
+                yield process.stdin, process.stdout
+                process.stdin.close()
+                is_cut = False
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            code = process.wait()
+        if code or is_cut:
+            said.seek(0)
+            raise GitError(list(arguments), code, said.read().decode(errors="replace"))
+
+
+def _argv(arguments: Sequence[str], config: Sequence[str]) -> list[str]:
+    return ["git", *(part for setting in (*_SEALED, *config) for part in ("-c", setting)), *arguments]
+
+
+def _folder(place: Place) -> Path | None:
+    return place.get("work_tree") or place.get("git_dir") or place.get("cwd")
 
 
 def text(output: bytes) -> str:

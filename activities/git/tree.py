@@ -21,9 +21,11 @@ from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository
 from activities.git.submodules import MODULES, pointers
 from workflows.errors import GitError, TaskFailed
+from workflows.globs import literal_prefix, matches
 
 _MAX_PATH = 4096
 _LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
+_IGNORED = ("ls-files", "--others", "--ignored", "--exclude-standard")
 _LITERALLY = {"GIT_LITERAL_PATHSPECS": "1"}
 
 
@@ -227,8 +229,15 @@ class WorkTree:
 
     def ignored(self) -> list[str]:
         """Files and directories that git ignores."""
-        listed = self._git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+        listed = self._git(*_IGNORED, "--directory", "-z")
         return [path for path in records(listed) if path != ".git/"]
+
+    def ignored_files(self, globs: Sequence[str]) -> list[str]:
+        """Files that git ignores and one of the globs covers."""
+        beneath = ["/".join(literal_prefix(glob)) for glob in globs]
+        asked = [] if "" in beneath else ["--", *(f":(top,literal){path}" for path in beneath)]
+        listed = records(self._git(*_IGNORED, "-z", *asked))
+        return [path for path in listed if not path.endswith("/") and any(matches(glob, path) for glob in globs)]
 
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout

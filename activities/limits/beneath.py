@@ -12,9 +12,10 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import IO
 
 from activities.directories import walk
 from activities.identity import UMASK
@@ -67,20 +68,26 @@ class Beneath:
 
     def read(self, path: str, most: int) -> bytes:
         """A regular file's content, up to one byte more than `most`. Raises `OSError`, `Outside`."""
+        with self.file(path) as file:
+            return file.read(most + 1)
+
+    @contextmanager
+    def file(self, path: str) -> Iterator[IO[bytes]]:
+        """A regular file, open for reading. Raises `OSError`, `Outside`."""
         with self._open(self.inner(path), os.O_RDONLY | os.O_NONBLOCK) as descriptor:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             with open(descriptor, "rb", closefd=False) as file:
-                return file.read(most + 1)
+                yield file
 
-    def write(self, path: str, content: bytes) -> None:
+    def write(self, path: str, content: bytes | Iterable[bytes], mode: int = 0o666) -> None:
         """Put a file in place, whole, its directories made. What else has a hard link to it keeps what it has.
 
-        Raises `OSError`, `Outside`.
+        `mode`: of a new one, before the user's mask. Raises `OSError`, `Outside`.
         """
         parent, name = os.path.split(self._followed(self.inner(path)))
         with self._directory(parent) as folder:
-            mode = 0o666 & ~UMASK
+            mode &= ~UMASK
             with contextlib.suppress(FileNotFoundError):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
@@ -91,7 +98,8 @@ class Beneath:
             try:
                 with open(descriptor, "wb") as file:
                     os.fchmod(descriptor, mode)
-                    file.write(content)
+                    for chunk in [content] if isinstance(content, bytes) else content:
+                        file.write(chunk)
                 os.replace(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with contextlib.suppress(OSError):

@@ -90,7 +90,7 @@ MUTANTS = (
     _m("commands/gc.py", "agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))", "agreed = bool(removable) and not dry_run", _STORAGE),
     _m("commands/executions.py", "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", "", f"{_PROMISES} -k used_again"),
     # workflows
-    _m("workflows/redrive.py", '"include", "network", "sandbox")', '"include", "network")', f"{_PROMISES} -k setting"),
+    _m("workflows/redrive.py", '"keep", "network", "sandbox")', '"keep", "network")', f"{_PROMISES} -k setting"),
     _m("workflows/redrive.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "test_promises.py -k setting"),
     _m("workflows/board.py", "return self.paused or self.is_short or self.stopping", "return self.is_short or self.stopping", f"{_PROMISES} -k pause"),
     _m("workflows/ending.py", 'Ending("cancelled", 4)', 'Ending("cancelled", 1)', _ENDED),

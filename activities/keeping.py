@@ -1,0 +1,45 @@
+"""`keep`: what of an attempt's ignored results stays beside its change."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Sequence
+
+from activities.agents.base import Work
+from activities.attempt import AttemptDirectory
+from activities.git import kept
+from activities.git.hub import trailers
+from activities.identity import private
+from workflows.errors import GitError
+from workflows.globs import matches
+from workflows.naming import slug
+
+
+def keep_ignored(
+    directory: AttemptDirectory, work: Work, at: int, changed: Sequence[str], most: int
+) -> tuple[list[str], list[str]]:
+    """Keep what the plan and the task name, in all at most so many bytes an execution: its paths, and warnings.
+
+    In place of what attempts of the task before have kept. `changed`: what the attempt changed, which lands.
+    """
+    globs, hub, execution, run = work.plan.kept_of(work.task), directory.hub, directory.execution, directory.run
+    if not globs or not directory.tree.is_dir():
+        return [], []
+    paths = directory.work_tree.ignored_files(globs)
+    made = [*paths, *changed]
+    unmet = [glob for glob in work.task.keep if not any(matches(glob, path) for path in made)]
+    told = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
+    message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
+    prefix = execution.ref("kept")
+    ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))
+    with open(execution.path / "kept.lock", "a", opener=private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            others = kept.newest(hub, prefix)
+            before = others.pop(slug(run.task_id), None)
+            used = sum(file["bytes"] for files in kept.listed(hub, list(others.values())) for file in files)
+            if paths or before:
+                told += kept.keep(hub, ref, message, at, directory.tree, paths, (most - used, most))
+        except (GitError, OSError) as error:
+            told.append(f"keep: nothing was kept: {' '.join(str(error).split())[:300]}")
+    return paths, told

@@ -1,0 +1,88 @@
+"""`artifacts`: the ignored results that an execution's tasks have kept."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from activities.execution import Execution
+from activities.git import kept
+from activities.git.command import shown
+from activities.git.hub import Hub
+from commands.documents import describe, full_document
+from commands.session import JSON_OPTION, print_json, printable, run_connected
+from commands.show import table
+from service.connection import Connection
+from settings import Settings
+from workflows.errors import InvalidRequest
+from workflows.naming import slug
+
+
+def artifacts(
+    execution_id: Annotated[str, typer.Argument(metavar="ID")],
+    task: Annotated[str | None, typer.Argument(help="Only what this task has kept.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write them into this directory; without TASK a folder for each task.")
+    ] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """The ignored results that tasks have kept (`keep` of a plan); with --to they are fetched."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
+        execution = Execution.of(settings.home, await describe(handle))
+        document = await full_document(settings, handle)
+        names = [row["taskId"] for row in document["results"]]
+        if task is not None and task not in names:
+            raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")
+        hub = execution.hub()
+        commits = kept.newest(hub, execution.ref("kept")) if hub is not None else {}
+        rows = [
+            {"taskId": name, **file, "path": shown(file["path"])}
+            for name in names
+            if task in (None, name) and hub is not None and slug(name) in commits
+            for file in kept.listed(hub, [commits[slug(name)]])[0]
+        ]
+        if to is not None and hub is not None and rows:
+            wanted = {name: commits[slug(name)] for name in dict.fromkeys(row["taskId"] for row in rows)}
+            folders = {name: to if task is not None else to / slug(name) for name in wanted}
+            _fetch(hub, {folders[name]: commit for name, commit in wanted.items()}, to)
+            rows = [{**row, "file": str(folders[row["taskId"]].absolute() / row["path"])} for row in rows]
+        if as_json:
+            print_json(rows)
+        else:
+            cells = [[row["taskId"], row["path"], row["bytes"], row["sha256"][:12]] for row in rows]
+            table(f"kept by {printable(execution_id)}", ["task", "path", "bytes", "sha256"], cells)
+            if not rows:
+                print("nothing is kept: no task made what `keep` names, or `gc` has removed it")
+            elif to is not None:
+                print(f"written into {to}")
+        return 0
+
+    run_connected(command, as_json=as_json)
+
+
+def _fetch(hub: Hub, commits: dict[Path, str], to: Path) -> None:
+    """Write what each commit holds into its folder; nothing where a file of the user's is another than that."""
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to, prefix=".epw-") as scratch:
+        made = [
+            (Path(scratch, str(number), path), folder / path)
+            for number, (folder, commit) in enumerate(commits.items())
+            for path in kept.write(hub, commit, Path(scratch, str(number)))
+        ]
+        taken = [str(place) for file, place in made if os.path.lexists(place) and not _is_same(file, place)]
+        if taken:
+            raise InvalidRequest(f"nothing is overwritten: {', '.join(taken[:5])} is there, and another file")
+        for file, place in made:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+
+
+def _is_same(file: Path, place: Path) -> bool:
+    return not place.is_symlink() and place.is_file() and filecmp.cmp(file, place, shallow=False)
