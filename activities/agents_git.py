@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.attempt import AttemptDirectory
-from activities.git import private
+from activities.git import commits, private
 from activities.git.command import named, shown
 from activities.git.hub import trailers
 from activities.git.left_behind import Left
@@ -21,6 +21,21 @@ def add_repositories(directory: AttemptDirectory) -> None:
     for path, commit in pointers.items():
         module = workspace.modules[path]
         private.make(tree / path / ".git", commit, hub, module, refs=execution.refs(path), index=None)
+
+
+def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
+    """Keep the agent's own commits behind a saved change; why not, where it has some."""
+    hub, (start, _) = directory.hub, directory.lowered
+    try:
+        last = directory.agents_repositories()[""].own_commits()
+        if last is None:
+            return None
+        if directory.work_tree.is_filtered() and (path := commits.in_passing(hub, start, last, change)):
+            return f"its commits land as one: {shown(path)} is stored by a filter, and one of them has it otherwise"
+        commits.keep(hub, directory.execution.ref("commits"), change, start, last)
+    except (GitError, OSError, ValueError) as error:
+        return f"its commits land as one: {' '.join(str(error).split())[:200]}"
+    return None
 
 
 def left_behind(directory: AttemptDirectory, at: int) -> list[LeftBehind]:

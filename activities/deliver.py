@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
+from activities.git import commits
 from activities.git.command import text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -78,15 +79,19 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
     modules = execution.submodules(hub)
     base, head = modules.lowered(request.base), modules.lowered(request.head)
     changed = modules.changed(head)
+    if request.commits == "keep":
+        own = commits.kept(hub, execution.ref("commits"))
+        head = commits.rebased(hub, request.base, request.head, modules.lowered, own)
+        hub.update_ref(execution.ref("rebased"), head)
     refused = None
     for number in range(1, _MOST_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
         reference = f"refs/heads/{branch}"
         holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
-        ours = holds == head and execution.delivered_branch() == branch
+        ours = holds == head and execution.delivered() == (branch, head)
         if holds and not ours:
             continue
-        execution.keep_delivered_branch(branch)
+        execution.keep_delivered(branch, head)
         # Refused as well where a branch stands beneath the name (`epw/x/y` beside `epw/x`): try the next.
         # First what it points to.
         told = (_hand_over(hub, workspace.modules[path], commit, reference) for path, commit in changed.items())

@@ -211,13 +211,15 @@ class Execution:
     def _results(self) -> Path:
         return self.home / "results" / f"{self.key}.json"
 
-    def keep_delivered_branch(self, branch: str) -> None:
-        """Noted before it is made: only a branch of our own is ever taken back."""
-        write_atomically(self.path / "delivered", branch.encode())
+    def keep_delivered(self, branch: str, head: str) -> None:
+        """Noted before it is made: only a branch of our own, where we put it, is ever taken back."""
+        write_atomically(self.path / "delivered", f"{branch}\n{head}".encode())
 
-    def delivered_branch(self) -> str | None:
+    def delivered(self) -> tuple[str, str] | None:
+        """The branch and its commit."""
         path = self.path / "delivered"
-        return path.read_text() if path.is_file() else None
+        branch, _, head = path.read_text().partition("\n") if path.is_file() else ("", "", "")
+        return (branch, head) if branch else None
 
     def keep_conflict(self, commit: str, detail: dict[str, Any]) -> None:
         """Hunks of a conflict, too large for the history."""

@@ -19,6 +19,7 @@ from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
+from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
@@ -175,6 +176,9 @@ class _Landings:
             merged.tree = tree
         message = f"{change.task_id}\n\n{trailers(self.execution.workflow_id, change.task_id, None)}"
         new = hub.commit(merged.tree, [head], message, self.author, self.at)
+        own = self.execution.ref("commits")
+        if behind := commits.kept(hub, own).get(change.commit):
+            commits.keep(hub, own, new, *behind)
         return Landing(task_id=change.task_id, head=new)
 
     def _earlier(self, change: Change) -> tuple[str, str, list[str]] | None:

@@ -16,7 +16,7 @@ from activities.apply.application import finish_interrupted
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
-from activities.git import kept
+from activities.git import commits, kept
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
@@ -28,7 +28,7 @@ from activities.plans import PlanSource, Running
 from activities.uninterrupted import in_thread
 from workflows.errors import InvalidPlan, Unavailable
 from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
-from workflows.naming import execution_ref, slug
+from workflows.naming import slug
 
 
 class Preparer:
@@ -109,7 +109,8 @@ class Preparer:
 
 def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
     """Keep the taken-over commits by refs of this execution too; the tasks whose commit is gone."""
-    lost = []
+    earlier, lost = Execution(execution.home, redrive.of, redrive.chain), list[str]()
+    own = commits.kept(hub, earlier.ref("commits")) if redrive.chain else {}
     for task_id, commit in redrive.commits.items():
         if commit is None:
             continue
@@ -117,7 +118,9 @@ def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
             lost.append(task_id)
         else:
             hub.update_ref(execution.ref("tasks", slug(task_id), execution.run_key[:8], "reused"), commit)
-    there = kept.newest(hub, execution_ref(redrive.of, redrive.chain, "kept")) if redrive.kept else {}
+            if commit in own:
+                commits.keep(hub, execution.ref("commits"), commit, *own[commit])
+    there = kept.newest(hub, earlier.ref("kept")) if redrive.kept else {}
     for task_id in redrive.kept:
         if slug(task_id) in there:
             hub.update_ref(execution.ref("kept", slug(task_id), execution.run_key[:8], "reused"), there[slug(task_id)])

@@ -56,11 +56,11 @@ def _reset_head(execution: Execution, step: Compensation) -> None:
 
 def _remove_branch(execution: Execution, step: Compensation) -> None:
     """Remove a branch of ours that still is where we put it; one that somebody moved is theirs now."""
-    hub, workspace, branch = Hub(Path(step.hub)), execution.workspace(), execution.delivered_branch()
-    if branch is None:
+    hub, workspace, delivered = Hub(Path(step.hub)), execution.workspace(), execution.delivered()
+    if delivered is None:
         return
+    branch, head = delivered
     reference, modules = f"refs/heads/{branch}", execution.submodules(hub)
-    head = modules.lowered(step.head or "")
     holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
     if holds == head:
         refused = hub.take_back(workspace, holds, reference)
@@ -82,8 +82,8 @@ def _by_hand(execution: Execution, step: Compensation) -> list[str]:
     if step.step == "head":
         return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.
-    reference = f"refs/heads/{execution.delivered_branch()}"
-    head = execution.submodules(Hub(Path(step.hub))).lowered(step.head or "")
+    branch, head = execution.delivered() or ("", "")
+    reference = f"refs/heads/{branch}"
     return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, head])]
 
 

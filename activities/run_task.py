@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
-from activities.agents_git import left_behind
+from activities.agents_git import keep_commits, left_behind
 from activities.attempt import AttemptDirectory
 from activities.confine import confined
 from activities.failpoints import failpoint
@@ -301,9 +301,10 @@ def _saved(
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, at)
+    joined = keep_commits(directory, commit) if commit and work.plan.commits == "keep" and directory.run.base else None
     is_over = isinstance(ending, Completed | TaskFailed)
     kept, not_kept = keep_ignored(directory, work, at, paths, most_kept) if is_over else ([], [])
-    ignored = filter(None, [None if kept else directory.only_ignored(commit)])
+    ignored = filter(None, [joined, None if kept else directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",

@@ -180,7 +180,8 @@ def _elsewhere(execution: Execution, hub: Hub, document: dict[str, Any]) -> set[
         is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery.get("mode", ""))
         if is_there is None or not is_there(workspace, hub, base, head):
             return set()
-        return set(hub.commits_between(base, head))
+        # What was handed over may be other commits of the same content.
+        return set(hub.commits_between(execution.base(), execution.head_ref))
     except (GitError, OSError):
         return set()
 

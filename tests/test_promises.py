@@ -57,7 +57,8 @@ async def test_a_delivered_branch_goes_with_a_rollback_unless_it_is_the_user_s_b
     }[user]
     cancel = site.temporal("workflow", "cancel", "-w", identifier)
     run = ["sh", "-c", f"cd {path} && {{ {deed}; }} > /dev/null 2>&1 && {cancel[2]}"]
-    plan = {"workspace": str(path), "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
+    own = "echo 1 > a; git add a; git commit --quiet --message own"
+    plan = {"workspace": str(path), "commits": "keep", "tasks": tasks({"id": "a", "run": own})}
     before = sh(path, "git", "rev-parse", "main")
     document = await site.run(plan, identifier, [site.ask("deliver.done", run=run)])
     assert document["status"] == "cancelled"

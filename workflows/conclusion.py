@@ -79,7 +79,8 @@ class Conclusion:
         branch = branch_name(workflow.info().workflow_id) if mode == "branch" else None
         step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
         self._compensations.register(Compensation(step=step, hub=head.hub, branch=branch, head=commit))
-        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch, mode=mode)
+        commits = self._board.plan.commits
+        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch, mode=mode, commits=commits)
         summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:
             delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._board.strategy, summary)

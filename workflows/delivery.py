@@ -16,6 +16,7 @@ class DeliverRequest(StepRequest):
     head: str
     branch: str | None = None
     mode: str = "branch"
+    commits: str = "squash"
 
 
 class CleanUpRequest(StepRequest):

@@ -150,6 +150,8 @@ class Plan(Message):
     model: str | None = Field(default=None, min_length=1)
     atomic: Literal["execution", "batch", "task"] | None = None
     deliver: Literal["branch", "apply", "push", "none"] | None = None
+    commits: Literal["squash", "keep"] = "squash"
+    """Of a delivered branch: one a task, or those that its agent made."""
     verify: Text | None = Field(default=None, min_length=1)
     setup: Text | None = Field(default=None, min_length=1)
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)

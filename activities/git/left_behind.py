@@ -92,6 +92,15 @@ class AgentRepository:
             kept = [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
             return None if self._goes_on(view, head) else (head or "no commit")[:12], kept
 
+    def own_commits(self) -> str | None:
+        """Its HEAD, kept in the hub as objects; null where that is the start, or does not go on from it."""
+        with self._view() as view:
+            head = self._commit(view, "HEAD")
+            if head is None or head == self._start or not self._goes_on(view, head):
+                return None
+            self._take(view, head)
+            return head
+
     def unfinished(self) -> list[str]:
         """Paths that a merge or rebase of the agent's has left unmerged."""
         if not any(os.path.lexists(self._git_dir / name) for name in (*_HALF_DONE, "rebase-merge", "rebase-apply")):
@@ -194,15 +203,19 @@ class AgentRepository:
         return done.returncode == 0 and bool(done.stdout.strip())
 
     def _kept(self, view: Path, head: str | None, commit: str, kind: str, name: str) -> Left:
-        asked = f"{commit}\n^{self._start}\n".encode()
-        pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=view, stdin=asked)
-        git("unpack-objects", "-q", "--strict", git_dir=self._hub.path, stdin=pack)
+        self._take(view, commit)
         subject = text(git("show", "--no-patch", "--format=%s", commit, git_dir=self._hub.path))
         # Where its way leaves the one to HEAD: what is before has landed.
         common = run_git("merge-base", head or self._start, commit, git_dir=view, codes=(0, 1, 128)).stdout
         start = text(common).split("\n")[0]
         start = start if start not in ("", commit) and self._hub.resolve(start) else self._start
         return Left(kind, name, subject, commit, start, changed_paths(self._hub, start, commit))
+
+    def _take(self, view: Path, commit: str) -> None:
+        """Copy what it has committed since the start into the hub."""
+        asked = f"{commit}\n^{self._start}\n".encode()
+        pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=view, stdin=asked)
+        git("unpack-objects", "-q", "--strict", git_dir=self._hub.path, stdin=pack)
 
 
 def _packed(path: Path) -> Iterator[tuple[str, str]]:

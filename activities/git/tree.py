@@ -227,6 +227,10 @@ class WorkTree:
         changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
         return [path.rstrip("/") for path in new], changed
 
+    def is_filtered(self) -> bool:
+        """Whether content filters apply to any of its files."""
+        return bool(self._git("ls-files", "-z", "--", ":(top,exclude,attr:!filter)"))
+
     def ignored(self) -> list[str]:
         """Files and directories that git ignores."""
         listed = self._git(*_IGNORED, "--directory", "-z")

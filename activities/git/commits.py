@@ -1,0 +1,97 @@
+"""Agents' own commits (`commits: keep`): rebased onto what was there, in place of the merges of their changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from activities.git.command import GITLINK, git, records, text
+from activities.git.hub import Hub
+
+_KEPT_HEADERS = (b"author ", b"encoding ")
+
+
+Own = dict[str, tuple[str, str]]
+"""Of a task's change, where its agent's commits start (that is none of them), and the last of them."""
+
+
+def keep(hub: Hub, prefix: str, change: str, start: str, last: str) -> None:
+    """Keep the commits behind a change by refs."""
+    hub.update_ref(f"{prefix}/{change}/start", start)
+    hub.update_ref(f"{prefix}/{change}/last", last)
+
+
+def kept(hub: Hub, prefix: str) -> Own:
+    """The commits that are kept beneath a prefix."""
+    listed = text(git("for-each-ref", "--format=%(refname) %(objectname)", prefix, git_dir=hub.path))
+    found = dict(line.removeprefix(f"{prefix}/").split(" ") for line in listed.splitlines())
+    changes = dict.fromkeys(ref.split("/")[0] for ref in found)
+    return {change: (found[f"{change}/start"], found[f"{change}/last"]) for change in changes}
+
+
+def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Own) -> str:
+    """A line of commits from `base` with the trees of `head`'s first parents; made twice, it is the same one.
+
+    `lowered`: a commit as the user gets it. Of a change without commits of its agent's, or what they lack of it, one
+    is made; they end before the first that does not merge with what was there.
+    """
+    new = lowered(base)
+    for landed in _listed(hub, "--first-parent", f"{base}..{head}"):
+        _, _, *merged = _parents(hub, landed)
+        change = merged[0] if merged else landed
+        committer = _header(hub, landed, b"committer ")
+        start, last = own.get(change, ("", ""))
+        for commit in _listed(hub, "--first-parent", f"{start}..{last}") if last else []:
+            before = _parents(hub, commit)[1]
+            tree = _merged(hub, before, new, commit)
+            if tree is None:
+                break
+            if tree != hub.tree_of(new) or hub.tree_of(before) == hub.tree_of(commit):
+                new = _like(hub, commit, tree, new, committer)
+        tree = hub.tree_of(lowered(landed))
+        if tree != hub.tree_of(new):
+            new = _like(hub, change, tree, new, committer)
+    return new
+
+
+def in_passing(hub: Hub, start: str, last: str, change: str) -> str | None:
+    """A path that a commit after `start`, up to `last`, has with content that neither `start` nor the change has."""
+    listed = (text(git("ls-tree", "-r", "--format=%(objectname)", each, git_dir=hub.path)) for each in (start, change))
+    known = {name for names in listed for name in names.splitlines()}
+    argv = ("log", "--raw", "--no-renames", "--no-abbrev", "-m", "-z", "--format=", f"{start}..{last}")
+    fields = records(git(*argv, git_dir=hub.path))
+    for entry, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, name, status = entry.strip().split(" ")
+        if status != "D" and mode != GITLINK and name not in known:
+            return path
+    return None
+
+
+def _listed(hub: Hub, *revisions: str) -> list[str]:
+    return text(git("rev-list", "--reverse", *revisions, git_dir=hub.path)).split()
+
+
+def _parents(hub: Hub, commit: str) -> list[str]:
+    """The commit and its parents."""
+    return text(git("rev-list", "--parents", "--max-count=1", commit, git_dir=hub.path)).split()
+
+
+def _merged(hub: Hub, base: str, ours: str, theirs: str) -> str | None:
+    """The tree of a three-way merge; null where it does not merge."""
+    arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", *hub.siblings(base, ours, theirs))
+    answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
+    return answer[0] if len(answer) == 1 else None
+
+
+def _header(hub: Hub, commit: str, name: bytes) -> bytes:
+    lines = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")[0].split(b"\n")
+    return next(line for line in lines if line.startswith(name))
+
+
+def _like(hub: Hub, commit: str, tree: str, parent: str, committer: bytes) -> str:
+    """A commit with another one's words and author, to the byte."""
+    head, _, words = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")
+    kept = [line for line in head.split(b"\n") if line.startswith(_KEPT_HEADERS)]
+    author, encoding = kept[:1], kept[1:]
+    lines = [b"tree %s" % tree.encode(), b"parent %s" % parent.encode(), *author, committer, *encoding]
+    content = b"\n".join(lines) + b"\n\n" + words
+    return text(git("hash-object", "-t", "commit", "-w", "--stdin", git_dir=hub.path, stdin=content))
