@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from activities.agents.base import Input, Warnings, Work
-from activities.agents.environment import without_secrets
+from activities.agents.environment import tell
 from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
@@ -38,7 +37,7 @@ from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
 from workflows.messages import Produced, Saved, TaskOutcome, TaskRun
 from workflows.naming import slug
-from workflows.plan import Plan, Task
+from workflows.plan import Task
 
 READY = "ready"
 _MOST_IGNORED = 5
@@ -116,6 +115,7 @@ class AttemptDirectory:
             round=self.run.round,
             state=agents / self.execution.run_key[:8] / self._conversation,
             dispute=self.run.dispute,
+            hunks=self.execution.conflict(self.run.dispute.found_with).get("hunks", []) if self.run.dispute else [],
             disputed=self.both_sides.paths if self.both_sides else [],
             ledger=agents / "ledger.json",
             save=self._checkpoint,
@@ -143,7 +143,7 @@ class AttemptDirectory:
             ),
             state_directory=self.execution.home,
             readable=[self.hub.path, *map(Path, self.execution.workspace().objects)] if self.run.base else [],
-            report=partial(_tell, running.plan, heartbeat),
+            report=partial(tell, running.plan, heartbeat),
             warnings=Warnings(heartbeat.warn),
         )
 
@@ -332,16 +332,6 @@ class AttemptDirectory:
                     folder.rmdir()
             self.execution.attempts().rmdir()
             self.execution.attempts().parent.rmdir()
-
-
-def _tell(plan: Plan, heartbeat: Heartbeat, fields: dict[str, Any]) -> None:
-    """What an agent says of itself, without what must not be stored or shown."""
-    hide = partial(without_secrets, plan)
-    told = {
-        name: [hide(each) if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
-        for name, value in fields.items()
-    }
-    heartbeat.report({name: hide(value) if isinstance(value, str) else value for name, value in told.items()})
 
 
 def made_at(key: str) -> list[int]:

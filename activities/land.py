@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.conflicts.hazards import Reads, hazards
+from activities.conflicts.hunks import bounded, places
 from activities.conflicts.losses import left_out, overwritten
 from activities.conflicts.semantic.check import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
@@ -23,7 +24,7 @@ from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
-from activities.git.merge import ATTRIBUTES, Merge, hunks, merge, same_attributes
+from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
 from activities.git.workspace import Workspace
 from activities.plans import PlanSource
 from activities.uninterrupted import in_thread
@@ -34,7 +35,7 @@ from workflows.plan import Task
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_MOST_HUNKS = 100
+_MOST_PATHS = 100
 _MOST_HAZARDS = 20
 _MOST_COMPARED = 500
 
@@ -214,15 +215,22 @@ class _Landings:
         """What merged line by line and does not fit together."""
         paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
         others = self.hub.tasks_that_touched(self.hub.parent_of(change.commit), head, paths)
-        places = [{"path": shown(each.path), "line": each.line, "message": shown(each.message)} for each in findings]
+        hunks = [
+            {
+                "path": shown(each.path),
+                "line": each.line,
+                "message": shown(each.message),
+                "other": {"path": shown(each.other), "line": each.other_line},
+            }
+            for each in findings
+        ]
         description = "; ".join(shown(each.message) for each in findings[:5])
-        return self._kept(head, change, "semantic", others, paths, description, {"hunks": places[:_MOST_HUNKS]})
+        return self._kept(head, change, "semantic", others, paths, description, {"hunks": bounded(hunks)})
 
     def _conflict(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         hub = self.hub
         others = hub.tasks_that_touched(started_from, head, merged.paths)
-        places = [place | {"path": shown(path)} for path in merged.paths for place in hunks(hub, merged.tree, path)]
-        detail = {"hunks": places[:_MOST_HUNKS], "messages": [shown(message) for message in merged.messages]}
+        detail = {"hunks": places(hub, merged), "messages": [shown(message) for message in merged.messages]}
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
         description = f"{sides} changed {', '.join(named(merged.paths))} in ways that do not merge ({what})"
@@ -241,7 +249,7 @@ class _Landings:
         """A conflict for the history; what is too large for that stands beside the execution."""
         earlier = self._earlier(change)
         base = earlier[0] if earlier else self.hub.parent_of(change.commit)
-        whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MOST_HUNKS]}
+        whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MOST_PATHS]}
         self.execution.keep_conflict(change.commit, whole)
         return ConflictFound(
             kind=kind,

@@ -131,6 +131,8 @@ class Dispute(Message):
     """False where every line of them merges, and what came of it does not work."""
     relock: list[str] = Field(default_factory=list)
     """Generated files that are to be made anew by the plan's commands; everything else is merged."""
+    found_with: str | None = None
+    """The change by which the conflict's hunks are kept; null: it has none."""
 
 
 class Saved(Message):

@@ -275,6 +275,7 @@ class Resolver:
             commit=own.commit if merging else None,
             fits=found.kind in _TEXTUAL,
             relock=found.relock if conflict.step == "merge" else [],
+            found_with=None if found.kind == "verify" else found.commit,
         )
 
 

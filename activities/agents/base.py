@@ -122,6 +122,8 @@ class Work:
 
     dispute: Dispute | None = None
     """Why the task runs again: its change did not merge."""
+    hunks: list[dict[str, Any]] = field(default_factory=list)
+    """Where they do not merge."""
     disputed: list[str] = field(default_factory=list)
     """Files in which it is to merge both sides."""
 

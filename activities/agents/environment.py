@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import shutil
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
+from typing import Any
 
 from activities.agents.base import Work
 from activities.agents.secrets import Secrets
 from activities.execution import write_atomically
+from activities.heartbeat import Heartbeat
 from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
@@ -40,7 +42,8 @@ def environment(work: Work) -> dict[str, str]:
     if work.answer is not None:
         own["EPW_ANSWER"] = work.answer
     if work.dispute is not None:
-        own["EPW_CONFLICT"] = work.dispute.model_dump_json(exclude={"commit"})
+        told = work.dispute.model_dump(mode="json", exclude={"commit", "found_with"})
+        own["EPW_CONFLICT"] = json.dumps({**told, "hunks": work.hunks}, ensure_ascii=False, separators=(",", ":"))
     network = work.network.variables() if work.network is not None else {}
     return {**passed, **private, **network, **work.plan.env, **work.task.env, **own}
 
@@ -81,6 +84,16 @@ def redacted(text: str, work: Work) -> str:
 
 def without_secrets(plan: Plan, text: str) -> str:
     return secrets_of(plan).hidden(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def tell(plan: Plan, heartbeat: Heartbeat, fields: dict[str, Any]) -> None:
+    """What an agent says of itself, without what must not be stored or shown."""
+    hide = partial(without_secrets, plan)
+    told = {
+        name: [hide(each) if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+    heartbeat.report({name: hide(value) if isinstance(value, str) else value for name, value in told.items()})
 
 
 def redact_log(work: Work) -> None:

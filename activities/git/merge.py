@@ -69,6 +69,8 @@ class Merge:
     """What they are, where that is no text: submodules, Git LFS pointers."""
     binary: list[str] = field(default_factory=list)
     """Paths of which git merges no lines."""
+    moved: list[tuple[str, list[str]]] = field(default_factory=list)
+    """Of conflicts of names: git's type, and the paths in its order (of a file the new ones, and then the old one)."""
     only_moved: bool = False
     """Whether nothing is open but the place of files: they are where the rest of their directory went."""
 
@@ -184,6 +186,7 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
         elif kind.startswith("CONFLICT"):
             types.append(kind.partition("(")[2].rstrip(")"))
             result.binary += paths if types[-1] == "binary" else []
+            result.moved += [(types[-1], paths)] if "rename" in types[-1] else []
             result.messages.append(message.strip())
             result.paths += [path for path in paths if path not in result.paths and names.own(path) is None]
             if len(types) == 1 or types[0] == "file/directory":

@@ -25,12 +25,13 @@ _EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
 
 @dataclass(frozen=True)
 class Finding:
-    """`path`: where it shows; `other`: where the other side did what does not fit."""
+    """`path`: where it shows; `other`: where the other side did what does not fit (what it removed: where it was)."""
 
     name: str
     path: str
     line: int
     other: str
+    other_line: int
     message: str
 
 
@@ -126,7 +127,7 @@ def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
         for path, use in used[name]:
             if _refers(use, path, other.after[path], where, definition):
                 told = f"{_shown(definition)} is used in {path}:{use.line} and was removed or renamed in {where}"
-                yield Finding(name, path, use.line, where, told)
+                yield Finding(name, path, use.line, where, definition.line, told)
 
 
 def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
@@ -142,7 +143,7 @@ def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
             fits = call is None or new.signature.takes(call) or not old.signature.takes(call)
             if not fits and _refers(use, path, other.after[path], where, new):
                 told = f"{path}:{use.line} calls {_shown(old)} as it was; in {where} it takes {new.signature.text}"
-                yield Finding(old.name, path, use.line, where, told)
+                yield Finding(old.name, path, use.line, where, new.line, told)
 
 
 def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
@@ -163,7 +164,7 @@ def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
         both.add((*each.scope, each.name))
         if each.scope not in both:
             told = f"{_shown(each)} is defined in {path}:{each.line} and in {found[0]}:{found[1].line}"
-            yield Finding(each.name, path, each.line, found[0], told)
+            yield Finding(each.name, path, each.line, found[0], found[1].line, told)
 
 
 def _is_for_some(path: str, found: Symbols) -> bool:

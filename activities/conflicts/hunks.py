@@ -1,0 +1,113 @@
+"""The places of a conflict, for people and for agents that run again: what each side has there (CONTRACT section 6)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from activities.git.command import GITLINK, LINK, git, shown
+from activities.git.hub import Hub
+from activities.git.merge import Merge, Stage, hunks
+
+_SIDES = {"base": "1", "ours": "2", "theirs": "3"}
+_LONGEST_TEXT = 4000
+_MOST_BYTES = 48_000
+"""Of all of them as JSON: a variable of an agent's environment can hold them."""
+_DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=0", "--diff-algorithm=myers")
+_PLACE = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
+
+Hunk = dict[str, Any]
+
+
+def places(hub: Hub, merged: Merge) -> list[Hunk]:
+    """`{path, base, ours, theirs}` of each place that does not merge; null, or empty text, where a side has nothing.
+
+    Text has `line`, in the file with conflict markers, or else in the side that has changed it. Others have `what`:
+    `name` (paths), `mode`, `symlink` (targets, or the text of a file), `submodule` (commits), `binary` (each side
+    `{size, blob}`).
+    """
+    found = [_named(moved, merged) for moved in merged.moved]
+    for path in merged.paths:
+        stages = {stage.number: stage for stage in merged.stages.get(path, [])}
+        found += [{"path": shown(path), **place} for place in _of_file(hub, path, stages, merged)]
+    return bounded(found)
+
+
+def bounded(found: Iterable[Hunk]) -> list[Hunk]:
+    """The first few, their texts cut."""
+    kept, size = [], 0
+    for each in found:
+        hunk = {name: _cut(value) for name, value in each.items()}
+        size += len(json.dumps(hunk))
+        if size > _MOST_BYTES:
+            break
+        kept.append(hunk)
+    return kept
+
+
+def _cut(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > _LONGEST_TEXT
+    return f"{value[:_LONGEST_TEXT]}…\n" if is_long else value
+
+
+def _named(moved: tuple[str, list[str]], merged: Merge) -> Hunk:
+    """Of a file, or a directory, that a side has moved."""
+    kind, paths = moved
+    names: dict[str, str | None] = {"base": shown(paths[-1]), "ours": None, "theirs": None}
+    numbers = [stage.number for stage in merged.stages.get(paths[0], [])]
+    if kind == "rename/rename" and len(paths) > 2:
+        names = dict(zip(_SIDES, map(shown, paths), strict=False))
+    elif len(paths) > 1:
+        moves, other = ("theirs", "ours") if "3" in numbers else ("ours", "theirs")
+        if "suggested" in kind:
+            # The file is of the side that has not moved its directory.
+            names = {"base": None, moves: shown(paths[1]), other: shown(paths[0])}
+        else:
+            names[moves] = shown(paths[0])
+    return {"path": shown(paths[0]), "what": "name", **names}
+
+
+def _of_file(hub: Hub, path: str, stages: dict[str, Stage], merged: Merge) -> list[Hunk]:
+    modes = {stage.mode for stage in stages.values()}
+    if not stages:
+        return []
+    if GITLINK in modes:
+        return [{"what": "submodule", **_each(stages, {number: each.blob for number, each in stages.items()})}]
+    contents = dict(zip(stages, hub.blobs([each.blob for each in stages.values()]), strict=True))
+    texts = {number: content.decode(errors="backslashreplace") for number, content in contents.items()}
+    if LINK in modes:
+        return [{"what": "symlink", **_each(stages, texts)}]
+    if path in merged.binary or any(b"\0" in content for content in contents.values()):
+        sizes = {number: {"size": len(content), "blob": stages[number].blob} for number, content in contents.items()}
+        return [{"what": "binary", **_each(stages, sizes)}]
+    found: list[Hunk] = list(hunks(hub, merged.tree, path))
+    if "2" in stages and "3" in stages and stages["2"].mode != stages["3"].mode:
+        found.append({"what": "mode", **_each(stages, {number: each.mode for number, each in stages.items()})})
+    if found or ("2" in stages and "3" in stages):
+        return found
+    side = next((name for name in ("ours", "theirs") if _SIDES[name] in stages), None)
+    if side is None:
+        return []
+    nothing = {"base": "", "ours": "", "theirs": ""}
+    if "1" not in stages:
+        return [{"line": 1, **nothing, side: texts[_SIDES[side]]}]
+    changed = _changed(hub, stages["1"].blob, stages[_SIDES[side]].blob)
+    return [{"line": line, **nothing, "base": old, side: new} for line, old, new in changed]
+
+
+def _each(stages: dict[str, Stage], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[number] if number in stages else None for name, number in _SIDES.items()}
+
+
+def _changed(hub: Hub, before: str, after: str) -> list[tuple[int, str, str]]:
+    """What differs between two blobs: the line in the second one, and the lines of both."""
+    found: list[tuple[int, str, str]] = []
+    for line in git(*_DIFF, before, after, git_dir=hub.path, codes=(0, 1)).splitlines(keepends=True):
+        if place := _PLACE.match(line):
+            found.append((max(int(place[2]), 1), "", ""))
+        elif found and line[:1] in (b"-", b"+"):
+            (at, old, new), told = found[-1], line[1:].decode(errors="backslashreplace")
+            found[-1] = (at, old + told, new) if line[:1] == b"-" else (at, old, new + told)
+    return found
