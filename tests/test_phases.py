@@ -86,8 +86,8 @@ async def test_phase_3_two_agents_on_one_file(farm: Farm, tmp_path: Path) -> Non
     assert conflict["affectedResources"] == ["user.ts"]
     assert sorted(each["description"] for each in conflict["intents"]) == ["do form", "do model"]
     assert conflict["detectionMethod"] == "three-way merge"
-    options = [(each["strategy"], each["automatic"]) for each in conflict["resolutionOptions"]]
-    assert options == [("merge", True), ("prefer-agent", True), ("prefer-agent", True)]
+    options = [each["strategy"] for each in conflict["resolutionOptions"]]
+    assert options == ["sequential-retry", "prefer-agent", "prefer-agent", "prefer-agent", "rollback"]
     (hunk,) = conflict["hunks"]
     assert sorted((hunk["ours"], hunk["theirs"])) == ["form\n", "model\n"]
     assert (conflict["resolution"], conflict["decidedBy"]) == ("prefer:form", "plan")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflows.messages import ConflictFound
+from workflows.questions import Asked
 
 # kind → (the seed's type, severity, how it was found)
 KINDS = {
@@ -21,18 +22,12 @@ KINDS = {
     "verify": ("semantic", "high", "verify command on the merged tree"),
     "hazard": ("dependency", "low", "declared files and reads"),
 }
+# choice → (the seed's strategy, description, automatic, risk)
 _OPTIONS = {
-    "merge": ("merge", "Merge both sides by the structure of the file", True, "low"),
-    "retry": (
-        "sequential-retry",
-        "Run the task again on the state that now holds the other side",
-        True,
-        "low",
-    ),
-    "agent": ("merge", "Let an agent merge both sides with both intents", True, "medium"),
-    "prefer": ("prefer-agent", "Take one task's side where both cannot be had", True, "medium"),
-    "ask": ("manual", "Ask a person", False, "low"),
-    "skip": ("prefer-agent", "Keep what has landed and leave this task's change out", True, "medium"),
+    "retry": ("sequential-retry", "Run {own} again on the state that now holds the other side", True, "low"),
+    "agent": ("merge", "Let the agent of {own} merge both sides with both intents", True, "medium"),
+    "prefer": ("prefer-agent", "Take the side of {preferred} where both cannot be had", True, "medium"),
+    "skip": ("prefer-agent", "Keep what has landed and leave the change of {own} out", True, "medium"),
     "rollback": ("rollback", "Undo everything that has landed", True, "high"),
 }
 ADVICE_KINDS = ("hazard",)
@@ -58,7 +53,10 @@ class Conflict:
     dropped: list[str] = field(default_factory=list)
     decided_by_agent: bool = False
     """Whether an agent that knew both sides has ended it by running again."""
-    question_id: str | None = None
+    choices: Sequence[str] = ()
+    """What a person can choose while it waits."""
+    asked: Asked | None = None
+    """The question by which it waits for a person."""
     met: list[str] = field(default_factory=list)
     """The tasks whose sides it has met so far."""
     relocks: int = 0
@@ -77,6 +75,25 @@ class Conflict:
     @property
     def is_advice(self) -> bool:
         return self.found.kind in ADVICE_KINDS
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person is to choose now."""
+        return self.asked is not None and not self.asked.closed and self.resolution is None
+
+    @property
+    def _options(self) -> list[dict[str, Any]]:
+        """How it can end; while it waits, each with the `choice` that a person gives."""
+        names, found = ("strategy", "description", "automatic", "risk"), []
+        if self.is_advice:
+            return [dict(zip(names, option, strict=True)) for option in self._missing_edge]
+        for choice in self.choices:
+            step, _, preferred = choice.partition(":")
+            strategy, description, automatic, risk = _OPTIONS[step]
+            told = description.format(own=self.found.tasks[0], preferred=preferred)
+            option = dict(zip(names, (strategy, told, automatic, risk), strict=True))
+            found.append(option | ({"choice": choice} if self.waits else {}))
+        return found
 
     @property
     def _missing_edge(self) -> list[tuple[str, str, bool, str]]:
@@ -100,8 +117,6 @@ class Conflict:
     def document(self) -> dict[str, Any]:
         """The conflict as results show it; `hunks` are added from the hub by who shows it."""
         kind, severity, method = KINDS[self.found.kind]
-        options = self._missing_edge if self.is_advice else [_OPTIONS[step.split(":")[0]] for step in self.steps]
-        names = ("strategy", "description", "automatic", "risk")
         return {
             "id": self.id,
             "type": kind,
@@ -114,7 +129,7 @@ class Conflict:
             "paths": self.found.paths,
             "detectionMethod": method,
             "commit": self.found.commit,
-            "resolutionOptions": [dict(zip(names, option, strict=True)) for option in options],
+            "resolutionOptions": self._options,
             "resolution": self.resolution,
             "decidedBy": self.decided_by,
             **({"command": self.found.command, "exitCode": self.found.exit_code} if self.found.command else {}),
@@ -124,5 +139,5 @@ class Conflict:
             **({"passedOver": self.passed_over} if self.passed_over else {}),
             **({"overwrote": self.overwrote} if self.overwrote else {}),
             **({"dropped": self.dropped} if self.dropped else {}),
-            **({"questionId": self.question_id} if self.question_id else {}),
+            **({"questionId": self.asked.id} if self.asked and self.waits else {}),
         }

@@ -20,6 +20,7 @@ _FINAL = ("skip", "rollback")
 _TEXTUAL = ("lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink")
 _MOST_TEXT = 500
 _MOST_RELOCKS = 5
+_MOST_SIDES = 10
 
 Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], object]], Asked]
 
@@ -46,6 +47,7 @@ class Resolver:
         agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
         conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents, self._steps)
         self.conflicts.append(conflict)
+        conflict.choices = self._choices(conflict)
         return conflict
 
     def way_of(self, task_id: str) -> str:
@@ -161,10 +163,10 @@ class Resolver:
         if conflict is None:
             known = ", ".join(each.id for each in self.conflicts) or "none"
             raise InvalidRequest(f"there is no conflict {conflict_id!r} (there are: {known})")
-        if conflict.question_id is None or conflict.resolution is not None:
+        if conflict.asked is None or not conflict.waits:
             state = f"ended as {conflict.resolution}" if conflict.resolution else f"{conflict.step} is under way"
             raise InvalidRequest(f"conflict {conflict_id} does not wait for a choice: {state}")
-        return conflict.question_id
+        return conflict.asked.id
 
     @property
     def _steps(self) -> Sequence[str]:
@@ -239,19 +241,25 @@ class Resolver:
         if step == "rollback" and by != "strategy":
             self._board.stopping = self._board.undo_decided = True
 
+    def _choices(self, conflict: Conflict) -> list[str]:
+        """What a person can choose for a conflict of a change."""
+        found = conflict.found
+        if conflict.is_advice or not found.tasks:
+            return []
+        sides = [f"prefer:{each}" for each in found.tasks[:_MOST_SIDES]] if found.kind in _TEXTUAL else []
+        return ["retry", *(["agent"] if self._has_model(found.tasks[0]) else []), *sides, *_FINAL]
+
     def _ask(self, task_id: str, conflict: Conflict) -> None:
         assert self.ask is not None
-        textual = conflict.found.kind in _TEXTUAL
-        sides = [f"prefer:{each}" for each in conflict.found.tasks] if textual else []
-        options = ["retry", *(["agent"] if self._has_model(task_id) else []), *sides, *_FINAL]
+        options = conflict.choices = self._choices(conflict)
         text = f"Conflict {conflict.id}: {conflict.found.description}. What is to become of it?"
         self._board.waits_for_choice(task_id, now())
         settle = partial(self._chosen, task_id, conflict)
         asked = self.ask(task_id, Question.cut(text, options), settle, partial(_one_of, options))
-        conflict.question_id = None if asked.closed else asked.id
+        conflict.asked = None if asked.closed else asked
 
     def _chosen(self, task_id: str, conflict: Conflict, choice: str | None) -> None:
-        conflict.question_id = None
+        conflict.asked = None
         if self._board.tasks[task_id].is_terminal:
             return
         if choice is None:
