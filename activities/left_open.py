@@ -33,7 +33,7 @@ def _holds_markers(beneath: Beneath, path: str) -> bool:
         return False
     except OSError:
         return True
-    return any(line.startswith(b"<<<<<<< ") for line in lines)
+    return any(line.startswith(b"<<<<<<<") for line in lines)
 
 
 def _is_as_before(beneath: Beneath, path: str, directory: AttemptDirectory) -> bool:

@@ -74,6 +74,12 @@ def test_each_kind_shows_what_the_sides_have(tmp_path: Path, case: Case, expecte
     assert places(hub, merged) == [{"path": path, **hunk} for path, hunk in expected]
 
 
+def test_a_file_renamed_to_where_the_other_side_puts_one_shows_who_renamed_it(tmp_path: Path) -> None:
+    theirs = "git mv a new; sed -i 's/line 5/line V/' new"
+    hub, merged = both(make_repository(tmp_path / "work", BASE), Case("taken", f"echo 3 > new; {EDIT}", theirs))
+    assert places(hub, merged)[0] == {"path": "new", **what("name", "a", None, "new")}
+
+
 def test_they_are_bounded(tmp_path: Path) -> None:
     long = "".join(f"{number} äöü\n" for number in range(20_000))
     (tmp_path / "long").write_text(long)

@@ -94,6 +94,29 @@ async def test_the_plan_s_steps_are_tried_in_order(
     assert conflict.get("passedOver", []) == [step for step in steps if step in ("agent", "prefer:else")]
 
 
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize(
+    ("a", "b", "made"),
+    [
+        ("echo a > x", "mkdir x; echo b > x/y", {"a": ["x"], "b": ["x/y"]}),
+        ("mkdir x; echo a > x/y", "echo b > x", {"a": ["x/y"], "b": ["x"]}),
+        ("ln -s shared x", "mkdir x; echo b > x/y", {"a": ["x"], "b": ["x/y"]}),
+        ("mkdir x; echo a > x/y", "ln -s shared x", {"a": ["x/y"], "b": ["x"]}),
+        ("mv shared x", "mv shared y", {"a": ["x"], "b": ["y"]}),
+        ("mv shared x", "rm shared", {"a": ["x"], "b": []}),
+    ],
+)
+async def test_either_side_can_be_preferred_whatever_they_are(
+    farm: Farm, path: Path, a: str, b: str, made: dict[str, list[str]], side: str
+) -> None:
+    given = plan(path, b, onConflict=[f"prefer:{side}"])
+    given["tasks"][0]["run"] = a
+    document = await farm.run(given)
+    assert document["conflicts"][0]["resolution"] == f"prefer:{side}"
+    listed = sh(path, "git", "ls-tree", "-r", "--name-only", document["delivery"]["branch"]).split()
+    assert [each for each in listed if each != "shared"] == made[side]
+
+
 async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
     document = await farm.run(plan(path, onConflict=["rollback"]))
     assert document["status"] == "rolled_back"

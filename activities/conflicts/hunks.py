@@ -28,7 +28,7 @@ def places(hub: Hub, merged: Merge) -> list[Hunk]:
     `name` (paths), `mode`, `symlink` (targets, or the text of a file), `submodule` (commits), `binary` (each side
     `{size, blob}`).
     """
-    found = [_named(moved, merged) for moved in merged.moved]
+    found = [_named(hub, moved, merged) for moved in merged.moved]
     for path in merged.paths:
         stages = {stage.number: stage for stage in merged.stages.get(path, [])}
         found += [{"path": shown(path), **place} for place in _of_file(hub, path, stages, merged)]
@@ -52,7 +52,7 @@ def _cut(value: Any) -> Any:
     return f"{value[:_LONGEST_TEXT]}…\n" if is_long else value
 
 
-def _named(moved: tuple[str, list[str]], merged: Merge) -> Hunk:
+def _named(hub: Hub, moved: tuple[str, list[str]], merged: Merge) -> Hunk:
     """Of a file, or a directory, that a side has moved."""
     kind, paths = moved
     names: dict[str, str | None] = {"base": shown(paths[-1]), "ours": None, "theirs": None}
@@ -60,7 +60,8 @@ def _named(moved: tuple[str, list[str]], merged: Merge) -> Hunk:
     if kind == "rename/rename" and len(paths) > 2:
         names = dict(zip(_SIDES, map(shown, paths), strict=False))
     elif len(paths) > 1:
-        moves, other = ("theirs", "ours") if "3" in numbers else ("ours", "theirs")
+        is_theirs = hub.has_any(merged.commits[0], [paths[1]]) if len(numbers) > 1 else "3" in numbers
+        moves, other = ("theirs", "ours") if is_theirs else ("ours", "theirs")
         if "suggested" in kind:
             # The file is of the side that has not moved its directory.
             names = {"base": None, moves: shown(paths[1]), other: shown(paths[0])}

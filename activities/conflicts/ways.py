@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from activities.conflicts.structural.ends import LF, level
 from activities.conflicts.structural.file import merged_by_structure
 from activities.conflicts.structural.places import is_clean
+from activities.git.changes import paths_in
 from activities.git.command import GITLINK, LINK, REGULAR, shown
 from activities.git.hub import File, Hub
-from activities.git.merge import Merge, Stage, merge_file, merge_texts
+from activities.git.merge import MOVED_ALONG, UNCLEAR, Merge, Stage, merge_file, merge_texts
 from workflows.globs import matches
 
+_NUMBER = {"ours": "2", "theirs": "3"}
 _MOST_RELOCKED = 10
 _LONGEST_PATH = 200
 
@@ -25,27 +27,68 @@ def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ())
 
     `relocked`: files that will be made anew, so that either side of them will do.
     """
-    if way == "merge" and merged.only_moved:
-        return merged.tree
-    if not way or not merged.stages or hub.has_any(merged.tree, set(merged.paths) - set(merged.stages)):
+    unclear = [path for kind, paths in merged.moved if kind == UNCLEAR for path in paths]
+    if not way or not (merged.stages or unclear) or (way == "merge" and unclear):
+        return None
+    if hub.has_any(merged.tree, set(merged.paths) - set(merged.stages) - set(unclear)):
         return None
     files: dict[str, File | None] = dict.fromkeys(merged.aside)
+    named = {path for kind, paths in merged.moved if kind == "rename/rename" for path in paths}
+    along = {paths[0]: paths[1] for kind, paths in merged.moved if kind == MOVED_ALONG and len(paths) == 2}
     try:
         for path, stages in merged.stages.items():
-            sides = {stage.number: stage for stage in stages}
+            sides = _without_markers(hub, path, stages, merged)
             if path in relocked:
                 either = sides.get("2") or sides["3"]
                 files[path] = either.mode, either.blob
-            elif way == "merge":
+            elif path in along and len(stages) == 1:
+                files |= _placed(hub, stages[0], path, along[path], way, merged)
+            elif way == "merge" and sides == {stage.number: stage for stage in stages}:
                 files[path] = _structural(hub, path, sides, merged)
+            elif way == "merge":
+                return None
+            elif path in named and stages[0].number != _NUMBER[way]:
+                files[path] = None
             else:
                 files[path] = _preferred(hub, path, sides, way, merged)
-            if merged.aside and files[path] is not None and hub.has_any(merged.tree, [f"{path}/"]):
+            if merged.aside and files[path] is not None and (inner := paths_in(hub, merged.tree, path)):
                 # A directory of the other side's is in its place.
-                return None
+                if way == "merge":
+                    return None
+                files = {**dict.fromkeys(inner), **files}
     except _Unsettled:
         return None
     return hub.with_files(merged.tree, files)
+
+
+def _placed(hub: Hub, stage: Stage, path: str, old: str, way: str, merged: Merge) -> dict[str, File | None]:
+    """A new file of a directory that the other side has moved: it goes along, unless the side that has it is preferred
+    and its old place is free."""
+    file = (stage.mode, stage.blob)
+    parents = [old[:end] for end, letter in enumerate(old) if letter == "/"]
+    if stage.number != _NUMBER.get(way) or any(hub.file(merged.tree, each) is not None for each in (*parents, old)):
+        return {path: file}
+    return {path: None, old: file}
+
+
+def _without_markers(hub: Hub, path: str, stages: Sequence[Stage], merged: Merge) -> dict[str, Stage]:
+    """The sides of a path; where git has merged a renamed file into one, and left markers in it, as they were."""
+    sides = {stage.number: stage for stage in stages}
+    if "1" in sides or not any(_holds_markers(hub, stage) for stage in stages):
+        return sides
+    old = next((paths for kind, paths in merged.moved if kind == "rename/rename" and path in paths), None)
+    names = dict(zip(_NUMBER.values(), old[1:], strict=True)) if old and len(old) == 3 else {}
+    for number, commit in zip(_NUMBER.values(), merged.commits, strict=True):
+        own = names.get(number, path)
+        mode = next((stage.mode for stage in merged.stages.get(own, []) if stage.number == number), None)
+        content = hub.file(commit, own) if mode else None
+        if mode and content is not None:
+            sides[number] = Stage(mode, hub.keep_blob(content), number)
+    return sides | ({"1": merged.stages[old[0]][0]} if names and old else {})
+
+
+def _holds_markers(hub: Hub, stage: Stage) -> bool:
+    return stage.mode in REGULAR and b"<<<<<<<< " in hub.blob(stage.blob)
 
 
 def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:

@@ -25,6 +25,12 @@ def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
     return found
 
 
+def paths_in(hub: Hub, tree: str, folder: str = "") -> list[str]:
+    """The files of a tree, or of a folder in it."""
+    inside = ["--", f"{folder}/"] if folder else []
+    return records(git("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree, *inside, git_dir=hub.path))
+
+
 Blobs = dict[str, tuple[str | None, str | None]]
 """By path, before and after; null where there is no regular file."""
 

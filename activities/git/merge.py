@@ -25,11 +25,15 @@ _KINDS = {
     "binary": "binary",
     "submodule": "binary",
 }
-_MOVED_ALONG = "directory rename suggested"
+MOVED_ALONG = "directory rename suggested"
 """One side has renamed a directory into which the other has put a file: git has put it where the others went."""
+UNCLEAR = "directory rename unclear split"
+"""As before, but the others went to several places: it is where it was put."""
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
 ATTRIBUTES = ".gitattributes"
+MARKER = re.compile(r"(<{7,}) ")
+"""What a place begins with in which both sides stand."""
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
 _MOST_CONFLICTS = 128
@@ -56,6 +60,8 @@ class Merge:
 
     tree: str
     clean: bool
+    commits: tuple[str, str]
+    """Ours and theirs."""
     kind: str = "lines"
     paths: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
@@ -71,8 +77,6 @@ class Merge:
     """Paths of which git merges no lines."""
     moved: list[tuple[str, list[str]]] = field(default_factory=list)
     """Of conflicts of names: git's type, and the paths in its order (of a file the new ones, and then the old one)."""
-    only_moved: bool = False
-    """Whether nothing is open but the place of files: they are where the rest of their directory went."""
 
 
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
@@ -93,7 +97,7 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
         codes=(0, 1),
     )
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
-    result = Merge(fields.pop(0), done.returncode == 0)
+    result = Merge(fields.pop(0), done.returncode == 0, (ours, theirs))
     names = _Names(ours, theirs)
     if not result.clean:
         _read_stages(result, fields, names)
@@ -192,7 +196,6 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
             if len(types) == 1 or types[0] == "file/directory":
                 # Of a file in a directory's way the next message tells what became of it, if there is one.
                 result.kind = _kind(types[-1], result.stages.get(names.own(paths[0]) or paths[0], []))
-    result.only_moved = bool(types) and set(types) == {_MOVED_ALONG}
     if types and types[0].startswith("submodule"):
         result.what = "submodules"
 
@@ -232,16 +235,17 @@ def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
     if marked is None or b"\0" in marked:
         return []
     found: list[dict[str, object]] = []
-    part: str | None = None
+    part, size = None, 0
     for number, line in enumerate(marked.decode(errors="backslashreplace").split("\n"), 1):
-        if line.startswith("<<<<<<< "):
-            part = "ours"
+        if part is None and (begins := MARKER.match(line)):
+            # Of a file that a side has renamed too they are longer.
+            part, size = "ours", len(begins[1])
             found.append({"line": number, "ours": "", "base": "", "theirs": ""})
-        elif part == "ours" and line.startswith("||||||| "):
+        elif part == "ours" and line.startswith("|" * size + " "):
             part = "base"
-        elif part in ("ours", "base") and line.rstrip("\r") == "=======":
+        elif part in ("ours", "base") and line.rstrip("\r") == "=" * size:
             part = "theirs"
-        elif part == "theirs" and line.startswith(">>>>>>> "):
+        elif part == "theirs" and line.startswith(">" * size + " "):
             part = None
         elif part is not None:
             found[-1][part] = f"{found[-1][part]}{line}\n"
