@@ -18,6 +18,7 @@ from threading import Lock
 
 from activities.agents.base import Input, Warnings, Work
 from activities.agents.environment import tell
+from activities.both_sides import BothSides
 from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
@@ -27,7 +28,6 @@ from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.left_behind import AgentRepository
-from activities.git.merge import Merge, merge
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import Heartbeat
 from activities.limits.sandbox import level
@@ -116,7 +116,8 @@ class AttemptDirectory:
             state=agents / self.execution.run_key[:8] / self._conversation,
             dispute=self.run.dispute,
             hunks=self.execution.conflict(self.run.dispute.found_with).get("hunks", []) if self.run.dispute else [],
-            disputed=self.both_sides.paths if self.both_sides else [],
+            disputed=self.both_sides.marked if self.both_sides else [],
+            beside=self.both_sides.told() if self.both_sides else [],
             ledger=agents / "ledger.json",
             save=self._checkpoint,
             model=self.run.model or "",
@@ -165,10 +166,10 @@ class AttemptDirectory:
             return []
 
     @cached_property
-    def both_sides(self) -> Merge | None:
-        """Where the agent is to merge them: the head with the task's earlier change, as far as git merges them."""
+    def both_sides(self) -> BothSides | None:
+        """Where the agent is to merge them: the head and the task's earlier change."""
         other, base = self._disputed_change, self.run.base
-        return merge(self.hub, base, other) if other and base else None
+        return BothSides(self.hub, base, other, self.run.task_id) if other and base else None
 
     @property
     def _disputed_change(self) -> str | None:
@@ -235,6 +236,8 @@ class AttemptDirectory:
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
             paths = changed_paths(hub, base, tree)
+        if self.both_sides and (own := self.both_sides.taken_out(tree)) != tree:
+            tree, paths = own, changed_paths(hub, base, own)
         if not paths:
             return None, []
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)

@@ -56,7 +56,8 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     if saved or base is None or both is None:
         return saved or base
     relocked = directory.run.dispute.relock if directory.run.dispute else []
-    tree = merged_by(directory.hub, both, "merge", relocked) if relocked and not both.clean else both.tree
+    merged = both.merged
+    tree = merged_by(directory.hub, merged, "merge", relocked) if relocked and not merged.clean else both.tree
     if tree is None:
         told = f"more than {', '.join(relocked)} has come to be in the way"
         raise TaskFailed("RelockFailed", told, final=True)

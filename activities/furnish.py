@@ -45,6 +45,8 @@ async def furnish(directory: AttemptDirectory, work: Work, *, keeps_state: bool 
     await in_thread(add_repositories, directory)
     included = await in_thread(copy_included, directory, work)
     await _set_up(work, directory, included)
+    if directory.both_sides is not None and not (work.dispute and work.dispute.relock):
+        await in_thread(directory.both_sides.put, directory.work_tree)
     furnished = work.plan.setup is not None or bool(work.plan.included_in(work.task))
     await in_thread(partial(directory.open_to_agent, furnished=furnished))
 

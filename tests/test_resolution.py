@@ -307,3 +307,56 @@ async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Clau
     assert texts == ["one\nfrom a\nthree\n", "one\nfrom b\nthree\n"]
     # Markers that were left were told, and cost an attempt.
     assert document["results"][1]["attempts"] == 2
+
+
+BINARY = {"picture": "\0base", "shared": "one\ntwo\nthree\n"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "name", "seen"),
+    [
+        (
+            "printf '\\0a' > picture",
+            "printf '\\0b' > picture",
+            "picture",
+            {"picture~landed": "\0a", "picture~b": "\0b"},
+        ),
+        ("rm shared", "sed -i s/two/2/ shared", "shared", {"shared~b": "one\n2\nthree\n"}),
+        ("sed -i s/two/2/ shared", "rm shared", "shared", {"shared~landed": "one\n2\nthree\n"}),
+        ("ln -s picture new", "ln -s shared new", "new", {"new~landed": "\0base", "new~b": "one\ntwo\nthree\n"}),
+        ("mkdir new; echo a > new/x", "echo b > new", "new", {"new~b": "b\n", "new/x": "a\n"}),
+    ],
+    ids=["binary", "deleted there", "deleted here", "links", "a file and a directory"],
+)
+async def test_what_has_no_lines_to_merge_stands_beside_for_the_agent_and_does_not_land(
+    claude: Claude, tmp_path: Path, a: str, b: str, name: str, seen: dict[str, str]
+) -> None:
+    path = make_repository(tmp_path / "repo", BINARY)
+    looks = "; ".join(f"cat '{each}'" for each in seen)
+    # An agent's own commit would bring even what is ignored.
+    decides = f"{looks}; rm -rf {name}; echo both > {name}; git add -A; git commit -qm mine"
+    results: list[str] = []
+
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        first = str(request["messages"][0])
+        if "did not merge" not in first:
+            run = a if task == "a" else f"sleep 2; {b}"
+            return [Turn(calls=[("Bash", {"command": run})]), Turn(calls=[FINISH])][turn]
+        assert "conflict markers are in" not in first
+        assert all(each in first for each in seen if "~" in each), first
+        results.append(str(request["messages"][-1]))
+        return [Turn(calls=[("Bash", {"command": decides})]), Turn(calls=[FINISH])][turn]
+
+    claude.script(script)
+    rows = tasks({"id": "a", "priority": 1}, {"id": "b"})
+    given = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["agent", "skip"], "tasks": rows}
+    document = await claude.run(given)
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}, document["results"]
+    assert document["conflicts"][0]["decidedBy"] == "agent:b"
+    for content in seen.values():
+        assert content.strip("\0\n").replace("\n", "\\n") in results[1].replace("\\\\n", "\\n"), results[1]
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "show", f"{branch}:{name}") == "both\n"
+    assert "~" not in sh(path, "git", "ls-tree", "-r", "--name-only", branch)
+    for commit in sh(path, "git", "rev-list", branch).split():
+        assert "~" not in sh(path, "git", "ls-tree", "-r", "--name-only", commit)

@@ -126,6 +126,8 @@ class Work:
     """Where they do not merge."""
     disputed: list[str] = field(default_factory=list)
     """Files in which it is to merge both sides."""
+    beside: list[str] = field(default_factory=list)
+    """Paths of which no lines merge, in words: where each side is to be found."""
 
     waited: Waited = field(default_factory=Waited)
     """For the limits of an account and a budget."""

@@ -171,7 +171,7 @@ def _left_alone(
         files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **then)
         git("checkout-index", "-z", "--stdin", **then, stdin=files)
         for path, name in lost.items():
-            clear = _decoded(f"{before}:{path}", path, settings, **then)
+            clear = decoded(f"{before}:{path}", path, settings, **then)
             if path in there and clear and _holds(place["work_tree"] / path, clear):
                 same.append(path)
             elif path in there and name not in _NO_SECRET:
@@ -184,7 +184,7 @@ def _left_alone(
     return same
 
 
-def _decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bytes | None:
+def decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bytes | None:
     """What the driver of a path makes of a blob; None where it fails."""
     argv = ("cat-file", "--filters", f"--path={path}", blob)
     done = run_git(*argv, **place, config=settings, codes=(0, 128))
@@ -198,7 +198,7 @@ def _holds(file: Path, content: bytes | None) -> bool:
 
 def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:
     """Whether the file is what its driver makes of a blob: it need not make the same of the same twice."""
-    return _holds(place["work_tree"] / path, _decoded(blob, path, settings, **place))
+    return _holds(place["work_tree"] / path, decoded(blob, path, settings, **place))
 
 
 def failed(error: GitError) -> str | None:

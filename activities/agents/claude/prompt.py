@@ -6,6 +6,7 @@ import json
 
 from activities.agents.base import Input, Work
 from activities.conflicts.early import Coming
+from activities.git.command import shown
 from workflows.messages import Dispute
 
 _MOST_FILES = 50
@@ -68,7 +69,7 @@ def first_message(work: Work) -> str:
     if work.inputs:
         parts.append("This task builds on:\n" + "\n".join(_input(each) for each in work.inputs))
     if work.dispute is not None:
-        parts.append(_dispute(work.dispute))
+        parts.append(_dispute(work, work.dispute))
     if task.verify:
         parts.append(f"It will be checked by this command, in your directory: {task.verify}")
     return "\n\n".join(parts)
@@ -85,16 +86,22 @@ in the places of these files that the other is likely to change too."""
 _AGAIN = """\
 Your directory holds the project with what the others did, and without that change. Do the task again on it, and keep
 what the others did."""
-_MERGE = """\
-Your directory holds both, merged as far as it went; conflict markers are in: {paths}. Put every such place right so
-that what both wanted is there, and leave no marker. Do nothing else."""
+_BOTH = "Your directory holds both, merged as far as it went."
+_MARKED = """\
+There are conflict markers: put every such place right so that what both wanted is there, and leave no marker. The
+conflict markers are in: {paths}."""
+_BESIDE = """\
+No lines can be merged of these: leave at each of the paths what is to be there, a file, a link, or nothing, so that
+what both wanted is kept as far as it can be. What each side has stands beside it, in files that are only there for you
+to look at, and go when you are done:"""
+_NOTHING_ELSE = "Do nothing else."
 
 _FIT = """\
 Your directory holds both. All their lines have merged, but they do not work together, as said above. Put that right so
 that what both wanted is there and works. Do nothing else."""
 
 
-def _dispute(dispute: Dispute) -> str:
+def _dispute(work: Work, dispute: Dispute) -> str:
     """Why the task is to be done again, and what the others meant."""
     lines = ["This task was done before, and its change did not merge.", dispute.description]
     if dispute.summary:
@@ -102,6 +109,13 @@ def _dispute(dispute: Dispute) -> str:
     for side in dispute.sides:
         lines.append(f"Another task, whose change has landed: {side.task_id}: {side.description}")
         lines += [f"What was said of that one: {side.summary}"] if side.summary else []
-    merging = _MERGE.format(paths=", ".join(dispute.paths)) if dispute.fits else _FIT
-    lines.append(_AGAIN if dispute.commit is None else merging)
+    if dispute.commit is None:
+        lines.append(_AGAIN)
+    elif not dispute.fits:
+        lines.append(_FIT)
+    else:
+        marked, beside = work.disputed[:_MOST_FILES], work.beside[:_MOST_FILES]
+        lines += [_BOTH, *([_MARKED.format(paths=", ".join(map(shown, marked)))] if marked else [])]
+        lines += [_BESIDE, *(f"- {each}" for each in beside)] if beside else []
+        lines.append(_NOTHING_ELSE)
     return "\n".join(lines)
