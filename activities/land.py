@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.hunks import bounded, places
 from activities.conflicts.losses import left_out, overwritten
-from activities.conflicts.semantic.check import Finding
+from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
 from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution

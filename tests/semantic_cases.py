@@ -164,3 +164,135 @@ def _cases(rows: tuple[Row, ...]) -> Iterator[Case]:
                 for each in versions
             )
             yield Case(f"{language.name}: {name}", base, {**base, **ours}, {**base, **theirs})
+
+
+# Modules of Python: (name, what the first side makes of the project, what the second side adds; null: it deletes).
+Moves = tuple[str, dict[str, str | None], dict[str, str]]
+_BODY = "def f():\n    return 1\n\n\ndef g():\n    return 2\n"
+_PROJECT = {
+    "pkg/__init__.py": "",
+    "pkg/a.py": _BODY,
+    "pkg/c.py": "def h():\n    return 3\n",
+    "pkg/sub/__init__.py": "",
+    "src/app/__init__.py": "",
+    "src/app/io.py": _BODY,
+    "tools/helper.py": _BODY,
+    "other.py": "x = 1\n",
+}
+_AWAY: dict[str, str | None] = {"pkg/a.py": None, "pkg/b.py": _BODY}
+MOVED: tuple[Moves, ...] = (
+    ("from the module", _AWAY, {"new.py": "from pkg.a import f\n\nf()\n"}),
+    ("the module", _AWAY, {"new.py": "import pkg.a\n\npkg.a.f()\n"}),
+    ("the module by another name", _AWAY, {"new.py": "import pkg.a as it\n\nit.f()\n"}),
+    ("from its package", _AWAY, {"new.py": "from pkg import a\n\na.f()\n"}),
+    ("beside it", _AWAY, {"pkg/new.py": "from .a import f\n\nf()\n"}),
+    ("beside it, from the package", _AWAY, {"pkg/new.py": "from . import a\n\na.f()\n"}),
+    ("from beneath", _AWAY, {"pkg/sub/new.py": "from ..a import f\n\nf()\n"}),
+    ("everything of it", _AWAY, {"new.py": "from pkg.a import *\n"}),
+    ("within a function", _AWAY, {"new.py": "def run():\n    from pkg.a import f\n    return f()\n"}),
+    (
+        "where something else is caught",
+        _AWAY,
+        {"new.py": "try:\n    from pkg.a import f\nexcept ValueError:\n    f = 0\n"},
+    ),
+    ("in a program", _AWAY, {"new.py": 'if __name__ == "__main__":\n    from pkg.a import f\n    f()\n'}),
+    ("in a file that was there", _AWAY, {"other.py": "import pkg.a\n\nx = pkg.a.f()\n"}),
+    (
+        "in sources of their own",
+        {"src/app/io.py": None, "src/app/files.py": _BODY},
+        {"src/use.py": "from app.io import f\n"},
+    ),
+    ("beside a program", {"tools/helper.py": None, "tools/lib.py": _BODY}, {"tools/new.py": "from helper import f\n"}),
+    (
+        "a whole package",
+        {path: None for path in _PROJECT if path.startswith("pkg/")} | {"lib/kit/a.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+    (
+        "one function",
+        {"pkg/a.py": "def g():\n    return 2\n", "pkg/b.py": "def f():\n    return 1\n"},
+        {"new.py": "from pkg.a import f\n\nf()\n"},
+    ),
+    (
+        "a package that does not pass it on",
+        {"pkg/a.py": None, "pkg/a/__init__.py": "", "pkg/a/inner.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+)
+STILL_THERE: tuple[Moves, ...] = (
+    ("a shim", {"pkg/a.py": "from pkg.b import f, g\n", "pkg/b.py": _BODY}, {"new.py": "from pkg.a import f\n"}),
+    (
+        "a shim of everything",
+        {"pkg/a.py": "from .b import *\n", "pkg/b.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+    (
+        "a shim that stands for the other",
+        {"pkg/a.py": "import sys\n\nimport pkg.b\n\nsys.modules[__name__] = pkg.b\n", "pkg/b.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+    (
+        "a shim that looks it up",
+        {"pkg/a.py": "def __getattr__(name):\n    return 1\n", "pkg/b.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+    (
+        "a package that passes it on",
+        {"pkg/a.py": None, "pkg/a/__init__.py": "from .inner import f\n", "pkg/a/inner.py": _BODY},
+        {"new.py": "from pkg.a import f\n"},
+    ),
+    ("a package of the name", {"pkg/a.py": None, "pkg/a/inner.py": _BODY}, {"new.py": "import pkg.a\n"}),
+    (
+        "the package above passes it on",
+        {**_AWAY, "pkg/__init__.py": "from . import b as a\n"},
+        {"new.py": "from pkg import a\n"},
+    ),
+    (
+        "another root",
+        {"src/app/io.py": None, "lib/app/__init__.py": "", "lib/app/io.py": _BODY},
+        {"src/use.py": "from app.io import f\n"},
+    ),
+    ("caught", _AWAY, {"new.py": "try:\n    from pkg.a import f\nexcept ImportError:\n    from pkg.b import f\n"}),
+    (
+        "caught with others",
+        _AWAY,
+        {"new.py": "try:\n    import pkg.a\nexcept (KeyError, ModuleNotFoundError) as e:\n    pass\n"},
+    ),
+    ("suppressed", _AWAY, {"new.py": "with suppress(ImportError):\n    import pkg.a\n"}),
+    ("only for types", _AWAY, {"new.py": "if TYPE_CHECKING:\n    from pkg.a import f\n"}),
+    (
+        "what was to be had when the other failed",
+        _AWAY,
+        {"new.py": "try:\n    import fast\nexcept ImportError:\n    import pkg.a\n"},
+    ),
+    (
+        "the standard library's",
+        {"src/app/io.py": None, "src/app/files.py": _BODY},
+        {"new.py": "import io\n\nio.open('x')\n"},
+    ),
+    (
+        "somebody else's of the name",
+        {"src/app/io.py": None, "src/app/files.py": _BODY},
+        {"new.py": "from kit.io import f\n"},
+    ),
+    ("of another folder", {"tools/helper.py": None, "tools/lib.py": _BODY}, {"pkg/new.py": "from helper import f\n"}),
+    ("another module", _AWAY, {"new.py": "from pkg.c import h\n"}),
+    ("the new place", _AWAY, {"new.py": "from .b import f\n"}),
+    ("of another package's", _AWAY, {"pkg/sub/new.py": "from .a import f\n", "pkg/sub/a.py": _BODY}),
+    ("only a stub has gone", {"pkg/a.pyi": None}, {"new.py": "from pkg.a import f\n"}),
+    (
+        "a name that it had from elsewhere",
+        {"pkg/c.py": "def i():\n    return 3\n"},
+        {"new.py": "from pkg.c import j\n"},
+    ),
+)
+
+
+def module_cases(rows: tuple[Moves, ...]) -> list[Case]:
+    found = []
+    for name, first, second in rows:
+        base = {**_PROJECT, **{path: "" for path, text in first.items() if text is None and path not in _PROJECT}}
+        ours = {path: text for path, text in {**base, **first}.items() if text is not None}
+        found.append(Case(f"modules: {name}", base, ours, {**base, **second}))
+        found.append(Case(f"modules: {name}, other order", base, {**base, **second}, ours))
+    return found

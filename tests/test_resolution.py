@@ -265,6 +265,23 @@ async def test_a_renamed_function_and_a_new_call_of_it_do_not_land_together(farm
     assert "total is used in app.py:3" in conflict["description"]
 
 
+async def test_a_moved_module_and_a_new_import_of_it_do_not_land_together(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "shop", {"shop/__init__.py": "", "shop/a.py": LIB["lib.py"], "app.py": "x = 1\n"})
+    rows = tasks(
+        {"id": "moves", "run": "mv shop/a.py shop/b.py", "priority": 1},
+        {"id": "imports", "run": "sleep 0.7; printf 'from shop.a import total\n' >> app.py"},
+        {
+            "id": "guards",
+            "run": "sleep 0.7; printf 'try:\n    import shop.a\nexcept ImportError:\n    pass\n' > new.py",
+        },
+    )
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    assert statuses(document) == {"moves": "succeeded", "imports": "conflicted", "guards": "succeeded"}
+    (conflict,) = document["conflicts"]
+    assert (conflict["kind"], conflict["tasks"]) == ("semantic", ["imports", "moves"])
+    assert "the module shop.a is imported in app.py:2 and was moved or removed" in conflict["description"]
+
+
 async def test_changes_that_fit_are_no_conflict(farm: Farm, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "shop", LIB)
     rows = tasks(

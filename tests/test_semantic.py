@@ -9,23 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.semantic.check import Finding, check
+from activities.conflicts.semantic.check import check
+from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.symbols import symbols
-from tests.semantic_cases import CONFLICTS, LOOK_ALIKES, Case, cases
+from tests.semantic_cases import CONFLICTS, LOOK_ALIKES, MOVED, STILL_THERE, Case, cases, module_cases
 
 Files = Mapping[str, bytes | None]
 
 
 def findings(case: Case) -> list[str]:
     def changed(side: dict[str, str]) -> dict[str, bytes | None]:
-        return {path: text.encode() for path, text in side.items() if case.base.get(path) != text}
+        found = {path: text.encode() for path, text in side.items() if case.base.get(path) != text}
+        return {**found, **{path: None for path in case.base if path not in side}}
 
     ours, theirs = changed(case.ours), changed(case.theirs)
     base = {path: text.encode() for path, text in case.base.items() if path in {*ours, *theirs}}
     rest = {path: text.encode() for path, text in case.base.items() if path not in base}
     for path, text in {**case.base, **case.ours, **case.theirs}.items():
         assert symbols(path, text.encode()).parses, (path, text)
-    merged = {path: merge(*(side.get(path) for side in (ours, base, theirs))) for path in {*ours, *theirs}}
+    whole = {path: tuple(side.get(path) for side in (ours, base, theirs)) for path in {*ours, *theirs}}
+    merged = {path: merge(*versions) for path, versions in whole.items()}
     found = checked(base, ours, theirs, merged, rest)
     return [finding.message for finding in found]
 
@@ -33,13 +36,14 @@ def findings(case: Case) -> list[str]:
 def checked(base: Files, ours: Files, theirs: Files, merged: Files, rest: Files | None = None) -> list[Finding]:
     versions = ({**dict.fromkeys({**ours, **theirs}), **base}, ours, theirs, merged, rest or {})
     *parsed, elsewhere = [{path: symbols(path, text) for path, text in files.items()} for files in versions]
-    return check(*parsed, lambda names: elsewhere.items())
+    tree = [path for path, text in {**(rest or {}), **merged}.items() if text is not None]
+    return check(*parsed, lambda names: elsewhere.items(), lambda: tree)
 
 
 def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes | None:
     """As git merges lines; it must find nothing wrong."""
     if ours is None or theirs is None:
-        return ours or theirs
+        return theirs if ours is None else ours
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, name) for name in ("ours", "base", "theirs")]
         for path, content in zip(paths, (ours, base or b"", theirs), strict=True):
@@ -49,12 +53,12 @@ def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes
     return done.stdout
 
 
-@pytest.mark.parametrize("case", cases(CONFLICTS), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*cases(CONFLICTS), *module_cases(MOVED)], ids=lambda case: case.name)
 def test_what_does_not_fit_is_found(case: Case) -> None:
     assert len(findings(case)) == 1, findings(case)
 
 
-@pytest.mark.parametrize("case", cases(LOOK_ALIKES), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*cases(LOOK_ALIKES), *module_cases(STILL_THERE)], ids=lambda case: case.name)
 def test_what_only_looks_so_is_not(case: Case) -> None:
     assert findings(case) == []
 

@@ -1,7 +1,8 @@
 """Whether two sides that merged line by line still fit together (CONTRACT section 6, `semantic`).
 
-Three findings: one side uses anew what the other has removed or renamed; calls anew what the other has given another
-signature; both define the same. What cannot be told apart from something else of the same name is no finding.
+Four findings: one side uses anew what the other has removed or renamed; imports anew a module, or from one, that the
+other has moved; calls anew what the other has given another signature; both define the same. What cannot be told apart
+from something else of the same name is no finding.
 """
 
 from __future__ import annotations
@@ -9,96 +10,35 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from activities.conflicts.semantic.delta import Delta, delta, place_in_file
+from activities.conflicts.semantic.delta import place_in_file
 from activities.conflicts.semantic.grammar import grammar_of
+from activities.conflicts.semantic.modules import in_question, moved
+from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, Side, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
-Files = Mapping[str, Symbols]
-Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, Symbols]]]
 _EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
 
 
-@dataclass(frozen=True)
-class Finding:
-    """`path`: where it shows; `other`: where the other side did what does not fit (what it removed: where it was)."""
-
-    name: str
-    path: str
-    line: int
-    other: str
-    other_line: int
-    message: str
-
-
-@dataclass
-class Side:
-    """What one side did to the files that it changed."""
-
-    before: Files
-    after: Files
-
-    @cached_property
-    def deltas(self) -> dict[str, Delta]:
-        return {path: delta(self.before[path], found, _overloads(path)) for path, found in self.after.items()}
-
-    @property
-    def parses(self) -> bool:
-        return all(each.parses for each in self.after.values())
-
-    def removed(self) -> Iterator[tuple[str, Definition]]:
-        """What it defines nowhere any more."""
-        for path, each in self.deltas.items():
-            for old in each.removed:
-                if not any(old.name in found.by_name for found in self.after.values()):
-                    yield path, old
-
-    def signed_anew(self) -> Iterator[tuple[str, Definition, Definition]]:
-        """Functions that take other arguments than before."""
-        for path, each in self.deltas.items():
-            yield from ((path, old, new) for old, new in each.signed)
-
-    def new_uses(self) -> Iterator[tuple[str, Use]]:
-        """Uses of which a file has more than before."""
-        for path, each in self.deltas.items():
-            yield from ((path, use) for use in each.uses)
-
-
-@dataclass
-class Result:
-    """What both sides together are: the files that either changed, merged, and those others that name what matters."""
-
-    merged: Files
-    elsewhere: Sequence[tuple[str, Symbols]]
-
-    def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
-        """Whether something of this name is there, other than what is named."""
-        spared = (but[0], but[1].scope) if but is not None else None
-        for path, found in (*self.merged.items(), *self.elsewhere):
-            if any((path, each.scope) != spared for each in found.named(name)):
-                return True
-        return False
-
-
-def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Elsewhere) -> list[Finding]:
+def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Elsewhere, paths: Paths) -> list[Finding]:
     """`base` and `merged` hold the files that either side changed, `ours` and `theirs` what each made of its own.
 
     `elsewhere`: the other files of the merged tree in which one of some names occurs; asked once at most.
+    `paths`: the files of that tree.
     """
     sides = [Side({path: base[path] for path in side}, side) for side in (ours, theirs)]
     if not all(side.parses for side in sides):
         # Half-parsed files say nothing certain.
         return []
-    names = sorted({*_in_question(*sides), *_in_question(*sides[::-1])})
+    pairs = (sides, sides[::-1])
+    names = sorted({name for pair in pairs for name in (*_in_question(*pair), *in_question(*pair))})
     others = list(elsewhere(names)) if names else []
     result = Result(merged, others)
     found: dict[tuple[str, str, str], Finding] = {}
-    for one, other in (sides, sides[::-1]):
-        for finding in (*_gone(one, other, result), *_misfit(one, other, result)):
+    for one, other in pairs:
+        for finding in (*_gone(one, other, result), *_misfit(one, other, result), *moved(one, other, result, paths)):
             found.setdefault((finding.name, finding.path, finding.other), finding)
     for finding in _twice(sides[0], sides[1], result):
         found.setdefault((finding.name, finding.path, finding.other), finding)
@@ -181,12 +121,7 @@ def _place(path: str, definition: Definition) -> tuple[object, ...]:
     """Two definitions of one place are one too many."""
     grammar = grammar_of(path)
     module = os.path.dirname(path) if grammar is not None and grammar.folder_is_module else path
-    return module, *place_in_file(definition, _overloads(path))
-
-
-def _overloads(path: str) -> bool:
-    grammar = grammar_of(path)
-    return grammar is not None and grammar.overloads
+    return module, *place_in_file(definition, overloads(path))
 
 
 def _left(name: str, one: Side, other: Side, result: Result) -> Iterator[tuple[str, Symbols, Use]]:

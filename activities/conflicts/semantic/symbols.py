@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from tree_sitter import Node
 
 from activities.conflicts.semantic.grammar import Grammar, grammar_of
+from activities.conflicts.semantic.imported import Import, imported
 from activities.conflicts.semantic.signatures import Call, Signature, signature_of, text_of
 
 _MOST_BYTES = 500_000
@@ -74,6 +75,8 @@ class Symbols:
     uses: list[Use] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
+    modules: list[Import] = field(default_factory=list)
+    """Of Python: what they name."""
     parses: bool = True
     bound: set[str] = field(default_factory=set)
     """Names of variables and parameters, where such a name can hide a function's."""
@@ -94,13 +97,17 @@ class Symbols:
 
 
 NOTHING = Symbols()
+"""Of a file that is not there."""
+_UNREAD = Symbols()
 
 
 def symbols(path: str, content: bytes | None) -> Symbols:
     """Of a version of a file; nothing where there is none, or its language is not understood."""
     grammar = grammar_of(path)
-    if grammar is None or content is None or len(content) > _MOST_BYTES:
+    if content is None:
         return NOTHING
+    if grammar is None or len(content) > _MOST_BYTES:
+        return _UNREAD
     return _parsed(grammar.suffixes[0], content)
 
 
@@ -134,6 +141,7 @@ class _Reader:
             grammar, kind = self._grammar, node.type
             if kind in grammar.imports:
                 self._found.imports.append(text_of(node))
+                self._found.modules += imported(node) if grammar.name == "python" else []
                 continue
             inner = (scope, visible, repeats)
             if kind in _BINDERS:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache, partial
 
-from activities.conflicts.semantic.check import Finding, check
+from activities.conflicts.semantic.check import check
 from activities.conflicts.semantic.grammar import GRAMMARS, grammar_of
+from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.symbols import NOTHING, Symbols, symbols
-from activities.git.changes import Blobs, changed_blobs
+from activities.git.changes import Blobs, changed_blobs, paths_in
 from activities.git.hub import Hub
 
 _MOST_CHANGED = 500
@@ -53,7 +55,7 @@ def misfits_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> li
         return [(path, symbols(path, content)) for path, content in zip(paths, found, strict=True)]
 
     base_files, our_files, their_files, after = _KNOWN.of(hub, [before, *sides, whole])
-    return check(base_files, our_files, their_files, after, elsewhere)
+    return check(base_files, our_files, their_files, after, elsewhere, cache(partial(paths_in, hub, merged)))
 
 
 def _understood(changed: Blobs) -> Blobs:
@@ -86,7 +88,7 @@ class _Known:
         ]
 
     def _keep(self, key: tuple[str, str], value: Symbols) -> None:
-        weight = 1 + len(value.definitions) + len(value.uses)
+        weight = 1 + len(value.definitions) + len(value.uses) + len(value.modules)
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = value, weight
