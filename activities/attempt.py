@@ -19,6 +19,7 @@ from threading import Lock
 from activities.agents.base import Input, Warnings, Work
 from activities.agents.environment import tell
 from activities.both_sides import BothSides
+from activities.conflicts.decoded import Drivers
 from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
@@ -169,7 +170,9 @@ class AttemptDirectory:
     def both_sides(self) -> BothSides | None:
         """Where the agent is to merge them: the head and the task's earlier change."""
         other, base = self._disputed_change, self.run.base
-        return BothSides(self.hub, base, other, self.run.task_id) if other and base else None
+        if not other or not base:
+            return None
+        return BothSides(self.hub, base, other, self.run.task_id, Drivers.of(self.execution, self.hub))
 
     @property
     def _disputed_change(self) -> str | None:

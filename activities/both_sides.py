@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from activities.conflicts.decoded import Drivers
 from activities.directories import is_without_links
 from activities.git import filters
 from activities.git.command import GITLINK, LINK, REGULAR, Place, shown
@@ -29,17 +30,22 @@ class Beside(NamedTuple):
 
 
 class BothSides:
-    def __init__(self, hub: Hub, head: str, change: str, task_id: str) -> None:
+    def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: Drivers | None) -> None:
         """`head`: what has landed; `change`: the task's."""
         self.merged: Merge = merge(hub, head, change)
+        if drivers is not None and not self.merged.clean:
+            drivers.join(self.merged)
         self._hub = hub
+        self._drivers = drivers
         self._labels = {"2": _LANDED, "3": _NOT_IN_NAMES.sub("-", task_id)[:_LONGEST_NAME]}
 
     @cached_property
     def marked(self) -> list[str]:
         """Files with conflict markers."""
         merged = self.merged
-        can = (path for path in merged.paths if path not in merged.binary and not merged.what)
+        # The markers in an encoded file would be decoded with it.
+        encoded = self._drivers.named(merged.tree, merged.paths) if self._drivers else {}
+        can = (path for path in merged.paths if path not in (*merged.binary, *encoded) and not merged.what)
         return [path for path in can if hunks(self._hub, merged.tree, path)]
 
     @cached_property

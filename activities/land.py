@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.conflicts.decoded import Drivers
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.hunks import bounded, places
 from activities.conflicts.losses import left_out, overwritten
@@ -68,7 +69,7 @@ def land_changes(
     execution: Execution, request: LandRequest, tasks: Mapping[str, Task], relock: Collection[str] = ()
 ) -> Landed:
     hub, head, rows, advice = Hub(Path(request.hub)), request.head, [], _MOST_HAZARDS
-    landing = _Landings(hub, execution, execution.workspace(), request.at, relock)
+    landing = _Landings(hub, execution, execution.workspace(), request.at, relock, Drivers.of(execution, hub))
     reads = Reads(tasks, execution.reads)
     known = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
@@ -106,6 +107,7 @@ class _Landings:
     author: Workspace
     at: int
     relock: Collection[str]
+    drivers: Drivers | None
 
     def merged(self, head: str, change: Change) -> Landing:
         """The change and the head, as a merge of both."""
@@ -118,7 +120,7 @@ class _Landings:
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
             return self._lossless(head, change, Landing(task_id=change.task_id, head=change.commit))
         changed = changed_blobs(hub, started_from, head, change.commit)
-        merged = merge(hub, head, change.commit)
+        merged = self._merge(head, change.commit)
         settled = None
         if not merged.clean:
             settled = self._conflict(merged, head, started_from, change)
@@ -141,6 +143,12 @@ class _Landings:
             task_id=change.task_id, head=new, shared_with=others, shared_paths=named(both), settled=settled
         )
         return self._lossless(head, change, joined)
+
+    def _merge(self, ours: str, theirs: str) -> Merge:
+        merged = merge(self.hub, ours, theirs)
+        if not merged.clean and self.drivers is not None:
+            self.drivers.join(merged)
+        return merged
 
     def _lossless(self, head: str, change: Change, landed: Landing) -> Landing:
         """The landing with what running again has cost; a conflict still, where that may cost nothing."""
@@ -168,7 +176,7 @@ class _Landings:
         hub, started_from = self.hub, self.hub.parent_of(change.commit)
         if started_from == head:
             return Landing(task_id=change.task_id, head=change.commit)
-        merged = merge(hub, *hub.siblings(started_from, head, change.commit))
+        merged = self._merge(*hub.siblings(started_from, head, change.commit))
         if not merged.clean:
             tree = merged_by(hub, merged, change.way)
             if tree is None:

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from activities.agents.base import Work
 from activities.attempt import AttemptDirectory
+from activities.conflicts.decoded import Drivers
 from activities.conflicts.early import Coming, Early, SoFar
 from activities.execution import write_atomically
 from activities.git.command import shown
@@ -54,7 +55,8 @@ class _Lookout:
         self._work = work
         self._base = base
         merges = "merge" in work.plan.steps_on_conflict(work.strategy.on_conflict)
-        self.early = Early(directory.hub, base, "merge" if merges else "")
+        drivers = Drivers.of(directory.execution, directory.hub)
+        self.early = Early(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
         self._own = self._folder / f"{slug(work.task.id)}.json"

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from activities.conflicts.decoded import Drivers
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
+from activities.git.merge import merge
+from activities.git.workspace import Workspace
 from tests.support import Farm, failure_type, make_repository, sh, tasks
 
 CANARY = "canary swordfish"
@@ -290,3 +293,68 @@ async def test_what_git_itself_encodes_is_seen_decoded_and_stored_encoded(
     assert changed_paths(hub, document["delivery"]["base"], head) == ["b.txt", "c"]
     assert sh(hub.path, "git", "rev-parse", f"{head}:b.txt") == blob
     assert sh(path, "git", "status", "--porcelain").splitlines() == ["?? b.txt", "?? c"]
+
+
+LINES = "".join(f"line {number} of the canary swordfish\n" for number in range(20))
+
+
+def _with_lines(path: Path, kind: str) -> Path:
+    _repository(path, kind)
+    (path / "door.secret").write_text(LINES)
+    sh(path, "git", "commit", "--quiet", "--all", "--message", "lines")
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("lines", [("2", "18"), ("2", "2")], ids=["other lines", "one line"])
+async def test_what_is_encoded_merges_as_the_text_that_it_is(
+    farm: Farm, tmp_path: Path, kind: str, lines: tuple[str, str]
+) -> None:
+    path = _with_lines(tmp_path / "repo", kind)
+    rows = tasks(
+        *(
+            {"id": each, "run": f"sleep 0.5; sed -i 's/^line {at} .*/swordfish {each}/' door.secret"}
+            for each, at in zip("ab", lines, strict=True)
+        )
+    )
+    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows}
+    document = await farm.run(plan)
+    branch, fits = document["delivery"]["branch"], lines == ("2", "18")
+    assert sorted(row["status"] for row in document["results"]) == ["succeeded" if fits else "conflicted", "succeeded"]
+    assert _clear_text(farm.home) == []
+    assert b"swordfish" not in _stored(path, f"{branch}:door.secret")
+    sh(path, "git", "checkout", "--quiet", "--force", branch)
+    found = (path / "door.secret").read_text()
+    if fits:
+        assert found == LINES.replace(LINES.splitlines()[2], "swordfish a").replace(
+            LINES.splitlines()[18], "swordfish b"
+        )
+    else:
+        assert found.count("swordfish a") + found.count("swordfish b") == 1
+
+
+async def test_encoded_files_that_are_no_text_do_not_merge(farm: Farm, tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo", "salted")
+    rows = tasks(*({"id": each, "run": f"sleep 0.5; printf '\\0{each}\\n' >> door.secret"} for each in "ab"))
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    assert len(document["conflicts"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["salted", "crypt"])
+async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, kind: str) -> None:
+    """What landed is retried when a worker dies before it says so; its driver makes another blob each time."""
+    path = _with_lines(tmp_path / "repo", kind)
+    workspace = Workspace.read(str(path))
+    hub = Hub(path / ".git")
+    base, commits = sh(path, "git", "rev-parse", "HEAD").strip(), []
+    for at in ("2", "18"):
+        sh(path, "git", "checkout", "--quiet", "--force", base)
+        (path / "door.secret").write_text(LINES.replace(f"line {at} ", f"row {at} "))
+        sh(path, "git", "commit", "--quiet", "--all", "--message", at)
+        commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
+    drivers = Drivers(hub, workspace.checkout_settings, tmp_path / "memory")
+    merges = [merge(hub, *commits), merge(hub, *commits)]
+    for merged in merges:
+        drivers.join(merged)
+    assert all(merged.clean for merged in merges)
+    assert merges[0].tree == merges[1].tree

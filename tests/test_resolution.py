@@ -377,3 +377,28 @@ async def test_what_has_no_lines_to_merge_stands_beside_for_the_agent_and_does_n
     assert "~" not in sh(path, "git", "ls-tree", "-r", "--name-only", branch)
     for commit in sh(path, "git", "rev-list", branch).split():
         assert "~" not in sh(path, "git", "ls-tree", "-r", "--name-only", commit)
+
+
+async def test_an_agent_has_both_sides_of_an_encoded_file_decoded(claude: Claude, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {"plain": "1\n"})
+    for command in ("clean", "smudge"):
+        sh(path, "git", "config", f"filter.rot.{command}", "tr a-z n-za-m")
+    (path / ".gitattributes").write_text("*.secret filter=rot\n")
+    (path / "a.secret").write_text("one\ntwo\nthree\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "encoded")
+
+    def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
+        run = f"sed -i s/two/from-{task}/ a.secret" if task == "a" else f"sleep 2; sed -i s/two/from-{task}/ a.secret"
+        if "did not merge" in str(request["messages"][0]):
+            run = "grep -h from 'a.secret~landed' 'a.secret~b' > both; grep -c '<' a.secret > marks || true"
+            run += "; cp both a.secret"
+        return [Turn(calls=[("Bash", {"command": run})]), Turn(calls=[FINISH])][turn]
+
+    claude.script(script)
+    rows = tasks({"id": "a", "priority": 1}, {"id": "b"})
+    document = await claude.run({"workspace": str(path), "onConflict": ["agent", "skip"], "tasks": rows})
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "show", f"{branch}:both") == "from-a\nfrom-b\n"
+    assert sh(path, "git", "show", f"{branch}:marks") == "0\n"
+    assert sh(path, "git", "show", f"{branch}:a.secret") == "sebz-n\nsebz-o\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from activities.conflicts.decoded import Drivers
 from activities.conflicts.ways import merged_by
 from activities.git.changes import changed_paths
 from activities.git.command import named, shown
@@ -46,11 +47,12 @@ class Coming:
 class Early:
     """Looks ahead for one task; what was merged once is not merged again. Blocking."""
 
-    def __init__(self, hub: Hub, base: str, way: str) -> None:
+    def __init__(self, hub: Hub, base: str, way: str, drivers: Drivers | None = None) -> None:
         """`way`: as conflicts of the execution are merged first (`merge`, or empty)."""
         self._hub = hub
         self._base = base
         self._way = way
+        self._drivers = drivers
         self._known: dict[tuple[str, str], Coming | None] = {}
         self._head: str | None = None
         self._landed: set[str] = set()
@@ -83,6 +85,8 @@ class Early:
         if (own.commit, other) in self._known:
             return self._known[own.commit, other]
         merged = merge(self._hub, other, own.commit)
+        if not merged.clean and self._drivers is not None:
+            self._drivers.join(merged)
         if merged.clean or merged_by(self._hub, merged, self._way) is not None:
             return None
         tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)

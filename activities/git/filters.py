@@ -11,7 +11,8 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
 
@@ -132,7 +133,7 @@ def settle(
     leave to a driver is not to be stored in clear now. Raises `Undriven` and `Unfiltered`.
     """
     named = named_by([path for path, _, new in changes if new in REGULAR], settings, **place)
-    missing = [(path, name) for path, name in named.items() if _required(name) not in settings]
+    missing = [(path, name) for path, name in named.items() if not has_driver(name, settings)]
     if missing:
         path, name = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
@@ -165,11 +166,7 @@ def _left_alone(
     if not lost:
         return []
     same = []
-    with tempfile.TemporaryDirectory(prefix="epw-") as attributes:
-        # `cat-file` goes by those of a work tree only.
-        then = Place(git_dir=git_dir, work_tree=Path(attributes), index=known)
-        files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **then)
-        git("checkout-index", "-z", "--stdin", **then, stdin=files)
+    with attributes_of(known, git_dir) as then:
         for path, name in lost.items():
             clear = decoded(f"{before}:{path}", path, settings, **then)
             if path in there and clear and _holds(place["work_tree"] / path, clear):
@@ -182,6 +179,28 @@ def _left_alone(
                     told = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
                     raise Unfiltered(f"{told}, and would be stored in clear now")
     return same
+
+
+@contextmanager
+def attributes_of(index: Path, git_dir: Path) -> Iterator[Place]:
+    """A work tree with the attributes of an index, and nothing else: files of others are not gone by."""
+    with tempfile.TemporaryDirectory(prefix="epw-") as folder:
+        place = Place(git_dir=git_dir, work_tree=Path(folder), index=index)
+        files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **place)
+        git("checkout-index", "-z", "--stdin", **place, stdin=files)
+        yield place
+
+
+def encoded(content: bytes, path: str, settings: Sequence[str], **place: Unpack[Place]) -> str | None:
+    """The name of a new object that holds what the driver of a path makes of a content; None where it fails."""
+    argv = ("hash-object", "-w", "--stdin", f"--path={path}")
+    done = run_git(*argv, **place, config=settings, stdin=content, codes=(0, 1, 128))
+    return done.stdout.decode().strip() if done.returncode == 0 else None
+
+
+def has_driver(name: str, settings: Sequence[str]) -> bool:
+    """Whether the user has configured it."""
+    return _required(name) in settings
 
 
 def decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bytes | None:

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -29,7 +31,7 @@ MOVED_ALONG = "directory rename suggested"
 """One side has renamed a directory into which the other has put a file: git has put it where the others went."""
 UNCLEAR = "directory rename unclear split"
 """As before, but the others went to several places: it is where it was put."""
-_LFS = b"version https://git-lfs.github.com/spec/"
+LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
 ATTRIBUTES = ".gitattributes"
 MARKER = re.compile(r"(<{7,}) ")
@@ -37,6 +39,7 @@ MARKER = re.compile(r"(<{7,}) ")
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
 _MOST_CONFLICTS = 128
+_FILES_OF_OURS = f"/proc/{os.getpid()}/fd"
 _MOST_KNOWN = 1000
 _UNKNOWN = Path()
 _known_attributes: dict[tuple[Path, str], Path | None] = {}
@@ -77,6 +80,13 @@ class Merge:
     """Paths of which git merges no lines."""
     moved: list[tuple[str, list[str]]] = field(default_factory=list)
     """Of conflicts of names: git's type, and the paths in its order (of a file the new ones, and then the old one)."""
+
+    def settle(self, paths: Collection[str]) -> None:
+        """These have merged, and `tree` has what came of them."""
+        self.stages = {path: stages for path, stages in self.stages.items() if path not in paths}
+        self.paths = [path for path in self.paths if path not in paths]
+        self.joined += paths
+        self.clean = not self.paths
 
 
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
@@ -204,7 +214,7 @@ def _no_text(hub: Hub, result: Merge) -> str:
     """What the sides of a conflict are, where merging their lines would make no sense."""
     sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in REGULAR]
     heads = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
-    lfs = heads and all(len(head) < _MOST_POINTER_BYTES and head.startswith(_LFS) for head in heads)
+    lfs = heads and all(len(head) < _MOST_POINTER_BYTES and head.startswith(LFS) for head in heads)
     return "Git LFS pointers" if lfs else ""
 
 
@@ -221,12 +231,21 @@ def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
 
 
 def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedProcess[bytes]:
-    with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
-        paths = [Path(scratch, name) for name in ("ours", "base", "theirs")]
-        for path, content in zip(paths, contents, strict=True):
-            path.write_bytes(content)
+    with tempfile.TemporaryDirectory(prefix="epw-") as scratch, ExitStack() as opened:
+        paths = [_readable(content, Path(scratch, str(n)), opened) for n, content in enumerate(contents)]
         # The exit code is the number of conflicts, or 255.
-        return run_git("merge-file", "-p", "-q", *options, *map(str, paths), cwd=Path(scratch), codes=range(256))
+        return run_git("merge-file", "-p", "-q", *options, *paths, cwd=Path(scratch), codes=range(256))
+
+
+def _readable(content: bytes, beside: Path, opened: ExitStack) -> str:
+    """A name by which git can read a content: in memory, where that can be, since a driver may have decoded it."""
+    if not (hasattr(os, "memfd_create") and os.path.isdir(_FILES_OF_OURS)):
+        beside.write_bytes(content)
+        return str(beside)
+    file = opened.enter_context(os.fdopen(os.memfd_create("epw"), "wb"))
+    file.write(content)
+    file.flush()
+    return f"{_FILES_OF_OURS}/{file.fileno()}"
 
 
 def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
