@@ -30,10 +30,10 @@ class Beside(NamedTuple):
 
 
 class BothSides:
-    def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: Drivers | None) -> None:
+    def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: Drivers) -> None:
         """`head`: what has landed; `change`: the task's."""
         self.merged: Merge = merge(hub, head, change)
-        if drivers is not None and not self.merged.clean:
+        if not self.merged.clean:
             drivers.join(self.merged)
         self._hub = hub
         self._drivers = drivers
@@ -44,7 +44,7 @@ class BothSides:
         """Files with conflict markers."""
         merged = self.merged
         # The markers in an encoded file would be decoded with it.
-        encoded = self._drivers.named(merged.tree, merged.paths) if self._drivers else {}
+        encoded = self._drivers.named(merged.tree, merged.paths)
         can = (path for path in merged.paths if path not in (*merged.binary, *encoded) and not merged.what)
         return [path for path in can if hunks(self._hub, merged.tree, path)]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.conflicts.attributes import encoded
 from activities.conflicts.decoded import Drivers
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.hunks import bounded, places
@@ -77,7 +79,7 @@ def land_changes(
         row = landing.detached(head, change) if alone else landing.merged(head, change)
         if known and advice > 0 and row.conflict is None and not alone:
             found = _advised(hazards, hub, reads, change.task_id, change.commit, head)[:advice]
-            row = row.model_copy(update={"hazards": found})
+            row = row.model_copy(update={"hazards": [*row.hazards, *found]})
             advice -= len(found)
         head = row.head
         rows.append(row)
@@ -107,7 +109,7 @@ class _Landings:
     author: Workspace
     at: int
     relock: Collection[str]
-    drivers: Drivers | None
+    drivers: Drivers
 
     def merged(self, head: str, change: Change) -> Landing:
         """The change and the head, as a merge of both."""
@@ -132,21 +134,27 @@ class _Landings:
             merged.tree = tree
         if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
+        stored = encoded(self.drivers, (head, change.commit), changed, merged.tree)
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
-        new = hub.commit(merged.tree, [head, change.commit], message, self.author, self.at)
+        new = hub.commit(stored.tree, [head, change.commit], message, self.author, self.at)
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
         both = [*merged.joined, *merged.stages]
         others = hub.tasks_that_touched(started_from, head, both) if both else []
         joined = Landing(
-            task_id=change.task_id, head=new, shared_with=others, shared_paths=named(both), settled=settled
+            task_id=change.task_id,
+            head=new,
+            shared_with=others,
+            shared_paths=named(both),
+            settled=settled,
+            hazards=stored.advice(change.task_id, partial(hub.tasks_that_touched, started_from, head)),
         )
         return self._lossless(head, change, joined)
 
     def _merge(self, ours: str, theirs: str) -> Merge:
         merged = merge(self.hub, ours, theirs)
-        if not merged.clean and self.drivers is not None:
+        if not merged.clean:
             self.drivers.join(merged)
         return merged
 

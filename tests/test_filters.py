@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.conflicts.attributes import encoded
 from activities.conflicts.decoded import Drivers
-from activities.git.changes import changed_paths
+from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.workspace import Workspace
@@ -358,3 +359,53 @@ async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, k
         drivers.join(merged)
     assert all(merged.clean for merged in merges)
     assert merges[0].tree == merges[1].tree
+
+
+@pytest.mark.parametrize("first", ["attributes", "file"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
+    farm: Farm, tmp_path: Path, kind: str, first: str
+) -> None:
+    path = _repository(tmp_path / "repo", kind)
+    runs = {
+        "attributes": f"echo '*.dat filter={KINDS[kind][0]}' >> .gitattributes",
+        "file": "echo 'new swordfish' > new.dat; chmod +x new.dat; echo plain > plain",
+    }
+    rows = tasks(*({"id": each, "run": f"sleep {0.3 if each == first else 1}; {run}"} for each, run in runs.items()))
+    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
+    assert document["status"] == "succeeded", document["results"]
+    branch = document["delivery"]["branch"]
+    assert b"swordfish" not in _stored(path, f"{branch}:new.dat")
+    sh(path, "git", "checkout", "--quiet", "--force", branch)
+    assert (path / "new.dat").read_text() == "new swordfish\n"
+    assert os.access(path / "new.dat", os.X_OK)
+    assert sh(path, "git", "status", "--porcelain") == "" or kind == "salted"
+    # A secret is in the branch's history all the same, and a person is told.
+    advice = [(each["kind"], each["paths"], sorted(each["tasks"])) for each in document["conflicts"]]
+    assert advice == ([] if kind == "lfs" else [("hazard", ["new.dat"], ["attributes", "file"])])
+
+
+async def test_a_file_that_lands_beside_attributes_of_no_driver_is_named(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {"plain": "1\n"})
+    runs = {"attributes": "echo '*.dat filter=none-such' > .gitattributes", "file": "echo clear > new.dat"}
+    rows = tasks(*({"id": each, "run": f"sleep 0.5; {run}"} for each, run in runs.items()))
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    (conflict,) = document["conflicts"]
+    assert (conflict["kind"], conflict["paths"]) == ("hazard", ["new.dat"])
+    assert "new.dat landed in clear: the filter 'none-such'" in conflict["description"]
+
+
+async def test_what_new_attributes_encode_is_the_same_when_it_is_encoded_again(tmp_path: Path) -> None:
+    path = _repository(tmp_path / "repo", "salted")
+    hub, base = Hub(path / ".git"), sh(path, "git", "rev-parse", "HEAD").strip()
+    commits = []
+    for run in ("echo '*.dat filter=salted' >> .gitattributes", "echo swordfish > new.dat"):
+        sh(path, "git", "checkout", "--quiet", "--force", base)
+        sh(path, "bash", "-c", run)
+        sh(path, "git", "add", "--all")
+        sh(path, "git", "commit", "--quiet", "--message", "side")
+        commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
+    drivers = Drivers(hub, Workspace.read(str(path)).checkout_settings, tmp_path / "memory")
+    merged, changed = merge(hub, *commits), changed_blobs(hub, base, *commits)
+    trees = [encoded(drivers, commits, changed, merged.tree).tree for _ in range(2)]
+    assert trees[0] == trees[1] != merged.tree

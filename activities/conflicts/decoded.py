@@ -33,15 +33,18 @@ class Drivers:
     memory: Path
 
     @classmethod
-    def of(cls, execution: Execution, hub: Hub) -> Drivers | None:
-        """Those of an execution's workspace; None where it has none."""
-        has_some = bool(execution.workspace().filters)
-        return cls(hub, execution.checkout_settings(), execution.path / "encoded") if has_some else None
+    def of(cls, execution: Execution, hub: Hub) -> Drivers:
+        """Those of an execution's workspace."""
+        return cls(hub, execution.checkout_settings(), execution.path / "encoded")
+
+    @property
+    def _are_some(self) -> bool:
+        return any(each.startswith("filter.") for each in self.settings)
 
     def join(self, merged: Merge) -> None:
         """Settle conflicts of files of which all sides are text once they are decoded, and merge line by line."""
         can = [path for path, stages in merged.stages.items() if _is_changed_by_both(stages)]
-        if not can or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
+        if not can or not self._are_some or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
             return
         with self.of_tree(merged.tree) as place:
             named = filters.named_by(can, self.settings, **place)
@@ -54,6 +57,8 @@ class Drivers:
 
     def named(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
         """The driver of each path that has one, by the attributes of a tree."""
+        if not paths:
+            return {}
         with self.of_tree(tree) as place:
             return filters.named_by(paths, self.settings, **place)
 

@@ -42,7 +42,7 @@ _OURS = (
     " GIT_NO_REPLACE_OBJECTS GIT_TERMINAL_PROMPT GIT_PREFIX LC_ALL"
 )
 _FAILED = re.compile(r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client")
-_NO_SECRET = ("lfs",)
+NO_SECRET = ("lfs",)
 """Drivers that hide nothing: a file may leave them."""
 _COMMAND_BEGINS = "GIT_INDEX_FILE"
 _HELP = {
@@ -171,9 +171,9 @@ def _left_alone(
             clear = decoded(f"{before}:{path}", path, settings, **then)
             if path in there and clear and _holds(place["work_tree"] / path, clear):
                 same.append(path)
-            elif path in there and name not in _NO_SECRET:
+            elif path in there and name not in NO_SECRET:
                 raise Unfiltered(f"{shown(path)} was encoded by the filter {name!r}, and would be stored in clear now")
-            elif clear and name not in _NO_SECRET:
+            elif clear and name not in NO_SECRET:
                 plain = (each for each in there if each not in named)
                 if moved := next((each for each in plain if _holds(place["work_tree"] / each, clear)), None):
                     told = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
