@@ -16,7 +16,7 @@ from activities.conflicts.attributes import encoded
 from activities.conflicts.decoded import Drivers
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.hunks import bounded, places
-from activities.conflicts.losses import left_out, overwritten
+from activities.conflicts.losses import Read, left_out, overwritten
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
 from activities.conflicts.ways import merged_by, to_relock
@@ -26,6 +26,7 @@ from activities.frame import attended, current_execution, order
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
+from activities.git.decoded import files_as_seen
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
 from activities.git.workspace import Workspace
@@ -222,9 +223,12 @@ class _Landings:
         start = self.hub.parent_of(change.commit) if change.commit else new
         touched = {*paths, *(changed_paths(self.hub, start, change.commit) if change.commit else [])}
         theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MOST_COMPARED]
+        read: Read = self.hub.files
+        if self.author.filters:
+            read = partial(files_as_seen, self.hub, new, self.execution.checkout_settings())
         return {
-            "overwrote": named(_advised(overwritten, self.hub, base, other, new, theirs)),
-            "dropped": named(_advised(left_out, self.hub, change.earlier, start, new)),
+            "overwrote": named(_advised(overwritten, read, base, other, new, theirs)),
+            "dropped": named(_advised(left_out, self.hub, read, change.earlier, start, new)),
         }
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:

@@ -74,13 +74,13 @@ def _stored(path: Path, name: str) -> bytes:
     return subprocess.run(["git", "show", name], cwd=path, capture_output=True, check=True).stdout
 
 
-def _clear_text(state: Path) -> list[str]:
-    """Where the canary is in what we have stored."""
+def clear_text(state: Path, *repositories: Path) -> list[str]:
+    """Where the canary is in what we have stored, and in the objects of these repositories."""
     found = [str(path) for path in state.rglob("*") if path.is_file() and b"swordfish" in path.read_bytes()]
-    for hub in (state / "hubs").glob("*.git"):
+    for repository in (*(state / "hubs").glob("*.git"), *repositories):
         argv = ["git", "cat-file", "--batch-all-objects", "--batch", "--buffer"]
-        objects = subprocess.run(argv, cwd=hub, capture_output=True, check=True).stdout
-        found += [str(hub)] if b"swordfish" in objects else []
+        objects = subprocess.run(argv, cwd=repository, capture_output=True, check=True).stdout
+        found += [str(repository)] if b"swordfish" in objects else []
     return found
 
 
@@ -108,7 +108,7 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
     assert sh(path, "git", "rev-parse", f"{branch}:door.secret") == sh(path, "git", "rev-parse", "HEAD:door.secret")
     for name in ("deep/new.secret", "deep/door.secret"):
         assert b"swordfish" not in _stored(path, f"{branch}:{name}")
-    assert _clear_text(farm.home) == []
+    assert clear_text(farm.home) == []
     # The user's own git makes of it what the agents wrote: LFS has its objects in the user's store.
     sh(path, "git", "checkout", "--quiet", "--force", branch)
     assert (path / "deep/new.secret").read_text() == "new swordfish\n"
@@ -129,7 +129,31 @@ async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Far
     # What its filter makes another of each time, the user's own git too takes for changed.
     status = [line for line in status if kind != "salted" or "deep" not in line]
     assert status == [" M door.secret", "?? new1.secret", "?? new2.secret"]
-    assert _clear_text(farm.home) == []
+    assert clear_text(farm.home) == []
+
+
+@pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
+async def test_two_tasks_may_change_different_lines_of_one_encoded_file(farm: Farm, tmp_path: Path, kind: str) -> None:
+    path = _repository(tmp_path / "repo", kind)
+    text = "".join(f"{number}\n" for number in range(9))
+    (path / "door.secret").write_text(text)
+    sh(path, "git", "commit", "--quiet", "--all", "--message", "lines")
+    rows = tasks(*({"id": f"t{n}", "run": f"sed -i s/{n}/x{n}/ door.secret"} for n in (2, 7)))
+    plan = {"workspace": str(path), "deliver": "apply", "onConflict": ["merge", "retry"], "tasks": rows}
+    document = await farm.run(plan)
+    assert document["status"] == "succeeded", document["conflicts"]
+    assert (path / "door.secret").read_text() == text.replace("2", "x2").replace("7", "x7")
+
+
+@pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
+async def test_a_side_of_an_encoded_file_that_a_retry_writes_over_is_a_conflict(
+    farm: Farm, tmp_path: Path, kind: str
+) -> None:
+    path = _repository(tmp_path / "repo", kind)
+    rows = tasks(*({"id": f"t{n}", "run": f"echo {n} > door.secret"} for n in (2, 7)))
+    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "retry"], "tasks": rows}
+    document = await farm.run(plan)
+    assert sorted(row["landed"] for row in document["results"]) == [False, True]
 
 
 async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path) -> None:
@@ -217,7 +241,7 @@ async def test_a_driver_that_an_agent_configures_never_runs(farm: Farm, tmp_path
     bad = await farm.run({**plan, "tasks": tasks({"id": "b", "run": run.replace("{more}", "echo 1 > y.x")})})
     assert bad["results"][0]["error"]["type"] == "FilterMissing"
     assert not ran.exists()
-    assert _clear_text(farm.home) == []
+    assert clear_text(farm.home) == []
 
 
 async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_own(farm: Farm, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from activities.git.changes import changed_paths
@@ -16,32 +16,34 @@ _MAX_COMPARED = 500
 _SIMILAR = 0.5
 
 Content = bytes | None
+Read = Callable[[Sequence[tuple[str, str]]], list[Content]]
+"""Contents of files by commit and path."""
 
 
-def overwritten(hub: Hub, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
+def overwritten(read: Read, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
     """Paths in which lines that `ours` had added to `base` are not in `new` any more.
 
     A line that became a part of a new one is still there.
     """
-    versions = hub.files([(commit, path) for path in paths for commit in (base, ours, new)])
+    versions = read([(commit, path) for path in paths for commit in (base, ours, new)])
     sides = zip(paths, versions[::3], versions[1::3], versions[2::3], strict=True)
     return [path for path, *contents in sides if _loses(*contents)]
 
 
-def left_out(hub: Hub, earlier: str, start: str, new: str) -> list[str]:
+def left_out(hub: Hub, read: Read, earlier: str, start: str, new: str) -> list[str]:
     """Paths of the change `earlier` in which a part of it is neither in `new` nor was made again in another way.
 
     `start`: what the task ran again on. A part was made again where the run has changed what that part conflicts with.
     """
     base = hub.parent_of(earlier)
     paths = changed_paths(hub, base, earlier)[:_MAX_COMPARED]
-    versions = hub.files([(commit, path) for path in paths for commit in (base, earlier, start, new)])
+    versions = read([(commit, path) for path in paths for commit in (base, earlier, start, new)])
     sides = zip(paths, versions[::4], versions[1::4], versions[2::4], versions[3::4], strict=True)
     left = {path: change for path, before, change, *ran in sides if _leaves_out(before, change, *ran)}
     if not left:
         return []
     made = [path for path in changed_paths(hub, start, new) if path not in left][:_MAX_COMPARED]
-    contents = [each for each in hub.files([(new, path) for path in made]) if each is not None]
+    contents = [each for each in read([(new, path) for path in made]) if each is not None]
     return [path for path, change in left.items() if not any(_similar(change, each) for each in contents)]
 
 
