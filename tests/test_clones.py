@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.git.workspace import Workspace
 from tests.support import Farm, failure_type, make_repository, sh, tasks
+from workflows.errors import InvalidPlan
 
 
 def _origin(path: Path) -> Path:
@@ -85,3 +87,14 @@ async def test_a_damaged_object_that_is_needed_is_named(farm: Farm, tmp_path: Pa
         assert await failure_type(handle) == "InvalidPlan"
         with pytest.raises(Exception, match=f"(?s)damaged.*{name[:7]}.*fsck"):
             await farm.document(handle)
+
+
+def test_a_format_that_we_cannot_use_is_refused_with_a_command(tmp_path: Path) -> None:
+    sh(tmp_path, "git", "init", "--quiet", "--object-format=sha256", "sha256")
+    with pytest.raises(InvalidPlan, match=r"SHA-256.*: git init COPY"):
+        Workspace.read(str(tmp_path / "sha256"))
+    newer = make_repository(tmp_path / "newer")
+    sh(newer, "git", "config", "core.repositoryFormatVersion", "1")
+    sh(newer, "git", "config", "extensions.notYet", "true")
+    with pytest.raises(InvalidPlan, match=r"(?i)notyet.*look: git -C"):
+        Workspace.read(str(newer))

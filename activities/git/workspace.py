@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,13 +84,15 @@ class Workspace(Message):
             if "dubious ownership" in error.stderr:
                 raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
             if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
-                raise _unusable(f"{path}: git says: {' '.join(error.stderr.split())}") from None
+                look = f"git -C {shlex.quote(path)} status"
+                raise _unusable(f"{path}: git says: {' '.join(error.stderr.split())}; look: {look}") from None
             return cls(
                 path=path, kind="directory", branch="main", **_author(settings), content_settings=[], excludes=""
             )
         bare, git_dir = text(answer).split("\n", 1)
         if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
-            raise _unusable(f"{path} names its objects by SHA-256, which is not available yet")
+            copy = f"git init COPY && git -C {shlex.quote(path)} fast-export --all | git -C COPY fast-import"
+            raise _unusable(f"{path} names its objects by SHA-256, which is not available yet; use a copy: {copy}")
         workspace = cls(
             path=path,
             git_dir=git_dir,
