@@ -255,3 +255,15 @@ def test_nested_repositories_are_left_alone(tmp_path: Path) -> None:
     assert look(path / "vendored") == before
     assert (path / "unborn/.git").is_dir()
     assert delivery.base == sh(path, "git", "rev-parse", "HEAD").strip()
+
+
+def test_a_deletion_outside_a_sparse_checkout_is_not_lost_in_silence(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work", {"in/a": "1\n", "out/a": "1\n", "out/b": "1\n"})
+    sh(path, "git", "sparse-checkout", "set", "--cone", "in")
+    before, delivery = fingerprint(path), Delivery(tmp_path, path)
+    with pytest.raises(Refused, match=r"out/b; git -C .* sparse-checkout disable"):
+        delivery.apply(delivery.head({"out/b": None, "in/a": "2\n"}))
+    assert fingerprint(path) == before
+    delivery.apply(delivery.head({"out/a": "2\n", "in/a": None}))
+    delivery.clean_up()
+    assert sh(path, "git", "status", "--porcelain").splitlines() == [" D in/a", " M out/a"]

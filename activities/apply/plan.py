@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -67,6 +68,11 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
     modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
     if modules:
         raise Refused(f"submodules are not changed in a work tree: {_named(modules)}")
+    if unseen := _left_out(workspace, changes):
+        wider = f"git -C {shlex.quote(workspace.path)} sparse-checkout disable"
+        raise Refused(
+            f"deleted, and outside the sparse checkout, where git sees no deletion: {_named(unseen)}; {wider}"
+        )
     return Target(tree, changes)
 
 
@@ -148,6 +154,16 @@ def _difference(hub: Hub, before: str, after: str) -> list[PathChange]:
             )
         )
     return changes
+
+
+def _left_out(workspace: Workspace, changes: list[PathChange]) -> list[str]:
+    """Paths to be deleted that are not there, and that the user's index says are not to be (`skip-worktree`)."""
+    root = Path(workspace.path)
+    absent = {each.path for each in changes if each.new_mode is None and not os.path.lexists(root / each.path)}
+    if not absent or workspace.kind != "git":
+        return []
+    told = (entry.partition(" ") for entry in records(workspace.git("ls-files", "-z", "-t")))
+    return [path for tag, _, path in told if tag == "S" and path in absent]
 
 
 def _files_in(root: Path, path: str) -> list[str]:
