@@ -1,0 +1,62 @@
+"""Kinds of repository by how an execution in one ends. `python -m tests.matrix` tells docs/repositories.md."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.kinds import KINDS
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/repositories.md"
+RIGHT, REFUSED = "right", "refused"
+ENDINGS = ("branch", "apply", "roll-back", "kill", "retry")
+_TOLD = {
+    "branch": "`deliver: branch`",
+    "apply": "`deliver: apply`, twice",
+    "roll-back": "rolled back, before and after delivery",
+    "kill": "killed twice, `run --resume`",
+    "retry": "failed in part, `retry`",
+}
+_BEGIN, _END = "<!-- made by tests/matrix.py -->\n", "<!-- end -->\n"
+
+_REFUSED = ("SHA-256", "reftable, where git lacks it", "an object that cannot be read")
+FOUND: dict[tuple[str, str], str] = {
+    **{(kind, ending): REFUSED for kind in _REFUSED for ending in ENDINGS},
+    ("a plain directory", "branch"): REFUSED,
+    **{
+        ("git-lfs, files not fetched", ending): "new large files come as pointers"
+        for ending in ("apply", "kill", "retry")
+    },
+    **{
+        ("git-lfs, some files fetched", ending): "agents see pointers only"
+        for ending in ENDINGS
+        if ending != "roll-back"
+    },
+    **{("`core.fileMode=false`", ending): "modes that agents set count" for ending in ENDINGS if ending != "roll-back"},
+}
+"""What is not `right`, by kind and ending: `refused`, or in words what is wrong."""
+
+
+def found(kind: str, ending: str) -> str:
+    return FOUND.get((kind, ending), RIGHT)
+
+
+def table() -> str:
+    """The generated part of the page."""
+    lines = ["| | " + " | ".join(_TOLD[ending] for ending in ENDINGS) + " |", "|---" * (1 + len(ENDINGS)) + "|"]
+    for kind in KINDS:
+        lines.append(f"| {kind.name} | " + " | ".join(found(kind.name, ending) for ending in ENDINGS) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def page(text: str) -> str:
+    """The page with its generated part as it is to be."""
+    before, begin, rest = text.partition(_BEGIN)
+    if not begin or _END not in rest:
+        sys.exit(f"{PAGE} has no place for the table")
+    return before + begin + table() + _END + rest.partition(_END)[2]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text()))
