@@ -26,7 +26,6 @@ from activities.frame import attended, current_execution, order
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
-from activities.git.decoded import files_as_seen
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
 from activities.git.workspace import Workspace
@@ -225,7 +224,7 @@ class _Landings:
         theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MOST_COMPARED]
         read: Read = self.hub.files
         if self.author.filters:
-            read = partial(files_as_seen, self.hub, new, self.execution.checkout_settings())
+            read = partial(self.drivers.files_as_seen, new)
         return {
             "overwrote": named(_advised(overwritten, read, base, other, new, theirs)),
             "dropped": named(_advised(left_out, self.hub, read, change.earlier, start, new)),

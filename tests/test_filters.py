@@ -346,7 +346,7 @@ async def test_what_is_encoded_merges_as_the_text_that_it_is(
     document = await farm.run(plan)
     branch, fits = document["delivery"]["branch"], lines == ("2", "18")
     assert sorted(row["status"] for row in document["results"]) == ["succeeded" if fits else "conflicted", "succeeded"]
-    assert _clear_text(farm.home) == []
+    assert clear_text(farm.home) == []
     assert b"swordfish" not in _stored(path, f"{branch}:door.secret")
     sh(path, "git", "checkout", "--quiet", "--force", branch)
     found = (path / "door.secret").read_text()

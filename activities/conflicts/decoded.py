@@ -71,6 +71,19 @@ class Drivers:
             with filters.attributes_of(index, self.hub.path) as place:
                 yield place
 
+    def files_as_seen(self, commit: str, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """As `Hub.files`, decoded by the attributes of `commit`; what no driver can decode stays as it is stored."""
+        contents = self.hub.files(wanted)
+        if not wanted or not self._are_some:
+            return contents
+        with self.of_tree(commit) as place:
+            named = filters.named_by(list(dict.fromkeys(path for _, path in wanted)), self.settings, **place)
+            for at, (name, path) in enumerate(wanted):
+                if path in named and contents[at] is not None:
+                    seen = filters.decoded(f"{name}:{path}", path, self.settings, **place)
+                    contents[at] = contents[at] if seen is None else seen
+        return contents
+
     def encoded(self, key: Sequence[str], content: Callable[[], bytes | None], path: str, place: Place) -> str | None:
         """The object that a driver makes of a content, the same for a key each time; None where there is none."""
         file = self.memory / hashlib.sha256(json.dumps([path, *key]).encode()).hexdigest()[:32]
