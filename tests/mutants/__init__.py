@@ -65,6 +65,13 @@ MUTANTS = (
     _m("activities/conflicts/losses.py", "    if new == change or change == before:\n", "    if new == change or change == before or True:\n", _LOSSES),
     _m("activities/conflicts/losses.py", "return any(not any(line in each for each in new) for line in lost)", "return bool(lost)", _LOSSES),
     _m("workflows/resolver.py", 'if conflict is None or conflict.step != "retry":', "if True:", "test_resolution.py -k make_its_change_again"),
+    _m("activities/conflicts/decoded.py", "write_atomically(file, made.encode())", "pass", "test_filters.py -k again"),
+    _m("activities/conflicts/attributes.py", "if own.get(path) != name}", "if True}", "test_filters.py -k beside_new"),
+    _m("activities/conflicts/ways.py", "elif path in named and stages[0].number != _NUMBER[way]:", "elif False:", "test_textual.py"),
+    _m("activities/conflicts/ways.py", 'elif way == "merge" and sides == {stage.number: stage for stage in stages}:', 'elif way == "merge":', "test_textual.py"),
+    _m("activities/conflicts/semantic/modules.py", "if not is_left and not is_elsewhere:", "if True:", "test_semantic.py"),
+    _m("activities/attempt.py", "tree, paths = own, changed_paths(hub, base, own)", "pass", "test_resolution.py -k beside"),
+    _m("workflows/conflicts.py", '({"choice": choice} if self.waits else {})', '{"choice": choice}', "test_choices.py -k lines"),
     # limits
     _m("activities/limits/children.py", "if child.pid not in _own and os.getsid(child.pid) != os.getsid(0):", "if os.getsid(child.pid) != os.getsid(0):", "test_children.py"),
     _m("activities/limits/children.py", "found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)", "found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)", "test_children.py"),
