@@ -132,8 +132,15 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
 def _sandbox() -> str:
     missing = lacks_bubblewrap()
     strong = strongest() if strongest() != "process" else "none that is enough"
-    apart = "" if landlock.abi() else "; `process` without Landlock: a command can read other programs' variables"
-    return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}{apart}"
+    return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}; {_landlock()}"
+
+
+def _landlock() -> str:
+    """Its version, and what a command at `process` can do to other programs without a newer one."""
+    found = landlock.abi()
+    if not found:
+        return "no Landlock: a command can read other programs' variables and signal them"
+    return f"Landlock {found}{'' if found >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
 
 
 def _limits() -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from activities.limits import landlock, sandbox
+from commands import doctor
 from tests.cli import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
@@ -259,13 +263,56 @@ def test_no_server_no_worker_and_unknown_ids_are_told_with_their_codes(up: Cli, 
     assert "cannot be read" in up("run", str(tmp_path / "none.json"), code=2).stderr
 
 
-def test_analyze_and_doctor(up: Cli) -> None:
+def test_analyze_tells_cycles_and_what_is_parallel(up: Cli) -> None:
     cyclic = up.plan({"tasks": tasks({"id": "a", "dependsOn": ["b"]}, {"id": "b", "dependsOn": ["a"]})})
     assert up.json("analyze", cyclic, code=2)["cycles"] == [["a", "b", "a"]]
     good = up.plan({"tasks": tasks(*({"id": str(n)} for n in range(6)))})
     assert up.json("analyze", good)["parallelizable"] is True
+
+
+def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     checks = up.json("doctor")
     assert checks["success"], checks
+    found = {check["name"]: check["found"] for check in checks["checks"]}
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    assert git.startswith(found["git"].split()[0])
+    free = shutil.disk_usage(up.home).free / 2**20
+    assert abs(int(found["free disk"].split()[0]) - free) < free / 20
+    assert found["state directory"] == f"{up.home} (700)"
+    assert found["temporalio"] == version("temporalio")
+    note = json.loads((up.home / "server/server.json").read_text())
+    assert found["Temporal server"] == f"embedded, Web UI {note['webUI']}/namespaces/{note['namespace']}/workflows"
+    # What an attempt gets is what was said.
+    document = up.json("run", up.plan({"tasks": tasks({"id": "a", "run": "cat /proc/self/cgroup"})}))
+    level = document["results"][0]["sandbox"]
+    assert found["sandbox in force"].startswith(
+        f"{level} for commands, {sandbox.strongest().replace('process', 'none')}"
+    )
+    (log,) = up.home.glob(f"executions/{document['executionId']}*/*/logs/a*.log")
+    assert ("control groups (version" in found["limits in force"]) == ("/epw/" in log.read_text())
+
+
+@pytest.mark.parametrize(
+    ("bubblewrap", "abi", "said"),
+    [
+        (None, 7, "process for commands, bubblewrap for models; Landlock 7"),
+        ("it is not there", 6, "process for commands, landlock for models (it is not there); Landlock 6"),
+        (None, 5, "process for commands, bubblewrap for models; Landlock 5: a command can signal other programs"),
+        (
+            "it is not there",
+            0,
+            "process for commands, none that is enough for models (it is not there); "
+            "no Landlock: a command can read other programs' variables and signal them",
+        ),
+    ],
+)
+def test_doctor_says_what_each_machine_lacks(
+    monkeypatch: pytest.MonkeyPatch, bubblewrap: str | None, abi: int, said: str
+) -> None:
+    for module in (doctor, sandbox):
+        monkeypatch.setattr(module, "lacks_bubblewrap", lambda: bubblewrap)
+    monkeypatch.setattr(landlock, "abi", lambda: abi)
+    assert doctor._sandbox() == said
 
 
 def test_the_embedded_server_listens_on_loopback_only(up: Cli) -> None:

@@ -115,6 +115,17 @@ async def test_an_agent_has_a_loopback_of_its_own(farm: Farm, tmp_path: Path) ->
 
 
 @needs_bubblewrap
+async def test_without_network_nothing_tells_of_a_proxy_and_none_listens(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "work")
+    look = "env | cut -d= -f1 | grep -i proxy > said || true; awk '$4 == \"0A\"' /proc/net/tcp | wc -l >> said"
+    allowed, _ = await said(farm, path, look, network=True)
+    assert "HTTPS_PROXY" in allowed
+    assert int(allowed.split()[-1]) > 0
+    without, _ = await said(farm, path, look, network=False)
+    assert without.split() == ["0"]
+
+
+@needs_bubblewrap
 async def test_claude_code_without_network_still_has_its_model(claude: Claude, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     port = claude.api.environment["ANTHROPIC_BASE_URL"].rpartition(":")[2]

@@ -14,7 +14,8 @@ from activities.limits import landlock, sandbox
 from activities.limits.sandbox import lacks_bubblewrap
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Farm, failure_type, make_repository, sh, tasks
+from tests.support import Farm, ended, failure_type, make_repository, sh, statuses, tasks
+from workflows.validate import read_plan
 
 needs_bubblewrap = pytest.mark.skipif(lacks_bubblewrap() is not None, reason=str(lacks_bubblewrap()))
 
@@ -149,7 +150,94 @@ async def test_claude_code_works_in_it_and_sees_no_key(claude: Claude, tmp_path:
         assert "host" not in sh(path, "git", "show", f"{branch}:there").split()
 
 
-async def test_what_a_plan_demands_and_cannot_have_is_refused_before_anything_ran(farm: Farm) -> None:
+NOTHING = "this machine has no bubblewrap"
+
+
+@pytest.mark.parametrize(
+    ("plan", "bubblewrap", "abi", "lacks"),
+    [
+        ({"sandbox": "landlock"}, None, 0, "landlock"),
+        ({"sandbox": "landlock"}, NOTHING, 2, None),
+        ({"sandbox": "bubblewrap"}, NOTHING, 6, NOTHING),
+        ({"network": ["example.org"]}, NOTHING, 6, NOTHING),
+        ({"network": False}, NOTHING, 6, NOTHING),
+        ({"agent": "claude"}, NOTHING, 0, NOTHING),
+        ({"agent": "claude-code"}, NOTHING, 0, NOTHING),
+        ({"agent": "claude"}, None, 0, None),
+        ({"agent": "claude"}, NOTHING, 2, None),
+        ({"agent": "claude", "sandbox": "process"}, NOTHING, 0, None),
+        ({"agent": "claude", "sandbox": "none"}, NOTHING, 0, None),
+        ({}, NOTHING, 0, None),
+    ],
+)
+async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anything_ran(
+    farm: Farm,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: dict[str, Any],
+    bubblewrap: str | None,
+    abi: int,
+    lacks: str | None,
+) -> None:
+    monkeypatch.setattr(sandbox, "lacks_bubblewrap", lambda: bubblewrap)
+    monkeypatch.setattr(landlock, "abi", lambda: abi)
+    path, ran = make_repository(tmp_path / "work"), tmp_path / "ran"
+    command = {"id": "runs", "run": f"touch {ran}", "agent": "command"}
+    whole = {
+        "workspace": str(path),
+        "setup": f"touch {ran}",
+        **plan,
+        "tasks": tasks(command, {"id": "a", "run": "true"}),
+    }
+    if "agent" in plan:
+        del whole["tasks"][1]["run"]
+    if lacks is None:
+        sandbox.require_sandbox(read_plan(whole))
+        return
+    async with farm.working():
+        handle = await farm.start(whole)
+        refused = str(await ended(handle, 10))
+        document = await farm.document(handle)
+    assert lacks in refused
+    assert statuses(document) == {"runs": "skipped", "a": "skipped"}
+    assert not ran.exists()
+
+
+async def test_no_network_at_a_level_that_cannot_keep_it_is_no_plan(farm: Farm) -> None:
     plan = {"network": False, "sandbox": "process", "tasks": tasks({"id": "a", "run": "true"})}
     async with farm.working():
         assert await asyncio.wait_for(failure_type(await farm.start(plan)), 10) == "InvalidPlan"
+
+
+@pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
+@pytest.mark.parametrize(
+    ("level", "abi"),
+    [
+        ("none", None),
+        ("process", None),
+        ("landlock", None),
+        pytest.param("bubblewrap", None, marks=needs_bubblewrap),
+        *((level, abi) for abi in (2, 3, 5) for level in ("process", "landlock")),
+    ],
+)
+async def test_an_agent_gains_no_rights_by_programs_also_with_an_older_landlock(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, abi: int | None
+) -> None:
+    if abi is not None and landlock.abi() < abi:
+        pytest.skip(f"this kernel has an older Landlock: {landlock.abi()}")
+    if abi is not None:
+        monkeypatch.setattr(landlock, "abi", lambda: abi)
+    path, secret = make_repository(tmp_path / "work"), tmp_path / "secret"
+    secret.write_text("told\n")
+    look = (
+        f"grep NoNewPrivs /proc/self/status; cat {secret} || true; cat /proc/{os.getpid()}/environ 2> /dev/null | wc -c"
+    )
+    run = f"{{ {look}; }} > said 2>&1 || true"
+    plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": run})}
+    document = await farm.run(plan)
+    assert document["status"] == "succeeded", document["results"]
+    said = sh(path, "git", "show", f"{document['delivery']['branch']}:said")
+    assert said.split()[:2] == ["NoNewPrivs:", "0" if level == "none" else "1"]
+    assert ("told" in said) == (level in ("none", "process"))
+    # No look into other processes: the oldest has it too.
+    assert (said.split()[-1] == "0") == (level != "none")

@@ -29,7 +29,8 @@ _RIGHTS_OF_ABI = {2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _READING = _EXECUTE | _READ_FILE | _READ_DIR
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
-_ABI_OF_SCOPES = 6
+ABI_OF_SCOPES = 6
+"""From here (Linux 6.12) on a domain keeps its processes from signalling others."""
 
 
 @cache
@@ -43,7 +44,7 @@ def abi() -> int:
 
 def keep_to_itself() -> None:
     """Put this thread into a domain of its own, its files apart; nothing where there is no Landlock."""
-    if abi() >= _ABI_OF_SCOPES:
+    if abi() >= ABI_OF_SCOPES:
         _restrict(_ruleset(0, _SCOPE_SIGNALS))
     elif abi():
         # A domain must take something: block devices, which nobody makes.
@@ -57,7 +58,7 @@ def keep_to(readable: Iterable[str | os.PathLike[str]], writable: Iterable[str |
     if not abi():
         raise OSError("this kernel has no Landlock")
     handled = _all_rights()
-    scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi() >= _ABI_OF_SCOPES else 0
+    scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi() >= ABI_OF_SCOPES else 0
     ruleset = _ruleset(handled, scopes)
     for path in readable:
         _allow(ruleset, path, _READING & handled)
@@ -91,10 +92,9 @@ def _allow(ruleset: int, path: str | os.PathLike[str], rights: int) -> None:
 
 def _restrict(ruleset: int) -> None:
     try:
-        if _libc().syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)) != 0:
-            # Not root: then nothing that it starts may gain rights by itself (setuid programs).
-            _checked(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-            _checked(_libc().syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)))
+        # Nothing that it starts gains rights by itself (setuid programs): of root's processes the kernel asks it not.
+        _checked(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        _checked(_libc().syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)))
     finally:
         os.close(ruleset)
 

@@ -158,7 +158,10 @@ def program(level: str) -> bytes | None:
 
 
 def restrict(level: str) -> None:
-    """Put this thread, and all that it starts, under the filter of a level. Raises `OSError`."""
+    """Put this thread, and all that it starts, under the filter of a level; no program brings them more rights.
+
+    Raises `OSError`.
+    """
     code = program(level)
     if code is None:
         return
@@ -166,10 +169,9 @@ def restrict(level: str) -> None:
     held = ctypes.create_string_buffer(code)
     # struct sock_fprog: how many instructions, and where.
     asked = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(held))
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, asked, 0, 0) != 0:
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, asked, 0, 0) != 0:
-            raise OSError(ctypes.get_errno(), "this kernel takes no filter of system calls")
+        raise OSError(ctypes.get_errno(), "this kernel takes no filter of system calls")
 
 
 @cache
