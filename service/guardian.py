@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import psutil
 
+from service import startup
 from service.door import may_enter, workers_of
 
 _PREFERRED_PORTS = (7233, 8233)
@@ -213,6 +214,7 @@ def _lock(file: IO[str]) -> bool:
 
 
 if __name__ == "__main__":
+    startup.prepare()
     # The user's Ctrl-C is for the command; the server must outlive it until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from activities.limits.network import make_namespace
+from service import startup
 
 _READY_SECONDS = 20.0
 _STARTS = 3
@@ -218,5 +219,6 @@ def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
 
 
 if __name__ == "__main__":
+    startup.prepare()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         sys.exit(main(channel, Path(sys.argv[2]), sys.argv[3], sys.argv[4]))

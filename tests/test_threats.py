@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 from activities.limits import landlock
 from activities.limits.sandbox import lacks_bubblewrap
-from tests.cli import ROOT
+from tests.cli import ROOT, Cli, wait_for
 from tests.support import Farm, make_repository, tasks
 from tests.threats import ALWAYS, GOT, LEVELS, PAGE, PLACES, SHARED_BY, THREATS, THREATS_BY_ROOT, exists, page
 from workflows.naming import slug
@@ -172,6 +173,34 @@ def test_own_variables_of_our_processes_are_shown_to_nobody() -> None:
     env = {**os.environ, "TOKEN": SECRET}
     done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"nothing {SECRET}", SECRET]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_no_process_of_a_running_execution_shows_its_variables(tmp_path: Path, temporal_binary: str) -> None:
+    cli = Cli(tmp_path / "home", temporal_binary, {"TOKEN": SECRET, "ANTHROPIC_API_KEY": SECRET})
+    began, go = tmp_path / "began", tmp_path / "go"
+    wait = f"touch {began}; while [ ! -e {go} ]; do sleep 0.05; done"
+    process = cli.popen("run", cli.plan({"sandbox": "process", "tasks": tasks({"id": "a", "run": wait})}))
+    try:
+        wait_for(began.exists)
+        note = json.loads((cli.home / "server/server.json").read_text())
+        roots = [psutil.Process(pid) for pid in (process.pid, note["guardian"][0])]
+        all_of_them = {each for root in roots for each in (root, *root.children(recursive=True))}
+        shown = {" ".join(each.cmdline()): Path(f"/proc/{each.pid}/environ").read_bytes() for each in all_of_them}
+    finally:
+        go.touch()
+        process.communicate(timeout=60)
+    assert not any(SECRET.encode() in variables for variables in shown.values())
+    ours = {line for line, variables in shown.items() if b"EPW_ATTEMPT_KEY=" not in variables}
+    assert len(ours) < len(shown), "an agent shows its own"
+    for part in ("starter.py run", "-m worker", "-m service.guardian", "-m service.walled"):
+        (line,) = (each for each in ours if part in each)
+        assert shown[line].strip(b"\0") == b"", line
+        ours.remove(line)
+    (server,) = ours
+    assert "start-dev" in server
+    names = {each.partition(b"=")[0].decode() for each in shown[server].split(b"\0") if each}
+    assert names <= {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "GOGC"}
 
 
 def test_the_page_says_what_is_tested() -> None:
