@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from typing import Any
 
@@ -141,6 +142,40 @@ async def test_stop_ends_it_and_what_has_landed_is_delivered(claude: Claude) -> 
     assert statuses(document) == {"a": "succeeded", "b": "failed", "c": "skipped"}
     assert document["status"] == "partial"
     assert sum(claude.api.tokens()) <= 60_000
+    # Near its end answers are allowed to be shorter.
+    allowed = [call.request["max_tokens"] for call in claude.api.calls]
+    assert allowed == sorted(allowed, reverse=True)
+    assert (allowed[0], allowed[-1] >= 1024) == (16_000, True)
+    assert allowed[-1] < 8_000
+
+
+@pytest.mark.parametrize(
+    ("budget", "is_shorter"), [(None, False), ({"maxCostUSD": 100}, False), ({"maxCostUSD": 0.3}, True)]
+)
+async def test_claude_code_too_may_answer_less_when_little_is_left(
+    claude: Claude, budget: dict[str, float] | None, is_shorter: bool
+) -> None:
+    claude.script(lambda *_: Turn("Done."))
+    plan = {"agent": "claude-code", "constraints": {"budget": budget} if budget else {}, "tasks": tasks({"id": "a"})}
+    document = await claude.run(plan)
+    assert document["status"] == "succeeded", document["results"]
+    (call,) = claude.api.calls
+    assert (1024 <= call.request["max_tokens"] < 16_000) if is_shorter else (call.request["max_tokens"] == 16_000)
+
+
+async def test_prices_of_the_state_directory_count_over_the_published_ones(claude: Claude) -> None:
+    rates = {"input": 1000, "output": 5000, "cacheRead": 0, "cacheWrite": 0}
+    own = claude.home / "prices.json"
+    own.write_text(json.dumps({"claude-sonnet-5-5": rates, "claude-unheard-of-9": rates}))
+    try:
+        for model in ("claude-sonnet-5-5", "claude-unheard-of-9"):
+            claude.script({})
+            budget = {"budget": {"maxCostUSD": 1000}}
+            document = await claude.run({"model": model, "constraints": budget, "tasks": tasks({"id": "a"})})
+            # 100 tokens read, 20 written.
+            assert document["results"][0]["usage"]["costUSD"] == pytest.approx(0.2), document["results"]
+    finally:
+        own.unlink()
 
 
 async def test_a_model_without_a_price_cannot_be_kept_within_dollars(claude: Claude) -> None:

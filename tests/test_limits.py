@@ -80,6 +80,27 @@ async def test_a_fork_bomb_hurts_only_itself(farm: Farm) -> None:
     assert document["results"][0]["error"]["type"] == "ProcessLimit"
 
 
+async def test_more_processes_than_are_allowed_end_an_attempt_by_name(farm: Farm, groups: bool) -> None:
+    many = "for n in $(seq 60); do sleep 30 & done; wait"
+    rows = tasks({"id": "many", "run": many, **limited(maxProcesses=20)}, {"id": "other", "run": "echo 1 > x"})
+    document = await farm.run({"strategy": "conservative", "atomic": "task", "tasks": rows})
+    many_row = document["results"][0]
+    assert many_row["error"]["type"] == "ProcessLimit"
+    assert "more than 20 processes" in many_row["error"]["message"]
+    if not groups:
+        assert many_row["processes"] > 20
+
+
+async def test_what_comes_near_its_memory_is_warned_of_and_what_does_not_is_not(farm: Farm, groups: bool) -> None:
+    near, far = (f"{sys.executable} -c '{HOLD}' {size}" for size in (176, 60))
+    rows = tasks(
+        *({"id": name, "run": run, **limited(maxMemoryMB=200)} for name, run in (("near", near), ("far", far)))
+    )
+    document = await farm.run({"tasks": rows})
+    assert statuses(document) == {"near": "succeeded", "far": "succeeded"}
+    assert [row.get("warnings") for row in document["results"]] == [["memory above 90% of the limit of 200 MB"], None]
+
+
 @pytest.mark.skipif(probe() is None, reason="no control groups here: it is found as the worker's child")
 async def test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt(
     farm: Farm, tmp_path: Path

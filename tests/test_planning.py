@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.cli import ROOT, Cli
 from tests.messages_api import Fault, Turn
 from tests.scripted import Claude
 from tests.support import make_repository, sh
@@ -82,6 +88,37 @@ async def test_it_runs_only_when_the_user_says_so(idle_claude: Claude, tmp_path:
     document = json.loads(out)
     assert document["status"] == "succeeded", document
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:b.txt") == "b\n"
+
+
+def answered(cli: Cli, text: str, *arguments: str) -> str:
+    """What `plan` prints to a user at a terminal, who answers."""
+    ours, theirs = os.openpty()
+    argv = [sys.executable, str(ROOT / "starter.py"), "plan", *arguments]
+    try:
+        process = subprocess.Popen(
+            argv, env=cli.env, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        os.write(ours, text.encode())
+        out, err = process.communicate(timeout=90)
+    finally:
+        for each in (ours, theirs):
+            os.close(each)
+    assert process.returncode == 0, out + err
+    return out
+
+
+@pytest.mark.parametrize(("text", "runs"), [("n\n", False), ("y\n", True)])
+async def test_a_user_at_a_terminal_is_asked_and_decides(
+    idle_claude: Claude, tmp_path: Path, text: str, runs: bool
+) -> None:
+    claude, cli = idle_claude, idle_claude.site.cli
+    claude.script(lambda name, *_: Turn(calls=[("finish", {"summary": "written"})]) if name else GOOD)
+    before = await asyncio.to_thread(cli.json, "list")
+    out = await asyncio.to_thread(answered, cli, text, "Write", "--workspace", str(make_repository(tmp_path / "work")))
+    assert "Run it? [y/N]" in out
+    assert ("not run" in out) != runs
+    assert len(await asyncio.to_thread(cli.json, "list")) == len(before) + runs
+    assert {call.task for call in claude.api.calls} == ({"", "a", "b"} if runs else {""})
 
 
 async def test_a_goal_needs_a_key_and_words(idle_claude: Claude) -> None:

@@ -1,0 +1,98 @@
+"""What an attempt may use where its plan says nothing, and where it does."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from activities.agents.base import Completed, Ending, Work
+from activities.limits import bounds
+from activities.limits.bounds import Bounds
+from tests.support import Farm, ended, tasks
+from workflows.plan import Task
+from workflows.validate import read_plan
+
+MB, GB = 1024**2, 1024**3
+
+
+@pytest.mark.parametrize(
+    ("memory_gb", "free_gb", "disk_gb", "agents", "memory_mb", "disk_mb"),
+    [
+        (16, 100, 200, 5, (16384 - 1638.4) / 5, (102_400 - 1024) / 5),
+        (16, 100, 200, 1, 16384 - 1638.4, 102_400 - 1024),
+        (4, 100, 200, 5, (4096 - 1024) / 5, (102_400 - 1024) / 5),
+        (4, 3, 10, 5, (4096 - 1024) / 5, 2048),
+        (16, 3, 10, 1, 16384 - 1638.4, 3072 - 204.8),
+        (16, 100, 200, 50, 512, 2048),
+        (1, 1, 200, 1, 512, 2048),
+    ],
+)
+def test_without_limits_an_attempt_has_its_share_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+    memory_gb: float,
+    free_gb: float,
+    disk_gb: float,
+    agents: int,
+    memory_mb: float,
+    disk_mb: float,
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=memory_gb * GB))
+    disk = SimpleNamespace(free=free_gb * GB, total=disk_gb * GB)
+    monkeypatch.setattr(bounds, "shutil", SimpleNamespace(disk_usage=lambda folder: disk))
+    plan = read_plan({"maxAgents": agents, "tasks": tasks({"id": "a"})})
+    found = Bounds.of(plan, plan.tasks[0], SimpleNamespace())  # type: ignore[arg-type]
+    assert found == Bounds(int(memory_mb), 80, 512, int(disk_mb))
+    assert found.cores == pytest.approx(0.8 * (os.cpu_count() or 1))
+
+
+class _Notes:
+    """An agent that notes what each task's attempt may use."""
+
+    simulated = keeps_state = False
+
+    def __init__(self) -> None:
+        self.of: dict[str, tuple[float, Bounds]] = {}
+
+    def needs_directory(self, task: Task) -> bool:
+        return True
+
+    async def execute(self, work: Work) -> Ending:
+        assert work.enclosure is not None
+        self.of[work.task.id] = (work.most_seconds, work.enclosure.bounds)
+        return Completed()
+
+
+def _limited(**limits: Any) -> dict[str, Any]:
+    return {"constraints": {"resourceLimits": limits}}
+
+
+async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaults(farm: Farm) -> None:
+    all_of_them = {
+        "maxMemoryMB": 700,
+        "maxCPUPercent": 30,
+        "maxProcesses": 70,
+        "maxDiskMB": 3000,
+        "maxDurationMs": 9000,
+    }
+    noted, plans = _Notes(), (_limited(maxProcesses=7), {})
+    rows = tasks(
+        {"id": "short", "estimatedMinutes": 1},
+        {"id": "long", "estimatedMinutes": 30},
+        {"id": "just more", "estimatedMinutes": 5.5},
+        {"id": "unsaid"},
+        {"id": "own", "estimatedMinutes": 30, **_limited(**all_of_them)},
+    )
+    for limits in plans:
+        async with farm.working({"command": noted}):
+            handle = await farm.start({**limits, "tasks": [{**row, "run": "true"} for row in rows]})
+            assert await ended(handle) is None
+        seconds = {name: each[0] for name, each in noted.of.items()}
+        assert seconds == {"short": 600, "long": 3600, "just more": 660, "unsaid": 1200, "own": 9}
+        processes = {name: each[1].processes for name, each in noted.of.items()}
+        assert processes == {**dict.fromkeys(seconds, 7 if limits else 512), "own": 70}
+        assert {each[1].cpu_percent for name, each in noted.of.items() if name != "own"} == {80}
+        assert noted.of["own"][1] == Bounds(700, 30, 70, 3000)
