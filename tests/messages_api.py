@@ -97,6 +97,8 @@ class MessagesApi:
     def __init__(self, script: Script, *, quota: float | None = None, retry_after: bool = True) -> None:
         self.script = script
         self.calls: list[Call] = []
+        self.counted: list[dict[str, Any]] = []
+        """Requests whose tokens were asked for."""
         self.quota, self.retry_after = quota, retry_after
         self.url = ""
         self._tokens, self._filled = quota or 0, time.monotonic()
@@ -119,6 +121,7 @@ class MessagesApi:
     async def serving(self) -> AsyncIterator[MessagesApi]:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/messages", self._answer)
+        app.router.add_post("/v1/messages/count_tokens", self._count)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -166,6 +169,10 @@ class MessagesApi:
         finally:
             note(200, whole=whole, usage=(answer.input_tokens, answer.output_tokens))
         return response
+
+    async def _count(self, request: web.Request) -> web.Response:
+        self.counted.append(await request.json())
+        return web.json_response({"input_tokens": 1})
 
     def _over_quota(self, now: float) -> Fault | None:
         """A token bucket that holds one second's worth."""

@@ -9,6 +9,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.messages_api import KEY, Call, Fault, Turn
 from tests.scripted import Claude
 from tests.support import make_repository, sh, status_of, tasks, until
@@ -146,10 +148,14 @@ async def test_exhausted_credit_ends_it_by_name(claude: Claude) -> None:
     assert len(claude.api.calls) == 1
 
 
-async def test_a_session_that_goes_round_in_circles_is_stopped(claude: Claude) -> None:
-    claude.script(lambda task, turn, request: Turn(calls=[("Bash", {"command": "true"})]))
+@pytest.mark.parametrize("call", [("Bash", {"command": "true"}), ("Fly", {"to": "x"}), ("Bash", {"line": 3})])
+async def test_a_session_that_goes_round_in_circles_is_stopped(
+    claude: Claude, call: tuple[str, dict[str, Any]]
+) -> None:
+    claude.script(lambda task, turn, request: Turn(calls=[call]))
     document = await claude.run({"agent": "claude-code", "tasks": tasks({"id": "a"})})
     assert document["results"][0]["error"]["type"] == "RepeatedCall"
+    assert len(claude.api.calls) <= 7
 
 
 async def test_cancelling_ends_the_session_with_all_that_it_started(claude: Claude, tmp_path: Path) -> None:

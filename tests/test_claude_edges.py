@@ -14,9 +14,15 @@ import pytest
 from tests.cli import ROOT
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import make_repository, status_of, statuses, tasks, until
+from tests.support import make_repository, sh, status_of, statuses, tasks, until
 from tests.test_claude_code import ASK, results
 
+# By the way that Claude Code itself has to the API.
+COUNT_WHAT_WAS_FOUND = """python3 - << 'END'
+import json, os, urllib.request
+body = json.dumps({"system": open("found").read()}).encode()
+urllib.request.urlopen(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages/count_tokens", body)
+END"""
 ASK_COORDINATOR = ("ask_coordinator", {"question": "Which database?", "options": []})
 
 
@@ -83,12 +89,25 @@ async def test_a_key_that_a_shell_digs_out_is_told_to_nobody(claude: Claude, age
     each = "tr '\\0' '\\n' < /proc/$p/environ; p=$(awk '{print $4}' /proc/$p/stat)"
     dig = f"p=$$; while [ $p -gt 1 ]; do {each}; done; true"
     last = Turn(f"Found {KEY}.") if agent == "claude-code" else Turn(calls=[("finish", {"summary": f"Found {KEY}."})])
-    claude.script({"a": [Turn(calls=[("Bash", {"command": dig})]), last]})
+    # Where it stands in no process: as if it had been found.
+    found = f"printf %s-%s {KEY[:6]} {KEY[7:]} > found; cat found; base64 found; cat found >&2; exit 3"
+    turns = [("Bash", {"command": dig}), ("Bash", {"command": found}), ("Read", {"file_path": "found"})]
+    turns += [("Bash", {"command": COUNT_WHAT_WAS_FOUND})] if agent == "claude-code" else []
+    turns += [("Grep", {"pattern": "canary"}), ("Bash", {"command": "rm found"})]
+    claude.script({"a": [*(Turn(calls=[call]) for call in turns), last]})
     document = await claude.run({"agent": agent, "tasks": tasks({"id": "a"})})
     assert document["status"] == "succeeded"
-    assert "PATH=" in json.dumps(claude.api.calls[1].request["messages"])
+    told = [json.dumps(call.request["messages"]) for call in claude.api.calls]
+    assert "PATH=" in told[1]
+    assert told[2].count("[ANTHROPIC_API_KEY]") - told[1].count("[ANTHROPIC_API_KEY]") >= 3
+    assert told[3].count("[ANTHROPIC_API_KEY]") > told[2].count("[ANTHROPIC_API_KEY]")
     assert not any(KEY in json.dumps(call.request) for call in claude.api.calls)
+    if agent == "claude-code":
+        assert claude.api.counted[-1]["system"] == "[ANTHROPIC_API_KEY]"
     assert KEY not in json.dumps(document)
+    # What a model says itself is its conversation, which stays where only its owner reads.
+    elsewhere = f"grep -rlI {KEY} --exclude-dir=agents . || true"
+    assert await asyncio.to_thread(sh, claude.home, "bash", "-c", elsewhere) == ""
 
 
 async def test_names_that_are_no_text_do_not_spoil_the_conversation(claude: Claude, tmp_path: Path) -> None:

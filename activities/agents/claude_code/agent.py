@@ -151,6 +151,8 @@ class _Session:
             session = getattr(message, "session_id", None) or getattr(message, "data", {}).get("session_id")
             if session and session != self._recorded.now.session:
                 self._recorded.change(session=session)
+            if isinstance(message, sdk.AssistantMessage):
+                self._notice(message)
             if isinstance(message, sdk.UserMessage):
                 # A call has ended: what it changed is kept.
                 await self._work.save()
@@ -159,6 +161,14 @@ class _Session:
             if isinstance(message, sdk.ResultMessage):
                 return message
         raise TaskFailed("AgentError", "Claude Code ended without a result")
+
+    def _notice(self, message: sdk.AssistantMessage) -> None:
+        """Find what goes round in circles; of calls that it cannot make, of tools that are not there, no hook hears."""
+        try:
+            for call in (each for each in message.content if isinstance(each, sdk.ToolUseBlock) and each.name != ASK):
+                self._patience.notice(call.name, call.input)
+        except TaskFailed as failed:
+            self._line.end(failed)
 
     def _judged(self, result: sdk.ResultMessage) -> Completed | Question | None:
         """How the attempt ended; null: with nothing said."""
@@ -170,7 +180,8 @@ class _Session:
         if result.subtype == "error_max_turns":
             raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
         if result.is_error or result.subtype != "success":
-            raise TaskFailed("AgentError", text[:500] or "; ".join(result.errors or [result.subtype]))
+            told = text[:500] or "; ".join(result.errors or [result.subtype])
+            raise TaskFailed("ApiError" if self._line.was_refused else "AgentError", told, final=self._line.was_refused)
         if not text:
             return None
         transcript = self._find_transcript()
@@ -235,7 +246,7 @@ class _Session:
             log.write(f"{redacted(line, self._work)}\n")
 
     async def _before_tool(self, call: Any, identifier: str | None, context: Any) -> Any:
-        """Before every call: tell of it, keep it in the directory, find what goes round in circles."""
+        """Before every call: tell of it, and keep it in the directory."""
         name, arguments = call["tool_name"], call["tool_input"]
         if name == ASK:
             return self._asks() if self._waiting is None else self._answered_question(arguments)
@@ -245,11 +256,6 @@ class _Session:
         outside = [arguments[key] for key in _PATHS if key in arguments and not self._is_inside(arguments[key])]
         if outside:
             return _decision("deny", f"{outside[0]} is outside of the working directory")
-        try:
-            self._patience.notice(name, arguments)
-        except TaskFailed as failed:
-            self._line.end(failed)
-            return _decision("deny", str(failed))
         return self._warned(_decision("allow"))
 
     def _warned(self, decision: dict[str, Any]) -> dict[str, Any]:

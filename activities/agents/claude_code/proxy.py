@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -45,6 +46,8 @@ class Line:
     ended: asyncio.Future[Exception]
     """Why no further call can be made."""
     made: int = 0
+    was_refused: bool = False
+    """Whether the API said no to the last call, and that was passed on."""
     open: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def end(self, because: Exception) -> None:
@@ -119,6 +122,7 @@ class Proxy:
             # No token has less than a byte.
             size = len(json.dumps(body).encode())
             response = await line.calls.make(f"{line.marker}/{line.made}", model, size, most, send)
+            line.was_refused = response.status != HTTPStatus.OK
         except (TaskFailed, AccountBlocked, BudgetSpent) as error:
             line.end(error)
             return _refused(str(error))
@@ -130,9 +134,9 @@ class Proxy:
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         """Counting costs nothing and has limits of its own."""
-        self._line(request)
+        line = self._line(request)
         try:
-            return await self._passed_on(request, json.loads(await request.read()), {})
+            return await self._passed_on(request, json.loads(line.redacted((await request.read()).decode())), {})
         except (Rejected, ValueError) as error:
             return _refused(str(error), 503)
 
@@ -154,7 +158,7 @@ class Proxy:
                 "POST", url, json=body, headers={**headers, **client.auth_headers}
             ) as answer:
                 content_type = answer.headers.get("content-type", "application/json")
-                if answer.status_code != 200:
+                if answer.status_code != HTTPStatus.OK:
                     return _rejected_or_passed(answer.status_code, answer.headers, await answer.aread())
                 if not content_type.startswith("text/event-stream"):
                     return _whole(await answer.aread(), content_type, used)
@@ -175,13 +179,14 @@ class Proxy:
 
 
 def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) -> web.Response:
-    """What Claude Code can act on (a request too long, a model that is none) is its to see."""
+    """What Claude Code can act on (a request too long, a model that is none) is its to see; not what is ours to put
+    right, a key that is none: that it would try again and again."""
     try:
         body = json.loads(content)
     except ValueError:
         body = None
     rejected = rejection(status, headers, body, content[:200].decode(errors="replace"))
-    if rejected.kind != "final":
+    if rejected.kind != "final" or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise rejected
     return web.Response(status=status, body=content, content_type="application/json")
 
