@@ -1,0 +1,137 @@
+"""What each refusal of the API means, to the second, and who hears of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from activities.agents.base import Waited
+from activities.agents.claude.api import Rejected, rejection
+from activities.agents.claude.calls import Calls
+from activities.agents.claude.prices import Prices
+from activities.limits.rate import AccountBlocked
+from workflows.errors import TaskFailed
+from workflows.plan import Budget
+
+
+def rejected(status: int, *, after: str | None = None, message: str = "no", reset: float | None = None) -> Rejected:
+    headers = {} if after is None else {"retry-after": after}
+    if reset is not None:
+        moment = datetime.now(UTC) + timedelta(seconds=reset)
+        headers |= {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": moment.isoformat()}
+    return rejection(status, headers, {"error": {"type": "an_error", "message": message}})
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "kind", "wait"),
+    [
+        (429, None, "rate", None),
+        (429, "0", "rate", 0),
+        (429, "299", "rate", 299),
+        (429, "300", "rate", 300),
+        (429, "301", "usage-limit", 301),
+        (429, "nonsense", "rate", None),
+        (529, None, "rate", None),
+        (529, "3", "rate", 3),
+        # The server has too much to do; the account has not.
+        (529, "301", "rate", 301),
+        (500, "301", "passing", 301),
+        (503, None, "passing", None),
+        (408, None, "passing", None),
+        (409, None, "passing", None),
+        (400, None, "final", None),
+        (401, None, "final", None),
+        (403, None, "final", None),
+        (404, None, "final", None),
+        (413, None, "final", None),
+    ],
+)
+def test_a_status_and_the_seconds_that_it_names(status: int, after: str | None, kind: str, wait: float | None) -> None:
+    found = rejected(status, after=after)
+    assert (found.kind, found.wait) == (kind, wait)
+
+
+@pytest.mark.parametrize(("seconds", "kind"), [(299, "rate"), (302, "usage-limit")])
+def test_a_moment_more_than_five_minutes_ahead_is_a_usage_limit_however_it_is_named(seconds: int, kind: str) -> None:
+    moment = time.time() + seconds
+    as_text = datetime.fromtimestamp(moment, UTC).isoformat()
+    as_date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(moment))
+    for found in (
+        rejected(429, message=f"resets at {as_text}"),
+        rejected(429, message=f"usage limit reached|{int(moment)}"),
+        rejected(429, reset=seconds),
+        rejected(429, after=as_date),
+    ):
+        assert found.kind == kind, found
+    assert rejected(529, message=f"resets at {as_text}", reset=seconds).kind == "rate"
+
+
+@pytest.mark.parametrize("status", [400, 402, 403])
+def test_exhausted_credit_is_told_from_other_refusals(status: int) -> None:
+    assert rejected(status, message="Your credit balance is too low").kind == "credit"
+
+
+class _Gate:
+    """An account that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, float | None]] = []
+
+    async def enter(self, tokens: int) -> None:
+        self.told.append(("enter", None))
+
+    def succeeded(self, tokens_beyond: int) -> None:
+        self.told.append(("succeeded", None))
+
+    def throttled(self, wait: float | None) -> None:
+        self.told.append(("throttled", wait))
+
+    def block(self, until: float, message: str) -> None:
+        self.told.append(("blocked", round(until - time.time())))
+
+    def close(self, message: str) -> None:
+        self.told.append(("closed", None))
+
+
+async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
+    """How a call ends that is refused so often, and what the account has heard."""
+    reported: list[Any] = []
+    work = SimpleNamespace(ledger=tmp_path / "ledger.json", budget=Budget(), waited=Waited(), report=reported.append)
+    gate, coming = _Gate(), list(refusals)
+
+    async def send(most: int, used: dict[str, int]) -> str:
+        if coming:
+            raise coming.pop(0)
+        return "answered"
+
+    try:
+        end = await Calls(work, gate, Prices({})).make("key", "model", 100, 1000, send)  # type: ignore[arg-type]
+    except TaskFailed as failed:
+        end = str(failed.reason)
+    except AccountBlocked:
+        end = "usage limit"
+    return end, [each for each in gate.told if each[0] != "enter"]
+
+
+@pytest.mark.parametrize("status", [429, 529])
+async def test_both_slow_down_everyone_and_are_no_failure_however_many(tmp_path: Path, status: int) -> None:
+    end, told = await made(tmp_path, *[rejected(status, after="0")] * 30, rejected(status, after="300"))
+    assert end == "answered"
+    assert told == [*[("throttled", 0)] * 30, ("throttled", 300), ("succeeded", None)]
+
+
+async def test_a_usage_limit_ends_the_attempt_and_blocks_the_account_until_its_end(tmp_path: Path) -> None:
+    assert await made(tmp_path, rejected(429, after="301")) == ("usage limit", [("blocked", 301)])
+
+
+async def test_others_do_not_slow_down_anybody(tmp_path: Path) -> None:
+    passing = rejected(503, after="0.001")
+    assert await made(tmp_path, *[passing] * 10) == ("answered", [("succeeded", None)])
+    assert await made(tmp_path, *[passing] * 11) == ("ApiUnavailable", [])
+    assert await made(tmp_path, rejected(404)) == ("ApiError", [])
+    assert await made(tmp_path, rejected(403, message="credit")) == ("SpendLimit", [("closed", None)])
