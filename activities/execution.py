@@ -231,8 +231,11 @@ class Execution:
         return found
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all, readable by its owner only."""
+def write_atomically(path: Path, content: bytes, *, outlives_machine: bool = True) -> None:
+    """A file that is there whole or not at all, readable by its owner only.
+
+    `outlives_machine` false: of no use to anybody once the power has failed, so it need not be on the disk.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
@@ -243,6 +246,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            if outlives_machine:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

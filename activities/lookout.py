@@ -94,7 +94,7 @@ class _Lookout:
             self.leave()
             return []
         own = SoFar(task_id=self._work.task.id, commit=commit, paths=[shown(path) for path in paths])
-        write_atomically(self._own, own.model_dump_json().encode())
+        write_atomically(self._own, own.model_dump_json().encode(), outlives_machine=False)
         return self.early.coming(own, self._others(), head)
 
     def _has_company(self) -> bool:

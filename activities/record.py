@@ -59,7 +59,7 @@ class AttemptRecord:
             "deaths": str(self.deaths) if self.deaths else None,
             "alone": self.alone,
         }
-        write_atomically(self.path, json.dumps(content).encode())
+        write_atomically(self.path, json.dumps(content).encode(), outlives_machine=False)
 
     @classmethod
     def all(cls, home: Path) -> list[AttemptRecord]:
@@ -93,7 +93,9 @@ class WorkerRecord:
     def kept(cls, home: Path, identity: str, keeper: Process | None = None) -> Iterator[None]:
         """The worker stands in the state directory until it ends in order; `keeper`: who adopts what it leaves."""
         path = cls._path(home, ME[0])
-        write_atomically(path, json.dumps({"identity": identity, "worker": ME, "keeper": keeper}).encode())
+        write_atomically(
+            path, json.dumps({"identity": identity, "worker": ME, "keeper": keeper}).encode(), outlives_machine=False
+        )
         try:
             yield
         finally:

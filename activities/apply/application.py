@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from activities.apply.journal import Folder, Journal, sync_directory
+from activities.apply.journal import Folder, Journal, sync_directory, write_durably
 from activities.apply.names import Identity, Name, beneath, directory, exchange, move
 from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
 from activities.apply.ready import planned
@@ -99,7 +99,7 @@ class Application:
         staging = journal.staging_path
         # Known before anything is there: whatever happens next, it will be found and removed.
         journal.write(self._folder)
-        (self._hub.path / _POINTER).write_text(str(self._folder))
+        write_durably(self._hub.path / _POINTER, str(self._folder))
         staging.mkdir(mode=0o700)
         (staging / "tree").mkdir()
         stage(self._hub, self._workspace, target, staging / "tree")

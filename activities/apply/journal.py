@@ -57,14 +57,8 @@ class Journal:
     def write(self, folder: Path) -> None:
         """Durable when this returns."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = folder / f".{_NAME}"
-        with open(temporary, "w", opener=private) as file:
-            # Names that are no UTF-8 are written as escapes.
-            json.dump(asdict(self), file, ensure_ascii=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / _NAME)
-        sync_directory(folder)
+        # Names that are no UTF-8 are written as escapes.
+        write_durably(folder / _NAME, json.dumps(asdict(self), ensure_ascii=True))
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
@@ -83,6 +77,17 @@ class Journal:
     @staticmethod
     def remove(folder: Path) -> None:
         (folder / _NAME).unlink(missing_ok=True)
+
+
+def write_durably(path: Path, text: str) -> None:
+    """A file that is whole on the disk when this returns."""
+    temporary = path.with_name(f".{path.name}")
+    with open(temporary, "w", opener=private) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

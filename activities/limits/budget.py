@@ -101,8 +101,8 @@ class Ledger:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self._path.with_suffix(".lock"), "a", opener=private) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            content = json.loads(self._path.read_bytes()) if self._path.is_file() else {}
-            state = _State(**content)
+            before = self._path.read_bytes() if self._path.is_file() else b"{}"
+            state = _State(**json.loads(before))
             # A process that is gone may have spent what it had reserved: it counts as spent.
             for key, (tokens, cost, process) in list(state.reserved.items()):
                 if not lives(process):
@@ -111,4 +111,6 @@ class Ledger:
                     state.cost += cost
             state.line = {key: process for key, process in state.line.items() if lives(process)}
             yield state
-            write_atomically(self._path, json.dumps(vars(state)).encode())
+            after = json.dumps(vars(state)).encode()
+            if after != before:
+                write_atomically(self._path, after)
