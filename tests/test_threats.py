@@ -10,13 +10,14 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from activities.limits import landlock
+from activities.limits.network import namespace
 from activities.limits.sandbox import lacks_bubblewrap
 from tests.cli import ROOT, Cli, wait_for
 from tests.support import Farm, make_repository, tasks
@@ -201,6 +202,18 @@ def test_no_process_of_a_running_execution_shows_its_variables(tmp_path: Path, t
     assert "start-dev" in server
     names = {each.partition(b"=")[0].decode() for each in shown[server].split(b"\0") if each}
     assert names <= {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "GOGC"}
+
+
+def test_who_makes_a_sandbox_s_network_is_given_no_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv > {tmp_path}/env\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("TOKEN", SECRET)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with suppress(OSError):
+        namespace._made_by_a_process(0)
+    assert "PATH=" in (tmp_path / "env").read_text()
+    assert SECRET not in (tmp_path / "env").read_text()
 
 
 def test_the_page_says_what_is_tested() -> None:

@@ -17,6 +17,7 @@ from activities.limits.network import make_namespace
 
 _MOST_FDS = 8
 _SECONDS = 10
+_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,11 @@ def _made_by_a_process(listeners: int) -> _Made:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         argv = [sys.executable, "-I", "-S", make_namespace.__file__, str(theirs.fileno()), str(listeners)]
-        done = subprocess.run(argv, pass_fds=[theirs.fileno()], capture_output=True, timeout=_SECONDS, check=False)
+        # For every attempt of an ordinary user: what it was started with, other agents may read.
+        env = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+        done = subprocess.run(
+            argv, env=env, pass_fds=[theirs.fileno()], capture_output=True, timeout=_SECONDS, check=False
+        )
         if done.returncode:
             raise OSError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
         _, received, _, _ = socket.recv_fds(ours, 1, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
