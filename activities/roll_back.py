@@ -60,14 +60,15 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
     if branch is None:
         return
     reference, modules = f"refs/heads/{branch}", execution.submodules(hub)
-    head = modules.lowered(step.head or "")
+    lowered = modules.lowered(step.head or "")
+    head = lowered.commit
     holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
     if holds == head:
         refused = hub.take_back(workspace, holds, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
-    for path, commit in modules.changed(head).items():
-        hub.take_back(workspace.modules[path], commit, reference)
+    for module, commit in modules.homes(lowered, workspace):
+        hub.take_back(module, commit, reference)
 
 
 def _bring_back_tree(execution: Execution, step: Compensation) -> None:
@@ -83,7 +84,7 @@ def _by_hand(execution: Execution, step: Compensation) -> list[str]:
         return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.
     reference = f"refs/heads/{execution.delivered_branch()}"
-    head = execution.submodules(Hub(Path(step.hub))).lowered(step.head or "")
+    head = execution.submodules(Hub(Path(step.hub))).lowered(step.head or "").commit
     return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, head])]
 
 

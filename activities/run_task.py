@@ -295,7 +295,7 @@ def _saved(directory: AttemptDirectory, at: int, ending: Ending | TaskFailed, fi
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
-    left = left_behind(directory, at)
+    left = left_behind(directory, commit, at)
     ignored = filter(None, [directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(

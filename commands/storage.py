@@ -74,9 +74,9 @@ def _put_on_branch(
     if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
-    commit = modules.lowered(rows[-1]["commit"])
-    told = (hub.hand_over(workspace.modules[path], each, reference) for path, each in modules.changed(commit).items())
-    refused = next(filter(None, told), None) or hub.hand_over(workspace, commit, reference)
+    lowered = modules.lowered(rows[-1]["commit"])
+    told = (hub.hand_over(module, each, reference) for module, each in modules.handed_over(lowered, workspace))
+    refused = next(filter(None, told), None) or hub.hand_over(workspace, lowered.commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
 

@@ -46,7 +46,7 @@ MUTANTS = (
     _m("activities/git/filters.py", "        found.append(_required(name))\n", "        pass\n", "test_filters.py -k fails"),
     _m("activities/git/filters.py", "    if missing:\n", "    if False:\n", "test_filters.py -k without_its_driver"),
     _m("activities/git/filters.py", "    return bool(same)\n", "    return False\n", "test_filters.py -k salted"),
-    _m("activities/git/submodules.py", "        same = [each for each in (*own, origin) if self._hub.tree_of(each) == inner]\n", "        same = []\n", "test_submodules.py -k nobody_changed"),
+    _m("activities/git/submodules.py", "        same = [each for each in (*own, origin) if each and self._hub.tree_of(each) == tree]\n", "        same = list[str]()\n", "test_submodules.py -k nobody_changed"),
     _m("activities/git/left_behind.py", "objects, borrowed = self._copied_objects(view), self._alternates", "objects = self._copied_objects(view)", "test_left_behind.py -k borrows"),
     _m("activities/git/left_behind.py", "                if folder.is_symlink() or not folder.is_dir():\n", "                if not folder.is_dir():\n", "test_left_behind.py -k brought_in"),
     _m("workflows/resolver.py", "files = (dispute.paths or [_ALL]) if self.patched(_IN_TURN) else []", "files = []", "test_reruns.py -k once_each"),
