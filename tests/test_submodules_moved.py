@@ -235,13 +235,21 @@ async def test_apply_leaves_the_index_alone_and_says_what_completes_it(
     assert {line[0] for line in sh(path, "git", "submodule", "status").splitlines()} <= {" "}
 
 
-async def test_settings_of_an_agent_s_submodule_run_nothing(farm: Farm, tmp_path: Path, path: Path) -> None:
+@pytest.mark.parametrize("places", [["sub"], ["one", "two", "one/inner"]], ids=len)
+async def test_settings_of_repositories_that_an_agent_made_run_nothing(
+    farm: Farm, tmp_path: Path, path: Path, places: list[str]
+) -> None:
     """git runs itself in a submodule whose pointer is in the index, by that repository's own settings."""
     ran = tmp_path / "ran"
     sh(path, "git", "submodule", "--quiet", "deinit", "--force", "--all")
-    run = (
-        f"git clone -q {tmp_path / 'lib'} sub; cd sub; git config filter.x.clean 'touch {ran}; cat';"
-        " echo '* filter=x' > .gitattributes; cp rules.md again; mv again rules.md"
+    hostile = (
+        f"; (git clone -q {tmp_path / 'lib'} $place; cd $place; git config filter.x.clean 'touch {ran}; cat';"
+        " echo '* filter=x' > .git/info/attributes; cp rules.md again; mv again rules.md)"
     )
-    await _run(farm, path, {"id": "a", "run": run}, sandbox="none")
+    run = "".join(hostile.replace("$place", place) for place in places)
+    document = await _run(farm, path, {"id": "a", "run": run.removeprefix("; ")}, sandbox="none")
     assert not ran.exists()
+    if places != ["sub"]:
+        files = document["results"][0]["filesModified"]
+        assert {f"{place}/rules.md" for place in places} <= set(files), document
+        assert {each["name"] for each in document["results"][0]["leftBehind"]} == set(places)

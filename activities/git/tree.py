@@ -24,6 +24,9 @@ from activities.git.submodules import TREE, pointers, with_entry
 from workflows.errors import GitError, TaskFailed
 
 _MAX_PATH = 4096
+_NOT_WITHIN = "status.showUntrackedFiles=refused"
+"""Of a repository within whose pointer is in the index `git add` asks `git status`, which runs filters by settings that
+are the agent's: with this one it ends before it has begun."""
 _LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
 _LITERALLY = {"GIT_LITERAL_PATHSPECS": "1"}
 
@@ -90,10 +93,13 @@ class WorkTree:
         Repositories inside become plain directories, and what is not readable becomes so; with `opens` false the
         tree stays as it is, repositories left out. Both trees are flat.
         """
-        tree = self._stored(self.before or base, opens=opens)
-        return tree, [path for path, _, _ in self._changes(base, tree)]
+        before = self.before or base
+        tree, changes = self._stored(before, opens=opens)
+        changes = changes if before == base and not self.parts else self._changes(base, tree)
+        return tree, [path for path, _, _ in changes]
 
-    def _stored(self, before: str, *, opens: bool) -> str:
+    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
+        """The tree, and what of it differs from `before`, submodules apart."""
         pointed = {path for path, _ in pointers(self.hub, before)} - {*self.parts, *self.lost}
         self._leave_out(pointed)
         try:
@@ -106,16 +112,14 @@ class WorkTree:
         if self.agent is not None:
             self._track(self.agent)
         tree, changes = self._written(before)
-        nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
-        for path in nested:
-            # A repository inside would be saved as a bare commit id, its files lost.
+        # A repository inside would be saved as a bare commit id, its files lost.
+        while nested := [path for path, old, new in changes if new == GITLINK and old != GITLINK]:
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(nested))
             if opens:
-                remove(self.path / path / ".git")
-                self.opened.append(path)
-            self._git("update-index", "--force-remove", "--", path)
-            if opens:
+                for path in nested:
+                    remove(self.path / path / ".git")
+                self.opened += nested
                 self._add()
-        if nested:
             tree, changes = self._written(before)
         if opens:
             self._check_pointers(before, pointed)
@@ -128,12 +132,13 @@ class WorkTree:
         except filters.Undriven as error:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
         for path, commit in self._empty_submodules().items():
+            changes += [(path, "000000", GITLINK)]
             tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
         for path, part in self.parts.items():
-            inner = part._stored(part.before or "", opens=opens)
+            inner, _ = part._stored(part.before or "", opens=opens)
             self.opened += [f"{path}/{each}" for each in part.opened]
             tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
-        return tree
+        return tree, changes
 
     def _leave_out(self, pointed: Collection[str]) -> None:
         """Pass over submodules when files are added: for one that is in the index, git runs itself in it, by settings
@@ -142,7 +147,8 @@ class WorkTree:
         is_there = {path for path, place in places.items() if place.is_dir() and is_without_links(self.path, path)}
         self._left_out = [f":(exclude,top,literal){path}" for path in sorted({*self.parts, *is_there})]
         gone = [*self.lost, *(path for path in places if path not in is_there)]
-        self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(gone))
+        if gone:
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(gone))
 
     def _empty_submodules(self) -> dict[str, str]:
         """Those without files that the agent's index has and ours has not: moved or added ones."""
@@ -192,10 +198,14 @@ class WorkTree:
     def _add(self, *, opens: bool = True) -> None:
         """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
         for again in (opens, False):
-            done = self._run("add", "--all", "--", ":/", *self._left_out, codes=(0, 128))
+            argv = ("-c", _NOT_WITHIN, "add", "--all", "--", ":/")
+            done = self._run(*argv, *self._left_out, codes=(0, 128))
             said = done.stderr.decode(errors="replace")
             if again and "ermission denied" in said:
                 self.make_readable()
+                within = records(self._git("ls-files", "--stage", "-z"))
+                found = [each.split("\t", 1)[1] for each in within if each.startswith(f"{GITLINK} ")]
+                self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(found))
             elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
                 # git's message is cut before it says why.
                 raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
