@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli import Cli
+from tests.site import Site
 from tests.support import Farm, fingerprint, make_repository, sh, tasks
 from tests.test_submodules import ALLOW, LINES, _add, _run
 
@@ -233,6 +234,56 @@ async def test_apply_leaves_the_index_alone_and_says_what_completes_it(
     sh(path, "git", "add", "--all")
     sh(path, "git", "submodule", "--quiet", "init")
     assert {line[0] for line in sh(path, "git", "submodule", "status").splitlines()} <= {" "}
+
+
+@pytest.mark.parametrize("step", ["run.ended", "save.committed", "land.moved", "deliver.done"])
+async def test_a_killed_worker_costs_no_pointer(site: Site, tmp_path: Path, path: Path, other: Path, step: str) -> None:
+    run = (
+        f"git mv sub moved; git -C moved checkout -q origin/older; echo 1 > moved/new; {ADD} {other} o; cat >/dev/null"
+    )
+    rows = tasks({"id": "a", "run": run}, {"id": "b", "run": "echo 2 > moved/newer", "dependsOn": ["a"]})
+    plan = {"workspace": str(path), "sandbox": "none", "tasks": rows}
+    document = await site.run(plan, f"killed-{step}-{tmp_path.name}", [site.ask(step, kill=["worker"])])
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    assert _commit(path, f"{branch}:o") == _commit(other, "HEAD")
+    pointer = _commit(path, f"{branch}:moved")
+    assert _commit(path / "sub", f"{pointer}~2") == _commit(path / "sub", "origin/older")
+    assert sh(path / "sub", "git", "ls-tree", "--name-only", pointer).split() == ["new", "newer", "rules.md"]
+
+
+async def test_a_submodule_without_files_can_be_moved(farm: Farm, path: Path) -> None:
+    sh(path, "git", "submodule", "--quiet", "deinit", "--force", "--all")
+    document = await _run(farm, path, {"id": "a", "run": "git mv sub moved"})
+    branch = document["delivery"]["branch"]
+    assert _commit(path, f"{branch}:moved") == _commit(path, "main:sub")
+    assert sh(path, "git", "ls-tree", "--name-only", branch).split() == [".gitmodules", "a.txt", "moved"]
+
+
+async def test_a_submodule_with_one_within_can_be_moved(farm: Farm, tmp_path: Path, path: Path, other: Path) -> None:
+    _add(path / "sub", other, "in/other")
+    sh(path, "git", "commit", "--quiet", "--all", "--message", "within")
+    rows = [
+        {"id": "a", "run": "git mv sub moved; echo 1 > moved/in/other/new"},
+        {"id": "b", "run": "git -C moved mv in/other far; git mv moved near; echo 2 > near/far/b"},
+    ]
+    document = await _run(farm, path, rows[0], {**rows[1], "dependsOn": ["a"]})
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    inner = _commit(path / "sub", f"{_commit(path, f'{branch}:near')}:far")
+    assert sh(path / "sub/in/other", "git", "ls-tree", "--name-only", inner).split() == [
+        ".gitignore",
+        "b",
+        "new",
+        "o.txt",
+    ]
+
+
+async def test_uncommitted_work_in_one_that_no_agent_touches_is_delivered(farm: Farm, path: Path) -> None:
+    (path / "sub/mine").write_text("1\n")
+    document = await _run(farm, path, {"id": "a", "run": "echo 1 > top"})
+    pointer = _commit(path, f"{document['delivery']['branch']}:sub")
+    assert sh(path / "sub", "git", "show", f"{pointer}:mine") == "1\n"
 
 
 @pytest.mark.parametrize("places", [["sub"], ["one", "two", "one/inner"]], ids=len)
