@@ -7,6 +7,7 @@ from activities.git import commits, private
 from activities.git.command import named, shown
 from activities.git.hub import trailers
 from activities.git.left_behind import Left
+from activities.repositories import part_of
 from workflows.errors import GitError
 from workflows.messages import LeftBehind
 from workflows.naming import slug
@@ -14,20 +15,25 @@ from workflows.naming import slug
 
 def add_repositories(directory: AttemptDirectory) -> None:
     """Give the filled directory, and each submodule's, the agent's own `.git`."""
-    execution, hub, tree = directory.execution, directory.hub, directory.tree
-    workspace, index = execution.workspace(), directory.work_tree.fresh_index
-    start, pointers = directory.lowered
-    private.make(tree / ".git", start, hub, workspace, refs=execution.refs(), index=index, pointers=pointers)
-    for path, commit in pointers.items():
-        module = workspace.modules[path]
-        private.make(tree / path / ".git", commit, hub, module, refs=execution.refs(path), index=None)
+    repositories = directory.repositories
+    work_tree = repositories.at_start()
+    for path, each in repositories.made.items():
+        private.make(
+            directory.tree / path / ".git",
+            each.commit,
+            directory.hub,
+            repositories.workspace_of(each),
+            refs=repositories.refs_of(each),
+            index=part_of(work_tree, path).fresh_index,
+        )
 
 
 def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
     """Keep the agent's own commits behind a saved change; why not, where it has some."""
-    hub, (start, _) = directory.hub, directory.lowered
+    hub, repositories = directory.hub, directory.repositories
+    start = repositories.made[""].commit
     try:
-        last = directory.agents_repositories()[""].own_commits()
+        last = directory.left.agents[""].own_commits()
         if last is None:
             return None
         if directory.work_tree.is_filtered() and (path := commits.in_passing(hub, start, last, change)):
@@ -38,17 +44,21 @@ def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
     return None
 
 
-def left_behind(directory: AttemptDirectory, at: int) -> list[LeftBehind]:
-    """What the agent did with its own git that is in no file: kept by refs of its own, and named."""
+def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> list[LeftBehind]:
+    """What the agent did with its own git that is in no file, nor in `commit`: kept by refs of its own, and named."""
     if directory.run.base is None:
         return []
-    found = [LeftBehind(kind="repository within", name=shown(path)) for path in directory.opened]
-    for path, repository in directory.agents_repositories().items():
+    left = directory.left
+    found = [LeftBehind(kind="repository within", name=shown(path)) for path in left.opened]
+    for path, each in left.picked.items() if commit is None else ():
+        name = f"{shown(path)} is at {each.commit[:12]}, with the same files as before: it stays where it was"
+        found.append(LeftBehind(kind="HEAD", name=name))
+    for path, repository in left.agents.items():
         if not (directory.tree / path / ".git").exists():
             continue
         try:
             head, lefts = repository.left()
-            if head is not None:
+            if head is not None and path not in left.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
             found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(lefts)]

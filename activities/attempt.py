@@ -24,15 +24,16 @@ from activities.conflicts.semantic.trees import get_to_know
 from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
-from activities.git import private
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.left_behind import AgentRepository
+from activities.git.picked import Picked
 from activities.git.tree import WorkTree, carry_over
 from activities.heartbeat import Heartbeat
 from activities.limits.sandbox import level
 from activities.plans import Running
+from activities.repositories import Repositories
 from activities.spares import Spares
 from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
@@ -42,8 +43,17 @@ from workflows.plan import Task
 
 READY = "ready"
 _MOST_IGNORED = 5
-_MARKER = b"<<<<<<< "
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class Left:
+    """What the agent's own repositories were when its work was saved; `opened`: those that it made within, whose files
+    are plain by now."""
+
+    agents: dict[str, AgentRepository] = field(default_factory=dict)
+    picked: dict[str, Picked] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,7 @@ class AttemptDirectory:
     execution: Execution
     run: TaskRun
     tries: int
-    opened: list[str] = field(default_factory=list, compare=False, repr=False)
-    """Repositories that the agent made within, whose files are plain by now."""
+    left: Left = field(default_factory=Left, compare=False, repr=False)
     _saving: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @property
@@ -92,7 +101,15 @@ class AttemptDirectory:
 
     @property
     def work_tree(self) -> WorkTree:
-        return WorkTree(self.hub, self.tree, self.path / "index", self.execution.checkout_settings())
+        """As it was filled; for the submodules in it, see `repositories`."""
+        start = self.path / "start"
+        if self.run.base is None or not start.is_file():
+            return WorkTree(self.hub, self.tree, self.path / "index", self.execution.checkout_settings())
+        return self.repositories.at_start()
+
+    @property
+    def repositories(self) -> Repositories:
+        return Repositories(self.execution, self.hub, self.tree, self.path / "index", self.start)
 
     @property
     def start(self) -> str:
@@ -228,13 +245,16 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        agents = self.agents_repositories() if opens and self.run.base is not None else {}
-        for path, repository in agents.items():
-            self._check_finished(path, repository.unfinished())
-        work_tree = self.work_tree
-        tree, paths = work_tree.write_tree(base, opens=opens, agents=agents)
+        work_tree, record = self.work_tree, ""
+        if self.run.base is not None:
+            repositories = self.repositories
+            work_tree = repositories.now(base, opens=opens)
+            record = repositories.trailer()
+        tree, paths = work_tree.write_tree(base, opens=opens)
         if opens:
-            self.opened[:] = work_tree.opened
+            self.left.opened = work_tree.opened
+            if opens:
+                self.left.agents, self.left.picked = repositories.agents, repositories.picked
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)
@@ -244,35 +264,10 @@ class AttemptDirectory:
         if not paths:
             return None, []
         whose = trailers(self.execution.workflow_id, self.run.task_id, self.run.attempt)
-        message = f"{self.run.task_id}\n\n{whose}"
+        message = f"{self.run.task_id}\n\n{whose}{record}"
         author = self.execution.workspace() if self.run.base else None
         merges = [self._disputed_change] if self._disputed_change and opens else []
         return hub.commit(tree, [base, *merges], message, author, at), paths
-
-    def _check_finished(self, path: str, unmerged: list[str]) -> None:
-        """Raises `TaskFailed` where a merge was left in the middle, its markers in the files."""
-        for name in unmerged:
-            file = self.tree / path / name
-            if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
-                told = f"{shown(os.path.join(path, name))} holds the conflict markers of an unfinished merge or rebase"
-                raise TaskFailed("UnfinishedMerge", told)
-
-    def agents_repositories(self) -> dict[str, AgentRepository]:
-        """The agent's own, by path: of the workspace (``), and of its submodules."""
-        execution, (start, pointers) = self.execution, self.lowered
-        workspace, found = execution.workspace(), dict[str, AgentRepository]()
-        for path, commit in {"": start, **pointers}.items():
-            borrowed = private.alternates(self.hub, workspace.modules[path] if path else workspace)
-            git_dir = self.tree / path / ".git"
-            found[path] = AgentRepository(git_dir, self.hub, commit, execution.refs(path), borrowed)
-        return found
-
-    @property
-    def lowered(self) -> tuple[str, dict[str, str]]:
-        """The start with pointers in place of submodules' files, and where these point."""
-        modules = self.execution.submodules(self.hub)
-        start = modules.lowered(self.start)
-        return start, modules.pointers(start)
 
     def only_ignored(self, commit: str | None) -> str | None:
         """Where all that the agent has made is ignored by git, so that nothing of it lands: what it is."""

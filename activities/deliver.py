@@ -8,6 +8,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities import completion
 from activities.execution import Execution
 from activities.failpoints import failpoint
 from activities.frame import attended, current_execution, order
@@ -77,11 +78,11 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
     """A new branch; a name that is taken gets `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
-    base, head = modules.lowered(request.base), modules.lowered(request.head)
-    changed = modules.changed(head)
+    base, lowered = modules.lowered(request.base).commit, modules.lowered(request.head)
+    head, handed_over = lowered.commit, modules.handed_over(lowered, workspace)
     if request.commits == "keep":
         own = commits.kept(hub, execution.ref("commits"))
-        head = commits.rebased(hub, request.base, request.head, modules.lowered, own)
+        head = commits.rebased(hub, request.base, request.head, lambda each: modules.lowered(each).commit, own)
         hub.update_ref(execution.ref("rebased"), head)
     refused = None
     for number in range(1, _MOST_NAMES + 1):
@@ -94,11 +95,12 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
         execution.keep_delivered(branch, head)
         # Refused as well where a branch stands beneath the name (`epw/x/y` beside `epw/x`): try the next.
         # First what it points to.
-        told = (_hand_over(hub, workspace.modules[path], commit, reference) for path, commit in changed.items())
+        told = (_hand_over(hub, module, commit, reference) for module, commit in handed_over)
         refused = next(filter(None, told), None)
         refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
         if refused is None:
-            return Delivery(mode="branch", base=base, head=head, branch=branch)
+            more = completion.of_branch(execution, hub, request.head, branch)
+            return Delivery(mode="branch", base=base, head=head, branch=branch, finish_with=more)
     return _refused(execution, request, refused or f"{_MOST_NAMES} branches named {wanted} exist")
 
 
@@ -111,10 +113,11 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
 
 def _deliver_into_tree(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
     try:
-        execution.application(hub).apply(request.base, request.head)
+        execution.application(hub, request.head).apply(request.base, request.head)
     except Refused as error:
         return _refused(execution, request, str(error))
-    return Delivery(mode="apply", base=request.base, head=request.head)
+    more = completion.of_tree(execution, hub, request.head)
+    return Delivery(mode="apply", base=request.base, head=request.head, finish_with=more)
 
 
 def _refused(execution: Execution, request: DeliverRequest, why: str) -> Delivery:

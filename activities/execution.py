@@ -147,11 +147,19 @@ class Execution:
     def submodules(self, hub: Hub) -> Submodules:
         return Submodules(hub, self.base(), self.ref)
 
-    def checkout_settings(self) -> list[str]:
-        """What decides on an attempt's files: which are ignored, and how their content is stored."""
-        files = [f"core.excludesFile={self.path / 'exclude'}", f"core.attributesFile={self.path / 'attributes'}"]
-        has_workspace = (self.path / "workspace.json").is_file()
-        return [*files, *(self.workspace().checkout_settings if has_workspace else [])]
+    def checkout_settings(self, module: str = "") -> list[str]:
+        """What decides on an attempt's files: which are ignored, and how their content is stored.
+
+        `module`: the path of a submodule, for those in it.
+        """
+        files = [f"core.excludesFile={self._exclude(module)}", f"core.attributesFile={self.path / 'attributes'}"]
+        if not (self.path / "workspace.json").is_file():
+            return files
+        workspace = self.workspace()
+        return [*files, *(workspace.modules[module] if module else workspace).checkout_settings]
+
+    def _exclude(self, module: str) -> Path:
+        return self.path / (f"exclude-{slug(module)}" if module else "exclude")
 
     def base(self) -> str:
         """The commit that the execution started from."""
@@ -161,14 +169,22 @@ class Execution:
         self.keep_id()
         write_atomically(self.path / "base", base.encode())
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
-        write_atomically(self.path / "exclude", workspace.excludes.encode())
         write_atomically(self.path / "attributes", workspace.attributes.encode())
         for path, each in {"": workspace, **workspace.modules}.items():
+            write_atomically(self._exclude(path), each.excludes.encode())
             write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
 
-    def application(self, hub: Hub) -> Application:
-        """The delivery into the workspace's tree."""
-        return Application(hub, self.workspace(), self.path / "apply", self.ref("delivered-onto"))
+    def application(self, hub: Hub, head: str | None = None) -> Application:
+        """The delivery into the workspace's tree; `head`: what is to be delivered."""
+        workspace = self.workspace()
+        if head is not None:
+            submodules = self.submodules(hub)
+            now = submodules.paths_at_start(submodules.lowered(head))
+            known = {
+                path: workspace.modules[old] if old else workspace.for_new_submodule() for path, old in now.items()
+            }
+            workspace = workspace.model_copy(update={"modules": {**workspace.modules, **known}})
+        return Application(hub, workspace, self.path / "apply", self.ref("delivered-onto"))
 
     def has_half_delivery(self) -> bool:
         """Whether a journal is there that somebody can still act on."""

@@ -6,6 +6,7 @@ from activities.attempt import READY, AttemptDirectory, made_at
 from activities.conflicts.ways import merged_by
 from activities.directories import Trash
 from activities.execution import write_atomically
+from activities.git.picked import line_of
 from activities.git.tree import WorkTree
 from activities.spares import NotReusable, bare
 from workflows.errors import GitError, TaskFailed
@@ -61,7 +62,9 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     if tree is None:
         told = f"more than {', '.join(relocked)} has come to be in the way"
         raise TaskFailed("RelockFailed", told, final=True)
-    return directory.hub.commit(tree, [base], "both sides", None, 0)
+    other = directory.run.dispute.commit if directory.run.dispute else None
+    lines = line_of(directory.hub, other) if other else ""
+    return directory.hub.commit(tree, [base], f"both sides\n\n{lines}", None, 0)
 
 
 def _take_over(directory: AttemptDirectory) -> bool:

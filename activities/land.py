@@ -28,6 +28,7 @@ from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
+from activities.git.picked import line_of
 from activities.git.workspace import Workspace
 from activities.plans import PlanSource
 from activities.uninterrupted import in_thread
@@ -191,7 +192,8 @@ class _Landings:
                 conflict = self._conflict(merged, head, started_from, change)
                 return Landing(task_id=change.task_id, head=head, conflict=conflict)
             merged.tree = tree
-        message = f"{change.task_id}\n\n{trailers(self.execution.workflow_id, change.task_id, None)}"
+        lines = f"{trailers(self.execution.workflow_id, change.task_id, None)}{line_of(hub, change.commit)}"
+        message = f"{change.task_id}\n\n{lines}"
         new = hub.commit(merged.tree, [head], message, self.author, self.at)
         own = self.execution.ref("commits")
         if behind := commits.kept(hub, own).get(change.commit):

@@ -97,8 +97,7 @@ class Preparer:
                 base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
                 failpoint("prepare.snapshot")
             modules = Submodules(hub, base, execution.ref)
-            paths = modules.pointers(modules.lowered(base))
-            known = {path: Workspace.read(str(Path(workspace.path, path))) for path in paths}
+            known = {path: Workspace.read(str(Path(workspace.path, path))) for path in modules.start.pointers}
             execution.keep_workspace(workspace.model_copy(update={"modules": known}), base)
             failpoint("prepare.kept")
         execution.pass_fence(PREPARE, order())
@@ -118,6 +117,7 @@ def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
             lost.append(task_id)
         else:
             hub.update_ref(execution.ref("tasks", slug(task_id), execution.run_key[:8], "reused"), commit)
+            execution.submodules(hub).keep_records(commit)
             if commit in own:
                 commits.keep(hub, execution.ref("commits"), commit, *own[commit])
     there = kept.newest(hub, earlier.ref("kept")) if redrive.kept else {}

@@ -61,13 +61,14 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
         return
     branch, head = delivered
     reference, modules = f"refs/heads/{branch}", execution.submodules(hub)
+    lowered = modules.lowered(step.head or "")
     holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
     if holds == head:
         refused = hub.take_back(workspace, holds, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
-    for path, commit in modules.changed(head).items():
-        hub.take_back(workspace.modules[path], commit, reference)
+    for module, commit in modules.homes(lowered, workspace):
+        hub.take_back(module, commit, reference)
 
 
 def _bring_back_tree(execution: Execution, step: Compensation) -> None:

@@ -300,7 +300,7 @@ def _saved(
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
-    left = left_behind(directory, at)
+    left = left_behind(directory, commit, at)
     joined = keep_commits(directory, commit) if commit and work.plan.commits == "keep" and directory.run.base else None
     is_over = isinstance(ending, Completed | TaskFailed)
     kept, not_kept = keep_ignored(directory, work, at, paths, most_kept) if is_over else ([], [])

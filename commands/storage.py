@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from activities import completion
 from activities.execution import Execution
 from activities.git.changes import changed_paths
 from activities.git.command import shown
@@ -40,7 +41,8 @@ def salvage(
         saved, left = [hub.saved_work(execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:
-            _put_on_branch(execution, hub, rows, branch, task)
+            more = _put_on_branch(execution, hub, rows, branch, task)
+            rows[-1]["finishWith"] = more
         rows = [{**row, "leftBehind": row in apart} for row in (*rows, *apart)]
         if hub is not None:
             for row in rows:
@@ -54,6 +56,8 @@ def salvage(
             table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files", ""], cells)
             if not rows:
                 print("nothing is saved: no agent changed anything, or `gc` has removed it")
+            for command in [each for row in rows for each in row.get("finishWith", [])]:
+                print(f"finish with: {command}")
             if hub is not None and rows:
                 print(f"each commit is in the hub: git --git-dir {hub.path} show COMMIT")
         return 0
@@ -68,17 +72,19 @@ def _what(row: dict[str, Any]) -> str:
 
 def _put_on_branch(
     execution: Execution, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
-) -> None:
+) -> list[str]:
+    """The newest one; what is left to the user, as commands."""
     if task is None or hub is None or not rows:
         raise InvalidRequest("--branch needs a TASK that has saved work")
     if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
-    commit = modules.lowered(rows[-1]["commit"])
-    told = (hub.hand_over(workspace.modules[path], each, reference) for path, each in modules.changed(commit).items())
-    refused = next(filter(None, told), None) or hub.hand_over(workspace, commit, reference)
+    lowered = modules.lowered(rows[-1]["commit"])
+    told = (hub.hand_over(module, each, reference) for module, each in modules.handed_over(lowered, workspace))
+    refused = next(filter(None, told), None) or hub.hand_over(workspace, lowered.commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
+    return completion.of_branch(execution, hub, rows[-1]["commit"], branch)
 
 
 def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,9 +15,11 @@ from activities.apply.names import Identity, beneath
 from activities.directories import walk
 from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, shown
+from activities.git.gitmodules import container_of, within
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.snapshot import snapshot
+from activities.git.submodules import git_dir_for
 from activities.git.workspace import Workspace
 from workflows.errors import InvalidPlan, Refused
 
@@ -87,22 +90,33 @@ def identities(root: int, changes: list[PathChange]) -> list[Identity | None]:
 
 def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list[str]:
     """Paths whose content on the disk is not the old one, whatever the user's index may claim of them."""
-    entries = "".join(f"{each.old_mode} {each.old_blob}\t{each.path}\0" for each in changes if each.old_mode)
+    found = []
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="check-") as scratch:
-        place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=Path(scratch, "index"))
-        git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(entries))
-        config = workspace.settings_in(Path(scratch))
-        # Reads every file: this index knows nothing of their times.
-        git("update-index", "-q", "--refresh", **place, config=config, codes=(0, 1))
-        listed = records(git("diff-files", "--name-only", "-z", **place, config=config))
-        if not listed or not workspace.filters:
-            return listed
-        filtered, old = filters.named_by(listed, config, **place), {each.path: each.old_blob for each in changes}
-        return [
-            path
-            for path in listed
-            if path not in filtered or not filters.is_as_before(old[path], path, config, **place)
-        ]
+        for part in _parts(hub, workspace, changes, Path(scratch)):
+            root = Path(workspace.path, part.path)
+            if root.is_dir():
+                found += [os.path.join(part.path, path) for path in _differing(part, root)]
+    return found
+
+
+def _differing(part: _Part, root: Path) -> list[str]:
+    place, old = (
+        Place(**part.place, work_tree=root),
+        {path: each for path, each in part.changes.items() if each.old_mode},
+    )
+    entries = "".join(f"{each.old_mode} {each.old_blob}\t{path}\0" for path, each in old.items())
+    git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(entries))
+    # Reads every file: this index knows nothing of their times.
+    git("update-index", "-q", "--refresh", **place, config=part.config, codes=(0, 1))
+    listed = records(git("diff-files", "--name-only", "-z", **place, config=part.config))
+    if not listed or not part.workspace.filters:
+        return listed
+    filtered = filters.named_by(listed, part.config, **place)
+    return [
+        path
+        for path in listed
+        if path not in filtered or not filters.is_as_before(old[path].old_blob, path, part.config, **place)
+    ]
 
 
 def obstacles(root: Path, changes: list[PathChange], present: list[Identity | None]) -> list[str]:
@@ -130,13 +144,40 @@ def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
     needed, free = sum(map(int, sizes.split())), shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {free >> 20} MB free")
-    wanted = "".join(f"{each.path}\0" for each in target.changes if each.new_mode)
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="stage-") as scratch:
-        place = Place(git_dir=hub.path, work_tree=folder, index=Path(scratch, "index"))
-        # The whole tree: its attributes decide on the content.
-        git("read-tree", target.tree, **place)
-        config = workspace.settings_in(Path(scratch))
-        git("checkout-index", "--force", "-z", "--stdin", **place, config=config, stdin=os.fsencode(wanted))
+        for part in _parts(hub, workspace, target.changes, Path(scratch)):
+            wanted = "".join(f"{path}\0" for path, each in part.changes.items() if each.new_mode)
+            if wanted:
+                place = Place(**part.place, work_tree=folder / part.path)
+                (folder / part.path).mkdir(parents=True, exist_ok=True)
+                # The whole tree: its attributes decide on the content.
+                git("read-tree", f"{target.tree}:{part.path}", **place)
+                argv = ("checkout-index", "--force", "-z", "--stdin")
+                git(*argv, **place, config=part.config, stdin=os.fsencode(wanted))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The changes, by path, in one repository: a submodule at `path`, or the workspace's own (the empty text)."""
+
+    path: str
+    workspace: Workspace
+    changes: Mapping[str, PathChange]
+    place: Place
+    config: list[str]
+
+
+def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratch: Path) -> Iterator[_Part]:
+    """Each with its rules; an index of its own lies in `scratch`."""
+    by_path: dict[str, dict[str, PathChange]] = {}
+    for each in changes:
+        container = container_of(each.path, workspace.modules)
+        by_path.setdefault(container, {})[within(each.path, container)] = each
+    for number, (path, inner) in enumerate(by_path.items()):
+        own, folder = workspace.modules[path] if path else workspace, scratch / str(number)
+        folder.mkdir()
+        git_dir = git_dir_for(hub, own.info_attributes) if path else hub.path
+        yield _Part(path, own, inner, Place(git_dir=git_dir, index=folder / "index"), own.settings_in(folder))
 
 
 def _difference(hub: Hub, before: str, after: str) -> list[PathChange]:

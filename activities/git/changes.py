@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import GITLINK, REGULAR, git, records, shown
+from activities.git.command import EMPTY, GITLINK, REGULAR, git, records, shown
+from activities.git.gitmodules import container_of
 from activities.git.hub import Hub
+from activities.git.submodules import TREE, entry_at
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _TYPES = {"A": "create", "D": "delete"}
@@ -15,13 +17,20 @@ _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 
 
 def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
-    """Paths that differ between two commits or trees; in submodules too, where their commits are here."""
+    """Paths that differ between two commits or trees; in submodules too, where their commits are here.
+
+    What has become a submodule, or is none any more, is compared by its files.
+    """
     listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "-z", before, after, git_dir=hub.path))
+    rows = {path: entry.lstrip(":").split(" ") for entry, path in zip(listed[::2], listed[1::2], strict=True)}
+    modules = {path for path, (old_mode, mode, *_) in rows.items() if GITLINK in (old_mode, mode)}
     found = []
-    for entry, path in zip(listed[::2], listed[1::2], strict=True):
-        old_mode, mode, old, new, _ = entry.lstrip(":").split(" ")
-        is_known = old_mode == mode == GITLINK and hub.resolve(old) and hub.resolve(new)
-        found += [f"{path}/{inner}" for inner in changed_paths(hub, old, new)] if is_known else [path]
+    for path in rows:
+        sides = [_files_at(hub, each, path) for each in (before, after)] if path in modules else []
+        if sides and None not in sides:
+            found += [f"{path}/{inner}" for inner in changed_paths(hub, *filter(None, sides))]
+        elif not container_of(path, modules):
+            found.append(path)
     return found
 
 
@@ -29,6 +38,12 @@ def paths_in(hub: Hub, tree: str, folder: str = "") -> list[str]:
     """The files of a tree, or of a folder in it."""
     inside = ["--", f"{folder}/"] if folder else []
     return records(git("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree, *inside, git_dir=hub.path))
+
+
+def _files_at(hub: Hub, tree: str, path: str) -> str | None:
+    """The commit or tree with the files at a path; null where that is a file, or a submodule's commit is not here."""
+    mode, name = entry_at(hub, tree, path) or (TREE, EMPTY)
+    return name if mode == TREE or (mode == GITLINK and hub.resolve(name)) else None
 
 
 Blobs = dict[str, tuple[str | None, str | None]]

@@ -14,6 +14,8 @@ from typing import IO, TypedDict, Unpack
 from activities.identity import UMASK
 from workflows.errors import GitError, Unavailable
 
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""The tree with nothing in it; git knows it without having it."""
 GITLINK = "160000"
 LINK = "120000"
 REGULAR = ("100644", "100755")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.git.changes import changed_paths
-from activities.git.command import git, records, run_git, text
+from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
 from workflows.errors import GitError
 
@@ -29,6 +29,13 @@ _KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/stash": "stash"}
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_REFS = 20_000
 _MOST = 10
+_CHECKED = (
+    "fetch.fsckObjects=true",
+    # What old programs wrote, and does no harm.
+    "fetch.fsck.zeroPaddedFilemode=ignore",
+    "fetch.fsck.missingSpaceBeforeDate=ignore",
+    "fetch.fsck.badTimezone=ignore",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Left:
 
 
 class AgentRepository:
-    """The `.git` of an attempt's directory, as its agent leaves it."""
+    """The `.git` of an attempt's directory, or of a submodule in it, as its agent leaves it."""
 
     def __init__(self, git_dir: Path, hub: Hub, start: str, refs: Path, alternates: str) -> None:
         self._git_dir = git_dir
@@ -101,6 +108,38 @@ class AgentRepository:
             self._take(view, head)
             return head
 
+    def head(self) -> str | None:
+        """The commit that its HEAD leads to; null where there is none that can be read."""
+        try:
+            with self._view() as view:
+                return self._commit(view, "HEAD")
+        except (GitError, OSError):
+            return None
+
+    def pointers(self) -> dict[str, str]:
+        """The submodules in its index: path → commit; none where there is no index that can be read."""
+        try:
+            with self._view() as view:
+                listed = records(git("ls-files", "--stage", "-z", git_dir=view))
+        except (GitError, OSError):
+            return {}
+        entries = (entry.split("\t", 1) for entry in listed if entry.startswith(f"{GITLINK} "))
+        return {path: entry.split(" ")[1] for entry, path in entries}
+
+    def keep(self, commit: str, ref: str) -> bool:
+        """Copy a commit, with its history, into the hub, and keep it by a ref; whether its remotes have it.
+
+        Raises `GitError` or `OSError` where that cannot be read.
+        """
+        with self._view() as view:
+            if self._hub.resolve(commit) is None:
+                argv = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow")
+                git(*argv, str(view), f"+{commit}:{ref}", git_dir=self._hub.path, config=_CHECKED)
+            else:
+                self._hub.update_ref(ref, commit)
+            on_remote = ("for-each-ref", "--count=1", f"--contains={commit}", "refs/remotes")
+            return bool(git(*on_remote, git_dir=view))
+
     def unfinished(self) -> list[str]:
         """Paths that a merge or rebase of the agent's has left unmerged."""
         if not any(os.path.lexists(self._git_dir / name) for name in (*_HALF_DONE, "rebase-merge", "rebase-apply")):
@@ -123,7 +162,8 @@ class AgentRepository:
         """Whether its files are not those of its HEAD, or that cannot be known."""
         try:
             with self._view() as view:
-                argv = ("status", "--porcelain", "--untracked-files=all")
+                # Of what lies within nothing but where it is: more would be said by its own settings.
+                argv = ("status", "--porcelain", "--untracked-files=all", "--ignore-submodules=dirty")
                 return bool(git(*argv, git_dir=view, work_tree=work_tree, config=["core.bare=false"]))
         except (GitError, OSError):
             return True
@@ -156,7 +196,7 @@ class AgentRepository:
                 (view / name).write_bytes(content)
             own = _read(self._git_dir / "objects/info/alternates")
             objects, borrowed = self._git_dir / "objects", ""
-            if own != self._alternates.encode():
+            if (own or b"") != self._alternates.encode():
                 # What it borrows from elsewhere since is not its own work, and may be anybody's.
                 objects, borrowed = self._copied_objects(view), self._alternates
             (view / "objects/info/alternates").write_text(f"{objects}\n{borrowed}")

@@ -6,12 +6,11 @@ configured with is the agent's to change, so we never obey it.
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from activities.git.command import GITLINK, Place, git, records, text
+from activities.git.command import text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 
@@ -47,13 +46,9 @@ def make(
     workspace: Workspace,
     *,
     refs: Path,
-    index: Path | None,
-    pointers: Mapping[str, str] | None = None,
+    index: Path,
 ) -> None:
-    """Make it, on a branch at `commit`. `refs`: a file of those to borrow.
-
-    `index`: of the checkout; None: made anew. `pointers`: of what stands in it those paths are submodules' files.
-    """
+    """Make it, on a branch at `commit`. `refs`: a file of those to borrow. `index`: of the checkout."""
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (private / folder).mkdir(parents=True, exist_ok=True)
     if refs.is_file() and refs.stat().st_size:
@@ -73,25 +68,9 @@ def make(
     # What is cut off in the hub alone is in the objects that it borrows of the user's.
     if shallow := dict.fromkeys(workspace.shallow) if workspace.objects else _lines(hub.path / "shallow"):
         (private / "shallow").write_text("".join(f"{each}\n" for each in shallow))
-    if index is None:
-        git("read-tree", commit, git_dir=hub.path, index=private / "index")
-    else:
-        shutil.copyfile(index, private / "index")
-        _point(hub, private / "index", pointers or {})
+    shutil.copyfile(index, private / "index")
     own = (f"user.name={workspace.author_name}", f"user.email={workspace.author_email}", "submodule.active=.")
     (private / "config").write_text(_as_file([*_CONFIG, *own, *workspace.remotes, *workspace.checkout_settings]))
-
-
-def _point(hub: Hub, index: Path, pointers: Mapping[str, str]) -> None:
-    """Have pointers in an index in place of the files beneath these paths."""
-    outer = [path for path in pointers if not any(path.startswith(f"{other}/") for other in pointers)]
-    if outer:
-        place = Place(git_dir=hub.path, index=index)
-        beneath = git("ls-files", "-z", "--", *(f":(top,literal){path}" for path in outer), **place)
-        gone = [f"0 {'0' * 40}\t{path}" for path in records(beneath)]
-        entries = [f"{GITLINK} {pointers[path]}\t{path}" for path in outer]
-        content = "".join(f"{each}\0" for each in [*gone, *entries])
-        git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(content))
 
 
 def _lines(path: Path) -> dict[str, None]:

@@ -13,7 +13,7 @@ from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.partial import complete
-from activities.git.submodules import flattened, module_ref
+from activities.git.submodules import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, InvalidPlan, Problem
 
@@ -31,19 +31,30 @@ _DAMAGED = (
 _UNBORN = re.compile(rb"'(.+)' does not have a commit checked out")
 
 
-def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None = None) -> str:
+def snapshot(
+    hub: Hub,
+    workspace: Workspace,
+    ref: str,
+    at: int,
+    committed: bool,
+    since: str | None = None,
+    git_dir: Path | None = None,
+) -> str:
     """The commit of the work tree as it is now, HEAD's own where nothing differs.
 
     The user's index and repository are only read. `at`: epoch seconds of a commit we make; `ref` keeps it.
     `committed`: only what `workspace.head` holds. `since`: an earlier one, of which what has not changed is kept.
+    `git_dir`: of a submodule's own; null: the hub's, which gets the workspace's attributes.
     """
-    _keep_attributes(hub, workspace)
-    base = _taken(hub, workspace, ref, at, committed, since)
+    if git_dir is None:
+        _keep_attributes(hub, workspace)
+    base = _taken(hub, workspace, ref, at, committed, since, git_dir or hub.path)
 
     def taken(module: Workspace, path: str, pointer: str) -> str | None:
         if committed:
             module = module.model_copy(update={"head": pointer})
-        return snapshot(hub, module, module_ref(ref, path), at, committed) if module.head else None
+        own = git_dir_for(hub, module.info_attributes)
+        return snapshot(hub, module, module_ref(ref, path), at, committed, git_dir=own) if module.head else None
 
     flat = flattened(hub, workspace, base, at, taken)
     if flat != base:
@@ -51,7 +62,7 @@ def snapshot(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool,
     return flat
 
 
-def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None) -> str:
+def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None, git_dir: Path) -> str:
     """The commit of the repository itself, with pointers to its submodules."""
     head = workspace.head
     if head is not None:
@@ -65,7 +76,7 @@ def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, s
     if workspace.bare:
         raise InvalidPlan([Problem("workspace", f"{workspace.path} is a bare repository without commits")])
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="snapshot-") as scratch:
-        tree = _tree(hub, workspace, Path(scratch), since)
+        tree = _tree(hub, workspace, Path(scratch), since, git_dir)
     if head is not None and tree == hub.tree_of(head):
         return head
     parents = [head] if head is not None else []
@@ -91,8 +102,8 @@ def _keep_attributes(hub: Hub, workspace: Workspace) -> None:
         path.write_text(workspace.info_attributes)
 
 
-def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None) -> str:
-    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=scratch / "index")
+def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, git_dir: Path) -> str:
+    place = Place(git_dir=git_dir, work_tree=Path(workspace.path), index=scratch / "index")
     config = workspace.settings_in(scratch)
     _start_index(hub, workspace, place["index"])
     for _ in range(_MOST_NESTED):

@@ -7,23 +7,26 @@ again (`lowered`), and what changed in a submodule a commit of that submodule's.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from activities.directories import is_without_links
 from activities.git.command import GITLINK, git, records, run_git, text
+from activities.git.gitmodules import MODULES, container_of, declared_in, within
 from activities.git.hub import Hub
+from activities.git.picked import TRAILER, Picked, Step, picked, way
 from activities.git.workspace import Workspace
 from workflows.naming import slug
 
-MODULES = ".gitmodules"
 _FLAT = "epw: with the files of its submodules"
 _UNCOMMITTED = "epw: the submodules at the start, with uncommitted changes"
-_TREE = "040000"
+TREE = "040000"
 _META = "%an%x00%ae%x00%ad%x00%cn%x00%ce%x00%cd%x00%B"
 _WHO = ("AUTHOR_NAME", "AUTHOR_EMAIL", "AUTHOR_DATE", "COMMITTER_NAME", "COMMITTER_EMAIL", "COMMITTER_DATE")
 
@@ -53,7 +56,7 @@ def flattened(
             continue
         commit = taken(Workspace.read(str(folder)), path, pointer)
         if commit is not None:
-            tree = _with_entry(hub, tree, path, f"{_TREE} tree {hub.tree_of(commit)}")
+            tree = with_entry(hub, tree, path, f"{TREE} tree {hub.tree_of(commit)}")
             modules.append(Module(path, commit))
     if not modules:
         return base
@@ -76,85 +79,156 @@ def _modules_of(hub: Path, base: str) -> tuple[Module, ...]:
     return tuple(Module(path, commit) for path, commit in zip(paths, parents.split()[1:], strict=True))
 
 
+@dataclass(frozen=True)
+class Lowered:
+    """A flat commit with pointers in place of its submodules' files; `pointers`: where those are, and what they lead
+    to, by path, those within others too."""
+
+    commit: str
+    pointers: Mapping[str, str]
+
+
 class Submodules:
     """Those of an execution that started from `base`; `ref` names a ref for what is made."""
 
-    def __init__(self, hub: Hub, base: str, ref: Callable[[str, str], str]) -> None:
+    def __init__(self, hub: Hub, base: str, ref: Callable[..., str]) -> None:
         self._hub = hub
         self._base = base
         self._ref = ref
-        self.modules = modules_of(hub, base)
 
-    def lowered(self, commit: str) -> str:
-        """The commit with pointers in place of the submodules' files; itself where there are none."""
-        if not self.modules:
-            return commit
-        known = {self._base: self._origin(self._base)}
-        order = ("rev-list", "--topo-order", "--reverse", "--parents", f"{self._base}..{commit}")
-        for line in text(git(*order, git_dir=self._hub.path)).splitlines():
-            each, *parents = line.split(" ")
-            if modules_of(self._hub, each):
+    @cached_property
+    def start(self) -> Lowered:
+        """What the base was made of, with pointers to what its submodules held."""
+        return self._started(self._base)
+
+    def lowered(self, commit: str) -> Lowered:
+        """The commit with pointers; itself where it has no submodules' files."""
+        known = {self._base: self.start}
+        for step in way(self._hub, self._base, commit):
+            if step.subject == _FLAT:
                 # The start of an execution whose changes are taken over.
-                known[each] = self._origin(each)
+                known[step.commit] = self._started(step.commit)
                 continue
-            reference = self._ref("lowered", each)
-            made = self._hub.resolve(reference)
-            if made is None:
-                before = [known.get(parent, parent) for parent in parents]
-                tree = self._lowered_tree(self._hub.tree_of(each), self.modules, before, each)
-                made = self._commit(tree, before, each)
-                self._hub.update_ref(reference, made)
-            known[each] = made
-        return known.get(commit, commit)
+            before = [known.get(parent) or Lowered(parent, {}) for parent in step.parents]
+            may: dict[str, list[str]] = {}
+            for path, pointer in (each for parent in before for each in parent.pointers.items()):
+                may.setdefault(path, []).append(pointer)
+            may |= {path: [each.commit] for path, each in picked(self._hub, step.record).items()}
+            if may or [each.commit for each in before] != list(step.parents):
+                known[step.commit] = self._made_before(step, may) or self._made(step, before, may)
+        return known.get(commit) or Lowered(commit, {})
 
-    def pointers(self, lowered: str) -> dict[str, str]:
-        """Where the submodules of a lowered commit are, those within others too: path → commit."""
-        found: dict[str, str] = {}
-        waiting = [("", lowered, self.modules)]
-        while waiting:
-            prefix, commit, modules = waiting.pop()
-            for module in modules:
-                pointer = _entry(self._hub, commit, module.path)
-                if pointer is not None and pointer[0] == GITLINK:
-                    found[prefix + module.path] = pointer[1]
-                    waiting.append((f"{prefix}{module.path}/", pointer[1], modules_of(self._hub, module.commit)))
+    def paths_at_start(self, lowered: Lowered) -> dict[str, str | None]:
+        """By path: where each submodule was at the start, by its name; null for one that has been added since."""
+        known = {name: path for path, name in self.names(self.start).items()}
+        return {path: known.get(name) for path, name in self.names(lowered).items()}
+
+    def handed_over(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
+        """What the user's repositories of submodules have to get: which, and the commit."""
+        start = self.start.pointers.values()
+        homes = self.homes(lowered, workspace)
+        return [(home, each) for home, each in homes if each not in start or not self._leads(home.head, each)]
+
+    def homes(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
+        """The user's repositories of submodules, and the commits that these are at."""
+        known = self.paths_at_start(lowered).items()
+        return [(workspace.modules[at_start], lowered.pointers[path]) for path, at_start in known if at_start]
+
+    def set_by_agents(self, commit: str) -> list[Picked]:
+        """The commits that agents have set submodules to, on the way to this one."""
+        steps = way(self._hub, self._base, commit)
+        return [each for step in steps for each in picked(self._hub, step.record).values()]
+
+    def keep_records(self, commit: str) -> None:
+        """Keep by refs of this execution what leads to a commit of another one."""
+        for step in way(self._hub, self._base, commit):
+            if picked(self._hub, step.record):
+                self._hub.update_ref(self.ref_of(step.record), step.record)
+
+    def ref_of(self, commit: str) -> str:
+        """What keeps a submodule's commit, or a record of some."""
+        return self._ref("submodules", commit)
+
+    def _leads(self, head: str | None, commit: str) -> bool:
+        argv = ("merge-base", "--is-ancestor", commit, head or "")
+        return run_git(*argv, git_dir=self._hub.path, codes=(0, 1, 128)).returncode == 0
+
+    def names(self, lowered: Lowered) -> dict[str, tuple[str, ...]]:
+        """By path: the names of a submodule and of those that it lies in, outermost first."""
+        found: dict[str, tuple[str, ...]] = {}
+        for path in sorted(lowered.pointers):
+            container = container_of(path, found)
+            known = declared_in(self._hub, lowered.pointers.get(container) or lowered.commit) or {}
+            inner = within(path, container)
+            found[path] = (*found.get(container, ()), known[inner].name if inner in known else inner)
         return found
 
-    def changed(self, lowered: str) -> dict[str, str]:
-        """Of these those that are not where the execution started: what their repositories have to get."""
-        before = self.pointers(self._origin(self._base))
-        return {path: commit for path, commit in self.pointers(lowered).items() if before.get(path) != commit}
-
-    def _origin(self, base: str) -> str:
-        """What a flat commit was made of, with pointers to what its submodules held."""
-        modules = modules_of(self._hub, base)
+    def _started(self, base: str) -> Lowered:
+        modules, found = modules_of(self._hub, base), dict[str, str]()
         if not modules:
-            return base
+            return Lowered(base, {})
         made_of = text(git("rev-parse", f"{base}^1", git_dir=self._hub.path))
         tree = self._hub.tree_of(made_of)
         for module in modules:
-            tree = _with_entry(self._hub, tree, module.path, f"{GITLINK} commit {self._origin(module.commit)}")
-        return made_of if tree == self._hub.tree_of(made_of) else self._commit(tree, [made_of], base, _UNCOMMITTED)
+            inner = self._started(module.commit)
+            found[module.path] = inner.commit
+            found |= {f"{module.path}/{path}": commit for path, commit in inner.pointers.items()}
+            tree = with_entry(self._hub, tree, module.path, f"{GITLINK} commit {inner.commit}")
+        is_same = tree == self._hub.tree_of(made_of)
+        return Lowered(made_of if is_same else self._commit(tree, [made_of], base, _UNCOMMITTED), found)
 
-    def _lowered_tree(self, tree: str, modules: Sequence[Module], before: Sequence[str], like: str) -> str:
-        for module in modules:
-            files = _entry(self._hub, tree, module.path)
-            if files is None or files[0] != _TREE:
-                continue
-            origin = self._origin(module.commit)
-            pointers = [_entry(self._hub, commit, module.path) for commit in before]
-            own = list(dict.fromkeys(each[1] for each in pointers if each and each[0] == GITLINK)) or [origin]
-            inner = self._lowered_tree(files[1], modules_of(self._hub, module.commit), own, like)
-            same = [each for each in (*own, origin) if self._hub.tree_of(each) == inner]
-            commit = same[0] if same else self._commit(inner, own, like)
-            self._hub.update_ref(self._ref("submodules", commit), commit)
-            tree = _with_entry(self._hub, tree, module.path, f"{GITLINK} commit {commit}")
-        return tree
+    def _made_before(self, step: Step, may: Iterable[str]) -> Lowered | None:
+        commit = self._hub.resolve(self._ref("lowered", step.commit))
+        found: dict[str, str] = {}
+        for path in sorted(may) if commit else ():
+            container = container_of(path, found)
+            pointer = entry_at(self._hub, found.get(container) or commit or "", within(path, container))
+            if pointer is not None and pointer[0] == GITLINK:
+                found[path] = pointer[1]
+        return Lowered(commit, found) if commit else None
+
+    def _made(self, step: Step, before: Sequence[Lowered], may: Mapping[str, Sequence[str]]) -> Lowered:
+        flat = tree = self._hub.tree_of(step.commit)
+        found: dict[str, str] = {}
+        # The innermost first: what they lie in has pointers to them.
+        for path in sorted(may, key=lambda each: each.count("/"), reverse=True):
+            files = entry_at(self._hub, tree, path)
+            if files is not None and files[0] == TREE and self._is_declared(flat, path, may):
+                found[path] = self._pointer(files[1], list(dict.fromkeys(may[path])), path, step.commit)
+                self._hub.update_ref(self.ref_of(found[path]), found[path])
+                tree = with_entry(self._hub, tree, path, f"{GITLINK} commit {found[path]}")
+        parents = [each.commit for each in before]
+        is_same = tree == flat and parents == list(step.parents)
+        commit = step.commit if is_same else self._commit(tree, parents, step.commit)
+        self._hub.update_ref(self._ref("lowered", step.commit), commit)
+        return Lowered(commit, found)
+
+    def _pointer(self, tree: str, own: list[str], path: str, like: str) -> str:
+        """A commit of a submodule with this tree: one that is there already, or a new one on those."""
+        origin = self.start.pointers.get(path)
+        same = [each for each in (*own, origin) if each and self._hub.tree_of(each) == tree]
+        # Where one of two sides has set it to another commit with the same files, that one.
+        same.sort(key=lambda each: each == origin)
+        return same[0] if same else self._commit(tree, own, like)
+
+    def _is_declared(self, flat: str, path: str, among: Collection[str]) -> bool:
+        """Whether a path is still a submodule: where `.gitmodules` does not name it any more, its files are plain."""
+        return self._is_named(flat, path, among) or (
+            path in self.start.pointers and not self._is_named(self._base, path, self.start.pointers)
+        )
+
+    def _is_named(self, flat: str, path: str, among: Collection[str]) -> bool:
+        container = container_of(path, among)
+        while container and not self._is_named(flat, container, among):
+            container = container_of(container, among)
+        known = declared_in(self._hub, flat, container)
+        return known is None or within(path, container) in known
 
     def _commit(self, tree: str, parents: Sequence[str], like: str, instead: str | None = None) -> str:
         """A commit with another one's author, times and words (or `instead`): made twice, it is the same one."""
         shown = git("show", "--no-patch", "--date=raw", f"--format={_META}", like, git_dir=self._hub.path)
         *who, words = shown.decode("utf-8", "surrogateescape").split("\0", len(_WHO))
+        words = "".join(line for line in words.splitlines(keepends=True) if not line.startswith(f"{TRAILER}: "))
         arguments = [part for parent in parents for part in ("-p", parent)]
         made = git(
             "commit-tree",
@@ -172,14 +246,38 @@ def module_ref(ref: str, path: str) -> str:
     return f"{ref}-of/{slug(path)}"
 
 
-def pointers(hub: Hub, commit: str) -> list[tuple[str, str]]:
+def pointers(hub: Hub, commit: str) -> tuple[tuple[str, str], ...]:
     """Paths of submodules, and the commits that they point to."""
-    listed = records(git("ls-tree", "-r", "-z", commit, git_dir=hub.path))
+    return _pointers(hub.path, commit)
+
+
+@lru_cache(maxsize=1024)
+def _pointers(hub: Path, commit: str) -> tuple[tuple[str, str], ...]:
+    listed = records(git("ls-tree", "-r", "-z", commit, git_dir=hub))
     entries = (entry.split("\t", 1) for entry in listed if entry.startswith(f"{GITLINK} "))
-    return [(path, entry.split(" ")[2]) for entry, path in entries]
+    return tuple((path, entry.split(" ")[2]) for entry, path in entries)
 
 
-def _entry(hub: Hub, tree: str, path: str) -> tuple[str, str] | None:
+def git_dir_for(hub: Hub, attributes: str) -> Path:
+    """The hub's objects by a submodule's own rules: a git directory with these attributes, and none of the hub's."""
+    made = hub.path / "modules" / slug(attributes)
+    if not made.is_dir():
+        made.parent.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent) as scratch:
+            view = Path(scratch, "view")
+            for folder in ("refs", "info"):
+                (view / folder).mkdir(mode=0o700, parents=True)
+            (view / "HEAD").write_text("ref: refs/heads/main\n")
+            (view / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+            (view / "info/attributes").write_text(attributes)
+            (view / "objects").symlink_to(hub.path / "objects")
+            # Several may make it at once: the first rename wins.
+            with contextlib.suppress(OSError):
+                view.rename(made)
+    return made
+
+
+def entry_at(hub: Hub, tree: str, path: str) -> tuple[str, str] | None:
     """Mode and name of what stands at a path of a tree or commit."""
     folder, name = os.path.split(path)
     for line in _listed(hub, f"{tree}:{folder}"):
@@ -195,12 +293,14 @@ def _listed(hub: Hub, tree: str) -> list[str]:
     return records(done.stdout) if done.returncode == 0 else []
 
 
-def _with_entry(hub: Hub, tree: str, path: str, entry: str) -> str:
-    """A tree with this entry (mode, kind and name) at a path that it has."""
+def with_entry(hub: Hub, tree: str, path: str, entry: str | None) -> str:
+    """A tree with this entry (mode, kind and name) at a path; null: with nothing there."""
+    made = tree
     for part in [PurePosixPath(path), *PurePosixPath(path).parents][:-1]:
         folder = "" if str(part.parent) == "." else str(part.parent)
         lines = [line for line in _listed(hub, f"{tree}:{folder}") if line.partition("\t")[2] != part.name]
-        content = "".join(f"{line}\0" for line in [*lines, f"{entry}\t{part.name}"])
+        lines += [f"{entry}\t{part.name}"] if entry is not None else []
+        content = "".join(f"{line}\0" for line in lines)
         made = text(git("mktree", "-z", "--missing", git_dir=hub.path, stdin=os.fsencode(content)))
-        entry = f"{_TREE} tree {made}"
+        entry = f"{TREE} tree {made}" if lines else None
     return made

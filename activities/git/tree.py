@@ -11,32 +11,49 @@ import shlex
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from activities.directories import is_without_links, remove, walk
 from activities.git import filters
-from activities.git.command import GITLINK, LINK, Place, git, records, run_git, shown, text
+from activities.git.command import EMPTY, GITLINK, LINK, Place, git, records, run_git, shown, text
+from activities.git.gitmodules import MODULES, container_of
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository
-from activities.git.submodules import MODULES, pointers
+from activities.git.submodules import TREE, pointers, with_entry
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import literal_prefix, matches
 
 _MAX_PATH = 4096
+_NOT_WITHIN = "status.showUntrackedFiles=refused"
+"""Of a repository within whose pointer is in the index `git add` asks `git status`, which runs filters by settings that
+are the agent's: with this one it ends before it has begun."""
 _LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
 _IGNORED = ("ls-files", "--others", "--ignored", "--exclude-standard")
 _LITERALLY = {"GIT_LITERAL_PATHSPECS": "1"}
 
 
 class WorkTree:
-    def __init__(self, hub: Hub, path: Path, index: Path, settings: Sequence[str]) -> None:
+    def __init__(
+        self, hub: Hub, path: Path, index: Path, settings: Sequence[str], *, git_dir: Path | None = None
+    ) -> None:
+        """`git_dir`: the hub's, or one that has its objects and other attributes."""
         self.hub = hub
         self.path = path
         self.index = index
         self.opened: list[str] = []
         self.settings = settings
         """Of git, which decide on what is ignored, and how content is stored."""
+        self.git_dir = git_dir or hub.path
+        self.before: str | None = None
+        """The commit that it is filled from, with pointers to submodules; null: the one that is named."""
+        self.agent: AgentRepository | None = None
+        """The agent's own: what it tracks counts too, ignored or not."""
+        self.parts: dict[str, WorkTree] = {}
+        """Submodules that have files, by path: each is saved by its own rules."""
+        self.lost: Collection[str] = ()
+        """Those that were there, and are none any more."""
+        self._left_out: list[str] = []
 
     @property
     def fresh_index(self) -> Path:
@@ -46,17 +63,20 @@ class WorkTree:
     def check_out(self, commit: str) -> None:
         """Fill the directory with the files of a commit: an empty one, or one filled before and made bare since.
 
-        There every file that is not as it was checked out, by its times, is written anew.
+        There every file that is not as it was checked out, by its times, is written anew. The commit is a flat one
+        where there are submodules.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if self.fresh_index.exists():
             shutil.copyfile(self.fresh_index, self.index)
         try:
-            self._git("read-tree", "-u", "--reset", commit)
+            self._git("read-tree", "-u", "--reset", self.before or commit)
         except GitError as error:
             if told := filters.failed(error):
                 raise TaskFailed("FilterFailed", told) from None
             raise
+        for part in self.parts.values():
+            part.check_out(part.before or "")
         # As it is now: what `setup` adds later is nothing that anybody staged.
         shutil.copyfile(self.index, self.fresh_index)
 
@@ -69,15 +89,21 @@ class WorkTree:
         other.path.rename(self.path)
         other.fresh_index.rename(self.fresh_index)
 
-    def write_tree(
-        self, base: str, *, opens: bool = True, agents: Mapping[str, AgentRepository] | None = None
-    ) -> tuple[str, list[str]]:
+    def write_tree(self, base: str, *, opens: bool = True) -> tuple[str, list[str]]:
         """The tree of all files as they are now, ignored ones left out, and the paths that differ from `base`'s.
 
         Repositories inside become plain directories, and what is not readable becomes so; with `opens` false the
-        tree stays as it is, repositories left out. `agents`: the agent's own by path; what they track counts too,
-        ignored or not.
+        tree stays as it is, repositories left out. Both trees are flat.
         """
+        before = self.before or base
+        tree, changes = self._stored(before, opens=opens)
+        changes = changes if before == base and not self.parts else self._changes(base, tree)
+        return tree, [path for path, _, _ in changes]
+
+    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
+        """The tree, and what of it differs from `before`, submodules apart."""
+        pointed = {path for path, _ in pointers(self.hub, before)} - {*self.parts, *self.lost}
+        self._leave_out(pointed)
         try:
             self._add(opens=opens)
         except GitError as error:
@@ -85,44 +111,65 @@ class WorkTree:
                 raise
             self._open_nested_repositories()
             self._add()
-        for path, repository in (agents or {}).items():
-            self._track(repository, path, [other for other in agents or {} if len(other) > len(path)])
-        tree, changes = self._written(base)
-        nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
-        for path in nested:
-            # A repository inside would be saved as a bare commit id, its files lost.
+        if self.agent is not None:
+            self._track(self.agent)
+        tree, changes = self._written(before)
+        # A repository inside would be saved as a bare commit id, its files lost.
+        while nested := [path for path, old, new in changes if new == GITLINK and old != GITLINK]:
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(nested))
             if opens:
-                remove(self.path / path / ".git")
-                self.opened.append(path)
-            self._git("update-index", "--force-remove", "--", path)
-            if opens:
+                for path in nested:
+                    remove(self.path / path / ".git")
+                self.opened += nested
                 self._add()
-        if nested:
-            tree, changes = self._written(base)
+            tree, changes = self._written(before)
         if opens:
-            self._check_pointers(base)
-        place = Place(git_dir=self.hub.path, work_tree=self.path, index=self.index)
+            self._check_pointers(before, pointed)
+        place = Place(git_dir=self.git_dir, work_tree=self.path, index=self.index)
         try:
-            if filters.settle(base, changes, self.settings, known=self.fresh_index, **place):
-                tree, changes = self._written(base)
+            if filters.settle(before, changes, self.settings, known=self.fresh_index, **place):
+                tree, changes = self._written(before)
         except filters.Unfiltered as error:
             raise TaskFailed("FilterLost", str(error)) from None
         except filters.Undriven as error:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
-        return tree, [path for path, _, _ in changes]
+        for path, commit in self._empty_submodules().items():
+            changes += [(path, "000000", GITLINK)]
+            tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
+        for path, part in self.parts.items():
+            inner, _ = part._stored(part.before or "", opens=opens)
+            self.opened += [f"{path}/{each}" for each in part.opened]
+            tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
+        return tree, changes
 
-    def _check_pointers(self, base: str) -> None:
+    def _leave_out(self, pointed: Collection[str]) -> None:
+        """Pass over submodules when files are added: for one that is in the index, git runs itself in it, by settings
+        that are the agent's."""
+        places = {path: self.path / path for path in sorted(pointed)}
+        is_there = {path for path, place in places.items() if place.is_dir() and is_without_links(self.path, path)}
+        self._left_out = [f":(exclude,top,literal){path}" for path in sorted({*self.parts, *is_there})]
+        gone = [*self.lost, *(path for path in places if path not in is_there)]
+        if gone:
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(gone))
+
+    def _empty_submodules(self) -> dict[str, str]:
+        """Those without files that the agent's index has and ours has not: moved or added ones."""
+        theirs = self.agent.pointers() if self.agent is not None and (self.path / MODULES).is_file() else {}
+        new = {path: commit for path, commit in theirs.items() if path not in self.parts and path not in self.lost}
+        return {path: commit for path, commit in new.items() if _is_empty(self.path, path)}
+
+    def _check_pointers(self, before: str, paths: Collection[str]) -> None:
         """Submodules without files at the start have none of the agent's now; raises `TaskFailed`.
 
         Whatever it did there is in no repository that the user has.
         """
         if not (self.path / MODULES).is_file():
             return
-        for path, pointer in pointers(self.hub, base):
+        for path, pointer in pointers(self.hub, before):
             folder = self.path / path
-            if folder.is_symlink() or not folder.is_dir() or not any(folder.iterdir()):
+            if path not in paths or folder.is_symlink() or not folder.is_dir() or not any(folder.iterdir()):
                 continue
-            repository = AgentRepository(self._git_dir_of(folder), self.hub, pointer, Path(os.devnull), "")
+            repository = AgentRepository(git_dir_of(self.path, path), self.hub, pointer, Path(os.devnull), "")
             if not repository.is_at(pointer) or repository.is_changed(folder):
                 raise TaskFailed(
                     "SubmoduleMissing",
@@ -131,48 +178,36 @@ class WorkTree:
                     final=True,
                 )
 
-    def _git_dir_of(self, folder: Path) -> Path:
-        """Of a submodule that the agent has initialised: beneath the directory's own `.git`, as git does it."""
-        file = folder / ".git"
-        if file.is_symlink() or not file.is_file():
-            return file
-        named = Path(os.path.normpath(folder / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
-        is_inside = named.is_relative_to(self.path / ".git")
-        return named if is_inside and is_without_links(self.path, str(named.relative_to(self.path))) else file
-
-    def _track(self, agents: AgentRepository, path: str, modules: Sequence[str]) -> None:
-        """Ignored files that the agent has added by force, and none that it has committed not to track any more.
-
-        `path`: where its repository is; `modules`: others, that may lie in it.
-        """
-        if not path and _same(self.path / ".git/index", self.fresh_index):
+    def _track(self, agent: AgentRepository) -> None:
+        """Ignored files that the agent has added by force, and none that it has committed not to track any more."""
+        if _same(self.path / ".git/index", self.fresh_index):
             return
-        before = f"{path}/" if path else ""
-        others = tuple(f"{each}/" for each in modules)
-        theirs = {before + each for each in agents.tracked()}
-        listed = records(self._git("ls-files", "-z", "--", *([f":(top,literal){path}"] if path else [])))
-        ours = {each for each in listed if not each.startswith(others)} if others else set(listed)
+        theirs, ours = agent.tracked(), set(records(self._git("ls-files", "-z")))
         if not theirs or theirs == ours:
             return
         # Not by way of a link that has taken a directory's place.
         beneath = (each for each in sorted(theirs - ours) if is_without_links(self.path, os.path.dirname(each)))
-        there = ((each, self.path / each) for each in beneath)
+        there = ((each, self.path / each) for each in beneath if not container_of(each, self.parts))
         forced = [each for each, file in there if file.is_symlink() or file.is_file()]
         if forced:
             self._run("add", "--force", *_LISTED, environment=_LITERALLY, stdin=_nul(forced))
-        given_up = agents.untracked_by_commit({each.removeprefix(before) for each in ours - theirs})
+        given_up = agent.untracked_by_commit(ours - theirs)
         if given_up:
             argv = ("check-ignore", "--no-index", "-z", "--stdin")
-            ignored = self._run(*argv, stdin=_nul([before + each for each in given_up]), codes=(0, 1)).stdout
+            ignored = self._run(*argv, stdin=_nul(given_up), codes=(0, 1)).stdout
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
 
     def _add(self, *, opens: bool = True) -> None:
         """All files as they are. Of a directory that it cannot open git only warns, and takes it for unchanged."""
         for again in (opens, False):
-            done = self._run("add", "--all", "--", ":/", codes=(0, 128))
+            argv = ("-c", _NOT_WITHIN, "add", "--all", "--", ":/")
+            done = self._run(*argv, *self._left_out, codes=(0, 128))
             said = done.stderr.decode(errors="replace")
             if again and "ermission denied" in said:
                 self.make_readable()
+                within = records(self._git("ls-files", "--stage", "-z"))
+                found = [each.split("\t", 1)[1] for each in within if each.startswith(f"{GITLINK} ")]
+                self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(found))
             elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
                 # git's message is cut before it says why.
                 raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
@@ -207,15 +242,21 @@ class WorkTree:
         return found
 
     def _written(self, base: str) -> tuple[str, list[filters.Changed]]:
-        """The index as a tree, and `(path, old mode, new mode)` of what differs from a commit."""
+        """The index as a tree, and what differs from a commit."""
         tree = text(self._git("write-tree"))
+        return tree, self._changes(base, tree)
+
+    def _changes(self, base: str, tree: str) -> list[filters.Changed]:
         fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
         modes = (entry.lstrip(":").split() for entry in fields[::2])
-        return tree, [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
+        return [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
 
     def _open_nested_repositories(self) -> None:
         """Repositories that an agent made become plain directories."""
         for folder in walk(self.path):
+            if folder.path in self.parts:
+                folder.folders.clear()
+                continue
             if folder.path and ".git" in (*folder.folders, *folder.files):
                 remove(self.path / folder.path / ".git")
                 self.opened.append(folder.path)
@@ -223,9 +264,14 @@ class WorkTree:
 
     def not_as_checked_out(self) -> tuple[list[str], list[str]]:
         """Paths that are new (ignored ones too; whole directories where all is new), and changed ones."""
-        new = records(self._git("ls-files", "--others", "--directory", "-z"))
-        changed = records(self._git("diff-files", "--name-only", "--diff-filter=AMT", "-z"))
-        return [path.rstrip("/") for path in new], changed
+        new = [path.rstrip("/") for path in records(self._git("ls-files", "--others", "--directory", "-z"))]
+        argv = ("diff-files", "--ignore-submodules=all", "--name-only", "--diff-filter=AMT", "-z")
+        changed = records(self._git(*argv))
+        for path, part in self.parts.items():
+            inner_new, inner_changed = part.not_as_checked_out()
+            new += [f"{path}/{each}" for each in inner_new if each != ".git"]
+            changed += [f"{path}/{each}" for each in inner_changed]
+        return new, changed
 
     def is_filtered(self) -> bool:
         """Whether content filters apply to any of its files."""
@@ -234,14 +280,18 @@ class WorkTree:
     def ignored(self) -> list[str]:
         """Files and directories that git ignores."""
         listed = self._git(*_IGNORED, "--directory", "-z")
-        return [path for path in records(listed) if path != ".git/"]
+        beneath = [f"{path}/{each}" for path, part in self.parts.items() for each in part.ignored()]
+        return [*(path for path in records(listed) if path != ".git/"), *beneath]
 
-    def ignored_files(self, globs: Sequence[str]) -> list[str]:
-        """Files that git ignores and one of the globs covers."""
-        beneath = ["/".join(literal_prefix(glob)) for glob in globs]
+    def ignored_files(self, globs: Sequence[str], folder: str = "") -> list[str]:
+        """Files that git ignores and one of the globs covers, as seen from where it is `folder`."""
+        beneath = ["" if folder else "/".join(literal_prefix(glob)) for glob in globs]
         asked = [] if "" in beneath else ["--", *(f":(top,literal){path}" for path in beneath)]
-        listed = records(self._git(*_IGNORED, "-z", *asked))
-        return [path for path in listed if not path.endswith("/") and any(matches(glob, path) for glob in globs)]
+        listed = (os.path.join(folder, path) for path in records(self._git(*_IGNORED, "-z", *asked)))
+        files = [path for path in listed if not path.endswith("/") and any(matches(glob, path) for glob in globs)]
+        return files + [
+            file for path, part in self.parts.items() for file in part.ignored_files(globs, os.path.join(folder, path))
+        ]
 
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
@@ -255,7 +305,7 @@ class WorkTree:
     ) -> subprocess.CompletedProcess[bytes]:
         return run_git(
             *arguments,
-            git_dir=self.hub.path,
+            git_dir=self.git_dir,
             work_tree=self.path,
             index=self.index,
             config=self.settings,
@@ -265,7 +315,22 @@ class WorkTree:
         )
 
 
-def _nul(paths: Sequence[str]) -> bytes:
+def git_dir_of(tree: Path, path: str) -> Path:
+    """Of a repository in an attempt's directory: where git keeps it, as far as that lies in this directory too."""
+    file = tree / path / ".git"
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > _MAX_PATH:
+        return file
+    named = Path(os.path.normpath(file.parent / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
+    is_inside = named.is_relative_to(tree) and ".git" in named.relative_to(tree).parts
+    return named if is_inside and is_without_links(tree, str(named.relative_to(tree))) else file
+
+
+def _is_empty(tree: Path, path: str) -> bool:
+    folder = tree / path
+    return is_without_links(tree, path) and folder.is_dir() and not any(folder.iterdir())
+
+
+def _nul(paths: Iterable[str]) -> bytes:
     return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 

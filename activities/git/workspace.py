@@ -180,6 +180,11 @@ class Workspace(Message):
         if problems:
             raise InvalidPlan(problems)
 
+    def for_new_submodule(self) -> Workspace:
+        """What holds for a submodule that the user does not have: nothing that is this repository's own."""
+        own = ("head", "branch", "remotes", "objects", "shallow", "modules", "info_attributes")
+        return self.model_copy(update={name: Workspace.model_fields[name].get_default() for name in own})
+
     def _has_branch(self, name: str) -> bool:
         return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
 
