@@ -28,8 +28,9 @@ from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
 from activities.git.left_behind import AgentRepository
+from activities.git.merge import carry_over
 from activities.git.picked import Picked
-from activities.git.tree import WorkTree, carry_over
+from activities.git.tree import WorkTree
 from activities.heartbeat import Heartbeat
 from activities.limits.sandbox import level
 from activities.plans import Running

@@ -14,10 +14,10 @@ from activities.git import private
 from activities.git.command import shown
 from activities.git.gitmodules import MODULES, container_of, declared, within
 from activities.git.hub import Hub
-from activities.git.left_behind import AgentRepository
+from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.picked import Picked, keep, line
 from activities.git.submodules import git_dir_for, pointers
-from activities.git.tree import WorkTree, git_dir_of
+from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, TaskFailed
 from workflows.naming import slug
@@ -172,7 +172,7 @@ class Repositories:
             own = git_dir_for(self._hub, self.workspace_of(each).info_attributes) if path else None
             index = self._index.with_name(f"{self._index.name}-{slug(path)}") if path else self._index
             tree = trees[path] = WorkTree(self._hub, self._tree / path, index, settings, git_dir=own)
-            tree.before = each.commit
+            tree.before, tree.is_encoded = each.commit, self.workspace_of(each).is_encoded
             gone = [other for other in self.made if other and other not in found]
             tree.lost = [within(other, path) for other in gone if container_of(other, self.made) == path]
             if path:

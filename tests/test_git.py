@@ -11,9 +11,9 @@ import pytest
 from activities.git import private
 from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
-from activities.git.merge import hunks, merge
+from activities.git.merge import carry_over, hunks, merge
 from activities.git.snapshot import snapshot
-from activities.git.tree import WorkTree, carry_over
+from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
 from tests.support import fingerprint, make_repository, sh
 from workflows.errors import Fenced, InvalidPlan

@@ -47,6 +47,8 @@ class Place(TypedDict, total=False):
     work_tree: Path
     index: Path
     cwd: Path
+    objects: Path
+    """Where new objects go, in place of those of `git_dir`, which are there all the same."""
 
 
 def git(
@@ -186,4 +188,7 @@ def _environment(place: Place) -> dict[str, str]:
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
     named = {"GIT_DIR": "git_dir", "GIT_WORK_TREE": "work_tree", "GIT_INDEX_FILE": "index"}
+    if "objects" in place:
+        there = place["git_dir"] / "objects"
+        env |= {"GIT_OBJECT_DIRECTORY": str(place["objects"]), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(there)}
     return env | {name: str(place[key]) for name, key in named.items() if key in place}  # type: ignore[literal-required]

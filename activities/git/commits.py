@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from activities.git.command import GITLINK, git, records, text
 from activities.git.hub import Hub
+from activities.git.merge import merged_tree
 
 _KEPT_HEADERS = (b"author ", b"encoding ")
 
@@ -42,7 +43,7 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
         start, last = own.get(change, ("", ""))
         for commit in _listed(hub, "--first-parent", f"{start}..{last}") if last else []:
             before = _parents(hub, commit)[1]
-            tree = _merged(hub, before, new, commit)
+            tree = merged_tree(hub, before, new, commit)
             if tree is None:
                 break
             if tree != hub.tree_of(new) or hub.tree_of(before) == hub.tree_of(commit):
@@ -73,13 +74,6 @@ def _listed(hub: Hub, *revisions: str) -> list[str]:
 def _parents(hub: Hub, commit: str) -> list[str]:
     """The commit and its parents."""
     return text(git("rev-list", "--parents", "--max-count=1", commit, git_dir=hub.path)).split()
-
-
-def _merged(hub: Hub, base: str, ours: str, theirs: str) -> str | None:
-    """The tree of a three-way merge; null where it does not merge."""
-    arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", *hub.siblings(base, ours, theirs))
-    answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
-    return answer[0] if len(answer) == 1 else None
 
 
 def _header(hub: Hub, commit: str, name: bytes) -> bytes:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.directories import is_without_links
 from activities.git.changes import changed_paths
 from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
@@ -29,6 +30,7 @@ _KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/stash": "stash"}
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_REFS = 20_000
 _MOST = 10
+_LONGEST_PATH = 4096
 _CHECKED = (
     "fetch.fsckObjects=true",
     # What old programs wrote, and does no harm.
@@ -256,6 +258,16 @@ class AgentRepository:
         asked = f"{commit}\n^{self._start}\n".encode()
         pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=view, stdin=asked)
         git("unpack-objects", "-q", "--strict", git_dir=self._hub.path, stdin=pack)
+
+
+def git_dir_of(tree: Path, path: str) -> Path:
+    """Of a repository in an attempt's directory: where git keeps it, as far as that lies in this directory too."""
+    file = tree / path / ".git"
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > _LONGEST_PATH:
+        return file
+    named = Path(os.path.normpath(file.parent / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
+    is_inside = named.is_relative_to(tree) and ".git" in named.relative_to(tree).parts
+    return named if is_inside and is_without_links(tree, str(named.relative_to(tree))) else file
 
 
 def _packed(path: Path) -> Iterator[tuple[str, str]]:

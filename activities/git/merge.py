@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from activities.git.command import LINK, REGULAR, run_git
+from activities.git.command import LINK, REGULAR, git, records, run_git
 from activities.git.hub import Hub
 
 # git's own type of a message, as it begins → the contract's kind; in some the space before the bracket is missing.
@@ -285,3 +285,18 @@ def _kind(told: str, stages: list[Stage]) -> str:
     if len(sides) == 2 and sides[0].blob == sides[1].blob:
         return "mode"
     return "add-add" if kind == "lines" and len(sides) == len(stages) == 2 else kind
+
+
+def merged_tree(hub: Hub, base: str, ours: str, theirs: str) -> str | None:
+    """The tree of a three-way merge of trees or commits; null where it does not merge."""
+    arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", *hub.siblings(base, ours, theirs))
+    answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
+    return answer[0] if len(answer) == 1 else None
+
+
+def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
+    """`base`'s tree with what changed from start to end: leaves out what `setup` and `include` brought.
+
+    Where both touched the same lines the end tree stands as it is.
+    """
+    return merged_tree(hub, start_tree, base, end_tree) or end_tree

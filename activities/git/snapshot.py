@@ -13,6 +13,7 @@ from activities.git import filters
 from activities.git.command import GITLINK, Place, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.partial import complete
+from activities.git.quarantine import quarantine, release
 from activities.git.submodules import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
 from workflows.errors import GitError, InvalidPlan, Problem
@@ -104,6 +105,16 @@ def _keep_attributes(hub: Hub, workspace: Workspace) -> None:
 
 def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, git_dir: Path) -> str:
     place = Place(git_dir=git_dir, work_tree=Path(workspace.path), index=scratch / "index")
+    if not workspace.is_encoded:
+        return _added(hub, workspace, scratch, since, place)
+    with quarantine(scratch / "objects") as objects:
+        place["objects"] = objects
+        tree = _added(hub, workspace, scratch, since, place)
+        release(hub, tree, _before(workspace, place), place)
+    return tree
+
+
+def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, place: Place) -> str:
     config = workspace.settings_in(scratch)
     _start_index(hub, workspace, place["index"])
     for _ in range(_MOST_NESTED):

@@ -19,7 +19,8 @@ from activities.git import filters
 from activities.git.command import EMPTY, GITLINK, LINK, Place, git, records, run_git, shown, text
 from activities.git.gitmodules import MODULES, container_of
 from activities.git.hub import Hub
-from activities.git.left_behind import AgentRepository
+from activities.git.left_behind import AgentRepository, git_dir_of
+from activities.git.quarantine import quarantine, release
 from activities.git.submodules import TREE, pointers, with_entry
 from workflows.errors import GitError, TaskFailed
 from workflows.globs import literal_prefix, matches
@@ -53,6 +54,9 @@ class WorkTree:
         """Submodules that have files, by path: each is saved by its own rules."""
         self.lost: Collection[str] = ()
         """Those that were there, and are none any more."""
+        self.is_encoded = False
+        """Whether a driver encodes some of the files: what git has made of them is looked at, and then stored."""
+        self._objects: Path | None = None
         self._left_out: list[str] = []
 
     @property
@@ -102,6 +106,30 @@ class WorkTree:
 
     def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
         """The tree, and what of it differs from `before`, submodules apart."""
+        if not self.is_encoded:
+            tree, changes = self._own_tree(before, opens=opens)
+        else:
+            try:
+                with quarantine(self.index.with_name(f"{self.index.name}.objects")) as self._objects:
+                    tree, changes = self._own_tree(before, opens=opens)
+                    release(self.hub, tree, before, self._place)
+            except BaseException:
+                # It knows objects that are gone now.
+                shutil.copyfile(self.fresh_index, self.index)
+                raise
+            finally:
+                self._objects = None
+        for path, commit in self._empty_submodules().items():
+            changes += [(path, "000000", GITLINK)]
+            tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
+        for path, part in self.parts.items():
+            inner, _ = part._stored(part.before or "", opens=opens)
+            self.opened += [f"{path}/{each}" for each in part.opened]
+            tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
+        return tree, changes
+
+    def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
+        """As `_stored`, without the files of submodules."""
         pointed = {path for path, _ in pointers(self.hub, before)} - {*self.parts, *self.lost}
         self._leave_out(pointed)
         try:
@@ -125,21 +153,13 @@ class WorkTree:
             tree, changes = self._written(before)
         if opens:
             self._check_pointers(before, pointed)
-        place = Place(git_dir=self.git_dir, work_tree=self.path, index=self.index)
         try:
-            if filters.settle(before, changes, self.settings, known=self.fresh_index, **place):
+            if filters.settle(before, changes, self.settings, known=self.fresh_index, **self._place):
                 tree, changes = self._written(before)
         except filters.Unfiltered as error:
             raise TaskFailed("FilterLost", str(error)) from None
         except filters.Undriven as error:
             raise TaskFailed("FilterMissing", str(error), final=True) from None
-        for path, commit in self._empty_submodules().items():
-            changes += [(path, "000000", GITLINK)]
-            tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
-        for path, part in self.parts.items():
-            inner, _ = part._stored(part.before or "", opens=opens)
-            self.opened += [f"{path}/{each}" for each in part.opened]
-            tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
         return tree, changes
 
     def _leave_out(self, pointed: Collection[str]) -> None:
@@ -304,25 +324,13 @@ class WorkTree:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         return run_git(
-            *arguments,
-            git_dir=self.git_dir,
-            work_tree=self.path,
-            index=self.index,
-            config=self.settings,
-            codes=codes,
-            stdin=stdin,
-            environment=environment,
+            *arguments, config=self.settings, codes=codes, stdin=stdin, environment=environment, **self._place
         )
 
-
-def git_dir_of(tree: Path, path: str) -> Path:
-    """Of a repository in an attempt's directory: where git keeps it, as far as that lies in this directory too."""
-    file = tree / path / ".git"
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > _MAX_PATH:
-        return file
-    named = Path(os.path.normpath(file.parent / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
-    is_inside = named.is_relative_to(tree) and ".git" in named.relative_to(tree).parts
-    return named if is_inside and is_without_links(tree, str(named.relative_to(tree))) else file
+    @property
+    def _place(self) -> Place:
+        place = Place(git_dir=self.git_dir, work_tree=self.path, index=self.index)
+        return place if self._objects is None else {**place, "objects": self._objects}
 
 
 def _is_empty(tree: Path, path: str) -> bool:
@@ -340,14 +348,3 @@ def _same(one: Path, other: Path) -> bool:
         return not one.is_symlink() and filecmp.cmp(one, other, shallow=False)
     except OSError:
         return False
-
-
-def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
-    """`base`'s tree with what changed from start to end: leaves out what `setup` and `include` brought.
-
-    Where both touched the same lines the end tree stands as it is.
-    """
-    ours, theirs = hub.siblings(start_tree, base, end_tree)
-    arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", ours, theirs)
-    answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
-    return answer[0] if len(answer) == 1 else end_tree

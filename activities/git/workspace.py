@@ -52,6 +52,8 @@ class Workspace(Message):
     filters: dict[str, dict[str, str]] = {}
     """The drivers of content filters, by name."""
     filter_environment: dict[str, str] = {}
+    is_encoded: bool = False
+    """Whether filters apply to some of its files."""
     attributes: str = ""
     """Of the machine and of the user, for all repositories: weaker than those in the tree."""
     info_attributes: str = ""
@@ -118,8 +120,13 @@ class Workspace(Message):
             "remotes": _remotes(settings),
             "objects": _borrowed(workspace.git_path("objects")),
             "shallow": shallow.read_text().split() if shallow.is_file() else [],
+            "is_encoded": bool(workspace.filters) and (workspace.bare or workspace._has_encoded()),
         }
         return workspace.model_copy(update=found)._with_pointers()
+
+    def _has_encoded(self) -> bool:
+        listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+        return bool(self.git(*listed, "--", ":(top,exclude,attr:!filter)"))
 
     def _with_pointers(self) -> Workspace:
         """Where the user's large files were not fetched (GIT_LFS_SKIP_SMUDGE), they are not for agents either."""
