@@ -387,7 +387,7 @@ async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
 ) -> None:
     path = _repository(tmp_path / "repo", kind)
     runs = {
-        "attributes": f"echo '*.dat filter={KINDS[kind][0]}' >> .gitattributes",
+        "attributes": f"echo '*.dat filter={KINDS[kind][0]}' >> .gitattributes; echo 'own swordfish' > own.dat",
         "file": "echo 'new swordfish' > new.dat; chmod +x new.dat; echo plain > plain",
     }
     rows = tasks(*({"id": each, "run": f"sleep {0.3 if each == first else 1}; {run}"} for each, run in runs.items()))
@@ -397,6 +397,7 @@ async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
     assert b"swordfish" not in _stored(path, f"{branch}:new.dat")
     sh(path, "git", "checkout", "--quiet", "--force", branch)
     assert (path / "new.dat").read_text() == "new swordfish\n"
+    assert (path / "own.dat").read_text() == "own swordfish\n"
     assert os.access(path / "new.dat", os.X_OK)
     assert sh(path, "git", "status", "--porcelain") == "" or kind == "salted"
     # A secret is in the branch's history all the same, and a person is told.
