@@ -109,7 +109,8 @@ async def test_more_than_ten_failures_in_a_row_fail_the_task_and_ten_do_not(clau
 @BOTH
 async def test_five_hundred_turns_are_the_most(claude: Claude, agent: str) -> None:
     claude.script(lambda task, turn, request: Turn(calls=[("Bash", {"command": f"echo {turn}"})]))
-    document = await claude.run({"agent": agent, "tasks": tasks({"id": "a"})})
+    plan = {"agent": agent, "tasks": tasks({"id": "a"})}
+    document = await claude.end(await claude.start(plan), plan, seconds=600)
     assert document["results"][0]["error"]["type"] == "TurnLimit"
     assert len(claude.api.calls) == 500
 
@@ -130,7 +131,8 @@ async def test_progress_that_a_model_reports_is_seen_in_watch_and_status(claude:
     handle = await claude.start(plan)
     watching = await asyncio.to_thread(claude.site.cli.popen, "watch", handle.id)
     try:
-        assert "a: 25 % · polishing" in await asyncio.to_thread(line_with, watching, "polishing")
+        line = await asyncio.wait_for(asyncio.to_thread(line_with, watching, "polishing"), 60)
+        assert "a: 25 % · polishing" in line
         (live,) = (await asyncio.to_thread(claude.site.cli.json, "status", handle.id))["progress"]
         assert live | {"percent": 42, "operation": "polishing", "files": ["x.py"], "minutesLeft": 3} == live
         shown = await asyncio.to_thread(claude.site.cli, "status", handle.id)
