@@ -251,11 +251,11 @@ class AttemptDirectory:
             repositories = self.repositories
             work_tree = repositories.now(base, opens=opens)
             record = repositories.trailer()
+            if opens:
+                self.left.agents, self.left.picked = repositories.agents, repositories.picked
         tree, paths = work_tree.write_tree(base, opens=opens)
         if opens:
             self.left.opened = work_tree.opened
-            if opens:
-                self.left.agents, self.left.picked = repositories.agents, repositories.picked
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)

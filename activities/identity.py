@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import psutil
 
 Process = tuple[int, float]
+API_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""Variables that the worker hands on to no process."""
 KEPT = "--kept="
 """Argument of a worker that a command keeps, before the command's number: it goes when the command does."""
 

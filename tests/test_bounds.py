@@ -85,14 +85,23 @@ async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaul
         {"id": "just more", "estimatedMinutes": 5.5},
         {"id": "unsaid"},
         {"id": "own", "estimatedMinutes": 30, **_limited(**all_of_them)},
+        {"id": "one", **_limited(maxMemoryMB=600)},
     )
     for limits in plans:
         async with farm.working({"command": noted}):
             handle = await farm.start({**limits, "tasks": [{**row, "run": "true"} for row in rows]})
             assert await ended(handle) is None
         seconds = {name: each[0] for name, each in noted.of.items()}
-        assert seconds == {"short": 600, "long": 3600, "just more": 660, "unsaid": 1200, "own": 9}
+        assert seconds == {
+            "short": 600,
+            "long": 3600,
+            "just more": 660,
+            "unsaid": 1200,
+            "own": 9,
+            "one": 1200,
+        }
         processes = {name: each[1].processes for name, each in noted.of.items()}
         assert processes == {**dict.fromkeys(seconds, 7 if limits else 512), "own": 70}
         assert {each[1].cpu_percent for name, each in noted.of.items() if name != "own"} == {80}
+        assert noted.of["one"][1].memory_mb == 600
         assert noted.of["own"][1] == Bounds(700, 30, 70, 3000)

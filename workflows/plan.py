@@ -185,8 +185,9 @@ class Plan(Message):
         return default if self.on_conflict is None else self.on_conflict
 
     def limits_of(self, task: Task) -> ResourceLimits:
-        """The limits of a task's agent: its own, else the plan's."""
-        return task.constraints.resource_limits or self.constraints.resource_limits or ResourceLimits()
+        """The limits of a task's agent: each its own, else the plan's."""
+        own, general = task.constraints.resource_limits, self.constraints.resource_limits or ResourceLimits()
+        return general.model_copy(update=own.model_dump(exclude_none=True, by_alias=False)) if own else general
 
     def kept_of(self, task: Task) -> list[str]:
         """The globs of what is kept of a task's ignored results."""

@@ -14,12 +14,12 @@ from activities.agents.base import Work
 from activities.agents.secrets import Secrets
 from activities.execution import write_atomically
 from activities.heartbeat import Heartbeat
+from activities.identity import API_KEYS
 from workflows.errors import Unavailable
 from workflows.plan import MODELS, Plan
 
 _ALLOWED = ("PATH", "LANG", "TERM")
 _NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 
 
 def environment(work: Work) -> dict[str, str]:
@@ -29,8 +29,7 @@ def environment(work: Work) -> dict[str, str]:
     # What the plan passes on is not ours to replace.
     theirs = private if work.sandbox == "none" else [name for name in private if name in work.plan.pass_env]
     private |= {name: os.environ[name] for name in theirs if name in os.environ}
-    limits = work.task.constraints.resource_limits or work.plan.constraints.resource_limits
-    constraints = work.plan.constraints.model_copy(update={"resource_limits": limits})
+    constraints = work.plan.constraints.model_copy(update={"resource_limits": work.plan.limits_of(work.task)})
     own = {
         "EPW_TASK_ID": work.task.id,
         "EPW_EXECUTION_ID": work.execution_id,
@@ -110,7 +109,7 @@ def redact_log(work: Work) -> None:
 
 def secrets_of(plan: Plan) -> Secrets:
     """Values of the variables that were passed on from the worker, and its keys."""
-    names = (*(name for name in plan.pass_env if name not in _NO_SECRETS), *_KEYS)
+    names = (*(name for name in plan.pass_env if name not in _NO_SECRETS), *API_KEYS)
     return _known(tuple((name, os.environ.get(name, "")) for name in names))
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from activities.git.command import run_git, text
 from activities.git.workspace import Workspace
+from activities.identity import API_KEYS
 from workflows.errors import InvalidPlan, Problem
 
 _MOST_ROUNDS = 100
 _SECONDS = 600
-_OVERRIDES = "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"
+_OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +48,7 @@ def _fetch(workspace: Workspace, objects: list[str]) -> None:
     """As git itself fetches what it lacks, with the user's settings, helpers and keys."""
     argv = ["git", "-c", "fetch.negotiationAlgorithm=noop", "fetch", workspace.promisor or "", "--no-tags"]
     argv += ["--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--quiet", "--stdin"]
-    environment = {name: value for name, value in os.environ.items() if name not in _OVERRIDES}
+    environment = {name: value for name, value in os.environ.items() if name not in (*_OVERRIDES, *API_KEYS)}
     try:
         done = subprocess.run(
             argv,
