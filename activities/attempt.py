@@ -21,6 +21,7 @@ from activities.agents.environment import tell
 from activities.both_sides import BothSides
 from activities.conflicts.decoded import Drivers
 from activities.conflicts.semantic.trees import get_to_know
+from activities.conflicts.twins import twins
 from activities.directories import Trash, size_of
 from activities.executed_later import executed_later
 from activities.execution import Execution, write_atomically
@@ -279,6 +280,14 @@ class AttemptDirectory:
         made = [path for path in self.work_tree.ignored() if path not in before][:_MOST_IGNORED]
         told = [f"{shown(path)} ({size_of(self.tree / path) / 1e6:.1f} MB)" for path in made]
         return f"only what git ignores was made, and does not land: {', '.join(told)}" if told else None
+
+    def alike(self, commit: str | None, paths: Sequence[str]) -> str | None:
+        """Of changed names those that are one now where case or the form of accents does not count."""
+        if commit is None or self.run.base is None:
+            return None
+        pairs = twins(self.hub, commit, paths, [self.run.base])
+        told = ", ".join(f"{shown(one)} and {shown(two)}" for one, two in pairs[:_MOST_IGNORED])
+        return f"{told} are one file on many machines" if told else None
 
     def links_out(self, commit: str | None) -> list[str]:
         """Links of a saved change that would lead whoever has it out of the workspace."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from activities.conflicts.hunks import bounded, places
 from activities.conflicts.losses import Read, left_out, overwritten
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
+from activities.conflicts.twins import twins
 from activities.conflicts.ways import merged_by, to_relock
 from activities.execution import Execution
 from activities.failpoints import failpoint
@@ -121,6 +122,8 @@ class _Landings:
         if started_from == head:
             if findings := self._again(change):
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
+            if self.author.ignores_case and (alike := self._alike(change, change.commit, [head])):
+                return Landing(task_id=change.task_id, head=head, conflict=alike)
             return self._lossless(head, change, Landing(task_id=change.task_id, head=change.commit))
         changed = changed_blobs(hub, started_from, head, change.commit)
         merged = self._merge(head, change.commit)
@@ -135,21 +138,25 @@ class _Landings:
             merged.tree = tree
         if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
+        alike = self._alike(change, merged.tree, [head, change.commit])
+        if alike is not None and self.author.ignores_case:
+            return Landing(task_id=change.task_id, head=head, conflict=alike)
         stored = encoded(self.drivers, (head, change.commit), changed, merged.tree)
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
         new = hub.commit(stored.tree, [head, change.commit], message, self.author, self.at)
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
+        touched = partial(hub.tasks_that_touched, started_from, head)
         both = [*merged.joined, *merged.stages]
-        others = hub.tasks_that_touched(started_from, head, both) if both else []
+        others = touched(both) if both else []
         joined = Landing(
             task_id=change.task_id,
             head=new,
             shared_with=others,
             shared_paths=named(both),
             settled=settled,
-            hazards=stored.advice(change.task_id, partial(hub.tasks_that_touched, started_from, head)),
+            hazards=[*filter(None, [alike]), *stored.advice(change.task_id, touched)],
         )
         return self._lossless(head, change, joined)
 
@@ -231,6 +238,25 @@ class _Landings:
             "overwrote": named(_advised(overwritten, read, base, other, new, theirs)),
             "dropped": named(_advised(left_out, self.hub, read, change.earlier, start, new)),
         }
+
+    def _alike(self, change: Change, tree: str, before: Sequence[str]) -> ConflictFound | None:
+        """Names of the tree that are one file where case does not count, and that none of `before` has both.
+
+        Only advice where it does count in the workspace.
+        """
+        started_from = self.hub.parent_of(change.commit)
+        pairs = _advised(twins, self.hub, tree, changed_paths(self.hub, started_from, change.commit), before)
+        if not pairs:
+            return None
+        paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+        others = self.hub.tasks_that_touched(started_from, before[0], paths)
+        what = ", ".join(f"{shown(one)} and {shown(two)}" for one, two in pairs[:5])
+        if self.author.ignores_case:
+            told = f"{what} are one file in {self.author.path}, where case does not count"
+            return self._kept(before[0], change, "case", others, paths, told, {"hunks": []})
+        tasks = [change.task_id, *(each for each in others if each != change.task_id)]
+        told = f"{what} are one file on many machines, where case does not count"
+        return ConflictFound(kind="hazard", tasks=tasks, paths=named(paths), description=told[:1000])
 
     def _misfit(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
         """What merged line by line and does not fit together."""

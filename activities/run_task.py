@@ -304,7 +304,7 @@ def _saved(
     joined = keep_commits(directory, commit) if commit and work.plan.commits == "keep" and directory.run.base else None
     is_over = isinstance(ending, Completed | TaskFailed)
     kept, not_kept = keep_ignored(directory, work, at, paths, most_kept) if is_over else ([], [])
-    ignored = filter(None, [joined, None if kept else directory.only_ignored(commit)])
+    ignored = filter(None, [directory.alike(commit, paths), joined, None if kept else directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
     return TaskOutcome(
         kind="completed",

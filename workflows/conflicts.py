@@ -18,6 +18,7 @@ KINDS = {
     "mode": ("file-level", "low", "three-way merge"),
     "binary": ("file-level", "high", "three-way merge"),
     "symlink": ("file-level", "high", "three-way merge"),
+    "case": ("file-level", "medium", "names of the merged tree"),
     "semantic": ("semantic", "high", "symbols of both sides"),
     "verify": ("semantic", "high", "verify command on the merged tree"),
     "hazard": ("dependency", "low", "declared files and reads"),

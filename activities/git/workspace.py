@@ -151,6 +151,11 @@ class Workspace(Message):
         return [*self.line_ends, *self.filter_settings]
 
     @property
+    def ignores_case(self) -> bool:
+        """Whether its file system takes names for one that differ in case only."""
+        return "core.ignorecase=true" in self.content_settings
+
+    @property
     def line_ends(self) -> list[str]:
         return [each for each in self.content_settings if each.startswith(("core.autocrlf=", "core.eol="))]
 

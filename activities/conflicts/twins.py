@@ -1,0 +1,58 @@
+"""Twins: paths that differ only in case, or in how an accent is written; many file systems take them for one."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+
+from activities.git.command import git, records
+from activities.git.hub import Hub
+
+_MOST_FOLDERS = 500
+
+
+def twins(hub: Hub, tree: str, changed: Iterable[str], before: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of paths of a tree, of files or directories, of which one was changed; none that one of `before` has."""
+    found = dict.fromkeys(_pairs(hub, tree, changed))
+    return [pair for pair in found if not any(_has_both(hub, each, pair) for each in before)]
+
+
+def _pairs(hub: Hub, tree: str, changed: Iterable[str]) -> Iterator[tuple[str, str]]:
+    wanted: dict[str, set[str]] = {}
+    for path in changed:
+        while path:
+            folder, name = os.path.split(path)
+            wanted.setdefault(folder, set()).add(name)
+            path = folder
+    named = _listed(hub, tree, list(wanted))
+    for folder, names in sorted(wanted.items()):
+        by_form: dict[str, list[str]] = {}
+        for name in named.get(folder, []):
+            by_form.setdefault(_form(name), []).append(name)
+        for name in sorted(names.intersection(named.get(folder, []))):
+            for other in by_form.get(_form(name), []):
+                if other != name:
+                    one, two = sorted((name, other))
+                    yield os.path.join(folder, one), os.path.join(folder, two)
+
+
+def _listed(hub: Hub, tree: str, folders: list[str]) -> dict[str, list[str]]:
+    """Names in folders of a tree."""
+    found: dict[str, list[str]] = {}
+    for start in range(0, len(folders), _MOST_FOLDERS):
+        asked = [f"{folder}/" for folder in folders[start : start + _MOST_FOLDERS] if folder]
+        listed = git("ls-tree", "--name-only", "-z", tree, "--", *asked, git_dir=hub.path) if asked else b""
+        listed += git("ls-tree", "--name-only", "-z", tree, git_dir=hub.path) if start == 0 else b""
+        for path in records(listed):
+            folder, name = os.path.split(path)
+            found.setdefault(folder, []).append(name)
+    return found
+
+
+def _form(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _has_both(hub: Hub, tree: str, pair: tuple[str, str]) -> bool:
+    return len(records(git("ls-tree", "--name-only", "-z", tree, "--", *pair, git_dir=hub.path))) == 2
