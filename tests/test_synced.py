@@ -93,7 +93,7 @@ def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> N
         "blocked": execution.keep_blocked,
         "fence.json": lambda: execution.pass_fence(DELIVER, (1, 1)),
         "a-run.json": lambda: execution.keep_results({"a": 1}),
-        "delivered": lambda: execution.keep_delivered_branch("epw/x"),
+        "delivered": lambda: execution.keep_delivered("epw/x", "a" * 40),
         "commit.json": lambda: execution.keep_conflict("commit", {"hunks": []}),
         "ledger.json": lambda: Ledger(tmp_path / "ledger.json", Budget()).settle("key", 1, 0.5),
     }
