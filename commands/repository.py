@@ -12,6 +12,7 @@ from pathlib import Path
 from activities.directories import size_of
 from activities.git import filters
 from activities.git.command import GITLINK, Place, records, shown, text
+from activities.git.large_files import LARGEST_POINTER, Pointer
 from activities.git.partial import missing
 from activities.git.workspace import Workspace
 
@@ -85,10 +86,19 @@ def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
         if name not in workspace.filters:
             means = "agents see them encoded, and a task that changes one fails (FilterMissing): configure the filter"
             yield Trait(f"filter {name}", f"{count} files, not configured here", means, ok=False)
-        elif name == "lfs" and "GIT_LFS_SKIP_SMUDGE" in workspace.filter_environment:
-            yield Trait("filter lfs", f"{count} files, not fetched", "agents see pointers, as you do (git lfs pull)")
+        elif name == "lfs" and (absent := _not_fetched(workspace, [path for path in named if named[path] == "lfs"])):
+            found = f"{count} files, {absent} not fetched"
+            yield Trait("filter lfs", found, "of those agents see pointers, as you do (git lfs pull); decoded others")
         else:
             yield Trait(f"filter {name}", f"{count} files", "agents see them decoded; your own driver encodes them")
+
+
+def _not_fetched(workspace: Workspace, paths: list[str]) -> int:
+    """How many of them are pointers whose objects the user does not have."""
+    files = (Path(workspace.path, path) for path in paths)
+    small = (file for file in files if file.is_file() and file.stat().st_size < LARGEST_POINTER)
+    pointers = (Pointer.read(file.read_bytes()) for file in small)
+    return sum(each is not None and each.object_in(workspace.large_objects) is None for each in pointers)
 
 
 def _of_submodules(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:

@@ -24,15 +24,6 @@ _REFUSED = ("SHA-256", "reftable, where git lacks it", "an object that cannot be
 FOUND: dict[tuple[str, str], str] = {
     **{(kind, ending): REFUSED for kind in _REFUSED for ending in ENDINGS},
     ("a plain directory", "branch"): REFUSED,
-    **{
-        ("git-lfs, files not fetched", ending): "new large files come as pointers"
-        for ending in ("apply", "kill", "retry")
-    },
-    **{
-        ("git-lfs, some files fetched", ending): "agents see pointers only"
-        for ending in ENDINGS
-        if ending != "roll-back"
-    },
     **{("`core.fileMode=false`", ending): "modes that agents set count" for ending in ENDINGS if ending != "roll-back"},
 }
 """What is not `right`, by kind and ending: `refused`, or in words what is wrong."""

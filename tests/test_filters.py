@@ -270,21 +270,6 @@ async def test_attributes_count_wherever_the_user_has_them(
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:deep/a.secret") == "fjbeqsvfu\n"
 
 
-async def test_large_files_that_were_not_fetched_stay_pointers(farm: Farm, tmp_path: Path) -> None:
-    origin = _repository(tmp_path / "origin", "lfs")
-    path = tmp_path / "clone"
-    sh(tmp_path, "env", "GIT_LFS_SKIP_SMUDGE=1", "git", "clone", "--quiet", str(origin), str(path))
-    _lfs(path)
-    pointer = (path / "door.secret").read_text()
-    assert pointer.startswith("version https://git-lfs")
-    row = {"id": "a", "run": "cp door.secret seen; echo 'new swordfish' > new.secret"}
-    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
-    assert document["status"] == "succeeded", document
-    branch = document["delivery"]["branch"]
-    assert sh(path, "git", "show", f"{branch}:seen") == pointer
-    assert sh(path, "git", "show", f"{branch}:new.secret").startswith("version https://git-lfs")
-
-
 @pytest.mark.parametrize(
     "line", ["*.txt ident", "*.txt text eol=crlf", "*.txt text working-tree-encoding=UTF-16LE-BOM"]
 )

@@ -41,7 +41,9 @@ _OURS = (
     "GIT_INDEX_FILE GIT_CONFIG_PARAMETERS GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM GIT_ATTR_NOSYSTEM GIT_OPTIONAL_LOCKS"
     " GIT_NO_REPLACE_OBJECTS GIT_TERMINAL_PROMPT GIT_PREFIX LC_ALL"
 )
-_FAILED = re.compile(r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client")
+_FAILED = re.compile(
+    r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client|remote end hung up"
+)
 NO_SECRET = ("lfs",)
 """Drivers that hide nothing: a file may leave them."""
 _COMMAND_BEGINS = "GIT_INDEX_FILE"
@@ -229,7 +231,8 @@ def failed(error: GitError) -> str | None:
     # git tells the commands that it ran, which are long: what the driver itself said is of use.
     said = [line for line in error.stderr.splitlines() if line.strip() and _COMMAND_BEGINS not in line]
     name = found[1] or next((each for each in _HELP if each in error.stderr), "")
-    return f"the filter {name!r} failed: {' / '.join(said[-3:])[:400]}{_help(name)}"
+    which = f"the filter {name!r}" if name else "a filter"
+    return f"{which} failed: {' / '.join(said[-3:])[:400]}{_help(name)}"
 
 
 def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Unpack[Place]) -> None:

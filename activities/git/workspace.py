@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from activities.git import filters
+from activities.git import filters, large_files
 from activities.git.command import git, records, run_git, text
 from workflows.errors import GitError, InvalidPlan, Problem
 from workflows.plan import Message, Plan
@@ -23,7 +23,6 @@ _REMOTE = re.compile(r"(?:remote\.(.+)\.(?:url|fetch)|branch\.(?:.+)\.(?:remote|
 _CREDENTIALS = re.compile(r"^(\w+://)[^/@]*:[^/@]*@|^(https?://)[^/@]*@")
 _NO_PUSH = "epw-delivers-what-you-commit:"
 """In place of an address to push to: git names it where somebody tries."""
-_POINTER = b"version https://git-lfs"
 _CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 
 
@@ -52,6 +51,8 @@ class Workspace(Message):
     filters: dict[str, dict[str, str]] = {}
     """The drivers of content filters, by name."""
     filter_environment: dict[str, str] = {}
+    large_objects: list[str] = []
+    """Folders of Git LFS objects that the user has: its own, and those of repositories that it borrows from."""
     is_encoded: bool = False
     """Whether filters apply to some of its files."""
     attributes: str = ""
@@ -114,41 +115,36 @@ class Workspace(Message):
         head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
         branch = workspace.git("symbolic-ref", "--quiet", "--short", "HEAD", codes=(0, 1))
         shallow = workspace.git_path("shallow")
+        objects = _borrowed(workspace.git_path("objects"))
         found = {
             "head": text(head) or None,
             "branch": text(branch) or None,
             "remotes": _remotes(settings),
-            "objects": _borrowed(workspace.git_path("objects")),
+            "objects": objects,
+            "large_objects": _large_objects(objects, settings.get("lfs.storage", [""])[-1]),
             "shallow": shallow.read_text().split() if shallow.is_file() else [],
             "is_encoded": bool(workspace.filters) and (workspace.bare or workspace._has_encoded()),
         }
-        return workspace.model_copy(update=found)._with_pointers()
+        return workspace.model_copy(update=found)
 
     def _has_encoded(self) -> bool:
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
         return bool(self.git(*listed, "--", ":(top,exclude,attr:!filter)"))
 
-    def _with_pointers(self) -> Workspace:
-        """Where the user's large files were not fetched (GIT_LFS_SKIP_SMUDGE), they are not for agents either."""
-        if "lfs" not in self.filters or self.bare:
-            return self
-        for path in records(self.git("ls-files", "-z", "--", ":(attr:filter=lfs)"))[:1]:
-            file = Path(self.path, path)
-            if file.is_file() and _begins_with(file, _POINTER):
-                environment = {**self.filter_environment, "GIT_LFS_SKIP_SMUDGE": "1"}
-                return self.model_copy(update={"filter_environment": environment})
-        return self
-
     @property
     def filter_settings(self) -> list[str]:
         """What makes our git run the user's drivers."""
         work_tree = None if self.bare else Path(self.path)
-        return filters.config(self.filters, Path(self.git_dir), work_tree, self.filter_environment)
+        drivers = dict(self.filters)
+        if self.large_objects and "process" in drivers.get("lfs", {}):
+            ours = large_files.driver(drivers["lfs"]["process"], self.large_objects)
+            drivers["lfs"] = {**drivers["lfs"], "process": ours}
+        return filters.config(drivers, Path(self.git_dir), work_tree, self.filter_environment)
 
     @property
     def checkout_settings(self) -> list[str]:
         """What decides on the content of a file that is checked out, or saved."""
-        return [*self.line_ends, *self.filter_settings]
+        return [*self._only("core.autocrlf", "core.eol"), *self.filter_settings]
 
     @property
     def ignores_case(self) -> bool:
@@ -157,7 +153,10 @@ class Workspace(Message):
 
     @property
     def line_ends(self) -> list[str]:
-        return [each for each in self.content_settings if each.startswith(("core.autocrlf=", "core.eol="))]
+        return self._only("core.autocrlf", "core.eol")
+
+    def _only(self, *names: str) -> list[str]:
+        return [each for each in self.content_settings if each.partition("=")[0] in names]
 
     def settings_in(self, folder: Path) -> list[str]:
         """What decides on the user's own files: which are ignored, and how content is stored; written to a folder."""
@@ -328,15 +327,16 @@ def _info(git_dir: Path, name: str) -> str:
     return _text(Path(git_dir, common or ".", "info", name))
 
 
-def _begins_with(file: Path, content: bytes) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(content)) == content
-
-
 def _borrowed(objects: Path) -> list[str]:
     """The folder, and those that it borrows from itself by their full names."""
     listed = _text(objects / "info/alternates").splitlines()
     return [str(objects), *(each for each in listed if each.startswith("/"))]
+
+
+def _large_objects(objects: Sequence[str], storage: str) -> list[str]:
+    """Where Git LFS looks for its own: in its storage, and beside the objects that are borrowed."""
+    own, *others = (os.path.dirname(each) for each in objects)
+    return [os.path.join(own, storage or "lfs", "objects"), *(os.path.join(each, "lfs/objects") for each in others)]
 
 
 def _text(file: Path) -> str:
