@@ -95,6 +95,12 @@ class Seen:
                 found[name] = value.rsplit(" ", 1)[0] if ".git" in parts else value
         return cls(found)
 
-    def changed(self, later: Seen) -> set[str]:
+    def changed(self, later: Seen, *, modes: bool = True) -> set[str]:
+        """Files that are not the same; with `modes` false, what differs in its mode alone is."""
         names = self.files.keys() | later.files.keys()
-        return {name for name in names if self.files.get(name) != later.files.get(name)}
+        pairs = ((name, self.files.get(name), later.files.get(name)) for name in names)
+        return {name for name, old, new in pairs if (old != new if modes else _no_mode(old) != _no_mode(new))}
+
+
+def _no_mode(value: str | None) -> list[str] | None:
+    return None if value is None else [part for at, part in enumerate(value.split(" ")) if at != 1]

@@ -35,6 +35,8 @@ class Kind:
     opaque: bool = False
     """git merges no lines of its files."""
     git: bool = True
+    modes: bool = True
+    """Whether git looks at who may run a file."""
 
     def edits(self) -> dict[str, str]:
         """Shell text by task: two lines of one file, a new file, a deletion, and what is odd."""
@@ -135,6 +137,7 @@ KINDS = (
         "`core.fileMode=false`",
         made.after("echo 1 > tool; chmod +x tool; git add -A; git commit -qm all; git config core.fileMode false"),
         odd="chmod +x keep.md; echo 2 >> tool; echo 3 > made; chmod +x made",
+        modes=False,
     ),
     Kind(
         "files that git was told not to look at",

@@ -24,7 +24,6 @@ _REFUSED = ("SHA-256", "reftable, where git lacks it", "an object that cannot be
 FOUND: dict[tuple[str, str], str] = {
     **{(kind, ending): REFUSED for kind in _REFUSED for ending in ENDINGS},
     ("a plain directory", "branch"): REFUSED,
-    **{("`core.fileMode=false`", ending): "modes that agents set count" for ending in ENDINGS if ending != "roll-back"},
 }
 """What is not `right`, by kind and ending: `refused`, or in words what is wrong."""
 

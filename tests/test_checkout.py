@@ -121,3 +121,27 @@ async def test_a_variable_that_is_passed_on_is_passed_on(
     path, value = make_repository(tmp_path / "repo"), f"{tmp_path}:{os.environ['PATH']}" if name == "PATH" else tmp_path
     monkeypatch.setenv(name, str(value))
     assert (await _seen(farm, path, f'echo "${name}"', passEnv=[name])).strip() == str(value)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_who_may_run_a_file_counts_where_it_does_for_the_user_s_git(
+    farm: Farm, tmp_path: Path, counts: bool
+) -> None:
+    path = make_repository(tmp_path / "repo", {"tool": "1\n", "script": "1\n", "plain": "1\n"})
+    (path / "tool").chmod(0o755)
+    sh(path, "git", "commit", "--quiet", "--all", "--message", "tool")
+    if not counts:
+        sh(path, "git", "config", "core.fileMode", "false")
+    run = "chmod +x plain script; chmod -x tool; echo 2 | tee -a script tool made; chmod +x made; git status --short"
+    row = {"id": "a", "run": f"{run} > seen"}
+    document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
+    assert document["status"] == "succeeded", document["results"]
+    also = ["plain"] if counts else []
+    assert document["results"][0]["filesModified"] == ["made", *also, "script", "seen", "tool"]
+    seen = [line for line in (path / "seen").read_text().splitlines() if not line.startswith("??")]
+    assert seen == [f" M {name}" for name in (*also, "script", "tool")]
+    can_run = [name for name in ("made", "plain", "script", "tool") if os.access(path / name, os.X_OK)]
+    assert can_run == (["made", "plain", "script"] if counts else ["tool"])
+    assert (path / "tool").read_text() == "1\n2\n"
+    status = [line for line in sh(path, "git", "status", "--short").splitlines() if not line.startswith("??")]
+    assert status == seen

@@ -107,7 +107,7 @@ class Cell:
         twin = relocated(self.untouched, self.folder / f"by-hand{self.number()}")
         began = Seen.of(twin)
         edit(twin / self.within, edits)
-        return twin / self.within, began.changed(Seen.of(twin))
+        return twin / self.within, began.changed(Seen.of(twin), modes=self.kind.modes)
 
     def check_work_tree(self, *edits: str) -> None:
         """The work tree has what these edits make by hand, and nothing else is changed."""

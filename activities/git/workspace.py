@@ -144,7 +144,7 @@ class Workspace(Message):
     @property
     def checkout_settings(self) -> list[str]:
         """What decides on the content of a file that is checked out, or saved."""
-        return [*self._only("core.autocrlf", "core.eol"), *self.filter_settings]
+        return [*self._only("core.autocrlf", "core.eol", "core.filemode"), *self.filter_settings]
 
     @property
     def ignores_case(self) -> bool:

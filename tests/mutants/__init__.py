@@ -47,6 +47,7 @@ MUTANTS = (
     _m("activities/git/filters.py", "    if missing:\n", "    if False:\n", "test_filters.py -k without_its_driver"),
     _m("activities/git/filters.py", "    return bool(same)\n", "    return False\n", "test_filters.py -k salted"),
     _m("activities/git/large_files.py", "return iter([content])", "return None", "test_lfs.py -k nothing_was_fetched"),
+    _m("activities/git/workspace.py", '"core.eol", "core.filemode")', '"core.eol")', "test_checkout.py -k who_may"),
     _m("activities/git/submodules.py", "        same = [each for each in (*own, origin) if each and self._hub.tree_of(each) == tree]\n", "        same = list[str]()\n", "test_submodules.py -k nobody_changed"),
     _m("activities/git/submodules.py", "if each not in start or not self._leads(home.head, each)]", "if each not in start]", "test_submodules_moved.py -k no_agent_touches"),
     _m("activities/git/submodules.py", "            may |= {path: [each.commit] for path, each in picked(self._hub, step.record).items()}\n", "", "test_submodules_moved.py -k pointer_at_its_new_path"),
