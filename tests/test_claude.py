@@ -208,7 +208,7 @@ async def test_a_passing_fault_costs_nothing_but_time(claude: Claude, name: str)
     assert not faults
 
 
-@pytest.mark.parametrize("turns", [50, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("turns", [20, pytest.param(200, marks=pytest.mark.slow)])
 async def test_many_turns_leave_no_more_history_than_one(claude: Claude, tmp_path: Path, turns: int) -> None:
     path = make_repository(tmp_path / "work")
 

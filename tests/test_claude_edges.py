@@ -133,7 +133,7 @@ async def test_waiting_for_a_slot_is_no_work_and_a_command_ends_with_the_attempt
 
     claude.script(script)
     limits = {
-        "apiRateLimit": {"provider": "anthropic", "maxRequestsPerMinute": 60},
+        "apiRateLimit": {"provider": "anthropic", "maxRequestsPerMinute": 120},
         "resourceLimits": {"maxDurationMs": 3000},
     }
     rows = tasks(*({"id": f"t{n}"} for n in range(3)), {"id": "sleeps"})

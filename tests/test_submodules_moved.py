@@ -236,7 +236,13 @@ async def test_apply_leaves_the_index_alone_and_says_what_completes_it(
     assert {line[0] for line in sh(path, "git", "submodule", "status").splitlines()} <= {" "}
 
 
-@pytest.mark.parametrize("step", ["run.ended", "save.committed", "land.moved", "deliver.done"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "save.committed",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("run.ended", "land.moved", "deliver.done")),
+    ],
+)
 async def test_a_killed_worker_costs_no_pointer(site: Site, tmp_path: Path, path: Path, other: Path, step: str) -> None:
     run = (
         f"git mv sub moved; git -C moved checkout -q origin/older; echo 1 > moved/new; {ADD} {other} o; cat >/dev/null"
