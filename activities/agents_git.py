@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from activities.attempt import AttemptDirectory
-from activities.git import commits, private
+from activities.git import commits, filters, private
 from activities.git.command import named, shown
 from activities.git.hub import trailers
 from activities.git.left_behind import Left
+from activities.git.tree import WorkTree
 from activities.repositories import part_of
 from workflows.errors import GitError
 from workflows.messages import LeftBehind
@@ -30,15 +34,16 @@ def add_repositories(directory: AttemptDirectory) -> None:
 
 def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
     """Keep the agent's own commits behind a saved change; why not, where it has some."""
-    hub, repositories = directory.hub, directory.repositories
-    start = repositories.made[""].commit
+    hub, start = directory.hub, directory.repositories.made[""].commit
+    is_encoded = directory.work_tree.is_filtered()
+
+    def refuse(view: Path, start: str, last: str) -> str | None:
+        return commits.unfit(view, start, last, change, is_encoded=is_encoded)
+
     try:
-        last = directory.left.agents[""].own_commits()
-        if last is None:
-            return None
-        if directory.work_tree.is_filtered() and (path := commits.in_passing(hub, start, last, change)):
-            return f"its commits land as one: {shown(path)} is stored by a filter, and one of them has it otherwise"
-        commits.keep(hub, directory.execution.ref("commits"), change, start, last)
+        last = directory.left.agents[""].own_commits(refuse)
+        if last is not None:
+            commits.keep(hub, directory.execution.ref("commits"), change, start, last)
     except (GitError, OSError, ValueError) as error:
         return f"its commits land as one: {' '.join(str(error).split())[:200]}"
     return None
@@ -57,7 +62,8 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            head, lefts = repository.left()
+            in_clear = partial(_in_clear, part_of(directory.repositories.at_start(), path))
+            head, lefts = repository.left(in_clear, lands=commit is not None)
             if head is not None and path not in left.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
@@ -67,9 +73,25 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
     return found
 
 
+def _in_clear(work_tree: WorkTree, view: Path, start: str, last: str) -> str | None:
+    """Why a commit is not kept: a file that is to be encoded is in clear there."""
+    if not work_tree.is_encoded:
+        return None
+    path = filters.in_clear(
+        view,
+        commits.introduced(view, start, last),
+        work_tree.settings,
+        known=work_tree.fresh_index,
+        **work_tree.place,
+    )
+    return None if path is None else f"not kept: {shown(path)} is in clear there, which a filter is to encode"
+
+
 def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: int) -> LeftBehind:
     hub, execution, run = directory.hub, directory.execution, directory.run
     name = f"{path}: {left.name}" if path else left.name
+    if not left.commit:
+        return LeftBehind(kind=left.kind, name=shown(name)[:500])
     whose = trailers(execution.workflow_id, run.task_id, run.attempt)
     message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
     # As a change of the attempt's, which is a patch; its commits as they are beside it.

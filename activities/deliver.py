@@ -80,9 +80,10 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
     modules = execution.submodules(hub)
     base, lowered = modules.lowered(request.base).commit, modules.lowered(request.head)
     head, handed_over = lowered.commit, modules.handed_over(lowered, workspace)
+    joined = list[str]()
     if request.commits == "keep":
         own = commits.kept(hub, execution.ref("commits"))
-        head = commits.rebased(hub, request.base, request.head, lambda each: modules.lowered(each).commit, own)
+        head, joined = commits.rebased(hub, request.base, request.head, lambda each: modules.lowered(each).commit, own)
         hub.update_ref(execution.ref("rebased"), head)
     refused = None
     for number in range(1, _MOST_NAMES + 1):
@@ -100,7 +101,9 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
         refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
         if refused is None:
             more = completion.of_branch(execution, hub, request.head, branch)
-            return Delivery(mode="branch", base=base, head=head, branch=branch, finish_with=more)
+            return Delivery(
+                mode="branch", base=base, head=head, branch=branch, finish_with=more, warnings=joined[:_MOST_NAMES]
+            )
     return _refused(execution, request, refused or f"{_MOST_NAMES} branches named {wanted} exist")
 
 

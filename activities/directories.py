@@ -96,6 +96,12 @@ def is_without_links(root: Path, path: str) -> bool:
     return os.path.realpath(root / path) == os.path.normpath(os.path.join(os.path.realpath(root), path))
 
 
+def leads_out(path: str, target: str) -> bool:
+    """Whether a link at a path of a directory would lead out of it, or into its `.git`."""
+    leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
+    return leads.split("/")[0] in ("..", "", ".git")
+
+
 def remove(top: str | os.PathLike[str]) -> None:
     """Delete a directory, or whatever else has that name. Of what it cannot delete all else goes all the same.
 

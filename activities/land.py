@@ -138,7 +138,7 @@ class _Landings:
             merged.tree = tree
         if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
-        alike = self._alike(change, merged.tree, [head, change.commit])
+        alike = self._alike(change, merged.tree, [head, started_from])
         if alike is not None and self.author.ignores_case:
             return Landing(task_id=change.task_id, head=head, conflict=alike)
         stored = encoded(self.drivers, (head, change.commit), changed, merged.tree)
@@ -199,6 +199,8 @@ class _Landings:
                 conflict = self._conflict(merged, head, started_from, change)
                 return Landing(task_id=change.task_id, head=head, conflict=conflict)
             merged.tree = tree
+        if self.author.ignores_case and (alike := self._alike(change, merged.tree, [head, started_from])):
+            return Landing(task_id=change.task_id, head=head, conflict=alike)
         lines = f"{trailers(self.execution.workflow_id, change.task_id, None)}{line_of(hub, change.commit)}"
         message = f"{change.task_id}\n\n{lines}"
         new = hub.commit(merged.tree, [head], message, self.author, self.at)

@@ -120,6 +120,8 @@ def _show_delivery(delivery: dict[str, Any] | None, status: str) -> None:
         out.print(Text(f"delivered into the work tree{_files(delivery)}"))
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
+    for warning in delivery.get("warnings", []):
+        out.print(Text(printable(f"  {warning}")))
     for command in delivery.get("finishWith", []):
         out.print(Text(f"finish with: {command}"))
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from activities.execution import Execution
 from tests.support import Farm, ended, make_repository, sh, tasks
+from tests.test_filters import clear_text
 from workflows.messages import WORKFLOW_TYPE, Redrive
 
 COMMIT = "git add --all; git commit --quiet --message"
@@ -104,7 +106,8 @@ async def test_what_a_filter_stores_is_in_no_commit_otherwise(farm: Farm, tmp_pa
     (row,) = document["results"]
     if passing:
         assert _log(path, branch) == ["a"]
-        assert "x.rot is stored by a filter" in row["warnings"][0]
+        assert "one of them has another x.rot" in row["warnings"][0]
+        assert clear_text(farm.home, word=b"canary") == []
     else:
         assert _log(path, branch) == ["First", "Second"]
     assert "canary" not in sh(path, "git", "log", "--patch", branch)
@@ -129,3 +132,58 @@ async def test_a_retry_takes_over_the_commits_too(farm: Farm, tmp_path: Path) ->
         again = await farm.document(handle)
     assert again["results"][0]["reused"]
     assert _log(path, again["delivery"]["branch"])[-2:] == ["One", "Two"]
+
+
+async def test_both_sides_of_a_merge_are_kept(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo")
+    run = f"""
+        git checkout --quiet -b side; echo 1 > one; {COMMIT} One
+        git checkout --quiet main; echo 2 > two; {COMMIT} Two; git merge --quiet --no-edit side
+    """
+    document = await _run(farm, path, {"id": "a", "run": run})
+    assert sorted(_log(path, document["delivery"]["branch"])) == ["One", "Two"]
+
+
+async def test_where_one_does_not_merge_alone_that_is_said(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {"list": "0\n1\n2\n"})
+    started = tmp_path / "started"
+    first = {"id": "a", "run": f"while [ ! -e {started} ]; do sleep 0.05; done; sed -i s/1/a/ list"}
+    undone = f"sed -i s/1/b/ list; {COMMIT} b1; sed -i s/b/1/ list; echo b > b; {COMMIT} b2"
+    second = {"id": "b", "run": f"touch {started}; {undone}; while [ -e {started} ]; do sleep 0.05; done"}
+    release = {"id": "c", "run": f"rm {started}", "dependsOn": ["a"]}
+    document = await _run(farm, path, first, second, release)
+    assert document["delivery"]["warnings"] == ["b: its commits land as one from 'b1' on"]
+    assert sh(path, "git", "show", f"{document['delivery']['branch']}:list").split() == ["0", "a", "2"]
+
+
+@pytest.mark.parametrize(
+    ("deed", "why"),
+    [
+        ("ln -s /etc/passwd out; {} link; git rm -q out", "out is a link that leaves the workspace"),
+        (
+            "git update-index --add --cacheinfo 160000,1234567890123456789012345678901234567890,sub;"
+            " git commit -qm pointer; git rm -q --cached sub",
+            "sets the submodule sub",
+        ),
+    ],
+)
+async def test_what_does_not_land_lands_in_no_commit(farm: Farm, tmp_path: Path, deed: str, why: str) -> None:
+    path = make_repository(tmp_path / "repo")
+    run = f"{deed.replace('{}', COMMIT)}; echo 1 > one; {COMMIT} One"
+    document = await _run(farm, path, {"id": "a", "run": run})
+    (row,) = document["results"]
+    assert any(why in each for each in row["warnings"]), row["warnings"]
+    assert _log(path, document["delivery"]["branch"]) == ["a"]
+
+
+async def test_commits_that_come_to_nothing_are_found_again(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo")
+    run = f"echo 1 > one; {COMMIT} Add; git rm -q one; git commit -qm Remove"
+    document = await _run(farm, path, {"id": "a", "run": run})
+    (left,) = document["results"][0]["leftBehind"]
+    hub = Execution(farm.home, document["executionId"], document["runId"]).hub()
+    assert hub is not None
+    listed = sh(hub.path, "git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/epw").splitlines()
+    (last,) = [line.split()[0] for line in listed if "/history/" in line]
+    assert left["kind"] == "branch"
+    assert "Remove\nAdd" in sh(hub.path, "git", "log", "--format=%s", last)

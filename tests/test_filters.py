@@ -49,7 +49,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], None], str | None]] = {
 }
 
 
-def _repository(path: Path, kind: str) -> Path:
+def filtered_repository(path: Path, kind: str) -> Path:
     name, configure, program = KINDS[kind]
     if program is not None and shutil.which(program) is None:
         pytest.skip(f"{program} is not installed (Debian: apt-get install {program})")
@@ -73,13 +73,13 @@ def _stored(path: Path, name: str) -> bytes:
     return subprocess.run(["git", "show", name], cwd=path, capture_output=True, check=True).stdout
 
 
-def clear_text(state: Path, *repositories: Path) -> list[str]:
+def clear_text(state: Path, *repositories: Path, word: bytes = b"swordfish") -> list[str]:
     """Where the canary is in what we have stored, and in the objects of these repositories."""
-    found = [str(path) for path in state.rglob("*") if path.is_file() and b"swordfish" in path.read_bytes()]
+    found = [str(path) for path in state.rglob("*") if path.is_file() and word in path.read_bytes()]
     for repository in (*(state / "hubs").glob("*.git"), *repositories):
         argv = ["git", "cat-file", "--batch-all-objects", "--batch", "--buffer"]
         objects = subprocess.run(argv, cwd=repository, capture_output=True, check=True).stdout
-        found += [str(repository)] if b"swordfish" in objects else []
+        found += [str(repository)] if word in objects else []
     return found
 
 
@@ -87,7 +87,7 @@ def clear_text(state: Path, *repositories: Path) -> list[str]:
 async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_stored_encoded(
     farm: Farm, tmp_path: Path, kind: str
 ) -> None:
-    path = _repository(tmp_path / "it's 100%f", kind)
+    path = filtered_repository(tmp_path / "it's 100%f", kind)
     for name in ("door.secret", "deep/door.secret"):
         os.utime(path / name, (1, 1))
     rows = tasks(
@@ -117,7 +117,7 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Farm, tmp_path: Path, kind: str) -> None:
-    path = _repository(tmp_path / "repo", kind)
+    path = filtered_repository(tmp_path / "repo", kind)
     for number in ("1", "2"):
         row = {"id": "a", "run": f"echo 'swordfish {number}' >> door.secret; echo '{number}' > new{number}.secret"}
         document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
@@ -133,7 +133,7 @@ async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Far
 
 @pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
 async def test_two_tasks_may_change_different_lines_of_one_encoded_file(farm: Farm, tmp_path: Path, kind: str) -> None:
-    path = _repository(tmp_path / "repo", kind)
+    path = filtered_repository(tmp_path / "repo", kind)
     text = "".join(f"{number}\n" for number in range(9))
     (path / "door.secret").write_text(text)
     sh(path, "git", "commit", "--quiet", "--all", "--message", "lines")
@@ -148,7 +148,7 @@ async def test_two_tasks_may_change_different_lines_of_one_encoded_file(farm: Fa
 async def test_a_side_of_an_encoded_file_that_a_retry_writes_over_is_a_conflict(
     farm: Farm, tmp_path: Path, kind: str
 ) -> None:
-    path = _repository(tmp_path / "repo", kind)
+    path = filtered_repository(tmp_path / "repo", kind)
     rows = tasks(*({"id": f"t{n}", "run": f"echo {n} > door.secret"} for n in (2, 7)))
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "retry"], "tasks": rows}
     document = await farm.run(plan)
@@ -156,7 +156,7 @@ async def test_a_side_of_an_encoded_file_that_a_retry_writes_over_is_a_conflict(
 
 
 async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path) -> None:
-    path = _repository(tmp_path / "it's", "rot")
+    path = filtered_repository(tmp_path / "it's", "rot")
     run = (
         "touch door.secret; git status --porcelain > seen;"
         "echo 'x' > new.secret; git add new.secret; git show :new.secret >> seen"
@@ -166,7 +166,7 @@ async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path
 
 
 async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_path: Path) -> None:
-    path = _repository(tmp_path / "repo", "rot")
+    path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "--remove-section", "filter.rot")
     sh(path, "git", "checkout", "--quiet", "--force", "HEAD")
     sh(path, "git", "reset", "--quiet", "--hard")
@@ -187,7 +187,7 @@ async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_pat
 
 @pytest.mark.parametrize("kind", ["rot", "crypt"])
 async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path: Path, kind: str) -> None:
-    path = _repository(tmp_path / "repo", kind)
+    path = filtered_repository(tmp_path / "repo", kind)
     plan = {"workspace": str(path), "strategy": "aggressive"}
     blob = sh(path, "git", "rev-parse", "HEAD:door.secret")
     for run in ("rm .gitattributes", "echo '*.secret !filter' > .gitattributes; touch *.secret deep/*.secret"):
@@ -207,7 +207,7 @@ async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path
 
 @pytest.mark.parametrize("command", ["false", "no-such-program-of-ours"])
 async def test_a_driver_that_fails_is_told_before_anything_ran(farm: Farm, tmp_path: Path, command: str) -> None:
-    path = _repository(tmp_path / "repo", "rot")
+    path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "filter.rot.smudge", command)
     ran = tmp_path / "ran"
     plan = {"workspace": str(path), "tasks": tasks({"id": "a", "run": f"touch {ran}"})}
@@ -217,7 +217,7 @@ async def test_a_driver_that_fails_is_told_before_anything_ran(farm: Farm, tmp_p
 
 
 async def test_a_driver_that_fails_later_fails_its_task(farm: Farm, tmp_path: Path) -> None:
-    path = _repository(tmp_path / "repo", "rot")
+    path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "filter.rot.clean", f"{_ROT} | grep -v mmm")
     row = {"id": "a", "run": "echo zzz > new.secret"}
     document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": tasks(row)})
@@ -225,7 +225,7 @@ async def test_a_driver_that_fails_later_fails_its_task(farm: Farm, tmp_path: Pa
 
 
 async def test_a_driver_that_an_agent_configures_never_runs(farm: Farm, tmp_path: Path) -> None:
-    path, ran = _repository(tmp_path / "repo", "rot"), tmp_path / "ran"
+    path, ran = filtered_repository(tmp_path / "repo", "rot"), tmp_path / "ran"
     run = (
         f"git config filter.evil.clean 'touch {ran}'; git config filter.rot.clean 'touch {ran}; cat';"
         "echo '*.x filter=evil' >> .gitattributes; echo 'swordfish' > new.secret; {more}"
@@ -304,7 +304,7 @@ LINES = "".join(f"line {number} of the canary swordfish\n" for number in range(2
 
 
 def _with_lines(path: Path, kind: str) -> Path:
-    _repository(path, kind)
+    filtered_repository(path, kind)
     (path / "door.secret").write_text(LINES)
     sh(path, "git", "commit", "--quiet", "--all", "--message", "lines")
     return path
@@ -339,7 +339,7 @@ async def test_what_is_encoded_merges_as_the_text_that_it_is(
 
 
 async def test_encoded_files_that_are_no_text_do_not_merge(farm: Farm, tmp_path: Path) -> None:
-    path = _repository(tmp_path / "repo", "salted")
+    path = filtered_repository(tmp_path / "repo", "salted")
     rows = tasks(*({"id": each, "run": f"sleep 0.5; printf '\\0{each}\\n' >> door.secret"} for each in "ab"))
     document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
     assert len(document["conflicts"]) == 1
@@ -370,7 +370,7 @@ async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, k
 async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
     farm: Farm, tmp_path: Path, kind: str, first: str
 ) -> None:
-    path = _repository(tmp_path / "repo", kind)
+    path = filtered_repository(tmp_path / "repo", kind)
     runs = {
         "attributes": f"echo '*.dat filter={KINDS[kind][0]}' >> .gitattributes; echo 'own swordfish' > own.dat",
         "file": "echo 'new swordfish' > new.dat; chmod +x new.dat; echo plain > plain",
@@ -401,7 +401,7 @@ async def test_a_file_that_lands_beside_attributes_of_no_driver_is_named(farm: F
 
 
 async def test_what_new_attributes_encode_is_the_same_when_it_is_encoded_again(tmp_path: Path) -> None:
-    path = _repository(tmp_path / "repo", "salted")
+    path = filtered_repository(tmp_path / "repo", "salted")
     hub, base = Hub(path / ".git"), sh(path, "git", "rev-parse", "HEAD").strip()
     commits = []
     for run in ("echo '*.dat filter=salted' >> .gitattributes", "echo swordfish > new.dat"):

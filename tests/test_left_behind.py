@@ -11,6 +11,7 @@ import pytest
 from activities.git.hub import Hub
 from tests.cli import Cli
 from tests.support import Farm, make_repository, sh, tasks
+from tests.test_filters import clear_text, filtered_repository
 
 ONE = "echo 1 > one; git add one; git commit -qm one"
 FILES = {"a": "1\n", ".gitignore": "dist/\n*.log\n", "kept.log": "x\n"}
@@ -195,3 +196,26 @@ async def test_a_head_that_does_not_go_on_from_the_start_is_named(farm: Farm, tm
 async def test_a_repository_that_it_made_within_is_named(farm: Farm, tmp_path: Path, run: str) -> None:
     row = await _row(farm, _repository(tmp_path / "repo"), run)
     assert "left behind, not landed: repository within cl" in row["warnings"]
+
+
+@pytest.mark.parametrize(
+    "deed", ["git commit -q --amend -m Amended", "git checkout -q --orphan new; git commit -qm New"]
+)
+async def test_a_head_that_does_not_go_on_is_kept_and_named(farm: Farm, tmp_path: Path, deed: str) -> None:
+    path = make_repository(tmp_path / "repo")
+    row = {"id": "a", "run": f"echo 1 > one; git add one; {deed}"}
+    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    left = document["results"][0]["leftBehind"]
+    assert [each["kind"] for each in left] == ["HEAD", "branch"]
+    assert left[1]["commit"]
+
+
+async def test_what_is_in_clear_on_another_branch_is_named_and_not_kept(farm: Farm, tmp_path: Path) -> None:
+    path = filtered_repository(tmp_path / "repo", "crypt")
+    off = "git config filter.git-crypt.clean cat; git config filter.git-crypt.required false"
+    run = f"git checkout -q -b side; {off}; echo 'new swordfish' > new.secret; git add -A; git commit -qm clear"
+    row = {"id": "a", "run": f"{run}; git checkout -q -f main; echo 1 > one"}
+    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    (left,) = document["results"][0]["leftBehind"]
+    assert ".secret is in clear there" in left["name"]
+    assert clear_text(farm.home) == []

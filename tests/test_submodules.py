@@ -231,3 +231,14 @@ def test_what_is_salvaged_to_a_branch_has_pointers(tmp_path: Path, temporal_bina
     pointer = sh(path, "git", "rev-parse", "rescued:tools/lib").strip()
     assert sh(path / "tools/lib", "git", "rev-parse", "rescued").strip() == pointer
     assert sh(path / "tools/lib", "git", "show", f"{pointer}:rules.md") == LINES + "1\n"
+
+
+async def test_two_at_one_commit_are_two(farm: Farm, tmp_path: Path) -> None:
+    lib, app = make_repository(tmp_path / "lib", {"rules.md": LINES}), make_repository(tmp_path / "app")
+    for at in ("one", "two"):
+        _add(app, lib, at)
+    document = await _run(farm, app, {"id": "a", "run": "echo more >> two/rules.md; cat one/rules.md > seen"})
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    assert sh(app, "git", "show", f"{branch}:seen") == LINES
+    assert sh(app, "git", "diff", "--name-only", "main", branch).split() == ["seen", "two"]

@@ -61,7 +61,11 @@ async def test_where_case_counts_two_tasks_land_both_and_that_is_said(farm: Farm
     assert "guide/README.md and guide/Readme.md are one file on many machines" in advice["description"]
 
 
-@pytest.mark.parametrize("rows", [_rows(), tasks({"id": "a", "run": f"{_write('x')}; {_write('X')}"})])
+ALONE = tasks({"id": "a", "run": f"{_write('x')}; {_write('X')}"})
+BESIDE_THE_BASE = tasks({"id": "a", "run": _write("ReadMe.md")}, {"id": "b", "run": _write("other")})
+
+
+@pytest.mark.parametrize("rows", [_rows(), ALONE, BESIDE_THE_BASE])
 async def test_where_case_does_not_count_it_is_a_conflict(
     farm: Farm, tmp_path: Path, rows: list[dict[str, Any]]
 ) -> None:

@@ -36,6 +36,7 @@ class Delivery(Message):
     branch: str | None = None
     refused_because: str | None = None
     finish_with: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Compensation(Message):

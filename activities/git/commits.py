@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from activities.git.command import GITLINK, git, records, text
+from activities.directories import leads_out
+from activities.git.command import EMPTY, GITLINK, LINK, git, records, shown, text
 from activities.git.hub import Hub
 from activities.git.merge import merged_tree
 
@@ -29,42 +32,62 @@ def kept(hub: Hub, prefix: str) -> Own:
     return {change: (found[f"{change}/start"], found[f"{change}/last"]) for change in changes}
 
 
-def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Own) -> str:
+def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Own) -> tuple[str, list[str]]:
     """A line of commits from `base` with the trees of `head`'s first parents; made twice, it is the same one.
 
     `lowered`: a commit as the user gets it. Of a change without commits of its agent's, or what they lack of it, one
-    is made; they end before the first that does not merge with what was there.
+    is made; they end before the first that does not merge with what was there: a line for each such change.
     """
-    new = lowered(base)
+    new, told = lowered(base), list[str]()
     for landed in _listed(hub, "--first-parent", f"{base}..{head}"):
         _, _, *merged = _parents(hub, landed)
         change = merged[0] if merged else landed
         committer = _header(hub, landed, b"committer ")
         start, last = own.get(change, ("", ""))
-        for commit in _listed(hub, "--first-parent", f"{start}..{last}") if last else []:
-            before = _parents(hub, commit)[1]
+        for commit in _listed(hub, "--topo-order", "--no-merges", f"{start}..{last}") if last else []:
+            before = [*_parents(hub, commit)[1:], EMPTY][0]
             tree = merged_tree(hub, before, new, commit)
             if tree is None:
+                told.append(f"{_subject(hub, change)}: its commits land as one from {_subject(hub, commit)!r} on")
                 break
             if tree != hub.tree_of(new) or hub.tree_of(before) == hub.tree_of(commit):
                 new = _like(hub, commit, tree, new, committer)
         tree = hub.tree_of(lowered(landed))
         if tree != hub.tree_of(new):
             new = _like(hub, change, tree, new, committer)
-    return new
+    return new, told
 
 
-def in_passing(hub: Hub, start: str, last: str, change: str) -> str | None:
-    """A path that a commit after `start`, up to `last`, has with content that neither `start` nor the change has."""
-    listed = (text(git("ls-tree", "-r", "--format=%(objectname)", each, git_dir=hub.path)) for each in (start, change))
+def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
+    """Why commits after `start`, up to `last`, of a git directory cannot be handed over one by one; null: they can.
+
+    What the change itself is not looked at for may be in one of them in passing: a link that leads out, a submodule's
+    commit that nobody has; and where files are `is_encoded`, content that neither `start` nor the change has.
+    """
+    listed = (text(git("ls-tree", "-r", "--format=%(objectname)", each, git_dir=view)) for each in (start, change))
     known = {name for names in listed for name in names.splitlines()}
+    for mode, name, path in introduced(view, start, last):
+        if mode == GITLINK and name not in known:
+            return f"one of them sets the submodule {shown(path)}"
+        if mode == LINK and leads_out(path, os.fsdecode(git("cat-file", "blob", name, git_dir=view))):
+            return f"in one of them {shown(path)} is a link that leaves the workspace"
+        if mode != GITLINK and is_encoded and name not in known:
+            return f"files here are stored by a filter, and one of them has another {shown(path)}"
+    return None
+
+
+def introduced(view: Path, start: str, last: str) -> Iterator[tuple[str, str, str]]:
+    """Mode, object and path of each file that a commit after `start`, up to `last`, adds or changes."""
     argv = ("log", "--raw", "--no-renames", "--no-abbrev", "-m", "-z", "--format=", f"{start}..{last}")
-    fields = records(git(*argv, git_dir=hub.path))
+    fields = records(git(*argv, git_dir=view))
     for entry, path in zip(fields[::2], fields[1::2], strict=True):
         _, mode, _, name, status = entry.strip().split(" ")
-        if status != "D" and mode != GITLINK and name not in known:
-            return path
-    return None
+        if status != "D":
+            yield mode, name, path
+
+
+def _subject(hub: Hub, commit: str) -> str:
+    return shown(text(git("show", "--no-patch", "--format=%s", commit, git_dir=hub.path)))[:100]
 
 
 def _listed(hub: Hub, *revisions: str) -> list[str]:

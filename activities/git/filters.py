@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
@@ -220,6 +220,32 @@ def _holds(file: Path, content: bytes | None) -> bool:
 def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:
     """Whether the file is what its driver makes of a blob: it need not make the same of the same twice."""
     return _holds(place["work_tree"] / path, decoded(blob, path, settings, **place))
+
+
+def in_clear(
+    view: Path,
+    introduced: Iterable[tuple[str, str, str]],
+    settings: Sequence[str],
+    *,
+    known: Path,
+    **place: Unpack[Place],
+) -> str | None:
+    """Of files of a git directory (mode, object, path) one that its driver has not encoded; null where there is none.
+
+    By the attributes in the work tree, and those of the index `known`.
+    """
+    found = {(path, name) for _, name, path in introduced}
+    paths = sorted({path for path, _ in found})
+    named = named_by(paths, settings, of_index=True, git_dir=place["git_dir"], index=known)
+    named |= named_by(paths, settings, **place)
+    there = Place(git_dir=view, work_tree=place["work_tree"], index=place["index"])
+    for path, name in sorted(found):
+        if named.get(path, NO_SECRET[0]) not in NO_SECRET:
+            content = git("cat-file", "blob", name, git_dir=view)
+            # What drivers do with content that is not theirs: pass it on, drop it, or fail.
+            if content and decoded(name, path, settings, **there) in (content, b"", None):
+                return path
+    return None
 
 
 def failed(error: GitError) -> str | None:

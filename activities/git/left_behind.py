@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,10 @@ _CHECKED = (
 
 @dataclass(frozen=True)
 class Left:
-    """A commit that is nowhere in what lands; `kind`: branch, tag, stash, head, rebase, merge or cherry-pick."""
+    """A commit that is nowhere in what lands; `kind`: branch, tag, stash, HEAD, rebase, merge or cherry-pick.
+
+    `commit` is empty where it is not kept; the name says why.
+    """
 
     kind: str
     name: str
@@ -51,6 +54,10 @@ class Left:
     start: str
     files: list[str]
     """What differs from `start`: where it leaves what lands."""
+
+
+Refuse = Callable[[Path, str, str], str | None]
+"""Given a git directory, where an attempt started and a commit: why that must not be kept; null: it may."""
 
 
 class AgentRepository:
@@ -85,28 +92,35 @@ class AgentRepository:
         except (GitError, OSError):
             return []
 
-    def left(self) -> tuple[str | None, list[Left]]:
+    def left(self, refuse: Refuse, *, lands: bool = True) -> tuple[str | None, list[Left]]:
         """What is in no file of the directory and on no way to its HEAD, kept in the hub as objects.
 
-        Before it: where HEAD is, if that does not go on from where the attempt started.
+        Before it: where HEAD is, if that does not go on from where the attempt started. `refuse`: why a commit of the
+        git directory (its first argument) must not be kept, if so. `lands`: what HEAD leads to lands.
         """
         if self._is_untouched():
             return None, []
         with self._view() as view:
-            head = self._commit(view, "HEAD")
+            top = self._commit(view, "HEAD")
+            head = top if lands and self._goes_on(view, top) else None
             found: dict[str, tuple[str, str]] = {}
             for commit, kind, name in self._named(view):
                 if commit not in found and (kind == "tag" or self._is_apart(view, commit, head)):
                     found[commit] = kind, name
-            kept = [self._kept(view, head, commit, *each) for commit, each in list(found.items())[:_MOST]]
-            return None if self._goes_on(view, head) else (head or "no commit")[:12], kept
+            kept = [self._kept(view, head, commit, *each, refuse) for commit, each in list(found.items())[:_MOST]]
+            return None if self._goes_on(view, top) else (top or "no commit")[:12], kept
 
-    def own_commits(self) -> str | None:
-        """Its HEAD, kept in the hub as objects; null where that is the start, or does not go on from it."""
+    def own_commits(self, refuse: Refuse) -> str | None:
+        """Its HEAD, kept in the hub as objects; null where that is the start, or does not go on from it.
+
+        Raises `ValueError` where they are refused.
+        """
         with self._view() as view:
             head = self._commit(view, "HEAD")
             if head is None or head == self._start or not self._goes_on(view, head):
                 return None
+            if why := refuse(view, self._start, head):
+                raise ValueError(why)
             self._take(view, head)
             return head
 
@@ -220,6 +234,11 @@ class AgentRepository:
             commit = self._commit(view, name) if start is not None and before.get(ref) != name else None
             if start is not None and commit is not None and commit != self._start:
                 yield commit, _KINDS[start], ref.removeprefix(start) or _KINDS[start]
+        head = (_read(view / "HEAD") or b"").strip().decode("ascii", "replace")
+        if not head.startswith("ref:") and head not in {self._start, *before.values()}:
+            commit = self._commit(view, head)
+            if commit is not None:
+                yield commit, "HEAD", "HEAD"
         for name, kind in _HALF_DONE.items():
             content = _read(view / name)
             commit = self._commit(view, content.decode("ascii", "replace").strip()) if content is not None else None
@@ -244,7 +263,9 @@ class AgentRepository:
         done = run_git(*argv, git_dir=view, stdin=asked.encode(), codes=(0, 128))
         return done.returncode == 0 and bool(done.stdout.strip())
 
-    def _kept(self, view: Path, head: str | None, commit: str, kind: str, name: str) -> Left:
+    def _kept(self, view: Path, head: str | None, commit: str, kind: str, name: str, refuse: Refuse) -> Left:
+        if why := refuse(view, self._start, commit):
+            return Left(kind, f"{name} ({why})", "", "", self._start, [])
         self._take(view, commit)
         subject = text(git("show", "--no-patch", "--format=%s", commit, git_dir=self._hub.path))
         # Where its way leaves the one to HEAD: what is before has landed.

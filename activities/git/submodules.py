@@ -60,8 +60,8 @@ def flattened(
             modules.append(Module(path, commit))
     if not modules:
         return base
-    message = f"{_FLAT}\n\n{json.dumps([each.path for each in modules])}\n"
-    return hub.commit(tree, [base, *(each.commit for each in modules)], message, None, at)
+    message = f"{_FLAT}\n\n{json.dumps([[each.path, each.commit] for each in modules])}\n"
+    return hub.commit(tree, list(dict.fromkeys([base, *(each.commit for each in modules)])), message, None, at)
 
 
 def modules_of(hub: Hub, base: str) -> tuple[Module, ...]:
@@ -71,12 +71,8 @@ def modules_of(hub: Hub, base: str) -> tuple[Module, ...]:
 
 @lru_cache(maxsize=4096)
 def _modules_of(hub: Path, base: str) -> tuple[Module, ...]:
-    said = text(git("show", "--no-patch", "--format=%P%n%B", base, git_dir=hub))
-    parents, _, words = said.partition("\n")
-    if not words.startswith(_FLAT):
-        return ()
-    paths = json.loads(words.split("\n")[2])
-    return tuple(Module(path, commit) for path, commit in zip(paths, parents.split()[1:], strict=True))
+    words = text(git("show", "--no-patch", "--format=%B", base, git_dir=hub))
+    return tuple(Module(*each) for each in json.loads(words.split("\n")[2])) if words.startswith(_FLAT) else ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from activities.directories import is_without_links, remove, walk
+from activities.directories import is_without_links, leads_out, remove, walk
 from activities.git import filters
 from activities.git.command import EMPTY, GITLINK, LINK, Place, git, records, run_git, shown, text
 from activities.git.gitmodules import MODULES, container_of
@@ -112,7 +112,7 @@ class WorkTree:
             try:
                 with quarantine(self.index.with_name(f"{self.index.name}.objects")) as self._objects:
                     tree, changes = self._own_tree(before, opens=opens)
-                    release(self.hub, tree, before, self._place)
+                    release(self.hub, tree, before, self.place)
             except BaseException:
                 # It knows objects that are gone now.
                 shutil.copyfile(self.fresh_index, self.index)
@@ -154,7 +154,7 @@ class WorkTree:
         if opens:
             self._check_pointers(before, pointed)
         try:
-            if filters.settle(before, changes, self.settings, known=self.fresh_index, **self._place):
+            if filters.settle(before, changes, self.settings, known=self.fresh_index, **self.place):
                 tree, changes = self._written(before)
         except filters.Unfiltered as error:
             raise TaskFailed("FilterLost", str(error)) from None
@@ -256,8 +256,7 @@ class WorkTree:
             _, mode, _, blob, _ = entry.split(" ")
             if mode == LINK:
                 target = os.fsdecode(self.hub.blob(blob))
-                leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
-                if leads.split("/")[0] in ("..", "", ".git"):
+                if leads_out(path, target):
                     found.append(f"{path} → {target}")
         return found
 
@@ -324,11 +323,12 @@ class WorkTree:
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         return run_git(
-            *arguments, config=self.settings, codes=codes, stdin=stdin, environment=environment, **self._place
+            *arguments, config=self.settings, codes=codes, stdin=stdin, environment=environment, **self.place
         )
 
     @property
-    def _place(self) -> Place:
+    def place(self) -> Place:
+        """Where git works for it."""
         place = Place(git_dir=self.git_dir, work_tree=self.path, index=self.index)
         return place if self._objects is None else {**place, "objects": self._objects}
 

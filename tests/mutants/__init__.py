@@ -40,7 +40,7 @@ MUTANTS = (
     # git
     _m("activities/git/hub.py", 'self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)', 'self._in_repository_of(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
     _m("activities/git/hub.py", 'git("update-ref", ref, commit, expected, git_dir=self.path)', 'git("update-ref", ref, commit, git_dir=self.path)', _GIT),
-    _m("activities/git/tree.py", 'if leads.split("/")[0] in ("..", "", ".git"):', 'if leads.split("/")[0] in ("..", ""):', "test_workflow.py -k leaves_the_workspace"),
+    _m("activities/directories.py", 'return leads.split("/")[0] in ("..", "", ".git")', 'return leads.split("/")[0] in ("..", "")', "test_workflow.py -k leaves_the_workspace"),
     _m("activities/git/workspace.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
     _m("activities/git/changes.py", 'if not told:', 'if told:', _GIT),
     _m("activities/git/filters.py", "        found.append(_required(name))\n", "        pass\n", "test_filters.py -k fails"),
