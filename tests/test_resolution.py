@@ -167,7 +167,9 @@ async def test_a_person_whose_choice_costs_a_side_is_asked_again(farm: Farm, pat
             await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": choice})
         await ended(handle)
         document = await farm.document(handle)
-    assert "did not make its change of shared again" in document["questions"][1]["text"]
+    again = document["questions"][1]["text"]
+    assert again.startswith("Conflict c1: retry has not settled it: ")
+    assert "did not make its change of shared again" in again
     assert shared(path, document) == "one\nfrom a\nthree\n"
     assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == ("prefer:a", "user")
 
@@ -402,3 +404,31 @@ async def test_an_agent_has_both_sides_of_an_encoded_file_decoded(claude: Claude
     assert sh(path, "git", "show", f"{branch}:both") == "from-a\nfrom-b\n"
     assert sh(path, "git", "show", f"{branch}:marks") == "0\n"
     assert sh(path, "git", "show", f"{branch}:a.secret") == "sebz-n\nsebz-o\n"
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_preferred_side_lands_although_a_file_became_a_directory(
+    farm: Farm, tmp_path: Path, asked: bool
+) -> None:
+    path = make_repository(tmp_path / "work", {"shared": "one\n", "t": "t\n"})
+    rows = tasks(
+        {"id": "turns", "run": "rm t; mkdir t; echo in > t/in"},
+        {"id": "a", "run": "rm shared", "dependsOn": ["turns"]},
+        {"id": "b", "run": f"until test -e {tmp_path}/go; do sleep 0.05; done; echo from b >> shared"},
+    )
+    steps = ["ask"] if asked else ["prefer:b", "skip"]
+    async with farm.working():
+        handle = await farm.start(
+            {"workspace": str(path), "strategy": "aggressive", "onConflict": steps, "maxAgents": 3, "tasks": rows}
+        )
+        await until(handle, lambda progress: progress["counts"].get("succeeded") == 2)
+        (tmp_path / "go").touch()
+        if asked:
+            await until(handle, lambda progress: progress["tasks"][2]["waitingFor"] == "question")
+            await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": "prefer:b"})
+        await ended(handle)
+        document = await farm.document(handle)
+    (conflict,) = document["conflicts"]
+    assert (conflict["tasks"], conflict["paths"], conflict["resolution"]) == (["b", "a"], ["shared"], "prefer:b")
+    assert shared(path, document) == "one\nfrom b\n"
+    assert len(document["questions"]) == asked

@@ -16,6 +16,7 @@ TEXT = "".join(f"line {number}\n" for number in range(12))
 OTHER = TEXT.replace("line", "row")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 BASE = {"a": TEXT, "b": OTHER, "d/x": "1\n" + TEXT, "d/y": "2\n" + OTHER, "big.bin": POINTER.format("a" * 64, 1)}
+BASE["g/z"] = "".join(f"{number}\n" for number in range(40, 60))
 BASE[".gitattributes"] = '# how to merge\nd/x text merge=union\n"d/y" -merge diff=trap\na merge=trap filter=trap\n'
 SUBMODULE = "git update-index --add --cacheinfo 160000,{},sub; mkdir -p sub"
 BINARY = "printf '\\000{}' > picture"
@@ -66,6 +67,30 @@ CASES = [
         "rename",
         prefer_ours={"d/z": "3\n", "e/x": f"1\n{TEXT}", "d/x": None},
         prefer_theirs={"d/z": "3\n", "e/x": f"1\n{TEXT}", "d/x": None},
+    ),
+    Case(
+        "two directories moved into one and a new file of one name in both",
+        "git mv d e; git mv g/z e/z",
+        "echo 3 > d/n; echo 4 > g/n",
+        "rename",
+        prefer_ours={"d/n": "3\n", "g/n": "4\n", "e/x": f"1\n{TEXT}", "d/x": None},
+        prefer_theirs={"d/n": "3\n", "g/n": "4\n", "e/x": f"1\n{TEXT}", "d/x": None},
+    ),
+    Case(
+        "a moved directory and a new file in it, of a name that is taken where it went",
+        "git mv d e",
+        "mkdir e; echo 3 > d/n; echo 4 > e/n",
+        "rename",
+        prefer_ours={"d/n": "3\n", "e/n": "4\n", "e/x": f"1\n{TEXT}", "d/x": None},
+        prefer_theirs={"d/n": "3\n", "e/n": "4\n", "e/x": f"1\n{TEXT}", "d/x": None},
+    ),
+    Case(
+        "a deleted file that is edited, beside one that became a directory",
+        "rm a b; mkdir b; echo in > b/in",
+        EDIT,
+        "modify-delete",
+        prefer_ours={"a": None, "b": None, "b/in": "in\n"},
+        prefer_theirs={"a": EDITED, "b": None, "b/in": "in\n"},
     ),
     Case(
         "a file under two new names, with two edits of a line",
@@ -255,3 +280,14 @@ def test_git_s_verdict_its_kind_and_each_way_out(tmp_path: Path, case: Case) -> 
         found = files(hub, repository, tree)
         assert {path: found.get(path) for path in wanted} == wanted, way
         assert not any("~" in path for path in found), way
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("edit", ["echo more >> a", "git mv a yours"])
+def test_a_file_that_became_a_directory_is_in_no_conflict_of_others(tmp_path: Path, edit: str, swapped: bool) -> None:
+    sides = ["rm b; mkdir b; echo in > b/in; git mv a mine; echo 1 > mine", edit]
+    _, merged = both(make_repository(tmp_path / "work", BASE), Case("", *(sides[::-1] if swapped else sides)))
+    assert not merged.clean
+    assert "a" in merged.paths
+    assert not {path for path in [*merged.paths, *merged.stages] if path.startswith("b")}
+    assert not any("directory in the way" in message for message in merged.messages)

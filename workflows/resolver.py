@@ -252,7 +252,8 @@ class Resolver:
     def _ask(self, task_id: str, conflict: Conflict) -> None:
         assert self.ask is not None
         options = conflict.choices = self._choices(conflict)
-        text = f"Conflict {conflict.id}: {conflict.found.description}. What is to become of it?"
+        last = f"{conflict.tried[-1]} has not settled it: " if conflict.tried else ""
+        text = f"Conflict {conflict.id}: {last}{conflict.found.description}. What is to become of it?"
         self._board.waits_for_choice(task_id, now())
         settle = partial(self._chosen, task_id, conflict)
         asked = self.ask(task_id, Question.cut(text, options), settle, partial(_one_of, options))

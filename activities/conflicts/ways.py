@@ -10,7 +10,7 @@ from activities.conflicts.structural.places import is_clean
 from activities.git.changes import paths_in
 from activities.git.command import GITLINK, LINK, REGULAR, shown
 from activities.git.hub import File, Hub
-from activities.git.merge import MOVED_ALONG, UNCLEAR, Merge, Stage, merge_file, merge_texts
+from activities.git.merge import LEFT_IN_PLACE, MOVED_ALONG, Merge, Stage, merge_file, merge_texts
 from workflows.globs import matches
 
 _NUMBER = {"ours": "2", "theirs": "3"}
@@ -27,10 +27,10 @@ def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ())
 
     `relocked`: files that will be made anew, so that either side of them will do.
     """
-    unclear = [path for kind, paths in merged.moved if kind == UNCLEAR for path in paths]
-    if not way or not (merged.stages or unclear) or (way == "merge" and unclear):
+    in_place = [path for kind, paths in merged.moved if kind in LEFT_IN_PLACE for path in paths]
+    if not way or not (merged.stages or in_place) or (way == "merge" and in_place):
         return None
-    if hub.has_any(merged.tree, set(merged.paths) - set(merged.stages) - set(unclear)):
+    if hub.has_any(merged.tree, set(merged.paths) - set(merged.stages) - set(in_place)):
         return None
     files: dict[str, File | None] = dict.fromkeys(merged.aside)
     named = {path for kind, paths in merged.moved if kind == "rename/rename" for path in paths}

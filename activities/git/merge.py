@@ -29,8 +29,9 @@ _KINDS = {
 }
 MOVED_ALONG = "directory rename suggested"
 """One side has renamed a directory into which the other has put a file: git has put it where the others went."""
-UNCLEAR = "directory rename unclear split"
-"""As before, but the others went to several places: it is where it was put."""
+LEFT_IN_PLACE = ("directory rename unclear split", "directory rename collision", "file in way of directory rename")
+"""As before, but the others went to several places, or another file is or comes where it would go: it is where it was
+put, and no side of it is recorded."""
 LFS = b"version https://git-lfs.github.com/spec/"
 _MOST_POINTER_BYTES = 1024
 ATTRIBUTES = ".gitattributes"
@@ -198,7 +199,11 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
         if kind == "Auto-merging":
             result.joined += paths
         elif kind.startswith("CONFLICT"):
-            types.append(kind.partition("(")[2].rstrip(")"))
+            told = kind.partition("(")[2].rstrip(")")
+            if told == "file/directory" and not any((names.own(path) or path) in result.stages for path in paths):
+                # git says so of a file that only the other side has touched, too: that has merged.
+                continue
+            types.append(told)
             result.binary += paths if types[-1] == "binary" else []
             result.moved += [(types[-1], paths)] if "rename" in types[-1] else []
             result.messages.append(message.strip())

@@ -73,6 +73,7 @@ MUTANTS = (
     _m("workflows/resolver.py", 'if conflict is None or conflict.step != "retry":', "if True:", "test_resolution.py -k make_its_change_again"),
     _m("activities/conflicts/decoded.py", "write_atomically(file, made.encode())", "pass", "test_filters.py -k again"),
     _m("activities/conflicts/attributes.py", "if own.get(path) != name}", "if True}", "test_filters.py -k beside_new"),
+    _m("activities/git/merge.py", 'if told == "file/directory" and not any(', 'if False and not any(', "test_textual.py"),
     _m("activities/conflicts/ways.py", "elif path in named and stages[0].number != _NUMBER[way]:", "elif False:", "test_textual.py"),
     _m("activities/conflicts/ways.py", 'elif way == "merge" and sides == {stage.number: stage for stage in stages}:', 'elif way == "merge":', "test_textual.py"),
     _m("activities/conflicts/semantic/modules.py", "if not is_left and not is_elsewhere:", "if True:", "test_semantic.py"),
