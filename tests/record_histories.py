@@ -70,6 +70,17 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
             "verify": "test ! -e bad",
             "tasks": tasks(good, {"id": "red", "run": "echo 1 > bad"}),
         },
+        "merged_onto_red": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "verify": "test ! -e bad",
+            "onConflict": ["skip"],
+            "tasks": tasks(
+                {"id": "seq", "run": "seq 9 > lines"},
+                {"id": "red", "run": "echo 1 > bad; sed -i 1s/.*/red/ lines", "dependsOn": ["seq"]},
+                {"id": "innocent", "run": "sleep 1.5; sed -i 9s/.*/innocent/ lines", "dependsOn": ["seq"]},
+            ),
+        },
         "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
         "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
         "paused_and_resized": {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": "sleep 0.2"} for n in range(4)))},

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cli import Cli
-from tests.support import Farm, make_repository, sh, tasks
+from tests.support import Farm, ended, make_repository, sh, statuses, tasks, until
 
 # Lines of code: no structure of the file merges them.
 CODE = "".join(f"step_{n}(old)\n" for n in range(8))
@@ -105,6 +105,44 @@ async def test_who_turns_it_red_again_is_left_out(farm: Farm, tmp_path: Path) ->
     assert document["status"] == "partial"
     assert [row["status"] for row in document["results"]] == ["succeeded", "conflicted"]
     assert [(each["tried"], each["resolution"]) for each in document["conflicts"]] == [(["retry"], "skip")]
+
+
+@pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
+async def test_who_merges_onto_a_red_head_is_not_blamed_for_it(farm: Farm, tmp_path: Path, strategy: str) -> None:
+    path = make_repository(tmp_path / "repo", {"shared": CODE})
+    edit = f"until test -e {tmp_path}/go.{{0}}; do sleep 0.05; done; sed -i '{{1}}s/old/{{0}}/' shared"
+    rows = tasks(
+        {"id": "bad", "run": "touch poison; sed -i 1s/old/bad/ shared"},
+        {"id": "child", "run": "touch child", "dependsOn": ["bad"]},
+        *({"id": name, "run": edit.format(name, line)} for name, line in (("one", 4), ("two", 7))),
+    )
+    plan = {"workspace": str(path), "strategy": strategy, "verify": "test ! -e poison", "maxAgents": 4, "tasks": rows}
+    async with farm.working():
+        handle = await farm.start(plan)
+        for landed, opens in (("child", "one"), ("one", "two")):
+            await until(handle, lambda progress, landed=landed: _succeeded(progress, landed))
+            (tmp_path / f"go.{opens}").touch()
+        await ended(handle)
+        document, history = await farm.document(handle), await handle.fetch_history()
+    verified = history.to_json().count('"name": "verify"')
+    if strategy == "conservative":
+        assert document["status"] == "rolled_back"
+        assert document["conflicts"] == []
+        assert verified == 4
+        return
+    assert document["status"] == "partial"
+    assert statuses(document) == {"bad": "conflicted", "child": "skipped", "one": "succeeded", "two": "succeeded"}
+    assert [(each["kind"], each["tasks"]) for each in document["conflicts"]] == [("verify", ["bad"])]
+    branch = document["delivery"]["branch"]
+    lines = sh(path, "git", "show", f"{branch}:shared").split()
+    assert [line for line in lines if "old" not in line] == ["step_3(one)", "step_6(two)"]
+    assert sh(path, "git", "ls-tree", "--name-only", branch).split() == ["shared"]
+    # After each merge, before the first of them, the last one, of the base and two more in the bisection, and the end.
+    assert verified == 8
+
+
+def _succeeded(progress: dict[str, Any], task_id: str) -> bool:
+    return any(each["taskId"] == task_id and each["status"] == "succeeded" for each in progress["tasks"])
 
 
 def test_retry_starts_on_what_it_takes_over(tmp_path: Path, temporal_binary: str) -> None:

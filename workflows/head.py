@@ -32,6 +32,7 @@ from workflows.news import News
 from workflows.resolver import Resolver
 
 _RUN_CULPRITS_AGAIN = "run-culprits-again"
+_BLAME_ON_GREEN_ONLY = "blame-on-green-only"
 
 
 class Head:
@@ -55,6 +56,8 @@ class Head:
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
         self._verifying: workflow.ActivityHandle[Any] | None = None
+        self._verdicts: dict[str, bool] = {}
+        """Whether a commit was green, of those that were verified."""
 
     def open(self, hub: str, base: str, queue: str, deliver: str) -> None:
         """Begin at the base."""
@@ -148,7 +151,7 @@ class Head:
         joins = row.shared_with or self._resolver.earlier(row.task_id)
         if joins and row.conflict is None and self._board.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
-            if not verified.green:
+            if not verified.green and await self._was_green(row.task_id):
                 conflict = self._red([row.task_id, *row.shared_with], row.shared_paths, verified)
         if conflict is not None and row.task_id in self._board.reused:
             self._board.run_after_all(row.task_id, now())
@@ -160,6 +163,16 @@ class Head:
             if self._board.tasks[row.task_id].commit is not None:
                 self._landings.append((row.task_id, row.head))
             self._board.landed(row.task_id, now())
+
+    async def _was_green(self, task_id: str) -> bool:
+        """Whether the head that a change was merged onto is green: else the change is not to blame, and what is gets
+        found at the end."""
+        onto = self.commit or ""
+        if self._abandoned or not workflow.patched(_BLAME_ON_GREEN_ONLY):
+            return True
+        if onto not in self._verdicts:
+            await self._verify(onto, f"before {task_id}")
+        return self._verdicts[onto]
 
     def _leave_out(self, task_id: str, red: Verified) -> None:
         """A landed change turns the head red, or no longer lands: it and its descendants go."""
@@ -217,6 +230,7 @@ class Head:
         self._verifying = self._start(VERIFY, request, f"verify {label}"[:200])
         try:
             verified: Verified = await dispatch.awaited(self._verifying)
+            self._verdicts[commit] = verified.green
             return verified
         finally:
             self._verifying = None
