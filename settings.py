@@ -22,8 +22,8 @@ class Settings:
     """The state directory: hubs, attempts, the embedded server's database."""
     temporal: str | None = None
     """The `temporal` binary, named by the user."""
-    most_kept: int = MOST_KEPT_BYTES
-    """Bytes of ignored results that an execution may keep."""
+    kept_mb: str | None = None
+    """How many MB of ignored results an execution may keep, as the user gave it."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -31,7 +31,7 @@ class Settings:
         env = os.environ if environment is None else environment
         state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
-        return cls(home, env.get("EPW_TEMPORAL"), _most_kept(env.get("EPW_KEPT_MB")))
+        return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"))
 
     def temporal_binary(self) -> str | None:
         """The named binary, else the one beside the interpreter, else the one on PATH; None without any."""
@@ -39,6 +39,17 @@ class Settings:
         if self.temporal:
             return shutil.which(self.temporal)
         return str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
+
+    @property
+    def most_kept(self) -> int:
+        """Bytes of ignored results that an execution may keep; raises `Unavailable` for what is no number."""
+        try:
+            most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MOST_KEPT_BYTES
+        except (ValueError, OverflowError):
+            most = -1
+        if most < 0:
+            raise Unavailable(f"EPW_KEPT_MB is no number of megabytes: {self.kept_mb!r}")
+        return most
 
     def make_home(self) -> Path:
         """The state directory, made for its owner alone."""
@@ -66,14 +77,6 @@ class Settings:
                 raise Unavailable(f"{path} is {by}'s: give it back (sudo chown -R {_user(os.geteuid())} {self.home})")
             if not os.access(path, os.R_OK | os.W_OK):
                 raise Unavailable(f"{path} cannot be written: mend its modes or its disk, or set EPW_HOME")
-
-
-def _most_kept(megabytes: str | None) -> int:
-    try:
-        most = float(megabytes) * 1e6 if megabytes else MOST_KEPT_BYTES
-        return int(most)
-    except (ValueError, OverflowError):
-        raise Unavailable(f"EPW_KEPT_MB is no number of megabytes: {megabytes!r}") from None
 
 
 def _user(identifier: int) -> str:

@@ -46,33 +46,59 @@ def copy_included(directory: AttemptDirectory, work: Work) -> list[str]:
     names = work.plan.included_in(work.task)
     if not names:
         return []
-    used, found = _copy_kept(directory, work, names)
+    found = []
     if directory.run.base is not None:
         workspace = Path(directory.execution.workspace().path)
-        there = [name for name in names if name not in found and _unusable(workspace, name) is None]
-        links = [link for name in there for link in _copy_named(workspace / name, _target(work.tree, name))]
+        found = [name for name in names if _unusable(workspace, name) is None]
+        links = [link for name in found for link in _copy_named(workspace / name, _target(work.tree, name))]
         for link, place in links:
             _put(link, place, [(workspace.resolve(), work.tree)])
-        found += there
-    if missing := [name for name in work.task.include if name not in found]:
-        raise TaskFailed("IncludeMissing", f"include: no task before this one has kept {', '.join(missing)}")
-    return used
+    chosen = _kept(directory, work, names)
+    commits = list(dict.fromkeys(chosen.values()))
+    try:
+        for commit in commits:
+            kept.write(directory.hub, commit, work.tree, {path for path in chosen if chosen[path] == commit})
+    except OSError as error:
+        raise TaskFailed("UnsafeInclude", f"include: {error.strerror}", final=True) from None
+    landed = directory.work_tree.tracked() if directory.run.base is not None else []
+    for name in work.task.include:
+        if name not in found and not any(matches(name, path) for path in (*chosen, *landed)):
+            raise TaskFailed("IncludeMissing", f"include: no task before this one has made {name}", final=True)
+    return commits
 
 
-def _copy_kept(directory: AttemptDirectory, work: Work, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Copy kept files, those of later tasks over those of earlier ones; their commits, and the names that they meet."""
-    before = _before(work.plan, TaskGraph.of_plan(work.plan), work.task)
-    suppliers = [task for task in before if any(_may_keep(work.plan, task, name) for name in names)]
-    newest = kept.newest(directory.hub, directory.execution.ref("kept")) if suppliers else {}
-    commits = [newest[slug(task.id)] for task in suppliers if slug(task.id) in newest]
-    written = dict.fromkeys(
-        path
-        for commit in commits
-        for path in kept.write(
-            directory.hub, commit, work.tree, lambda path: any(matches(name, path) for name in names)
-        )
-    )
-    return commits, [name for name in names if any(matches(name, path) for path in written)]
+def _kept(directory: AttemptDirectory, work: Work, names: Sequence[str]) -> dict[str, str]:
+    """Of each kept file that is wanted the commit that has it: of tasks in turn, the later one's.
+
+    What a task had of those before it, and did not keep again, is gone.
+    """
+    plan, graph, hub = work.plan, TaskGraph.of_plan(work.plan), directory.hub
+    before = _before(plan, graph, work.task)
+    suppliers = [task for task in before if any(_may_keep(plan, task, name) for name in names)]
+    newest = kept.newest(hub, directory.execution.ref("kept")) if suppliers else {}
+    suppliers = [task for task in suppliers if slug(task.id) in newest]
+    lists = kept.listed(hub, [newest[slug(task.id)] for task in suppliers])
+    chosen: dict[str, str] = {}
+    for task, files in zip(suppliers, lists, strict=True):
+        paths = {file["path"] for file in files}
+        folders = {folder for path in paths for folder in _parents(path)}
+        earlier = {newest[slug(each)] for each in graph.ancestors(task.id) if slug(each) in newest}
+        had = [*plan.included_in(task)] if paths else []
+        chosen = {
+            path: commit
+            for path, commit in chosen.items()
+            if path not in folders
+            and not paths.intersection(_parents(path))
+            and not (commit in earlier and any(matches(name, path) for name in had))
+        }
+        wanted = [path for path in sorted(paths) if any(matches(name, path) for name in names)]
+        chosen |= dict.fromkeys(wanted, newest[slug(task.id)])
+    return chosen
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: number + 1]) for number in range(len(parts))]
 
 
 def _before(plan: Plan, graph: TaskGraph, task: Task) -> list[Task]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from activities.agents.base import Work
 from activities.attempt import AttemptDirectory
-from activities.git import kept
+from activities.directories import walk
+from activities.git import filters, kept
+from activities.git.command import shown
 from activities.git.hub import trailers
 from activities.identity import private
 from workflows.errors import GitError
@@ -25,10 +27,19 @@ def keep_ignored(
     globs, hub, execution, run = work.plan.kept_of(work.task), directory.hub, directory.execution, directory.run
     if not globs or not directory.tree.is_dir():
         return [], []
-    paths = directory.work_tree.ignored_files(globs)
-    made = [*paths, *changed]
+    work_tree = directory.work_tree
+    if run.base is None:
+        every = (f"{folder.path}/{name}".lstrip("/") for folder in walk(directory.tree) for name in folder.files)
+        found = [path for path in every if any(matches(glob, path) for glob in globs)]
+        named = dict[str, str]()
+    else:
+        found = work_tree.ignored_files(globs)
+        named = filters.named_by(found, work_tree.settings, **work_tree.place)
+    secret = {path: name for path, name in named.items() if name not in filters.NO_SECRET}
+    paths, made = [path for path in found if path not in secret], [*found, *changed]
     unmet = [glob for glob in work.task.keep if not any(matches(glob, path) for path in made)]
     told = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
+    told += [f"keep: {shown(path)} is for the filter {name!r}, and would be in clear" for path, name in secret.items()]
     message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
     prefix = execution.ref("kept")
     ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))

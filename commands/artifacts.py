@@ -27,7 +27,7 @@ def artifacts(
     execution_id: Annotated[str, typer.Argument(metavar="ID")],
     task: Annotated[str | None, typer.Argument(help="Only what this task has kept.")] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Write them into this directory; without TASK a folder for each task.")
+        str | None, typer.Option("--to", help="Write them into this directory; without TASK a folder for each task.")
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -49,9 +49,10 @@ def artifacts(
             for file in kept.listed(hub, [commits[slug(name)]])[0]
         ]
         if to is not None and hub is not None and rows:
+            target = _folder(to)
             wanted = {name: commits[slug(name)] for name in dict.fromkeys(row["taskId"] for row in rows)}
-            folders = {name: to if task is not None else to / slug(name) for name in wanted}
-            _fetch(hub, {folders[name]: commit for name, commit in wanted.items()}, to)
+            folders = {name: target if task is not None else target / slug(name) for name in wanted}
+            _fetch(hub, {folders[name]: commit for name, commit in wanted.items()}, target)
             rows = [{**row, "file": str(folders[row["taskId"]].absolute() / row["path"])} for row in rows]
         if as_json:
             print_json(rows)
@@ -59,12 +60,18 @@ def artifacts(
             cells = [[row["taskId"], row["path"], row["bytes"], row["sha256"][:12]] for row in rows]
             table(f"kept by {printable(execution_id)}", ["task", "path", "bytes", "sha256"], cells)
             if not rows:
-                print("nothing is kept: no task made what `keep` names, or `gc` has removed it")
+                print("nothing is kept: what `keep` names was not made, or it lands, or `gc` has removed it")
             elif to is not None:
                 print(f"written into {to}")
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+def _folder(to: str) -> Path:
+    if not to or (os.path.lexists(to) and not os.path.isdir(to)):
+        raise InvalidRequest(f"--to names a directory, and {to!r} is none")
+    return Path(to)
 
 
 def _fetch(hub: Hub, commits: dict[Path, str], to: Path) -> None:

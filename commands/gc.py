@@ -26,6 +26,7 @@ from settings import Settings
 from workflows.ending import OF_TEMPORAL
 from workflows.errors import EpwError, GitError, InvalidRequest
 
+_RUNNING = "it is running"
 _DAY = 86_400
 _MB = 2**20
 
@@ -81,7 +82,8 @@ def gc(
         kept = [each for each in found if each not in removable]
         freed = sum(each.size for each in removable) if agreed else 0
         if agreed:
-            _collect(settings.home, unused_setups=not kept)
+            at_work = any(each.kept_because == _RUNNING for each in found)
+            _collect(settings.home, unused_setups=not kept, at_work=at_work)
         if as_json:
             names = {"removed" if agreed else "wouldRemove": removable, "kept": kept}
             rows = {name: [each.row() for each in group] for name, group in names.items()}
@@ -158,7 +160,7 @@ async def _described(connection: Connection, execution: Execution) -> WorkflowEx
 def _in_use(execution: Execution, described: WorkflowExecutionDescription, days: float) -> str | None:
     """Why an execution is not removed; None: it has ended, long enough ago."""
     if described.close_time is None:
-        return "it is running"
+        return _RUNNING
     if time.time() - described.close_time.timestamp() < days * _DAY:
         return f"it ended less than {days:g} days ago"
     if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():
@@ -216,8 +218,9 @@ def _remove(home: Path, candidate: Candidate) -> None:
         execution.path.parent.rmdir()
 
 
-def _collect(home: Path, *, unused_setups: bool) -> None:
+def _collect(home: Path, *, unused_setups: bool, at_work: bool) -> None:
     for path in sorted((home / "hubs").glob("*.git")):
-        Hub(path).collect_garbage()
+        # Where somebody is at work, new objects may be what no ref reaches yet.
+        Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
     if unused_setups:
         Trash(home).take(home / "setups")

@@ -104,7 +104,7 @@ async def work(client: Client, settings: Settings, stop: asyncio.Event, keeper: 
     """Work until `stop` is set; agents then have the grace time to end, or are handed over."""
     # Attempts check out, save and land in threads; the default is a handful.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
-    home = settings.make_home()
+    home, most_kept = settings.make_home(), settings.most_kept
     for line in await tidy(client, home):
         _log.warning("%s", line)
     recovering = asyncio.create_task(keep_recovering(client, home))
@@ -112,7 +112,7 @@ async def work(client: Client, settings: Settings, stop: asyncio.Event, keeper: 
         async with contextlib.AsyncExitStack() as running:
             identity = f"{os.getpid()}@{host_name(home)}/{uuid.uuid4().hex[:8]}"
             running.enter_context(WorkerRecord.kept(home, identity, keeper))
-            for worker in workers(client, home, identity=identity, most_kept=settings.most_kept):
+            for worker in workers(client, home, identity=identity, most_kept=most_kept):
                 await running.enter_async_context(worker)
             _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))
             await stop.wait()

@@ -13,12 +13,16 @@ from activities.execution import Execution
 from activities.git import kept
 from tests.cli import Cli, line_with, stop
 from tests.support import Farm, ended, fingerprint, make_repository, sh, tasks
+from tests.test_filters import clear_text, filtered_repository
 
 IGNORED = {".gitignore": "dist/\n*.xml\n", "a.txt": "a\n"}
 BUILD = (
     "mkdir -p dist/sub && printf 'one\\n' > dist/one.bin"
     " && printf '#!/bin/sh\\n' > dist/sub/tool && chmod +x dist/sub/tool"
 )
+
+
+BUILDS = tasks({"id": "a", "run": BUILD})
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +203,62 @@ def test_a_retry_takes_over_what_was_kept(up: Cli, tmp_path: Path) -> None:
     assert [row.get("reused", False) for row in again["results"]] == [True, False]
     assert sorted(_kept(again, "build")) == ["dist/one.bin", "dist/sub/tool"]
     assert sh(path, "git", "show", "epw/second:used") == "one\n"
+
+
+async def test_of_tasks_in_turn_the_later_one_s_files_count(farm: Farm, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", IGNORED)
+    (path / "dist").mkdir()
+    (path / "dist/users").write_text("the user's\n")
+    again = "rm dist/old; rm -r dist/r; echo file > dist/r"
+    rows = tasks(
+        {"id": "one", "run": "mkdir -p dist/r; echo 1 > dist/r/x; echo 1 > dist/old; echo 1 > dist/same"},
+        {"id": "two", "run": again, "dependsOn": ["one"], "include": ["dist"]},
+        {"id": "three", "run": "ls dist > told; cat dist/r >> told", "dependsOn": ["two"], "include": ["dist"]},
+    )
+    document = await farm.run({"workspace": str(path), "keep": ["dist"], "tasks": rows})
+    assert document["status"] == "succeeded", document["results"]
+    told = sh(path, "git", "show", f"{document['delivery']['branch']}:told").split()
+    assert told == ["r", "same", "users", "file"]
+
+
+async def test_what_lands_anyway_satisfies_an_include(farm: Farm, tmp_path: Path) -> None:
+    path = tmp_path / "plain"
+    path.mkdir()
+    rows = tasks(
+        {"id": "build", "run": BUILD, "keep": ["dist"]},
+        {"id": "use", "run": "cat dist/one.bin > used", "dependsOn": ["build"], "include": ["dist"]},
+    )
+    document = await farm.run({"workspace": str(path), "tasks": rows})
+    assert document["status"] == "succeeded", document["results"]
+    assert (path / "used").read_text() == "one\n"
+
+
+async def test_without_a_workspace_whatever_is_named_is_kept(farm: Farm) -> None:
+    rows = tasks(
+        {"id": "build", "run": BUILD, "keep": ["dist/**"]},
+        {"id": "use", "run": "./dist/sub/tool; cat dist/one.bin", "dependsOn": ["build"], "include": ["dist"]},
+    )
+    document = await farm.run({"tasks": rows})
+    assert document["status"] == "succeeded", document["results"]
+    assert sorted(_kept(document, "build")) == ["dist/one.bin", "dist/sub/tool"]
+
+
+async def test_what_a_filter_is_to_encode_is_not_kept_in_clear(farm: Farm, tmp_path: Path) -> None:
+    path = filtered_repository(tmp_path / "repo", "crypt")
+    (path / ".gitignore").write_text("dist/\n")
+    run = "mkdir dist; echo 'made of swordfish' > dist/x.secret; echo 1 > dist/x"
+    document = await farm.run({"workspace": str(path), "keep": ["dist"], "tasks": tasks({"id": "a", "run": run})})
+    assert list(_kept(document, "a")) == ["dist/x"]
+    (warning,) = document["results"][0]["warnings"]
+    assert warning == "keep: dist/x.secret is for the filter 'git-crypt', and would be in clear"
+    assert clear_text(farm.home) == []
+
+
+def test_a_quota_that_is_none_and_a_place_that_is_none_are_told(up: Cli, tmp_path: Path) -> None:
+    odd = Cli(up.home, up.temporal, {"EPW_KEPT_MB": "abc"})
+    assert "EPW_KEPT_MB is no number of megabytes: 'abc'" in odd.popen("up", script="worker.py").communicate()[0]
+    plan = up.plan({"workspace": str(make_repository(tmp_path / "repo", IGNORED)), "keep": ["dist"], "tasks": BUILDS})
+    up("run", plan, "--id", "nowhere")
+    (tmp_path / "file").write_text("")
+    for to in ("", str(tmp_path / "file")):
+        assert "--to names a directory" in up("artifacts", "nowhere", "--to", to, code=2).stderr

@@ -299,11 +299,11 @@ class Hub:
         arguments = ("rev-list", "--disk-usage", "--objects", f"--glob={prefix}/*", "--not", others, "--all")
         return int(text(git(*arguments, git_dir=self.path)) or 0)
 
-    def collect_garbage(self) -> None:
-        """Drop what no ref reaches any more; objects of the last hour may be somebody's work and stay."""
+    def collect_garbage(self, expire: str) -> None:
+        """Drop what no ref reaches any more, as far as it is older than that, in git's words."""
         with self.locked():
-            git("repack", "-A", "-d", "-q", "--unpack-unreachable=1.hour.ago", git_dir=self.path)
-            git("prune", "--expire=1.hour.ago", git_dir=self.path)
+            git("repack", "-A", "-d", "-q", f"--unpack-unreachable={expire}", git_dir=self.path)
+            git("prune", f"--expire={expire}", git_dir=self.path)
             git("pack-refs", "--all", git_dir=self.path)
 
     def changes_of_tasks(self, since: str, head: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -79,8 +79,8 @@ def listed(hub: Hub, commits: Sequence[str]) -> list[list[Kept]]:
     return [json.loads(content or b"[]") for content in contents]
 
 
-def write(hub: Hub, commit: str, to: Path, wanted: Callable[[str], bool] = lambda _: True) -> list[str]:
-    """Write the wanted files into a directory, made where it is not there; their paths.
+def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None) -> list[str]:
+    """Write the wanted files (null: all of them) into a directory, made where it is not there; their paths.
 
     Raises `OSError` (`Outside` where a link would lead out of it), `GitError`.
     """
@@ -90,11 +90,14 @@ def write(hub: Hub, commit: str, to: Path, wanted: Callable[[str], bool] = lambd
     to.mkdir(exist_ok=True)
     with Beneath.opened(to) as beneath, piped_git("cat-file", "--batch", git_dir=hub.path) as (asked, answers):
         for mode, name, path in files:
-            if wanted(path):
+            if wanted is None or path in wanted:
                 asked.write(f"{name}\n".encode())
                 asked.flush()
                 size = int(answers.readline().split()[2])
-                beneath.write(path, _read(answers, size), mode=0o777 if mode == "100755" else 0o666)
+                try:
+                    beneath.write(path, _read(answers, size), mode=0o777 if mode == "100755" else 0o666)
+                except OSError as error:
+                    raise OSError(error.errno, f"{shown(path)}: {error.strerror}") from None
                 answers.read(1)
                 written.append(path)
     return written
