@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
+from activities.apply.plan import PathChange, difference
 from activities.execution import Execution
+from activities.git.command import GITLINK, shown
 from activities.git.gitmodules import MODULES, container_of, within
 from activities.git.hub import Hub
 from activities.git.submodules import Lowered
+from workflows.errors import GitError
+
+_MOST_APART = 100
+_AS_A_PATCH = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+"""Whatever the user's own settings make of a difference."""
 
 
 def of_branch(execution: Execution, hub: Hub, head: str, branch: str) -> list[str]:
@@ -65,6 +73,66 @@ def of_tree(execution: Execution, hub: Hub, head: str) -> list[str]:
         elif commit in chosen and before.get(paths_at_start[path] or "") != commit:
             found.append(f"{fetch} && {reset}")
     return found
+
+
+def of_refused_tree(hub: Hub, base: str, head: str, root: Path) -> list[str]:
+    """What brings in by hand as much as goes without the loss of anything, and what shows the rest.
+
+    What fits is changed in the work tree, else it stands beside in .rej files; HEAD and index stay.
+    """
+    try:
+        changes = difference(hub, base, head)
+    except GitError:
+        changes = []
+    apart = _apart(changes, root)
+    if len(apart) > _MOST_APART:
+        apart = [""]
+    patch = _git("--git-dir", str(hub.path), "diff", "--binary", *_AS_A_PATCH, base, head)
+    if "" in apart:
+        return [patch]
+    out = f" -- {shlex.join(f':(exclude,literal){path}' for path in apart)}" if apart else ""
+    apply = f"{patch}{out} | (cd {shlex.quote(str(root))} && git apply --reject --whitespace=nowarn)"
+    shows = _git("--git-dir", str(hub.path), "diff", base, head, "--", *(f":(literal){path}" for path in apart))
+    is_all = bool(apart) and all(_is_within(each.path, apart) for each in changes)
+    return [*([] if is_all else [apply]), *([shows] if apart else [])]
+
+
+def _apart(changes: Sequence[PathChange], root: Path) -> list[str]:
+    """Paths at and beneath which `git apply --reject` would end half-way, or write over what is there; all: the empty.
+
+    Where a file, a link and a directory take each other's places it writes the new one though it has refused to
+    remove the old one: these are left out whatever is there now, since that may change before the command is used.
+    """
+    new = {each.path for each in changes if each.old_mode is None}
+    gone = {each.path for each in changes if each.new_mode is None}
+    found = set()
+    for each in changes:
+        place, above = root / each.path, [str(parent) for parent in PurePosixPath(each.path).parents][:-1]
+        opposite = gone if each.path in new else new if each.path in gone else set()
+        found.update(opposite.intersection(above))
+        old, now = each.old_mode or "", each.new_mode or ""
+        is_retyped = bool(old and now) and old[:2] != now[:2]
+        if is_retyped or GITLINK in (old, now) or os.path.lexists(f"{place}.rej"):
+            found.add(each.path)
+        if each.path in new:
+            blocked = (path for path in above if os.path.lexists(root / path) and not _is_directory(root / path))
+            found.update([*blocked, *([each.path] if os.path.lexists(place) else [])])
+    return sorted({_encodable(path) for path in found})
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_within(path: str, of: Sequence[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in of)
+
+
+def _encodable(path: str) -> str:
+    """The path, or the folder of it that a document can hold."""
+    while shown(path) != path:
+        path = os.path.dirname(path)
+    return path
 
 
 def _settled(root: Path, path: str, to: str | None) -> list[str]:

@@ -137,9 +137,7 @@ def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
     """What brings the head into the workspace, where the user wants it in spite of all."""
     workspace = execution.workspace()
     if request.mode == "apply":
-        # What fits is changed in the work tree, the rest stands beside it in .rej files; HEAD and index stay.
-        patch = ["git", "--git-dir", request.hub, "diff", "--binary", request.base, request.head]
-        return [f"{shlex.join(patch)} | (cd {shlex.quote(workspace.path)} && git apply --reject --whitespace=nowarn)"]
+        return completion.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
     fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{execution.head_ref}:refs/heads/{branch}"]
     return [shlex.join(fetch)]

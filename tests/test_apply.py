@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from activities import completion
 from activities.apply.application import Application
 from activities.git.command import Place, git, text
 from activities.git.hub import Hub
@@ -267,3 +269,61 @@ def test_a_deletion_outside_a_sparse_checkout_is_not_lost_in_silence(tmp_path: P
     delivery.apply(delivery.head({"out/a": "2\n", "in/a": None}))
     delivery.clean_up()
     assert sh(path, "git", "status", "--porcelain").splitlines() == [" D in/a", " M out/a"]
+
+
+_BASE = {"a": "".join(f"{n}\n" for n in range(20)), "d/f": "precious\n", "t": "t\n", "w": "w\n"}
+_CHANGES: dict[str, dict[str, str | None]] = {
+    "a directory becomes a file": {"d/f": None, "d": "file\n"},
+    "a file becomes a directory": {"t": None, "t/in": "in\n"},
+    "a file becomes a link": {"t": "-> a"},
+    "a file comes where the user has a directory": {"n": "n\n"},
+    "a directory comes where the user has a file": {"n/in": "in\n"},
+    "a file comes where the user has one": {"n": "n\n"},
+    "a file goes that the user has changed": {"t": None},
+    "lines change that the user has changed": {"t": "agent\n"},
+}
+
+
+_LATE = [name for name in _CHANGES if not name.endswith(("has a directory", "has a file"))]
+
+
+@pytest.mark.parametrize(
+    ("change", "is_late"), [*((each, False) for each in _CHANGES), *((each, True) for each in _LATE)]
+)
+def test_what_finishes_a_refused_application_destroys_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str, is_late: bool
+) -> None:
+    (tmp_path / "config").write_text("[diff]\n\tnoprefix = true\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    path = make_repository(tmp_path / "it's", _BASE)
+    delivery = Delivery(tmp_path, path)
+    head = delivery.head({**_CHANGES[change], "a": "one\n" + _BASE["a"], "fresh": "fresh\n", "w": None})
+    theirs = {"d/f": "precious\nmine\n", "d/mine": "mine\n", "t": "mine\n"}
+    theirs["n/mine" if change.endswith("has a directory") else "n"] = "mine\n"
+    # The user may also change files between the refusal and the use of its commands.
+    commands = completion.of_refused_tree(delivery.hub, delivery.base, head, path) if is_late else []
+    for name, content in theirs.items():
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_text(content)
+    told = ""
+    for command in commands or completion.of_refused_tree(delivery.hub, delivery.base, head, path):
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stderr
+        told += done.stdout + done.stderr
+    assert {name: (path / name).read_text() for name in theirs} == theirs
+    assert (path / "a").read_text() == "one\n" + _BASE["a"]
+    assert (path / "fresh").read_text() == "fresh\n"
+    assert not (path / "w").exists()
+    for name in _CHANGES[change]:
+        assert (path / f"{name}.rej").exists() or f" {name}\n" in told or f"error: {name}: " in told, (name, told)
+
+
+def test_what_the_user_has_named_rej_is_not_written_over(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", _BASE)
+    delivery = Delivery(tmp_path, path)
+    head = delivery.head({"t": "agent\n"})
+    (path / "t").write_text("mine\n")
+    (path / "t.rej").write_text("mine\n")
+    (command,) = completion.of_refused_tree(delivery.hub, delivery.base, head, path)
+    assert "+agent" in sh(tmp_path, "bash", "-c", command)
+    assert (path / "t.rej").read_text() == "mine\n"

@@ -67,7 +67,7 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
                 f"the workspace has changed since the start, and the changes conflict: {_named(merged.paths)}"
             )
         tree = merged.tree
-    changes = _difference(hub, hub.tree_of(now), tree)
+    changes = difference(hub, hub.tree_of(now), tree)
     modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
     if modules:
         raise Refused(f"submodules are not changed in a work tree: {_named(modules)}")
@@ -180,7 +180,8 @@ def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratc
         yield _Part(path, own, inner, Place(git_dir=git_dir, index=folder / "index"), own.settings_in(folder))
 
 
-def _difference(hub: Hub, before: str, after: str) -> list[PathChange]:
+def difference(hub: Hub, before: str, after: str) -> list[PathChange]:
+    """The paths that differ between two commits or trees."""
     fields = records(git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, after, git_dir=hub.path))
     changes = []
     for entry, path in zip(fields[::2], fields[1::2], strict=True):
