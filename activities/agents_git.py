@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+import os
 from pathlib import Path
 
 from activities.attempt import AttemptDirectory
 from activities.git import commits, filters, private
 from activities.git.command import named, shown
 from activities.git.hub import trailers
-from activities.git.left_behind import Left
-from activities.git.tree import WorkTree
+from activities.git.left_behind import Left, Refuse
+from activities.git.merge import ATTRIBUTES
+from activities.repositories import Left as LeftOfAttempt
 from activities.repositories import part_of
 from workflows.errors import GitError
 from workflows.messages import LeftBehind
@@ -62,8 +63,7 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            in_clear = partial(_in_clear, part_of(directory.repositories.at_start(), path))
-            head, lefts = repository.left(in_clear, lands=commit is not None)
+            head, lefts = repository.left(_refusing(directory, left, path), lands=commit is not None)
             if head is not None and path not in left.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
@@ -73,25 +73,32 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
     return found
 
 
-def _in_clear(work_tree: WorkTree, view: Path, start: str, last: str) -> str | None:
-    """Why a commit is not kept: a file that is to be encoded is in clear there."""
-    if not work_tree.is_encoded:
+def _refusing(directory: AttemptDirectory, left: LeftOfAttempt, path: str) -> Refuse:
+    """Why a commit of the repository at `path` is not kept: it has, or may have, in clear what is to be encoded."""
+    top = left.work_tree or directory.repositories.at_start()
+    tree, out = part_of(top, path), top.in_clear
+
+    def refuse(view: Path, start: str, last: str) -> str | None:
+        if not tree.is_encoded:
+            return None
+        found = list(commits.introduced(view, start, last))
+        clear = filters.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
+        if clear is not None:
+            return f"not kept: {shown(clear)} is in clear there, which a filter is to encode"
+        touched = [each for _, _, each in found]
+        if out and any(os.path.join(path, each) in out or os.path.basename(each) == ATTRIBUTES for each in touched):
+            return "not kept: it may hold in clear what a filter is to encode"
         return None
-    path = filters.in_clear(
-        view,
-        commits.introduced(view, start, last),
-        work_tree.settings,
-        known=work_tree.fresh_index,
-        **work_tree.place,
-    )
-    return None if path is None else f"not kept: {shown(path)} is in clear there, which a filter is to encode"
+
+    return refuse
 
 
 def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: int) -> LeftBehind:
     hub, execution, run = directory.hub, directory.execution, directory.run
     name = f"{path}: {left.name}" if path else left.name
-    if not left.commit:
+    if left.commit is None:
         return LeftBehind(kind=left.kind, name=shown(name)[:500])
+    files = [f"{path}/{file}" if path else file for file in left.files]
     whose = trailers(execution.workflow_id, run.task_id, run.attempt)
     message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
     # As a change of the attempt's, which is a patch; its commits as they are beside it.
@@ -99,5 +106,4 @@ def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: i
     place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
     hub.update_ref(execution.ref("left", *place), change)
     hub.update_ref(execution.ref("history", *place), left.commit)
-    files = [f"{path}/{file}" if path else file for file in left.files]
     return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)

@@ -28,14 +28,12 @@ from activities.execution import Execution, write_atomically
 from activities.git.changes import changed_paths
 from activities.git.command import shown
 from activities.git.hub import Hub, trailers
-from activities.git.left_behind import AgentRepository
 from activities.git.merge import carry_over
-from activities.git.picked import Picked
 from activities.git.tree import WorkTree
 from activities.heartbeat import Heartbeat
 from activities.limits.sandbox import level
 from activities.plans import Running
-from activities.repositories import Repositories
+from activities.repositories import Left, Repositories
 from activities.spares import Spares
 from activities.uninterrupted import in_thread
 from workflows.errors import GitError, TaskFailed
@@ -46,16 +44,6 @@ from workflows.plan import Task
 READY = "ready"
 _MOST_IGNORED = 5
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Left:
-    """What the agent's own repositories were when its work was saved; `opened`: those that it made within, whose files
-    are plain by now."""
-
-    agents: dict[str, AgentRepository] = field(default_factory=dict)
-    picked: dict[str, Picked] = field(default_factory=dict)
-    opened: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -217,7 +205,10 @@ class AttemptDirectory:
         """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
         if furnished:
             write_atomically(self.path / "ignored", json.dumps(self.work_tree.ignored()).encode())
-            start_tree, _ = self.work_tree.write_tree(self.start)
+            work_tree = self.work_tree
+            start_tree, _ = work_tree.write_tree(self.start)
+            if work_tree.failures:
+                raise work_tree.failures[0]
             write_atomically(self.path / "start-tree", start_tree.encode())
         self.is_ready()
 
@@ -229,7 +220,8 @@ class AttemptDirectory:
         """The change as one commit on the head it started from, and its paths; None where nothing changed.
 
         `opens`: what the agent made unreadable, and repositories that it made inside, become plain, for good; else
-        the tree is left alone. `keeps`: it is the attempt's saved work from now on.
+        the tree is left alone, and `TaskFailed` raised where not all of it can be saved, which `left` tells otherwise.
+        `keeps`: it is the attempt's saved work from now on.
         """
         with self._saving:
             commit, paths = self._save(at, opens=opens)
@@ -247,16 +239,19 @@ class AttemptDirectory:
             return None, []
         if base is None:
             base = hub.empty_commit()
-        work_tree, record = self.work_tree, ""
+        work_tree, record, failures = self.work_tree, "", []
         if self.run.base is not None:
             repositories = self.repositories
             work_tree = repositories.now(base, opens=opens)
-            record = repositories.trailer()
+            record, failures = repositories.trailer(), repositories.failures
             if opens:
                 self.left.agents, self.left.picked = repositories.agents, repositories.picked
         tree, paths = work_tree.write_tree(base, opens=opens)
+        failures = [*failures, *work_tree.failures]
+        if failures and not opens:
+            raise failures[0]
         if opens:
-            self.left.opened = work_tree.opened
+            self.left.opened, self.left.failures, self.left.work_tree = work_tree.opened, failures, work_tree
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)

@@ -27,13 +27,14 @@ def keep_ignored(
     globs, hub, execution, run = work.plan.kept_of(work.task), directory.hub, directory.execution, directory.run
     if not globs or not directory.tree.is_dir():
         return [], []
-    work_tree = directory.work_tree
+    work_tree, saved = directory.work_tree, directory.left.work_tree
     if run.base is None:
         every = (f"{folder.path}/{name}".lstrip("/") for folder in walk(directory.tree) for name in folder.files)
         found = [path for path in every if any(matches(glob, path) for glob in globs)]
         named = dict[str, str]()
     else:
-        found = work_tree.ignored_files(globs)
+        in_clear = saved.in_clear if saved is not None else []
+        found = [path for path in work_tree.ignored_files(globs) if path not in in_clear]
         named = filters.named_by(found, work_tree.settings, **work_tree.place)
     secret = {path: name for path, name in named.items() if name not in filters.NO_SECRET}
     paths, made = [path for path in found if path not in secret], [*found, *changed]

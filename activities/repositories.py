@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from activities.directories import is_without_links
 from activities.execution import Execution
 from activities.git import private
-from activities.git.command import shown
+from activities.git.command import MOST_NAMED, named, shown
 from activities.git.gitmodules import MODULES, container_of, declared, within
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
@@ -37,6 +37,31 @@ class Repository:
     """The agent has made it."""
 
 
+@dataclass
+class Left:
+    """What the agent's own repositories were when its work was saved; `opened`: those that it made within, whose files
+    are plain by now."""
+
+    agents: dict[str, AgentRepository] = field(default_factory=dict)
+    picked: dict[str, Picked] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
+    failures: list[TaskFailed] = field(default_factory=list)
+    """Why not all of it was saved, or why it is not to land; `work_tree`: what it was saved from."""
+    work_tree: WorkTree | None = None
+
+    def failure(self) -> TaskFailed | None:
+        """The first of them, `final` where one is."""
+        first = next(iter(self.failures), None)
+        return first and TaskFailed(first.type, str(first), final=any(each.final for each in self.failures))
+
+    def warnings(self) -> list[str]:
+        """What else there is to say."""
+        out = self.work_tree.in_clear if self.work_tree is not None else []
+        told = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
+        more = f" and {len(out) - MOST_NAMED} more" if len(out) > MOST_NAMED else ""
+        return [*([told + more] if out else []), *(str(each) for each in self.failures[1:])]
+
+
 class Repositories:
     def __init__(self, execution: Execution, hub: Hub, tree: Path, index: Path, start: str) -> None:
         """`start`: the flat commit that the directory was filled from."""
@@ -50,6 +75,8 @@ class Repositories:
         """As `now` has found them, by path."""
         self.picked: dict[str, Picked] = {}
         """What the agent has set submodules to, or where it has put them."""
+        self.failures: list[TaskFailed] = []
+        """A merge was left in the middle, or a repository cannot be read: the change is saved, and does not land."""
 
     @cached_property
     def made(self) -> dict[str, Repository]:
@@ -77,18 +104,20 @@ class Repositories:
     def now(self, base: str, *, opens: bool) -> WorkTree:
         """The directory as its agent leaves it, to be saved on top of `base`; `opens`: it has ended.
 
-        What it has set submodules to is kept in the hub. Raises `TaskFailed` where a merge was left in the middle, or
-        a repository cannot be read.
+        What it has set submodules to is kept in the hub. Files of one that cannot be read are saved on top of where it
+        started, or where the agent has made it, as plain ones.
         """
         left = {"": self.made[""], **self._left()}
         self.agents = {path: self._agent(path, each) for path, each in left.items()}
-        stands = {path: replace(each, commit=self._settled(path, each)) for path, each in left.items() if path}
+        settled = {path: self._settled(path, each) for path, each in left.items() if path}
+        stands = {path: replace(left[path], commit=commit) for path, commit in settled.items() if commit is not None}
         top = replace(left[""], commit=self._submodules.lowered(base).commit)
         work_tree = self._work_tree({"": top, **stands})
         if opens:
             for path, agent in self.agents.items():
                 self._check_finished(path, agent.unfinished())
-                part_of(work_tree, path).agent = agent
+                if not path or path in stands:
+                    part_of(work_tree, path).agent = agent
         return work_tree
 
     def trailer(self) -> str:
@@ -152,8 +181,8 @@ class Repositories:
         borrowed = private.alternates(self._hub, self.workspace_of(each))
         return AgentRepository(git_dir, self._hub, each.commit, self.refs_of(each), borrowed)
 
-    def _settled(self, path: str, each: Repository) -> str:
-        """The commit that a submodule is at, kept in the hub where that is not where it was."""
+    def _settled(self, path: str, each: Repository) -> str | None:
+        """The commit that a submodule is at, kept in the hub where that is not where it was; null: in no way."""
         commit = self.agents[path].head() or each.commit
         if path in self.made and self.made[path].commit == commit and not each.is_new:
             return commit
@@ -161,7 +190,8 @@ class Repositories:
             is_public = self.agents[path].keep(commit, self._submodules.ref_of(commit))
         except (GitError, OSError) as error:
             told = f"{shown(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
-            raise TaskFailed("SubmoduleUnreadable", " ".join(told.split())) from None
+            self.failures.append(TaskFailed("SubmoduleUnreadable", " ".join(told.split())))
+            return None if each.is_new else each.commit
         self.picked[path] = Picked(commit, is_public)
         return commit
 
@@ -181,12 +211,13 @@ class Repositories:
         return trees[""]
 
     def _check_finished(self, path: str, unmerged: list[str]) -> None:
-        """Raises `TaskFailed` where a merge was left in the middle, its markers in the files."""
+        """Whether a merge was left in the middle, its markers in the files."""
         for name in unmerged:
             file = self._tree / path / name
             if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
                 told = f"{shown(os.path.join(path, name))} holds the conflict markers of an unfinished merge or rebase"
-                raise TaskFailed("UnfinishedMerge", told)
+                self.failures.append(TaskFailed("UnfinishedMerge", told))
+                return
 
 
 def part_of(work_tree: WorkTree, path: str) -> WorkTree:

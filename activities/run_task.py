@@ -296,24 +296,31 @@ def _saved(
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, final=isinstance(error, TaskFailed) and error.final)
-    if links and not isinstance(ending, TaskFailed):
+    failed = directory.left.failure()
+    if links and not failed and not isinstance(ending, TaskFailed):
         told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, commit, at)
-    joined = keep_commits(directory, commit) if commit and work.plan.commits == "keep" and directory.run.base else None
+    beside = [f"left behind, not landed: {each.kind} {each.name}" for each in left]
+    keeps = work.plan.commits == "keep" and directory.run.base and not failed
+    joined = keep_commits(directory, commit) if commit and keeps else None
     is_over = isinstance(ending, Completed | TaskFailed)
     kept, not_kept = keep_ignored(directory, work, at, paths, most_kept) if is_over else ([], [])
     ignored = filter(None, [directory.alike(commit, paths), joined, None if kept else directory.only_ignored(commit)])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]
+    is_command = work.plan.agent_of(work.task) == "command"
     return TaskOutcome(
-        kind="completed",
+        kind="failed" if failed else "completed",
+        failure=Failure(type=failed.type, message=str(failed)[:_MESSAGE_LIMIT]) if failed else None,
+        # Of the same files and attributes the same comes, unless a model makes them.
+        final=failed is not None and (failed.final or (is_command and failed.type == "FilterLost")),
         commit=commit,
         files_changed=len(paths),
         undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
         risky=directory.executed_later(commit, paths),
         left_behind=left,
-        warnings=[*[f"left behind, not landed: {each.kind} {each.name}" for each in left], *ignored, *not_kept],
+        warnings=[*directory.left.warnings(), *beside, *ignored, *not_kept],
     )
 
 

@@ -54,6 +54,11 @@ _RECOVERY = {
     "ProcessLimit": ["raise constraints.resourceLimits.maxProcesses, or have the task start fewer"],
     "TimeLimit": ["raise constraints.resourceLimits.maxDurationMs or the estimate, or split the task"],
     "WorkerLost": ["look at the worker's log; run the plan again"],
+    "UnfinishedMerge": ["look at what was saved (`salvage`); have the task end its merge or rebase, then run it again"],
+    "FilterLost": ["let the file keep its name and its attributes, or allow it in clear by hand; the rest: `salvage`"],
+    "FilterMissing": ["configure the filter there (`git lfs install`, `git-crypt unlock`); the rest: `salvage`"],
+    "SubmoduleMissing": ["initialise the submodule in the workspace, then run the plan again; the rest: `salvage`"],
+    "SubmoduleUnreadable": ["have the task fetch that commit with its history (no partial clone); the rest: `salvage`"],
     "DiskFull": ["free disk space, then run the plan again"],
 }
 

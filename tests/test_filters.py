@@ -165,14 +165,22 @@ async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:seen") == "?? seen\nk\n"
 
 
-async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_path: Path) -> None:
+async def test_without_its_driver_nothing_is_stored_in_clear(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None at all is configured: what git-lfs has given the machine counts too.
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "--remove-section", "filter.rot")
     sh(path, "git", "checkout", "--quiet", "--force", "HEAD")
     sh(path, "git", "reset", "--quiet", "--hard")
     os.unlink(path / "door.secret")
     sh(path, "git", "checkout", "--quiet", "door.secret")
-    rows = tasks({"id": "other", "run": "echo 1 > other"}, {"id": "bad", "run": "echo 'swordfish' > new.secret"})
+    rows = tasks(
+        {"id": "other", "run": "echo 1 > other"},
+        {"id": "bad", "run": "echo swordfish | tee n.secret o.secret > work; echo 1 > work"},
+    )
     plan = {"workspace": str(path), "strategy": "aggressive", "tasks": rows}
     document = await farm.run(plan)
     rows_by_id = {row["taskId"]: row for row in document["results"]}
@@ -180,6 +188,8 @@ async def test_without_its_driver_nothing_is_stored_in_clear(farm: Farm, tmp_pat
     assert rows_by_id["bad"]["error"]["type"] == "FilterMissing"
     assert "'rot', which is not configured" in rows_by_id["bad"]["error"]["message"]
     assert rows_by_id["bad"]["attempts"] == 1
+    assert rows_by_id["bad"]["filesModified"] == ["work"]
+    assert clear_text(farm.home) == []
     (path / "mine.secret").write_text("swordfish\n")
     async with farm.working():
         assert await failure_type(await farm.start(plan)) == "InvalidPlan"
@@ -202,6 +212,32 @@ async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path
     ):
         document = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run})})
         assert document["results"][0]["error"]["type"] == "FilterLost", (run, document["results"])
+    assert clear_text(farm.home) == []
+
+
+@pytest.mark.parametrize("kind", ["rot", "crypt"])
+async def test_beside_what_would_be_in_clear_all_is_saved(farm: Farm, tmp_path: Path, kind: str) -> None:
+    path = filtered_repository(tmp_path / "repo", kind)
+    run = (
+        "git checkout -qb quiet; echo 4 > aside; git add aside; git commit -qm aside;"
+        " git checkout -qb loud main; echo '*.secret !filter' > .gitattributes; echo 'swordfish 5' > door.secret;"
+        " git add --all; git commit -qm loud; git checkout -qf main;"
+        " echo 1 > work; git mv door.secret s.log; cp s.log copy.txt; echo '*.log' > .gitignore;"
+        " echo more >> deep/door.secret; sed -i s/secret/none/ .gitattributes"
+    )
+    row = {"id": "a", "run": run, "keep": ["*.log"]}
+    plan = {"workspace": str(path), "strategy": "aggressive", "sandbox": "none", "tasks": tasks(row)}
+    document = await farm.run(plan)
+    (found,) = document["results"]
+    assert found["error"]["type"] == "FilterLost", found
+    assert (found["attempts"], found["kept"]) == (1, [])
+    assert found["filesModified"] == [".gitattributes", ".gitignore", "door.secret", "work"]
+    (out,) = [each for each in found["warnings"] if each.startswith("not saved")]
+    assert all(name in out for name in ("copy.txt", "s.log", "deep/door.secret"))
+    left = {each["name"].split(" ")[0]: each["commit"] for each in found["leftBehind"]}
+    assert left.keys() == {"quiet", "loud"}
+    assert left["quiet"] is not None
+    assert left["loud"] is None
     assert clear_text(farm.home) == []
 
 

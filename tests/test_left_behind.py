@@ -173,8 +173,26 @@ async def test_conflict_markers_of_an_unfinished_merge_do_not_land(farm: Farm, t
     row = await _row(farm, path, run)
     assert row["error"]["type"] == "UnfinishedMerge"
     assert "a holds the conflict markers" in row["error"]["message"]
+    assert row["error"]["recoveryOptions"]
     solved = await _row(farm, path, f"{run}; echo z > a; git add a")
     assert solved["status"] == "succeeded", solved
+
+
+async def test_work_beside_an_unfinished_merge_is_saved_and_what_is_elsewhere_is_named(
+    farm: Farm, tmp_path: Path
+) -> None:
+    path = _repository(tmp_path / "repo")
+    run = (
+        "echo 1 > early; git add early; git commit -qm early; echo x > a; git commit -qam x;"
+        " git checkout -qb side HEAD~1; echo y > a; echo 2 > late; git add late; git commit -qam y;"
+        " git merge -q main || true; echo 3 > loose; grep -q '<<<<' a"
+    )
+    row = await _row(farm, path, run)
+    assert row["error"]["type"] == "UnfinishedMerge"
+    assert row["filesModified"] == ["a", "early", "late", "loose"]
+    assert row["landed"] is False
+    assert ("branch", "main") in [(each["kind"], each["name"]) for each in row["leftBehind"]]
+    assert "<<<<<<< " in sh(Hub.at(farm.home, str(path)).path, "git", "show", f"{row['commit']}:a")
 
 
 @pytest.mark.parametrize(

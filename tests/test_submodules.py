@@ -167,7 +167,7 @@ async def test_a_linked_worktree_has_its_own(farm: Farm, tmp_path: Path, path: P
     ("run", "failure"),
     [
         ("echo 1 > top", None),
-        ("echo 1 > tools/lib/new", "SubmoduleMissing"),
+        ("echo 1 > tools/lib/new; echo 1 > top", "SubmoduleMissing"),
         ("git init -q tools/lib; cd tools/lib; git commit --allow-empty -qm x", "SubmoduleMissing"),
         (f"{' '.join(ALLOW)} submodule --quiet update --init tools/lib; echo 1 > top", None),
         (f"{' '.join(ALLOW)} submodule --quiet update --init tools/lib; echo 1 > tools/lib/new", "SubmoduleMissing"),
@@ -180,6 +180,7 @@ async def test_in_one_without_files_nothing_is_lost_in_silence(
     document = await _run(farm, path, {"id": "a", "run": run}, sandbox="none")
     error = document["results"][0]["error"]
     assert (error["type"] if error else None) == failure, document["results"]
+    assert document["results"][0]["filesModified"] == (["top"] if "top" in run else [])
     if failure is None:
         branch = document["delivery"]["branch"]
         assert sh(path, "git", "ls-tree", branch, "tools/lib") == sh(path, "git", "ls-tree", "HEAD", "tools/lib")

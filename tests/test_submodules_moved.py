@@ -122,6 +122,20 @@ async def test_a_commit_of_an_added_one_that_no_remote_has_is_said(farm: Farm, p
     assert sh(path, "git", "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("at", ["sub", "o"])
+async def test_beside_a_submodule_that_cannot_be_read_all_is_saved(
+    farm: Farm, path: Path, other: Path, at: str
+) -> None:
+    run = (
+        f"echo 1 > top; {ADD} {other} o; cd {at}; echo 1 > new; git add new; {AGENT} commit -qm 1;"
+        f" tree=$(git rev-parse HEAD:); echo 2 > new; {AGENT} commit -qam 2;"
+        " rm -f $(git rev-parse --git-path objects)/$(echo $tree | sed 's,^..,&/,')"
+    )
+    (row,) = (await _run(farm, path, {"id": "a", "run": run}, sandbox="none", strategy="aggressive"))["results"]
+    assert row["error"]["type"] == "SubmoduleUnreadable", row
+    assert {"top", f"{at}/new"} <= set(row["filesModified"])
+
+
 async def test_the_commit_that_an_agent_sets_a_submodule_to_is_the_pointer(farm: Farm, path: Path) -> None:
     rows = [
         {"id": "older", "run": "git -C sub checkout -q origin/older"},

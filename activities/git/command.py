@@ -20,6 +20,7 @@ GITLINK = "160000"
 LINK = "120000"
 REGULAR = ("100644", "100755")
 MIN_VERSION = (2, 38)
+MOST_NAMED = 10
 _LONGEST_NAMED = 200
 _SEALED = (
     "core.hooksPath=/dev/null",
@@ -149,7 +150,7 @@ def shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def named(paths: Sequence[str], most: int = 10) -> list[str]:
+def named(paths: Sequence[str], most: int = MOST_NAMED) -> list[str]:
     """The first few paths, as messages and the history can hold them."""
     return [shown(path)[:_LONGEST_NAMED] for path in paths[:most]]
 

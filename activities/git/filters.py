@@ -13,12 +13,15 @@ import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Unpack
 
 from activities.git.command import REGULAR, Place, git, records, run_git, shown
-from workflows.errors import GitError
+from workflows.errors import GitError, TaskFailed
 
+NOTHING = "000000"
+"""The mode of what is not there."""
 _COMMANDS = ("clean", "smudge", "process")
 _SETTING = re.compile(r"filter\.(.+)\.(clean|smudge|process)", re.DOTALL)
 _USERS = (
@@ -113,12 +116,16 @@ def named_by(
     return {path: value for path, value in rows if value not in ("unspecified", "unset", "set", "")}
 
 
-class Undriven(ValueError):
-    """A file is for a driver that the user has not configured: its clear text would be stored."""
+@dataclass
+class Settled:
+    """What became of changed files that are for a driver, or were before."""
 
-
-class Unfiltered(ValueError):
-    """A file would be stored in clear that its driver has encoded before: its attributes or its name have changed."""
+    is_changed: bool = False
+    """Some have their old blobs again, or are not in the index any more."""
+    in_clear: list[str] = field(default_factory=list)
+    """Paths that would be stored in clear: in the index they are as before, new ones are not in it."""
+    failures: list[TaskFailed] = field(default_factory=list)
+    """Why: `FilterMissing`, the user has not configured the driver; `FilterLost`, attributes or a name have changed."""
 
 
 def settle(
@@ -128,30 +135,39 @@ def settle(
     *,
     known: Path | None = None,
     **place: Unpack[Place],
-) -> bool:
-    """Give files that only a driver has encoded anew their old blobs again; whether there were some.
+) -> Settled:
+    """Give files that only a driver has encoded anew their old blobs again, and leave out what would be in clear.
 
     `changes`: what differs between the tree `before` and the index. `known`: an index of before; what its attributes
-    leave to a driver is not to be stored in clear now. Raises `Undriven` and `Unfiltered`.
+    leave to a driver is not to be stored in clear now.
     """
+    settled = Settled()
     named = named_by([path for path, _, new in changes if new in REGULAR], settings, **place)
     missing = [(path, name) for path, name in named.items() if not has_driver(name, settings)]
     if missing:
         path, name = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         told = f"{shown(path)}{more} is for the filter {name!r}, which is not configured here{_help(name)}"
-        raise Undriven(told)
-    modified = [path for path, old, _ in changes if path in named and old in REGULAR]
+        settled.failures.append(TaskFailed("FilterMissing", told, final=True))
+        settled.in_clear += [path for path, _ in missing]
+    driven = named.keys() - set(settled.in_clear)
+    modified = [path for path, old, _ in changes if path in driven and old in REGULAR]
     same = [path for path in modified if is_as_before(f"{before}:{path}", path, settings, **place)]
     if known is not None:
-        same += _left_alone(before, changes, named, settings, known, **place)
-    for path in same:
-        entry = git("ls-tree", "-z", before, "--", f":(top,literal){path}", git_dir=place["git_dir"])
-        git("update-index", "-z", "--index-info", **place, stdin=entry)
-    return bool(same)
+        same += _left_alone(settled, before, changes, named, settings, known, **place)
+    new = {path for path, old, _ in changes if old == NOTHING}
+    for path in dict.fromkeys([*same, *settled.in_clear]):
+        if path in new:
+            git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=os.fsencode(f"{path}\0"))
+        else:
+            entry = git("ls-tree", "-z", before, "--", f":(top,literal){path}", git_dir=place["git_dir"])
+            git("update-index", "-z", "--index-info", **place, stdin=entry)
+        settled.is_changed = True
+    return settled
 
 
 def _left_alone(
+    settled: Settled,
     before: str,
     changes: Sequence[Changed],
     named: Mapping[str, str],
@@ -159,7 +175,7 @@ def _left_alone(
     known: Path,
     **place: Unpack[Place],
 ) -> list[str]:
-    """Files that lost their driver, and that nobody has changed otherwise; raises `Unfiltered` for others."""
+    """Files that lost their driver, and that nobody has changed otherwise; others would be in clear."""
     there = [path for path, _, new in changes if new in REGULAR]
     old = [path for path, mode, _ in changes if mode in REGULAR]
     git_dir = place["git_dir"]
@@ -167,20 +183,24 @@ def _left_alone(
     lost = {path: name for path, name in earlier.items() if named.get(path) != name}
     if not lost:
         return []
-    same = []
+    same: list[str] = []
+    in_clear: dict[str, str] = {}
     with attributes_of(known, git_dir) as then:
         for path, name in lost.items():
             clear = decoded(f"{before}:{path}", path, settings, **then)
             if path in there and clear and _holds(place["work_tree"] / path, clear):
                 same.append(path)
             elif path in there and name not in NO_SECRET:
-                raise Unfiltered(f"{shown(path)} was encoded by the filter {name!r}, and would be stored in clear now")
+                in_clear[path] = f"{shown(path)} was encoded by the filter {name!r}"
             elif clear and name not in NO_SECRET:
                 plain = (each for each in there if each not in named)
-                if moved := next((each for each in plain if _holds(place["work_tree"] / each, clear)), None):
-                    told = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
-                    raise Unfiltered(f"{told}, and would be stored in clear now")
-    return same
+                for moved in (each for each in plain if _holds(place["work_tree"] / each, clear)):
+                    in_clear[moved] = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
+    if in_clear:
+        told = f"{next(iter(in_clear.values()))}, and would be stored in clear now"
+        settled.failures.append(TaskFailed("FilterLost", told))
+        settled.in_clear += in_clear
+    return [path for path in same if path not in in_clear]
 
 
 @contextmanager

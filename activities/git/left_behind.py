@@ -42,15 +42,13 @@ _CHECKED = (
 
 @dataclass(frozen=True)
 class Left:
-    """A commit that is nowhere in what lands; `kind`: branch, tag, stash, HEAD, rebase, merge or cherry-pick.
-
-    `commit` is empty where it is not kept; the name says why.
-    """
+    """A commit that is nowhere in what lands; `kind`: branch, tag, stash, HEAD, rebase, merge or cherry-pick."""
 
     kind: str
     name: str
     subject: str
-    commit: str
+    commit: str | None
+    """Null: it was not to be taken into the hub, as the name says."""
     start: str
     files: list[str]
     """What differs from `start`: where it leaves what lands."""
@@ -265,7 +263,7 @@ class AgentRepository:
 
     def _kept(self, view: Path, head: str | None, commit: str, kind: str, name: str, refuse: Refuse) -> Left:
         if why := refuse(view, self._start, commit):
-            return Left(kind, f"{name} ({why})", "", "", self._start, [])
+            return Left(kind, f"{name} ({why})", "", None, self._start, [])
         self._take(view, commit)
         subject = text(git("show", "--no-patch", "--format=%s", commit, git_dir=self._hub.path))
         # Where its way leaves the one to HEAD: what is before has landed.

@@ -132,12 +132,11 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
     # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
     changes = _changes(_before(workspace, place), place)
     nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
-    try:
-        filters.settle(_before(workspace, place), changes, config, **place)
-        if since is not None and workspace.filters:
-            filters.settle(since, _changes(since, place), config, **place)
-    except filters.Undriven as error:
-        raise InvalidPlan([Problem("workspace", str(error))]) from None
+    failures = filters.settle(_before(workspace, place), changes, config, **place).failures
+    if since is not None and workspace.filters and not failures:
+        failures = filters.settle(since, _changes(since, place), config, **place).failures
+    if failures:
+        raise InvalidPlan([Problem("workspace", str(failures[0]))])
     _check_drivers(workspace, config, place)
     if nested:
         git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=nested)

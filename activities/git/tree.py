@@ -56,6 +56,10 @@ class WorkTree:
         """Those that were there, and are none any more."""
         self.is_encoded = False
         """Whether a driver encodes some of the files: what git has made of them is looked at, and then stored."""
+        self.failures: list[TaskFailed] = []
+        """Why `write_tree` has not stored all of what the attempt changed."""
+        self.in_clear: list[str] = []
+        """Paths that it has left out, since they would be stored in clear."""
         self._objects: Path | None = None
         self._left_out: list[str] = []
 
@@ -120,11 +124,13 @@ class WorkTree:
             finally:
                 self._objects = None
         for path, commit in self._empty_submodules().items():
-            changes += [(path, "000000", GITLINK)]
+            changes += [(path, filters.NOTHING, GITLINK)]
             tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
         for path, part in self.parts.items():
             inner, _ = part._stored(part.before or "", opens=opens)
             self.opened += [f"{path}/{each}" for each in part.opened]
+            self.in_clear += [f"{path}/{each}" for each in part.in_clear]
+            self.failures += part.failures
             tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
         return tree, changes
 
@@ -153,14 +159,10 @@ class WorkTree:
             tree, changes = self._written(before)
         if opens:
             self._check_pointers(before, pointed)
-        try:
-            if filters.settle(before, changes, self.settings, known=self.fresh_index, **self.place):
-                tree, changes = self._written(before)
-        except filters.Unfiltered as error:
-            raise TaskFailed("FilterLost", str(error)) from None
-        except filters.Undriven as error:
-            raise TaskFailed("FilterMissing", str(error), final=True) from None
-        return tree, changes
+        settled = filters.settle(before, changes, self.settings, known=self.fresh_index, **self.place)
+        self.failures += settled.failures
+        self.in_clear += settled.in_clear
+        return self._written(before) if settled.is_changed else (tree, changes)
 
     def _leave_out(self, pointed: Collection[str]) -> None:
         """Pass over submodules when files are added: for one that is in the index, git runs itself in it, by settings
@@ -179,10 +181,7 @@ class WorkTree:
         return {path: commit for path, commit in new.items() if _is_empty(self.path, path)}
 
     def _check_pointers(self, before: str, paths: Collection[str]) -> None:
-        """Submodules without files at the start have none of the agent's now; raises `TaskFailed`.
-
-        Whatever it did there is in no repository that the user has.
-        """
+        """Submodules without files at the start have none of the agent's now: what is there cannot be stored."""
         if not (self.path / MODULES).is_file():
             return
         for path, pointer in pointers(self.hub, before):
@@ -191,12 +190,11 @@ class WorkTree:
                 continue
             repository = AgentRepository(git_dir_of(self.path, path), self.hub, pointer, Path(os.devnull), "")
             if not repository.is_at(pointer) or repository.is_changed(folder):
-                raise TaskFailed(
-                    "SubmoduleMissing",
+                told = (
                     f"{shown(path)} was changed, a submodule that has no files in the workspace: initialise it there"
-                    f" (git submodule update --init {shlex.quote(shown(path))}) and run this again",
-                    final=True,
+                    f" (git submodule update --init {shlex.quote(shown(path))}) and run this again"
                 )
+                self.failures.append(TaskFailed("SubmoduleMissing", told, final=True))
 
     def _track(self, agent: AgentRepository) -> None:
         """Ignored files that the agent has added by force, and none that it has committed not to track any more."""

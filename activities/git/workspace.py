@@ -123,7 +123,7 @@ class Workspace(Message):
             "objects": objects,
             "large_objects": _large_objects(objects, settings.get("lfs.storage", [""])[-1]),
             "shallow": shallow.read_text().split() if shallow.is_file() else [],
-            "is_encoded": bool(workspace.filters) and (workspace.bare or workspace._has_encoded()),
+            "is_encoded": workspace._has_encoded() if not workspace.bare else bool(workspace.filters),
         }
         return workspace.model_copy(update=found)
 
