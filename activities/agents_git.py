@@ -63,7 +63,7 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            head, lefts = repository.left(_refusing(directory, left, path), lands=commit is not None)
+            head, lefts = repository.left(_refusing(directory, left, path), lands=bool(path) or commit is not None)
             if head is not None and path not in left.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
