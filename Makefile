@@ -22,7 +22,7 @@ demo-claude: $(INSTALLED) ## seven tasks by Claude agents: on the real API with 
 
 test: $(INSTALLED) lint ## everything that must pass
 	@$(BIN)/python -m tests.tools
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff format --quiet --check .

@@ -47,7 +47,6 @@ MUTANTS = (
     _m("activities/git/filters.py", "    if missing:\n", "    if False:\n", "test_filters.py -k without_its_driver"),
     _m("activities/git/filters.py", "        settled.is_changed = True\n", "        pass\n", "test_filters.py -k salted"),
     _m("activities/keeping.py", " if path not in in_clear]", "]", "test_filters.py -k beside_what_would"),
-    _m("activities/agents_git.py", "        if out and any(", "        if False and any(", "test_filters.py -k beside_what_would"),
     _m("activities/git/large_files.py", "return iter([content])", "return None", "test_lfs.py -k nothing_was_fetched"),
     _m("activities/git/workspace.py", '"core.eol", "core.filemode")', '"core.eol")', "test_checkout.py -k who_may"),
     _m("activities/git/submodules.py", "        same = [each for each in (*own, origin) if each and self._hub.tree_of(each) == tree]\n", "        same = list[str]()\n", "test_submodules.py -k nobody_changed"),
