@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.git.hub import Hub
+from activities.git.submodules import pointers
+from activities.git.workspace import Workspace
 from tests.support import Farm, make_repository, sh
 from tests.test_submodules import _add, _run
 
@@ -95,3 +98,22 @@ async def test_a_rule_of_the_parent_s_alone_is_kept_where_it_has_a_submodule(far
     pointer = sh(path, "git", "rev-parse", f"{branch}:sub").strip()
     assert sh(path, "git", "cat-file", "-p", f"{branch}:a.priv") == "GHI\n"
     assert sh(path / "sub", "git", "cat-file", "-p", f"{pointer}:a.priv") == "ghi\n"
+
+
+def test_pointers_are_known_from_those_before(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo")
+    hub, commits = Hub.of(tmp_path / "home", str(path)), list[str]()
+    one, two = "1" * 40, "2" * 40
+    for deed in (
+        ["--add", "--cacheinfo", f"160000,{one},lib"],
+        ["--add", "--cacheinfo", f"160000,{two},deep/er"],
+        ["--add", "--cacheinfo", f"160000,{two},lib"],
+        ["--force-remove", "deep/er"],
+        ["--add", "--cacheinfo", f"100644,{sh(path, 'git', 'rev-parse', 'HEAD:README.md').strip()},lib"],
+    ):
+        sh(path, "git", "update-index", *deed)
+        sh(path, "git", "commit", "--quiet", "--message", "next")
+        commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
+        hub.fetch(Workspace.read(str(path)), commits[-1], "refs/epw/x")
+    in_turn = [dict(pointers(hub, each)) for each in commits]
+    assert in_turn == [{"lib": one}, {"lib": one, "deep/er": two}, {"lib": two, "deep/er": two}, {"lib": two}, {}]

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -24,6 +25,7 @@ from activities.git.picked import TRAILER, Picked, Step, picked, way
 from activities.git.workspace import Workspace
 from workflows.naming import slug
 
+_MOST_KNOWN = 1024
 _FLAT = "epw: with the files of its submodules"
 _UNCOMMITTED = "epw: the submodules at the start, with uncommitted changes"
 TREE = "040000"
@@ -242,16 +244,38 @@ def module_ref(ref: str, path: str) -> str:
     return f"{ref}-of/{slug(path)}"
 
 
+_known_pointers: OrderedDict[tuple[Path, str], dict[str, str]] = OrderedDict()
+
+
 def pointers(hub: Hub, commit: str) -> tuple[tuple[str, str], ...]:
     """Paths of submodules, and the commits that they point to."""
-    return _pointers(hub.path, commit)
+    found = _known_pointers.get((hub.path, commit))
+    if found is None:
+        # Of a head what differs from the one before it: a whole tree of many files takes its time.
+        named = git("rev-parse", "--verify", "--quiet", f"{commit}^1", git_dir=hub.path, codes=(0, 1, 128))
+        before = _known_pointers.get((hub.path, text(named)))
+        found = _listed_pointers(hub, commit) if before is None else _changed_pointers(hub, text(named), commit, before)
+        _known_pointers[hub.path, commit] = found
+        if len(_known_pointers) > _MOST_KNOWN:
+            _known_pointers.popitem(last=False)
+    return tuple(sorted(found.items()))
 
 
-@lru_cache(maxsize=1024)
-def _pointers(hub: Path, commit: str) -> tuple[tuple[str, str], ...]:
-    listed = records(git("ls-tree", "-r", "-z", commit, git_dir=hub))
+def _listed_pointers(hub: Hub, commit: str) -> dict[str, str]:
+    listed = records(git("ls-tree", "-r", "-z", commit, git_dir=hub.path))
     entries = (entry.split("\t", 1) for entry in listed if entry.startswith(f"{GITLINK} "))
-    return tuple((path, entry.split(" ")[2]) for entry, path in entries)
+    return {path: entry.split(" ")[2] for entry, path in entries}
+
+
+def _changed_pointers(hub: Hub, before: str, commit: str, known: Mapping[str, str]) -> dict[str, str]:
+    fields = records(git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, commit, git_dir=hub.path))
+    found = dict(known)
+    for entry, path in zip(fields[::2], fields[1::2], strict=True):
+        _, mode, _, name, _ = entry.split(" ")
+        found.pop(path, None)
+        if mode == GITLINK:
+            found[path] = name
+    return found
 
 
 def git_dir_for(hub: Hub, attributes: str) -> Path:
