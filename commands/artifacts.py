@@ -12,9 +12,8 @@ import typer
 
 from activities.execution import Execution
 from activities.git import kept
-from activities.git.command import shown
 from activities.git.hub import Hub
-from commands.documents import describe, full_document
+from commands.documents import complete, describe
 from commands.session import JSON_OPTION, print_json, printable, run_connected
 from commands.show import table
 from service.connection import Connection
@@ -35,18 +34,18 @@ def artifacts(
 
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
-        execution = Execution.of(settings.home, await describe(handle))
-        document = await full_document(settings, handle)
+        described = await describe(handle)
+        execution, document = Execution.of(settings.home, described), await complete(settings, handle, described)
         names = [row["taskId"] for row in document["results"]]
         if task is not None and task not in names:
             raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")
         hub = execution.hub()
         commits = kept.newest(hub, execution.ref("kept")) if hub is not None else {}
         rows = [
-            {"taskId": name, **file, "path": shown(file["path"])}
-            for name in names
-            if task in (None, name) and hub is not None and slug(name) in commits
-            for file in kept.listed(hub, [commits[slug(name)]])[0]
+            {"taskId": row["taskId"], **file}
+            for row in document["results"]
+            if task in (None, row["taskId"]) and slug(row["taskId"]) in commits
+            for file in row["kept"]
         ]
         if to is not None and hub is not None and rows:
             target = _folder(to)
