@@ -122,7 +122,7 @@ class _Landings:
         if started_from == head:
             if findings := self._again(change):
                 return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
-            if self.author.ignores_case and (alike := self._alike(change, change.commit, [head])):
+            if self.author.ignores_case and (alike := self._alike(change, None, change.commit, [head])):
                 return Landing(task_id=change.task_id, head=head, conflict=alike)
             return self._lossless(head, change, Landing(task_id=change.task_id, head=change.commit))
         changed = changed_blobs(hub, started_from, head, change.commit)
@@ -138,7 +138,7 @@ class _Landings:
             merged.tree = tree
         if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
-        alike = self._alike(change, merged.tree, [head, started_from])
+        alike = self._alike(change, list(changed[1]), merged.tree, [head, started_from])
         if alike is not None and self.author.ignores_case:
             return Landing(task_id=change.task_id, head=head, conflict=alike)
         stored = encoded(self.drivers, (head, change.commit), changed, merged.tree)
@@ -199,7 +199,7 @@ class _Landings:
                 conflict = self._conflict(merged, head, started_from, change)
                 return Landing(task_id=change.task_id, head=head, conflict=conflict)
             merged.tree = tree
-        if self.author.ignores_case and (alike := self._alike(change, merged.tree, [head, started_from])):
+        if self.author.ignores_case and (alike := self._alike(change, None, merged.tree, [head, started_from])):
             return Landing(task_id=change.task_id, head=head, conflict=alike)
         lines = f"{trailers(self.execution.workflow_id, change.task_id, None)}{line_of(hub, change.commit)}"
         message = f"{change.task_id}\n\n{lines}"
@@ -241,13 +241,17 @@ class _Landings:
             "dropped": named(_advised(left_out, self.hub, read, change.earlier, start, new)),
         }
 
-    def _alike(self, change: Change, tree: str, before: Sequence[str]) -> ConflictFound | None:
+    def _alike(
+        self, change: Change, changed: list[str] | None, tree: str, before: Sequence[str]
+    ) -> ConflictFound | None:
         """Names of the tree that are one file where case does not count, and that none of `before` has both.
 
-        Only advice where it does count in the workspace.
+        Only advice where it does count in the workspace. `changed`: the change's paths, where they are known already.
         """
         started_from = self.hub.parent_of(change.commit)
-        pairs = _advised(twins, self.hub, tree, changed_paths(self.hub, started_from, change.commit), before)
+        if changed is None:
+            changed = changed_paths(self.hub, started_from, change.commit)
+        pairs = _advised(twins, self.hub, tree, changed, before)
         if not pairs:
             return None
         paths = list(dict.fromkeys(path for pair in pairs for path in pair))
