@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +31,14 @@ _CLOCK_STEP_SECONDS = 5.0
 def private(path: str, flags: int) -> int:
     """Opener (of `open`) of files that only their owner may read."""
     return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among the processes that hold this lock file, and the threads in them."""
+    with open(path, "a", opener=private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 ME: Process = (os.getpid(), psutil.Process().create_time())

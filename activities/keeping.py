@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Sequence
 
 from activities.agents.base import Work
@@ -11,7 +10,7 @@ from activities.directories import walk
 from activities.git import filters, kept
 from activities.git.command import shown
 from activities.git.hub import trailers
-from activities.identity import private
+from activities.identity import locked
 from workflows.errors import GitError
 from workflows.globs import matches
 from workflows.naming import slug
@@ -44,8 +43,7 @@ def keep_ignored(
     message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
     prefix = execution.ref("kept")
     ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))
-    with open(execution.path / "kept.lock", "a", opener=private) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(execution.path / "kept.lock"):
         try:
             others = kept.newest(hub, prefix)
             before = others.pop(slug(run.task_id), None)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 from activities.git.command import git, records, run_git, text
 from activities.git.workspace import Workspace
-from activities.identity import private
+from activities.identity import locked
 from workflows.errors import Fenced, GitError, Unavailable
 from workflows.naming import slug
 
@@ -69,12 +68,9 @@ class Hub:
             moved = f"mv {shlex.quote(str(self.path))} {shlex.quote(str(self.path))}.damaged"
             raise Unavailable(f"{self.path} is damaged; move it away ({moved}): a new one is made from the workspace")
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Alone among the processes that use this hub."""
-        with open(self.path / "epw.lock", "a", opener=private) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.path / "epw.lock")
 
     def fetch(self, workspace: Workspace, commit: str, ref: str) -> None:
         """Copy a commit of the user's, with its history, into the hub and keep it by a ref."""

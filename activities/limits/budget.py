@@ -7,7 +7,6 @@ cannot have their reservation yet stand in line: what comes back goes to the fir
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.execution import write_atomically
-from activities.identity import ME, Process, lives, private
+from activities.identity import ME, Process, lives, locked
 from workflows.plan import Budget
 
 _POLL_SECONDS = 0.1
@@ -99,8 +98,7 @@ class Ledger:
     @contextmanager
     def _changing(self) -> Iterator[_State]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self._path.with_suffix(".lock"), "a", opener=private) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._path.with_suffix(".lock")):
             before = self._path.read_bytes() if self._path.is_file() else b"{}"
             state = _State(**json.loads(before))
             # A process that is gone may have spent what it had reserved: it counts as spent.
