@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from activities.apply.names import Identity, beneath
 from activities.directories import walk
 from activities.git import filters
-from activities.git.command import GITLINK, Place, git, records, shown
+from activities.git.command import GITLINK, Place, differences, git, records, shown
 from activities.git.gitmodules import container_of, within
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -182,17 +182,16 @@ def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratc
 
 def difference(hub: Hub, before: str, after: str) -> list[PathChange]:
     """The paths that differ between two commits or trees."""
-    fields = records(git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, after, git_dir=hub.path))
+    answer = git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, after, git_dir=hub.path)
     changes = []
-    for entry, path in zip(fields[::2], fields[1::2], strict=True):
-        old_mode, new_mode, old_blob, new_blob, _ = entry.lstrip(":").split(" ")
+    for each in differences(answer):
         changes.append(
             PathChange(
-                path,
-                None if old_mode == _NOTHING else old_mode,
-                old_blob,
-                None if new_mode == _NOTHING else new_mode,
-                new_blob,
+                each.path,
+                None if each.old_mode == _NOTHING else each.old_mode,
+                each.old,
+                None if each.mode == _NOTHING else each.mode,
+                each.new,
             )
         )
     return changes

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypedDict, Unpack
+from typing import IO, NamedTuple, TypedDict, Unpack
 
 from activities.identity import UMASK
 from workflows.errors import GitError, Unavailable
@@ -143,6 +143,24 @@ def text(output: bytes) -> str:
 def records(output: bytes) -> list[str]:
     """git's `-z` answer."""
     return [part.decode("utf-8", "surrogateescape") for part in output.split(b"\0") if part]
+
+
+class Difference(NamedTuple):
+    """A path that differs between two trees. Of what is not there the mode and the object are zeros."""
+
+    path: str
+    old_mode: str
+    mode: str
+    old: str
+    new: str
+    status: str
+
+
+def differences(output: bytes) -> list[Difference]:
+    """git's answer with `--raw -z`, without renames."""
+    fields = records(output)
+    told = zip(fields[::2], fields[1::2], strict=True)
+    return [Difference(path, *entry.strip().removeprefix(":").split(" ")) for entry, path in told]
 
 
 def shown(path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from activities.directories import leads_out
-from activities.git.command import EMPTY, GITLINK, LINK, git, records, shown, text
+from activities.git.command import EMPTY, GITLINK, LINK, differences, git, shown, text
 from activities.git.hub import Hub
 from activities.git.merge import merged_tree
 
@@ -79,11 +79,9 @@ def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -
 def introduced(view: Path, start: str, last: str) -> Iterator[tuple[str, str, str]]:
     """Mode, object and path of each file that a commit after `start`, up to `last`, adds or changes."""
     argv = ("log", "--raw", "--no-renames", "--no-abbrev", "-m", "-z", "--format=", f"{start}..{last}")
-    fields = records(git(*argv, git_dir=view))
-    for entry, path in zip(fields[::2], fields[1::2], strict=True):
-        _, mode, _, name, status = entry.strip().split(" ")
-        if status != "D":
-            yield mode, name, path
+    for each in differences(git(*argv, git_dir=view)):
+        if each.status != "D":
+            yield each.mode, each.new, each.path
 
 
 def _subject(hub: Hub, commit: str) -> str:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from activities.git import filters
-from activities.git.command import GITLINK, Place, git, records, run_git, text
+from activities.git.command import GITLINK, Place, differences, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.partial import complete
 from activities.git.quarantine import quarantine, release
@@ -162,9 +162,7 @@ def _before(workspace: Workspace, place: Place) -> str:
 def _changes(before: str, place: Place) -> list[filters.Changed]:
     """What differs between a tree and the index."""
     arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
-    fields = records(git(*arguments, **place))
-    modes = (entry.lstrip(":").split() for entry in fields[::2])
-    return [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
+    return [(each.path, each.old_mode, each.mode) for each in differences(git(*arguments, **place))]
 
 
 def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:

@@ -18,7 +18,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from activities.directories import is_without_links
-from activities.git.command import GITLINK, git, records, run_git, text
+from activities.git.command import GITLINK, differences, git, records, run_git, text
 from activities.git.gitmodules import MODULES, container_of, declared_in, within
 from activities.git.hub import Hub
 from activities.git.picked import TRAILER, Picked, Step, picked, way
@@ -268,13 +268,12 @@ def _listed_pointers(hub: Hub, commit: str) -> dict[str, str]:
 
 
 def _changed_pointers(hub: Hub, before: str, commit: str, known: Mapping[str, str]) -> dict[str, str]:
-    fields = records(git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, commit, git_dir=hub.path))
+    answer = git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, commit, git_dir=hub.path)
     found = dict(known)
-    for entry, path in zip(fields[::2], fields[1::2], strict=True):
-        _, mode, _, name, _ = entry.split(" ")
-        found.pop(path, None)
-        if mode == GITLINK:
-            found[path] = name
+    for each in differences(answer):
+        found.pop(each.path, None)
+        if each.mode == GITLINK:
+            found[each.path] = each.new
     return found
 
 

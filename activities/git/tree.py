@@ -16,7 +16,7 @@ from pathlib import Path
 
 from activities.directories import is_without_links, leads_out, remove, walk
 from activities.git import filters
-from activities.git.command import EMPTY, GITLINK, LINK, Place, git, records, run_git, shown, text
+from activities.git.command import EMPTY, GITLINK, LINK, Place, differences, git, records, run_git, shown, text
 from activities.git.gitmodules import MODULES, container_of
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
@@ -30,6 +30,7 @@ _NOT_WITHIN = "status.showUntrackedFiles=refused"
 """Of a repository within whose pointer is in the index `git add` asks `git status`, which runs filters by settings that
 are the agent's: with this one it ends before it has begun."""
 _LISTED = ("--pathspec-from-file=-", "--pathspec-file-nul")
+_DIFFERENCES = ("diff-tree", "-r", "--no-renames", "--raw", "-z")
 _IGNORED = ("ls-files", "--others", "--ignored", "--exclude-standard")
 _LITERALLY = {"GIT_LITERAL_PATHSPECS": "1"}
 
@@ -248,14 +249,10 @@ class WorkTree:
 
     def links_out(self, base: str, tree: str) -> list[str]:
         """New or changed links that lead out of the directory, or into its `.git`."""
-        fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
         found = []
-        for entry, path in zip(fields[::2], fields[1::2], strict=True):
-            _, mode, _, blob, _ = entry.split(" ")
-            if mode == LINK:
-                target = os.fsdecode(self.hub.blob(blob))
-                if leads_out(path, target):
-                    found.append(f"{path} → {target}")
+        for each in differences(self._git(*_DIFFERENCES, base, tree)):
+            if each.mode == LINK and leads_out(each.path, target := os.fsdecode(self.hub.blob(each.new))):
+                found.append(f"{each.path} → {target}")
         return found
 
     def _written(self, base: str) -> tuple[str, list[filters.Changed]]:
@@ -264,9 +261,8 @@ class WorkTree:
         return tree, self._changes(base, tree)
 
     def _changes(self, base: str, tree: str) -> list[filters.Changed]:
-        fields = records(self._git("diff-tree", "-r", "--no-renames", "--raw", "-z", base, tree))
-        modes = (entry.lstrip(":").split() for entry in fields[::2])
-        return [(path, old, new) for (old, new, *_), path in zip(modes, fields[1::2], strict=True)]
+        found = differences(self._git(*_DIFFERENCES, base, tree))
+        return [(each.path, each.old_mode, each.mode) for each in found]
 
     def _open_nested_repositories(self) -> None:
         """Repositories that an agent made become plain directories."""
