@@ -1,1 +1,1 @@
-"""What an execution does: the activities, and everything that touches files, git and processes."""
+"""The six activities of an execution; the folders beside them hold their parts."""

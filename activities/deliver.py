@@ -8,18 +8,19 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import completion
-from activities.execution import Execution
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution, order
+from activities.apply import finish_commands
+from activities.apply.of_execution import application_of
 from activities.git import commits
 from activities.git.command import text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.uninterrupted import in_thread
-from workflows.delivery import CleanUpRequest, DeliverRequest, Delivery
-from workflows.errors import Fenced, GitError, Refused
-from workflows.messages import CLEAN_UP, DELIVER
+from activities.state.activity_scope import attended, current_execution, order
+from activities.state.execution_store import Execution
+from activities.system.concurrency import in_thread
+from activities.system.failpoints import failpoint
+from epw.core.errors import Fenced, GitError, Refused
+from epw.core.execution.delivery import CleanUpRequest, DeliverRequest, Delivery
+from epw.core.messages import CLEAN_UP, DELIVER
 
 _MOST_NAMES = 20
 
@@ -100,7 +101,7 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
         refused = next(filter(None, told), None)
         refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
         if refused is None:
-            more = completion.of_branch(execution, hub, request.head, branch)
+            more = finish_commands.of_branch(execution, hub, request.head, branch)
             return Delivery(
                 mode="branch", base=base, head=head, branch=branch, finish_with=more, warnings=joined[:_MOST_NAMES]
             )
@@ -116,10 +117,10 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
 
 def _deliver_into_tree(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
     try:
-        execution.application(hub, request.head).apply(request.base, request.head)
+        application_of(execution, hub, request.head).apply(request.base, request.head)
     except Refused as error:
         return _refused(execution, request, str(error))
-    more = completion.of_tree(execution, hub, request.head)
+    more = finish_commands.of_tree(execution, hub, request.head)
     return Delivery(mode="apply", base=request.base, head=request.head, finish_with=more)
 
 
@@ -137,7 +138,7 @@ def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
     """What brings the head into the workspace, where the user wants it in spite of all."""
     workspace = execution.workspace()
     if request.mode == "apply":
-        return completion.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
+        return finish_commands.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
     fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{execution.head_ref}:refs/heads/{branch}"]
     return [shlex.join(fetch)]
@@ -146,7 +147,7 @@ def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
 def _clean_up(execution: Execution, hub: Hub) -> None:
     with hub.locked():
         failpoint("clean.begun")
-        execution.application(hub).clean_up()
+        application_of(execution, hub).clean_up()
     failpoint("clean.done")
 
 

@@ -12,30 +12,30 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.conflicts.attributes import encoded
-from activities.conflicts.decoded import Drivers
 from activities.conflicts.hazards import Reads, hazards
-from activities.conflicts.hunks import bounded, places
-from activities.conflicts.losses import Read, left_out, overwritten
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.trees import misfits, misfits_of
-from activities.conflicts.twins import twins
-from activities.conflicts.ways import merged_by, to_relock
-from activities.execution import Execution
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution, order
+from activities.conflicts.textual.attributes import encoded
+from activities.conflicts.textual.case_collisions import twins
+from activities.conflicts.textual.decoded import Drivers
+from activities.conflicts.textual.hunks import bounded, places
+from activities.conflicts.textual.losses import Read, left_out, overwritten
+from activities.conflicts.textual.resolve import merged_by, to_relock
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import named, shown
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
-from activities.git.picked import line_of
+from activities.git.submodules.picked import line_of
 from activities.git.workspace import Workspace
-from activities.plans import PlanSource
-from activities.uninterrupted import in_thread
-from workflows.errors import Fenced
-from workflows.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
-from workflows.plan import Task
+from activities.state.activity_scope import attended, current_execution, order
+from activities.state.execution_store import Execution
+from activities.state.plan_source import PlanSource
+from activities.system.concurrency import in_thread
+from activities.system.failpoints import failpoint
+from epw.core.errors import Fenced
+from epw.core.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
+from epw.core.plan.model import Task
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -11,24 +10,24 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.agents.environment import require_bash
+from activities.agents.environment import require_agents, require_bash
 from activities.apply.application import finish_interrupted
-from activities.execution import Execution
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution, order
-from activities.git import commits, kept
+from activities.attempt.include import check_included
+from activities.git import commits, kept_files
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
-from activities.git.submodules import Submodules
+from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
-from activities.include import check_included
-from activities.limits.sandbox import require_sandbox
-from activities.plans import PlanSource, Running
-from activities.uninterrupted import in_thread
-from workflows.errors import InvalidPlan, Unavailable
-from workflows.messages import PREPARE, Prepared, PrepareRequest, Redrive
-from workflows.naming import slug
+from activities.sandbox.levels import require_sandbox
+from activities.state.activity_scope import attended, current_execution, order
+from activities.state.execution_store import Execution
+from activities.state.plan_source import PlanSource, Running
+from activities.system.concurrency import in_thread
+from activities.system.failpoints import failpoint
+from epw.core.errors import InvalidPlan, Unavailable
+from epw.core.messages import PREPARE, Prepared, PrepareRequest, Redrive
+from epw.core.naming import slug
 
 
 class Preparer:
@@ -47,8 +46,8 @@ class Preparer:
         if request.has_commands or request.has_workspace:
             await in_thread(_require_tools)
         if not request.has_workspace and not request.has_models and not request.needs_sandbox:
-            # The first tasks will ask for the plan in a moment.
-            self._reading = asyncio.ensure_future(self._plans.of_current_execution())
+            # The first tasks ask for the plan in a moment.
+            self._plans.begin()
             return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
         execution = current_execution(self._home, request)
@@ -74,9 +73,11 @@ class Preparer:
 
     def _model(self, running: Running) -> str:
         # Here: it takes seconds to import, and most plans need none.
-        from activities.agents.claude.models import resolved
+        from activities.model_api.models import resolved
 
-        return resolved(running.plan, self._home)
+        model = resolved(running.plan, self._home)
+        require_agents(running.plan)
+        return model
 
     def _snapshot(self, execution: Execution, running: Running) -> Prepared:
         plan = running.plan
@@ -120,7 +121,7 @@ def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
             execution.submodules(hub).keep_records(commit)
             if commit in own:
                 commits.keep(hub, execution.ref("commits"), commit, *own[commit])
-    there = kept.newest(hub, earlier.ref("kept")) if redrive.kept else {}
+    there = kept_files.newest(hub, earlier.ref("kept")) if redrive.kept else {}
     for task_id in redrive.kept:
         if slug(task_id) in there:
             hub.update_ref(execution.ref("kept", slug(task_id), execution.run_key[:8], "reused"), there[slug(task_id)])

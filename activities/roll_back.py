@@ -8,16 +8,15 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.execution import Execution
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution, order
+from activities.apply.of_execution import application_of
 from activities.git.hub import Hub
-from activities.uninterrupted import in_thread
-from workflows.delivery import Compensation, RollBackRequest
-from workflows.errors import GitError, UndoBlocked
-from workflows.messages import (
-    ROLL_BACK,
-)
+from activities.state.activity_scope import attended, current_execution, order
+from activities.state.execution_store import Execution
+from activities.system.concurrency import in_thread
+from activities.system.failpoints import failpoint
+from epw.core.errors import GitError, UndoBlocked
+from epw.core.execution.delivery import Compensation, RollBackRequest
+from epw.core.messages import ROLL_BACK
 
 
 class RollBacker:
@@ -74,12 +73,12 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
 def _bring_back_tree(execution: Execution, step: Compensation) -> None:
     hub = Hub(Path(step.hub))
     with hub.locked():
-        execution.application(hub).undo()
+        application_of(execution, hub).undo()
 
 
 def _by_hand(execution: Execution, step: Compensation) -> list[str]:
     if step.step == "apply":
-        return execution.application(Hub(Path(step.hub))).commands()
+        return application_of(execution, Hub(Path(step.hub))).commands()
     if step.step == "head":
         return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.

@@ -18,27 +18,27 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
-from activities.agents_git import keep_commits, left_behind
-from activities.attempt import AttemptDirectory
-from activities.confine import confined
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
-from activities.furnish import furnish
+from activities.attempt.agent_repository import keep_commits, left_behind
+from activities.attempt.conflict_monitor import looking_out
+from activities.attempt.containment import confined
+from activities.attempt.directory import AttemptDirectory
+from activities.attempt.keep import keep_ignored
+from activities.attempt.merge_check import check_merged
+from activities.attempt.setup import furnish
 from activities.git.command import shown
-from activities.heartbeat import Heartbeat
-from activities.keeping import keep_ignored
-from activities.left_open import check_merged
-from activities.limits.admission import Admission, left_on
-from activities.limits.bounds import Bounds
-from activities.limits.line import Line, Tell
-from activities.limits.processes import ProcessTree, end_marked, is_deserted
-from activities.lookout import looking_out
-from activities.plans import PlanSource, Running
-from activities.uninterrupted import in_thread, uninterrupted
-from workflows.errors import CANCELLED, GitError, TaskFailed
-from workflows.globs import matches
-from workflows.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
-from workflows.plan import MODELS, Task
+from activities.processes.admission import Admission, left_on
+from activities.processes.admission_notifier import Line, Tell
+from activities.processes.bounds import Bounds
+from activities.processes.process_tree import ProcessTree, end_marked, is_deserted
+from activities.state.activity_scope import attended, current_execution
+from activities.state.heartbeat import Heartbeat
+from activities.state.plan_source import PlanSource, Running
+from activities.system.concurrency import in_thread, uninterrupted
+from activities.system.failpoints import failpoint
+from epw.core.errors import CANCELLED, GitError, TaskFailed
+from epw.core.globs import matches
+from epw.core.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
+from epw.core.plan.model import MODELS, Task
 
 _LEAST_FREE_BYTES = 64 * 1024
 _MOST_UNDECLARED = 10

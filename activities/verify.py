@@ -10,19 +10,19 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.command import ended, last_output, run_shell
-from activities.attempt import AttemptDirectory
-from activities.confine import confined
-from activities.failpoints import failpoint
-from activities.frame import attended, current_execution
-from activities.furnish import furnish
-from activities.heartbeat import Heartbeat
-from activities.limits.processes import end_marked
-from activities.limits.sandbox import level
-from activities.plans import PlanSource
-from activities.uninterrupted import in_thread
-from workflows.errors import TaskFailed
-from workflows.messages import VERIFY, AgentProgress, TaskRun, Verified, VerifyRequest
-from workflows.plan import Task
+from activities.attempt.containment import confined
+from activities.attempt.directory import AttemptDirectory
+from activities.attempt.setup import furnish
+from activities.processes.process_tree import end_marked
+from activities.sandbox.levels import level
+from activities.state.activity_scope import attended, current_execution
+from activities.state.heartbeat import Heartbeat
+from activities.state.plan_source import PlanSource
+from activities.system.concurrency import in_thread
+from activities.system.failpoints import failpoint
+from epw.core.errors import TaskFailed
+from epw.core.messages import VERIFY, AgentProgress, TaskRun, Verified, VerifyRequest
+from epw.core.plan.model import Task
 
 
 class Verifier:

@@ -11,8 +11,8 @@ from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from workflows.graph import TaskGraph
-from workflows.schedule import Scheduler
+from epw.core.plan.graph import TaskGraph
+from epw.core.schedule.list_schedule import Scheduler
 
 QUEUE = "bare"
 

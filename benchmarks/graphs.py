@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from workflows.graph import TaskGraph
+from epw.core.plan.graph import TaskGraph
 
 
 def layered(count: int, width: int, seed: int, mean: float = 1.0) -> TaskGraph:

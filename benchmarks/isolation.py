@@ -20,12 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from activities.limits.bounds import Bounds
-from activities.limits.cgroup import probe
-from activities.limits.enclosure import Enclosure
-from activities.limits.network.proxy import Network
-from activities.limits.network.reach import Reach
-from activities.limits.sandbox import bubblewrapped, lacks_bubblewrap
+from activities.processes.bounds import Bounds
+from activities.processes.cgroup import probe
+from activities.processes.resource_guard import Enclosure
+from activities.sandbox.levels import bubblewrapped, lacks_bubblewrap
+from activities.sandbox.network.policy import Reach
+from activities.sandbox.network.proxy import Network
 from benchmarks.server import revision
 
 _BOUNDS = Bounds(512, 80, 512, 1024)

@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.api.history.v1 import HistoryEvent
 
-from activities.execution import Execution
+from activities.state.execution_store import Execution
 from benchmarks.server import bench, revision
-from commands.documents import full_document
-from commands.invariants import of_document, of_history, of_hub
-from workflows.messages import LAND
-from workflows.validate import read_plan
+from epw.cli.documents import full_document
+from epw.cli.invariants import of_document, of_history, of_hub
+from epw.core.messages import LAND
+from epw.core.plan.validate import read_plan
 
 _OF_A_FOLDER = 50
 _SHARED_EVERY = 5

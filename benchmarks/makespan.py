@@ -23,9 +23,9 @@ from rich.table import Table
 from benchmarks.bare import bare_worker, run_bare
 from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench, revision
-from commands.executions import new_id
-from workflows.graph import TaskGraph
-from workflows.schedule import Scheduler, makespan, predict
+from epw.cli.executions import new_id
+from epw.core.plan.graph import TaskGraph
+from epw.core.schedule.list_schedule import Scheduler, makespan, predict
 
 Run = Callable[[TaskGraph, int], Awaitable[float]]
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.conflicts.semantic.trees import misfits
-from activities.conflicts.ways import merged_by
+from activities.conflicts.textual.resolve import merged_by
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
 from activities.git.merge import merge

@@ -16,12 +16,12 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from commands.documents import full_document
-from commands.executions import new_id
-from service.connection import Connection, connected
-from service.keeper import kept_worker
-from settings import Settings
-from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
+from epw.cli.documents import full_document
+from epw.cli.executions import new_id
+from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
+from epw.service.connection import Connection, connected
+from epw.service.worker_supervisor import kept_worker
+from epw.settings import Settings
 
 
 @dataclass(frozen=True)

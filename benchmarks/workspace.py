@@ -22,16 +22,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from activities.agents_git import add_repositories
-from activities.attempt import AttemptDirectory
-from activities.execution import Execution
-from activities.fill import fill
+from activities.attempt.agent_repository import add_repositories
+from activities.attempt.checkout import fill
+from activities.attempt.directory import AttemptDirectory
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.land import land_changes
+from activities.state.execution_store import Execution
 from benchmarks.server import revision
-from workflows.messages import Change, LandRequest, TaskRun
+from epw.core.messages import Change, LandRequest, TaskRun
 
 # Files, the most that the ratio may be.
 SIZES = {250: 0.9, 5_000: 0.2, 50_000: 0.35}

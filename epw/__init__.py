@@ -1,1 +1,1 @@
-"""The installed command's way in; what it starts lives beside this package."""
+"""Run coding agents in parallel, durably: the installed package."""

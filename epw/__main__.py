@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 _BESIDE = str(Path(__file__).parents[1])
-_OURS = ("activities", "commands", "service", "settings", "starter", "worker", "workflows")
+_OURS = ("activities", "workflows")
 
 
 class _BesideThis:
@@ -20,7 +20,7 @@ class _BesideThis:
 
 def main() -> None:
     sys.meta_path.insert(0, _BesideThis)
-    from starter import main as run
+    from epw.cli.main import main as run
 
     run()
 

@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
-from service.connection import SearchAttributes, connected
-from service.converter import data_converter
-from service.walled import dynamic_flags
-from settings import Settings
+from epw.service.connection import SearchAttributes, connected
+from epw.service.converter import data_converter
+from epw.service.walled_server import dynamic_flags
+from epw.settings import Settings
 from tests.cli import Cli
 from tests.messages_api import MessagesApi, by_task
 from tests.scripted import Claude

@@ -16,12 +16,12 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.agents.claude.api import PROVIDER, Api
-from service.connection import SearchAttributes
-from service.converter import data_converter
+from activities.model_api.api import PROVIDER, Api
+from epw.core.messages import WORKFLOW_TYPE
+from epw.service.connection import SearchAttributes
+from epw.service.converter import data_converter
 from tests.messages_api import Fault, MessagesApi
 from tests.support import Farm, ended, make_repository, status_of, tasks, until
-from workflows.messages import WORKFLOW_TYPE
 
 FOLDER = Path(__file__).parent / "histories"
 LIMITER = FOLDER / "limiter/leases.json"

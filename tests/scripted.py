@@ -13,14 +13,14 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from commands.documents import full_document
-from settings import Settings
+from epw.cli.documents import full_document
+from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
+from epw.core.plan.validate import read_plan
+from epw.settings import Settings
 from tests.cli import ROOT
 from tests.messages_api import MessagesApi, Turn, by_task
 from tests.site import Site
 from tests.support import check_invariants, ended
-from workflows.messages import TASK_QUEUE, WORKFLOW_TYPE
-from workflows.validate import read_plan
 
 # Scripts leave marks outside of the attempt's directory; test_sandbox.py asks for more.
 DEFAULTS = {"agent": "claude", "strategy": "aggressive", "sandbox": "process"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from service.connection import Connection
+from epw.service.connection import Connection
 from tests.cli import ROOT, Cli, wait_for
 
 

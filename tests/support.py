@@ -19,14 +19,14 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.agents.base import Agent
-from activities.execution import Execution
-from commands.documents import full_document, replay
-from commands.invariants import of_document, of_history, of_hub, of_machine
-from service.worker import workers
-from settings import Settings
-from workflows.messages import WORKFLOW_TYPE
-from workflows.plan import Plan
-from workflows.validate import read_plan
+from activities.state.execution_store import Execution
+from epw.cli.documents import full_document, replay
+from epw.cli.invariants import of_document, of_history, of_hub, of_machine
+from epw.core.messages import WORKFLOW_TYPE
+from epw.core.plan.model import Plan
+from epw.core.plan.validate import read_plan
+from epw.service.worker import workers
+from epw.settings import Settings
 
 LEFT_SECONDS = 5.0
 """So long after its end something of an execution may still be there (invariant 12)."""

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from activities.limits.admission import Admission, Room
+from activities.processes.admission import Admission, Room
+from epw.core.plan.model import ResourceLimits
+from epw.core.plan.validate import read_plan
 from tests.support import Farm, check_invariants, ended, tasks, until
-from workflows.plan import ResourceLimits
-from workflows.validate import read_plan
 
 
 class Machine:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workflows.analysis import analyze
-from workflows.validate import read_plan
+from epw.core.plan.validate import read_plan
+from epw.core.schedule.analysis import analyze
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())}
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from activities import completion
+from activities.apply import finish_commands
 from activities.apply.application import Application
 from activities.git.command import Place, git, text
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
+from epw.core.errors import Refused, UndoBlocked
 from tests.support import fingerprint, make_repository, sh
-from workflows.errors import Refused, UndoBlocked
 
 
 class Delivery:
@@ -301,12 +301,12 @@ def test_what_finishes_a_refused_application_destroys_nothing(
     theirs = {"d/f": "precious\nmine\n", "d/mine": "mine\n", "t": "mine\n"}
     theirs["n/mine" if change.endswith("has a directory") else "n"] = "mine\n"
     # The user may also change files between the refusal and the use of its commands.
-    commands = completion.of_refused_tree(delivery.hub, delivery.base, head, path) if is_late else []
+    commands = finish_commands.of_refused_tree(delivery.hub, delivery.base, head, path) if is_late else []
     for name, content in theirs.items():
         (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_text(content)
     told = ""
-    for command in commands or completion.of_refused_tree(delivery.hub, delivery.base, head, path):
+    for command in commands or finish_commands.of_refused_tree(delivery.hub, delivery.base, head, path):
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode in (0, 1), done.stderr
         told += done.stdout + done.stderr
@@ -324,6 +324,6 @@ def test_what_the_user_has_named_rej_is_not_written_over(tmp_path: Path) -> None
     head = delivery.head({"t": "agent\n"})
     (path / "t").write_text("mine\n")
     (path / "t.rej").write_text("mine\n")
-    (command,) = completion.of_refused_tree(delivery.hub, delivery.base, head, path)
+    (command,) = finish_commands.of_refused_tree(delivery.hub, delivery.base, head, path)
     assert "+agent" in sh(tmp_path, "bash", "-c", command)
     assert (path / "t.rej").read_text() == "mine\n"

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from activities.apply.journal import Journal
 from activities.apply.undo import undo
+from epw.core.errors import Refused, UndoBlocked
 from tests.support import make_repository, sh
 from tests.test_apply import Delivery
-from workflows.errors import Refused, UndoBlocked
 
 PATHS = ["a", "b", "dir/a", "dir/b", "dir/deep/c", "other", "é ü"]
 Entry = tuple[str, str, int]

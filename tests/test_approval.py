@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from epw.core.decisions.approval import EXECUTED, reason, reason_in, shadowed
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, make_repository, sh, statuses, tasks, until
-from workflows.approval import EXECUTED, reason, reason_in, shadowed
 
 CI = {"file_path": ".github/workflows/ci.yml", "content": "on: push\n"}
 

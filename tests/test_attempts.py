@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from commands.watching import progress_of
-from service.connection import Connection
+from epw.cli.watching import progress_of
+from epw.service.connection import Connection
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from epw.core.plan.graph import TaskGraph
+from epw.core.schedule.list_schedule import makespan, predict
 from tests.support import Farm, ended, fingerprint, make_repository, sh, statuses, tasks
-from workflows.graph import TaskGraph
-from workflows.schedule import makespan, predict
 
 
 def write(name: str, *depends: str, fail: bool = False) -> dict[str, Any]:

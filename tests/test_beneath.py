@@ -14,7 +14,7 @@ import pytest
 from anthropic.lib.tools import ToolError
 
 from activities.agents.claude.files import FileTools
-from activities.limits.beneath import Beneath
+from activities.system.rooted_dir import Beneath
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 SECRET = "secret of the machine\n"
@@ -24,7 +24,7 @@ MINE = "mine\n"
 @pytest.fixture(params=["openat2", "part by part"])
 def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     if request.param == "part by part":
-        monkeypatch.setattr("activities.limits.beneath._has_openat2", lambda: False)
+        monkeypatch.setattr("activities.system.rooted_dir._has_openat2", lambda: False)
     for name in ("outside", "tree/sub", "tree-sibling"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("outside/file", "tree-sibling/file"):

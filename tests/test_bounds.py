@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from activities.agents.base import Completed, Ending, Work
-from activities.limits import bounds
-from activities.limits.bounds import Bounds
+from activities.processes import bounds
+from activities.processes.bounds import Bounds
+from epw.core.plan.model import Task
+from epw.core.plan.validate import read_plan
 from tests.support import Farm, ended, tasks
-from workflows.plan import Task
-from workflows.validate import read_plan
 
 MB, GB = 1024**2, 1024**3
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from epw.core.errors import InvalidRequest
+from epw.core.execution.budget_policy import raised
+from epw.core.plan.model import Budget
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import status_of, statuses, tasks, until
-from workflows.errors import InvalidRequest
-from workflows.plan import Budget
-from workflows.spending import raised
 
 
 def endless(task: str, turn: int, request: dict[str, Any]) -> Turn:

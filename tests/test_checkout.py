@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.sandbox.levels import lacks_bubblewrap
 from tests.support import Farm, make_repository, sh, tasks
 
 

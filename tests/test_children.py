@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from activities.identity import lives
-from activities.limits import children
-from activities.limits.processes import ProcessTree, marked
+from activities.processes import children
+from activities.processes.process_tree import ProcessTree, marked
+from activities.system.process_identity import lives
 from tests.cli import ROOT, wait_for
 
 _STORM = """

@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from activities.limits import landlock, sandbox
-from commands import doctor
+from activities.sandbox import landlock, levels
+from epw.cli import doctor
 from tests.cli import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
@@ -286,7 +286,7 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     document = up.json("run", up.plan({"tasks": tasks({"id": "a", "run": "cat /proc/self/cgroup"})}))
     level = document["results"][0]["sandbox"]
     assert found["sandbox in force"].startswith(
-        f"{level} for commands, {sandbox.strongest().replace('process', 'none')}"
+        f"{level} for commands, {levels.strongest().replace('process', 'none')}"
     )
     (log,) = up.home.glob(f"executions/{document['executionId']}*/*/logs/a*.log")
     assert ("control groups (version" in found["limits in force"]) == ("/epw/" in log.read_text())
@@ -309,7 +309,7 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
 def test_doctor_says_what_each_machine_lacks(
     monkeypatch: pytest.MonkeyPatch, bubblewrap: str | None, abi: int, said: str
 ) -> None:
-    for module in (doctor, sandbox):
+    for module in (doctor, levels):
         monkeypatch.setattr(module, "lacks_bubblewrap", lambda: bubblewrap)
     monkeypatch.setattr(landlock, "abi", lambda: abi)
     assert doctor._sandbox() == said

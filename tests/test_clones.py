@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from activities.git.workspace import Workspace
+from epw.core.errors import InvalidPlan
 from tests.support import Farm, failure_type, make_repository, sh, tasks
-from workflows.errors import InvalidPlan
 
 
 def _origin(path: Path) -> Path:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from activities.execution import Execution
+from activities.state.execution_store import Execution
+from epw.core.messages import WORKFLOW_TYPE, Redrive
 from tests.support import Farm, ended, make_repository, sh, tasks
 from tests.test_filters import clear_text
-from workflows.messages import WORKFLOW_TYPE, Redrive
 
 COMMIT = "git add --all; git commit --quiet --message"
 FORM = "--format=%an <%ae> %ad: %B"

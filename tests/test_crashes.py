@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from epw.core.plan.validate import read_plan
 from tests.site import Site
 from tests.support import check_invariants, fingerprint, make_repository, sh, tasks
-from workflows.validate import read_plan
 
 STEPS = (
     "prepare.begun",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.directories import Trash, remove, walk
+from activities.system.directories import Trash, remove, walk
 
 
 def _deep(top: Path, depth: int, name: str = "d") -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from epw.core.errors import Refused
 from tests.support import Farm, make_repository, tasks
 from tests.test_apply import Delivery, look
-from workflows.errors import Refused
 
 Mount = Callable[..., None]
 

@@ -18,16 +18,16 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from activities.identity import KEPT, keeper
-from activities.limits.sandbox import lacks_bubblewrap
-from service.connection import connected
-from service.door import is_agent
-from service.walled import is_own_request
-from settings import Settings
+from activities.sandbox.levels import lacks_bubblewrap
+from activities.system.process_identity import KEPT, keeper
+from epw.core.errors import Unavailable
+from epw.service.connection import connected
+from epw.service.door import is_agent
+from epw.service.walled_server import is_own_request
+from epw.settings import Settings
 from tests.cli import Cli, line_with, stop
 from tests.support import tasks
 from tests.threats import LEVELS
-from workflows.errors import Unavailable
 
 OWN = [b"Host: localhost:8233"]
 # What a client of HTTP/2 begins with; a server answers with its settings.
@@ -159,8 +159,8 @@ async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
     up: Cli, tmp_path: Path, temporal_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a guardian's death, when another server has taken its port: by name it is none of ours."""
-    monkeypatch.setattr("service.connection._EMBEDDED_SECONDS", 1.0)
-    monkeypatch.setattr("service.connection._CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("epw.service.connection._EMBEDDED_SECONDS", 1.0)
+    monkeypatch.setattr("epw.service.connection._CONNECT_SECONDS", 1.0)
     mine = Cli(tmp_path / "home", temporal_binary)
     process = mine.popen("up")
     line_with(process, "task queue")

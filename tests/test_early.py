@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.conflicts.early import Early, SoFar
+from activities.conflicts.predicted import Early, SoFar
 from activities.git.hub import Hub
 from tests.messages_api import Turn
 from tests.scripted import Claude

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.attributes import encoded
-from activities.conflicts.decoded import Drivers
+from activities.conflicts.textual.attributes import encoded
+from activities.conflicts.textual.decoded import Drivers
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge

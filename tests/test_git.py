@@ -15,8 +15,8 @@ from activities.git.merge import carry_over, hunks, merge
 from activities.git.snapshot import snapshot
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
+from epw.core.errors import Fenced, InvalidPlan
 from tests.support import fingerprint, make_repository, sh
-from workflows.errors import Fenced, InvalidPlan
 
 
 def take(repository: Path, home: Path, committed: bool = False) -> tuple[Hub, str]:

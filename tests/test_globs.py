@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from workflows.globs import literal_prefix, matches, may_overlap
+from epw.core.globs import literal_prefix, matches, may_overlap
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.exceptions import ApplicationError
 
+from epw.core.globs import may_overlap
+from epw.core.messages import WORKFLOW_TYPE
+from epw.core.schedule.leases import Leases
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
-from workflows.globs import may_overlap
-from workflows.leases import Leases
-from workflows.messages import WORKFLOW_TYPE
 
 JSON = {"encoding": b"json/plain"}
 

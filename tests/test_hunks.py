@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from activities.conflicts.hunks import places
+from activities.conflicts.textual.hunks import places
 from tests.support import Farm, make_repository, tasks
 from tests.test_textual import BASE, BINARY, EDIT, SUBMODULE, TEXT, Case, both
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from activities.execution import Execution
-from activities.git import kept
+from activities.git import kept_files
+from activities.state.execution_store import Execution
 from tests.cli import Cli, line_with, stop
 from tests.support import Farm, ended, fingerprint, make_repository, sh, tasks
 from tests.test_filters import clear_text, filtered_repository
@@ -81,8 +81,8 @@ async def test_names_content_and_modes_of_any_kind_come_back(farm: Farm, tmp_pat
     execution = Execution(farm.home, document["executionId"], document["runId"])
     hub = execution.hub()
     assert hub is not None
-    (commit,) = kept.newest(hub, execution.ref("kept")).values()
-    assert kept.write(hub, commit, tmp_path / "to") == sorted([odd, "dist/empty"])
+    (commit,) = kept_files.newest(hub, execution.ref("kept")).values()
+    assert kept_files.write(hub, commit, tmp_path / "to") == sorted([odd, "dist/empty"])
     assert (tmp_path / "to" / odd).read_bytes() == b"$Id$\r\n\0"
 
 

@@ -17,12 +17,12 @@ import psutil
 import pytest
 from temporalio.service import RPCError
 
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.validate import read_plan
 from tests.cli import ROOT
 from tests.site import Site
 from tests.support import check_invariants, fingerprint, make_repository, tasks
 from tests.test_crashes import content
-from workflows.graph import TaskGraph
-from workflows.validate import read_plan
 
 VICTIMS = ("worker", "worker", "server", "both", "command", "guardian", "all")
 AIMED = (

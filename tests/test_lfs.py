@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.git import filters
 from activities.git.command import Place
+from activities.git.filters import filter_drivers
 from activities.git.workspace import Workspace
-from commands.repository import traits
+from epw.cli.repository import traits
 from tests.repositories import ALLOW, LFS
 from tests.support import Farm, ended, make_repository, sh, tasks
 
@@ -53,7 +53,7 @@ def _seen(path: Path, name: str) -> str:
     """A file of HEAD, as an attempt in a workspace has it."""
     workspace = Workspace.read(str(path))
     place = Place(git_dir=Path(workspace.git_dir), work_tree=path)
-    content = filters.decoded(f"HEAD:{name}", name, workspace.checkout_settings, **place)
+    content = filter_drivers.decoded(f"HEAD:{name}", name, workspace.checkout_settings, **place)
     assert content is not None
     return content.decode()
 
@@ -140,15 +140,15 @@ def test_contents_of_every_size_go_in_and_come_out_as_they_are(tmp_path: Path) -
     settings = workspace.checkout_settings
     for size in (0, 1, 1023, 1024, 1025, 65515, 65516, 65517, 65520, 300_000, 5_000_000):
         content = os.urandom(size)
-        blob = filters.encoded(content, "x.bin", settings, **place)
+        blob = filter_drivers.encoded(content, "x.bin", settings, **place)
         assert blob is not None
         assert sh(path, "git", "cat-file", "blob", blob).startswith(_BEGINS) or size == 0
-        assert filters.decoded(blob, "x.bin", settings, **place) == content
+        assert filter_drivers.decoded(blob, "x.bin", settings, **place) == content
         # Of what is no pointer though it should be one.
         plain = subprocess.run(
             ["git", "hash-object", "-w", "--stdin"], cwd=path, input=content, capture_output=True, check=True
         )
-        assert filters.decoded(plain.stdout.decode().strip(), "x.bin", settings, **place) == content
+        assert filter_drivers.decoded(plain.stdout.decode().strip(), "x.bin", settings, **place) == content
 
 
 def test_what_extensions_have_made_of_a_file_the_user_s_own_driver_decodes(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-from service.limiter import limiter
+from epw.core.account_limiter import LeaseRequest, Limits
+from epw.service.limiter import limiter
 from tests.support import Farm
 from workflows.rate_limit import MOST_UPDATES
-from workflows.rates import LeaseRequest, Limits
 
 
 async def test_it_goes_on_as_a_new_run_and_forgets_nothing(farm: Farm) -> None:

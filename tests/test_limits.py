@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from activities.limits.bounds import MB, reserve_mb
-from activities.limits.cgroup import Group, probe
-from activities.limits.disk import MOST_LOG_BYTES
+from activities.processes.bounds import MB, reserve_mb
+from activities.processes.cgroup import Group, probe
+from activities.processes.disk import MOST_LOG_BYTES
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Farm, ended, make_repository, statuses, tasks
@@ -29,7 +29,7 @@ def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     if request.param == "groups" and probe() is None:
         pytest.skip("no control groups here")
     if request.param == "none":
-        monkeypatch.setattr("activities.limits.enclosure.probe", lambda: None)
+        monkeypatch.setattr("activities.processes.resource_guard.probe", lambda: None)
     return bool(request.param == "groups")
 
 

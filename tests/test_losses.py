@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.losses import left_out, overwritten
+from activities.conflicts.textual.losses import left_out, overwritten
 from activities.git.hub import Hub
 
 BASE = {"f": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from activities.limits.network.reach import Reach, Refused
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.network.policy import Reach, Refused
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Farm, failure_type, make_repository, sh, tasks

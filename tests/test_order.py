@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from activities.execution import Execution
 from activities.git.hub import Hub
 from activities.land import land_changes
+from activities.state.execution_store import Execution
+from epw.core.messages import Change, LandRequest
 from tests.support import Farm, make_repository, tasks
 from tests.test_spares import Attempts
-from workflows.messages import Change, LandRequest
 
 
 def landed(execution: Execution, hub: Hub, base: str, changes: list[tuple[str, str]]) -> str:

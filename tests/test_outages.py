@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from epw.core.plan.validate import read_plan
 from tests.cli import ROOT, wait_for
 from tests.site import Site
 from tests.support import check_invariants, ended, fingerprint, make_repository, tasks
-from workflows.validate import read_plan
 
 
 @asynccontextmanager

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.validate import read_plan
+from epw.core.schedule.analysis import analyze, bottlenecks
 from tests.support import Farm, make_repository, statuses, tasks
-from workflows.analysis import analyze, bottlenecks
-from workflows.graph import TaskGraph
-from workflows.validate import read_plan
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())}
 FAST = 60_000

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from commands.plan_file import read_plan_file
+from epw.cli.plan_file import read_plan_file
+from epw.core.errors import InvalidPlan
+from epw.core.plan.validate import read_plan
 from tests.support import tasks
-from workflows.errors import InvalidPlan
-from workflows.validate import read_plan
 
 
 def problems(document: Any) -> dict[str, str]:

@@ -11,23 +11,19 @@ import pytest
 
 from activities.conflicts.semantic.grammar import GRAMMARS
 from activities.conflicts.semantic.symbols import symbols
-from activities.execution import Execution
+from activities.state.execution_store import Execution
+from epw.core.errors import Fenced, UndoBlocked
+from epw.core.execution.compensation import Compensations
+from epw.core.execution.delivery import Compensation
+from epw.core.execution.reuse import reusable
+from epw.core.messages import DELIVER, LAND, ROLL_BACK
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.validate import read_plan
+from epw.core.schedule.list_schedule import Scheduler
 from tests.cli import Cli, line_with, stop, wait_for
 from tests.site import Site
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
 from tests.test_apply import Delivery
-from workflows.compensation import Compensations
-from workflows.delivery import Compensation
-from workflows.errors import Fenced, UndoBlocked
-from workflows.graph import TaskGraph
-from workflows.messages import (
-    DELIVER,
-    LAND,
-    ROLL_BACK,
-)
-from workflows.redrive import reusable
-from workflows.schedule import Scheduler
-from workflows.validate import read_plan
 
 
 @pytest.fixture(scope="module")

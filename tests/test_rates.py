@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.rates import Account, AccountState, Lease, LeaseRequest, Limits
+from epw.core.account_limiter import Account, AccountState, Lease, LeaseRequest, Limits
 
 _AGENTS = 20
 _CALL_MS = 50.0

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from epw.core.execution.reuse import reusable
+from epw.core.execution.state import Board
+from epw.core.plan.model import Plan
+from epw.core.plan.validate import read_plan
 from tests.cli import Cli, line_with, stop
 from tests.support import make_repository, sh, tasks
-from workflows.board import Board
-from workflows.plan import Plan
-from workflows.redrive import reusable
-from workflows.validate import read_plan
 
 
 def plan(*rows: dict[str, Any], **more: Any) -> Plan:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from activities.agents.base import Waited
-from activities.agents.claude.api import Rejected, rejection
-from activities.agents.claude.calls import Calls
-from activities.agents.claude.prices import Prices
-from activities.limits.rate import AccountBlocked
-from workflows.errors import TaskFailed
-from workflows.plan import Budget
+from activities.model_api.api import Rejected, rejection
+from activities.model_api.calls import Calls
+from activities.model_api.prices import Prices
+from activities.model_api.rate_client import AccountBlocked
+from epw.core.errors import TaskFailed
+from epw.core.plan.model import Budget
 
 
 def rejected(status: int, *, after: str | None = None, message: str = "no", reset: float | None = None) -> Rejected:

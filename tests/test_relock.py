@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from activities.attempt import AttemptDirectory
-from activities.execution import Execution
-from activities.fill import fill
+from activities.attempt.checkout import fill
+from activities.attempt.directory import AttemptDirectory
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
+from activities.state.execution_store import Execution
+from epw.core.errors import TaskFailed
+from epw.core.messages import Dispute, TaskRun
 from tests.support import Farm, make_repository, sh, statuses, tasks
-from workflows.errors import TaskFailed
-from workflows.messages import Dispute, TaskRun
 
 
 @pytest.fixture

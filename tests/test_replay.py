@@ -12,12 +12,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, WorkflowReplayResult
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from service.converter import data_converter
+from epw.service.converter import data_converter
 
 with workflow.unsafe.imports_passed_through():
+    from epw.core.messages import WORKFLOW_TYPE
     from tests.record_histories import LIMITER, plans
     from workflows.execute_parallel import ExecuteParallelWorkflow
-    from workflows.messages import WORKFLOW_TYPE
     from workflows.rate_limit import RateLimitWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from epw.core.plan.validate import read_plan
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, check_invariants, ended, make_repository, sh, statuses, tasks, until
-from workflows.validate import read_plan
 
 BASE = {"shared": "one\ntwo\nthree\n"}
 

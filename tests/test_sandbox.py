@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from activities.limits import landlock, sandbox
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.sandbox import landlock, levels
+from activities.sandbox.levels import lacks_bubblewrap
+from epw.core.plan.validate import read_plan
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, ended, failure_type, make_repository, sh, statuses, tasks
-from workflows.validate import read_plan
 
 needs_bubblewrap = pytest.mark.skipif(lacks_bubblewrap() is not None, reason=str(lacks_bubblewrap()))
 
@@ -96,14 +96,14 @@ async def test_of_a_tool_in_a_home_its_programs_are_there_and_its_settings_are_n
     (tool / "bin/tool").write_text("#!/bin/sh\ncat $(dirname $0)/../lib/text $(dirname $0)/../config.yml\n")
     (tool / "bin/tool").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tool}/bin:{os.environ['PATH']}")
-    for known in (sandbox._programs, sandbox._system):
+    for known in (levels._programs, levels._system):
         known.cache_clear()
     try:
         run = "tool > said 2>&1 || true"
         plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": run})}
         document = await farm.run(plan)
     finally:
-        for known in (sandbox._programs, sandbox._system):
+        for known in (levels._programs, levels._system):
             known.cache_clear()
     said = sh(path, "git", "show", f"{document['delivery']['branch']}:said")
     assert "library" in said
@@ -179,7 +179,7 @@ async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anyth
     abi: int,
     lacks: str | None,
 ) -> None:
-    monkeypatch.setattr(sandbox, "lacks_bubblewrap", lambda: bubblewrap)
+    monkeypatch.setattr(levels, "lacks_bubblewrap", lambda: bubblewrap)
     monkeypatch.setattr(landlock, "abi", lambda: abi)
     path, ran = make_repository(tmp_path / "work"), tmp_path / "ran"
     command = {"id": "runs", "run": f"touch {ran}", "agent": "command"}
@@ -192,7 +192,7 @@ async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anyth
     if "agent" in plan:
         del whole["tasks"][1]["run"]
     if lacks is None:
-        sandbox.require_sandbox(read_plan(whole))
+        levels.require_sandbox(read_plan(whole))
         return
     async with farm.working():
         handle = await farm.start(whole)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.board import Board
-from workflows.globs import may_overlap
-from workflows.graph import TaskGraph, shown_cycle
-from workflows.messages import Failure, TaskOutcome
-from workflows.metrics import metrics
-from workflows.schedule import Scheduler, batches, makespan, predict
-from workflows.task_state import TERMINAL
-from workflows.validate import read_plan
+from epw.core.execution.state import Board
+from epw.core.execution.task_state import TERMINAL
+from epw.core.globs import may_overlap
+from epw.core.messages import Failure, TaskOutcome
+from epw.core.plan.graph import TaskGraph, shown_cycle
+from epw.core.plan.validate import read_plan
+from epw.core.report.metrics import metrics
+from epw.core.schedule.list_schedule import Scheduler, batches, makespan, predict
 
 CASES = json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.limits import landlock, seccomp
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.sandbox import landlock, seccomp
+from activities.sandbox.levels import lacks_bubblewrap
 from tests.cli import ROOT
 from tests.support import Farm, make_repository, sh, tasks
 

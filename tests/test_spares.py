@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from activities.agents_git import add_repositories
-from activities.attempt import AttemptDirectory
-from activities.directories import Trash
-from activities.execution import Execution
-from activities.fill import fill
+from activities.attempt.agent_repository import add_repositories
+from activities.attempt.checkout import fill
+from activities.attempt.directory import AttemptDirectory
+from activities.attempt.worktree_pool import Spares
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
-from activities.spares import Spares
+from activities.state.execution_store import Execution
+from activities.system.directories import Trash
+from epw.core.messages import TaskRun
 from tests.support import make_repository, sh
-from workflows.messages import TaskRun
 
 FILES = {
     "src/a.py": "a\n",

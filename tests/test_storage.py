@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
-from commands.invariants import of_document, of_history
+from epw.cli.invariants import of_document, of_history
+from epw.core.plan.validate import read_plan
 from tests.cli import Cli, line_with, stop
 from tests.support import make_repository, sh, tasks
-from workflows.validate import read_plan
 
 
 @pytest.fixture(scope="module")

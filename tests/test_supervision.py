@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from activities.limits.processes import MARKER
+from activities.processes.process_tree import MARKER
 from tests.cli import ROOT, Cli, wait_for
 from tests.site import Site
 from tests.support import fingerprint, make_repository, tasks

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from activities.apply import application, names, undo
-from activities.apply.names import Name
-from activities.execution import Execution
-from activities.limits.budget import Ledger
+from activities.apply import application, atomic_rename, undo
+from activities.apply.atomic_rename import Name
+from activities.model_api.budget_ledger import Ledger
+from activities.state.execution_store import Execution
+from epw.core.messages import DELIVER
+from epw.core.plan.model import Budget
 from tests.support import Farm, make_repository, tasks
 from tests.test_apply import CHANGE, FILES, Delivery
-from workflows.messages import DELIVER
-from workflows.plan import Budget
 
 
 class Disk:
@@ -75,7 +75,7 @@ def test_a_delivery_exchanges_only_what_is_on_the_disk(
 
     for act in ("exchange", "move"):
         for module in (application, undo):
-            monkeypatch.setattr(module, act, noted(getattr(names, act)))
+            monkeypatch.setattr(module, act, noted(getattr(atomic_rename, act)))
     delivery = Delivery(tmp_path, make_repository(tmp_path / "work", FILES))
     changed = delivery.apply(delivery.head(CHANGE))
     assert disk.unsynced == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.ways import merged_by
+from activities.conflicts.textual.resolve import merged_by
 from activities.git.hub import Hub
 from activities.git.merge import Merge, merge
 from tests.support import make_repository, sh

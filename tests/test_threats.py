@@ -16,13 +16,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from activities.limits import landlock
-from activities.limits.network import namespace
-from activities.limits.sandbox import lacks_bubblewrap
+from activities.sandbox import landlock
+from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.network import namespace
+from epw.core.naming import slug
 from tests.cli import ROOT, Cli, wait_for
 from tests.support import Farm, make_repository, tasks
 from tests.threats import ALWAYS, GOT, LEVELS, PAGE, PLACES, SHARED_BY, THREATS, THREATS_BY_ROOT, exists, page
-from workflows.naming import slug
 
 _CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print(sys.argv[2])"
 SECRET = f"{GOT}-variable"
@@ -194,7 +194,12 @@ def test_no_process_of_a_running_execution_shows_its_variables(tmp_path: Path, t
     assert not any(SECRET.encode() in variables for variables in shown.values())
     ours = {line for line, variables in shown.items() if b"EPW_ATTEMPT_KEY=" not in variables}
     assert len(ours) < len(shown), "an agent shows its own"
-    for part in ("starter.py run", "-m worker", "-m service.guardian", "-m service.walled"):
+    for part in (
+        "starter.py run",
+        "-m epw.service.worker_process",
+        "-m epw.service.server_supervisor",
+        "-m epw.service.walled_server",
+    ):
         (line,) = (each for each in ours if part in each)
         assert shown[line].strip(b"\0") == b"", line
         ours.remove(line)

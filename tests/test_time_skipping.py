@@ -11,10 +11,10 @@ from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from service.converter import data_converter
+from epw.core.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
+from epw.service.converter import data_converter
 from tests.support import Farm, ended, failure_type, statuses, tasks
 from workflows.execute_parallel import ExecuteParallelWorkflow
-from workflows.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
 
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$EPW_EVENTS"; exit 75"""
 

@@ -1,1 +1,1 @@
-"""What an execution is: the plan, the pure rules, and the one workflow that tells its story."""
+"""The workflow: everything that knows Temporal. The rules it applies are in `epw.core`."""

@@ -9,16 +9,18 @@ from typing import Any
 
 from temporalio import workflow
 
-from workflows import approval, dispatch, spending
-from workflows.board import Board
+from epw.core.decisions import approval
+from epw.core.decisions.questions import Asked, Questions
+from epw.core.decisions.resolver import Resolver
+from epw.core.errors import CANCELLED, InvalidRequest
+from epw.core.execution import budget_policy
+from epw.core.execution.state import Board
+from epw.core.execution.task_state import Start
+from epw.core.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
+from epw.core.plan.model import MODELS, Budget
+from workflows import dispatch
 from workflows.clock import now
-from workflows.errors import CANCELLED, InvalidRequest
-from workflows.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
-from workflows.news import News
-from workflows.plan import MODELS, Budget
-from workflows.questions import Asked, Questions
-from workflows.resolver import Resolver
-from workflows.task_state import Start
+from workflows.event_queue import News
 
 _NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
 
@@ -235,13 +237,13 @@ class Attempts:
             self._short[task_id] = None
             if not self._board.is_short:
                 self._board.is_short = True
-                question = spending.question(failure.message, self._budget)
+                question = budget_policy.question(failure.message, self._budget)
                 settle = partial(self._settle_budget, failure.message)
-                self.ask_person(task_id, question, settle, partial(spending.raised, self._budget))
+                self.ask_person(task_id, question, settle, partial(budget_policy.raised, self._budget))
 
     def _settle_budget(self, spent: str, answer: str | None) -> None:
         """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
-        budget = spending.raised(self._budget, answer) if answer is not None else None
+        budget = budget_policy.raised(self._budget, answer) if answer is not None else None
         short, self._short = list(self._short), {}
         self._board.is_short = False
         if budget is not None:
@@ -249,7 +251,7 @@ class Attempts:
             for task_id in short:
                 self._board.answered(task_id, None, now())
             return
-        spending.end(self._board, Failure(type="BudgetLimit", message=spent), now())
+        budget_policy.end(self._board, Failure(type="BudgetLimit", message=spent), now())
         for other in self._questions.open:
             other.closed = self._board.tasks[other.task_id].is_terminal
 

@@ -11,9 +11,10 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
-from workflows.delivery import Delivery
-from workflows.errors import NOT_RETRIED
-from workflows.messages import (
+from epw.core.errors import NOT_RETRIED
+from epw.core.execution.delivery import Delivery
+from epw.core.execution.strategy import Strategy
+from epw.core.messages import (
     CLEAN_UP,
     DELIVER,
     LAND,
@@ -30,8 +31,7 @@ from workflows.messages import (
     TaskRun,
     Verified,
 )
-from workflows.plan import Message
-from workflows.strategy import Strategy
+from epw.core.plan.model import Message
 
 # Long enough to ride out a server outage; a worker that died is told of by its successor, at once.
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)

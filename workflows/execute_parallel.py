@@ -12,10 +12,16 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from workflows import dispatch, report
-    from workflows.attempts import Attempts
-    from workflows.board import Board
-    from workflows.callers import (
+    from epw.core.decisions.questions import Questions
+    from epw.core.decisions.resolver import Resolver
+    from epw.core.errors import InvalidPlan, InvalidRequest
+    from epw.core.execution.compensation import Compensations
+    from epw.core.execution.outcomes import ENDINGS
+    from epw.core.execution.resource_waits import Crowd
+    from epw.core.execution.state import Board
+    from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest, Redrive
+    from epw.core.plan.model import Message
+    from epw.core.plan.requests import (
         IN_LINE,
         Answer,
         InLine,
@@ -25,26 +31,15 @@ with workflow.unsafe.imports_passed_through():
         SetMaxAgents,
         read_message,
     )
+    from epw.core.plan.validate import read_plan
+    from epw.core.report import result
+    from workflows import dispatch
+    from workflows.attempts import Attempts
     from workflows.clock import now
-    from workflows.compensation import Compensations
-    from workflows.conclusion import Conclusion
-    from workflows.crowd import Crowd
-    from workflows.ending import ENDINGS
-    from workflows.errors import InvalidPlan, InvalidRequest
-    from workflows.head import Head
-    from workflows.messages import (
-        PREPARE,
-        WORKFLOW_TYPE,
-        Prepared,
-        PrepareRequest,
-        Redrive,
-    )
-    from workflows.news import News
-    from workflows.plan import Message
-    from workflows.questions import Questions
-    from workflows.resolver import Resolver
-    from workflows.surface import Surface
-    from workflows.validate import read_plan
+    from workflows.event_queue import News
+    from workflows.finisher import Conclusion
+    from workflows.landing import Head
+    from workflows.visibility import Surface
 
 _TAKE_OVER_FIRST = "take-over-first"
 
@@ -80,7 +75,7 @@ class ExecuteParallelWorkflow:
         compensations = Compensations()
         self._news = News()
         self._crowd = Crowd(board)
-        self._resolver = Resolver(board)
+        self._resolver = Resolver(board, now)
         self._head = Head(board, compensations, self._news, self._resolver)
         self._attempts = Attempts(board, self._questions, self._news, self._resolver)
         self._resolver.ask = self._attempts.ask_person
@@ -174,7 +169,7 @@ class ExecuteParallelWorkflow:
         """End the workflow as the status says; the document is its result or its failure's detail."""
         self._resolver.close()
         self._show(last=True)
-        ending, document = ENDINGS[self._conclusion.status], report.for_history(self.document(now()))
+        ending, document = ENDINGS[self._conclusion.status], result.for_history(self.document(now()))
         if ending.failure_type is not None:
             message = self._conclusion.message or self._first_failure()
             raise ApplicationError(message, document, type=ending.failure_type, non_retryable=True)
@@ -261,7 +256,7 @@ class ExecuteParallelWorkflow:
     def progress(self, request: Any = None) -> dict[str, Any]:
         """Status, counts and every task's status; percentages come from describe."""
         _checked(Nothing, request)
-        return report.progress(self._opened, self._shown_status)
+        return result.progress(self._opened, self._shown_status)
 
     @workflow.query
     def results(self, request: Any = None) -> dict[str, Any]:
@@ -280,12 +275,12 @@ class ExecuteParallelWorkflow:
     @workflow.query
     def conflicts(self, request: Any = None) -> list[dict[str, Any]]:
         _checked(Nothing, request)
-        return [report.conflict_document(self._opened, conflict) for conflict in self._resolver.conflicts]
+        return [result.conflict_document(self._opened, conflict) for conflict in self._resolver.conflicts]
 
     @workflow.query
     def graph(self, request: Any = None) -> dict[str, Any]:
         _checked(Nothing, request)
-        return report.graph(self._opened)
+        return result.graph(self._opened)
 
     @property
     def _opened(self) -> Board:
@@ -306,7 +301,7 @@ class ExecuteParallelWorkflow:
 
     def document(self, at: int) -> dict[str, Any]:
         """The result as of a moment (epoch ms); needs no Temporal context, so a replay can ask for it."""
-        return report.document(
+        return result.document(
             self._opened,
             status=self._shown_status,
             execution_id=self._id,
@@ -325,7 +320,7 @@ class ExecuteParallelWorkflow:
         self._turn += 1
         # Building the details costs a pass over the tasks: seldom for a large plan.
         if last or self._turn % (1 + len(board.tasks) // 100) == 0 or self._questions.open:
-            text = report.details(
+            text = result.details(
                 board, self._id, status, self._resolver.conflicts, self._questions, self._conclusion.delivery
             )
             workflow.set_current_details(text)

@@ -11,8 +11,8 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from epw.core.account_limiter import Account, AccountState, LeaseRequest
     from workflows.clock import now
-    from workflows.rates import Account, AccountState, LeaseRequest
 
 RATE_LIMIT = "RateLimitWorkflow"
 LEASE = "lease"

@@ -1,1 +1,1 @@
-"""Agents: one Protocol; a backend is one file and one line in `backends.py`."""
+"""Agent backends: one Protocol, one record a backend in `registry.py`."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from activities.conflicts.early import Coming
-from activities.limits.enclosure import Enclosure
-from activities.limits.network.proxy import Network
-from activities.limits.sandbox import bubblewrapped, entering
-from workflows.errors import TaskFailed
-from workflows.messages import Dispute, Question, Usage
-from workflows.plan import Budget, Plan, Task
-from workflows.rates import Limits
-from workflows.strategy import Strategy
+from activities.conflicts.predicted import Coming
+from activities.model_api.waiting import Waited
+from activities.processes.resource_guard import Enclosure
+from activities.sandbox.levels import bubblewrapped, entering
+from activities.sandbox.network.proxy import Network
+from epw.core.account_limiter import Limits
+from epw.core.errors import TaskFailed
+from epw.core.execution.strategy import Strategy
+from epw.core.messages import Dispute, Question, Usage
+from epw.core.plan.model import Budget, Plan, Task
 
 _LEAST_SECONDS = 600.0
 _MOST_GIVEN = 5
@@ -25,29 +25,6 @@ _LONGEST_GIVEN = 300
 
 async def _nothing() -> None:
     pass
-
-
-class Waited:
-    """How long an attempt has waited, for the limits of an account and a budget or for room: no work of its agent's."""
-
-    def __init__(self) -> None:
-        self._before = 0.0
-        self._since = 0.0
-        self._waits = 0
-
-    @property
-    def seconds(self) -> float:
-        return self._before + (time.monotonic() - self._since if self._waits else 0.0)
-
-    def begin(self) -> None:
-        if not self._waits:
-            self._since = time.monotonic()
-        self._waits += 1
-
-    def end(self) -> None:
-        self._waits -= 1
-        if not self._waits:
-            self._before += time.monotonic() - self._since
 
 
 @dataclass

@@ -13,12 +13,12 @@ from typing import IO, Any
 
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment, redacted
-from activities.directories import remove
 from activities.git.command import shown
-from activities.limits.processes import ProcessTree
-from workflows.errors import TaskFailed
-from workflows.messages import Question
-from workflows.plan import Task
+from activities.processes.process_tree import ProcessTree
+from activities.system.directories import remove
+from epw.core.errors import TaskFailed
+from epw.core.messages import Question
+from epw.core.plan.model import Task
 
 EX_TEMPFAIL = 75
 _POLL_SECONDS = 0.2

@@ -12,11 +12,12 @@ from typing import Any
 
 from activities.agents.base import Work
 from activities.agents.secrets import Secrets
-from activities.execution import write_atomically
-from activities.heartbeat import Heartbeat
-from activities.identity import API_KEYS
-from workflows.errors import Unavailable
-from workflows.plan import MODELS, Plan
+from activities.model_api.credentials import has_key, missing_key
+from activities.state.execution_store import write_atomically
+from activities.state.heartbeat import Heartbeat
+from activities.system.process_identity import API_KEYS
+from epw.core.errors import Unavailable
+from epw.core.plan.model import MODELS, Plan
 
 _ALLOWED = ("PATH", "LANG", "TERM")
 _NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
@@ -47,19 +48,12 @@ def environment(work: Work) -> dict[str, str]:
     return {**passed, **private, **network, **work.plan.env, **work.task.env, **own}
 
 
-def api_key() -> str:
-    """The key of the worker's API account; raises `Unavailable` where there is none."""
-    if missing := lacking("claude"):
-        raise Unavailable(missing)
-    return os.environ.get("ANTHROPIC_API_KEY") or os.environ["ANTHROPIC_AUTH_TOKEN"]
-
-
 def lacking(agent: str) -> str | None:
     """What an agent needs and this process does not have; null: nothing."""
     if agent == "claude-code" and not (find_spec("claude_agent_sdk") and find_spec("aiohttp")):
         return "agent claude-code needs an extra: pip install 'epw[claude-code]' (from a clone: '.[claude-code]')"
-    if agent in MODELS and not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
-        return f"agent {agent} needs ANTHROPIC_API_KEY in the environment of the worker"
+    if agent in MODELS and not has_key():
+        return missing_key(agent)
     return None
 
 

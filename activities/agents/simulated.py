@@ -12,10 +12,10 @@ from pathlib import Path
 
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment
-from activities.limits.processes import ProcessTree
-from workflows.errors import TaskFailed
-from workflows.messages import Question
-from workflows.plan import Simulate, Task
+from activities.processes.process_tree import ProcessTree
+from epw.core.errors import TaskFailed
+from epw.core.messages import Question
+from epw.core.plan.model import Simulate, Task
 
 _BURN = """
 import sys, time

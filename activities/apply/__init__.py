@@ -1,1 +1,1 @@
-"""Delivery into the user's own tree: checked, journaled, atomic a path, and undone to the byte."""
+"""Delivery into the user's work tree: checked, journaled, atomic per path, undone byte for byte."""

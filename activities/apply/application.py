@@ -13,17 +13,17 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from activities.apply.atomic_rename import Identity, Name, beneath, directory, exchange, move
 from activities.apply.journal import Folder, Journal, sync_directory, write_durably
-from activities.apply.names import Identity, Name, beneath, directory, exchange, move
 from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
-from activities.apply.ready import planned
+from activities.apply.staging import planned
 from activities.apply.undo import by_hand, discard, remove_folder, undo
-from activities.failpoints import failpoint
 from activities.git.command import shown
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.identity import UMASK
-from workflows.errors import GitError, Refused, UndoBlocked
+from activities.system.failpoints import failpoint
+from activities.system.process_identity import UMASK
+from epw.core.errors import GitError, Refused, UndoBlocked
 
 STAGING_PREFIX = ".epw-"
 _TRIES = 5

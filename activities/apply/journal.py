@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from activities.apply.names import Identity
-from activities.identity import private
+from activities.apply.atomic_rename import Identity
+from activities.system.process_identity import private
 
 _NAME = "journal.json"
 

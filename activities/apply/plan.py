@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from activities.apply.names import Identity, beneath
-from activities.directories import walk
-from activities.git import filters
+from activities.apply.atomic_rename import Identity, beneath
 from activities.git.command import GITLINK, Place, differences, git, records, shown
-from activities.git.gitmodules import container_of, within
+from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.snapshot import snapshot
-from activities.git.submodules import git_dir_for
+from activities.git.submodules.gitmodules import container_of, within
+from activities.git.submodules.submodules import git_dir_for
 from activities.git.workspace import Workspace
-from workflows.errors import InvalidPlan, Refused
+from activities.system.directories import walk
+from epw.core.errors import InvalidPlan, Refused
 
 _NOTHING = "000000"
 _MOST_NAMED = 5
@@ -111,11 +111,11 @@ def _differing(part: _Part, root: Path) -> list[str]:
     listed = records(git("diff-files", "--name-only", "-z", **place, config=part.config))
     if not listed or not part.workspace.filters:
         return listed
-    filtered = filters.named_by(listed, part.config, **place)
+    filtered = filter_drivers.named_by(listed, part.config, **place)
     return [
         path
         for path in listed
-        if path not in filtered or not filters.is_as_before(old[path].old_blob, path, part.config, **place)
+        if path not in filtered or not filter_drivers.is_as_before(old[path].old_blob, path, part.config, **place)
     ]
 
 

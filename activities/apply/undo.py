@@ -8,12 +8,12 @@ import os
 import shlex
 from pathlib import Path
 
+from activities.apply.atomic_rename import SPARE, Name, beneath, directory, exchange, move
 from activities.apply.journal import Folder, Journal, Step
-from activities.apply.names import SPARE, Name, beneath, directory, exchange, move
-from activities.directories import remove
-from activities.failpoints import failpoint
 from activities.git.command import shown
-from workflows.errors import UndoBlocked
+from activities.system.directories import remove
+from activities.system.failpoints import failpoint
+from epw.core.errors import UndoBlocked
 
 
 def discard(journal: Journal, folder: Path, *, undone: bool) -> None:

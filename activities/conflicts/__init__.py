@@ -1,1 +1,1 @@
-"""What is made of conflicts in the hub: sides preferred, files merged by their structure, losses named."""
+"""Conflicts between changes: textual, semantic, structural, predicted."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from activities.git.changes import changed_paths
 from activities.git.command import named
 from activities.git.hub import Hub
-from workflows.globs import matches
-from workflows.messages import ConflictFound
-from workflows.plan import Task
+from epw.core.globs import matches
+from epw.core.messages import ConflictFound
+from epw.core.plan.model import Task
 
 
 @dataclass(frozen=True)

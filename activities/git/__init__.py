@@ -1,1 +1,1 @@
-"""The only code that calls git: our own bare repository (the hub) beside the user's."""
+"""The only code that calls git: the hub, our bare repository, beside the user's own."""

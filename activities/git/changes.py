@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from activities.git.command import EMPTY, GITLINK, REGULAR, git, records, shown
-from activities.git.gitmodules import container_of
 from activities.git.hub import Hub
-from activities.git.submodules import TREE, entry_at
+from activities.git.submodules.gitmodules import container_of
+from activities.git.submodules.submodules import TREE, entry_at
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _TYPES = {"A": "create", "D": "delete"}

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, TypedDict, Unpack
 
-from activities.identity import UMASK
-from workflows.errors import GitError, Unavailable
+from activities.system.process_identity import UMASK
+from epw.core.errors import GitError, Unavailable
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree with nothing in it; git knows it without having it."""

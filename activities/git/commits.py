@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from activities.directories import leads_out
 from activities.git.command import EMPTY, GITLINK, LINK, differences, git, shown, text
 from activities.git.hub import Hub
 from activities.git.merge import merged_tree
+from activities.system.directories import leads_out
 
 _KEPT_HEADERS = (b"author ", b"encoding ")
 

@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote
 
 from activities.git.command import git, records, run_git, text
 from activities.git.workspace import Workspace
-from activities.identity import locked
-from workflows.errors import Fenced, GitError, Unavailable
-from workflows.naming import slug
+from activities.system.process_identity import locked
+from epw.core.errors import Fenced, GitError, Unavailable
+from epw.core.naming import slug
 
 _TASK_TRAILER = "Epw-Task"
 _ATTEMPT_TRAILER = "Epw-Attempt"

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.directories import is_without_links
 from activities.git.changes import changed_paths
 from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
-from workflows.errors import GitError
+from activities.system.directories import is_without_links
+from epw.core.errors import GitError
 
 _HALF_DONE = {
     "MERGE_HEAD": "merge",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from activities.git.command import run_git, text
 from activities.git.workspace import Workspace
-from activities.identity import API_KEYS
-from workflows.errors import InvalidPlan, Problem
+from activities.system.process_identity import API_KEYS
+from epw.core.errors import InvalidPlan, Problem
 
 _MOST_ROUNDS = 100
 _SECONDS = 600

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from activities.directories import remove
 from activities.git.command import Place, piped_git
 from activities.git.hub import Hub
+from activities.system.directories import remove
 
 
 @contextmanager

@@ -9,14 +9,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from activities.git import filters
 from activities.git.command import GITLINK, Place, differences, git, records, run_git, text
+from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial import complete
 from activities.git.quarantine import quarantine, release
-from activities.git.submodules import flattened, git_dir_for, module_ref
+from activities.git.submodules.submodules import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
-from workflows.errors import GitError, InvalidPlan, Problem
+from epw.core.errors import GitError, InvalidPlan, Problem
 
 _MOST_NESTED = 50
 _DAMAGED = (
@@ -124,7 +124,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
         unborn = _UNBORN.search(added.stderr)
         if unborn is None:
             error = GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
-            if told := filters.failed(error):
+            if told := filter_drivers.failed(error):
                 raise InvalidPlan([Problem("workspace", told)])
             raise error
         with open(scratch / "exclude", "ab") as file:
@@ -132,9 +132,9 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
     # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
     changes = _changes(_before(workspace, place), place)
     nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
-    failures = filters.settle(_before(workspace, place), changes, config, **place).failures
+    failures = filter_drivers.settle(_before(workspace, place), changes, config, **place).failures
     if since is not None and workspace.filters and not failures:
-        failures = filters.settle(since, _changes(since, place), config, **place).failures
+        failures = filter_drivers.settle(since, _changes(since, place), config, **place).failures
     if failures:
         raise InvalidPlan([Problem("workspace", str(failures[0]))])
     _check_drivers(workspace, config, place)
@@ -146,11 +146,11 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
 def _check_drivers(workspace: Workspace, config: list[str], place: Place) -> None:
     """Each works, on one of its files: what fails is told now."""
     if workspace.head is not None and workspace.filters:
-        files = filters.first_files(workspace.filters, config, **place)
+        files = filter_drivers.first_files(workspace.filters, config, **place)
         try:
-            filters.check(workspace.head, files, config, **place)
+            filter_drivers.check(workspace.head, files, config, **place)
         except GitError as error:
-            if told := filters.failed(error):
+            if told := filter_drivers.failed(error):
                 raise InvalidPlan([Problem("workspace", told)]) from None
 
 
@@ -159,7 +159,7 @@ def _before(workspace: Workspace, place: Place) -> str:
     return workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
 
 
-def _changes(before: str, place: Place) -> list[filters.Changed]:
+def _changes(before: str, place: Place) -> list[filter_drivers.Changed]:
     """What differs between a tree and the index."""
     arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
     return [(each.path, each.old_mode, each.mode) for each in differences(git(*arguments, **place))]

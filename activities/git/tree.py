@@ -14,16 +14,16 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from activities.directories import is_without_links, leads_out, remove, walk
-from activities.git import filters
 from activities.git.command import EMPTY, GITLINK, LINK, Place, differences, git, records, run_git, shown, text
-from activities.git.gitmodules import MODULES, container_of
+from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.quarantine import quarantine, release
-from activities.git.submodules import TREE, pointers, with_entry
-from workflows.errors import GitError, TaskFailed
-from workflows.globs import literal_prefix, matches
+from activities.git.submodules.gitmodules import MODULES, container_of
+from activities.git.submodules.submodules import TREE, pointers, with_entry
+from activities.system.directories import is_without_links, leads_out, remove, walk
+from epw.core.errors import GitError, TaskFailed
+from epw.core.globs import literal_prefix, matches
 
 _MAX_PATH = 4096
 _NOT_WITHIN = "status.showUntrackedFiles=refused"
@@ -81,7 +81,7 @@ class WorkTree:
         try:
             self._git("read-tree", "-u", "--reset", self.before or commit)
         except GitError as error:
-            if told := filters.failed(error):
+            if told := filter_drivers.failed(error):
                 raise TaskFailed("FilterFailed", told) from None
             raise
         for part in self.parts.values():
@@ -109,7 +109,7 @@ class WorkTree:
         changes = changes if before == base and not self.parts else self._changes(base, tree)
         return tree, [path for path, _, _ in changes]
 
-    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
+    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filter_drivers.Changed]]:
         """The tree, and what of it differs from `before`, submodules apart."""
         if not self.is_encoded:
             tree, changes = self._own_tree(before, opens=opens)
@@ -125,7 +125,7 @@ class WorkTree:
             finally:
                 self._objects = None
         for path, commit in self._empty_submodules().items():
-            changes += [(path, filters.NOTHING, GITLINK)]
+            changes += [(path, filter_drivers.NOTHING, GITLINK)]
             tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
         for path, part in self.parts.items():
             inner, _ = part._stored(part.before or "", opens=opens)
@@ -135,7 +135,7 @@ class WorkTree:
             tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
         return tree, changes
 
-    def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[filters.Changed]]:
+    def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[filter_drivers.Changed]]:
         """As `_stored`, without the files of submodules."""
         pointed = {path for path, _ in pointers(self.hub, before)} - {*self.parts, *self.lost}
         self._leave_out(pointed)
@@ -160,7 +160,7 @@ class WorkTree:
             tree, changes = self._written(before)
         if opens:
             self._check_pointers(before, pointed)
-        settled = filters.settle(before, changes, self.settings, known=self.fresh_index, **self.place)
+        settled = filter_drivers.settle(before, changes, self.settings, known=self.fresh_index, **self.place)
         self.failures += settled.failures
         self.in_clear += settled.in_clear
         return self._written(before) if settled.is_changed else (tree, changes)
@@ -230,7 +230,7 @@ class WorkTree:
             elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
                 # git's message is cut before it says why.
                 raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
-            elif done.returncode and (told := filters.failed(GitError(["add"], done.returncode, said))):
+            elif done.returncode and (told := filter_drivers.failed(GitError(["add"], done.returncode, said))):
                 raise TaskFailed("FilterFailed", told)
             elif done.returncode or "ermission denied" in said or "could not open directory" in said:
                 raise GitError(["add", "--all"], done.returncode, said)
@@ -255,12 +255,12 @@ class WorkTree:
                 found.append(f"{each.path} → {target}")
         return found
 
-    def _written(self, base: str) -> tuple[str, list[filters.Changed]]:
+    def _written(self, base: str) -> tuple[str, list[filter_drivers.Changed]]:
         """The index as a tree, and what differs from a commit."""
         tree = text(self._git("write-tree"))
         return tree, self._changes(base, tree)
 
-    def _changes(self, base: str, tree: str) -> list[filters.Changed]:
+    def _changes(self, base: str, tree: str) -> list[filter_drivers.Changed]:
         found = differences(self._git(*_DIFFERENCES, base, tree))
         return [(each.path, each.old_mode, each.mode) for each in found]
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from activities.git import filters, large_files
 from activities.git.command import git, records, run_git, text
-from workflows.errors import GitError, InvalidPlan, Problem
-from workflows.plan import Message, Plan
+from activities.git.filters import filter_drivers, large_files
+from epw.core.errors import GitError, InvalidPlan, Problem
+from epw.core.plan.model import Message, Plan
 
 # Settings of the user's that decide what a file's content or an ignored file is; none of them runs anything.
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
@@ -104,8 +104,8 @@ class Workspace(Message):
             **_author(settings),
             content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
             promisor=_promisor(settings),
-            filters=filters.drivers(settings),
-            filter_environment=filters.users_environment(),
+            filters=filter_drivers.drivers(settings),
+            filter_environment=filter_drivers.users_environment(),
             attributes=_attributes(settings),
             info_attributes=_info(Path(git_dir), "attributes"),
             safe_directories=safe,
@@ -139,7 +139,7 @@ class Workspace(Message):
         if self.large_objects and "process" in drivers.get("lfs", {}):
             ours = large_files.driver(drivers["lfs"]["process"], self.large_objects)
             drivers["lfs"] = {**drivers["lfs"], "process": ours}
-        return filters.config(drivers, Path(self.git_dir), work_tree, self.filter_environment)
+        return filter_drivers.config(drivers, Path(self.git_dir), work_tree, self.filter_environment)
 
     @property
     def checkout_settings(self) -> list[str]:

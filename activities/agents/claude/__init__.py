@@ -1,1 +1,1 @@
-"""The `claude` agent: the Messages API, a loop over the whole conversation, state on our side."""
+"""The `claude` backend: the Messages API, a loop over the whole conversation, state on our side."""

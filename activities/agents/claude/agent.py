@@ -6,20 +6,20 @@ import json
 from typing import Any
 
 from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
-from activities.agents.claude.account import Account
-from activities.agents.claude.answer import Answer
-from activities.agents.claude.api import Api
-from activities.agents.claude.calls import Calls, Used
 from activities.agents.claude.conversation import Conversation, Progress
-from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
+from activities.agents.claude.loop_guard import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import first_message, system_prompt, try_again, warned
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.agents.environment import redacted
-from activities.limits.budget import BudgetSpent
-from activities.limits.rate import AccountBlocked
-from workflows.errors import TaskFailed
-from workflows.messages import Question
-from workflows.plan import Task
+from activities.model_api.account import Account
+from activities.model_api.answer import Answer
+from activities.model_api.api import Api
+from activities.model_api.budget_ledger import BudgetSpent
+from activities.model_api.calls import Calls, Used
+from activities.model_api.rate_client import AccountBlocked
+from epw.core.errors import TaskFailed
+from epw.core.messages import Question
+from epw.core.plan.model import Task
 
 _MOST_OUTPUT_TOKENS = 16_000
 _INTERRUPTED = (

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.agents.claude.answer import Answer
-from activities.identity import private
-from workflows.messages import Usage
+from activities.model_api.answer import Answer
+from activities.system.process_identity import private
+from epw.core.messages import Usage
 
 Block = dict[str, Any]
 Order = tuple[int, int, int]

@@ -16,7 +16,7 @@ from typing import Any
 from anthropic.lib.tools import ToolError
 from anthropic.lib.tools import agent_toolset as sdk
 
-from activities.limits.beneath import Beneath, Outside
+from activities.system.rooted_dir import Beneath, Outside
 
 _MAKERS = {"Read": sdk.beta_read_tool, "Write": sdk.beta_write_tool, "Edit": sdk.beta_edit_tool}
 _GLOB = sdk.beta_glob_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))

@@ -12,10 +12,10 @@ from anthropic import transform_schema
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from activities.agents.claude.answer import Answer
-from activities.agents.claude.api import Api, Rejected
-from workflows.errors import InvalidPlan, Problem, Unavailable
-from workflows.validate import read_plan
+from activities.model_api.answer import Answer
+from activities.model_api.api import Api, Rejected
+from epw.core.errors import InvalidPlan, Problem, Unavailable
+from epw.core.plan.validate import read_plan
 
 _MOST_CORRECTIONS = 3
 _MOST_REJECTED = 6

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from activities.agents.base import Input, Work
-from activities.conflicts.early import Coming
+from activities.conflicts.predicted import Coming
 from activities.git.command import shown
-from workflows.messages import Dispute
+from epw.core.messages import Dispute
 
 _MOST_FILES = 50
 _MOST_TEXT = 500

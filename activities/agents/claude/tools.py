@@ -20,10 +20,10 @@ from activities.agents.base import Work
 from activities.agents.claude.files import SCHEMAS, Content, FileTools
 from activities.agents.command import ended
 from activities.agents.environment import environment, redacted
-from activities.limits.processes import ProcessTree
-from activities.uninterrupted import in_thread
-from workflows.messages import Question
-from workflows.plan import DEFAULT_TOOLS
+from activities.processes.process_tree import ProcessTree
+from activities.system.concurrency import in_thread
+from epw.core.messages import Question
+from epw.core.plan.model import DEFAULT_TOOLS
 
 _BASH_SECONDS = 120.0
 _MOST_BASH_SECONDS = 3600.0

@@ -1,1 +1,1 @@
-"""Claude Code as an agent, through claude-agent-sdk."""
+"""The `claude-code` backend: Claude Code through claude-agent-sdk."""

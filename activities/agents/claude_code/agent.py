@@ -14,20 +14,20 @@ from typing import Any
 import claude_agent_sdk as sdk
 
 from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
-from activities.agents.claude.account import Account
-from activities.agents.claude.patience import MOST_BROKEN, MOST_TURNS, Patience
+from activities.agents.claude.loop_guard import MOST_BROKEN, MOST_TURNS, Patience
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again, warned
 from activities.agents.claude_code.proxy import Line, Proxy
-from activities.agents.claude_code.record import ASK, Recorded, reads, unanswered
+from activities.agents.claude_code.transcript import ASK, Recorded, reads, unanswered
 from activities.agents.environment import environment, redacted
-from activities.limits.budget import BudgetSpent
-from activities.limits.processes import ProcessTree, launcher
-from activities.limits.rate import AccountBlocked
-from activities.limits.sandbox import entered_by_command
-from activities.uninterrupted import in_thread
-from workflows.errors import TaskFailed
-from workflows.messages import Question
-from workflows.plan import DEFAULT_TOOLS, Task
+from activities.model_api.account import Account
+from activities.model_api.budget_ledger import BudgetSpent
+from activities.model_api.rate_client import AccountBlocked
+from activities.processes.process_tree import ProcessTree, launcher
+from activities.sandbox.levels import entered_by_command
+from activities.system.concurrency import in_thread
+from epw.core.errors import TaskFailed
+from epw.core.messages import Question
+from epw.core.plan.model import DEFAULT_TOOLS, Task
 
 _GO_ON = (
     "You were interrupted. A command that was running then may have had effects, in part or in full: look at the "

@@ -19,13 +19,13 @@ from typing import Any
 import httpx2
 from aiohttp import web
 
-from activities.agents.claude.answer import counted
-from activities.agents.claude.api import TIMEOUT, Api, Rejected, rejection
-from activities.agents.claude.calls import Calls, Used
-from activities.limits.budget import BudgetSpent
-from activities.limits.rate import AccountBlocked
-from activities.once import Once
-from workflows.errors import TaskFailed
+from activities.model_api.answer import counted
+from activities.model_api.api import TIMEOUT, Api, Rejected, rejection
+from activities.model_api.budget_ledger import BudgetSpent
+from activities.model_api.calls import Calls, Used
+from activities.model_api.rate_client import AccountBlocked
+from activities.system.async_lazy import Once
+from epw.core.errors import TaskFailed
 
 _MOST_BYTES = 64 * 1024 * 1024
 # Hop by hop, or ours to say.

@@ -1,1 +1,1 @@
-"""Files that merge by what they are where their lines do not: each kind proves that its result holds both sides."""
+"""Merges by structure where lines conflict: each file type proves that its result holds both sides."""

@@ -1,0 +1,107 @@
+"""What a task's Claude Code session leaves for its next attempt: which session it is, and what it has used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from activities.agents.base import Work
+from activities.agents.claude.conversation import earlier
+from activities.state.execution_store import write_atomically
+from activities.system.rooted_dir import Beneath
+from epw.core.messages import Usage
+
+ASK = "AskUserQuestion"
+_MOST_BYTES = 256 * 1024 * 1024
+
+
+class Record(BaseModel):
+    session: str | None = None
+    usage: Usage = Usage()
+    attempt: int = 0
+    seconds: float = 0.0
+    """Of work, in this attempt."""
+
+
+class Recorded:
+    """A record in a file of this try alone, so that a frozen worker's stays its own."""
+
+    def __init__(self, work: Work) -> None:
+        folder, order = work.state, (work.attempt, work.round, work.tries)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / f"{'.'.join(map(str, order))}.json"
+        found = earlier(folder, order, "json")
+        record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
+        if record.attempt != work.attempt:
+            record = record.model_copy(update={"attempt": work.attempt, "seconds": 0.0})
+        self._record = record
+
+    @property
+    def now(self) -> Record:
+        return self._record
+
+    def change(self, **fields: object) -> None:
+        self._record = self._record.model_copy(update=fields)
+        write_atomically(self._path, self._record.model_dump_json().encode())
+
+    def use(self, tokens: dict[str, int], cost: float | None) -> None:
+        """An answer has used so much."""
+        before, output = self._record.usage, tokens.get("output_tokens", 0)
+        known = (before.cost_usd is not None or not before.requests) and cost is not None
+        usage = Usage(
+            requests=before.requests + 1,
+            input_tokens=before.input_tokens + sum(tokens.values()) - output,
+            output_tokens=before.output_tokens + output,
+            cost_usd=(before.cost_usd or 0.0) + (cost or 0.0) if known else None,
+        )
+        self.change(usage=usage)
+
+
+def unanswered(transcript: Path) -> dict[str, Any] | None:
+    """The input of a question of the session to which its transcript holds no answer yet."""
+    asked: dict[str, Any] = {}
+    for block in _blocks(transcript):
+        if block.get("type") == "tool_use" and block.get("name") == ASK:
+            asked[block["id"]] = block["input"]
+        elif block.get("type") == "tool_result":
+            asked.pop(block["tool_use_id"], None)
+    return next(iter(asked.values()), None)
+
+
+def reads(transcript: Path) -> list[str]:
+    """Files that the session has looked into."""
+    calls: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for block in _blocks(transcript):
+        if block.get("type") == "tool_use" and block.get("name") == "Read":
+            calls[block["id"]] = str(block["input"].get("file_path"))
+        elif block.get("type") == "tool_result" and not block.get("is_error") and block["tool_use_id"] in calls:
+            found[calls[block["tool_use_id"]]] = None
+    return list(found)
+
+
+def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
+    """Of every line; what is none of Claude Code's, in a file that its shell could write to, is passed over."""
+    for line in _content(transcript).splitlines():
+        try:
+            content = json.loads(line)["message"]["content"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        for block in content if isinstance(content, list) else []:
+            kind = block.get("type") if isinstance(block, dict) else None
+            if (kind == "tool_use" and isinstance(block.get("input"), dict) and isinstance(block.get("id"), str)) or (
+                kind == "tool_result" and isinstance(block.get("tool_use_id"), str)
+            ):
+                yield block
+
+
+def _content(transcript: Path) -> bytes:
+    try:
+        with Beneath.opened(transcript.parent) as folder:
+            return folder.read(transcript.name, _MOST_BYTES)
+    except OSError:
+        return b""

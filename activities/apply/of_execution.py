@@ -1,0 +1,18 @@
+"""Delivery of an execution into the work tree that its store names."""
+
+from __future__ import annotations
+
+from activities.apply.application import Application
+from activities.git.hub import Hub
+from activities.state.execution_store import Execution
+
+
+def application_of(execution: Execution, hub: Hub, head: str | None = None) -> Application:
+    """The delivery into the workspace's tree; `head`: what is to be delivered."""
+    workspace = execution.workspace()
+    if head is not None:
+        submodules = execution.submodules(hub)
+        now = submodules.paths_at_start(submodules.lowered(head))
+        known = {path: workspace.modules[old] if old else workspace.for_new_submodule() for path, old in now.items()}
+        workspace = workspace.model_copy(update={"modules": {**workspace.modules, **known}})
+    return Application(hub, workspace, execution.path / "apply", execution.ref("delivered-onto"))

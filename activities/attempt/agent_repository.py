@@ -1,0 +1,110 @@
+"""An attempt's own repositories: made for its agent, and looked at when it has ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from activities.attempt.directory import AttemptDirectory
+from activities.attempt.nested_repositories import Left as LeftOfAttempt
+from activities.attempt.nested_repositories import part_of
+from activities.git import commits, private
+from activities.git.command import named, shown
+from activities.git.filters import filter_drivers
+from activities.git.hub import trailers
+from activities.git.left_behind import Left, Refuse
+from activities.git.merge import ATTRIBUTES
+from epw.core.errors import GitError
+from epw.core.messages import LeftBehind
+from epw.core.naming import slug
+
+
+def add_repositories(directory: AttemptDirectory) -> None:
+    """Give the filled directory, and each submodule's, the agent's own `.git`."""
+    repositories = directory.repositories
+    work_tree = repositories.at_start()
+    for path, each in repositories.made.items():
+        private.make(
+            directory.tree / path / ".git",
+            each.commit,
+            directory.hub,
+            repositories.workspace_of(each),
+            refs=repositories.refs_of(each),
+            index=part_of(work_tree, path).fresh_index,
+        )
+
+
+def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
+    """Keep the agent's own commits behind a saved change; why not, where it has some."""
+    hub, start = directory.hub, directory.repositories.made[""].commit
+    is_encoded = directory.work_tree.is_filtered()
+
+    def refuse(view: Path, start: str, last: str) -> str | None:
+        return commits.unfit(view, start, last, change, is_encoded=is_encoded)
+
+    try:
+        last = directory.left.agents[""].own_commits(refuse)
+        if last is not None:
+            commits.keep(hub, directory.execution.ref("commits"), change, start, last)
+    except (GitError, OSError, ValueError) as error:
+        return f"its commits land as one: {' '.join(str(error).split())[:200]}"
+    return None
+
+
+def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> list[LeftBehind]:
+    """What the agent did with its own git that is in no file, nor in `commit`: kept by refs of its own, and named."""
+    if directory.run.base is None:
+        return []
+    left = directory.left
+    found = [LeftBehind(kind="repository within", name=shown(path)) for path in left.opened]
+    for path, each in left.picked.items() if commit is None else ():
+        name = f"{shown(path)} is at {each.commit[:12]}, with the same files as before: it stays where it was"
+        found.append(LeftBehind(kind="HEAD", name=name))
+    for path, repository in left.agents.items():
+        if not (directory.tree / path / ".git").exists():
+            continue
+        try:
+            head, lefts = repository.left(_refusing(directory, left, path), lands=bool(path) or commit is not None)
+            if head is not None and path not in left.picked:
+                name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
+                found.append(LeftBehind(kind="HEAD", name=name))
+            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(lefts)]
+        except (GitError, OSError, ValueError) as error:
+            found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
+    return found
+
+
+def _refusing(directory: AttemptDirectory, left: LeftOfAttempt, path: str) -> Refuse:
+    """Why a commit of the repository at `path` is not kept: it has, or may have, in clear what is to be encoded."""
+    top = left.work_tree or directory.repositories.at_start()
+    tree, out = part_of(top, path), top.in_clear
+
+    def refuse(view: Path, start: str, last: str) -> str | None:
+        if not tree.is_encoded:
+            return None
+        found = list(commits.introduced(view, start, last))
+        clear = filter_drivers.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
+        if clear is not None:
+            return f"not kept: {shown(clear)} is in clear there, which a filter is to encode"
+        touched = [each for _, _, each in found]
+        if out and any(os.path.join(path, each) in out or os.path.basename(each) == ATTRIBUTES for each in touched):
+            return "not kept: it may hold in clear what a filter is to encode"
+        return None
+
+    return refuse
+
+
+def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: int) -> LeftBehind:
+    hub, execution, run = directory.hub, directory.execution, directory.run
+    name = f"{path}: {left.name}" if path else left.name
+    if left.commit is None:
+        return LeftBehind(kind=left.kind, name=shown(name)[:500])
+    files = [f"{path}/{file}" if path else file for file in left.files]
+    whose = trailers(execution.workflow_id, run.task_id, run.attempt)
+    message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
+    # As a change of the attempt's, which is a patch; its commits as they are beside it.
+    change = hub.commit(hub.tree_of(left.commit), [left.start], message, execution.workspace(), at)
+    place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
+    hub.update_ref(execution.ref("left", *place), change)
+    hub.update_ref(execution.ref("history", *place), left.commit)
+    return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)

@@ -1,0 +1,164 @@
+"""`include`: what an attempt's directory has besides its checkout: ignored files, of the workspace or kept by tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from activities.agents.base import Work
+from activities.attempt.directory import AttemptDirectory
+from activities.git import kept_files
+from activities.system.copying import copy_path, put_link
+from activities.system.directories import is_without_links
+from epw.core.errors import InvalidPlan, Problem, TaskFailed
+from epw.core.globs import matches, may_overlap
+from epw.core.naming import slug
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.model import Plan, Task
+
+
+def check_included(plan: Plan, workspace: Path) -> None:
+    """Raises `InvalidPlan` for what neither the workspace has nor a task before keeps."""
+    graph = TaskGraph.of_plan(plan)
+    named = [("include", plan.include, plan.tasks)]
+    named += [
+        (f"tasks[{index}].include", task.include, _before(plan, graph, task))
+        for index, task in enumerate(plan.tasks)
+        if task.include
+    ]
+    problems = []
+    for where, names, suppliers in named:
+        for position, name in enumerate(names):
+            why = _unusable(workspace, name)
+            if why is not None and not any(_may_keep(plan, task, name) for task in suppliers):
+                problems.append(Problem(f"{where}[{position}]", f"{name} {why}"))
+    if problems:
+        raise InvalidPlan(problems)
+
+
+def copy_included(directory: AttemptDirectory, work: Work) -> list[str]:
+    """Copy what the plan and the task name; the commits whose kept files are among it.
+
+    Raises `TaskFailed`: `IncludeMissing` for a task's own entry that nobody has made, `UnsafeInclude` where a link is
+    in the way.
+    """
+    names = work.plan.included_in(work.task)
+    if not names:
+        return []
+    found = []
+    if directory.run.base is not None:
+        workspace = Path(directory.execution.workspace().path)
+        found = [name for name in names if _unusable(workspace, name) is None]
+        links = [link for name in found for link in _copy_named(workspace / name, _target(work.tree, name))]
+        for link, place in links:
+            _put(link, place, [(workspace.resolve(), work.tree)])
+    chosen = _kept(directory, work, names)
+    commits = list(dict.fromkeys(chosen.values()))
+    try:
+        for commit in commits:
+            kept_files.write(directory.hub, commit, work.tree, {path for path in chosen if chosen[path] == commit})
+    except OSError as error:
+        raise TaskFailed("UnsafeInclude", f"include: {error.strerror}", final=True) from None
+    landed = directory.work_tree.tracked() if directory.run.base is not None else []
+    for name in work.task.include:
+        if name not in found and not any(matches(name, path) for path in (*chosen, *landed)):
+            raise TaskFailed("IncludeMissing", f"include: no task before this one has made {name}", final=True)
+    return commits
+
+
+def _kept(directory: AttemptDirectory, work: Work, names: Sequence[str]) -> dict[str, str]:
+    """Of each kept file that is wanted the commit that has it: of tasks in turn, the later one's.
+
+    What a task had of those before it, and did not keep again, is gone.
+    """
+    plan, graph, hub = work.plan, TaskGraph.of_plan(work.plan), directory.hub
+    before = _before(plan, graph, work.task)
+    suppliers = [task for task in before if any(_may_keep(plan, task, name) for name in names)]
+    newest = kept_files.newest(hub, directory.execution.ref("kept")) if suppliers else {}
+    suppliers = [task for task in suppliers if slug(task.id) in newest]
+    lists = kept_files.listed(hub, [newest[slug(task.id)] for task in suppliers])
+    chosen: dict[str, str] = {}
+    for task, files in zip(suppliers, lists, strict=True):
+        paths = {file["path"] for file in files}
+        folders = {folder for path in paths for folder in _parents(path)}
+        earlier = {newest[slug(each)] for each in graph.ancestors(task.id) if slug(each) in newest}
+        had = [*plan.included_in(task)] if paths else []
+        chosen = {
+            path: commit
+            for path, commit in chosen.items()
+            if path not in folders
+            and not paths.intersection(_parents(path))
+            and not (commit in earlier and any(matches(name, path) for name in had))
+        }
+        wanted = [path for path in sorted(paths) if any(matches(name, path) for name in names)]
+        chosen |= dict.fromkeys(wanted, newest[slug(task.id)])
+    return chosen
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: number + 1]) for number in range(len(parts))]
+
+
+def _before(plan: Plan, graph: TaskGraph, task: Task) -> list[Task]:
+    """The tasks that a task builds on, however far, each after those that it builds on itself."""
+    ancestors = set(graph.ancestors(task.id))
+    known = {each.id: each for each in plan.tasks}
+    return [known[task_id] for task_id in graph.topological_order if task_id in ancestors]
+
+
+def _may_keep(plan: Plan, task: Task, name: str) -> bool:
+    return any(may_overlap(glob, name) for glob in plan.kept_of(task))
+
+
+def _unusable(workspace: Path, name: str) -> str | None:
+    """Why an entry cannot be copied from the workspace; null: it can."""
+    if not (workspace / name).exists():
+        return f"is not in {workspace}"
+    if not is_without_links(workspace, os.path.dirname(os.path.normpath(name))):
+        return "lies behind a link"
+    if workspace.resolve().is_relative_to(leads_to := (workspace / name).resolve()):
+        return f"leads to {leads_to}, which holds the workspace"
+    return None
+
+
+def _target(tree: Path, name: str) -> Path:
+    """The place of a path in the tree, its parents made; a link on the way could lead to the user's files."""
+    parent = tree
+    for part in Path(name).parent.parts:
+        parent = parent / part
+        if parent.is_symlink():
+            raise TaskFailed("UnsafeInclude", f"{name}: {part} is a link in the checkout")
+        parent.mkdir(exist_ok=True)
+    return tree / name
+
+
+def _copy_named(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Copy what the plan names, of a link what it leads to; the links within, and where each is to stand."""
+    return list(copy_path(source.resolve(), target, overwrite=True))
+
+
+def _put(link: Path, place: Path, copies: Sequence[tuple[Path, Path]]) -> None:
+    """Put at `place` what a link means there: none leads from an attempt's directory to files of the user's.
+
+    `copies`: directories (the workspace first) and what stands for each in the attempt. Where a link leads to
+    something that has been copied, it leads to the copy; else what it leads to is copied. Two kinds stay as they
+    are: to a program elsewhere, which may need what lies beside it, and to a directory that holds what is copied.
+    """
+    leads_to = link.resolve()
+    for source, copy in reversed(copies):
+        if (
+            leads_to.is_relative_to(source)
+            and (there := copy / leads_to.relative_to(source))
+            and os.path.lexists(there)
+        ):
+            put_link(os.path.relpath(there, place.parent), place)
+            return
+    workspace, _ = copies[0]
+    is_program = leads_to.is_file() and os.access(leads_to, os.X_OK) and not leads_to.is_relative_to(workspace)
+    if not leads_to.exists() or is_program or any(source.is_relative_to(leads_to) for source, _ in copies):
+        put_link(os.readlink(link) if not leads_to.exists() else str(leads_to), place)
+        return
+    for inner, beneath in list(copy_path(leads_to, place, overwrite=True)):
+        _put(inner, beneath, [*copies, (leads_to, place)])

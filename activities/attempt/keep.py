@@ -1,0 +1,56 @@
+"""`keep`: what of an attempt's ignored results stays beside its change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities.agents.base import Work
+from activities.attempt.directory import AttemptDirectory
+from activities.git import kept_files
+from activities.git.command import shown
+from activities.git.filters import filter_drivers
+from activities.git.hub import trailers
+from activities.system.directories import walk
+from activities.system.process_identity import locked
+from epw.core.errors import GitError
+from epw.core.globs import matches
+from epw.core.naming import slug
+
+
+def keep_ignored(
+    directory: AttemptDirectory, work: Work, at: int, changed: Sequence[str], most: int
+) -> tuple[list[str], list[str]]:
+    """Keep what the plan and the task name, in all at most so many bytes an execution: its paths, and warnings.
+
+    In place of what attempts of the task before have kept. `changed`: what the attempt changed, which lands.
+    """
+    globs, hub, execution, run = work.plan.kept_of(work.task), directory.hub, directory.execution, directory.run
+    if not globs or not directory.tree.is_dir():
+        return [], []
+    work_tree, saved = directory.work_tree, directory.left.work_tree
+    if run.base is None:
+        every = (f"{folder.path}/{name}".lstrip("/") for folder in walk(directory.tree) for name in folder.files)
+        found = [path for path in every if any(matches(glob, path) for glob in globs)]
+        named = dict[str, str]()
+    else:
+        in_clear = saved.in_clear if saved is not None else []
+        found = [path for path in work_tree.ignored_files(globs) if path not in in_clear]
+        named = filter_drivers.named_by(found, work_tree.settings, **work_tree.place)
+    secret = {path: name for path, name in named.items() if name not in filter_drivers.NO_SECRET}
+    paths, made = [path for path in found if path not in secret], [*found, *changed]
+    unmet = [glob for glob in work.task.keep if not any(matches(glob, path) for path in made)]
+    told = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
+    told += [f"keep: {shown(path)} is for the filter {name!r}, and would be in clear" for path, name in secret.items()]
+    message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
+    prefix = execution.ref("kept")
+    ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))
+    with locked(execution.path / "kept.lock"):
+        try:
+            others = kept_files.newest(hub, prefix)
+            before = others.pop(slug(run.task_id), None)
+            used = sum(file["bytes"] for files in kept_files.listed(hub, list(others.values())) for file in files)
+            if paths or before:
+                told += kept_files.keep(hub, ref, message, at, directory.tree, paths, (most - used, most))
+        except (GitError, OSError) as error:
+            told.append(f"keep: nothing was kept: {' '.join(str(error).split())[:300]}")
+    return paths, told

@@ -1,0 +1,228 @@
+"""The repositories of an attempt's directory, the workspace's and those of its submodules: as made, and as left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from activities.git import private
+from activities.git.command import MOST_NAMED, named, shown
+from activities.git.hub import Hub
+from activities.git.left_behind import AgentRepository, git_dir_of
+from activities.git.submodules.gitmodules import MODULES, container_of, declared, within
+from activities.git.submodules.picked import Picked, keep, line
+from activities.git.submodules.submodules import git_dir_for, pointers
+from activities.git.tree import WorkTree
+from activities.git.workspace import Workspace
+from activities.state.execution_store import Execution
+from activities.system.directories import is_without_links
+from epw.core.errors import GitError, TaskFailed
+from epw.core.naming import slug
+
+_MARKER = b"<<<<<<< "
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One in an attempt's directory; `commit`: where it started, or for its work tree what that stands on."""
+
+    commit: str
+    at_start: str | None
+    """Its path when the execution started (of the workspace's own the empty text); null: it has been added since."""
+    is_new: bool = False
+    """The agent has made it."""
+
+
+@dataclass
+class Left:
+    """What the agent's own repositories were when its work was saved; `opened`: those that it made within, whose files
+    are plain by now."""
+
+    agents: dict[str, AgentRepository] = field(default_factory=dict)
+    picked: dict[str, Picked] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
+    failures: list[TaskFailed] = field(default_factory=list)
+    """Why not all of it was saved, or why it is not to land; `work_tree`: what it was saved from."""
+    work_tree: WorkTree | None = None
+
+    def failure(self) -> TaskFailed | None:
+        """The first of them, `final` where one is."""
+        first = next(iter(self.failures), None)
+        return first and TaskFailed(first.type, str(first), final=any(each.final for each in self.failures))
+
+    def warnings(self) -> list[str]:
+        """What else there is to say."""
+        out = self.work_tree.in_clear if self.work_tree is not None else []
+        told = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
+        more = f" and {len(out) - MOST_NAMED} more" if len(out) > MOST_NAMED else ""
+        return [*([told + more] if out else []), *(str(each) for each in self.failures[1:])]
+
+
+class Repositories:
+    def __init__(self, execution: Execution, hub: Hub, tree: Path, index: Path, start: str) -> None:
+        """`start`: the flat commit that the directory was filled from."""
+        self._execution = execution
+        self._submodules = execution.submodules(hub)
+        self._hub = hub
+        self._tree = tree
+        self._index = index
+        self._start = start
+        self.agents: dict[str, AgentRepository] = {}
+        """As `now` has found them, by path."""
+        self.picked: dict[str, Picked] = {}
+        """What the agent has set submodules to, or where it has put them."""
+        self.failures: list[TaskFailed] = []
+        """A merge was left in the middle, or a repository cannot be read: the change is saved, and does not land."""
+
+    @cached_property
+    def made(self) -> dict[str, Repository]:
+        """Those that the attempt began with, by path: of the workspace (the empty text), and of its submodules."""
+        start = self._submodules.lowered(self._start)
+        at_start = self._submodules.paths_at_start(start)
+        found = {path: Repository(commit, at_start[path]) for path, commit in start.pointers.items()}
+        return {"": Repository(start.commit, ""), **found}
+
+    def workspace_of(self, repository: Repository) -> Workspace:
+        """What is known of the user's; of one that has been added only what holds for all of them."""
+        workspace = self._execution.workspace()
+        if repository.at_start is None:
+            return workspace.for_new_submodule()
+        return workspace.modules[repository.at_start] if repository.at_start else workspace
+
+    def refs_of(self, repository: Repository) -> Path:
+        """The user's refs for it, packed."""
+        return Path(os.devnull) if repository.at_start is None else self._execution.refs(repository.at_start)
+
+    def at_start(self) -> WorkTree:
+        """The directory as it is filled."""
+        return self._work_tree(self.made)
+
+    def now(self, base: str, *, opens: bool) -> WorkTree:
+        """The directory as its agent leaves it, to be saved on top of `base`; `opens`: it has ended.
+
+        What it has set submodules to is kept in the hub. Files of one that cannot be read are saved on top of where it
+        started, or where the agent has made it, as plain ones.
+        """
+        left = {"": self.made[""], **self._left()}
+        self.agents = {path: self._agent(path, each) for path, each in left.items()}
+        settled = {path: self._settled(path, each) for path, each in left.items() if path}
+        stands = {path: replace(left[path], commit=commit) for path, commit in settled.items() if commit is not None}
+        top = replace(left[""], commit=self._submodules.lowered(base).commit)
+        work_tree = self._work_tree({"": top, **stands})
+        if opens:
+            for path, agent in self.agents.items():
+                self._check_finished(path, agent.unfinished())
+                if not path or path in stands:
+                    part_of(work_tree, path).agent = agent
+        return work_tree
+
+    def trailer(self) -> str:
+        """The line of a change's message that names what `now` has found; the empty text where that is nothing."""
+        if not self.picked:
+            return ""
+        record = keep(self._hub, self.picked)
+        self._hub.update_ref(self._submodules.ref_of(record), record)
+        return line(record)
+
+    def _left(self) -> dict[str, Repository]:
+        """The submodules with files that there are now, by path, as `.gitmodules` names them."""
+        found: dict[str, Repository] = {}
+        without_files = {path for path, _ in pointers(self._hub, self._start)}
+        names = self._submodules.names(self._submodules.lowered(self._start))
+        known = {name: path for path, name in names.items()}
+        waiting: list[tuple[str, tuple[str, ...]]] = [("", ())]
+        while waiting:
+            container, outer = waiting.pop()
+            inner = self._declared(container)
+            if inner is None:
+                inner = {within(known[name], container): name[-1] for name in known if name[:-1] == outer}
+            # What had no entry there at the start needs none now.
+            inner |= {name[-1]: name[-1] for name in known if name[:-1] == outer and self._is_undeclared(known[name])}
+            for path, name in inner.items():
+                whole, names_to = os.path.join(container, path), (*outer, name)
+                repository = None if whole in without_files else self._found(whole, known.get(names_to))
+                if repository is not None:
+                    found[whole] = repository
+                    waiting.append((whole, names_to))
+        return found
+
+    def _declared(self, container: str) -> dict[str, str] | None:
+        """Names by path; null where there is nothing that says them."""
+        file = self._tree / container / MODULES
+        is_file = not file.is_symlink() and file.is_file() and file.stat().st_size <= _MOST_BYTES
+        found = declared(file.read_bytes()) if is_file else None
+        return None if found is None else {path: each.name for path, each in found.items()}
+
+    def _is_undeclared(self, path: str) -> bool:
+        container = container_of(path, self.made)
+        known = declared(self._hub.file(self.made[container].commit, MODULES) or b"") or {}
+        return within(path, container) not in known
+
+    def _found(self, path: str, before: str | None) -> Repository | None:
+        """The submodule at a path, that was at another one before (null: it is new); null where none is."""
+        folder = self._tree / path
+        if not is_without_links(self._tree, path) or not folder.is_dir():
+            return None
+        if before is not None:
+            return self.made[before]
+        # Without a commit it is no submodule.
+        head = AgentRepository(git_dir_of(self._tree, path), self._hub, "", Path(os.devnull), "").head()
+        return Repository(head, None, is_new=True) if head is not None else None
+
+    def _agent(self, path: str, each: Repository) -> AgentRepository:
+        git_dir = git_dir_of(self._tree, path) if path else self._tree / ".git"
+        if each.is_new:
+            # What it was cloned with was there before.
+            return AgentRepository(git_dir, self._hub, each.commit, git_dir / "packed-refs", "")
+        borrowed = private.alternates(self._hub, self.workspace_of(each))
+        return AgentRepository(git_dir, self._hub, each.commit, self.refs_of(each), borrowed)
+
+    def _settled(self, path: str, each: Repository) -> str | None:
+        """The commit that a submodule is at, kept in the hub where that is not where it was; null: in no way."""
+        commit = self.agents[path].head() or each.commit
+        if path in self.made and self.made[path].commit == commit and not each.is_new:
+            return commit
+        try:
+            is_public = self.agents[path].keep(commit, self._submodules.ref_of(commit))
+        except (GitError, OSError) as error:
+            told = f"{shown(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
+            self.failures.append(TaskFailed("SubmoduleUnreadable", " ".join(told.split())))
+            return None if each.is_new else each.commit
+        self.picked[path] = Picked(commit, is_public)
+        return commit
+
+    def _work_tree(self, found: Mapping[str, Repository]) -> WorkTree:
+        trees: dict[str, WorkTree] = {}
+        for path, each in sorted(found.items()):
+            settings = self._execution.checkout_settings(each.at_start or "")
+            own = git_dir_for(self._hub, self.workspace_of(each).info_attributes) if path else None
+            index = self._index.with_name(f"{self._index.name}-{slug(path)}") if path else self._index
+            tree = trees[path] = WorkTree(self._hub, self._tree / path, index, settings, git_dir=own)
+            tree.before, tree.is_encoded = each.commit, self.workspace_of(each).is_encoded
+            gone = [other for other in self.made if other and other not in found]
+            tree.lost = [within(other, path) for other in gone if container_of(other, self.made) == path]
+            if path:
+                container = container_of(path, trees)
+                trees[container].parts[within(path, container)] = tree
+        return trees[""]
+
+    def _check_finished(self, path: str, unmerged: list[str]) -> None:
+        """Whether a merge was left in the middle, its markers in the files."""
+        for name in unmerged:
+            file = self._tree / path / name
+            if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
+                told = f"{shown(os.path.join(path, name))} holds the conflict markers of an unfinished merge or rebase"
+                self.failures.append(TaskFailed("UnfinishedMerge", told))
+                return
+
+
+def part_of(work_tree: WorkTree, path: str) -> WorkTree:
+    """The work tree of a submodule, by its path from the top."""
+    for inner, part in work_tree.parts.items():
+        if path == inner or path.startswith(f"{inner}/"):
+            return part_of(part, within(path, inner))
+    return work_tree

@@ -1,0 +1,1 @@
+"""Conflicts of lines, modes and names: resolved by a preferred side, losses named."""

@@ -1,0 +1,124 @@
+"""Files that a driver of the user's encodes (git-lfs, git-crypt), merged as what they are: text.
+
+What is decoded stands in memory only, and is encoded again by the same driver. A driver need not make the same of the
+same twice: what it has made for a merge is remembered, so that a landing that is done again makes the same head.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.conflicts.structural.places import is_clean
+from activities.git.command import REGULAR, Place, git, run_git
+from activities.git.filters import filter_drivers
+from activities.git.hub import Hub
+from activities.git.merge import ATTRIBUTES, LFS, Merge, Stage, merge_texts
+from activities.state.execution_store import Execution, write_atomically
+
+_MOST_BYTES = 50_000_000
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """The user's, as `settings` of git; `memory`: a folder of the execution's."""
+
+    hub: Hub
+    settings: Sequence[str]
+    memory: Path
+
+    @classmethod
+    def of(cls, execution: Execution, hub: Hub) -> Drivers:
+        """Those of an execution's workspace."""
+        return cls(hub, execution.checkout_settings(), execution.path / "encoded")
+
+    @property
+    def _are_some(self) -> bool:
+        return any(each.startswith("filter.") for each in self.settings)
+
+    def join(self, merged: Merge) -> None:
+        """Settle conflicts of files of which all sides are text once they are decoded, and merge line by line."""
+        can = [path for path, stages in merged.stages.items() if _is_changed_by_both(stages)]
+        if not can or not self._are_some or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
+            return
+        with self.of_tree(merged.tree) as place:
+            named = filter_drivers.named_by(can, self.settings, **place)
+            can = [path for path in can if filter_drivers.has_driver(named.get(path, ""), self.settings)]
+            found = {path: self._joined(path, merged.stages[path], place) for path in can}
+        joined = {path: (_mode(merged.stages[path]), blob) for path, blob in found.items() if blob is not None}
+        if joined:
+            merged.tree = self.hub.with_files(merged.tree, joined)
+            merged.settle(joined)
+
+    def named(self, tree: str, paths: Sequence[str]) -> dict[str, str]:
+        """The driver of each path that has one, by the attributes of a tree."""
+        if not paths:
+            return {}
+        with self.of_tree(tree) as place:
+            return filter_drivers.named_by(paths, self.settings, **place)
+
+    @contextmanager
+    def of_tree(self, tree: str) -> Iterator[Place]:
+        """Where git goes by the attributes of a tree."""
+        with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
+            index = Path(scratch, "index")
+            git("read-tree", tree, git_dir=self.hub.path, index=index)
+            with filter_drivers.attributes_of(index, self.hub.path) as place:
+                yield place
+
+    def files_as_seen(self, commit: str, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
+        """As `Hub.files`, decoded by the attributes of `commit`; what no driver can decode stays as it is stored."""
+        contents = self.hub.files(wanted)
+        if not wanted or not self._are_some:
+            return contents
+        with self.of_tree(commit) as place:
+            named = filter_drivers.named_by(list(dict.fromkeys(path for _, path in wanted)), self.settings, **place)
+            for at, (name, path) in enumerate(wanted):
+                if path in named and contents[at] is not None:
+                    seen = filter_drivers.decoded(f"{name}:{path}", path, self.settings, **place)
+                    contents[at] = contents[at] if seen is None else seen
+        return contents
+
+    def encoded(self, key: Sequence[str], content: Callable[[], bytes | None], path: str, place: Place) -> str | None:
+        """The object that a driver makes of a content, the same for a key each time; None where there is none."""
+        file = self.memory / hashlib.sha256(json.dumps([path, *key]).encode()).hexdigest()[:32]
+        known = file.read_text() if file.is_file() else ""
+        if known and run_git("cat-file", "-e", known, git_dir=self.hub.path, codes=(0, 1, 128)).returncode == 0:
+            return known
+        found = content()
+        made = filter_drivers.encoded(found, path, self.settings, **place) if found is not None else None
+        if made is not None:
+            write_atomically(file, made.encode())
+        return made
+
+    def _joined(self, path: str, stages: Sequence[Stage], place: Place) -> str | None:
+        """What both have made of a file, as it is stored; None where that does not merge."""
+        blobs = {stage.number: stage.blob for stage in stages}
+        return self.encoded([blobs[number] for number in "123"], lambda: self._merged(path, blobs, place), path, place)
+
+    def _merged(self, path: str, blobs: dict[str, str], place: Place) -> bytes | None:
+        sides = [filter_drivers.decoded(blobs[number], path, self.settings, **place) for number in "123"]
+        texts = [each for each in sides if each is not None and len(each) <= _MOST_BYTES and b"\0" not in each]
+        if len(texts) < len(sides) or any(map(_is_pointer, texts)):
+            return None
+        marked = merge_texts(*texts)
+        return marked if marked is not None and is_clean(marked) else None
+
+
+def _is_changed_by_both(stages: Sequence[Stage]) -> bool:
+    return {stage.number for stage in stages} == set("123") and all(stage.mode in REGULAR for stage in stages)
+
+
+def _is_pointer(content: bytes) -> bool:
+    """Whether the driver of large files has left one as it is: it was not fetched."""
+    return content.startswith(LFS)
+
+
+def _mode(stages: Sequence[Stage]) -> str:
+    modes = {stage.number: stage.mode for stage in stages}
+    return modes["3"] if modes["2"] == modes["1"] else modes["2"]

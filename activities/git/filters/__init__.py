@@ -1,0 +1,1 @@
+"""Clean and smudge filters, Git LFS among them."""

@@ -1,0 +1,138 @@
+"""Ignored results that are kept beside a change (`keep`): a commit of their own in the hub, which never lands.
+
+Its tree holds the files, byte for byte, and a list of them. Content of any size is streamed, never held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from activities.git.command import git, piped_git, records, shown
+from activities.git.hub import Hub
+from activities.system.rooted_dir import Beneath
+
+_FILES, _LIST = "files", "list.json"
+_CHUNK = 1 << 20
+_MB = 1_000_000
+# What is kept is often compressed already, and is read once.
+_AS_IT_IS = ("core.compression=0", "core.looseCompression=0", "pack.compression=0")
+
+Kept = dict[str, Any]
+"""`{path, bytes, sha256}` of a file."""
+
+
+def keep(
+    hub: Hub, ref: str, message: str, at: int, tree: Path, paths: Sequence[str], room: tuple[int, int]
+) -> list[str]:
+    """Store files of a directory under a ref; a line for each that was not. `room`: bytes left, of so many in all.
+
+    Raises `GitError`, and `OSError` where git ends in the middle (a full disk).
+    """
+    (left, most), told, found = room, list[str](), list[Kept]()
+    arguments = ("fast-import", "--quiet", "--force", "--depth=0", "--date-format=raw")
+    with Beneath.opened(tree) as beneath, piped_git(*arguments, config=_AS_IT_IS, git_dir=hub.path) as (into, _):
+        into.write(b"commit %s\ncommitter epw <epw> %d +0000\n" % (os.fsencode(ref), at))
+        _write_data(into, message.encode())
+        for path in sorted(paths):
+            try:
+                with beneath.file(path) as file:
+                    size = os.fstat(file.fileno()).st_size
+                    if size > left:
+                        quota = f"the quota of {most / _MB:g} MB (EPW_KEPT_MB)"
+                        told.append(f"keep: {shown(path)} ({size / _MB:.1f} MB) is over {quota}")
+                        continue
+                    name, mode = _quoted(f"{_FILES}/{path}"), os.fstat(file.fileno()).st_mode
+                    into.write(b"M %s inline %s\n" % (b"100755" if mode & 0o100 else b"100644", name))
+                    sha256 = _copied(file, size, into)
+                    if sha256 is None:
+                        into.write(b"D %s\n" % name)
+                        told.append(f"keep: {shown(path)} changed while it was read")
+                        continue
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                told.append(f"keep: {shown(path)}: {error.strerror}")
+                continue
+            left -= size
+            found.append({"path": path, "bytes": size, "sha256": sha256})
+        into.write(b"M 100644 inline %s\n" % _LIST.encode())
+        _write_data(into, json.dumps(found).encode())
+    return told
+
+
+def newest(hub: Hub, prefix: str) -> dict[str, str]:
+    """The commit that holds what was kept last, by the part of the ref that comes after a prefix."""
+    form = ("--sort=version:refname", "--sort=committerdate", "--format=%(objectname) %(refname)%00")
+    listed = records(git("for-each-ref", *form, prefix, git_dir=hub.path))
+    entries = (entry.strip().split(" ", 1) for entry in listed if entry.strip())
+    return {ref.removeprefix(f"{prefix}/").split("/")[0]: commit for commit, ref in entries}
+
+
+def listed(hub: Hub, commits: Sequence[str]) -> list[list[Kept]]:
+    """The files that each commit holds, by path."""
+    contents = hub.files([(commit, _LIST) for commit in commits])
+    return [json.loads(content or b"[]") for content in contents]
+
+
+def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None) -> list[str]:
+    """Write the wanted files (null: all of them) into a directory, made where it is not there; their paths.
+
+    Raises `OSError` (`Outside` where a link would lead out of it), `GitError`.
+    """
+    entries = records(git("ls-tree", "-r", "-z", f"{commit}:{_FILES}", git_dir=hub.path, codes=(0, 128)))
+    files = [(*entry.partition("\t")[0].split()[::2], entry.partition("\t")[2]) for entry in entries]
+    written = list[str]()
+    to.mkdir(exist_ok=True)
+    with Beneath.opened(to) as beneath, piped_git("cat-file", "--batch", git_dir=hub.path) as (asked, answers):
+        for mode, name, path in files:
+            if wanted is None or path in wanted:
+                asked.write(f"{name}\n".encode())
+                asked.flush()
+                size = int(answers.readline().split()[2])
+                try:
+                    beneath.write(path, _read(answers, size), mode=0o777 if mode == "100755" else 0o666)
+                except OSError as error:
+                    raise OSError(error.errno, f"{shown(path)}: {error.strerror}") from None
+                answers.read(1)
+                written.append(path)
+    return written
+
+
+def _copied(file: IO[bytes], size: int, into: IO[bytes]) -> str | None:
+    """Pass on a file's content; its SHA-256, or null where it became shorter meanwhile."""
+    into.write(b"data %d\n" % size)
+    digest, left = hashlib.sha256(), size
+    while left and (chunk := file.read(min(left, _CHUNK))):
+        into.write(chunk)
+        digest.update(chunk)
+        left -= len(chunk)
+    while padding := b"\0" * min(left, _CHUNK):
+        into.write(padding)
+        left -= len(padding)
+        digest = None  # type: ignore[assignment]
+    into.write(b"\n")
+    return digest.hexdigest() if digest is not None else None
+
+
+def _read(answers: IO[bytes], size: int) -> Iterator[bytes]:
+    while size:
+        chunk = answers.read(min(size, _CHUNK))
+        if not chunk:
+            raise OSError(f"git ended {size} bytes too early")
+        size -= len(chunk)
+        yield chunk
+
+
+def _write_data(into: IO[bytes], content: bytes) -> None:
+    into.write(b"data %d\n%s\n" % (len(content), content))
+
+
+def _quoted(path: str) -> bytes:
+    """A path as fast-import takes any."""
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return b'"%s"' % os.fsencode(escaped)

@@ -1,0 +1,1 @@
+"""Submodules: their files in the hub, their pointers on the way out."""

@@ -1,0 +1,60 @@
+"""`.gitmodules`: what submodules are called and where they come from; read as settings, of which nothing is obeyed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from activities.git.command import git, records
+from activities.git.hub import Hub
+from epw.core.errors import GitError
+
+MODULES = ".gitmodules"
+_SETTING = re.compile(r"submodule\.(.+)\.(path|url)", re.DOTALL)
+_NO_PART = ("", ".", "..", ".git")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A submodule's name, which its repository has in `.git/modules`, and its address; both anybody's words."""
+
+    name: str
+    url: str | None
+
+
+@lru_cache(maxsize=1024)
+def declared(content: bytes) -> Mapping[str, Declared] | None:
+    """By path, of those that lie within; null where the content is no settings."""
+    try:
+        listed = records(git("config", "--no-includes", "--file", "-", "--null", "--list", stdin=content))
+    except GitError:
+        return None
+    found: dict[str, dict[str, str]] = {}
+    for setting, _, value in (record.partition("\n") for record in listed):
+        if match := _SETTING.fullmatch(setting):
+            found.setdefault(match[1], {})[match[2]] = value
+    paths = ((each.get("path", "").rstrip("/"), name, each.get("url")) for name, each in found.items())
+    return {path: Declared(name, url) for path, name, url in paths if _is_within(path) and _is_within(name)}
+
+
+def declared_in(hub: Hub, tree: str, folder: str = "") -> Mapping[str, Declared] | None:
+    """As `declared`, of a commit or tree, or a folder in it; null as well where there is no such file."""
+    content = hub.file(tree, os.path.join(folder, MODULES))
+    return None if content is None else declared(content)
+
+
+def container_of(path: str, among: Collection[str]) -> str:
+    """The innermost submodule, of these, that a path lies in; the empty text where it lies in none."""
+    return max((each for each in among if path.startswith(f"{each}/")), key=len, default="")
+
+
+def within(path: str, container: str) -> str:
+    """A path as it is called in the submodule that it lies in."""
+    return path[len(container) + 1 :] if container else path
+
+
+def _is_within(path: str) -> bool:
+    return not any(part.lower() in _NO_PART for part in path.split("/"))

@@ -1,1 +1,0 @@
-"""Processes of agents: the one place that starts and ends them. Limits and sandboxes belong here."""

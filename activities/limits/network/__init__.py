@@ -1,1 +1,0 @@
-"""The network of a sandbox: a namespace of its own, and a proxy that lets through what the plan allows."""

@@ -1,0 +1,1 @@
+"""The Messages API: account, prices, rate limit, budget, calls."""

@@ -1,0 +1,136 @@
+"""One call of the Messages API: what came of it in our words, whatever the network and the server did."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import anthropic
+import httpx2
+
+from activities.model_api.answer import Answer, BrokenAnswer, collected
+from activities.model_api.credentials import api_key
+
+PROVIDER = "anthropic"
+TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
+_USAGE_LIMIT_SECONDS = 300.0
+_LONGEST_WAIT_SECONDS = 30 * 86_400.0
+_CREDIT = re.compile(r"credit|billing", re.IGNORECASE)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+_EPOCH = re.compile(r"(?<!\d)(\d{10})(?!\d)")
+_STATUS_OF_KIND = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504}
+
+Kind = Literal["rate", "usage-limit", "credit", "passing", "final"]
+
+
+@dataclass
+class Rejected(Exception):
+    """A call that brought no answer. `wait`: seconds that the server named, null: none."""
+
+    kind: Kind
+    message: str
+    wait: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Api:
+    """The account of this process: key and address from the environment, as the SDK reads them."""
+
+    def __init__(self) -> None:
+        self._client: anthropic.AsyncAnthropic | None = None
+
+    @staticmethod
+    def account() -> str:
+        """The account without its secret: the same for every worker that has the key."""
+        return hashlib.sha256(api_key().encode()).hexdigest()[:12]
+
+    @property
+    def client(self) -> anthropic.AsyncAnthropic:
+        if self._client is None:
+            api_key()
+            # Waiting is ours: the SDK would sleep through a `retry-after` of hours, unseen.
+            self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
+        return self._client
+
+    async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> Answer:
+        """The model's answer, whole; raises `Rejected`. `used` has its token counts, of a part of it too."""
+        try:
+            async with await self.client.messages.create(**request, stream=True) as stream:
+                return await collected(stream, {} if used is None else used)
+        except BrokenAnswer as error:
+            raise Rejected("passing", f"a broken answer: {error}") from None
+        except anthropic.APIStatusError as error:
+            raise rejection(error.status_code, error.response.headers, error.body, error.message) from None
+        except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
+            raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
+
+
+def rejection(status: int, headers: Mapping[str, str], content: Any, told: str = "") -> Rejected:
+    """What an error answer means; `content`: its JSON, `told`: words for one that has none."""
+    now = time.time()
+    body = content if isinstance(content, dict) else {}
+    nested = body.get("error")
+    inner: dict[str, Any] = nested if isinstance(nested, dict) else body
+    kind, message = str(inner.get("type") or ""), str(inner.get("message") or told)[:500]
+    # An error in the middle of a stream comes with the status of the stream.
+    status = _STATUS_OF_KIND.get(kind, 400) if status < 400 else status
+    said = f"{status} {kind}: {message}"
+    wait = _retry_after(headers, now)
+    if status == 429:
+        until = _named_moment(headers, message, now)
+        if wait is not None and wait > _USAGE_LIMIT_SECONDS:
+            return Rejected("usage-limit", said, wait)
+        if until is not None and until - now > _USAGE_LIMIT_SECONDS:
+            return Rejected("usage-limit", said, until - now)
+        return Rejected("rate", said, wait)
+    if status in (400, 403, 402) and _CREDIT.search(message):
+        return Rejected("credit", said)
+    if status == 529:
+        return Rejected("rate", said, wait)
+    if status in (408, 409) or status >= 500:
+        return Rejected("passing", said, wait)
+    return Rejected("final", said)
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        parsed = email.utils.parsedate_tz(value)
+        seconds = math.nan if parsed is None else email.utils.mktime_tz(parsed) - now
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
+
+
+def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float | None:
+    """When the message says that it will go on, or the headers of what has nothing remaining; epoch seconds."""
+    found = [float(each) for each in _EPOCH.findall(message)]
+    found += [moment for each in _MOMENT.findall(message) if (moment := _epoch(each)) is not None]
+    for name, value in headers.items():
+        if name.startswith("anthropic-ratelimit-") and name.endswith("-reset"):
+            remaining = headers.get(name.removesuffix("reset") + "remaining")
+            moment = _epoch(value)
+            if remaining is not None and remaining.strip() == "0" and moment is not None:
+                found.append(moment)
+    return max((each for each in found if now < each <= now + _LONGEST_WAIT_SECONDS), default=None)
+
+
+def _epoch(text: str) -> float | None:
+    if _EPOCH.fullmatch(text.strip()):
+        return float(text)
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.now().astimezone().tzinfo)).timestamp()

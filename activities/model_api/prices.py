@@ -1,0 +1,91 @@
+"""What a model's tokens cost: US dollars a million, as published by Anthropic (platform.claude.com, pricing).
+
+`prices.json` beside this file; a file of the same form in the state directory overrides it, model by model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from epw.core.errors import InvalidRequest
+
+_SNAPSHOT = re.compile(r"-\d{8}$")
+_MILLION = 1_000_000
+
+
+class Rates(BaseModel):
+    """US dollars a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True)
+
+    input: float
+    output: float
+    cache_read: float
+    cache_write: float
+
+
+class Above(Rates):
+    """The rates of requests with more input than this."""
+
+    input_tokens: int
+
+
+class Price(Rates):
+    above: Above | None = None
+
+    def cost(self, usage: dict[str, int]) -> float:
+        """US dollars of one answer, by its token counts."""
+        read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
+        plain = usage.get("input_tokens", 0)
+        rates = self._rates(read + written + plain)
+        parts = (
+            (plain, rates.input),
+            (read, rates.cache_read),
+            (written, rates.cache_write),
+            (usage.get("output_tokens", 0), rates.output),
+        )
+        return sum(tokens * rate for tokens, rate in parts) / _MILLION
+
+    def most(self, input_tokens: int, output_tokens: int) -> float:
+        """US dollars that an answer can cost at most."""
+        rates = self._rates(input_tokens)
+        dearest = max(rates.input, rates.cache_write)
+        return (input_tokens * dearest + output_tokens * rates.output) / _MILLION
+
+    def _rates(self, input_tokens: int) -> Rates:
+        return self.above if self.above and input_tokens > self.above.input_tokens else self
+
+
+_TABLE = TypeAdapter(dict[str, Price])
+
+
+@dataclass(frozen=True)
+class Prices:
+    table: dict[str, Price]
+
+    @classmethod
+    def read(cls, home: Path) -> Prices:
+        """The published prices, and the user's over them; raises `InvalidRequest` for a file that is none."""
+        table = _TABLE.validate_json((Path(__file__).parent / "prices.json").read_bytes())
+        own = home / "prices.json"
+        if own.is_file():
+            try:
+                table |= _TABLE.validate_python(_loaded(own))
+            except (ValueError, ValidationError) as error:
+                raise InvalidRequest(f"{own} is no price table: {' '.join(str(error).split())[:300]}") from None
+        return cls(table)
+
+    def of(self, model: str) -> Price | None:
+        """A model's price, by its name or by that of which it is a dated snapshot; null where nobody told it."""
+        return self.table.get(model) or self.table.get(_SNAPSHOT.sub("", model))
+
+
+def _loaded(path: Path) -> Any:
+    return json.loads(path.read_bytes())

@@ -1,0 +1,1 @@
+"""Processes of agents: the one place that starts, limits and ends them."""

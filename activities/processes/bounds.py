@@ -1,0 +1,66 @@
+"""What an attempt's processes may use: as the plan says, else a fair share of this machine (CONTRACT section 2)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from epw.core.plan.model import Plan, Task
+
+_LEAST_MB = 512
+_RESERVE_MB = 1024
+_RESERVE_SHARE = 0.1
+_CPU_PERCENT = 80.0
+_PROCESSES = 512
+_LEAST_DISK_MB = 2048
+_RESERVE_DISK_MB = 1024
+_RESERVE_DISK_SHARE = 0.02
+MB = 1024 * 1024
+
+
+def reserve_mb() -> float:
+    """Of this machine's memory, for all that is not an agent."""
+    return max(_RESERVE_MB, psutil.virtual_memory().total / MB * _RESERVE_SHARE)
+
+
+def reserve_disk_mb(total_mb: float) -> float:
+    """Of a disk of that size, for all that is not an agent."""
+    return min(_RESERVE_DISK_MB, max(64.0, total_mb * _RESERVE_DISK_SHARE))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of an attempt's whole process tree."""
+
+    memory_mb: int
+    cpu_percent: float
+    """Of the whole machine."""
+    processes: int
+    disk_mb: int
+    """Of what it writes into its directory."""
+
+    @classmethod
+    def of(cls, plan: Plan, task: Task, folder: Path) -> Bounds:
+        """The task's own, else the plan's, else what the machine has less a reserve, by agents.
+
+        `folder`: on the disk that it writes to.
+        """
+        given = plan.limits_of(task)
+        total = psutil.virtual_memory().total // MB
+        share = int((total - reserve_mb()) / plan.max_agents)
+        disk = shutil.disk_usage(folder)
+        disk_share = int((disk.free / MB - reserve_disk_mb(disk.total / MB)) / plan.max_agents)
+        return cls(
+            given.max_memory_mb or max(_LEAST_MB, share),
+            given.max_cpu_percent or _CPU_PERCENT,
+            given.max_processes or _PROCESSES,
+            given.max_disk_mb or max(_LEAST_DISK_MB, disk_share),
+        )
+
+    @property
+    def cores(self) -> float:
+        return self.cpu_percent / 100 * (os.cpu_count() or 1)

@@ -1,0 +1,229 @@
+"""A control group an attempt: the kernel's own account of a process tree, its limits, and its certain end.
+
+Version 2, or version 1 with one folder a controller (there a version 2 hierarchy beside it, if there is one, ends a
+group at once). Where this process may make no groups there are none: `probe` is null.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from activities.processes.bounds import MB, Bounds
+from activities.processes.disk import written_mb
+
+_ROOT = Path("/sys/fs/cgroup")
+_OURS = "epw"
+_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
+_PERIOD_US = 100_000
+_LONGEST_NAME = 200
+_KILL_SECONDS = 5.0
+_PROBE_MB = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where groups are made: a folder of ours in each hierarchy."""
+
+    version: int
+    folders: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a group has used so far."""
+
+    memory_mb: float
+    """Now, without what the kernel only caches."""
+    most_mb: float
+    """At most, with what it caches."""
+    cpu_seconds: float
+    throttled_seconds: float
+    killed: int
+    """Processes that were ended for memory."""
+    refused: int
+    """Processes that could not be started."""
+    processes: int
+    written_mb: float
+    """By the processes that are there, and those whose end they have seen."""
+
+
+@cache
+def probe() -> Place | None:
+    """Where this process may make groups; null: nowhere."""
+    for version, folders in ((2, _version_2), (1, _version_1)):
+        with contextlib.suppress(OSError):
+            place = Place(version, folders())
+            group = Group(place, f"probe-{os.getpid()}")
+            group.make(Bounds(_PROBE_MB, 100, 10, _PROBE_MB))
+            group.remove()
+            return place
+    return None
+
+
+def _version_2() -> dict[str, Path]:
+    if not (_ROOT / "cgroup.controllers").is_file():
+        raise OSError("no cgroup v2 here")
+    folder = _ROOT / _own("").lstrip("/")
+    wanted = "+memory +cpu +pids"
+    try:
+        (folder / "cgroup.subtree_control").write_text(wanted)
+    except OSError:
+        # A group with processes of its own can have none with limits beneath it.
+        leaf = folder / f"{_OURS}-worker"
+        leaf.mkdir(exist_ok=True)
+        (leaf / "cgroup.procs").write_text(str(os.getpid()))
+        (folder / "cgroup.subtree_control").write_text(wanted)
+    ours = folder / _OURS
+    ours.mkdir(exist_ok=True)
+    (ours / "cgroup.subtree_control").write_text(wanted)
+    return {"unified": ours}
+
+
+def _version_1() -> dict[str, Path]:
+    folders = {}
+    for controller in _CONTROLLERS:
+        mount = _ROOT / controller
+        if not (mount / "cgroup.procs").is_file():
+            raise OSError(f"no controller {controller} here")
+        own = mount / _own(controller).lstrip("/")
+        folders[controller] = (own if own.is_dir() else mount) / _OURS
+    if (_ROOT / "unified/cgroup.procs").is_file():
+        folders["unified"] = _ROOT / "unified" / _OURS
+    for folder in folders.values():
+        folder.mkdir(exist_ok=True)
+    return folders
+
+
+def _own(controller: str) -> str:
+    """This process's group in a hierarchy."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            return path
+    return "/"
+
+
+class Group:
+    """The group of an attempt, by its marker."""
+
+    def __init__(self, place: Place, marker: str) -> None:
+        self._place = place
+        self._folders = {name: folder / _named(marker) for name, folder in place.folders.items()}
+
+    @classmethod
+    def beneath(cls, marker: str) -> Iterator[Group]:
+        """The groups of a marker and of those beneath it, whoever made them."""
+        place = probe()
+        if place is None:
+            return
+        first = next(iter(place.folders.values()))
+        name = _named(marker)
+        with contextlib.suppress(OSError):
+            for folder in first.iterdir():
+                if folder.name == name or folder.name.startswith(f"{name}!"):
+                    yield cls(place, folder.name)
+
+    def make(self, bounds: Bounds) -> None:
+        """Make it with its limits; one that is there keeps its processes."""
+        for folder in self._folders.values():
+            folder.mkdir(exist_ok=True)
+        quota = int(bounds.cores * _PERIOD_US)
+        if self._place.version == 2:
+            limits = {"memory.max": bounds.memory_mb * MB, "memory.oom.group": 1, "pids.max": bounds.processes}
+            for name, value in {**limits, "cpu.max": f"{quota} {_PERIOD_US}"}.items():
+                self._write("unified", name, value)
+            with contextlib.suppress(OSError):
+                self._write("unified", "memory.swap.max", 0)
+            return
+        self._write("memory", "memory.limit_in_bytes", bounds.memory_mb * MB)
+        with contextlib.suppress(OSError):
+            self._write("memory", "memory.memsw.limit_in_bytes", bounds.memory_mb * MB)
+        self._write("cpu", "cpu.cfs_quota_us", max(1000, quota))
+        self._write("pids", "pids.max", bounds.processes)
+
+    def joining(self) -> str:
+        """Shell text by which a shell puts itself, and what it becomes, into the group."""
+        return "".join(f"echo $$ > {shlex.quote(str(path))};" for path in self.joined_by)
+
+    @property
+    def joined_by(self) -> list[Path]:
+        """The files by which a process joins it."""
+        return [folder / "cgroup.procs" for folder in self._folders.values()]
+
+    def read(self) -> Reading:
+        """What it has used; raises `OSError` where it is gone."""
+        processes = self.processes()
+        now = len(processes), written_mb(processes)
+        if self._place.version == 2:
+            stat, cpu = self._table("unified", "memory.stat"), self._table("unified", "cpu.stat")
+            most = int(self._text("unified", "memory.peak"))
+            killed = self._table("unified", "memory.events").get("oom_kill", 0)
+            refused = self._table("unified", "pids.events").get("max", 0)
+            used, throttled = cpu["usage_usec"] / 1e6, cpu.get("throttled_usec", 0) / 1e6
+            return Reading(stat["anon"] / MB, most / MB, used, throttled, killed, refused, *now)
+        stat = self._table("memory", "memory.stat")
+        most = int(self._text("memory", "memory.max_usage_in_bytes"))
+        killed = self._table("memory", "memory.oom_control").get("oom_kill", 0)
+        refused = self._table("pids", "pids.events").get("max", 0) if self._has("pids", "pids.events") else 0
+        used = int(self._text("cpuacct", "cpuacct.usage")) / 1e9
+        throttled = self._table("cpu", "cpu.stat").get("throttled_time", 0) / 1e9
+        return Reading(stat["rss"] / MB, most / MB, used, throttled, killed, refused, *now)
+
+    def processes(self) -> list[int]:
+        """Who is in it."""
+        with contextlib.suppress(OSError):
+            text = (next(iter(self._folders.values())) / "cgroup.procs").read_text()
+            return [int(line) for line in text.split()]
+        return []
+
+    def kill(self) -> None:
+        """End everything in it, whatever session, parent or environment it gave itself."""
+        unified = self._folders.get("unified")
+        if unified is not None and (unified / "cgroup.kill").exists():
+            with contextlib.suppress(OSError):
+                (unified / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + _KILL_SECONDS
+        # A process may start others until it is dead: look again until nobody is found.
+        while (left := self.processes()) and time.monotonic() < deadline:
+            for process in left:
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.005)
+
+    def remove(self) -> None:
+        """Remove it, empty as it must be."""
+        for folder in self._folders.values():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def _write(self, hierarchy: str, name: str, value: object) -> None:
+        (self._folders[hierarchy] / name).write_text(str(value))
+
+    def _has(self, hierarchy: str, name: str) -> bool:
+        return (self._folders[hierarchy] / name).exists()
+
+    def _text(self, hierarchy: str, name: str) -> str:
+        return (self._folders[hierarchy] / name).read_text()
+
+    def _table(self, hierarchy: str, name: str) -> dict[str, int]:
+        rows = (line.split() for line in self._text(hierarchy, name).splitlines())
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def _named(marker: str) -> str:
+    """A folder's name for a marker; that of one beneath it begins with it."""
+    name = marker.replace("/", "!")
+    return (
+        name
+        if len(name) <= _LONGEST_NAME
+        else f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    )

@@ -1,0 +1,1 @@
+"""Sandbox levels: bubblewrap, Landlock, seccomp, network."""

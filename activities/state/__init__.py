@@ -1,0 +1,1 @@
+"""State directory: one store per execution, records of workers, progress."""

@@ -1,0 +1,54 @@
+"""The frame of every activity: heartbeats, a record for whoever succeeds this worker, an orderly hand-over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.state.execution_store import Execution
+from activities.state.heartbeat import Heartbeat
+from activities.state.worker_records import AttemptRecord, quarantined
+from epw.core.messages import AgentProgress, StepRequest
+
+
+def current_execution(home: Path, request: StepRequest) -> Execution:
+    """The execution whose activity is running."""
+    info = activity.info()
+    run_id = info.workflow_run_id or ""
+    return Execution(home, info.workflow_id or "", request.chain or run_id, run_id)
+
+
+def order() -> tuple[int, int]:
+    """Which of the execution's steps is running, and which try of it: later ones compare greater."""
+    info = activity.info()
+    return int(info.activity_id), info.attempt
+
+
+@asynccontextmanager
+async def attended(
+    home: Path, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
+) -> AsyncIterator[None]:
+    """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.
+
+    `marker`: what the processes of the block carry; `deaths`: where a task's dead workers are counted.
+    """
+    beating = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
+    with AttemptRecord.kept(home, marker, deaths) as record:
+        async with beating.beating():
+            try:
+                if deaths is None:
+                    yield
+                else:
+                    async with quarantined(home, record, deaths):
+                        yield
+            except asyncio.CancelledError:
+                if activity.is_worker_shutdown():
+                    raise ApplicationError(
+                        "the worker is shutting down", type="WorkerShutdown", category=ApplicationErrorCategory.BENIGN
+                    ) from None
+                raise

@@ -1,0 +1,258 @@
+"""What the state directory holds of an execution: where its attempts, outcomes, logs and findings lie."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription
+
+from activities.git.hub import Hub
+from activities.git.private import borrowed_refs
+from activities.git.submodules.submodules import Submodules
+from activities.git.workspace import Workspace
+from activities.system.directories import Trash
+from epw.core.errors import Fenced
+from epw.core.messages import ROLL_BACK
+from epw.core.naming import execution_ref, slug
+
+_numbers = count()
+
+
+@lru_cache(maxsize=64)
+def _workspace(path: Path, changed: int) -> Workspace:
+    """Read once, and again where it has `changed` since (its time, ns): every attempt asks several times."""
+    return Workspace.model_validate_json(path.read_bytes())
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution: the chain of runs that resets make of it. A later one under the same id shares nothing."""
+
+    home: Path
+    workflow_id: str
+    run_id: str
+    """The first run of the chain."""
+    present_run: str = ""
+    """The run that acts (default: the first): what it writes, no other run overwrites."""
+
+    @property
+    def run_key(self) -> str:
+        return self.present_run or self.run_id
+
+    @classmethod
+    def of(cls, home: Path, described: WorkflowExecutionDescription) -> Execution:
+        """The execution that the server describes."""
+        first = described.raw_description.workflow_execution_info.first_run_id
+        return cls(home, described.id, first or described.run_id, described.run_id)
+
+    @property
+    def key(self) -> str:
+        return f"{slug(self.workflow_id)}/{self.run_id}"
+
+    @property
+    def path(self) -> Path:
+        return self.home / "executions" / self.key
+
+    def ref(self, *parts: str) -> str:
+        """A ref of this execution in its hub."""
+        return execution_ref(self.workflow_id, self.run_id, *parts)
+
+    def attempt_key(self, task_id: str) -> str:
+        """The marker under which every process of a task of this execution runs."""
+        return f"{self.key}/{self.run_key[:8]}/{slug(task_id)}"
+
+    def keep_id(self) -> None:
+        """So that who finds the directory can ask the server about its execution."""
+        path = self.path / "id"
+        if not path.is_file():
+            write_atomically(path, self.workflow_id.encode())
+
+    @classmethod
+    def all(cls, home: Path) -> list[Execution]:
+        """Every execution that has files in the state directory."""
+        paths = sorted((home / "executions").glob("*/*/id"))
+        return [cls(home, path.read_text(), path.parent.name) for path in paths]
+
+    @classmethod
+    def with_remains(cls, home: Path) -> list[Execution]:
+        """Executions that have directories of attempts or an unfinished delivery: running ones, or remains."""
+        return [each for each in cls.all(home) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
+
+    def hub(self) -> Hub | None:
+        """The hub on this machine, null where the execution was prepared on another."""
+        if not (self.path / "workspace.json").is_file():
+            return Hub.without_workspace(self.home) if self.path.is_dir() else None
+        hub = Hub.at(self.home, self.workspace().path)
+        return hub if hub.path.is_dir() else None
+
+    def attempts(self) -> Path:
+        """Where the directories of the acting run's attempts are."""
+        return self.path / "attempts" / self.run_key[:8]
+
+    def keep_reads(self, task_id: str, paths: list[str]) -> None:
+        """Paths that an agent was seen to read, in place of those of the task's attempts before."""
+        path = self._reads(task_id)
+        if paths or path.is_file():
+            write_atomically(path, json.dumps(paths).encode())
+
+    def has_reads(self) -> bool:
+        """Whether any agent was seen to read a file."""
+        return self._reads_folder.is_dir()
+
+    def reads(self, task_id: str) -> list[str]:
+        path = self._reads(task_id)
+        found: list[str] = json.loads(path.read_bytes()) if path.is_file() else []
+        return found
+
+    @property
+    def _reads_folder(self) -> Path:
+        return self.path / "reads" / self.run_key[:8]
+
+    def _reads(self, task_id: str) -> Path:
+        return self._reads_folder / f"{slug(task_id)}.json"
+
+    def so_far(self) -> Path:
+        """Where running attempts leave what they have changed until now."""
+        return self.path / "so-far" / self.run_key[:8]
+
+    def remove_attempts(self) -> None:
+        """Nothing of it runs any more: the directories of attempts that waited are of no use."""
+        Trash(self.home).take(self.path / "attempts")
+
+    @property
+    def head_ref(self) -> str:
+        """Of the acting run: a run before it that still moves its own cannot move this one."""
+        return self.ref("heads", self.run_key)
+
+    def log(self, name: str) -> Path:
+        """The file that takes what an agent or a command prints."""
+        return self.path / "logs" / f"{name}.log"
+
+    def workspace(self) -> Workspace:
+        """What `prepare` found out about the workspace."""
+        path = self.path / "workspace.json"
+        return _workspace(path, path.stat().st_mtime_ns)
+
+    def refs(self, module: str = "") -> Path:
+        """The user's refs at the start, packed, for agents' repositories; of a submodule by its path."""
+        return self.path / "packed-refs" / (slug(module) if module else "workspace")
+
+    def submodules(self, hub: Hub) -> Submodules:
+        return Submodules(hub, self.base(), self.ref)
+
+    def checkout_settings(self, module: str = "") -> list[str]:
+        """What decides on an attempt's files: which are ignored, and how their content is stored.
+
+        `module`: the path of a submodule, for those in it.
+        """
+        files = [f"core.excludesFile={self._exclude(module)}", f"core.attributesFile={self.path / 'attributes'}"]
+        if not (self.path / "workspace.json").is_file():
+            return files
+        workspace = self.workspace()
+        return [*files, *(workspace.modules[module] if module else workspace).checkout_settings]
+
+    def _exclude(self, module: str) -> Path:
+        return self.path / (f"exclude-{slug(module)}" if module else "exclude")
+
+    def base(self) -> str:
+        """The commit that the execution started from."""
+        return (self.path / "base").read_text()
+
+    def keep_workspace(self, workspace: Workspace, base: str) -> None:
+        self.keep_id()
+        write_atomically(self.path / "base", base.encode())
+        write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
+        write_atomically(self.path / "attributes", workspace.attributes.encode())
+        for path, each in {"": workspace, **workspace.modules}.items():
+            write_atomically(self._exclude(path), each.excludes.encode())
+            write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
+
+    def has_half_delivery(self) -> bool:
+        """Whether a journal is there that somebody can still act on."""
+        return (self.path / "apply/journal.json").is_file() and not (self.path / "apply/blocked").is_file()
+
+    def keep_blocked(self) -> None:
+        """Only the user can decide on what is left: nobody tries again."""
+        write_atomically(self.path / "apply/blocked", b"")
+
+    def pass_fence(self, step: str, order: tuple[int, int]) -> None:
+        """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken.
+
+        `order`: of the activity and its attempt, among those of the same step.
+        """
+        path = self.path / "fence.json"
+        fence: dict[str, Any]
+        fence = json.loads(path.read_bytes()) if path.is_file() else {"runs": [], "newest": {}, "closed": False}
+        if self.run_key not in fence["runs"]:
+            fence = {"runs": [*fence["runs"], self.run_key], "newest": {}, "closed": False}
+        if fence["runs"][-1] != self.run_key:
+            raise Fenced(f"{step}: a later run of the execution has taken over")
+        if tuple(fence["newest"].get(step, order)) > order:
+            raise Fenced(f"{step}: a later try has taken over")
+        if fence["closed"] and step != ROLL_BACK:
+            raise Fenced(f"{step}: the execution has been rolled back")
+        fence["newest"][step] = order
+        fence["closed"] = step == ROLL_BACK
+        write_atomically(path, json.dumps(fence).encode())
+
+    def keep_results(self, document: dict[str, Any]) -> None:
+        """What results say, when what they are made from is about to go."""
+        write_atomically(self._results, json.dumps(document).encode())
+
+    def kept_results(self) -> dict[str, Any]:
+        """What results said before what they are made from was removed; empty where it was not."""
+        found: dict[str, Any] = json.loads(self._results.read_bytes()) if self._results.is_file() else {}
+        return found
+
+    @property
+    def _results(self) -> Path:
+        return self.home / "results" / f"{self.key}.json"
+
+    def keep_delivered(self, branch: str, head: str) -> None:
+        """Noted before it is made: only a branch of our own, where we put it, is ever taken back."""
+        write_atomically(self.path / "delivered", f"{branch}\n{head}".encode())
+
+    def delivered(self) -> tuple[str, str] | None:
+        """The branch and its commit."""
+        path = self.path / "delivered"
+        branch, _, head = path.read_text().partition("\n") if path.is_file() else ("", "", "")
+        return (branch, head) if branch else None
+
+    def keep_conflict(self, commit: str, detail: dict[str, Any]) -> None:
+        """Hunks of a conflict, too large for the history."""
+        write_atomically(self.path / "conflicts" / f"{commit}.json", json.dumps(detail).encode())
+
+    def conflict(self, commit: str | None) -> dict[str, Any]:
+        path = self.path / "conflicts" / f"{commit}.json"
+        found: dict[str, Any] = json.loads(path.read_bytes()) if commit and path.is_file() else {}
+        return found
+
+
+def write_atomically(path: Path, content: bytes, *, outlives_machine: bool = True) -> None:
+    """A file that is there whole or not at all, readable by its owner only.
+
+    `outlives_machine` false: of no use to anybody once the power has failed, so it need not be on the disk.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(temporary, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            if outlives_machine:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

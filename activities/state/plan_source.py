@@ -1,0 +1,77 @@
+"""The plan of an execution, read from its own start event: the history holds it once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from temporalio import activity
+
+from activities.system.async_lazy import Once
+from epw.core.execution.strategy import STRATEGIES, Strategy
+from epw.core.messages import Redrive
+from epw.core.plan.model import Plan, Task
+from epw.core.plan.validate import read_plan
+
+_MOST_KEPT = 32
+
+
+@dataclass(frozen=True)
+class Running:
+    """A plan with its tasks by id."""
+
+    plan: Plan
+    tasks: dict[str, Task]
+    redrive: Redrive | None = None
+
+    @classmethod
+    def of(cls, document: Any, redrive: Any = None) -> Running:
+        plan = read_plan(document)
+        earlier = Redrive.model_validate(redrive) if redrive is not None else None
+        return cls(plan, {task.id: task for task in plan.tasks}, earlier)
+
+    @property
+    def strategy(self) -> Strategy:
+        return STRATEGIES[self.plan.strategy]
+
+
+class PlanSource(Protocol):
+    def begin(self) -> None:
+        """Start to read the plan of the execution whose activity is running."""
+        ...
+
+    async def of_current_execution(self) -> Running:
+        """The plan of the execution whose activity is running."""
+        ...
+
+
+class StartEvent:
+    """Asks Temporal for an execution's first event, once a worker and execution."""
+
+    def __init__(self) -> None:
+        self._read: OrderedDict[str, Once[Running]] = OrderedDict()
+
+    def begin(self) -> None:
+        self._of_current_execution().begin()
+
+    async def of_current_execution(self) -> Running:
+        return await self._of_current_execution().get()
+
+    def _of_current_execution(self) -> Once[Running]:
+        info = activity.info()
+        run_id = info.workflow_run_id or ""
+        reading = self._read.setdefault(run_id, Once(partial(_fetch, info.workflow_id or "", run_id)))
+        while len(self._read) > _MOST_KEPT:
+            self._read.popitem(last=False)
+        return reading
+
+
+async def _fetch(workflow_id: str, run_id: str) -> Running:
+    client = activity.client()
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        return Running.of(*await client.data_converter.decode(payloads[:2]))
+    raise LookupError(f"{workflow_id} has no start event")

@@ -1,0 +1,174 @@
+"""Which attempts a worker is in: so that a successor can tell Temporal at once of a worker that died."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.state.execution_store import write_atomically
+from activities.system.process_identity import ME, Process, lives, private
+
+POISON_DEATHS = 3
+_SUSPECT_DEATHS = 2
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """An activity in flight, as a file in the state directory."""
+
+    path: Path
+    task_token: bytes
+    marker: str
+    """What every process of the attempt carries."""
+    worker: tuple[int, float]
+    """Process id and creation time: a reused id is another process."""
+    deaths: Path | None = None
+    """The file that counts the workers that died under this task; null: it is not the task's agent that runs."""
+    alone: bool = False
+    """A suspect that runs apart from other suspects: a death now is its own."""
+
+    @classmethod
+    @contextmanager
+    def kept(cls, home: Path, marker: str, deaths: Path | None = None) -> Iterator[AttemptRecord]:
+        """The running activity stands in the state directory while the block runs."""
+        token = activity.info().task_token
+        path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
+        record = cls(path, token, marker, ME, deaths)
+        record.write()
+        try:
+            yield record
+        finally:
+            path.unlink(missing_ok=True)
+
+    def write(self) -> None:
+        content = {
+            "taskToken": base64.b64encode(self.task_token).decode(),
+            "marker": self.marker,
+            "worker": self.worker,
+            "deaths": str(self.deaths) if self.deaths else None,
+            "alone": self.alone,
+        }
+        write_atomically(self.path, json.dumps(content).encode(), outlives_machine=False)
+
+    @classmethod
+    def all(cls, home: Path) -> list[AttemptRecord]:
+        """Every record of the state directory that is whole."""
+        found = []
+        for path in sorted(_folder(home).glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                record = json.loads(path.read_bytes())
+                token = base64.b64decode(record["taskToken"])
+                deaths = Path(record["deaths"]) if record["deaths"] else None
+                worker = (record["worker"][0], record["worker"][1])
+                found.append(cls(path, token, record["marker"], worker, deaths, record["alone"]))
+        return found
+
+    @property
+    def worker_lives(self) -> bool:
+        return lives(self.worker)
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """A worker that polls, as a file in the state directory."""
+
+    path: Path
+    identity: str
+    """By which the server knows it."""
+    worker: tuple[int, float]
+
+    @classmethod
+    @contextmanager
+    def kept(cls, home: Path, identity: str, keeper: Process | None = None) -> Iterator[None]:
+        """The worker stands in the state directory until it ends in order; `keeper`: who adopts what it leaves."""
+        path = cls._path(home, ME[0])
+        write_atomically(
+            path, json.dumps({"identity": identity, "worker": ME, "keeper": keeper}).encode(), outlives_machine=False
+        )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    @classmethod
+    def was_kept(cls, home: Path, process_id: int) -> bool:
+        """Whether a worker that has just died had come as far as polling."""
+        return cls._path(home, process_id).exists()
+
+    @staticmethod
+    def _path(home: Path, process_id: int) -> Path:
+        return _folder(home) / f"{process_id}.worker"
+
+    @classmethod
+    def dead(cls, home: Path) -> list[WorkerRecord]:
+        """Workers that ended otherwise."""
+        found = []
+        for path in sorted(_folder(home).glob("*.worker")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                content = json.loads(path.read_bytes())
+                record = cls(path, content["identity"], (content["worker"][0], content["worker"][1]))
+                if not lives(record.worker):
+                    found.append(record)
+        return found
+
+
+@asynccontextmanager
+async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
+    """A task under which workers died twice runs when no other such task does: the next death is its own."""
+    if count_of(deaths) < _SUSPECT_DEATHS:
+        yield
+        return
+    replace(record, deaths=None).write()
+    with open(_folder(home) / "suspect.lock", "a", opener=private) as lock:
+        # Not in a thread: the wait may be as long as another agent's work.
+        while not _taken(lock.fileno()):  # noqa: ASYNC110 (other processes hold it too)
+            await asyncio.sleep(_POLL_SECONDS)
+        replace(record, deaths=deaths, alone=True).write()
+        yield
+
+
+def charge(lost: list[AttemptRecord]) -> None:
+    """Count the death of one worker for the tasks that were in flight in it."""
+    alone = [record for record in lost if record.alone]
+    for record in alone or lost:
+        if record.deaths is not None:
+            write_atomically(record.deaths, str(count_of(record.deaths) + 1).encode())
+
+
+def count_of(deaths: Path) -> int:
+    """How many workers have died under a task."""
+    try:
+        return int(deaths.read_text())
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def recovering(home: Path) -> Iterator[bool]:
+    """Whether this process is the one that looks after lost attempts now."""
+    _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(_folder(home) / "recovery.lock", "a", opener=private) as lock:
+        yield _taken(lock.fileno())
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _folder(home: Path) -> Path:
+    return home / "running"

@@ -1,0 +1,1 @@
+"""Operating system: processes by identity, files beneath a root, threads, fault injection."""

@@ -1,0 +1,1 @@
+"""Command line: one file a command; errors and exit codes in one place."""

@@ -1,0 +1,158 @@
+"""`doctor`: what this machine offers, and what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from importlib.metadata import version as package_version
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from activities.agents.environment import lacking
+from activities.git.command import MIN_VERSION, version
+from activities.git.workspace import Workspace
+from activities.processes.cgroup import probe
+from activities.sandbox import landlock
+from activities.sandbox.levels import lacks_bubblewrap, strongest
+from activities.state.execution_store import Execution
+from epw.cli.documents import describe, full_document, replay
+from epw.cli.invariants import of_document, of_history, of_hub, of_machine
+from epw.cli.repository import traits
+from epw.cli.retry import plan_of
+from epw.cli.session import JSON_OPTION, console_print, print_json, printable, run_command, run_connected
+from epw.cli.show import table
+from epw.core.errors import EpwError, InvalidRequest
+from epw.core.plan.model import MODELS
+from epw.core.plan.validate import read_plan
+from epw.service.connection import Connection, SearchAttributes, connected
+from epw.settings import Settings
+
+_LEAST_FREE_MB = 500
+
+
+def doctor(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[WORKSPACE|ID]", help="A directory, or an execution that has ended.")
+    ] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Check this machine (exit code 3 where something is missing), what a workspace means here, or what must hold of
+    an execution (1)."""
+    if what is not None and (os.sep in what or os.path.isdir(what)):
+        _look_at(what, as_json)
+    if what is not None:
+        _examine(what, as_json)
+
+    async def command(settings: Settings) -> int:
+        checks = [*_local_checks(settings), *await _server_checks(settings)]
+        sound = all(check["ok"] for check in checks)
+        if as_json:
+            print_json({"success": sound, "checks": checks})
+        else:
+            rows = [[check["name"], "ok" if check["ok"] else "MISSING", check["found"]] for check in checks]
+            table("doctor", ["check", "", "found"], rows)
+        return 0 if sound else 3
+
+    run_command(command, as_json=as_json)
+
+
+def _look_at(path: str, as_json: bool) -> NoReturn:
+    async def command(settings: Settings) -> int:
+        found = await asyncio.to_thread(lambda: list(traits(Workspace.read(os.path.abspath(path)))))
+        if as_json:
+            print_json({"success": True, "traits": [vars(each) for each in found]})
+        else:
+            rows = [[each.name, printable(each.found), ("" if each.ok else "NOTE: ") + each.means] for each in found]
+            table(f"workspace {printable(path)}", ["", "found", "means here"], rows)
+        return 0
+
+    run_command(command, as_json=as_json)
+
+
+def _examine(execution_id: str, as_json: bool) -> NoReturn:
+    async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
+        described = await describe(handle)
+        if described.close_time is None:
+            raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
+        plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
+        execution, history = Execution.of(settings.home, described), await handle.fetch_history()
+        found = [*of_document(plan, document), *of_history(plan, document, history.events)]
+        found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]
+        failure = await replay(history)
+        found += [f"I10: the history does not replay: {failure}"] if failure else []
+        if as_json:
+            print_json({"success": not found, "executionId": execution_id, "violations": found})
+        else:
+            for line in found:
+                console_print(line)
+            print(f"{len(history.events)} events, {len(document['results'])} tasks: {len(found)} violations")
+        return 1 if found else 0
+
+    # What is left is to be seen, so it stays until the next command.
+    run_connected(command, as_json=as_json, tidy=False)
+
+
+def _local_checks(settings: Settings) -> list[dict[str, Any]]:
+    home = settings.make_home()
+    git, wanted = version(), ".".join(map(str, MIN_VERSION))
+    free = shutil.disk_usage(home).free // 2**20
+    mode = stat.S_IMODE(home.stat().st_mode)
+    binary = settings.temporal_binary()
+    return [
+        _check("git", git is not None and git >= MIN_VERSION, f"{_dotted(git)} (needs {wanted})"),
+        _check("bash", shutil.which("bash") is not None, shutil.which("bash")),
+        _check("temporal binary", binary is not None or "TEMPORAL_ADDRESS" in os.environ, binary),
+        _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
+        _check("free disk", free >= _LEAST_FREE_MB, f"{free} MB"),
+        _check("temporalio", True, package_version("temporalio")),
+        _check("agent command, simulated", True, "here"),
+        *(_check(f"agent {name}", True, lacking(name) or "here") for name in MODELS),
+        _check("sandbox in force", True, _sandbox()),
+        _check("limits in force", True, _limits()),
+    ]
+
+
+async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
+    try:
+        async with connected(settings) as connection:
+            kind = f"embedded, Web UI {connection.web_ui}" if connection.is_embedded else "configured"
+            known = await SearchAttributes(connection.client).known()
+            return [
+                _check("Temporal server", True, kind),
+                _check("search attributes", True, "registered" if known else "not allowed here: done without"),
+            ]
+    except EpwError as error:
+        return [_check("Temporal server", False, str(error))]
+
+
+def _sandbox() -> str:
+    missing = lacks_bubblewrap()
+    strong = strongest() if strongest() != "process" else "none that is enough"
+    return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}; {_landlock()}"
+
+
+def _landlock() -> str:
+    """Its version, and what a command at `process` can do to other programs without a newer one."""
+    found = landlock.abi()
+    if not found:
+        return "no Landlock: a command can read other programs' variables and signal them"
+    return f"Landlock {found}{'' if found >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
+
+
+def _limits() -> str:
+    place = probe()
+    if place is None:
+        return "time; memory, CPU, processes and disk by looking (no control groups here)"
+    return f"time, disk by looking; memory, CPU and processes by control groups (version {place.version})"
+
+
+def _check(name: str, ok: bool, found: object) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "found": None if found is None else str(found)}
+
+
+def _dotted(numbers: tuple[int, ...] | None) -> str:
+    return ".".join(map(str, numbers)) if numbers else "none"

@@ -1,0 +1,226 @@
+"""`gc`: the end of what executions have saved, said before it is done; never of work that exists nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import WorkflowExecutionDescription
+from temporalio.service import RPCError
+
+from activities.git.changes import changed_paths
+from activities.git.hub import Hub
+from activities.git.workspace import Workspace
+from activities.state.execution_store import Execution
+from activities.system.directories import Trash, size_of
+from epw.cli.documents import complete
+from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
+from epw.core.errors import EpwError, GitError, InvalidRequest
+from epw.core.execution.outcomes import OF_TEMPORAL
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+_RUNNING = "it is running"
+_DAY = 86_400
+_MB = 2**20
+
+
+@dataclass
+class Candidate:
+    """An execution that has files in the state directory."""
+
+    execution: Execution
+    kept_because: str | None = None
+    document: dict[str, Any] | None = None
+    """Its results as they are now, to stay true afterwards."""
+    size: int = 0
+    """Bytes that nothing else uses."""
+    changes: int = 0
+    """Saved changes."""
+    alone: int = 0
+    """Of these, those that exist nowhere else."""
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "executionId": self.execution.workflow_id,
+            "bytes": self.size,
+            "savedChanges": self.changes,
+            "existNowhereElse": self.alone,
+            **({"because": self.kept_because} if self.kept_because else {}),
+        }
+
+
+def gc(
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Only these, with what of them exists nowhere else (default: all)."),
+    ] = None,
+    days: Annotated[float, typer.Option("--days", min=0, help="Keep executions that ended later than so many.")] = 0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Remove what ended executions keep here: commits, logs, directories. Saved work that exists nowhere else stays,
+    unless its execution is named; results stay readable."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        found = [await _examined(settings, connection, each, days, ids) for each in Execution.all(settings.home)]
+        if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
+            raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
+        removable = [each for each in found if each.kept_because is None]
+        for each in found:
+            _say(each)
+        agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))
+        for each in removable if agreed else []:
+            _remove(settings.home, each)
+        kept = [each for each in found if each not in removable]
+        freed = sum(each.size for each in removable) if agreed else 0
+        if agreed:
+            at_work = any(each.kept_because == _RUNNING for each in found)
+            _collect(settings.home, unused_setups=not kept, at_work=at_work)
+        if as_json:
+            names = {"removed" if agreed else "wouldRemove": removable, "kept": kept}
+            rows = {name: [each.row() for each in group] for name, group in names.items()}
+            ids_only = {name: [row["executionId"] for row in group] for name, group in rows.items()}
+            print_json({"removed": [], **ids_only, "freedBytes": freed, "executions": rows})
+        elif agreed or not removable:
+            print(f"removed {len(removable)} executions, kept {len(kept)}; {freed / _MB:.1f} MB freed")
+        else:
+            size = sum(each.size for each in removable) / _MB
+            print(f"nothing removed; {len(removable)} executions would go, {size:.1f} MB, and {len(kept)} stay")
+        return 0 if agreed or dry_run or not removable or sys.stdin.isatty() else InvalidRequest.exit_code
+
+    run_connected(command, as_json=as_json)
+
+
+def _say(candidate: Candidate) -> None:
+    what = f"{candidate.changes} saved changes, {candidate.size / _MB:.1f} MB"
+    verb, more = ("kept", candidate.kept_because) if candidate.kept_because else ("to be removed", what)
+    print(f"{verb}: {printable(candidate.execution.workflow_id)} ({more})", file=sys.stderr, flush=True)
+
+
+def _agreed(removable: list[Candidate], *, as_json: bool) -> bool:
+    if as_json or not sys.stdin.isatty():
+        print("epw: nobody to ask: `--yes` removes this, `--dry-run` only says it", file=sys.stderr)
+        return False
+    return typer.confirm(f"Remove {len(removable)} executions?", default=False, err=True)
+
+
+async def _examined(
+    settings: Settings, connection: Connection, execution: Execution, days: float, ids: list[str] | None
+) -> Candidate:
+    found = Candidate(execution)
+    try:
+        described = await _described(connection, execution)
+    except RPCError:
+        found.kept_because = "this server does not know it; remove its directory by hand"
+        return found
+    found.kept_because = _in_use(execution, described, days)
+    if ids and execution.workflow_id not in ids:
+        found.kept_because = found.kept_because or "not named"
+    if found.kept_because is not None:
+        return found
+    hub = execution.hub()
+    try:
+        handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
+        found.document = await complete(settings, handle, described)
+        of_each = [hub.saved_work(execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
+        saved = [row["commit"] for rows in of_each for row in rows]
+        found.changes = len(saved)
+        if hub is not None:
+            found.alone = len([each for each in saved if each not in _elsewhere(execution, hub, found.document)])
+            found.size = hub.size_of(execution.ref())
+    except (EpwError, RPCError, OSError, ValueError) as error:
+        found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
+        return found
+    found.size += size_of(execution.path)
+    if found.alone and not ids:
+        name = printable(execution.workflow_id)
+        found.kept_because = (
+            f"{found.alone} of its saved changes exist nowhere else: `epw salvage {name}` shows them, "
+            f"`epw gc {name}` removes them"
+        )
+    return found
+
+
+async def _described(connection: Connection, execution: Execution) -> WorkflowExecutionDescription:
+    described = await connection.client.get_workflow_handle(execution.workflow_id).describe()
+    if Execution.of(execution.home, described).run_id != execution.run_id:
+        handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
+        described = await handle.describe()
+    return described
+
+
+def _in_use(execution: Execution, described: WorkflowExecutionDescription, days: float) -> str | None:
+    """Why an execution is not removed; None: it has ended, long enough ago."""
+    if described.close_time is None:
+        return _RUNNING
+    if time.time() - described.close_time.timestamp() < days * _DAY:
+        return f"it ended less than {days:g} days ago"
+    if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():
+        return "its roll-back is not finished"
+    if described.status is not None and OF_TEMPORAL.get(described.status.name) == "terminated":
+        attended = (execution.path / "attempts").is_dir()
+        return "its agents are still being ended" if attended else None
+    return None
+
+
+def _elsewhere(execution: Execution, hub: Hub, document: dict[str, Any]) -> set[str]:
+    """Commits whose content the user has: in the delivered branch as it is now, or in the work tree."""
+    delivery = document.get("delivery") or {}
+    head, base = delivery.get("head"), delivery.get("base")
+    if not head or not base or delivery.get("refusedBecause") or not (execution.path / "workspace.json").is_file():
+        return set()
+    try:
+        workspace = execution.workspace()
+        is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery.get("mode", ""))
+        if is_there is None or not is_there(workspace, hub, base, head):
+            return set()
+        # What was handed over may be other commits of the same content.
+        return set(hub.commits_between(execution.base(), execution.head_ref))
+    except (GitError, OSError):
+        return set()
+
+
+def _has_commit(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
+    """Whether a ref of the user's holds the commit."""
+    return bool(workspace.git("for-each-ref", "--count=1", f"--contains={head}", codes=(0, 1, 128, 129)))
+
+
+def _has_content(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
+    """Whether each file that was changed stands in the work tree as it was delivered."""
+    for path in changed_paths(hub, base, head):
+        file, wanted = Path(workspace.path, path), hub.file(head, path)
+        if file.is_symlink():
+            found: bytes | None = os.fsencode(os.readlink(file))
+        else:
+            found = file.read_bytes() if file.is_file() else None
+        if found != wanted:
+            return False
+    return True
+
+
+def _remove(home: Path, candidate: Candidate) -> None:
+    execution, hub = candidate.execution, candidate.execution.hub()
+    if candidate.document is not None:
+        execution.keep_results(candidate.document)
+    if hub is not None:
+        hub.forget(execution.ref())
+    Trash(home).take(execution.path)
+    # The last execution under an id takes the id's directory along.
+    with contextlib.suppress(OSError):
+        execution.path.parent.rmdir()
+
+
+def _collect(home: Path, *, unused_setups: bool, at_work: bool) -> None:
+    for path in sorted((home / "hubs").glob("*.git")):
+        # Where somebody is at work, new objects may be what no ref reaches yet.
+        Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
+    if unused_setups:
+        Trash(home).take(home / "setups")

@@ -1,0 +1,179 @@
+"""What must hold of every execution, checked from outside: from its history, its result, the hub, this machine."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import psutil
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from activities.git.changes import changed_paths
+from activities.git.command import shown
+from activities.git.hub import Hub
+from activities.processes.process_tree import MARKER
+from activities.state.execution_store import Execution
+from epw.core.execution.outcomes import ENDINGS
+from epw.core.execution.task_state import TERMINAL
+from epw.core.messages import RUN_TASK
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.model import Plan
+
+_PREFIX = "task-"
+_CLOSED = (
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
+)
+# CONTRACT section 8: of an execution, of a task without and with a workspace, of each further step.
+_EVENTS = (60, 6, 12, 6)
+_METRIC_SLACK = 0.05
+
+
+def of_document(plan: Plan, document: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the result of an execution that has ended (I1 to I3, I5 to I7, I13)."""
+    rows = {row["taskId"]: row for row in document["results"]}
+    graph = TaskGraph.of_plan(plan)
+    if list(rows) != graph.ids:
+        yield "I3: not every planned task stands once, in plan order"
+        return
+    yield from (f"I3: {task} is {row['status']}" for task, row in rows.items() if row["status"] not in TERMINAL)
+    for before, after in graph.edges:
+        started, finished = rows[after].get("startedAt"), rows[before].get("finishedAt")
+        if rows[after]["attempts"] and (finished is None or started is None or finished > started):
+            yield f"I1: {after} started before {before} had ended"
+    yield from _of_metrics(document["metrics"], rows)
+    yield from _of_landings(plan, graph, document, rows)
+    for asked in document["questions"]:
+        if asked["answer"] is not None and asked["taskId"] not in rows:
+            yield f"I13: the answer to {asked['id']} has no asker"
+    if len({asked["id"] for asked in document["questions"]}) != len(document["questions"]):
+        yield "I13: a question stands twice"
+
+
+def _of_metrics(metrics: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    if metrics["peakConcurrency"] > metrics["agentCount"]:
+        yield "I2: more agents at once than allowed"
+    if metrics["totalTasks"] != len(rows) or metrics["parallelTasks"] + metrics["sequentialTasks"] != len(rows):
+        yield "I6: the counts of tasks do not add up"
+    if metrics["sequentialDuration"] != sum(row["duration"] for row in rows.values()):
+        yield "I6: sequentialDuration is not the sum of the durations"
+    if (metrics["actualSpeedup"] or 0) > metrics["agentCount"] + _METRIC_SLACK:
+        yield "I6: a speedup above the number of agents"
+
+
+def _of_landings(
+    plan: Plan, graph: TaskGraph, document: dict[str, Any], rows: dict[str, dict[str, Any]]
+) -> Iterator[str]:
+    bad = [task for task, row in rows.items() if row["status"] in ("failed", "conflicted")]
+    goes_on = plan.strategy == "aggressive" and plan.atomic in (None, "task")
+    if goes_on and document["status"] in ("partial", "succeeded"):
+        skipped = {task for task, row in rows.items() if row["status"] == "skipped"}
+        if any((row["error"] or {}).get("type") == "BudgetLimit" for row in rows.values()):
+            # Then what had not started was skipped too.
+            skipped -= {task for task in skipped if not rows[task]["attempts"]} - set(graph.descendants(bad))
+        if skipped != set(graph.descendants(bad)):
+            yield f"I5: skipped is not exactly what depends on {', '.join(bad) or 'a failure'}"
+        if plan.workspace is not None:
+            unequal = [task for task, row in rows.items() if row["landed"] != (row["status"] == "succeeded")]
+            yield from (f"I5: {task} is {rows[task]['status']}, landed: {rows[task]['landed']}" for task in unequal)
+    if document["status"] in ("rolled_back", "cancelled") and any(row["landed"] for row in rows.values()):
+        yield "I4: rolled back, and something has landed"
+    delivery = document["delivery"]
+    if delivery and delivery["head"] and document["status"] in ("succeeded", "partial"):
+        landed = {file for row in rows.values() if row["landed"] for file in row["filesModified"] or []}
+        more = sorted(set(delivery["files"] or []) - landed)
+        yield from (f"I7: {file} was delivered, and no landed task changed it" for file in more)
+
+
+def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEvent]) -> Iterator[str]:
+    """What is wrong with the events (I1, I2, I9, I14)."""
+    graph = TaskGraph.of_plan(plan)
+    scheduled: dict[int, str] = {}
+    running: dict[int, str] = {}
+    succeeded: Counter[str] = Counter()
+    steps = most = 0
+    for event in events:
+        attributes = event.activity_task_scheduled_event_attributes
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            steps += attributes.activity_type.name != RUN_TASK
+            if attributes.activity_type.name == RUN_TASK:
+                task = attributes.activity_id.removeprefix(_PREFIX)
+                scheduled[event.event_id] = running[event.event_id] = task
+                most = max(most, len(running))
+                yield from (
+                    f"I1: {task} was started before {before} had succeeded"
+                    for before in graph.dependencies.get(task, [])
+                    if not succeeded[before] and not _is_reused(document, before)
+                )
+                # Once more for each time that its change did not merge.
+                if succeeded[task] > json.loads(attributes.input.payloads[0].data).get("reruns", 0):
+                    yield f"I9: {task} ran again after it had succeeded"
+        elif event.event_type in _CLOSED:
+            closed = _scheduled_by(event)
+            task = running.pop(closed, "")
+            succeeded[task] += bool(task) and _is_success(event)
+    if most > document["metrics"]["agentCount"]:
+        yield f"I2: {most} agents at once, {document['metrics']['agentCount']} allowed"
+    execution, plain, landing, more = _EVENTS
+    each = plain if plan.workspace is None else landing
+    further = max(0, len(scheduled) - len(plan.tasks)) + len(document["questions"])
+    bound = execution + each * len(plan.tasks) + more * (further + steps)
+    if len(events) > bound:
+        yield f"I14: {len(events)} events, {bound} allowed"
+
+
+def of_hub(document: dict[str, Any], hub: Hub | None) -> Iterator[str]:
+    """What is wrong with the saved commits (I7): each is there, and its changes are what git says."""
+    for row in document["results"]:
+        commit = row["commit"]
+        if hub is None or commit is None:
+            continue
+        if hub.resolve(commit) is None:
+            yield f"I7: the commit of {row['taskId']} is gone: {commit}"
+            continue
+        paths = [shown(path) for path in changed_paths(hub, hub.parent_of(commit), commit)]
+        if sorted(paths) != sorted(row["filesModified"] or []):
+            yield f"I7: the changes of {row['taskId']} are not what git says"
+
+
+def of_machine(execution: Execution, document: dict[str, Any]) -> Iterator[str]:
+    """What an execution that has ended has left on this machine (I12)."""
+    if document["status"] not in ENDINGS:
+        return
+    if (execution.path / "attempts").is_dir():
+        yield f"I12: directories of attempts are left in {execution.path}"
+    if execution.has_half_delivery() and document["status"] != "rollback_failed":
+        yield f"I12: a delivery's journal is left in {execution.path}"
+    for process in psutil.process_iter():
+        try:
+            marker = process.environ().get(MARKER, "")
+        except (psutil.Error, OSError):
+            continue
+        if marker.startswith(execution.key):
+            yield f"I12: process {process.pid} of {marker} is left"
+
+
+def _is_success(event: HistoryEvent) -> bool:
+    """Whether an attempt is done: not that it asks, or waits for an account."""
+    if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+        return False
+    (payload,) = event.activity_task_completed_event_attributes.result.payloads
+    return bool(json.loads(payload.data)["kind"] == "completed")
+
+
+def _is_reused(document: dict[str, Any], task: str) -> bool:
+    rows: Iterable[dict[str, Any]] = document["results"]
+    return any(row["taskId"] == task and row.get("reused") for row in rows)
+
+
+def _scheduled_by(event: HistoryEvent) -> int:
+    for name in ("completed", "failed", "timed_out", "canceled"):
+        field = f"activity_task_{name}_event_attributes"
+        if event.HasField(field):  # type: ignore[arg-type]
+            return int(getattr(event, field).scheduled_event_id)
+    return 0

@@ -1,0 +1,106 @@
+"""`plan`: a plan from a goal, by Claude; it runs only after the user's look."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from activities.git.workspace import Workspace
+from activities.model_api.credentials import api_key
+from activities.system.directories import walk
+from epw.cli.analyze import show_analysis
+from epw.cli.executions import check_runnable, start_execution, to_the_end
+from epw.cli.session import JSON_OPTION, console_print, print_json, run_command
+from epw.core.errors import InvalidRequest
+from epw.core.plan.validate import read_plan
+from epw.core.schedule.analysis import analyze
+from epw.settings import Settings
+
+
+def plan_command(
+    goal: Annotated[str, typer.Argument(help="What is wanted, in your words.")],
+    workspace: Annotated[
+        str | None, typer.Option(help="The project; default: this directory, where it is a git repository.")
+    ] = None,
+    agent: Annotated[str, typer.Option(help="Who does the tasks: claude or claude-code.")] = "claude",
+    model: Annotated[
+        str | None, typer.Option(help="Who plans, and does the tasks; default: the newest Sonnet.")
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="conservative or aggressive")] = "conservative",
+    max_agents: Annotated[int, typer.Option(help="How many tasks run at once.")] = 5,
+    output: Annotated[str | None, typer.Option(help="Write the plan to this file too.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Run it without asking.")] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Have a plan made for a goal, show it with its analysis, and run it after your look."""
+
+    async def command(settings: Settings) -> int:
+        api_key()
+        if not goal.strip():
+            raise InvalidRequest("the goal is empty")
+        place = workspace or ("." if Path(".git").exists() else None)
+        given: dict[str, Any] = {"agent": agent, "strategy": strategy, "maxAgents": max_agents}
+        given |= {"model": model} if model else {}
+        files: list[str] = []
+        if place is not None:
+            path = str(Path(place).expanduser().resolve())
+            given["workspace"] = path
+            files = await asyncio.to_thread(_files, path)
+        document = await _planned(goal, files, given, model)
+        check_runnable(read_plan(document), here=True)
+        if output is not None:
+            Path(output).write_text(_yaml(document))
+        if as_json and not yes:
+            print_json({"plan": document, "analysis": analyze(read_plan(document))})
+            return 0
+        if not as_json:
+            print(_yaml(document), flush=True)
+            show_analysis(read_plan(document))
+        if not yes and not await _agreed():
+            console_print(f"not run; later: epw run {output or '(with --output FILE)'}")
+            return 0
+        return await to_the_end(
+            settings, partial(start_execution, document=document, execution_id=None), as_json=as_json
+        )
+
+    run_command(command, as_json=as_json)
+
+
+async def _planned(goal: str, files: list[str], given: dict[str, Any], model: str | None) -> dict[str, Any]:
+    # Here: the SDK takes seconds to import.
+    from activities.agents.claude.planner import Goal, plan_of
+    from activities.model_api.api import Api
+    from activities.model_api.models import newest_sonnet
+
+    def tell(line: str) -> None:
+        print(f"epw: {line}", file=sys.stderr, flush=True)
+
+    return await plan_of(Goal(goal, files, given), model or newest_sonnet(), Api(), tell)
+
+
+def _files(path: str) -> list[str]:
+    """The names of a project's files, as far as a planner needs them."""
+    found = Workspace.read(path)
+    if found.kind == "git":
+        listed = found.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    names = (os.path.join(folder.path, name) for folder in walk(path) for name in folder.files)
+    return sorted(name for name in names if ".git" not in name.split(os.sep))
+
+
+async def _agreed() -> bool:
+    """Whether the user says so; nobody there: no."""
+    if not sys.stdin.isatty():
+        return False
+    return await asyncio.to_thread(typer.confirm, "Run it?", default=False)
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)

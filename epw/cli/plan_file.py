@@ -1,0 +1,109 @@
+"""Plan files: JSON or YAML, read strictly (no duplicate keys, no NaN, no bombs)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from epw.core.errors import InvalidPlan, Problem
+from epw.core.plan.unsupported import is_url
+
+_MOST_BYTES = 20_000_000
+_MOST_NODES = 2_000_000
+
+
+def read_plan_file(path: str) -> dict[str, Any]:
+    """The document of a file (`-`: standard input), its workspace made absolute; raises `InvalidPlan`."""
+    try:
+        raw = sys.stdin.buffer.read(_MOST_BYTES + 1) if path == "-" else _read(Path(path))
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _bad(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    if len(raw) > _MOST_BYTES:
+        raise _bad(path, f"has more than {_MOST_BYTES} bytes")
+    is_json = path.endswith(".json") or text.lstrip()[:1] in ("{", "[")
+    try:
+        document = _json(text) if is_json else yaml.load(text, _StrictLoader)
+    except RecursionError:
+        raise _bad(path, "is nested too deep") from None
+    except (ValueError, yaml.YAMLError) as error:
+        raise _bad(path, f"is no valid {'JSON' if is_json else 'YAML'}: {' '.join(str(error).split())}") from None
+    if not _is_small(document):
+        raise _bad(path, f"expands to more than {_MOST_NODES} values")
+    if isinstance(document, dict):
+        _make_workspace_absolute(document, Path.cwd() if path == "-" else Path(path).absolute().parent)
+    return document  # type: ignore[no-any-return]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise _bad(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise ValueError(f"duplicate key {key!r}")
+        seen[key] = value
+    return seen
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys; dates stay text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise ValueError(f"duplicate key {key!r} at line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _is_small(document: Any) -> bool:
+    """Whether the document stays small when its YAML aliases are written out."""
+    count, stack = 0, [document]
+    while stack:
+        value = stack.pop()
+        count += 1
+        if count > _MOST_NODES:
+            return False
+        if isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return True
+
+
+def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
+    workspace = document.get("workspace")
+    if isinstance(workspace, str) and workspace and not is_url(workspace):
+        # A NUL, or `~nobody`: validation says so, with its path.
+        with contextlib.suppress(ValueError, RuntimeError):
+            document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
+
+
+def _bad(path: str, message: str) -> InvalidPlan:
+    return InvalidPlan([Problem(path, message)])

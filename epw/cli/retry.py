@@ -1,0 +1,74 @@
+"""`retry`: a new execution that takes over what an earlier one has done already."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import WorkflowHandle
+
+from activities.state.execution_store import Execution
+from epw.cli.documents import complete, describe
+from epw.cli.executions import IdOption, check_runnable, start_execution, to_the_end
+from epw.cli.plan_file import read_plan_file
+from epw.cli.session import JSON_OPTION, printable, run_command
+from epw.core.errors import InvalidRequest
+from epw.core.execution.reuse import reusable
+from epw.core.messages import Redrive
+from epw.core.plan.validate import read_plan
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+def retry(
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="The execution to begin from.")],
+    plan: Annotated[str | None, typer.Argument(help="A changed plan (default: the same).")] = None,
+    plan_option: Annotated[str | None, typer.Option("--plan", help="As the argument PLAN.")] = None,
+    new_id: IdOption = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run a plan again to its end, without what succeeded and would see nothing new; says what runs and why."""
+
+    async def command(settings: Settings) -> int:
+        changed = plan or plan_option
+        document = read_plan_file(changed) if changed is not None else None
+        if document is not None:
+            check_runnable(read_plan(document), here=True)
+
+        async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
+            return await _redriven(settings, connection, execution_id, document, new_id)
+
+        return await to_the_end(settings, begin, as_json=as_json)
+
+    run_command(command, as_json=as_json)
+
+
+async def _redriven(
+    settings: Settings, connection: Connection, earlier: str, changed: dict[str, Any] | None, new_id: str | None
+) -> WorkflowHandle[Any, Any]:
+    handle = connection.client.get_workflow_handle(earlier)
+    described = await describe(handle)
+    if described.close_time is None:
+        raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
+    document = await plan_of(connection, handle)
+    rows = {row["taskId"]: row for row in (await complete(settings, handle, described))["results"]}
+    before = read_plan(document)
+    after = read_plan(changed) if changed is not None else before
+    commits, reasons = reusable(before, after, rows)
+    print(f"taken over from {printable(earlier)}: {len(commits)} of {len(after.tasks)} tasks", file=sys.stderr)
+    for task_id, why in reasons.items():
+        print(f"  runs: {printable(task_id)} ({printable(why)})", file=sys.stderr)
+    kept = [task_id for task_id in commits if rows[task_id].get("kept")]
+    redrive = Redrive(of=earlier, commits=commits, chain=Execution.of(settings.home, described).run_id, kept=kept)
+    return await start_execution(connection, changed or document, new_id, redrive)
+
+
+async def plan_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """The plan that an execution was started with."""
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (document,) = await connection.client.data_converter.decode(payloads[:1])
+        found: dict[str, Any] = document
+        return found
+    raise InvalidRequest(f"execution {handle.id!r} has no history")

@@ -1,0 +1,95 @@
+"""`salvage`: what executions have saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from activities.apply import finish_commands
+from activities.git.changes import changed_paths
+from activities.git.command import shown
+from activities.git.hub import Hub
+from activities.state.execution_store import Execution
+from activities.system.process_identity import UMASK
+from epw.cli.documents import describe
+from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
+from epw.cli.show import table
+from epw.core.errors import InvalidRequest
+from epw.core.naming import slug
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+def salvage(
+    execution_id: Annotated[str, typer.Argument(metavar="ID")],
+    task: Annotated[str | None, typer.Argument(help="Only this task's saved work.")] = None,
+    branch: Annotated[
+        str | None, typer.Option("--branch", help="Put TASK's newest saved work on a new branch of the workspace.")
+    ] = None,
+    patches: Annotated[
+        Path | None, typer.Option("--patches", help="Write each saved work as a patch file into this directory.")
+    ] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Every change that an execution's agents have saved, landed or not; as a branch or as patches."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        execution = Execution.of(settings.home, await describe(connection.client.get_workflow_handle(execution_id)))
+        hub = execution.hub()
+        saved, left = [hub.saved_work(execution.ref(of)) if hub else [] for of in ("tasks", "left")]
+        rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
+        if branch is not None:
+            more = _put_on_branch(execution, hub, rows, branch, task)
+            rows[-1]["finishWith"] = more
+        rows = [{**row, "leftBehind": row in apart} for row in (*rows, *apart)]
+        if hub is not None:
+            for row in rows:
+                row["files"] = [shown(path) for path in changed_paths(hub, f"{row['commit']}^", row["commit"])]
+                if patches is not None:
+                    row["patch"] = str(_write_patch(hub, row, patches))
+        if as_json:
+            print_json(rows)
+        else:
+            cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"]), _what(row)] for row in rows]
+            table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files", ""], cells)
+            if not rows:
+                print("nothing is saved: no agent changed anything, or `gc` has removed it")
+            for command in [each for row in rows for each in row.get("finishWith", [])]:
+                print(f"finish with: {command}")
+            if hub is not None and rows:
+                print(f"each commit is in the hub: git --git-dir {hub.path} show COMMIT")
+        return 0
+
+    run_connected(command, as_json=as_json)
+
+
+def _what(row: dict[str, Any]) -> str:
+    """Of what an agent left in its own git: what it was."""
+    return printable(row["subject"].removeprefix(f"{row['taskId']}: ")) if row["leftBehind"] else ""
+
+
+def _put_on_branch(
+    execution: Execution, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
+) -> list[str]:
+    """The newest one; what is left to the user, as commands."""
+    if task is None or hub is None or not rows:
+        raise InvalidRequest("--branch needs a TASK that has saved work")
+    if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
+        raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
+    workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
+    lowered = modules.lowered(rows[-1]["commit"])
+    told = (hub.hand_over(module, each, reference) for module, each in modules.handed_over(lowered, workspace))
+    refused = next(filter(None, told), None) or hub.hand_over(workspace, lowered.commit, reference)
+    if refused is not None:
+        raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
+    return finish_commands.of_branch(execution, hub, rows[-1]["commit"], branch)
+
+
+def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
+    path.write_bytes(hub.patch(row["commit"]))
+    path.chmod(0o666 & ~UMASK)
+    return path

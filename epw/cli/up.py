@@ -1,0 +1,29 @@
+"""`up`: server, Web UI and worker until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+
+from epw.cli.executions import interruptible
+from epw.cli.session import INTERRUPTED, run_connected
+from epw.service.connection import Connection
+from epw.service.worker_supervisor import kept_worker
+from epw.settings import Settings
+
+
+def up() -> None:
+    """Keep the server, the Web UI and a worker up until Ctrl-C; interrupted executions go on."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        async with interruptible() as interrupted, kept_worker(settings) as worker:
+            config = connection.client.service_client.config
+            print(f"Temporal: {config.target_host}, namespace {connection.client.namespace}", flush=True)
+            if connection.web_ui:
+                print(f"Temporal Web UI: {connection.web_ui}", flush=True)
+            print("task queue: epw · Ctrl-C stops", flush=True)
+            await asyncio.wait([interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
+            if worker.done():
+                worker.result()
+        return INTERRUPTED
+
+    run_connected(command)

@@ -1,0 +1,1 @@
+"""Pure rules of an execution: no Temporal, no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""What a person or a policy decides: conflicts, questions, approvals."""

@@ -1,0 +1,229 @@
+"""Changes that make other programs do things: by a model's hand they land only when a person says so. Pure.
+
+One list, with what runs each: continuous integration, git, shells, editors, agents, package managers, all without
+being asked for it by name.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from epw.core.errors import InvalidRequest
+from epw.core.messages import Question
+
+LAND, REFUSE = "land", "refuse"
+
+
+@dataclass(frozen=True)
+class Executed:
+    """Files that are executed, or name what is; names in lower case, with `*`."""
+
+    by: str
+    """What does it, and when."""
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+EXECUTED = (
+    Executed(
+        "continuous integration runs it",
+        folders=(".github", ".circleci", ".forgejo", ".gitea", ".buildkite", ".semaphore", ".teamcity", ".woodpecker"),
+        files=(
+            ".gitlab-ci.yml",
+            ".gitlab-ci.yaml",
+            "azure-pipelines.y*ml",
+            "jenkinsfile",
+            ".travis.yml",
+            ".drone.yml",
+            ".woodpecker.y*ml",
+            "appveyor.yml",
+            ".appveyor.yml",
+            "bitbucket-pipelines.yml",
+            "cloudbuild.y*ml",
+        ),
+    ),
+    Executed(
+        "git runs it, or what it names",
+        folders=(".githooks", ".husky"),
+        files=(".pre-commit-config.yaml", "lefthook.y*ml", ".lefthook.y*ml", ".gitattributes", ".gitmodules"),
+    ),
+    Executed(
+        "an agent runs what it names",
+        folders=(".claude", ".cursor", ".codex", ".gemini", ".windsurf"),
+        files=(".mcp.json", "opencode.json*"),
+    ),
+    Executed(
+        "an editor runs it when the folder is opened",
+        folders=(".vscode", ".idea", ".devcontainer", ".fleet", ".zed", ".vs"),
+        files=(
+            "*.code-workspace",
+            ".devcontainer.json",
+            ".vimrc",
+            ".nvimrc",
+            ".exrc",
+            ".lvimrc",
+            ".nvim.lua",
+            ".dir-locals*.el",
+        ),
+    ),
+    Executed(
+        "a shell or its tools run it when they enter the folder",
+        folders=(".direnv",),
+        files=(".envrc", ".mise.toml", "mise.toml", ".tool-versions", ".autoenv*", ".bashrc", ".zshrc", ".profile"),
+    ),
+    Executed(
+        "a package manager or compiler runs what it names",
+        folders=(".mvn", ".yarn"),
+        files=(
+            ".npmrc",
+            ".yarnrc*",
+            ".pnpmfile.*",
+            ".bazelrc",
+            "pip.conf",
+            ".pypirc",
+            "sitecustomize.py",
+            "usercustomize.py",
+            "*.pth",
+            "gradle-wrapper.properties",
+            "gradle-wrapper.jar",
+            "init.gradle*",
+        ),
+    ),
+    Executed("a debugger runs it", files=(".gdbinit", ".lldbinit")),
+)
+_HOOKS = frozenset(
+    {
+        "applypatch-msg",
+        "pre-applypatch",
+        "post-applypatch",
+        "pre-commit",
+        "pre-merge-commit",
+        "prepare-commit-msg",
+        "commit-msg",
+        "post-commit",
+        "pre-rebase",
+        "post-checkout",
+        "post-merge",
+        "pre-push",
+        "pre-receive",
+        "update",
+        "post-receive",
+        "post-update",
+        "reference-transaction",
+        "push-to-checkout",
+        "pre-auto-gc",
+        "post-rewrite",
+        "sendemail-validate",
+        "fsmonitor-watchman",
+    }
+)
+_LIFECYCLE = (
+    "preinstall",
+    "install",
+    "postinstall",
+    "prepublish",
+    "preprepare",
+    "prepare",
+    "postprepare",
+    "prepack",
+    "postpack",
+    "dependencies",
+)
+_PART_OF_A_REPOSITORY = ("head", "config", "packed-refs", "objects", "refs", "hooks", "info")
+REPOSITORY = "HEAD", "objects", "refs"
+"""What makes a folder a bare repository to git, which then obeys its `config` and `hooks`."""
+
+
+def reason(path: str) -> str | None:
+    """What executes a file with this path, or what it names; None: nothing unasked."""
+    *folders, name = path.casefold().split("/")
+    if folders[-1:] == ["hooks"] and name in _HOOKS:
+        return "git runs it"
+    if folders[-1:] == [".cargo"]:
+        return "cargo runs what it names" if name.startswith("config") else None
+    for each in EXECUTED:
+        by_folder = any(folder in each.folders for folder in folders)
+        if by_folder or any(fnmatchcase(name, pattern) for pattern in each.files):
+            return each.by
+    return None
+
+
+def may_be_repository(path: str) -> list[str]:
+    """Folders that a change of this path may make a bare repository, or change one."""
+    parts = path.split("/")
+    places = (i for i, part in enumerate(parts) if part.casefold() in _PART_OF_A_REPOSITORY)
+    return ["/".join(parts[:i]) for i in places]
+
+
+def reason_in(path: str, before: bytes | None, after: bytes | None) -> str | None:
+    """What of a file's change is executed unasked, where that depends on its content; None: nothing."""
+    name = path.rpartition("/")[2]
+    judge = _BY_CONTENT.get(name)
+    if judge is None or after is None:
+        return None
+    parts, by = judge
+    return by if parts(after) and parts(after) != (parts(before) if before is not None else None) else None
+
+
+def by_content(path: str) -> bool:
+    """Whether `reason_in` has something to say of such a file."""
+    return path.rpartition("/")[2] in _BY_CONTENT
+
+
+def shadowed(path: str, names: list[str]) -> str | None:
+    """Why a new file is run in place of another one in its folder, whose files have these names."""
+    order = ("GNUmakefile", "makefile", "Makefile")
+    name = path.rpartition("/")[2]
+    later = order[order.index(name) + 1 :] if name in order else ()
+    taken = next((each for each in later if each in names), None)
+    return f"make runs it in place of {taken}" if taken else None
+
+
+def _scripts(content: bytes) -> Any:
+    """Of a package.json, the scripts that are run without being asked for."""
+    try:
+        scripts = json.loads(content).get("scripts", {})
+        return {name: scripts[name] for name in _LIFECYCLE if name in scripts}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+
+
+def _composer(content: bytes) -> Any:
+    try:
+        return json.loads(content).get("scripts")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _build_system(content: bytes) -> Any:
+    """Of a pyproject.toml, what builds it."""
+    try:
+        return tomllib.loads(content.decode()).get("build-system")
+    except (ValueError, RecursionError):
+        return None
+
+
+_BY_CONTENT: dict[str, tuple[Callable[[bytes], Any], str]] = {
+    "package.json": (_scripts, "npm runs its lifecycle scripts on install"),
+    "composer.json": (_composer, "composer runs its scripts on install"),
+    "pyproject.toml": (_build_system, "pip runs its build system"),
+}
+
+
+def question(task_id: str, paths: list[str]) -> Question:
+    """Whether a task's change may land."""
+    text = f"{task_id} has changed {', '.join(paths)}. Look at it; {LAND} or {REFUSE}?"
+    return Question.cut(text, [LAND, REFUSE])
+
+
+def approved(answer: str) -> bool:
+    """Raises `InvalidRequest` for an answer that is none."""
+    text = answer.strip().lower()
+    if text not in (LAND, REFUSE):
+        raise InvalidRequest(f"{answer[:100]!r} is neither {LAND} nor {REFUSE}")
+    return text == LAND

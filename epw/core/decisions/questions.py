@@ -1,0 +1,66 @@
+"""The questions of an execution: first answer wins, a second is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from epw.core.errors import InvalidRequest
+from epw.core.messages import Question
+
+
+@dataclass
+class Asked:
+    id: str
+    task_id: str
+    question: Question
+    asked_at: int
+    settle: Callable[[str | None], None] | None = None
+    """Where the execution itself asks: what its answer does, or, null, that there is none."""
+    check: Callable[[str], object] | None = None
+    """Raises `InvalidRequest` for an answer that means nothing."""
+    answer: str | None = None
+    answered_at: int | None = None
+    closed: bool = False
+    """Answered, expired, or its task will not go on."""
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "taskId": self.task_id,
+            "text": self.question.text,
+            "options": self.question.options,
+            "askedAt": self.asked_at,
+            "answer": self.answer,
+            "answeredAt": self.answered_at,
+        }
+
+
+class Questions:
+    def __init__(self) -> None:
+        self._asked: dict[str, Asked] = {}
+
+    def __iter__(self) -> Any:
+        return iter(self._asked.values())
+
+    @property
+    def open(self) -> list[Asked]:
+        return [asked for asked in self._asked.values() if not asked.closed]
+
+    def ask(self, task_id: str, question: Question, now: int) -> Asked:
+        asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now)
+        self._asked[asked.id] = asked
+        return asked
+
+    def answerable(self, question_id: str) -> Asked:
+        """The open question of that id; raises `InvalidRequest` for an unknown or closed one."""
+        asked = self._asked.get(question_id)
+        if asked is None:
+            open_ids = ", ".join(each.id for each in self.open) or "none"
+            raise InvalidRequest(f"no question {question_id!r} was asked (open: {open_ids})")
+        if asked.answer is not None:
+            raise InvalidRequest(f"question {question_id} was already answered: {asked.answer[:200]!r}")
+        if asked.closed:
+            raise InvalidRequest(f"question {question_id} is closed: its task does not wait any more")
+        return asked

@@ -1,0 +1,1 @@
+"""State of one execution: tasks, attempts, strategies, outcomes, compensations, budgets."""

@@ -1,0 +1,53 @@
+"""What becomes of an execution whose budget is spent: a person raises it, or the execution ends. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from epw.core.errors import InvalidRequest
+from epw.core.execution.state import Board
+from epw.core.messages import Failure, Question
+from epw.core.plan.model import MODELS, Budget
+
+STOP = "stop"
+_AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)
+
+
+def question(spent: str, budget: Budget) -> Question:
+    """Whether to go on; `spent`: what has been used, in words."""
+    unit = "dollars" if budget.max_cost_usd is not None else "tokens"
+    text = f"{spent}. Answer with a higher budget ({unit}, of the whole execution) to go on, or with {STOP}."
+    return Question.cut(text, [STOP])
+
+
+def end(board: Board, failure: Failure, now: int) -> None:
+    """No more will be spent: what waits for money is failed, what has not started is skipped."""
+    board.is_short, board.out_of_budget = False, True
+    for task_id, state in board.tasks.items():
+        waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
+        is_done = state.outcome is not None and state.outcome.kind == "completed"
+        needs_none = waits and state.attempt and (is_done or board.plan.agent_of(state.task) not in MODELS)
+        if (state.status in ("pending", "ready") or waits) and not needs_none:
+            if state.attempt:
+                board.give_up(task_id, "failed", failure, now)
+            else:
+                board.skip(task_id, "the budget was spent before it could start", now)
+
+
+def raised(budget: Budget, answer: str) -> Budget | None:
+    """The budget that an answer gives; null: stop. Raises `InvalidRequest` for one that is neither."""
+    text = answer.strip()
+    if text.lower() == STOP:
+        return None
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise InvalidRequest(f"{text[:100]!r} is neither an amount (12.50, 2000000 tokens) nor {STOP}")
+    amount = float(found[1])
+    tokens = (found[2] or "").lower() == "tokens" or budget.max_cost_usd is None
+    before = budget.max_tokens if tokens else budget.max_cost_usd
+    if before is None or amount <= before:
+        limit = f"{before:g}" if before is not None else "no limit"
+        raise InvalidRequest(f"{amount:g} is not more than the budget that is spent ({limit}); or answer {STOP}")
+    if tokens:
+        return budget.model_copy(update={"max_tokens": int(amount)})
+    return budget.model_copy(update={"max_cost_usd": amount})

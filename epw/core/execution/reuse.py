@@ -1,0 +1,71 @@
+"""Redrive: which tasks of an earlier execution need not run again, and why the others do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from epw.core.execution.task_state import TaskState
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.model import Plan, Task
+
+# What cannot change a task's work: how it is scheduled, and what it is declared to touch.
+_SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
+# Of the plan, what every agent of it sees.
+_SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "network", "sandbox")
+
+
+def reusable(
+    before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Tasks whose change (a commit, null: none) can be taken over, and for each other task the reason why not.
+
+    A task is taken over when it succeeded, it and its settings are unchanged, and so is all that it could see of
+    its dependencies: they are taken over themselves. `rows`: the earlier result's, by task.
+    """
+    graph, known = TaskGraph.of_plan(after), {task.id: task for task in before.tasks}
+    changed = [name for name in _SETTINGS if getattr(before, name) != getattr(after, name)]
+    planned = {task.id: task for task in after.tasks}
+    taken: dict[str, str | None] = {}
+    reasons: dict[str, str] = {}
+    for task_id in graph.topological_order:
+        why = _reason(before, after, known.get(task_id), planned[task_id], rows.get(task_id, {}), changed)
+        again = [before for before in graph.dependencies[task_id] if before not in taken]
+        if why is None and again:
+            why = f"depends on {again[0]}, which runs again"
+        if why is None:
+            taken[task_id] = rows[task_id].get("commit")
+        else:
+            reasons[task_id] = why
+    in_order = [task.id for task in after.tasks]
+    return {each: taken[each] for each in in_order if each in taken}, {
+        each: reasons[each] for each in in_order if each in reasons
+    }
+
+
+def _reason(
+    before: Plan, after: Plan, old: Task | None, new: Task, row: Mapping[str, Any], changed: list[str]
+) -> str | None:
+    if old is None:
+        return "is new"
+    if row.get("status") != "succeeded":
+        return f"was {row.get('status', 'not run')}"
+    if changed:
+        return f"the plan's {', '.join(changed)} changed"
+    if sorted(set(old.depends_on)) != sorted(set(new.depends_on)):
+        return "its dependencies changed"
+    differing = [
+        name for name in type(new).model_fields if name not in _SCHEDULING and getattr(old, name) != getattr(new, name)
+    ]
+    if before.agent_of(old) != after.agent_of(new):
+        differing.append("agent")
+    if (old.model or before.model) != (new.model or after.model):
+        differing.append("model")
+    return f"its {', '.join(dict.fromkeys(differing))} changed" if differing else None
+
+
+def is_taking_over(tasks: Mapping[str, TaskState], reused: Collection[str], graph: TaskGraph) -> bool:
+    """Whether a change that is taken over has yet to land, and waits for no task that has to run."""
+    left = [task_id for task_id in reused if not tasks[task_id].is_terminal]
+    later = graph.descendants([each for each in tasks if each not in reused]) if left else []
+    return len(left) > len([task_id for task_id in later if task_id in left])

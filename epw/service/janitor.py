@@ -1,0 +1,78 @@
+"""What executions left that ended without a word (terminated, timed out): found by the next worker or command."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from activities.apply.of_execution import application_of
+from activities.git.hub import Hub
+from activities.processes.process_tree import end_marked
+from activities.state.execution_store import Execution
+from activities.state.worker_records import AttemptRecord
+from activities.system.directories import Trash
+from epw.core.errors import UndoBlocked
+
+_ENDED_BY_ITSELF = (WorkflowExecutionStatus.COMPLETED,)
+
+
+async def tidy(client: Client, home: Path) -> list[str]:
+    """End processes, remove directories and undo half deliveries of executions that have ended; a line for each.
+
+    An execution in which a live worker still is, or that this server does not know, is left alone.
+    """
+    told = await asyncio.to_thread(Trash(home).empty)
+    for execution in Execution.with_remains(home):
+        status = await _ended_as(client, execution)
+        if status is not None and not _is_attended(home, execution):
+            told += await asyncio.to_thread(_tidy, execution, status)
+    return told
+
+
+async def _ended_as(client: Client, execution: Execution) -> WorkflowExecutionStatus | None:
+    """How the newest run of the execution has ended; null while it runs, or where it is not known."""
+    try:
+        described = await client.get_workflow_handle(execution.workflow_id).describe()
+        if Execution.of(execution.home, described).run_id != execution.run_id:
+            # Another execution has the id by now.
+            handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
+            described = await handle.describe()
+    except RPCError:
+        return None
+    return described.status if described.close_time is not None else None
+
+
+def _is_attended(home: Path, execution: Execution) -> bool:
+    return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(home))
+
+
+def _tidy(execution: Execution, status: WorkflowExecutionStatus) -> list[str]:
+    done = []
+    processes = end_marked(execution.key, forget=True)
+    if processes:
+        done.append(f"{processes} processes ended")
+    if execution.has_half_delivery():
+        hub = Hub.at(execution.home, execution.workspace().path)
+        with hub.locked():
+            application = application_of(execution, hub)
+            if status in _ENDED_BY_ITSELF:
+                application.clean_up()
+                done.append("its delivery cleaned up")
+            else:
+                try:
+                    application.undo()
+                    done.append("its half delivery undone")
+                except UndoBlocked as blocked:
+                    execution.keep_blocked()
+                    done.append(f"its half delivery could not be undone: {blocked}; by hand: {blocked.commands}")
+                except OSError as error:
+                    # Tried again by whoever comes next.
+                    by_hand = "; ".join(application.commands()[:3])
+                    done.append(f"its half delivery could not be undone yet: {error}; by hand: {by_hand} …")
+    if (execution.path / "attempts").is_dir():
+        execution.remove_attempts()
+        done.append("directories removed")
+    return [f"cleaned up after {execution.workflow_id} ({status.name.lower()}): {', '.join(done)}"] if done else []

@@ -1,0 +1,229 @@
+"""The embedded server's guardian: a process that starts it, lets its owner in, keeps it up, and ends it with its last
+user.
+
+Users hold a shared lock on `users.lock`, which the kernel releases however they end. The guardian holds
+`guardian.lock`, so there is one; it goes when it gets `users.lock` for itself alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from epw.service import startup
+from epw.service.door import may_enter, workers_of
+
+_PREFERRED_PORTS = (7233, 8233)
+_READY_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+_MAX_WAITING = 128
+_DAMAGED = ("malformed", "not a database", "disk image")
+_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+
+
+def main(folder: Path, binary: str) -> int:
+    """Guard the server of a state directory until its last user has gone."""
+    with open(folder / "guardian.lock", "a") as own, open(folder / "users.lock", "a") as users:
+        if not _lock(own):
+            return 0
+        note = folder / "server.json"
+        _end_stale(note)
+        door = _Door.opened(folder.parent, _wanted_ports(note))
+        try:
+            while not _lock(users):
+                if door.server is None or door.server.process.poll() is not None:
+                    door.server = _start(folder, binary)
+                    _note(note, door)
+                door.remember_workers()
+                time.sleep(_POLL_SECONDS)
+        except RuntimeError as error:
+            _write(note, {"error": str(error), "ports": door.ports})
+            return 1
+        if door.server is not None:
+            _end(door.server.process)
+        _write(note, {"ports": door.ports})
+        return 0
+
+
+@dataclass
+class _Server:
+    process: subprocess.Popen[bytes]
+    """In which the server runs."""
+    control: socket.socket
+    """By which connections are handed over to it."""
+    said: dict[str, Any]
+
+
+class _Door:
+    """Where this machine's processes come to speak to the server."""
+
+    def __init__(self, home: Path, listeners: list[socket.socket]) -> None:
+        self.server: _Server | None = None
+        self.ports = [each.getsockname()[1] for each in listeners]
+        self._home = home
+        self._workers: dict[tuple[int, float], None] = {}
+        for which, listener in enumerate(listeners):
+            threading.Thread(target=self._accept, args=[which, listener], daemon=True).start()
+
+    @classmethod
+    def opened(cls, home: Path, wanted: list[int]) -> _Door:
+        """At the ports that are wanted, or at others where these are taken."""
+        return cls(home, [_listening(port) for port in wanted])
+
+    def remember_workers(self) -> None:
+        """Keep in mind who works: the files that say so are within reach of agents."""
+        self._workers |= dict.fromkeys(workers_of(self._home))
+
+    def _accept(self, which: int, listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=self._let_in, args=[which, connection], daemon=True).start()
+
+    def _let_in(self, which: int, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            server = self.server
+            if server is not None and (
+                sys.platform != "linux" or may_enter(self._home, connection, list(self._workers))
+            ):
+                message = f"{which} {self.ports[which]}".encode()
+                socket.send_fds(server.control, [message], [connection.fileno()])
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=_MAX_WAITING)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=_MAX_WAITING)
+
+
+def _start(folder: Path, binary: str) -> _Server:
+    # Messages, not a stream: each comes with its connection.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, _KIND)
+    with theirs:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "epw.service.walled_server",
+                str(theirs.fileno()),
+                str(folder),
+                binary,
+                namespace_of(folder),
+            ],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    ours.settimeout(_READY_SECONDS)
+    try:
+        said = json.loads(ours.recv(4096))
+    except (OSError, ValueError):
+        _end(process)
+        log = folder / "server.log"
+        tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.is_file() else []
+        if any(sign in line for line in tail for sign in _DAMAGED):
+            database = folder / "temporal.db"
+            raise RuntimeError(
+                f"the database {database} is damaged; move it away (mv {database} {database}.damaged): the executions"
+                " in it are lost, what their agents have saved is in the hubs beside it"
+            ) from None
+        raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})") from None
+    ours.settimeout(None)
+    return _Server(process, ours, said)
+
+
+def namespace_of(folder: Path) -> str:
+    """The Temporal namespace of a state directory, by which its server is told from any other at the same port."""
+    note = folder / "namespace"
+    if not note.is_file():
+        # A database from before has its executions where Temporal puts them by default.
+        name = "default" if (folder / "temporal.db").exists() else f"epw-{secrets.token_hex(4)}"
+        _write_text(note, name)
+    return note.read_text()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_stale(note: Path) -> None:
+    """A server whose guardian was killed would write to the same database beside ours."""
+    known = _read(note)
+    with contextlib.suppress(psutil.Error, KeyError):
+        process = psutil.Process(known["pid"])
+        if process.create_time() == known["created"]:
+            process.kill()
+            process.wait(5)
+
+
+def _note(note: Path, door: _Door) -> None:
+    me = psutil.Process()
+    ports = door.ports
+    content = {
+        "address": f"127.0.0.1:{ports[0]}",
+        "webUI": f"http://127.0.0.1:{ports[1]}",
+        "namespace": namespace_of(note.parent),
+        "ports": ports,
+        "guardian": [me.pid, me.create_time()],
+        **(door.server.said if door.server is not None else {}),
+    }
+    _write(note, content)
+
+
+def _wanted_ports(note: Path) -> list[int]:
+    """The ports of last time, so that bookmarks hold; at first Temporal's own."""
+    ports = _read(note).get("ports")
+    return ports if isinstance(ports, list) and len(ports) == 2 else list(_PREFERRED_PORTS)
+
+
+def _read(note: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _write(note: Path, content: dict[str, Any]) -> None:
+    _write_text(note, json.dumps(content))
+
+
+def _write_text(note: Path, text: str) -> None:
+    temporary = note.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text)
+    temporary.chmod(0o600)
+    temporary.rename(note)
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    startup.prepare()
+    # The user's Ctrl-C is for the command; the server must outlive it until the command has ended.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.umask(0o077)
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

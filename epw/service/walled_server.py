@@ -1,0 +1,224 @@
+"""The embedded server where nobody reaches it but through us: in a network of its own, with one way in.
+
+Started by the guardian, which accepts connections outside, looks who comes, and hands over whom it lets in. Where this
+machine has no network namespaces for us the server listens on this machine's loopback, at ports that nobody is told.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from activities.sandbox.network import make_namespace
+from epw.service import startup
+
+_READY_SECONDS = 20.0
+_STARTS = 3
+_PR_SET_PDEATHSIG = 1
+_CHUNK = 256 * 1024
+_MAX_HEAD = 64 * 1024
+_HEAD_SECONDS = 30.0
+_SEARCH_ATTRIBUTES = ("EpwStatus=Keyword", "EpwStrategy=Keyword", "EpwWaiting=Keyword", "EpwFailedTasks=Int")
+# A hop from one activity to the next waits for these queues: 51 ms with the defaults, 9 ms with these.
+_DYNAMIC_CONFIG = (
+    "history.transferProcessorMaxPollRPS=5000",
+    "history.timerProcessorMaxPollRPS=1000",
+    # A plan may have 1.5 MB; the default warns and the limit of one message stays 4 MB.
+    "limit.blobSize.warn=4194304",
+)
+_PRAGMAS = ("journal_mode=wal", "synchronous=normal")
+
+
+def dynamic_flags() -> list[str]:
+    """The flags that make a development server quick."""
+    return [part for value in _DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+
+
+def die_with_parent() -> None:
+    """Linux: this process goes when its parent is killed. For a parent of one thread, or its first."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def main(control: socket.socket, folder: Path, binary: str, namespace: str) -> int:
+    """Serve until the server or the guardian has ended. Says what there is, as JSON, then takes connections."""
+    is_walled = _wall_off()
+    die_with_parent()
+    started = _start(folder, binary, namespace)
+    if started is None:
+        return 1
+    server, ports = started
+    created = psutil.Process(server.pid).create_time()
+    control.sendall(json.dumps({"pid": server.pid, "created": created, "walled": is_walled}).encode() + b"\n")
+    threading.Thread(target=_take_in, args=[control, ports], daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    return server.wait()
+
+
+def _wall_off() -> bool:
+    """Go into a network of its own; whether that could be."""
+    user, group = os.getuid(), os.getgid()
+    if sys.platform != "linux" or not (make_namespace.enter() or make_namespace.enter(as_user=True)):
+        return False
+    if user:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            Path(f"/proc/self/{name}").write_text(text)
+    descriptors, _ = make_namespace.make(0)
+    for each in descriptors:
+        os.close(each)
+    return True
+
+
+def _start(folder: Path, binary: str, namespace: str) -> tuple[subprocess.Popen[bytes], list[int]] | None:
+    """The server and its ports, for Temporal's protocol and for the Web UI."""
+    for _ in range(_STARTS):
+        ports = [_free_port(), _free_port()]
+        argv = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports[0])]
+        argv += ["--ui-port", str(ports[1]), "--ui-disable-news-fetch", "--log-level", "error"]
+        argv += ["--db-filename", str(folder / "temporal.db"), "--namespace", namespace]
+        argv += dynamic_flags()
+        argv += [part for value in _PRAGMAS for part in ("--sqlite-pragma", value)]
+        argv += [part for value in _SEARCH_ATTRIBUTES for part in ("--search-attribute", value)]
+        with open(folder / "server.log", "ab") as output:
+            server = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Its heap is small, so it collects all the time: a tenth of its CPU, measured.
+                env={"GOGC": "400", **os.environ},
+                preexec_fn=die_with_parent,
+            )
+        deadline = time.monotonic() + _READY_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            if all(map(_listens, ports)):
+                return server, ports
+            time.sleep(0.02)
+        server.kill()
+        server.wait()
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _take_in(control: socket.socket, ports: list[int]) -> None:
+    """Connect whom the guardian hands over; its message is which port it is for, and where that is outside."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 64, 1, socket.MSG_CMSG_CLOEXEC)
+        if not message:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        which, outside = map(int, message.split())
+        for descriptor in descriptors:
+            client = socket.socket(fileno=descriptor)
+            threading.Thread(target=_connect, args=[client, ports[which], outside if which else 0], daemon=True).start()
+
+
+def _connect(client: socket.socket, port: int, web_port: int) -> None:
+    """Carry what both sides say to each other; for the Web UI (`web_port`: as the browser sees it) one request."""
+    with client:
+        begun = b""
+        if web_port:
+            client.settimeout(_HEAD_SECONDS)
+            request = _admitted(client, web_port)
+            if request is None:
+                return
+            begun = request
+            client.settimeout(None)
+        try:
+            server = socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            return
+        with server:
+            for each in (client, server):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server.sendall(begun)
+            there = threading.Thread(target=_pump, args=[client, server], daemon=True)
+            there.start()
+            _pump(server, client)
+            there.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(_CHUNK):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        for each in (source, target):
+            _shut(each)
+
+
+def _shut(connection: socket.socket) -> None:
+    """End a connection that may have ended."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def _admitted(client: socket.socket, port: int) -> bytes | None:
+    """The first bytes of a browser's request, as its only one on this connection; None for one of another page."""
+    head = b""
+    try:
+        while b"\r\n\r\n" not in head and len(head) < _MAX_HEAD:
+            data = client.recv(_CHUNK)
+            if not data:
+                return None
+            head += data
+        lines, _, body = head.partition(b"\r\n\r\n")
+        request, *fields = lines.split(b"\r\n")
+        # A server may take a bare line end for one, and what follows for another request.
+        is_plain = not any(end in line for line in (request, *fields) for end in (b"\r", b"\n"))
+        if not is_plain or not is_own_request(request, fields, port):
+            client.sendall(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            return None
+    except OSError:
+        return None
+    kept = [line for line in fields if not line.lower().startswith((b"connection:", b"keep-alive:"))]
+    return b"\r\n".join([request, *kept, b"Connection: close"]) + b"\r\n\r\n" + body
+
+
+def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
+    """Whether a request comes from the Web UI's own pages, or from the user, not from another page in the browser.
+
+    By the names that only the browser sets: Host (no other name leads here), Origin, Sec-Fetch-Site.
+    """
+    if not request.partition(b" ")[2].startswith(b"/"):
+        return False
+    named: dict[bytes, list[bytes]] = {}
+    for line in fields:
+        name, _, value = line.partition(b":")
+        named.setdefault(name.strip().lower(), []).append(value.strip().lower())
+    hosts = [f"{host}:{port}".encode() for host in ("127.0.0.1", "localhost")]
+    if len(named.get(b"host", [])) != 1 or named[b"host"][0] not in hosts:
+        return False
+    if any(origin not in [b"http://" + host for host in hosts] for origin in named.get(b"origin", [])):
+        return False
+    reads = request.split(b" ")[0] in (b"GET", b"HEAD")
+    return reads or all(site in (b"same-origin", b"none") for site in named.get(b"sec-fetch-site", []))
+
+
+if __name__ == "__main__":
+    startup.prepare()
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        sys.exit(main(channel, Path(sys.argv[2]), sys.argv[3], sys.argv[4]))

@@ -1,0 +1,86 @@
+"""Where the application keeps its state and finds its parts; read once, at the entry points."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from epw.core.errors import Unavailable
+
+MOST_KEPT_BYTES = 2_000_000_000
+_LEAST_FREE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    home: Path
+    """The state directory: hubs, attempts, the embedded server's database."""
+    temporal: str | None = None
+    """The `temporal` binary, named by the user."""
+    kept_mb: str | None = None
+    """How many MB of ignored results an execution may keep, as the user gave it."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`; `$EPW_KEPT_MB`."""
+        env = os.environ if environment is None else environment
+        state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
+        home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
+        return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"))
+
+    def temporal_binary(self) -> str | None:
+        """The named binary, else the one beside the interpreter, else the one on PATH; None without any."""
+        beside = Path(sys.executable).parent / "temporal"
+        if self.temporal:
+            return shutil.which(self.temporal)
+        return str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
+
+    @property
+    def most_kept(self) -> int:
+        """Bytes of ignored results that an execution may keep; raises `Unavailable` for what is no number."""
+        try:
+            most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MOST_KEPT_BYTES
+        except (ValueError, OverflowError):
+            most = -1
+        if most < 0:
+            raise Unavailable(f"EPW_KEPT_MB is no number of megabytes: {self.kept_mb!r}")
+        return most
+
+    def make_home(self) -> Path:
+        """The state directory, made for its owner alone."""
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"the state directory {self.home} cannot be used: {error.strerror}") from None
+        if shutil.disk_usage(self.home).free < _LEAST_FREE_BYTES:
+            raise Unavailable(f"no space left for the state directory {self.home}: free some, or set EPW_HOME")
+        status = self.home.stat()
+        if status.st_uid != os.geteuid():
+            owner = _user(status.st_uid)
+            raise Unavailable(f"the state directory {self.home} is {owner}'s: work as {owner}, or set EPW_HOME")
+        if status.st_mode & 0o077:
+            self.home.chmod(0o700)
+        self._check_usable()
+        return self.home
+
+    def _check_usable(self) -> None:
+        """One command by another user (`sudo epw`) leaves files that this one cannot use."""
+        for path in (self.home, *self.home.iterdir(), *(self.home / "server").glob("*")):
+            owner = path.lstat().st_uid
+            if owner != os.geteuid():
+                by = _user(owner)
+                raise Unavailable(f"{path} is {by}'s: give it back (sudo chown -R {_user(os.geteuid())} {self.home})")
+            if not os.access(path, os.R_OK | os.W_OK):
+                raise Unavailable(f"{path} cannot be written: mend its modes or its disk, or set EPW_HOME")
+
+
+def _user(identifier: int) -> str:
+    try:
+        return pwd.getpwuid(identifier).pw_name
+    except KeyError:
+        return f"user {identifier}"

@@ -1,1 +1,0 @@
-"""Where the application runs: the connection to Temporal, the embedded server, the worker."""
