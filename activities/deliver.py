@@ -9,20 +9,20 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.apply import finish_commands
-from activities.apply.of_execution import application_of
+from activities.apply.of_execution import tree_delivery_of
 from activities.git import commits
 from activities.git.command import text
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import attended, current_execution, order
-from activities.state.execution_store import Execution
+from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.execution_store import ExecutionStore
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced, GitError, Refused
 from epw.core.execution.delivery import CleanUpRequest, DeliverRequest, Delivery
 from epw.core.messages import CLEAN_UP, DELIVER
 
-_MOST_NAMES = 20
+_MAX_NAMES = 20
 
 
 class Deliverer:
@@ -38,8 +38,8 @@ class Deliverer:
         """
         execution = current_execution(self._home, request)
         try:
-            async with attended(self._home, execution.key + "/deliver"):
-                delivered: Delivery = await in_thread(_deliver, execution, request, order())
+            async with activity_scope(self._home, execution.key + "/deliver"):
+                delivered: Delivery = await in_thread(_deliver, execution, request, fencing_token())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
             raise ApplicationError(
@@ -51,17 +51,17 @@ class Deliverer:
     async def clean_up(self, request: CleanUpRequest) -> None:
         """The delivery into the work tree stays, or nothing waits any more: remove what is of no use."""
         execution = current_execution(self._home, request)
-        async with attended(self._home, execution.key + "/clean-up"):
+        async with activity_scope(self._home, execution.key + "/clean-up"):
             if request.hub is not None:
                 await in_thread(_clean_up, execution, Hub(Path(request.hub)))
             if request.directories:
                 await in_thread(execution.remove_attempts)
 
 
-def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]) -> Delivery:
+def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int, int]) -> Delivery:
     hub = Hub(Path(request.hub))
     with hub.locked():
-        execution.pass_fence(DELIVER, now)
+        execution.check_fence(DELIVER, now)
         failpoint("deliver.begun")
         if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
             return _refused(execution, request, f"{execution.workspace().path} is not there any more")
@@ -75,7 +75,7 @@ def _deliver(execution: Execution, request: DeliverRequest, now: tuple[int, int]
         return delivered
 
 
-def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
+def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
     """A new branch; a name that is taken gets `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
@@ -87,7 +87,7 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
         head, joined = commits.rebased(hub, request.base, request.head, lambda each: modules.lowered(each).commit, own)
         hub.update_ref(execution.ref("rebased"), head)
     refused = None
-    for number in range(1, _MOST_NAMES + 1):
+    for number in range(1, _MAX_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
         reference = f"refs/heads/{branch}"
         holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
@@ -103,9 +103,9 @@ def _deliver_branch(execution: Execution, hub: Hub, request: DeliverRequest) -> 
         if refused is None:
             more = finish_commands.of_branch(execution, hub, request.head, branch)
             return Delivery(
-                mode="branch", base=base, head=head, branch=branch, finish_with=more, warnings=joined[:_MOST_NAMES]
+                mode="branch", base=base, head=head, branch=branch, finish_with=more, warnings=joined[:_MAX_NAMES]
             )
-    return _refused(execution, request, refused or f"{_MOST_NAMES} branches named {wanted} exist")
+    return _refused(execution, request, refused or f"{_MAX_NAMES} branches named {wanted} exist")
 
 
 def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str | None:
@@ -115,16 +115,16 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
     return None if refused is None else f"{module.path}: {refused}"
 
 
-def _deliver_into_tree(execution: Execution, hub: Hub, request: DeliverRequest) -> Delivery:
+def _deliver_into_tree(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
     try:
-        application_of(execution, hub, request.head).apply(request.base, request.head)
+        tree_delivery_of(execution, hub, request.head).apply(request.base, request.head)
     except Refused as error:
         return _refused(execution, request, str(error))
     more = finish_commands.of_tree(execution, hub, request.head)
     return Delivery(mode="apply", base=request.base, head=request.head, finish_with=more)
 
 
-def _refused(execution: Execution, request: DeliverRequest, why: str) -> Delivery:
+def _refused(execution: ExecutionStore, request: DeliverRequest, why: str) -> Delivery:
     return Delivery(
         mode=request.mode,
         base=request.base,
@@ -134,7 +134,7 @@ def _refused(execution: Execution, request: DeliverRequest, why: str) -> Deliver
     )
 
 
-def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
+def _by_hand(execution: ExecutionStore, request: DeliverRequest) -> list[str]:
     """What brings the head into the workspace, where the user wants it in spite of all."""
     workspace = execution.workspace()
     if request.mode == "apply":
@@ -144,10 +144,10 @@ def _by_hand(execution: Execution, request: DeliverRequest) -> list[str]:
     return [shlex.join(fetch)]
 
 
-def _clean_up(execution: Execution, hub: Hub) -> None:
+def _clean_up(execution: ExecutionStore, hub: Hub) -> None:
     with hub.locked():
         failpoint("clean.begun")
-        application_of(execution, hub).clean_up()
+        tree_delivery_of(execution, hub).clean_up()
     failpoint("clean.done")
 
 

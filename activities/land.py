@@ -14,22 +14,22 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.conflicts.hazards import Reads, hazards
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.trees import misfits, misfits_of
+from activities.conflicts.semantic.trees import semantic_conflicts, semantic_conflicts_of
 from activities.conflicts.textual.attributes import encoded
-from activities.conflicts.textual.case_collisions import twins
-from activities.conflicts.textual.decoded import Drivers
+from activities.conflicts.textual.case_collisions import case_collisions
+from activities.conflicts.textual.decoded import FilterDrivers
 from activities.conflicts.textual.hunks import bounded, places
 from activities.conflicts.textual.losses import Read, left_out, overwritten
 from activities.conflicts.textual.resolve import merged_by, to_relock
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
-from activities.git.command import named, shown
+from activities.git.command import display_path, named
 from activities.git.hub import Hub, trailers
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
 from activities.git.submodules.picked import line_of
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import attended, current_execution, order
-from activities.state.execution_store import Execution
+from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.execution_store import ExecutionStore
 from activities.state.plan_source import PlanSource
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -40,9 +40,9 @@ from epw.core.plan.model import Task
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_MOST_PATHS = 100
-_MOST_HAZARDS = 20
-_MOST_COMPARED = 500
+_MAX_PATHS = 100
+_MAX_HAZARDS = 20
+_MAX_COMPARED = 500
 
 
 class Lander:
@@ -58,8 +58,8 @@ class Lander:
         """
         execution = current_execution(self._home, request)
         try:
-            async with attended(self._home, execution.key + "/land"):
-                execution.pass_fence(LAND, order())
+            async with activity_scope(self._home, execution.key + "/land"):
+                execution.check_fence(LAND, fencing_token())
                 running = await self._plans.of_current_execution()
                 landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)
         except Fenced as error:
@@ -70,10 +70,10 @@ class Lander:
 
 
 def land_changes(
-    execution: Execution, request: LandRequest, tasks: Mapping[str, Task], relock: Collection[str] = ()
+    execution: ExecutionStore, request: LandRequest, tasks: Mapping[str, Task], relock: Collection[str] = ()
 ) -> Landed:
-    hub, head, rows, advice = Hub(Path(request.hub)), request.head, [], _MOST_HAZARDS
-    landing = _Landings(hub, execution, execution.workspace(), request.at, relock, Drivers.of(execution, hub))
+    hub, head, rows, advice = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
+    landing = _Landings(hub, execution, execution.workspace(), request.at, relock, FilterDrivers.of(execution, hub))
     reads = Reads(tasks, execution.reads)
     known = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
@@ -107,11 +107,11 @@ class _Landings:
     """Of changes, one after the other. `relock`: patterns of generated files."""
 
     hub: Hub
-    execution: Execution
+    execution: ExecutionStore
     author: Workspace
     at: int
     relock: Collection[str]
-    drivers: Drivers
+    drivers: FilterDrivers
 
     def merged(self, head: str, change: Change) -> Landing:
         """The change and the head, as a merge of both."""
@@ -136,7 +136,7 @@ class _Landings:
                 found = settled.model_copy(update={"relock": relock})
                 return Landing(task_id=change.task_id, head=head, conflict=found)
             merged.tree = tree
-        if findings := _advised(misfits_of, hub, started_from, changed, merged.tree):
+        if findings := _advised(semantic_conflicts_of, hub, started_from, changed, merged.tree):
             return Landing(task_id=change.task_id, head=head, conflict=self._misfit(findings, head, change))
         alike = self._alike(change, list(changed[1]), merged.tree, [head, started_from])
         if alike is not None and self.author.ignores_case:
@@ -223,7 +223,7 @@ class _Landings:
         if (earlier := self._earlier(change)) is None:
             return []
         base, other, _ = earlier
-        return _advised(misfits, self.hub, base, other, change.commit, self.hub.tree_of(change.commit))
+        return _advised(semantic_conflicts, self.hub, base, other, change.commit, self.hub.tree_of(change.commit))
 
     def _lost(self, change: Change, new: str) -> dict[str, list[str]]:
         """What the task's run again has cost: paths in which one of the sides that had met is not whole any more."""
@@ -232,7 +232,7 @@ class _Landings:
         base, other, paths = earlier
         start = self.hub.parent_of(change.commit) if change.commit else new
         touched = {*paths, *(changed_paths(self.hub, start, change.commit) if change.commit else [])}
-        theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MOST_COMPARED]
+        theirs = [path for path in changed_paths(self.hub, base, other) if path in touched][:_MAX_COMPARED]
         read: Read = self.hub.files
         if self.author.filters:
             read = partial(self.drivers.files_as_seen, new)
@@ -251,12 +251,12 @@ class _Landings:
         started_from = self.hub.parent_of(change.commit)
         if changed is None:
             changed = changed_paths(self.hub, started_from, change.commit)
-        pairs = _advised(twins, self.hub, tree, changed, before)
+        pairs = _advised(case_collisions, self.hub, tree, changed, before)
         if not pairs:
             return None
         paths = list(dict.fromkeys(path for pair in pairs for path in pair))
         others = self.hub.tasks_that_touched(started_from, before[0], paths)
-        what = ", ".join(f"{shown(one)} and {shown(two)}" for one, two in pairs[:5])
+        what = ", ".join(f"{display_path(one)} and {display_path(two)}" for one, two in pairs[:5])
         if self.author.ignores_case:
             told = f"{what} are one file in {self.author.path}, where case does not count"
             return self._kept(before[0], change, "case", others, paths, told, {"hunks": []})
@@ -270,20 +270,20 @@ class _Landings:
         others = self.hub.tasks_that_touched(self.hub.parent_of(change.commit), head, paths)
         hunks = [
             {
-                "path": shown(each.path),
+                "path": display_path(each.path),
                 "line": each.line,
-                "message": shown(each.message),
-                "other": {"path": shown(each.other), "line": each.other_line},
+                "message": display_path(each.message),
+                "other": {"path": display_path(each.other), "line": each.other_line},
             }
             for each in findings
         ]
-        description = "; ".join(shown(each.message) for each in findings[:5])
+        description = "; ".join(display_path(each.message) for each in findings[:5])
         return self._kept(head, change, "semantic", others, paths, description, {"hunks": bounded(hunks)})
 
     def _conflict(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         hub = self.hub
         others = hub.tasks_that_touched(started_from, head, merged.paths)
-        detail = {"hunks": places(hub, merged), "messages": [shown(message) for message in merged.messages]}
+        detail = {"hunks": places(hub, merged), "messages": [display_path(message) for message in merged.messages]}
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
         description = f"{sides} changed {', '.join(named(merged.paths))} in ways that do not merge ({what})"
@@ -302,7 +302,7 @@ class _Landings:
         """A conflict for the history; what is too large for that stands beside the execution."""
         earlier = self._earlier(change)
         base = earlier[0] if earlier else self.hub.parent_of(change.commit)
-        whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MOST_PATHS]}
+        whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MAX_PATHS]}
         self.execution.keep_conflict(change.commit, whole)
         return ConflictFound(
             kind=kind,

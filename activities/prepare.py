@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.environment import require_agents, require_bash
-from activities.apply.application import finish_interrupted
+from activities.apply.tree_delivery import finish_interrupted
 from activities.attempt.include import check_included
 from activities.git import commits, kept_files
 from activities.git.command import require_git
@@ -20,8 +20,8 @@ from activities.git.snapshot import snapshot
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
-from activities.state.activity_scope import attended, current_execution, order
-from activities.state.execution_store import Execution
+from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.execution_store import ExecutionStore
 from activities.state.plan_source import PlanSource, Running
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -52,7 +52,7 @@ class Preparer:
         running = await self._plans.of_current_execution()
         execution = current_execution(self._home, request)
         try:
-            async with attended(self._home, execution.key + "/prepare"):
+            async with activity_scope(self._home, execution.key + "/prepare"):
                 prepared = Prepared(task_queue=self._host_queue)
                 if request.needs_sandbox or request.has_models:
                     await in_thread(require_sandbox, running.plan)
@@ -79,7 +79,7 @@ class Preparer:
         require_agents(running.plan)
         return model
 
-    def _snapshot(self, execution: Execution, running: Running) -> Prepared:
+    def _snapshot(self, execution: ExecutionStore, running: Running) -> Prepared:
         plan = running.plan
         workspace = Workspace.read(plan.workspace or "")
         check_included(plan, Path(workspace.path))
@@ -101,15 +101,15 @@ class Preparer:
             known = {path: Workspace.read(str(Path(workspace.path, path))) for path in modules.start.pointers}
             execution.keep_workspace(workspace.model_copy(update={"modules": known}), base)
             failpoint("prepare.kept")
-        execution.pass_fence(PREPARE, order())
+        execution.check_fence(PREPARE, fencing_token())
         deliver = plan.deliver or workspace.default_delivery
         lost = _take_over(hub, execution, running.redrive) if running.redrive else []
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)
 
 
-def _take_over(hub: Hub, execution: Execution, redrive: Redrive) -> list[str]:
+def _take_over(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:
     """Keep the taken-over commits by refs of this execution too; the tasks whose commit is gone."""
-    earlier, lost = Execution(execution.home, redrive.of, redrive.chain), list[str]()
+    earlier, lost = ExecutionStore(execution.home, redrive.of, redrive.chain), list[str]()
     own = commits.kept(hub, earlier.ref("commits")) if redrive.chain else {}
     for task_id, commit in redrive.commits.items():
         if commit is None:

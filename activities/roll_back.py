@@ -8,10 +8,10 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.apply.of_execution import application_of
+from activities.apply.of_execution import tree_delivery_of
 from activities.git.hub import Hub
-from activities.state.activity_scope import attended, current_execution, order
-from activities.state.execution_store import Execution
+from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.execution_store import ExecutionStore
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import GitError, UndoBlocked
@@ -31,8 +31,8 @@ class RollBacker:
         decide (type `UndoBlocked`) is not tried again.
         """
         execution = current_execution(self._home, request)
-        async with attended(self._home, execution.key + "/roll-back"):
-            execution.pass_fence(ROLL_BACK, order())
+        async with activity_scope(self._home, execution.key + "/roll-back"):
+            execution.check_fence(ROLL_BACK, fencing_token())
             failpoint("undo.begun")
             for step in request.steps:
                 try:
@@ -49,11 +49,11 @@ class RollBacker:
             failpoint("undo.done")
 
 
-def _reset_head(execution: Execution, step: Compensation) -> None:
+def _reset_head(execution: ExecutionStore, step: Compensation) -> None:
     Hub(Path(step.hub)).update_ref(execution.head_ref, step.to or "")
 
 
-def _remove_branch(execution: Execution, step: Compensation) -> None:
+def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
     """Remove a branch of ours that still is where we put it; one that somebody moved is theirs now."""
     hub, workspace, delivered = Hub(Path(step.hub)), execution.workspace(), execution.delivered()
     if delivered is None:
@@ -70,15 +70,15 @@ def _remove_branch(execution: Execution, step: Compensation) -> None:
         hub.take_back(module, commit, reference)
 
 
-def _bring_back_tree(execution: Execution, step: Compensation) -> None:
+def _bring_back_tree(execution: ExecutionStore, step: Compensation) -> None:
     hub = Hub(Path(step.hub))
     with hub.locked():
-        application_of(execution, hub).undo()
+        tree_delivery_of(execution, hub).undo()
 
 
-def _by_hand(execution: Execution, step: Compensation) -> list[str]:
+def _by_hand(execution: ExecutionStore, step: Compensation) -> list[str]:
     if step.step == "apply":
-        return application_of(execution, Hub(Path(step.hub))).commands()
+        return tree_delivery_of(execution, Hub(Path(step.hub))).commands()
     if step.step == "head":
         return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
     # Compare and swap here too: a branch that is not where we put it is not ours to delete.

@@ -16,21 +16,21 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.agents.base import Agent, BudgetReached, Completed, Ending, UsageLimit, Work
+from activities.agents.base import Agent, AgentOutcome, BudgetReached, Completed, UsageLimit, Work
 from activities.agents.command import ended, last_output, run_shell
 from activities.attempt.agent_repository import keep_commits, left_behind
 from activities.attempt.conflict_monitor import looking_out
-from activities.attempt.containment import confined
+from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.keep import keep_ignored
 from activities.attempt.merge_check import check_merged
 from activities.attempt.setup import furnish
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.processes.admission import Admission, left_on
-from activities.processes.admission_notifier import Line, Tell
+from activities.processes.admission_notifier import AdmissionNotifier, Tell
 from activities.processes.bounds import Bounds
-from activities.processes.process_tree import ProcessTree, end_marked, is_deserted
-from activities.state.activity_scope import attended, current_execution
+from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, Running
 from activities.system.concurrency import in_thread, uninterrupted
@@ -40,8 +40,8 @@ from epw.core.globs import matches
 from epw.core.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
 from epw.core.plan.model import MODELS, Task
 
-_LEAST_FREE_BYTES = 64 * 1024
-_MOST_UNDECLARED = 10
+_MIN_FREE_BYTES = 64 * 1024
+_MAX_UNDECLARED = 10
 _SPARE_SECONDS = 2.0
 _CROWDED = "waiting: resources (memory or disk of this machine)"
 _SUMMARY_LIMIT = 500
@@ -57,7 +57,7 @@ class TaskRunner:
         self._agents = agents
         self._dropping: set[asyncio.Task[None]] = set()
         self._admission = Admission(partial(left_on, home))
-        self._line = Line(tell)
+        self._admission_notifier = AdmissionNotifier(tell)
         self._most_kept = most_kept
 
     @activity.defn(name=RUN_TASK)
@@ -102,7 +102,7 @@ class TaskRunner:
         stays = False
         try:
             async with (
-                attended(self._home, directory.marker, heartbeat, directory.deaths),
+                activity_scope(self._home, directory.marker, heartbeat, directory.deaths),
                 self._admitted(work, agent) as work,
             ):
                 try:
@@ -148,12 +148,12 @@ class TaskRunner:
 
     @asynccontextmanager
     async def _admitted(self, work: Work, agent: Agent) -> AsyncIterator[Work]:
-        """The work, confined, when there is room for it; where it starts processes at all."""
+        """The work, contained, when there is room for it; where it starts processes at all."""
         simulate = work.task.simulate
         if agent.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
             yield work
         elif agent.simulated:
-            async with confined(work) as work:
+            async with contained(work) as work:
                 yield work
         else:
             work.room.begin()
@@ -161,8 +161,8 @@ class TaskRunner:
             most_mb = Bounds.of(work.plan, work.task, work.disk).memory_mb
             async with self._admission.admitted(declared, most_mb, partial(self._in_line, work)) as admitted:
                 work.room.end()
-                async with confined(work) as work:
-                    admitted.enclosure = work.enclosure
+                async with contained(work) as work:
+                    admitted.guard = work.guard
                     yield work
 
     @contextmanager
@@ -170,13 +170,13 @@ class TaskRunner:
         """While the block runs, everybody sees that the work waits."""
         info = activity.info()
         work.report({"operation": _CROWDED})
-        with self._line.standing(info.workflow_id or "", info.workflow_run_id or "", work.task.id):
+        with self._admission_notifier.standing(info.workflow_id or "", info.workflow_run_id or "", work.task.id):
             yield
         work.report({"operation": None})
 
     async def _retire(self, directory: AttemptDirectory) -> None:
         """Put the directory by for the next attempt, where certainly nothing writes into it any more."""
-        if not ProcessTree.all_known() or not await in_thread(is_deserted, directory.path):
+        if not ProcessTree.all_known() or not await in_thread(has_no_processes, directory.path):
             await in_thread(directory.remove)
             return
         spare = await in_thread(directory.retire)
@@ -206,7 +206,7 @@ def _task(running: Running, run: TaskRun) -> Task:
 
 def _measured(work: Work, saved: TaskOutcome) -> dict[str, Any]:
     """What its processes used, and all that it was warned of."""
-    found = work.enclosure.result() if work.enclosure is not None else {}
+    found = work.guard.result() if work.guard is not None else {}
     return {**found, "warnings": [*saved.warnings, *found.get("warnings", []), *work.warnings.given]}
 
 
@@ -218,17 +218,17 @@ def _reported(outcome: TaskOutcome, *, needs_approval: bool) -> TaskOutcome:
     return outcome.model_copy(update={"risky": [], "warnings": [*outcome.warnings, told]})
 
 
-async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
+async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None) -> AgentOutcome | TaskFailed:
     """The agent's end, unless a limit ends it before."""
     working = asyncio.ensure_future(_judged(agent, work, directory))
-    broken = work.enclosure.broken if work.enclosure is not None else None
+    broken = work.guard.broken if work.guard is not None else None
     left = None if agent.keeps_state or agent.simulated else work.most_seconds
     try:
         either: list[asyncio.Future[Any]] = [working, *([broken] if broken is not None else [])]
         await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        if work.enclosure is not None:
+        if work.guard is not None:
             # What has ended a process may have been its limit.
-            await in_thread(work.enclosure.look)
+            await in_thread(work.guard.look)
             await asyncio.sleep(0)
         if broken is not None and broken.done():
             return broken.result()
@@ -242,7 +242,7 @@ async def _execute(agent: Agent, work: Work, directory: AttemptDirectory | None)
             await uninterrupted(asyncio.wait([working]))
 
 
-async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending | TaskFailed:
+async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) -> AgentOutcome | TaskFailed:
     """The agent's end, judged by the task's own check."""
     try:
         if directory is not None:
@@ -263,7 +263,7 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
         return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
 
 
-async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None) -> Ending:
+async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None) -> AgentOutcome:
     if directory is None:
         return await agent.execute(work)
     async with looking_out(directory, work):
@@ -273,7 +273,7 @@ async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None)
 def _no_space(work: Work) -> bool:
     """Whether the disk of the attempt is full; then not even what the agent said of it could be kept."""
     with contextlib.suppress(OSError):
-        return work.tree.is_dir() and shutil.disk_usage(work.tree).free < _LEAST_FREE_BYTES
+        return work.tree.is_dir() and shutil.disk_usage(work.tree).free < _MIN_FREE_BYTES
     return False
 
 
@@ -282,7 +282,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _saved(
-    directory: AttemptDirectory, work: Work, at: int, ending: Ending | TaskFailed, most_kept: int
+    directory: AttemptDirectory, work: Work, at: int, ending: AgentOutcome | TaskFailed, most_kept: int
 ) -> TaskOutcome:
     """The saved change; work that cannot be saved has failed, and is not done again and again."""
     files = work.task.files
@@ -291,14 +291,14 @@ def _saved(
         links = directory.links_out(commit)
         if isinstance(ending, Completed):
             directory.keep_reads(ending.reads)
-            directory.get_to_know(commit)
+            directory.warm_symbol_cache(commit)
     except (TaskFailed, GitError, OSError, ValueError) as error:
         name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
         failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, final=isinstance(error, TaskFailed) and error.final)
     failed = directory.left.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
-        told = f"links that leave the workspace do not land: {', '.join(shown(link) for link in links[:5])}"
+        told = f"links that leave the workspace do not land: {', '.join(display_path(link) for link in links[:5])}"
         failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, commit, at)
@@ -317,14 +317,16 @@ def _saved(
         final=failed is not None and (failed.final or (is_command and failed.type == "FilterLost")),
         commit=commit,
         files_changed=len(paths),
-        undeclared=[shown(path) for path in undeclared[:_MOST_UNDECLARED]],
+        undeclared=[display_path(path) for path in undeclared[:_MAX_UNDECLARED]],
         risky=directory.executed_later(commit, paths),
         left_behind=left,
         warnings=[*directory.left.warnings(), *beside, *ignored, *not_kept],
     )
 
 
-def _ended(saved: TaskOutcome, ending: Ending | TaskFailed, directory: AttemptDirectory, agent: Agent) -> TaskOutcome:
+def _ended(
+    saved: TaskOutcome, ending: AgentOutcome | TaskFailed, directory: AttemptDirectory, agent: Agent
+) -> TaskOutcome:
     """How the attempt ended, with its saved change."""
     if isinstance(ending, TaskFailed):
         failure = Failure(type=ending.type, message=str(ending)[:_MESSAGE_LIMIT])

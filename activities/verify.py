@@ -10,12 +10,12 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.agents.command import ended, last_output, run_shell
-from activities.attempt.containment import confined
+from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import furnish
 from activities.processes.process_tree import end_marked
 from activities.sandbox.levels import level
-from activities.state.activity_scope import attended, current_execution
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource
 from activities.system.concurrency import in_thread
@@ -47,7 +47,7 @@ class Verifier:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
         # It runs what the agents have written.
         work = replace(work, sandbox=level(running.plan, "claude" if running.plan.has_models else "command"))
-        async with attended(self._home, directory.marker, heartbeat), confined(work) as work:
+        async with activity_scope(self._home, directory.marker, heartbeat), contained(work) as work:
             code, output = None, ""
             try:
                 await furnish(directory, work)

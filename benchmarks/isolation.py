@@ -1,4 +1,4 @@
-"""What limits and sandboxes cost: a command and an attempt's enclosure, at each level, beside a bare process.
+"""What limits and sandboxes cost: a command and an attempt's guard, at each level, beside a bare process.
 
 `python -m benchmarks.isolation [--rounds N]`. Interleaved, medians in ms; `more`: than the bare process.
 """
@@ -22,15 +22,15 @@ from rich.table import Table
 
 from activities.processes.bounds import Bounds
 from activities.processes.cgroup import probe
-from activities.processes.resource_guard import Enclosure
+from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrapped, lacks_bubblewrap
-from activities.sandbox.network.policy import Reach
+from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
 from benchmarks.server import revision
 
 _BOUNDS = Bounds(512, 80, 512, 1024)
 # More than the bare process, in ms, at the strongest level.
-_MOST_A_COMMAND, _MOST_AN_ATTEMPT = 15, 50
+_MAX_A_COMMAND, _MAX_AN_ATTEMPT = 15, 50
 
 
 def _nobody(progress: dict[str, Any]) -> None:
@@ -54,31 +54,31 @@ async def measure(rounds: int) -> dict[str, float]:
         folder = Path(scratch)
 
         async def around() -> None:
-            async with Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody):
+            async with ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody):
                 pass
 
         async def around_with_network() -> None:
             async with (
-                Enclosure.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody) as enclosure,
-                Network.around(Reach(None), enclosure.refused),
+                ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody) as guard,
+                Network.around(NetworkPolicy(None), guard.refused),
             ):
                 pass
 
         async with contextlib.AsyncExitStack() as opened:
-            enclosure = await opened.enter_async_context(
-                Enclosure.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody)
+            guard = await opened.enter_async_context(
+                ResourceGuard.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody)
             )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),
-                "command, group": lambda: _run(enclosure.entering(argv), folder),
+                "command, group": lambda: _run(guard.entering(argv), folder),
                 "attempt, group": around,
             }
             if lacks_bubblewrap() is None:
-                network = await opened.enter_async_context(Network.around(Reach(None), enclosure.refused))
+                network = await opened.enter_async_context(Network.around(NetworkPolicy(None), guard.refused))
                 sandboxed = partial(bubblewrapped, argv, own=[folder], readable=[], cwd=folder)
                 without, with_proxy = sandboxed(namespace=None), sandboxed(namespace=network.namespace)
-                kinds["command, group and bubblewrap"] = lambda: _run(enclosure.entering(without), folder)
-                kinds["command, the same with the network"] = lambda: _run(enclosure.entering(with_proxy), folder)
+                kinds["command, group and bubblewrap"] = lambda: _run(guard.entering(without), folder)
+                kinds["command, the same with the network"] = lambda: _run(guard.entering(with_proxy), folder)
                 kinds["attempt, group and network"] = around_with_network
             for _ in range(rounds):
                 for name, work in kinds.items():
@@ -98,7 +98,7 @@ def main() -> None:
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, median in found.items():
         is_attempt = name.startswith("attempt")
-        more, most = (median, _MOST_AN_ATTEMPT) if is_attempt else (median - bare, _MOST_A_COMMAND)
+        more, most = (median, _MAX_AN_ATTEMPT) if is_attempt else (median - bare, _MAX_A_COMMAND)
         table.add_row(name, f"{median:.1f}", f"{more:.1f}", str(most))
     Console().print(table)
 

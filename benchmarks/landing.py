@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.api.history.v1 import HistoryEvent
 
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from benchmarks.server import bench, revision
 from epw.cli.documents import full_document
 from epw.cli.invariants import of_document, of_history, of_hub
@@ -105,7 +105,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
             handle, makespan = await running.execute(plan)
             document = await full_document(running.settings, handle)
             events = (await handle.fetch_history()).events
-            hub = Execution.of(running.settings.home, await handle.describe()).hub()
+            hub = ExecutionStore.of(running.settings.home, await handle.describe()).hub()
             whole = read_plan(plan)
             wrong = [*of_document(whole, document), *of_history(whole, document, events), *of_hub(document, hub)]
             wrong += _missing(path, document["delivery"]["branch"], files, tasks)

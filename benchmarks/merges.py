@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from activities.conflicts.semantic.trees import misfits
+from activities.conflicts.semantic.trees import semantic_conflicts
 from activities.conflicts.textual.resolve import merged_by
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
@@ -54,7 +54,7 @@ def replay(repository: Path, most: int) -> tuple[Counter[str], list[float], list
             counts["merges"] += 1
             clock = time.perf_counter()
             merged = merge(hub, ours, theirs)
-            findings = misfits(hub, base, ours, theirs, merged.tree) if merged.clean else []
+            findings = semantic_conflicts(hub, base, ours, theirs, merged.tree) if merged.clean else []
             resolved = None if merged.clean else merged_by(hub, merged, "merge")
             times.append((time.perf_counter() - clock) * 1000)
             clean, tree = _git_s_own(hub, ours, theirs)

@@ -20,7 +20,7 @@ from epw.cli.documents import full_document
 from epw.cli.executions import new_id
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.service.connection import Connection, connected
-from epw.service.worker_supervisor import kept_worker
+from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
 
 
@@ -50,7 +50,7 @@ async def bench() -> AsyncIterator[Bench]:
     """An embedded server of its own in a temporary directory, and one worker process."""
     with tempfile.TemporaryDirectory(prefix="epw-bench-") as folder:
         settings = replace(Settings.from_environment(), home=Path(folder))
-        async with connected(settings) as connection, kept_worker(settings):
+        async with connected(settings) as connection, supervised_worker(settings):
             found = Bench(connection, settings)
             # Warm: imports, pollers, caches.
             await found.run({"agent": "simulated", "tasks": [{"id": "w", "description": "w", "simulate": {}}]})

@@ -29,7 +29,7 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.land import land_changes
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from benchmarks.server import revision
 from epw.core.messages import Change, LandRequest, TaskRun
 
@@ -61,7 +61,7 @@ class Steps:
     """Attempts of one execution in a row, as the activities run them."""
 
     def __init__(self, home: Path, workspace: Path) -> None:
-        self.execution = Execution(home, "bench", "run")
+        self.execution = ExecutionStore(home, "bench", "run")
         self.workspace = Workspace.read(str(workspace))
         self.hub = Hub.of(home, str(workspace))
         with self.hub.locked():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from epw.core.errors import Unavailable
 
-MOST_KEPT_BYTES = 2_000_000_000
-_LEAST_FREE_BYTES = 1024 * 1024
+MAX_KEPT_BYTES = 2_000_000_000
+_MIN_FREE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Settings:
     def most_kept(self) -> int:
         """Bytes of ignored results that an execution may keep; raises `Unavailable` for what is no number."""
         try:
-            most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MOST_KEPT_BYTES
+            most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MAX_KEPT_BYTES
         except (ValueError, OverflowError):
             most = -1
         if most < 0:
@@ -57,7 +57,7 @@ class Settings:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"the state directory {self.home} cannot be used: {error.strerror}") from None
-        if shutil.disk_usage(self.home).free < _LEAST_FREE_BYTES:
+        if shutil.disk_usage(self.home).free < _MIN_FREE_BYTES:
             raise Unavailable(f"no space left for the state directory {self.home}: free some, or set EPW_HOME")
         status = self.home.stat()
         if status.st_uid != os.geteuid():

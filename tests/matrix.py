@@ -10,7 +10,7 @@ from tests.kinds import KINDS
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/repositories.md"
 RIGHT, REFUSED = "right", "refused"
-ENDINGS = ("branch", "apply", "roll-back", "kill", "retry")
+OUTCOMES = ("branch", "apply", "roll-back", "kill", "retry")
 _TOLD = {
     "branch": "`deliver: branch`",
     "apply": "`deliver: apply`, twice",
@@ -22,7 +22,7 @@ _BEGIN, _END = "<!-- made by tests/matrix.py -->\n", "<!-- end -->\n"
 
 _REFUSED = ("SHA-256", "reftable, where git lacks it", "an object that cannot be read")
 FOUND: dict[tuple[str, str], str] = {
-    **{(kind, ending): REFUSED for kind in _REFUSED for ending in ENDINGS},
+    **{(kind, ending): REFUSED for kind in _REFUSED for ending in OUTCOMES},
     ("a plain directory", "branch"): REFUSED,
 }
 """What is not `right`, by kind and ending: `refused`, or in words what is wrong."""
@@ -34,9 +34,9 @@ def found(kind: str, ending: str) -> str:
 
 def table() -> str:
     """The generated part of the page."""
-    lines = ["| | " + " | ".join(_TOLD[ending] for ending in ENDINGS) + " |", "|---" * (1 + len(ENDINGS)) + "|"]
+    lines = ["| | " + " | ".join(_TOLD[ending] for ending in OUTCOMES) + " |", "|---" * (1 + len(OUTCOMES)) + "|"]
     for kind in KINDS:
-        lines.append(f"| {kind.name} | " + " | ".join(found(kind.name, ending) for ending in ENDINGS) + " |")
+        lines.append(f"| {kind.name} | " + " | ".join(found(kind.name, ending) for ending in OUTCOMES) + " |")
     return "\n".join(lines) + "\n"
 
 

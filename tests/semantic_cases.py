@@ -166,7 +166,7 @@ def _cases(rows: tuple[Row, ...]) -> Iterator[Case]:
             yield Case(f"{language.name}: {name}", base, {**base, **ours}, {**base, **theirs})
 
 
-# Modules of Python: (name, what the first side makes of the project, what the second side adds; null: it deletes).
+# Modules of Python: (name, what the first side makes of the project, what the second side adds; None: it deletes).
 Moves = tuple[str, dict[str, str | None], dict[str, str]]
 _BODY = "def f():\n    return 1\n\n\ndef g():\n    return 2\n"
 _PROJECT = {

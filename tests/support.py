@@ -19,7 +19,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.agents.base import Agent
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import full_document, replay
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.core.messages import WORKFLOW_TYPE
@@ -144,7 +144,7 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
 async def check_invariants(plan: Plan, document: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
     """What `doctor ID` checks of an execution that has ended."""
     history = await handle.fetch_history()
-    execution = Execution.of(home, await handle.describe())
+    execution = ExecutionStore.of(home, await handle.describe())
     found = [*of_document(plan, document), *of_history(plan, document, history.events)]
     found += of_hub(document, execution.hub())
     deadline = time.monotonic() + LEFT_SECONDS

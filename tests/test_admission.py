@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from activities.processes.admission import Admission, Room
+from activities.processes.admission import Admission, Capacity
 from epw.core.plan.model import ResourceLimits
 from epw.core.plan.validate import read_plan
 from tests.support import Farm, check_invariants, ended, tasks, until
@@ -40,16 +40,16 @@ class Machine:
     def limits(self, declared: int) -> ResourceLimits:
         return ResourceLimits(max_memory_mb=declared or None)
 
-    def left(self) -> Room:
-        return Room(self.free_mb, 0)
+    def left(self) -> Capacity:
+        return Capacity(self.free_mb, 0)
 
 
 class Disk(Machine):
     def limits(self, declared: int) -> ResourceLimits:
         return ResourceLimits(max_disk_mb=declared)
 
-    def left(self) -> Room:
-        return Room(1e6, self.free_mb)
+    def left(self) -> Capacity:
+        return Capacity(1e6, self.free_mb)
 
 
 def admission(machine: Machine) -> Admission:
@@ -110,7 +110,7 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
 
 
 async def test_an_execution_shows_who_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.run_task.left_on", lambda home: Room(700, 1e6))
+    monkeypatch.setattr("activities.run_task.left_on", lambda home: Capacity(700, 1e6))
     limits = {"resourceLimits": {"maxMemoryMB": 500}}
     rows = tasks(
         *({"id": f"t{n}", "run": f"test -e {farm.home}/go || sleep 2.5; touch {farm.home}/go"} for n in range(3))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from activities.apply import finish_commands
-from activities.apply.application import Application
-from activities.git.command import Place, git, text
+from activities.apply.tree_delivery import TreeDelivery
+from activities.git.command import GitLocation, git, text
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
@@ -32,7 +32,7 @@ class Delivery:
     def head(self, change: dict[str, str | None], *, executable: tuple[str, ...] = ()) -> str:
         """The base with files written (text, or `-> target` for a link) or deleted (None)."""
         index = self.folder.with_suffix(".index")
-        place = Place(git_dir=self.hub.path, work_tree=self.path, index=index)
+        place = GitLocation(git_dir=self.hub.path, work_tree=self.path, index=index)
         git("read-tree", self.base, **place)
         for path in change:
             git("update-index", "--force-remove", "--", path, **place)
@@ -47,8 +47,8 @@ class Delivery:
         return self.hub.commit(text(git("write-tree", **place)), [self.base], "head", None, 0)
 
     @property
-    def application(self) -> Application:
-        return Application(self.hub, self.workspace, self.folder, "refs/epw/x/now")
+    def application(self) -> TreeDelivery:
+        return TreeDelivery(self.hub, self.workspace, self.folder, "refs/epw/x/now")
 
     def apply(self, head: str) -> list[str]:
         with self.hub.locked():

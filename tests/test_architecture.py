@@ -41,7 +41,7 @@ OUTSIDE = frozenset(
 PARTS_OF_DECLARED = {"yaml", "pydantic_core"}
 """Modules of pyyaml and pydantic."""
 STARTS_PROCESSES = {"git", "processes", "sandbox", "system"}
-MAX_LINES = 350
+MAX_LINES = 360
 
 
 @cache

@@ -14,7 +14,7 @@ import pytest
 from anthropic.lib.tools import ToolError
 
 from activities.agents.claude.files import FileTools
-from activities.system.rooted_dir import Beneath
+from activities.system.rooted_dir import RootedDir
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 SECRET = "secret of the machine\n"
@@ -137,7 +137,7 @@ def swapping(tree: Path) -> Iterator[None]:
 
 def test_a_race_with_a_link_is_not_lost(tree: Path) -> None:
     read = 0
-    with swapping(tree), Beneath.opened(tree) as beneath:
+    with swapping(tree), RootedDir.opened(tree) as beneath:
         for _ in range(3000):
             with contextlib.suppress(OSError):
                 assert beneath.read("sub/file", 100) == MINE.encode()

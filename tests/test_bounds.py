@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from activities.agents.base import Completed, Ending, Work
+from activities.agents.base import AgentOutcome, Completed, Work
 from activities.processes import bounds
 from activities.processes.bounds import Bounds
 from epw.core.plan.model import Task
@@ -60,9 +60,9 @@ class _Notes:
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> Ending:
-        assert work.enclosure is not None
-        self.of[work.task.id] = (work.most_seconds, work.enclosure.bounds)
+    async def execute(self, work: Work) -> AgentOutcome:
+        assert work.guard is not None
+        self.of[work.task.id] = (work.most_seconds, work.guard.bounds)
         return Completed()
 
 

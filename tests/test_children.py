@@ -15,7 +15,7 @@ import pytest
 
 from activities.processes import children
 from activities.processes.process_tree import ProcessTree, marked
-from activities.system.process_identity import lives
+from activities.system.process_identity import is_alive
 from tests.cli import ROOT, wait_for
 
 _STORM = """
@@ -123,7 +123,7 @@ def test_a_zombie_does_not_live(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "1000"]) as process:
         found = psutil.Process(process.pid)
         identity = (process.pid, found.create_time())
-        assert lives(identity)
+        assert is_alive(identity)
         os.kill(process.pid, signal.SIGKILL)
         wait_for(lambda: found.status() == psutil.STATUS_ZOMBIE)
-        assert not lives(identity)
+        assert not is_alive(identity)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from activities.conflicts.textual.attributes import encoded
-from activities.conflicts.textual.decoded import Drivers
+from activities.conflicts.textual.decoded import FilterDrivers
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -393,7 +393,7 @@ async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, k
         (path / "door.secret").write_text(LINES.replace(f"line {at} ", f"row {at} "))
         sh(path, "git", "commit", "--quiet", "--all", "--message", at)
         commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
-    drivers = Drivers(hub, workspace.checkout_settings, tmp_path / "memory")
+    drivers = FilterDrivers(hub, workspace.checkout_settings, tmp_path / "memory")
     merges = [merge(hub, *commits), merge(hub, *commits)]
     for merged in merges:
         drivers.join(merged)
@@ -446,7 +446,7 @@ async def test_what_new_attributes_encode_is_the_same_when_it_is_encoded_again(t
         sh(path, "git", "add", "--all")
         sh(path, "git", "commit", "--quiet", "--message", "side")
         commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
-    drivers = Drivers(hub, Workspace.read(str(path)).checkout_settings, tmp_path / "memory")
+    drivers = FilterDrivers(hub, Workspace.read(str(path)).checkout_settings, tmp_path / "memory")
     merged, changed = merge(hub, *commits), changed_blobs(hub, base, *commits)
     trees = [encoded(drivers, commits, changed, merged.tree).tree for _ in range(2)]
     assert trees[0] == trees[1] != merged.tree

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.git.command import Place
+from activities.git.command import GitLocation
 from activities.git.filters import filter_drivers
 from activities.git.workspace import Workspace
 from epw.cli.repository import traits
@@ -52,7 +52,7 @@ def _objects(path: Path) -> list[str]:
 def _seen(path: Path, name: str) -> str:
     """A file of HEAD, as an attempt in a workspace has it."""
     workspace = Workspace.read(str(path))
-    place = Place(git_dir=Path(workspace.git_dir), work_tree=path)
+    place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=path)
     content = filter_drivers.decoded(f"HEAD:{name}", name, workspace.checkout_settings, **place)
     assert content is not None
     return content.decode()
@@ -136,7 +136,7 @@ def test_an_object_that_is_not_there_whole_is_a_pointer(tmp_path: Path) -> None:
 def test_contents_of_every_size_go_in_and_come_out_as_they_are(tmp_path: Path) -> None:
     path = _repository(tmp_path / "repo")
     workspace = Workspace.read(str(path))
-    place = Place(git_dir=Path(workspace.git_dir), work_tree=path)
+    place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=path)
     settings = workspace.checkout_settings
     for size in (0, 1, 1023, 1024, 1025, 65515, 65516, 65517, 65520, 300_000, 5_000_000):
         content = os.urandom(size)

@@ -8,7 +8,7 @@ import uuid
 from epw.core.account_limiter import LeaseRequest, Limits
 from epw.service.limiter import limiter
 from tests.support import Farm
-from workflows.rate_limit import MOST_UPDATES
+from workflows.rate_limit import MAX_UPDATES
 
 
 async def test_it_goes_on_as_a_new_run_and_forgets_nothing(farm: Farm) -> None:
@@ -19,7 +19,7 @@ async def test_it_goes_on_as_a_new_run_and_forgets_nothing(farm: Farm) -> None:
         first = await ask(LeaseRequest(worker="a", waiting=[1], executions=slow))
         assert first.slots == [0]
         run = (await farm.client.get_workflow_handle(identifier).describe()).run_id
-        for _ in range(MOST_UPDATES // 8 + 1):
+        for _ in range(MAX_UPDATES // 8 + 1):
             await asyncio.gather(*(ask(LeaseRequest(worker="b")) for _ in range(8)), return_exceptions=True)
         again = await ask(LeaseRequest(worker="a", waiting=[1]))
         described = await farm.client.get_workflow_handle(identifier).describe()

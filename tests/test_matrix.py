@@ -20,7 +20,7 @@ from activities.git.hub import Hub
 from tests.by_hand import ENVIRONMENT, Seen, added, blobs, content, edit, git, in_tree, status, stored
 from tests.cli import ROOT, Cli, wait_for
 from tests.kinds import KINDS, Kind
-from tests.matrix import ENDINGS, PAGE, REFUSED, RIGHT, found, page
+from tests.matrix import OUTCOMES, PAGE, REFUSED, RIGHT, found, page
 from tests.repositories import relocated
 from tests.site import Site
 from tests.support import statuses, tasks
@@ -257,7 +257,7 @@ def _retry(cell: Cell, name: str) -> None:
     cell.check_work_tree(*edits.values(), last)
 
 
-_ENDINGS = dict(zip(ENDINGS, (_branch, _apply, _roll_back, _kill, _retry), strict=True))
+_ENDINGS = dict(zip(OUTCOMES, (_branch, _apply, _roll_back, _kill, _retry), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +275,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: re.sub(r"\W+", "-", kind.name).strip("-"))
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", OUTCOMES)
 async def test_a_cell_of_the_table_is_as_the_page_says(
     site: Site, tmp_path: Path, pristine: Any, kind: Kind, ending: str
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from activities.sandbox.levels import lacks_bubblewrap
-from activities.sandbox.network.policy import Reach, Refused
+from activities.sandbox.network.policy import AccessDenied, NetworkPolicy
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Farm, failure_type, make_repository, sh, tasks
@@ -174,9 +174,9 @@ async def test_who_is_meant_and_where_it_leads(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     try:
-        assert await Reach(hosts).address_of(host, port) == resolved
+        assert await NetworkPolicy(hosts).address_of(host, port) == resolved
         assert reached
-    except Refused:
+    except AccessDenied:
         assert not reached
 
 

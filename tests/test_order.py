@@ -9,13 +9,13 @@ import pytest
 
 from activities.git.hub import Hub
 from activities.land import land_changes
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.core.messages import Change, LandRequest
 from tests.support import Farm, make_repository, tasks
 from tests.test_spares import Attempts
 
 
-def landed(execution: Execution, hub: Hub, base: str, changes: list[tuple[str, str]]) -> str:
+def landed(execution: ExecutionStore, hub: Hub, base: str, changes: list[tuple[str, str]]) -> str:
     """The tree of these changes, landed on a base one after the other."""
     found = [Change(task_id=task, commit=commit) for task, commit in changes]
     request = LandRequest(hub=str(hub.path), head=base, changes=found, at=0)
@@ -40,7 +40,7 @@ def test_changes_of_different_files_make_one_tree_whatever_the_order(tmp_path: P
         directory.remove()
     trees = set()
     for turn in range(4):
-        execution = Execution(tmp_path / "home", f"order-{turn}", "run")
+        execution = ExecutionStore(tmp_path / "home", f"order-{turn}", "run")
         execution.keep_workspace(attempts.execution.workspace(), attempts.base)
         trees.add(landed(execution, attempts.hub, attempts.base, chance.sample(changes, len(changes))))
     assert len(trees) == 1
@@ -54,7 +54,7 @@ async def test_changes_of_one_file_make_the_same_tree_in_the_order_that_is_told(
     assert sorted(document["landingOrder"]) == ["t1", "t15", "t22", "t8"]
     hub, delivery = Hub.at(farm.home, str(path)), document["delivery"]
     commits = {row["taskId"]: row["commit"] for row in document["results"]}
-    execution = Execution(farm.home, "again", "run")
-    execution.keep_workspace(next(iter(Execution.all(farm.home))).workspace(), delivery["base"])
+    execution = ExecutionStore(farm.home, "again", "run")
+    execution.keep_workspace(next(iter(ExecutionStore.all(farm.home))).workspace(), delivery["base"])
     again = landed(execution, hub, delivery["base"], [(task, commits[task]) for task in document["landingOrder"]])
     assert again == hub.tree_of(delivery["head"])

@@ -11,7 +11,7 @@ import pytest
 
 from activities.conflicts.semantic.grammar import GRAMMARS
 from activities.conflicts.semantic.symbols import symbols
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.core.errors import Fenced, UndoBlocked
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
@@ -314,7 +314,7 @@ def test_surplus_agents_take_nothing_and_what_is_given_up_is_not_told_as_ready()
 def test_a_step_is_taken_by_the_newest_alone(tmp_path: Path) -> None:
     def step(run: str, name: str, order: tuple[int, int]) -> bool:
         try:
-            Execution(tmp_path, "w", "first", run).pass_fence(name, order)
+            ExecutionStore(tmp_path, "w", "first", run).check_fence(name, order)
         except Fenced:
             return False
         return True

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epw.core.account_limiter import Account, AccountState, Lease, LeaseRequest, Limits
+from epw.core.account_limiter import AccountLimiter, AccountState, Lease, LeaseRequest, Limits
 
 _AGENTS = 20
 _CALL_MS = 50.0
@@ -53,7 +53,7 @@ class Worker:
 
 def simulate(quota: float, workers: int, calls: int, *, retry_after: bool, limit: int | None = None) -> Api:
     """Until the agents have made so many calls each; every worker has its share of the agents."""
-    account, api = Account(), Api(quota)
+    account, api = AccountLimiter(), Api(quota)
     crew = [Worker(f"w{n}", _AGENTS // workers) for n in range(workers)]
     todo = _AGENTS * calls
     events: list[tuple[float, int, str, Worker]] = []
@@ -101,7 +101,7 @@ def simulate(quota: float, workers: int, calls: int, *, retry_after: bool, limit
     return api
 
 
-def ask(account: Account, worker: Worker, now: float, retry_after: bool, limit: int | None) -> Lease:
+def ask(account: AccountLimiter, worker: Worker, now: float, retry_after: bool, limit: int | None) -> Lease:
     return account.lease(
         LeaseRequest(
             worker=worker.name,
@@ -138,14 +138,14 @@ def test_a_given_limit_at_the_quota_is_used_without_refusals(workers: int) -> No
 def test_no_more_slots_than_the_limit_whoever_asks_and_across_runs(
     limit: int, requests: list[tuple[str, int, int]]
 ) -> None:
-    account, now, slots = Account(), 0, list[float]()
+    account, now, slots = AccountLimiter(), 0, list[float]()
     for worker, waiting, pause in requests:
         now += pause
         request = LeaseRequest(
             worker=worker, waiting=[1] * waiting, executions={"x": Limits(requests_per_minute=limit)}
         )
         slots += [now + slot for slot in account.lease(request, now).slots]
-        account = Account(AccountState.read(account.state().model_dump(by_alias=True, mode="json")))
+        account = AccountLimiter(AccountState.read(account.state().model_dump(by_alias=True, mode="json")))
     interval = 60_000 / limit
     slots.sort()
     for index, first in enumerate(slots):
@@ -154,7 +154,7 @@ def test_no_more_slots_than_the_limit_whoever_asks_and_across_runs(
         assert len(within) <= limit + 1 + len(within) / interval
 
 
-def _asked(account: Account, now: float, waiting: int = 0, worker: str = "w", **fields: object) -> Lease:
+def _asked(account: AccountLimiter, now: float, waiting: int = 0, worker: str = "w", **fields: object) -> Lease:
     return account.lease(LeaseRequest.model_validate({"worker": worker, "waiting": [1] * waiting, **fields}), now)
 
 
@@ -163,7 +163,7 @@ def _given(**limits: int) -> dict[str, Limits]:
 
 
 def test_a_call_a_second_has_slots_a_second_apart_none_beyond_the_next_second() -> None:
-    account, once = Account(), _given(requests_per_minute=60)
+    account, once = AccountLimiter(), _given(requests_per_minute=60)
     assert _asked(account, 10_000, 5, executions=once) == Lease(slots=[0], again_ms=500)
     assert _asked(account, 10_000, 5, executions=once) == Lease(slots=[1000], again_ms=1500)
     assert _asked(account, 10_000, 5, executions=once) == Lease(slots=[], again_ms=1500)
@@ -171,17 +171,17 @@ def test_a_call_a_second_has_slots_a_second_apart_none_beyond_the_next_second() 
 
 
 def test_many_calls_get_what_a_second_holds() -> None:
-    account, limit = Account(), _given(requests_per_minute=600)
+    account, limit = AccountLimiter(), _given(requests_per_minute=600)
     assert _asked(account, 0, 30, executions=limit) == Lease(slots=[100 * n for n in range(10)], again_ms=500)
     assert _asked(account, 900, 30, executions=limit).slots == [100 * (n + 1) for n in range(10)]
 
 
 def test_without_a_limit_calls_are_free_for_a_second() -> None:
-    assert _asked(Account(), 5000, 3) == Lease(free_for_ms=1000)
+    assert _asked(AccountLimiter(), 5000, 3) == Lease(free_for_ms=1000)
 
 
 def test_tokens_keep_calls_apart_by_what_they_may_use_and_then_by_what_they_used() -> None:
-    account, limit = Account(), _given(tokens_per_minute=60_000)
+    account, limit = AccountLimiter(), _given(tokens_per_minute=60_000)
     request = LeaseRequest(worker="w", waiting=[100, 200, 900, 5], executions=limit)
     assert account.lease(request, 1000) == Lease(slots=[0, 100, 300], again_ms=700)
     assert _asked(account, 2000, 1, tokens_beyond=50, executions=limit).slots == [250]
@@ -190,7 +190,7 @@ def test_tokens_keep_calls_apart_by_what_they_may_use_and_then_by_what_they_used
 
 
 def test_of_several_executions_the_lowest_limit_holds_until_ten_minutes_after_its_last_call() -> None:
-    account = Account()
+    account = AccountLimiter()
     limits = {"a": Limits(requests_per_minute=60), "b": Limits(requests_per_minute=600), "c": Limits()}
     _asked(account, 0, 1, executions=limits)
     assert _asked(account, 599_999, 3, executions={"b": limits["b"]}).slots == [0]
@@ -199,7 +199,7 @@ def test_of_several_executions_the_lowest_limit_holds_until_ten_minutes_after_it
 
 
 def test_workers_share_by_the_executions_that_wait_in_them() -> None:
-    account, limit = Account(), Limits(requests_per_minute=1200)
+    account, limit = AccountLimiter(), Limits(requests_per_minute=1200)
     three = dict.fromkeys("abc", limit)
     assert len(_asked(account, 0, 40, "one", executions={"a": limit}).slots) == 20
     assert len(_asked(account, 3000, 40, "three", executions=three).slots) == 15
@@ -207,12 +207,12 @@ def test_workers_share_by_the_executions_that_wait_in_them() -> None:
     assert len(_asked(account, 8000, 40, "one", executions={"a": limit}).slots) == 20, "five seconds without a word"
     assert len(_asked(account, 9500, 40, "many", executions={str(n): limit for n in range(30)}).slots) == 19
     assert len(_asked(account, 11_000, 40, "one", executions={"a": limit}).slots) == 1, "at least one"
-    silent = Account(AccountState(workers={"three": (3000, 3)}))
+    silent = AccountLimiter(AccountState(workers={"three": (3000, 3)}))
     assert len(_asked(silent, 7999, 40, "one", executions={"a": limit}).slots) == 5
 
 
 def test_a_usage_limit_blocks_everyone_until_its_end_and_is_not_shortened() -> None:
-    account = Account()
+    account = AccountLimiter()
     assert _asked(account, 10_000, 1, blocked_until_ms=70_000) == Lease(blocked_for_ms=60_000, again_ms=60_000)
     assert _asked(account, 30_000, 1, "other", blocked_until_ms=40_000).blocked_for_ms == 40_000
     assert account.is_blocked(69_999)
@@ -222,7 +222,7 @@ def test_a_usage_limit_blocks_everyone_until_its_end_and_is_not_shortened() -> N
 
 @pytest.mark.parametrize(("said", "wait"), [(2000, 2000), (0, 0), (None, 500)])
 def test_a_refusal_pauses_everyone_for_as_long_as_it_says(said: int | None, wait: int) -> None:
-    account = Account()
+    account = AccountLimiter()
     lease = _asked(account, 10_000, 1, throttled=1, retry_after_ms=said)
     assert lease.slots == ([wait] if wait <= 1000 else [])
     assert account.state().paused_until_ms == 10_000 + wait
@@ -231,7 +231,7 @@ def test_a_refusal_pauses_everyone_for_as_long_as_it_says(said: int | None, wait
 
 
 def test_a_rate_is_felt_for_after_the_first_refusal_and_kept_near_the_second() -> None:
-    account = Account()
+    account = AccountLimiter()
     for second in range(3):
         _asked(account, 1000 * second, succeeded=10)
     _asked(account, 4000, throttled=1)
@@ -248,7 +248,7 @@ def test_a_rate_is_felt_for_after_the_first_refusal_and_kept_near_the_second() -
 
 
 def test_a_first_guess_is_at_least_a_call_a_second_and_a_second_no_less_than_what_it_grew_from() -> None:
-    account = Account()
+    account = AccountLimiter()
     _asked(account, 4000, throttled=1)
     assert account.state().learned == 1.0
     _asked(account, 9000, throttled=1)
@@ -267,7 +267,7 @@ def test_each_second_without_a_refusal_lets_everyone_go_faster(
     state = AccountState(
         learned=learned, ceiling=ceiling, changed_ms=50_000, decreased_ms=50_000, paused_until_ms=51_000
     )
-    account = Account(state)
+    account = AccountLimiter(state)
     _asked(account, 51_000)
     assert account.state().learned == learned, "not while all pause"
     _asked(account, 53_000)
@@ -275,7 +275,7 @@ def test_each_second_without_a_refusal_lets_everyone_go_faster(
 
 
 def test_what_refusals_taught_is_forgotten_ten_minutes_later() -> None:
-    account = Account(AccountState(learned=1.0, ceiling=2.0, changed_ms=700_000, decreased_ms=100_000))
+    account = AccountLimiter(AccountState(learned=1.0, ceiling=2.0, changed_ms=700_000, decreased_ms=100_000))
     _asked(account, 700_000)
     assert account.state().learned == 1.0
     assert _asked(account, 700_001) == Lease(free_for_ms=1000)
@@ -284,7 +284,7 @@ def test_what_refusals_taught_is_forgotten_ten_minutes_later() -> None:
 
 def test_the_slower_of_what_was_given_and_learned_holds() -> None:
     for learned, per_minute, interval in ((2.0, 600, 500), (20.0, 240, 250)):
-        account = Account(AccountState(learned=learned, changed_ms=1000, decreased_ms=1000))
+        account = AccountLimiter(AccountState(learned=learned, changed_ms=1000, decreased_ms=1000))
         lease = _asked(account, 1000, 9, executions=_given(requests_per_minute=per_minute))
         assert lease.slots[:2] == [0, interval]
 
@@ -303,5 +303,5 @@ def test_a_limiter_goes_on_with_what_the_one_before_it_knew() -> None:
         executions={"a": (11.0, Limits(requests_per_minute=12))},
         workers={"w": (13.0, 14)},
     )
-    assert Account(state).state() == state
+    assert AccountLimiter(state).state() == state
     assert AccountState.read(state.model_dump(by_alias=True, mode="json")) == state

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from epw.core.execution.reuse import reusable
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from tests.cli import Cli, line_with, stop
@@ -71,12 +71,12 @@ def test_settings_that_every_agent_sees_count_and_the_strategy_does_not() -> Non
 
 
 def test_those_who_build_on_what_had_changed_nothing_start_at_once() -> None:
-    board = Board(plan(*ROWS, workspace="/w"), {"a": None, "c": None})
-    board.takes_over_first = True
-    assert [start.task_id for start in board.starts(0)] == ["b"]
-    board = Board(plan(*ROWS, workspace="/w"), {"a": "commit of a", "c": None})
-    board.takes_over_first = True
-    assert list(board.starts(0)) == []
+    execution = ExecutionState(plan(*ROWS, workspace="/w"), {"a": None, "c": None})
+    execution.takes_over_first = True
+    assert [start.task_id for start in execution.starts(0)] == ["b"]
+    execution = ExecutionState(plan(*ROWS, workspace="/w"), {"a": "commit of a", "c": None})
+    execution.takes_over_first = True
+    assert list(execution.starts(0)) == []
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from activities.agents.base import Waited
 from activities.model_api.api import Rejected, rejection
 from activities.model_api.calls import Calls
 from activities.model_api.prices import Prices
 from activities.model_api.rate_client import AccountBlocked
+from activities.model_api.waiting import WaitClock
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Budget
 
@@ -101,7 +101,7 @@ class _Gate:
 async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
     """How a call ends that is refused so often, and what the account has heard."""
     reported: list[Any] = []
-    work = SimpleNamespace(ledger=tmp_path / "ledger.json", budget=Budget(), waited=Waited(), report=reported.append)
+    work = SimpleNamespace(ledger=tmp_path / "ledger.json", budget=Budget(), waited=WaitClock(), report=reported.append)
     gate, coming = _Gate(), list(refusals)
 
     async def send(most: int, used: dict[str, int]) -> str:

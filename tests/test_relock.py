@@ -12,9 +12,9 @@ from activities.attempt.directory import AttemptDirectory
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.core.errors import TaskFailed
-from epw.core.messages import Dispute, TaskRun
+from epw.core.messages import MergeContext, TaskRun
 from tests.support import Farm, make_repository, sh, statuses, tasks
 
 
@@ -66,7 +66,7 @@ def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> Non
     """The head changes a binary file that the task has changed too, while its lock file is to be made anew."""
     path = make_repository(tmp_path / "work", {"uv.lock": "0\n", "data.bin": "\0"})
     workspace = Workspace.read(str(path))
-    execution = Execution(tmp_path / "home", "x", "run")
+    execution = ExecutionStore(tmp_path / "home", "x", "run")
     hub = Hub.of(tmp_path / "home", str(path))
     base = snapshot(hub, workspace, execution.ref("base"), 0, False)
     execution.keep_workspace(workspace, base)
@@ -75,7 +75,9 @@ def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> Non
         files = {name: ("100644", text.encode()) for name, text in zip(("uv.lock", "data.bin"), contents, strict=True)}
         return hub.commit(hub.with_files(base, files), [base], "side", None, 0)
 
-    dispute = Dispute(description="", paths=["uv.lock"], sides=[], commit=commit("1\n", "\0mine"), relock=["uv.lock"])
+    dispute = MergeContext(
+        description="", paths=["uv.lock"], sides=[], commit=commit("1\n", "\0mine"), relock=["uv.lock"]
+    )
     head = commit("2\n", "\0theirs")
     run = TaskRun(task_id="t", attempt=1, agent_id="agent-1", hub=str(hub.path), base=head, dispute=dispute)
     with pytest.raises(TaskFailed, match=r"more than uv\.lock has come to be in the way"):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import TERMINAL
 from epw.core.globs import may_overlap
 from epw.core.messages import Failure, TaskOutcome
@@ -112,58 +112,58 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(plans(), st.randoms(use_true_random=False))
 def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: Any) -> None:
-    """Drives the board as the workflow does, with agents that end, fail and ask in any order."""
+    """Drives the execution as the workflow does, with agents that end, fail and ask in any order."""
     plan = read_plan(document)
-    board, clock, running = Board(plan), 0, list[tuple[int, str]]()
+    execution, clock, running = ExecutionState(plan), 0, list[tuple[int, str]]()
     started: dict[str, int] = {}
     files = {task.id: task.files for task in plan.tasks}
-    while not board.finished:
-        for start in board.starts(clock):
-            for before in board.graph.dependencies[start.task_id]:
-                assert board.tasks[before].status == "succeeded", "I1"
+    while not execution.finished:
+        for start in execution.starts(clock):
+            for before in execution.graph.dependencies[start.task_id]:
+                assert execution.tasks[before].status == "succeeded", "I1"
             for _, other in running:
                 assert not any(may_overlap(a, b) for a in files[start.task_id] for b in files[other]), "files"
             started.setdefault(start.task_id, clock)
             heapq.heappush(running, (clock + random.randint(1, 20), start.task_id))
             assert len(running) <= plan.max_agents, "I2"
-            assert len({board.tasks[task].agent_id for _, task in running}) == len(running), "one task an agent"
-        board.observe(clock)
-        if board.stopping:
+            assert len({execution.tasks[task].agent_id for _, task in running}) == len(running), "one task an agent"
+        execution.observe(clock)
+        if execution.stopping:
             for _, task in running:
-                board.cancelled(task, None, clock)
-            board.stop(clock)
+                execution.cancelled(task, None, clock)
+            execution.stop(clock)
             break
-        waiting = [task for task, state in board.tasks.items() if state.waiting_for == "question"]
+        waiting = [task for task, state in execution.tasks.items() if state.waiting_for == "question"]
         if waiting and (not running or random.random() < 0.5):
             clock += 1
-            board.answered(waiting[0], "yes", clock)
+            execution.answered(waiting[0], "yes", clock)
             continue
-        ready = board.with_status("ready")
+        ready = execution.with_status("ready")
         assert running, f"nothing runs, and {ready} could"
         clock, task = heapq.heappop(running)
-        began = max(started[task], board.tasks[task].since)
+        began = max(started[task], execution.tasks[task].since)
         fate = random.random()
         kind = "completed" if fate < 0.7 else "failed" if fate < 0.85 else "question"
         outcome = TaskOutcome.model_validate({"kind": kind, "durationMs": clock - began})
         if kind == "completed":
-            board.completed(task, outcome, clock)
+            execution.completed(task, outcome, clock)
         elif kind == "failed":
-            board.attempt_failed(task, Failure(type="X", message="x"), outcome, clock)
+            execution.attempt_failed(task, Failure(type="X", message="x"), outcome, clock)
         else:
-            board.wait_for("question", task, outcome, clock)
-    states = board.tasks.values()
+            execution.wait_for("question", task, outcome, clock)
+    states = execution.tasks.values()
     assert all(state.status in TERMINAL for state in states), "I3"
-    assert sum(board.counts.values()) == len(board.tasks), "I3: counted once"
-    bad = board.with_status("failed", "conflicted")
+    assert sum(execution.counts.values()) == len(execution.tasks), "I3: counted once"
+    bad = execution.with_status("failed", "conflicted")
     if plan.strategy == "aggressive":
-        assert board.with_status("skipped") == [
-            task for task in board.graph.descendants(bad) if board.tasks[task].status == "skipped"
+        assert execution.with_status("skipped") == [
+            task for task in execution.graph.descendants(bad) if execution.tasks[task].status == "skipped"
         ], "I5"
-        assert set(board.with_status("skipped")) == set(board.graph.descendants(bad)), "I5"
-    found = metrics(board, clock, 0)
+        assert set(execution.with_status("skipped")) == set(execution.graph.descendants(bad)), "I5"
+    found = metrics(execution, clock, 0)
     assert found["peakConcurrency"] <= plan.max_agents, "I2"
     assert found["sequentialDuration"] == sum(state.duration_ms for state in states), "I6"
-    if found["actualSpeedup"] is not None and not board.idle.ms:
+    if found["actualSpeedup"] is not None and not execution.idle.ms:
         assert found["actualSpeedup"] <= plan.max_agents + 1e-6, "I6"
 
 

@@ -10,11 +10,11 @@ import pytest
 from activities.attempt.agent_repository import add_repositories
 from activities.attempt.checkout import fill
 from activities.attempt.directory import AttemptDirectory
-from activities.attempt.worktree_pool import Spares
+from activities.attempt.worktree_pool import WorktreePool
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.system.directories import Trash
 from epw.core.messages import TaskRun
 from tests.support import make_repository, sh
@@ -39,7 +39,7 @@ class Attempts:
         sh(self.path, "git", "add", "-A")
         sh(self.path, "git", "commit", "-qm", "more")
         workspace = Workspace.read(str(self.path))
-        self.execution = Execution(folder / "home", "x", "run")
+        self.execution = ExecutionStore(folder / "home", "x", "run")
         self.hub = Hub.of(folder / "home", str(self.path))
         self.base = snapshot(self.hub, workspace, self.execution.ref("base"), 0, False)
         self.execution.keep_workspace(workspace, self.base)
@@ -147,10 +147,10 @@ def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(
     assert orphan is not None
     pid, created, rest = orphan.name.split("_")
     orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
-    Spares(mine.parent, Trash(tmp_path)).drop_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path)).drop_orphans()
     assert list(mine.parent.iterdir()) == [mine]
     mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
-    Spares(mine.parent, Trash(tmp_path)).drop_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path)).drop_orphans()
     assert not (attempts.execution.path / "attempts").exists()
 
 
@@ -163,14 +163,14 @@ def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path) -> None:
             taken.append(spares.take(tmp_path / "next"))
             return super()._delete(path)
 
-    spares, directory = Spares(tmp_path / ".spare", Watched(tmp_path)), tmp_path / "attempt"
+    spares, directory = WorktreePool(tmp_path / ".spare", Watched(tmp_path)), tmp_path / "attempt"
     directory.mkdir()
     spares.drop(spares.keep(directory))
     assert taken == [False]
 
 
 def test_a_folder_that_another_attempt_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, spares, directory = [], Spares(tmp_path / ".spare", Trash(tmp_path)), tmp_path / "attempt"
+    made, spares, directory = [], WorktreePool(tmp_path / ".spare", Trash(tmp_path)), tmp_path / "attempt"
     directory.mkdir()
     real = Path.mkdir
 

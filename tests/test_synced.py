@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from activities.apply import application, atomic_rename, undo
+from activities.apply import atomic_rename, tree_delivery, undo
 from activities.apply.atomic_rename import Name
-from activities.model_api.budget_ledger import Ledger
-from activities.state.execution_store import Execution
+from activities.model_api.budget_ledger import BudgetLedger
+from activities.state.execution_store import ExecutionStore
 from epw.core.messages import DELIVER
 from epw.core.plan.model import Budget
 from tests.support import Farm, make_repository, tasks
@@ -74,7 +74,7 @@ def test_a_delivery_exchanges_only_what_is_on_the_disk(
         return noting
 
     for act in ("exchange", "move"):
-        for module in (application, undo):
+        for module in (tree_delivery, undo):
             monkeypatch.setattr(module, act, noted(getattr(atomic_rename, act)))
     delivery = Delivery(tmp_path, make_repository(tmp_path / "work", FILES))
     changed = delivery.apply(delivery.head(CHANGE))
@@ -86,16 +86,16 @@ def test_a_delivery_exchanges_only_what_is_on_the_disk(
 
 def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> None:
     workspace = Delivery(tmp_path, make_repository(tmp_path / "work")).workspace
-    execution = Execution(tmp_path / "home", "an-id", "a-run")
+    execution = ExecutionStore(tmp_path / "home", "an-id", "a-run")
     acts: dict[str, Callable[[], object]] = {
         "id": execution.keep_id,
         "base": lambda: execution.keep_workspace(workspace, "a" * 40),
         "blocked": execution.keep_blocked,
-        "fence.json": lambda: execution.pass_fence(DELIVER, (1, 1)),
+        "fence.json": lambda: execution.check_fence(DELIVER, (1, 1)),
         "a-run.json": lambda: execution.keep_results({"a": 1}),
         "delivered": lambda: execution.keep_delivered("epw/x", "a" * 40),
         "commit.json": lambda: execution.keep_conflict("commit", {"hunks": []}),
-        "ledger.json": lambda: Ledger(tmp_path / "ledger.json", Budget()).settle("key", 1, 0.5),
+        "ledger.json": lambda: BudgetLedger(tmp_path / "ledger.json", Budget()).settle("key", 1, 0.5),
     }
     for act in acts.values():
         act()

@@ -14,29 +14,29 @@ from epw.core.decisions.questions import Asked, Questions
 from epw.core.decisions.resolver import Resolver
 from epw.core.errors import CANCELLED, InvalidRequest
 from epw.core.execution import budget_policy
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
 from epw.core.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
 from epw.core.plan.model import MODELS, Budget
 from workflows import dispatch
 from workflows.clock import now
-from workflows.event_queue import News
+from workflows.event_queue import EventQueue
 
 _NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
 
 
 class Attempts:
-    """Runs the board's starts; what has happened to them goes to `news`."""
+    """Runs the execution's starts; what has happened to them goes to `events`."""
 
-    def __init__(self, board: Board, questions: Questions, news: News, resolver: Resolver) -> None:
+    def __init__(self, execution: ExecutionState, questions: Questions, events: EventQueue, resolver: Resolver) -> None:
         self.hub: str | None = None
         self.queue = ""
         self.model: str | None = None
-        self._board = board
+        self._execution = execution
         self._questions = questions
-        self._news = news
+        self._events = events
         self._resolver = resolver
-        self._budget = board.plan.constraints.budget or Budget()
+        self._budget = execution.plan.constraints.budget or Budget()
         self._short: dict[str, None] = {}
         """Tasks that had to stop because the budget is spent."""
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
@@ -53,11 +53,11 @@ class Attempts:
 
     def start(self, start: Start, head: str | None) -> None:
         """Dispatch an attempt; a new one begins at the head of this moment."""
-        board, state = self._board, self._board.tasks[start.task_id]
+        execution, state = self._execution, self._execution.tasks[start.task_id]
         if start.resume is None:
             state.base = head
         error = state.error if start.attempt > 1 and start.round == 0 else None
-        by_model = board.plan.agent_of(state.task) in MODELS
+        by_model = execution.plan.agent_of(state.task) in MODELS
         run = TaskRun(
             task_id=start.task_id,
             attempt=start.attempt,
@@ -67,15 +67,15 @@ class Attempts:
             round=start.round,
             resume=start.resume,
             answer=start.answer,
-            model=board.plan.model_of(state.task) or self.model if by_model else None,
-            budget=self._budget if by_model and self._budget != board.plan.constraints.budget else None,
+            model=execution.plan.model_of(state.task) or self.model if by_model else None,
+            budget=self._budget if by_model and self._budget != execution.plan.constraints.budget else None,
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
-            inputs=board.produced(start.task_id) if by_model else [],
+            inputs=execution.produced(start.task_id) if by_model else [],
             dispute=state.dispute,
             reruns=state.reruns,
         )
         self._budgets[start.task_id] = self._budget
-        handle = dispatch.start_task(run, self._board.strategy, self.queue, state.task.description)
+        handle = dispatch.start_task(run, self._execution.strategy, self.queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
 
@@ -98,8 +98,8 @@ class Attempts:
         if asked.settle is not None:
             asked.settle(text)
         else:
-            self._board.answered(asked.task_id, text, now())
-        self._news.wake()
+            self._execution.answered(asked.task_id, text, now())
+        self._events.notify()
 
     def check_answer(self, asked: Asked, text: str) -> None:
         """Raises `InvalidRequest` for an answer that means nothing."""
@@ -108,7 +108,7 @@ class Attempts:
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
-        self._news.put(partial(self._settle, task_id, handle))
+        self._events.post(partial(self._settle, task_id, handle))
 
     def _settle(self, task_id: str, handle: Any) -> None:
         error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
@@ -118,25 +118,25 @@ class Attempts:
         failure, outcome = dispatch.failure_of(error)
         # One that was cancelled early had nothing to tell of.
         cancelled = dispatch.is_cancelled(error) or failure.type == CANCELLED
-        if self._board.out_of_budget and cancelled:
-            self._board.attempt_failed(task_id, _NO_BUDGET, outcome, now())
+        if self._execution.out_of_budget and cancelled:
+            self._execution.attempt_failed(task_id, _NO_BUDGET, outcome, now())
         # While everything stops, a try that infrastructure ended is not its agent's failure.
-        elif cancelled or (self._board.stopping and outcome is None):
-            self._board.cancelled(task_id, outcome, now())
+        elif cancelled or (self._execution.stopping and outcome is None):
+            self._execution.cancelled(task_id, outcome, now())
         else:
-            self._board.attempt_failed(task_id, failure, outcome, now())
+            self._execution.attempt_failed(task_id, failure, outcome, now())
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
-        if self._board.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):
+        if self._execution.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):
             # Nothing is waited for any more.
-            self._board.cancelled(task_id, outcome, now())
+            self._execution.cancelled(task_id, outcome, now())
             return
         if outcome.question is not None:
-            self._board.wait_for("question", task_id, outcome, now())
+            self._execution.wait_for("question", task_id, outcome, now())
             self._await_answer(self._questions.ask(task_id, outcome.question, now()))
             return
         if outcome.kind == "usage-limit":
-            self._board.wait_for("usage-limit", task_id, outcome, now())
+            self._execution.wait_for("usage-limit", task_id, outcome, now())
             self._limits[task_id] = asyncio.create_task(self._wait_until(task_id, outcome.until or 0))
             return
         if outcome.kind == "budget-limit":
@@ -152,22 +152,22 @@ class Attempts:
         # Is its earlier change in what has landed by now?
         unchanged = outcome.commit is None and self._resolver.is_open(task_id)
         unchanged = unchanged and workflow.patched("unchanged-reruns")
-        self._board.completed(task_id, outcome, now(), unchanged=unchanged)
-        if self._board.tasks[task_id].is_terminal:
+        self._execution.completed(task_id, outcome, now(), unchanged=unchanged)
+        if self._execution.tasks[task_id].is_terminal:
             # It changed nothing, so nothing lands.
             self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))
 
     def ask_person(
         self, task_id: str, question: Question, settle: Callable[[str | None], None], check: Callable[[str], object]
     ) -> Asked:
-        """A question of the execution itself: `settle` is called with the answer, or with null where none comes."""
+        """A question of the execution itself: `settle` is called with the answer, or with None where none comes."""
         asked = self._questions.ask(task_id, question, now())
         asked.settle, asked.check = settle, check
         self._await_answer(asked)
         return asked
 
     def _await_answer(self, asked: Asked) -> None:
-        policy = self._board.plan.on_question
+        policy = self._execution.plan.on_question
         if not policy.wait:
             self._expire(asked)
         elif policy.timeout_minutes is not None:
@@ -176,20 +176,20 @@ class Attempts:
 
     async def _time_out(self, asked: Asked, seconds: float) -> None:
         await workflow.sleep(seconds)
-        self._news.put(partial(self._expire, asked))
+        self._events.post(partial(self._expire, asked))
 
     async def _wait_until(self, task_id: str, until: int) -> None:
         await workflow.sleep(max(0, until - now()) / 1000)
-        self._news.put(partial(self._limit_over, task_id))
+        self._events.post(partial(self._limit_over, task_id))
 
     def _limit_over(self, task_id: str) -> None:
         self._limits.pop(task_id, None)
-        if self._board.tasks[task_id].waiting_for == "usage-limit":
-            self._board.answered(task_id, None, now())
+        if self._execution.tasks[task_id].waiting_for == "usage-limit":
+            self._execution.answered(task_id, None, now())
 
     def _expire(self, asked: Asked) -> None:
         """Nobody will be waited for any longer: the default answers, or the task fails."""
-        default = self._board.plan.on_question.default
+        default = self._execution.plan.on_question.default
         if asked.closed:
             return
         if default is not None and self._is_answer(asked, default):
@@ -200,23 +200,23 @@ class Attempts:
             asked.settle(None)
             return
         failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
-        self._board.give_up(asked.task_id, "failed", failure, now())
+        self._execution.give_up(asked.task_id, "failed", failure, now())
 
     def _ask_approval(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
         """The change lands, or its task has failed: nobody has seen it, or it is not wanted."""
-        if self._board.stopping:
-            self._board.cancelled(task_id, outcome, now())
+        if self._execution.stopping:
+            self._execution.cancelled(task_id, outcome, now())
             return
 
         def settle(answer: str | None) -> None:
             if answer is not None and approval.approved(answer):
-                self._board.approved(task_id, now())
+                self._execution.approved(task_id, now())
                 return
             because = "nobody has approved" if answer is None else "a person refused"
             failure = Failure(type="NotApproved", message=f"{because}: {question.text}")
-            self._board.give_up(task_id, "failed", failure, now())
+            self._execution.give_up(task_id, "failed", failure, now())
 
-        self._board.wait_for("question", task_id, outcome, now())
+        self._execution.wait_for("question", task_id, outcome, now())
         self.ask_person(task_id, question, settle, approval.approved)
 
     # The budget.
@@ -224,19 +224,19 @@ class Attempts:
     def _over_budget(self, task_id: str, outcome: TaskOutcome) -> None:
         """The task stopped because the budget is spent: one question for all that do."""
         failure = outcome.failure or _NO_BUDGET
-        if self._board.out_of_budget:
-            self._board.attempt_failed(task_id, failure, outcome, now())
-        elif self._board.stopping:
-            self._board.cancelled(task_id, outcome, now())
+        if self._execution.out_of_budget:
+            self._execution.attempt_failed(task_id, failure, outcome, now())
+        elif self._execution.stopping:
+            self._execution.cancelled(task_id, outcome, now())
         elif self._budgets[task_id] != self._budget:
             # It has been raised since.
-            self._board.wait_for("question", task_id, outcome, now())
-            self._board.answered(task_id, None, now())
+            self._execution.wait_for("question", task_id, outcome, now())
+            self._execution.answered(task_id, None, now())
         else:
-            self._board.wait_for("question", task_id, outcome, now())
+            self._execution.wait_for("question", task_id, outcome, now())
             self._short[task_id] = None
-            if not self._board.is_short:
-                self._board.is_short = True
+            if not self._execution.is_short:
+                self._execution.is_short = True
                 question = budget_policy.question(failure.message, self._budget)
                 settle = partial(self._settle_budget, failure.message)
                 self.ask_person(task_id, question, settle, partial(budget_policy.raised, self._budget))
@@ -245,15 +245,15 @@ class Attempts:
         """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
         budget = budget_policy.raised(self._budget, answer) if answer is not None else None
         short, self._short = list(self._short), {}
-        self._board.is_short = False
+        self._execution.is_short = False
         if budget is not None:
             self._budget = budget
             for task_id in short:
-                self._board.answered(task_id, None, now())
+                self._execution.answered(task_id, None, now())
             return
-        budget_policy.end(self._board, Failure(type="BudgetLimit", message=spent), now())
+        budget_policy.end(self._execution, Failure(type="BudgetLimit", message=spent), now())
         for other in self._questions.open:
-            other.closed = self._board.tasks[other.task_id].is_terminal
+            other.closed = self._execution.tasks[other.task_id].is_terminal
 
     def _is_answer(self, asked: Asked, text: str) -> bool:
         try:

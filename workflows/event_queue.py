@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class News:
+class EventQueue:
     def __init__(self) -> None:
         self._waiting: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def put(self, settle: Callable[[], None]) -> None:
+    def post(self, settle: Callable[[], None]) -> None:
         """Something happened; `settle` takes it into account."""
         self._waiting.append(settle)
 
-    def wake(self) -> None:
-        """Something changed already: look at the board again."""
+    def notify(self) -> None:
+        """Something changed already: look at the execution again."""
         self._waiting.append(lambda: None)
 
-    def take(self) -> None:
+    def drain(self) -> None:
         """Settle all, also what comes up meanwhile."""
         while self._waiting:
             waiting, self._waiting = self._waiting, []

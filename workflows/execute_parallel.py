@@ -16,14 +16,14 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.decisions.resolver import Resolver
     from epw.core.errors import InvalidPlan, InvalidRequest
     from epw.core.execution.compensation import Compensations
-    from epw.core.execution.outcomes import ENDINGS
-    from epw.core.execution.resource_waits import Crowd
-    from epw.core.execution.state import Board
+    from epw.core.execution.outcomes import OUTCOMES
+    from epw.core.execution.resource_waits import ResourceWaits
+    from epw.core.execution.state import ExecutionState
     from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest, Redrive
     from epw.core.plan.model import Message
     from epw.core.plan.requests import (
         IN_LINE,
-        Answer,
+        AnswerQuestion,
         InLine,
         Nothing,
         Page,
@@ -36,10 +36,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows import dispatch
     from workflows.attempts import Attempts
     from workflows.clock import now
-    from workflows.event_queue import News
-    from workflows.finisher import Conclusion
-    from workflows.landing import Head
-    from workflows.visibility import Surface
+    from workflows.event_queue import EventQueue
+    from workflows.finisher import Finisher
+    from workflows.merge_queue import MergeQueue
+    from workflows.visibility import Visibility
 
 _TAKE_OVER_FIRST = "take-over-first"
 
@@ -56,7 +56,7 @@ class ExecuteParallelWorkflow:
         self._invalid = ""
         try:
             earlier = None if redrive is None and not more else Redrive.model_validate(redrive)
-            board = Board(read_plan(request), earlier.commits if earlier else None)
+            execution = ExecutionState(read_plan(request), earlier.commits if earlier else None)
         except ValidationError:
             self._invalid = f"one input is expected, a plan, not {2 + len(more)}"
             return
@@ -67,20 +67,20 @@ class ExecuteParallelWorkflow:
             # Whatever a hostile plan brings about: raised here it would be retried for ever.
             self._invalid = f"the plan cannot be read: {type(error).__name__}: {error}"[:1000]
             return
-        self._board = board
+        self._execution = execution
         self._id = workflow.info().workflow_id
         self._started = int(workflow.info().start_time.timestamp() * 1000)
         self._questions = Questions()
-        self._surface = Surface()
+        self._visibility = Visibility()
         compensations = Compensations()
-        self._news = News()
-        self._crowd = Crowd(board)
-        self._resolver = Resolver(board, now)
-        self._head = Head(board, compensations, self._news, self._resolver)
-        self._attempts = Attempts(board, self._questions, self._news, self._resolver)
+        self._events = EventQueue()
+        self._resource_waits = ResourceWaits(execution)
+        self._resolver = Resolver(execution, now)
+        self._merge_queue = MergeQueue(execution, compensations, self._events, self._resolver)
+        self._attempts = Attempts(execution, self._questions, self._events, self._resolver)
         self._resolver.ask = self._attempts.ask_person
         self._resolver.patched = workflow.patched
-        self._conclusion = Conclusion(board, self._head, compensations)
+        self._finisher = Finisher(execution, self._merge_queue, compensations)
         self._turn = 0
 
     @workflow.run
@@ -90,12 +90,12 @@ class ExecuteParallelWorkflow:
         try:
             await self._prepare()
             await self._work()
-            while not await self._conclusion.reach():
+            while not await self._finisher.finish():
                 await self._work()
         except (asyncio.CancelledError, ActivityError) as error:
             await self._stop(undo=True)
-            await self._conclusion.give_up(error)
-        await self._conclusion.tidy(self._attempts.queue)
+            await self._finisher.abort(error)
+        await self._finisher.tidy(self._attempts.queue)
         return self._close()
 
     # The steps of an execution.
@@ -109,18 +109,18 @@ class ExecuteParallelWorkflow:
                 raise
             message = dispatch.told(error)
             raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
-        self._surface.enabled = prepared.search_attributes
+        self._visibility.enabled = prepared.search_attributes
         for task_id in prepared.lost:
-            self._board.reused.pop(task_id, None)
-        self._board.takes_over_first = bool(self._board.reused) and workflow.patched(_TAKE_OVER_FIRST)
+            self._execution.reused.pop(task_id, None)
+        self._execution.takes_over_first = bool(self._execution.reused) and workflow.patched(_TAKE_OVER_FIRST)
         self._attempts.hub, self._attempts.queue = prepared.hub, prepared.task_queue
         self._attempts.model = prepared.model
         if prepared.hub is not None and prepared.base is not None:
-            deliver = self._board.plan.deliver or prepared.deliver or "branch"
-            self._head.open(prepared.hub, prepared.base, prepared.task_queue, deliver)
+            deliver = self._execution.plan.deliver or prepared.deliver or "branch"
+            self._merge_queue.open(prepared.hub, prepared.base, prepared.task_queue, deliver)
 
     async def _prepared(self) -> Prepared:
-        plan = self._board.plan
+        plan = self._execution.plan
         commands = bool(plan.relock) or any(plan.agent_of(task) == "command" for task in plan.tasks)
         has_models = plan.has_models
         request = PrepareRequest(
@@ -132,48 +132,48 @@ class ExecuteParallelWorkflow:
         if not request.has_workspace and not has_models and not request.needs_sandbox:
             # Nothing to wait for: within this workflow task, without a round trip through the server.
             return await dispatch.prepare_locally(request, workflow.info().task_queue)
-        queue, strategy = workflow.info().task_queue, self._board.strategy
+        queue, strategy = workflow.info().task_queue, self._execution.strategy
         prepared: Prepared = await dispatch.step(PREPARE, request, queue, strategy, "snapshot the workspace")
         return prepared
 
     async def _work(self) -> None:
         """Start, settle and land until every task has its terminal status."""
-        while not self._board.finished:
-            for start in self._board.starts(now()):
-                self._attempts.start(start, self._head.commit)
-            self._head.land()
+        while not self._execution.finished:
+            for start in self._execution.starts(now()):
+                self._attempts.start(start, self._merge_queue.commit)
+            self._merge_queue.land()
             self._show()
-            await workflow.wait_condition(lambda: bool(self._news))
-            self._news.take()
-            if self._board.stopping:
-                await self._stop(undo=self._board.undoes_all)
+            await workflow.wait_condition(lambda: bool(self._events))
+            self._events.drain()
+            if self._execution.stopping:
+                await self._stop(undo=self._execution.undoes_all)
 
     async def _stop(self, *, undo: bool) -> None:
         """Cancel what runs, and go on only when nothing of it can write any more.
 
         What had succeeded before still lands, unless everything will be undone.
         """
-        self._board.stopping = True
+        self._execution.stopping = True
         self._attempts.cancel_all()
         if undo:
-            self._head.abandon()
-        await workflow.wait_condition(lambda: not self._attempts.any_running and not self._head.is_landing)
-        self._news.take()
-        while self._board.to_land and not undo:
-            self._head.land()
-            await workflow.wait_condition(lambda: not self._head.is_landing)
+            self._merge_queue.abandon()
+        await workflow.wait_condition(lambda: not self._attempts.any_running and not self._merge_queue.is_landing)
+        self._events.drain()
+        while self._execution.to_land and not undo:
+            self._merge_queue.land()
+            await workflow.wait_condition(lambda: not self._merge_queue.is_landing)
         self._attempts.close_questions()
-        self._board.stop(now())
+        self._execution.stop(now())
 
     def _close(self) -> dict[str, Any]:
         """End the workflow as the status says; the document is its result or its failure's detail."""
         self._resolver.close()
         self._show(last=True)
-        ending, document = ENDINGS[self._conclusion.status], result.for_history(self.document(now()))
-        if ending.failure_type is not None:
-            message = self._conclusion.message or self._first_failure()
-            raise ApplicationError(message, document, type=ending.failure_type, non_retryable=True)
-        if self._conclusion.status == "cancelled":
+        outcome, document = OUTCOMES[self._finisher.status], result.for_history(self.document(now()))
+        if outcome.failure_type is not None:
+            message = self._finisher.message or self._first_failure()
+            raise ApplicationError(message, document, type=outcome.failure_type, non_retryable=True)
+        if self._finisher.status == "cancelled":
             raise asyncio.CancelledError
         return document
 
@@ -182,7 +182,7 @@ class ExecuteParallelWorkflow:
     @workflow.update
     def answer(self, request: Any = None) -> dict[str, Any]:
         """Answer an agent's question; the first answer wins."""
-        message = read_message(Answer, request)
+        message = read_message(AnswerQuestion, request)
         asked = self._questions.answerable(message.question_id)
         self._attempts.give_answer(asked, message.text)
         return asked.document()
@@ -190,7 +190,7 @@ class ExecuteParallelWorkflow:
     @answer.validator
     def _check_answer(self, request: Any = None) -> None:
         self._check_open()
-        message = _checked(Answer, request)
+        message = _checked(AnswerQuestion, request)
         self._attempts.check_answer(self._questions.answerable(message.question_id), message.text)
 
     @workflow.update
@@ -211,8 +211,8 @@ class ExecuteParallelWorkflow:
     @workflow.update
     def pause(self, request: Any = None) -> dict[str, Any]:
         """Start nothing new; what runs goes on to its end."""
-        self._board.paused = True
-        self._news.wake()
+        self._execution.paused = True
+        self._events.notify()
         return {"status": self._shown_status}
 
     @pause.validator
@@ -223,8 +223,8 @@ class ExecuteParallelWorkflow:
     @workflow.update
     def resume(self, request: Any = None) -> dict[str, Any]:
         """Start what is ready again."""
-        self._board.paused = False
-        self._news.wake()
+        self._execution.paused = False
+        self._events.notify()
         return {"status": self._shown_status}
 
     @resume.validator
@@ -234,9 +234,9 @@ class ExecuteParallelWorkflow:
     @workflow.update
     def set_max_agents(self, request: Any = None) -> dict[str, Any]:
         """Change how many tasks run at once; surplus agents leave when their task ends."""
-        self._board.set_max_agents(read_message(SetMaxAgents, request).max_agents)
-        self._news.wake()
-        return {"maxAgents": self._board.max_agents}
+        self._execution.set_max_agents(read_message(SetMaxAgents, request).max_agents)
+        self._events.notify()
+        return {"maxAgents": self._execution.max_agents}
 
     @set_max_agents.validator
     def _check_set_max_agents(self, request: Any = None) -> None:
@@ -249,8 +249,8 @@ class ExecuteParallelWorkflow:
         with contextlib.suppress(ValidationError):
             message = read_message(InLine, request)
             if not self._invalid:
-                self._crowd.stand_in_line(message.worker, message.tasks, now())
-                self._news.wake()
+                self._resource_waits.stand_in_line(message.worker, message.tasks, now())
+                self._events.notify()
 
     @workflow.query
     def progress(self, request: Any = None) -> dict[str, Any]:
@@ -283,21 +283,21 @@ class ExecuteParallelWorkflow:
         return result.graph(self._opened)
 
     @property
-    def _opened(self) -> Board:
+    def _opened(self) -> ExecutionState:
         if self._invalid:
             raise InvalidRequest(f"the plan is invalid: {self._invalid}")
-        return self._board
+        return self._execution
 
     def _check_open(self) -> None:
-        if self._opened.stopping or self._conclusion.status != "running":
+        if self._opened.stopping or self._finisher.status != "running":
             raise InvalidRequest(f"the execution is ending ({self._shown_status})")
 
     # What is shown.
 
     @property
     def _shown_status(self) -> str:
-        status = self._conclusion.status
-        return "paused" if status == "running" and self._board.paused else status
+        status = self._finisher.status
+        return "paused" if status == "running" and self._execution.paused else status
 
     def document(self, at: int) -> dict[str, Any]:
         """The result as of a moment (epoch ms); needs no Temporal context, so a replay can ask for it."""
@@ -307,30 +307,30 @@ class ExecuteParallelWorkflow:
             execution_id=self._id,
             conflicts=self._resolver.conflicts,
             questions=self._questions,
-            delivery=self._conclusion.delivery,
+            delivery=self._finisher.delivery,
             elapsed_ms=at - self._started,
-            landing_order=self._head.order,
-            message=self._conclusion.message,
+            landing_order=self._merge_queue.order,
+            message=self._finisher.message,
         )
 
     def _show(self, *, last: bool = False) -> None:
-        board, status = self._board, self._shown_status
-        board.observe(now(), landing=self._head.is_landing)
-        self._surface.show(board, status, last=last)
+        execution, status = self._execution, self._shown_status
+        execution.observe(now(), landing=self._merge_queue.is_landing)
+        self._visibility.show(execution, status, last=last)
         self._turn += 1
         # Building the details costs a pass over the tasks: seldom for a large plan.
-        if last or self._turn % (1 + len(board.tasks) // 100) == 0 or self._questions.open:
+        if last or self._turn % (1 + len(execution.tasks) // 100) == 0 or self._questions.open:
             text = result.details(
-                board, self._id, status, self._resolver.conflicts, self._questions, self._conclusion.delivery
+                execution, self._id, status, self._resolver.conflicts, self._questions, self._finisher.delivery
             )
             workflow.set_current_details(text)
 
     def _first_failure(self) -> str:
-        for task_id in self._board.with_status("failed", "conflicted"):
-            error = self._board.tasks[task_id].error or {}
+        for task_id in self._execution.with_status("failed", "conflicted"):
+            error = self._execution.tasks[task_id].error or {}
             return f"{task_id}: {error.get('type')}: {error.get('message')}"
-        delivery = self._conclusion.delivery
-        return (delivery and delivery.refused_because) or self._conclusion.status
+        delivery = self._finisher.delivery
+        return (delivery and delivery.refused_because) or self._finisher.status
 
 
 def _checked(kind: type[Message], request: Any) -> Any:

@@ -10,54 +10,54 @@ from temporalio.exceptions import ActivityError
 
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import CleanUpRequest, Compensation, DeliverRequest, Delivery, RollBackRequest
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.messages import CLEAN_UP, DELIVER, ROLL_BACK
 from epw.core.naming import branch_name
 from workflows import dispatch
-from workflows.landing import Head
+from workflows.merge_queue import MergeQueue
 
 
-class Conclusion:
+class Finisher:
     """Decides the execution's `status` once every task has ended."""
 
-    def __init__(self, board: Board, head: Head, compensations: Compensations) -> None:
+    def __init__(self, execution: ExecutionState, head: MergeQueue, compensations: Compensations) -> None:
         self.status = "running"
         self.message: str | None = None
         self.delivery: Delivery | None = None
-        self._board = board
-        self._head = head
+        self._execution = execution
+        self._merge_queue = head
         self._compensations = compensations
 
-    async def reach(self) -> bool:
+    async def finish(self) -> bool:
         """Verify and deliver the head, or undo it; false: tasks are to run again before."""
-        board = self._board
-        if self._head.commit is None:
-            some = board.counts["succeeded"] and not board.strategy.stops_on_failure
-            self.status = "succeeded" if not board.failed else "partial" if some else "failed"
+        execution = self._execution
+        if self._merge_queue.commit is None:
+            some = execution.counts["succeeded"] and not execution.strategy.stops_on_failure
+            self.status = "succeeded" if not execution.failed else "partial" if some else "failed"
             return True
-        if board.failed and board.undoes_all:
+        if execution.failed and execution.undoes_all:
             await self._undo("rolled_back")
             return True
-        if board.plan.verify and self._any_landed:
-            red = await self._head.make_green()
-            if not board.finished:
+        if execution.plan.verify and self._any_landed:
+            red = await self._merge_queue.verify_or_bisect()
+            if not execution.finished:
                 return False
             if red is not None:
-                await self._undo("rolled_back" if board.undoes_all else "failed", f"verify is red: {red}")
+                await self._undo("rolled_back" if execution.undoes_all else "failed", f"verify is red: {red}")
                 return True
-        if board.failed and not self._any_landed:
+        if execution.failed and not self._any_landed:
             await self._undo("failed")
             return True
         try:
-            self.delivery = await self._deliver(self._head.commit)
+            self.delivery = await self._deliver(self._merge_queue.commit)
         except ActivityError as error:
             self._give_way(error)
             return True
         refused = self.delivery.refused_because is not None
-        self.status = "undelivered" if refused else "partial" if board.failed else "succeeded"
+        self.status = "undelivered" if refused else "partial" if execution.failed else "succeeded"
         return True
 
-    async def give_up(self, error: BaseException) -> None:
+    async def abort(self, error: BaseException) -> None:
         """The execution was cancelled, or a step of it failed for good."""
         if dispatch.is_cancelled(error):
             await self._undo("cancelled")
@@ -66,20 +66,20 @@ class Conclusion:
 
     @property
     def _any_landed(self) -> bool:
-        return any(state.landed for state in self._board.tasks.values())
+        return any(state.landed for state in self._execution.tasks.values())
 
     async def _deliver(self, commit: str) -> Delivery:
-        head, mode = self._head, self._head.deliver
+        head, mode = self._merge_queue, self._merge_queue.deliver
         if mode == "none":
             return Delivery(mode=mode, base=head.base, head=commit)
         branch = branch_name(workflow.info().workflow_id) if mode == "branch" else None
         step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
         self._compensations.register(Compensation(step=step, hub=head.hub, branch=branch, head=commit))
-        commits = self._board.plan.commits
+        commits = self._execution.plan.commits
         request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch, mode=mode, commits=commits)
         summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:
-            delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._board.strategy, summary)
+            delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._execution.strategy, summary)
         except ActivityError as error:
             if dispatch.is_cancelled(error) or workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError from None
@@ -94,12 +94,12 @@ class Conclusion:
 
     async def tidy(self, queue: str) -> None:
         """Remove the directories in which attempts wait for what will not come any more."""
-        if any(state.saved is not None for state in self._board.tasks.values()):
+        if any(state.saved is not None for state in self._execution.tasks.values()):
             await self._clean_up(CleanUpRequest(directories=True), queue)
 
     async def _clean_up(self, request: CleanUpRequest, queue: str) -> None:
         """From here on nothing undoes the delivery, whoever cancels."""
-        retry = dispatch.retry_policy(self._board.strategy)
+        retry = dispatch.retry_policy(self._execution.strategy)
         started = dispatch.start(CLEAN_UP, request, queue=queue, retry=retry, summary="clean up")
         try:
             await dispatch.uncancelled(started)
@@ -109,8 +109,8 @@ class Conclusion:
 
     async def _undo(self, status: str, message: str | None = None) -> None:
         """Undo every step that was taken, newest first."""
-        head, steps = self._head, self._compensations.reversed()
-        self._board.undo_landings()
+        head, steps = self._merge_queue, self._compensations.reversed()
+        self._execution.undo_landings()
         if head.commit is not None:
             self.delivery = Delivery(mode=head.deliver, base=head.base, head=head.base)
         try:
@@ -125,9 +125,9 @@ class Conclusion:
         """A rollback that cannot finish: the user gets the commands that finish it."""
         commands = [str(command) for command in dispatch.details_of(error)]
         self.status, self.message = "rollback_failed", dispatch.told(error)
-        self.delivery = Delivery(mode=self._head.deliver, base=self._head.base, finish_with=commands)
+        self.delivery = Delivery(mode=self._merge_queue.deliver, base=self._merge_queue.base, finish_with=commands)
 
     async def _roll_back(self, request: RollBackRequest) -> None:
-        retry = dispatch.retry_policy(self._board.strategy)
-        started = dispatch.start(ROLL_BACK, request, queue=self._head.queue, retry=retry, summary="roll back")
+        retry = dispatch.retry_policy(self._execution.strategy)
+        started = dispatch.start(ROLL_BACK, request, queue=self._merge_queue.queue, retry=retry, summary="roll back")
         await dispatch.uncancelled(started)

@@ -11,25 +11,25 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from epw.core.account_limiter import Account, AccountState, LeaseRequest
+    from epw.core.account_limiter import AccountLimiter, AccountState, LeaseRequest
     from workflows.clock import now
 
 RATE_LIMIT = "RateLimitWorkflow"
 LEASE = "lease"
-MOST_UPDATES = 1_000
+MAX_UPDATES = 1_000
 _IDLE = timedelta(hours=1)
 
 
 @workflow.defn(name=RATE_LIMIT)
 class RateLimitWorkflow:
-    """Input: null, or the state of the run before. Id: `rate-limit-<provider>-<fingerprint of the key>`.
+    """Input: None, or the state of the run before. Id: `rate-limit-<provider>-<fingerprint of the key>`.
 
     Ends when nobody has asked for an hour; whoever asks next starts it again.
     """
 
     @workflow.init
     def __init__(self, state: Any = None) -> None:
-        self._account = Account(AccountState.read(state) if state is not None else None)
+        self._account = AccountLimiter(AccountState.read(state) if state is not None else None)
         self._asked = 0
 
     @workflow.run
@@ -37,7 +37,7 @@ class RateLimitWorkflow:
         while True:
             asked = self._asked
             try:
-                await workflow.wait_condition(lambda: self._asked >= MOST_UPDATES, timeout=_IDLE)
+                await workflow.wait_condition(lambda: self._asked >= MAX_UPDATES, timeout=_IDLE)
             except TimeoutError:
                 if self._asked == asked and not self._account.is_blocked(now()):
                     return

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from activities.conflicts.predicted import Coming
-from activities.model_api.waiting import Waited
-from activities.processes.resource_guard import Enclosure
+from activities.conflicts.predicted import PredictedConflict
+from activities.model_api.waiting import WaitClock
+from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrapped, entering
 from activities.sandbox.network.proxy import Network
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
 from epw.core.execution.strategy import Strategy
-from epw.core.messages import Dispute, Question, Usage
+from epw.core.messages import MergeContext, Question, Usage
 from epw.core.plan.model import Budget, Plan, Task
 
-_LEAST_SECONDS = 600.0
-_MOST_GIVEN = 5
-_LONGEST_GIVEN = 300
+_MIN_SECONDS = 600.0
+_MAX_GIVEN = 5
+_MAX_GIVEN_LENGTH = 300
 
 
 async def _nothing() -> None:
@@ -39,16 +39,16 @@ class Warnings:
 
     def __init__(self, show: Callable[[list[str]], None]) -> None:
         self._show = show
-        self._known: dict[Coming, None] = {}
-        self._untold: list[Coming] = []
+        self._known: dict[PredictedConflict, None] = {}
+        self._untold: list[PredictedConflict] = []
 
-    def hold(self, now: list[Coming]) -> None:
+    def hold(self, now: list[PredictedConflict]) -> None:
         """What is coming now, as far as can be seen."""
         self._show([str(each) for each in now])
         self._untold += [each for each in now if each not in self._known]
         self._known |= dict.fromkeys(now)
 
-    def untold(self) -> list[Coming]:
+    def untold(self) -> list[PredictedConflict]:
         """What the agent is to hear of at its next turn."""
         untold, self._untold = self._untold, []
         return untold
@@ -56,7 +56,7 @@ class Warnings:
     @property
     def given(self) -> list[str]:
         """All of them, in the end."""
-        return [f"a conflict was seen coming: {each}"[:_LONGEST_GIVEN] for each in self._known][:_MOST_GIVEN]
+        return [f"a conflict was seen coming: {each}"[:_MAX_GIVEN_LENGTH] for each in self._known][:_MAX_GIVEN]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Work:
     after: str | None = None
     """Why the attempt before this one did not succeed."""
 
-    dispute: Dispute | None = None
+    dispute: MergeContext | None = None
     """Why the task runs again: its change did not merge."""
     hunks: list[dict[str, Any]] = field(default_factory=list)
     """Where they do not merge."""
@@ -106,12 +106,12 @@ class Work:
     beside: list[str] = field(default_factory=list)
     """Paths of which no lines merge, in words: where each side is to be found."""
 
-    waited: Waited = field(default_factory=Waited)
+    waited: WaitClock = field(default_factory=WaitClock)
     """For the limits of an account and a budget."""
     used: Used = field(default_factory=Used)
-    room: Waited = field(default_factory=Waited)
+    room: WaitClock = field(default_factory=WaitClock)
     """For memory of this machine."""
-    enclosure: Enclosure | None = None
+    guard: ResourceGuard | None = None
     """What its processes start in."""
     network: Network | None = None
     """What its sandbox has of one."""
@@ -139,7 +139,7 @@ class Work:
     def entering(self, argv: Sequence[str]) -> list[str]:
         """A command that starts in the attempt's sandbox and within its limits."""
         inside = self.sandboxed(argv)
-        return inside if self.enclosure is None else self.enclosure.entering(inside)
+        return inside if self.guard is None else self.guard.entering(inside)
 
     def sandboxed(self, argv: Sequence[str]) -> list[str]:
         """A command that starts in the attempt's sandbox."""
@@ -156,7 +156,7 @@ class Work:
     @property
     def before_start(self) -> Callable[[], None] | None:
         """What the thread that starts one of its processes does to itself before."""
-        joined = self.enclosure.joined_by if self.enclosure is not None else []
+        joined = self.guard.joined_by if self.guard is not None else []
         return entering(self.sandbox, own=[*self.own, *joined], readable=self.readable)
 
     @property
@@ -167,7 +167,7 @@ class Work:
     def most_seconds(self) -> float:
         """How long the attempt may take."""
         given = self.plan.limits_of(self.task).max_duration_ms
-        return given / 1000 if given is not None else max(_LEAST_SECONDS, 2 * 60 * self.task.estimated_minutes)
+        return given / 1000 if given is not None else max(_MIN_SECONDS, 2 * 60 * self.task.estimated_minutes)
 
     def out_of_time(self) -> TaskFailed:
         """What an attempt that took longer has come to."""
@@ -212,7 +212,7 @@ class BudgetReached:
     message: str
 
 
-Ending = Completed | Question | UsageLimit | BudgetReached
+AgentOutcome = Completed | Question | UsageLimit | BudgetReached
 
 
 class Agent(Protocol):
@@ -226,6 +226,6 @@ class Agent(Protocol):
         """Whether the agent looks at, or changes, files."""
         ...
 
-    async def execute(self, work: Work) -> Ending:
+    async def execute(self, work: Work) -> AgentOutcome:
         """Do the task, or ask; raises `TaskFailed` with a named reason where it could not."""
         ...

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment, redacted
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.processes.process_tree import ProcessTree
 from activities.system.directories import remove
 from epw.core.errors import TaskFailed
@@ -22,13 +22,13 @@ from epw.core.plan.model import Task
 
 EX_TEMPFAIL = 75
 _POLL_SECONDS = 0.2
-_MOST_EVENT_BYTES = 1_000_000
-_MOST_READS = 100
-_MOST_REPORTS = 10
-_MOST_PATHS = 1000
-_LONGEST_PATH = 1000
+_MAX_EVENT_BYTES = 1_000_000
+_MAX_READS = 100
+_MAX_REPORTS = 10
+_MAX_PATHS = 1000
+_MAX_PATH_LENGTH = 1000
 _TAIL_BYTES = 600
-_LONGEST_SECRET = 8192
+_MAX_SECRET_LENGTH = 8192
 
 
 class CommandAgent:
@@ -87,7 +87,7 @@ class Events:
         self.question: Question | None = None
         self.reads: dict[str, None] = {}
         """What it says that it has looked into."""
-        self._progress: deque[dict[str, Any]] = deque(maxlen=_MOST_REPORTS)
+        self._progress: deque[dict[str, Any]] = deque(maxlen=_MAX_REPORTS)
         self._work = work
         self._offset = 0
         self._rest = b""
@@ -100,7 +100,7 @@ class Events:
         """Take in what was written since, up to a limit; whether there was anything."""
         new = self._new_bytes()
         *lines, self._rest = (self._rest + new).split(b"\n")
-        self._rest = self._rest[-_MOST_EVENT_BYTES:]
+        self._rest = self._rest[-_MAX_EVENT_BYTES:]
         for line in lines:
             self._take(line)
         self._report()
@@ -109,7 +109,7 @@ class Events:
 
     def read_to_end(self) -> None:
         """Take in all that is left, a last line without an end too."""
-        for _ in range(_MOST_READS):
+        for _ in range(_MAX_READS):
             if not self.read():
                 break
         self._take(self._rest)
@@ -126,7 +126,7 @@ class Events:
                 return b""
             if status.st_size < self._offset:
                 self._offset, self._rest = 0, b""
-            new = os.pread(file, _MOST_EVENT_BYTES, self._offset)
+            new = os.pread(file, _MAX_EVENT_BYTES, self._offset)
         finally:
             os.close(file)
         self._offset += len(new)
@@ -142,8 +142,8 @@ class Events:
         progress, options, reads = (event.get(name) for name in ("progress", "options", "reads"))
         if isinstance(progress, dict):
             self._progress.append(progress)
-        if isinstance(reads, list) and len(self.reads) < _MOST_PATHS:
-            known = (path for path in reads[:_MOST_PATHS] if isinstance(path, str) and len(path) <= _LONGEST_PATH)
+        if isinstance(reads, list) and len(self.reads) < _MAX_PATHS:
+            known = (path for path in reads[:_MAX_PATHS] if isinstance(path, str) and len(path) <= _MAX_PATH_LENGTH)
             self.reads |= dict.fromkeys(map(self._clean, known))
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
@@ -156,13 +156,13 @@ class Events:
             if isinstance(progress.get("operation"), str):
                 progress["operation"] = self._clean(progress["operation"])
             if isinstance(progress.get("files"), list):
-                progress["files"] = [self._clean(each) for each in progress["files"][:_MOST_PATHS]]
+                progress["files"] = [self._clean(each) for each in progress["files"][:_MAX_PATHS]]
             self._work.report(progress)
 
     def _warn(self) -> None:
         """A line a conflict that is coming, for who reads it."""
         for coming in self._work.warnings.untold():
-            paths = [shown(path) for path in coming.paths]
+            paths = [display_path(path) for path in coming.paths]
             line = {"tasks": coming.tasks, "paths": paths, "kind": coming.kind, "hasLanded": coming.has_landed}
             with contextlib.suppress(OSError), self._opened_warnings() as file:
                 file.write(json.dumps(line) + "\n")
@@ -193,7 +193,7 @@ def last_output(work: Work) -> str:
         with open(work.output, "rb") as file:
             file.seek(0, 2)
             # More than is shown: a secret that the cut would halve is found whole.
-            file.seek(max(0, file.tell() - _TAIL_BYTES - _LONGEST_SECRET))
+            file.seek(max(0, file.tell() - _TAIL_BYTES - _MAX_SECRET_LENGTH))
             tail = redacted(file.read().decode("utf-8", "replace"), work).strip()[-_TAIL_BYTES:]
     except OSError:
         return ""

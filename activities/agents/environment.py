@@ -49,7 +49,7 @@ def environment(work: Work) -> dict[str, str]:
 
 
 def lacking(agent: str) -> str | None:
-    """What an agent needs and this process does not have; null: nothing."""
+    """What an agent needs and this process does not have; None: nothing."""
     if agent == "claude-code" and not (find_spec("claude_agent_sdk") and find_spec("aiohttp")):
         return "agent claude-code needs an extra: pip install 'epw[claude-code]' (from a clone: '.[claude-code]')"
     if agent in MODELS and not has_key():

@@ -6,35 +6,35 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from activities.agents.base import Agent, Ending, Work
+from activities.agents.base import Agent, AgentOutcome, Work
 from activities.agents.command import CommandAgent
 from activities.agents.environment import lacking
 from activities.agents.simulated import SimulatedAgent
 from activities.model_api.rate_client import Ask
-from activities.system.async_lazy import Once
+from activities.system.async_lazy import AsyncLazy
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Task
 
 
 def backends(home: Path, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
     """By name. `ask`: how to ask the limiter of an account."""
-    models = Models(home, ask)
+    models = ModelBackends(home, ask)
     return {
         "command": CommandAgent(),
         "simulated": SimulatedAgent(),
-        "claude": OfModels(models, "claude"),
-        "claude-code": OfModels(models, "claude-code"),
+        "claude": LazyBackend(models, "claude"),
+        "claude-code": LazyBackend(models, "claude-code"),
     }
 
 
-class Models:
+class ModelBackends:
     """The agents that share the worker's API account, made when the first task needs one: their SDKs take seconds
     to import."""
 
     def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
         self._home = home
         self._ask = ask
-        self._made: Once[Mapping[str, Agent]] = Once(lambda: asyncio.to_thread(self._make))
+        self._made: AsyncLazy[Mapping[str, Agent]] = AsyncLazy(lambda: asyncio.to_thread(self._make))
 
     async def agent(self, name: str) -> Agent:
         found = (await self._made.get()).get(name)
@@ -46,9 +46,9 @@ class Models:
         if missing := lacking("claude"):
             raise TaskFailed("AgentUnavailable", missing, final=True)
         from activities.agents.claude.agent import ClaudeAgent
-        from activities.model_api.account import Account
+        from activities.model_api.account import ApiAccount
 
-        account = Account(self._home, self._ask)
+        account = ApiAccount(self._home, self._ask)
         made: dict[str, Agent] = {"claude": ClaudeAgent(account)}
         if lacking("claude-code") is None:
             from activities.agents.claude_code.agent import ClaudeCodeAgent
@@ -57,18 +57,18 @@ class Models:
         return made
 
 
-class OfModels:
+class LazyBackend:
     """One of them, by name."""
 
     simulated = False
     keeps_state = True
 
-    def __init__(self, models: Models, name: str) -> None:
+    def __init__(self, models: ModelBackends, name: str) -> None:
         self._models = models
         self._name = name
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> Ending:
+    async def execute(self, work: Work) -> AgentOutcome:
         return await (await self._models.agent(self._name)).execute(work)

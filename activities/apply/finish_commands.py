@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from activities.apply.plan import PathChange, difference
-from activities.git.command import GITLINK, shown
+from activities.git.command import GITLINK, display_path
 from activities.git.hub import Hub
 from activities.git.submodules.gitmodules import MODULES, container_of, within
 from activities.git.submodules.submodules import Lowered
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
 
-_MOST_APART = 100
+_MAX_APART = 100
 _AS_A_PATCH = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
 """Whatever the user's own settings make of a difference."""
 
 
-def of_branch(execution: Execution, hub: Hub, head: str, branch: str) -> list[str]:
+def of_branch(execution: ExecutionStore, hub: Hub, head: str, branch: str) -> list[str]:
     """For each submodule that has been added whose commit no remote has: what brings it from the hub."""
     submodules, root = execution.submodules(hub), Path(execution.workspace().path)
     lowered = submodules.lowered(head)
@@ -40,7 +40,7 @@ def of_branch(execution: Execution, hub: Hub, head: str, branch: str) -> list[st
     return found
 
 
-def of_tree(execution: Execution, hub: Hub, head: str) -> list[str]:
+def of_tree(execution: ExecutionStore, hub: Hub, head: str) -> list[str]:
     """For each submodule that came, went, moved or was set to another commit: what the index needs.
 
     A delivery into the work tree changes files, and leaves every index and repository alone.
@@ -85,7 +85,7 @@ def of_refused_tree(hub: Hub, base: str, head: str, root: Path) -> list[str]:
     except GitError:
         changes = []
     apart = _apart(changes, root)
-    if len(apart) > _MOST_APART:
+    if len(apart) > _MAX_APART:
         apart = [""]
     patch = _git("--git-dir", str(hub.path), "diff", "--binary", *_AS_A_PATCH, base, head)
     if "" in apart:
@@ -130,7 +130,7 @@ def _is_within(path: str, of: Sequence[str]) -> bool:
 
 def _encodable(path: str) -> str:
     """The path, or the folder of it that a document can hold."""
-    while shown(path) != path:
+    while display_path(path) != path:
         path = os.path.dirname(path)
     return path
 
@@ -151,7 +151,7 @@ def _settled(root: Path, path: str, to: str | None) -> list[str]:
     ]
 
 
-def _new_git_dir(execution: Execution, lowered: Lowered, hub: Hub, path: str) -> Path:
+def _new_git_dir(execution: ExecutionStore, lowered: Lowered, hub: Hub, path: str) -> Path:
     """Where git has the repository of a submodule of the user's, by its name."""
     names = execution.submodules(hub).names(lowered)[path]
     return execution.workspace().git_path("modules/" + "/modules/".join(names))

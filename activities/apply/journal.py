@@ -16,7 +16,7 @@ _NAME = "journal.json"
 
 @dataclass(frozen=True)
 class Step:
-    """One path: what stands there before and after; null: nothing. Our side of it is `number` in the staging."""
+    """One path: what stands there before and after; None: nothing. Our side of it is `number` in the staging."""
 
     number: int
     path: str

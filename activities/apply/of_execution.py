@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from activities.apply.application import Application
+from activities.apply.tree_delivery import TreeDelivery
 from activities.git.hub import Hub
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 
 
-def application_of(execution: Execution, hub: Hub, head: str | None = None) -> Application:
+def tree_delivery_of(execution: ExecutionStore, hub: Hub, head: str | None = None) -> TreeDelivery:
     """The delivery into the workspace's tree; `head`: what is to be delivered."""
     workspace = execution.workspace()
     if head is not None:
@@ -15,4 +15,4 @@ def application_of(execution: Execution, hub: Hub, head: str | None = None) -> A
         now = submodules.paths_at_start(submodules.lowered(head))
         known = {path: workspace.modules[old] if old else workspace.for_new_submodule() for path, old in now.items()}
         workspace = workspace.model_copy(update={"modules": {**workspace.modules, **known}})
-    return Application(hub, workspace, execution.path / "apply", execution.ref("delivered-onto"))
+    return TreeDelivery(hub, workspace, execution.path / "apply", execution.ref("delivered-onto"))

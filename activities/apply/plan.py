@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from activities.apply.atomic_rename import Identity, beneath
-from activities.git.command import GITLINK, Place, differences, git, records, shown
+from activities.git.command import GITLINK, GitLocation, differences, display_path, git, records
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -24,12 +24,12 @@ from activities.system.directories import walk
 from epw.core.errors import InvalidPlan, Refused
 
 _NOTHING = "000000"
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
 class PathChange:
-    """One path of the difference, in git's terms; `old_mode` or `new_mode` null: not there."""
+    """One path of the difference, in git's terms; `old_mode` or `new_mode` None: not there."""
 
     path: str
     old_mode: str | None
@@ -101,7 +101,7 @@ def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list
 
 def _differing(part: _Part, root: Path) -> list[str]:
     place, old = (
-        Place(**part.place, work_tree=root),
+        GitLocation(**part.place, work_tree=root),
         {path: each for path, each in part.changes.items() if each.old_mode},
     )
     entries = "".join(f"{each.old_mode} {each.old_blob}\t{path}\0" for path, each in old.items())
@@ -148,7 +148,7 @@ def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
         for part in _parts(hub, workspace, target.changes, Path(scratch)):
             wanted = "".join(f"{path}\0" for path, each in part.changes.items() if each.new_mode)
             if wanted:
-                place = Place(**part.place, work_tree=folder / part.path)
+                place = GitLocation(**part.place, work_tree=folder / part.path)
                 (folder / part.path).mkdir(parents=True, exist_ok=True)
                 # The whole tree: its attributes decide on the content.
                 git("read-tree", f"{target.tree}:{part.path}", **place)
@@ -163,7 +163,7 @@ class _Part:
     path: str
     workspace: Workspace
     changes: Mapping[str, PathChange]
-    place: Place
+    place: GitLocation
     config: list[str]
 
 
@@ -177,7 +177,7 @@ def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratc
         own, folder = workspace.modules[path] if path else workspace, scratch / str(number)
         folder.mkdir()
         git_dir = git_dir_for(hub, own.info_attributes) if path else hub.path
-        yield _Part(path, own, inner, Place(git_dir=git_dir, index=folder / "index"), own.settings_in(folder))
+        yield _Part(path, own, inner, GitLocation(git_dir=git_dir, index=folder / "index"), own.settings_in(folder))
 
 
 def difference(hub: Hub, before: str, after: str) -> list[PathChange]:
@@ -212,5 +212,5 @@ def _files_in(root: Path, path: str) -> list[str]:
 
 
 def _named(paths: list[str]) -> str:
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    return ", ".join(shown(path) for path in paths[:_MOST_NAMED]) + more
+    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
+    return ", ".join(display_path(path) for path in paths[:_MAX_NAMED]) + more

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from activities.apply.atomic_rename import SPARE, Name, beneath, directory, exchange, move
 from activities.apply.journal import Folder, Journal, Step
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.system.directories import remove
 from activities.system.failpoints import failpoint
 from epw.core.errors import UndoBlocked
@@ -47,7 +47,8 @@ def undo(journal: Journal) -> None:
             _restore_times(root, folder)
     if left:
         raise UndoBlocked(
-            f"changed since the delivery, so left as they are: {', '.join(shown(step.path) for step in left[:5])}",
+            "changed since the delivery, so left as they are: "
+            + ", ".join(display_path(step.path) for step in left[:5]),
             [by_hand(journal, step) for step in left],
         )
 

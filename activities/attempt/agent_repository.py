@@ -9,7 +9,7 @@ from activities.attempt.directory import AttemptDirectory
 from activities.attempt.nested_repositories import Left as LeftOfAttempt
 from activities.attempt.nested_repositories import part_of
 from activities.git import commits, private
-from activities.git.command import named, shown
+from activities.git.command import display_path, named
 from activities.git.filters import filter_drivers
 from activities.git.hub import trailers
 from activities.git.left_behind import Left, Refuse
@@ -56,9 +56,9 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
     if directory.run.base is None:
         return []
     left = directory.left
-    found = [LeftBehind(kind="repository within", name=shown(path)) for path in left.opened]
+    found = [LeftBehind(kind="repository within", name=display_path(path)) for path in left.opened]
     for path, each in left.picked.items() if commit is None else ():
-        name = f"{shown(path)} is at {each.commit[:12]}, with the same files as before: it stays where it was"
+        name = f"{display_path(path)} is at {each.commit[:12]}, with the same files as before: it stays where it was"
         found.append(LeftBehind(kind="HEAD", name=name))
     for path, repository in left.agents.items():
         if not (directory.tree / path / ".git").exists():
@@ -85,7 +85,7 @@ def _refusing(directory: AttemptDirectory, left: LeftOfAttempt, path: str) -> Re
         found = list(commits.introduced(view, start, last))
         clear = filter_drivers.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
         if clear is not None:
-            return f"not kept: {shown(clear)} is in clear there, which a filter is to encode"
+            return f"not kept: {display_path(clear)} is in clear there, which a filter is to encode"
         touched = [each for _, _, each in found]
         if out and any(os.path.join(path, each) in out or os.path.basename(each) == ATTRIBUTES for each in touched):
             return "not kept: it may hold in clear what a filter is to encode"
@@ -98,7 +98,7 @@ def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: i
     hub, execution, run = directory.hub, directory.execution, directory.run
     name = f"{path}: {left.name}" if path else left.name
     if left.commit is None:
-        return LeftBehind(kind=left.kind, name=shown(name)[:500])
+        return LeftBehind(kind=left.kind, name=display_path(name)[:500])
     files = [f"{path}/{file}" if path else file for file in left.files]
     whose = trailers(execution.workflow_id, run.task_id, run.attempt)
     message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
@@ -107,4 +107,4 @@ def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: i
     place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
     hub.update_ref(execution.ref("left", *place), change)
     hub.update_ref(execution.ref("history", *place), left.commit)
-    return LeftBehind(kind=left.kind, name=shown(name), files=named(files), commit=change)
+    return LeftBehind(kind=left.kind, name=display_path(name), files=named(files), commit=change)

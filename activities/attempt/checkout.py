@@ -11,7 +11,7 @@ from activities.state.execution_store import write_atomically
 from activities.system.directories import Trash
 from epw.core.errors import GitError, TaskFailed
 
-_MOST_RACES = 100
+_MAX_RACES = 100
 
 
 def fill(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool:
@@ -42,7 +42,7 @@ def fill(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool:
 def _make_private_folders(directory: AttemptDirectory) -> None:
     """Again while another attempt that ends removes the folders above, empty as they are."""
     for folder in (directory.path / "home", directory.path / "tmp"):
-        for left in reversed(range(_MOST_RACES)):
+        for left in reversed(range(_MAX_RACES)):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 break

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 
 from activities.agents.base import Work
 from activities.attempt.directory import AttemptDirectory
-from activities.conflicts.predicted import Coming, Early, SoFar
-from activities.conflicts.textual.decoded import Drivers
-from activities.git.command import shown
+from activities.conflicts.predicted import Early, PredictedConflict, SoFar
+from activities.conflicts.textual.decoded import FilterDrivers
+from activities.git.command import display_path
 from activities.state.execution_store import write_atomically
 from activities.system.concurrency import in_thread
 from epw.core.naming import slug
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 2.0
 # Of one core, for all attempts of a worker together.
 _SHARE = 0.02
-_MOST_WRITTEN_MB = 100
+_MAX_WRITTEN_MB = 100
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ class _Lookout:
         self._work = work
         self._base = base
         merges = "merge" in work.plan.steps_on_conflict(work.strategy.on_conflict)
-        drivers = Drivers.of(directory.execution, directory.hub)
+        drivers = FilterDrivers.of(directory.execution, directory.hub)
         self.early = Early(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
@@ -82,8 +82,8 @@ class _Lookout:
         """From now on there is no work in progress."""
         self._own.unlink(missing_ok=True)
 
-    def _look(self) -> list[Coming]:
-        if self._work.enclosure is not None and self._work.enclosure.disk_mb > _MOST_WRITTEN_MB:
+    def _look(self) -> list[PredictedConflict]:
+        if self._work.guard is not None and self._work.guard.disk_mb > _MAX_WRITTEN_MB:
             # A build, most likely: what of it stays is seen at the end.
             return []
         head = self._directory.hub.resolve(self._directory.execution.head_ref)
@@ -93,7 +93,7 @@ class _Lookout:
         if commit is None:
             self.leave()
             return []
-        own = SoFar(task_id=self._work.task.id, commit=commit, paths=[shown(path) for path in paths])
+        own = SoFar(task_id=self._work.task.id, commit=commit, paths=[display_path(path) for path in paths])
         write_atomically(self._own, own.model_dump_json().encode(), outlives_machine=False)
         return self.early.coming(own, self._others(), head)
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from activities.agents.base import Work
 from activities.agents.environment import redact_log
 from activities.processes.bounds import Bounds
-from activities.processes.resource_guard import Enclosure
-from activities.sandbox.network.policy import Reach
+from activities.processes.resource_guard import ResourceGuard
+from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
 from activities.system.concurrency import in_thread
 
 
 @asynccontextmanager
-async def confined(work: Work) -> AsyncIterator[Work]:
+async def contained(work: Work) -> AsyncIterator[Work]:
     """The work within its limits, and with the network that its sandbox allows; at the end nothing of it runs."""
     try:
         async with _limited(work) as work:
@@ -30,15 +30,15 @@ async def confined(work: Work) -> AsyncIterator[Work]:
 @asynccontextmanager
 async def _limited(work: Work) -> AsyncIterator[Work]:
     bounds = Bounds.of(work.plan, work.task, work.disk)
-    async with Enclosure.around(work.marker, bounds, work.home.parent, work.output, work.report) as enclosure:
+    async with ResourceGuard.around(work.marker, bounds, work.home.parent, work.output, work.report) as guard:
         allowed = work.plan.network
         # Claude Code, in a sandbox without network, still speaks to this worker.
         if work.sandbox != "bubblewrap" or (allowed is False and work.plan.agent_of(work.task) != "claude-code"):
-            yield replace(work, enclosure=enclosure)
+            yield replace(work, guard=guard)
             return
-        reach = Reach(None if allowed is True else tuple(allowed or ()), _own_ports(work))
-        async with Network.around(reach, enclosure.refused) as network:
-            yield replace(work, enclosure=enclosure, network=network)
+        policy = NetworkPolicy(None if allowed is True else tuple(allowed or ()), _own_ports(work))
+        async with Network.around(policy, guard.refused) as network:
+            yield replace(work, guard=guard, network=network)
 
 
 def _own_ports(work: Work) -> tuple[int, ...]:

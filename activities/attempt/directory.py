@@ -21,17 +21,17 @@ from activities.agents.environment import tell
 from activities.attempt.executed_later import executed_later
 from activities.attempt.merge_directory import BothSides
 from activities.attempt.nested_repositories import Left, Repositories
-from activities.attempt.worktree_pool import Spares
-from activities.conflicts.semantic.trees import get_to_know
-from activities.conflicts.textual.case_collisions import twins
-from activities.conflicts.textual.decoded import Drivers
+from activities.attempt.worktree_pool import WorktreePool
+from activities.conflicts.semantic.trees import warm_symbol_cache
+from activities.conflicts.textual.case_collisions import case_collisions
+from activities.conflicts.textual.decoded import FilterDrivers
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub, trailers
 from activities.git.merge import carry_over
 from activities.git.tree import WorkTree
 from activities.sandbox.levels import level
-from activities.state.execution_store import Execution, write_atomically
+from activities.state.execution_store import ExecutionStore, write_atomically
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import Running
 from activities.system.concurrency import in_thread
@@ -42,13 +42,13 @@ from epw.core.naming import slug
 from epw.core.plan.model import Task
 
 READY = "ready"
-_MOST_IGNORED = 5
+_MAX_IGNORED = 5
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class AttemptDirectory:
-    execution: Execution
+    execution: ExecutionStore
     run: TaskRun
     tries: int
     left: Left = field(default_factory=Left, compare=False, repr=False)
@@ -86,8 +86,8 @@ class AttemptDirectory:
         return f"{slug(self.run.task_id)}~{self.run.reruns}" if self.run.reruns else slug(self.run.task_id)
 
     @property
-    def spares(self) -> Spares:
-        return Spares(self.execution.attempts() / ".spare", Trash(self.execution.home))
+    def spares(self) -> WorktreePool:
+        return WorktreePool(self.execution.attempts() / ".spare", Trash(self.execution.home))
 
     @property
     def work_tree(self) -> WorkTree:
@@ -179,7 +179,7 @@ class AttemptDirectory:
         other, base = self._disputed_change, self.run.base
         if not other or not base:
             return None
-        return BothSides(self.hub, base, other, self.run.task_id, Drivers.of(self.execution, self.hub))
+        return BothSides(self.hub, base, other, self.run.task_id, FilterDrivers.of(self.execution, self.hub))
 
     @property
     def _disputed_change(self) -> str | None:
@@ -199,7 +199,7 @@ class AttemptDirectory:
     def _input(self, produced: Produced) -> Input:
         commit = produced.commit
         paths = changed_paths(self.hub, self.hub.parent_of(commit), commit) if commit else []
-        return Input(produced.task_id, produced.summary, [shown(path) for path in paths])
+        return Input(produced.task_id, produced.summary, [display_path(path) for path in paths])
 
     def open_to_agent(self, *, furnished: bool = False) -> None:
         """The directory is the agent's from now on; `furnished`: `setup` or `include` have changed it."""
@@ -272,16 +272,16 @@ class AttemptDirectory:
             return None
         recorded = self.path / "ignored"
         before = json.loads(recorded.read_bytes()) if recorded.is_file() else []
-        made = [path for path in self.work_tree.ignored() if path not in before][:_MOST_IGNORED]
-        told = [f"{shown(path)} ({size_of(self.tree / path) / 1e6:.1f} MB)" for path in made]
+        made = [path for path in self.work_tree.ignored() if path not in before][:_MAX_IGNORED]
+        told = [f"{display_path(path)} ({size_of(self.tree / path) / 1e6:.1f} MB)" for path in made]
         return f"only what git ignores was made, and does not land: {', '.join(told)}" if told else None
 
     def alike(self, commit: str | None, paths: Sequence[str]) -> str | None:
         """Of changed names those that are one now where case or the form of accents does not count."""
         if commit is None or self.run.base is None:
             return None
-        pairs = twins(self.hub, commit, paths, [self.run.base])
-        told = ", ".join(f"{shown(one)} and {shown(two)}" for one, two in pairs[:_MOST_IGNORED])
+        pairs = case_collisions(self.hub, commit, paths, [self.run.base])
+        told = ", ".join(f"{display_path(one)} and {display_path(two)}" for one, two in pairs[:_MAX_IGNORED])
         return f"{told} are one file on many machines" if told else None
 
     def links_out(self, commit: str | None) -> list[str]:
@@ -301,11 +301,11 @@ class AttemptDirectory:
         inner = [os.path.relpath(path, tree) for path in whole if path.startswith(f"{tree}/")]
         self.execution.keep_reads(self.run.task_id, inner)
 
-    def get_to_know(self, commit: str | None) -> None:
+    def warm_symbol_cache(self, commit: str | None) -> None:
         """What landing a saved change will look at."""
         if commit is not None and self.run.base is not None:
             with contextlib.suppress(GitError, ValueError, RecursionError):
-                get_to_know(self.hub, self.run.base, commit)
+                warm_symbol_cache(self.hub, self.run.base, commit)
 
     def saved(self, commit: str | None) -> Saved:
         """How a later attempt finds this one's work."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub
 from epw.core.decisions import approval
 
@@ -16,7 +16,7 @@ def executed_later(hub: Hub, base: str, commit: str, paths: Sequence[str]) -> li
     """The first few such paths, each with what executes it."""
     found: list[str] = []
     for path, reason in _reasons(hub, base, commit, paths):
-        found.append(f"{shown(path)[:_MAX_PATH]} ({reason})")
+        found.append(f"{display_path(path)[:_MAX_PATH]} ({reason})")
         if len(found) == _MAX_FOUND:
             break
     return found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from activities.agents.base import Work
 from activities.attempt.directory import AttemptDirectory
 from activities.git import kept_files
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import trailers
 from activities.system.directories import walk
@@ -40,7 +40,9 @@ def keep_ignored(
     paths, made = [path for path in found if path not in secret], [*found, *changed]
     unmet = [glob for glob in work.task.keep if not any(matches(glob, path) for path in made)]
     told = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
-    told += [f"keep: {shown(path)} is for the filter {name!r}, and would be in clear" for path, name in secret.items()]
+    told += [
+        f"keep: {display_path(path)} is for the filter {name!r}, and would be in clear" for path, name in secret.items()
+    ]
     message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
     prefix = execution.ref("kept")
     ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))

@@ -7,28 +7,28 @@ import contextlib
 from activities.agents.base import Work
 from activities.attempt.directory import AttemptDirectory
 from activities.git.command import named
-from activities.system.rooted_dir import Beneath
+from activities.system.rooted_dir import RootedDir
 from epw.core.errors import TaskFailed
-from epw.core.messages import Dispute
+from epw.core.messages import MergeContext
 
-_MOST_BYTES = 16 * 1024 * 1024
+_MAX_BYTES = 16 * 1024 * 1024
 
 
-def check_merged(work: Work, dispute: Dispute, directory: AttemptDirectory) -> None:
+def check_merged(work: Work, dispute: MergeContext, directory: AttemptDirectory) -> None:
     """Raises `TaskFailed` for an attempt that has left a side out, or both in."""
     if not work.disputed and not dispute.relock:
         return
-    with Beneath.opened(work.tree) as beneath:
+    with RootedDir.opened(work.tree) as beneath:
         if left := [path for path in work.disputed if _holds_markers(beneath, path)]:
             raise TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(named(left))}")
         if left := [path for path in dispute.relock if _is_as_before(beneath, path, directory)]:
             raise TaskFailed("RelockFailed", f"the plan's `relock` left {', '.join(named(left))} as one side had it")
 
 
-def _holds_markers(beneath: Beneath, path: str) -> bool:
+def _holds_markers(beneath: RootedDir, path: str) -> bool:
     """Whether both sides still stand in a file; one that nobody can read is taken to hold them."""
     try:
-        lines = beneath.read(path, _MOST_BYTES).splitlines()
+        lines = beneath.read(path, _MAX_BYTES).splitlines()
     except FileNotFoundError:
         return False
     except OSError:
@@ -36,7 +36,7 @@ def _holds_markers(beneath: Beneath, path: str) -> bool:
     return any(line.startswith(b"<<<<<<<") for line in lines)
 
 
-def _is_as_before(beneath: Beneath, path: str, directory: AttemptDirectory) -> bool:
+def _is_as_before(beneath: RootedDir, path: str, directory: AttemptDirectory) -> bool:
     with contextlib.suppress(OSError):
-        return beneath.read(path, _MOST_BYTES) == directory.hub.file(directory.start, path)
+        return beneath.read(path, _MAX_BYTES) == directory.hub.file(directory.start, path)
     return False

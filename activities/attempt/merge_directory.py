@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from activities.conflicts.textual.decoded import Drivers
-from activities.git.command import GITLINK, LINK, REGULAR, Place, shown
+from activities.conflicts.textual.decoded import FilterDrivers
+from activities.git.command import GITLINK, LINK, REGULAR, GitLocation, display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import File, Hub
 from activities.git.merge import Merge, Stage, hunks, merge
@@ -17,7 +17,7 @@ from activities.git.tree import WorkTree
 from activities.system.directories import is_without_links
 
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 40
+_MAX_NAME_LENGTH = 40
 _LANDED = "landed"
 
 
@@ -30,14 +30,14 @@ class Beside(NamedTuple):
 
 
 class BothSides:
-    def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: Drivers) -> None:
+    def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: FilterDrivers) -> None:
         """`head`: what has landed; `change`: the task's."""
         self.merged: Merge = merge(hub, head, change)
         if not self.merged.clean:
             drivers.join(self.merged)
         self._hub = hub
         self._drivers = drivers
-        self._labels = {"2": _LANDED, "3": _NOT_IN_NAMES.sub("-", task_id)[:_LONGEST_NAME]}
+        self._labels = {"2": _LANDED, "3": _NOT_IN_NAMES.sub("-", task_id)[:_MAX_NAME_LENGTH]}
 
     @cached_property
     def marked(self) -> list[str]:
@@ -79,18 +79,19 @@ class BothSides:
             for number in self._labels:
                 name = next((each.name for each in self.beside if (each.path, each.stage.number) == (path, number)), "")
                 stage = there.get(number)
-                what = f"commit {stage.blob}" if stage and stage.mode == GITLINK else shown(name)
+                what = f"commit {stage.blob}" if stage and stage.mode == GITLINK else display_path(name)
                 sides.append(f"{'landed' if number == '2' else 'this task'}: {what if stage else 'has no file there'}")
-            lines.append(f"{shown(path)} ({'; '.join(sides)})")
+            lines.append(f"{display_path(path)} ({'; '.join(sides)})")
         for _, paths in self.merged.moved:
             lines.append(
-                f"{', '.join(map(shown, paths))} (moved by one side; the other has moved or deleted it otherwise)"
+                f"{', '.join(map(display_path, paths))}"
+                " (moved by one side; the other has moved or deleted it otherwise)"
             )
         return lines
 
     def put(self, work_tree: WorkTree) -> None:
         """Write them into a directory that holds the merge, decoded as everything in it."""
-        place = Place(git_dir=self._hub.path, work_tree=work_tree.path, index=work_tree.index)
+        place = GitLocation(git_dir=self._hub.path, work_tree=work_tree.path, index=work_tree.index)
         for name, path, stage in self.beside:
             file = work_tree.path / name
             if not is_without_links(work_tree.path, os.path.dirname(name)) or os.path.lexists(file):

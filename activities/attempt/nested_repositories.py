@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from activities.git import private
-from activities.git.command import MOST_NAMED, named, shown
+from activities.git.command import MAX_NAMED, display_path, named
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.submodules.gitmodules import MODULES, container_of, declared, within
@@ -17,13 +17,13 @@ from activities.git.submodules.picked import Picked, keep, line
 from activities.git.submodules.submodules import git_dir_for, pointers
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.system.directories import is_without_links
 from epw.core.errors import GitError, TaskFailed
 from epw.core.naming import slug
 
 _MARKER = b"<<<<<<< "
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Repository:
 
     commit: str
     at_start: str | None
-    """Its path when the execution started (of the workspace's own the empty text); null: it has been added since."""
+    """Its path when the execution started (of the workspace's own the empty text); None: it has been added since."""
     is_new: bool = False
     """The agent has made it."""
 
@@ -58,12 +58,12 @@ class Left:
         """What else there is to say."""
         out = self.work_tree.in_clear if self.work_tree is not None else []
         told = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
-        more = f" and {len(out) - MOST_NAMED} more" if len(out) > MOST_NAMED else ""
+        more = f" and {len(out) - MAX_NAMED} more" if len(out) > MAX_NAMED else ""
         return [*([told + more] if out else []), *(str(each) for each in self.failures[1:])]
 
 
 class Repositories:
-    def __init__(self, execution: Execution, hub: Hub, tree: Path, index: Path, start: str) -> None:
+    def __init__(self, execution: ExecutionStore, hub: Hub, tree: Path, index: Path, start: str) -> None:
         """`start`: the flat commit that the directory was filled from."""
         self._execution = execution
         self._submodules = execution.submodules(hub)
@@ -151,9 +151,9 @@ class Repositories:
         return found
 
     def _declared(self, container: str) -> dict[str, str] | None:
-        """Names by path; null where there is nothing that says them."""
+        """Names by path; None where there is nothing that says them."""
         file = self._tree / container / MODULES
-        is_file = not file.is_symlink() and file.is_file() and file.stat().st_size <= _MOST_BYTES
+        is_file = not file.is_symlink() and file.is_file() and file.stat().st_size <= _MAX_BYTES
         found = declared(file.read_bytes()) if is_file else None
         return None if found is None else {path: each.name for path, each in found.items()}
 
@@ -163,7 +163,7 @@ class Repositories:
         return within(path, container) not in known
 
     def _found(self, path: str, before: str | None) -> Repository | None:
-        """The submodule at a path, that was at another one before (null: it is new); null where none is."""
+        """The submodule at a path, that was at another one before (None: it is new); None where none is."""
         folder = self._tree / path
         if not is_without_links(self._tree, path) or not folder.is_dir():
             return None
@@ -182,14 +182,14 @@ class Repositories:
         return AgentRepository(git_dir, self._hub, each.commit, self.refs_of(each), borrowed)
 
     def _settled(self, path: str, each: Repository) -> str | None:
-        """The commit that a submodule is at, kept in the hub where that is not where it was; null: in no way."""
+        """The commit that a submodule is at, kept in the hub where that is not where it was; None: in no way."""
         commit = self.agents[path].head() or each.commit
         if path in self.made and self.made[path].commit == commit and not each.is_new:
             return commit
         try:
             is_public = self.agents[path].keep(commit, self._submodules.ref_of(commit))
         except (GitError, OSError) as error:
-            told = f"{shown(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
+            told = f"{display_path(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
             self.failures.append(TaskFailed("SubmoduleUnreadable", " ".join(told.split())))
             return None if each.is_new else each.commit
         self.picked[path] = Picked(commit, is_public)
@@ -215,7 +215,8 @@ class Repositories:
         for name in unmerged:
             file = self._tree / path / name
             if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
-                told = f"{shown(os.path.join(path, name))} holds the conflict markers of an unfinished merge or rebase"
+                message = "holds the conflict markers of an unfinished merge or rebase"
+                told = f"{display_path(os.path.join(path, name))} {message}"
                 self.failures.append(TaskFailed("UnfinishedMerge", told))
                 return
 

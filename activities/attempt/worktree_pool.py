@@ -13,9 +13,9 @@ from pathlib import Path
 
 from activities.git.tree import WorkTree
 from activities.system.directories import Trash, remove
-from activities.system.process_identity import ME, UMASK, lives
+from activities.system.process_identity import CURRENT_PROCESS, UMASK, is_alive
 
-_MOST_RACES = 100
+_MAX_RACES = 100
 _USUAL_MODE = 0o777 & ~UMASK
 
 
@@ -23,16 +23,16 @@ class NotReusable(Exception):
     """Something in the directory that only a fresh one is certain not to have."""
 
 
-class Spares:
+class WorktreePool:
     def __init__(self, folder: Path, trash: Trash) -> None:
         self.folder = folder
         self._trash = trash
 
     def keep(self, directory: Path) -> Path:
         """Put an attempt's directory by; where it is now."""
-        pid, created = ME
+        pid, created = CURRENT_PROCESS
         spare = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
-        for left in reversed(range(_MOST_RACES)):
+        for left in reversed(range(_MAX_RACES)):
             try:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 directory.rename(spare)
@@ -57,7 +57,7 @@ class Spares:
         """Delete what was put by by processes that are gone."""
         for spare in self._kept():
             pid, created, _ = spare.name.split("_")
-            if not lives((int(pid), float(created))):
+            if not is_alive((int(pid), float(created))):
                 self.drop(spare)
         with contextlib.suppress(OSError):
             for folder in (self.folder, self.folder.parent, self.folder.parent.parent):

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from activities.conflicts.textual.decoded import Drivers
+from activities.conflicts.textual.decoded import FilterDrivers
 from activities.conflicts.textual.resolve import merged_by
 from activities.git.changes import changed_paths
-from activities.git.command import named, shown
+from activities.git.command import display_path, named
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from epw.core.plan.model import Message
 
-_MOST_PATHS = 5
-_MOST_OTHERS = 100
+_MAX_PATHS = 5
+_MAX_OTHERS = 100
 
 
 class SoFar(Message):
@@ -28,7 +28,7 @@ class SoFar(Message):
 
 
 @dataclass(frozen=True)
-class Coming:
+class PredictedConflict:
     """What would be a conflict if both sides landed as they are now."""
 
     tasks: tuple[str, ...]
@@ -39,49 +39,49 @@ class Coming:
     """Whether they are in the head already."""
 
     def __str__(self) -> str:
-        paths = ", ".join(named(self.paths, _MOST_PATHS))
-        others = " and ".join(self.tasks[:_MOST_PATHS]) or "what"
+        paths = ", ".join(named(self.paths, _MAX_PATHS))
+        others = " and ".join(self.tasks[:_MAX_PATHS]) or "what"
         return f"{paths}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
 
 class Early:
     """Looks ahead for one task; what was merged once is not merged again. Blocking."""
 
-    def __init__(self, hub: Hub, base: str, way: str, drivers: Drivers | None = None) -> None:
+    def __init__(self, hub: Hub, base: str, way: str, drivers: FilterDrivers | None = None) -> None:
         """`way`: as conflicts of the execution are merged first (`merge`, or empty)."""
         self._hub = hub
         self._base = base
         self._way = way
         self._drivers = drivers
-        self._known: dict[tuple[str, str], Coming | None] = {}
+        self._known: dict[tuple[str, str], PredictedConflict | None] = {}
         self._head: str | None = None
         self._landed: set[str] = set()
         self.stopped = False
         """Nobody waits for it any more."""
 
-    def coming(self, own: SoFar, others: Iterable[SoFar], head: str | None) -> list[Coming]:
+    def coming(self, own: SoFar, others: Iterable[SoFar], head: str | None) -> list[PredictedConflict]:
         """What would not merge: with each of the others, and with what has landed since the task began."""
         pairs = [*self._with_head(own, head), *self._with_others(own, others)]
         self._known = {(own.commit, other): found for other, found in pairs}
         return [found for _, found in pairs if found is not None]
 
-    def _with_others(self, own: SoFar, others: Iterable[SoFar]) -> Iterator[tuple[str, Coming | None]]:
+    def _with_others(self, own: SoFar, others: Iterable[SoFar]) -> Iterator[tuple[str, PredictedConflict | None]]:
         mine = set(own.paths)
-        for other in islice(others, _MOST_OTHERS):
+        for other in islice(others, _MAX_OTHERS):
             if self.stopped:
                 return
             if not mine.isdisjoint(other.paths):
                 yield other.commit, self._merged(own, other.commit, other.task_id)
 
-    def _with_head(self, own: SoFar, head: str | None) -> Iterator[tuple[str, Coming | None]]:
+    def _with_head(self, own: SoFar, head: str | None) -> Iterator[tuple[str, PredictedConflict | None]]:
         if head is None or head == self._base:
             return
         if head != self._head:
-            self._head, self._landed = head, {shown(path) for path in changed_paths(self._hub, self._base, head)}
+            self._head, self._landed = head, {display_path(path) for path in changed_paths(self._hub, self._base, head)}
         if not self._landed.isdisjoint(own.paths):
             yield head, self._merged(own, head, None)
 
-    def _merged(self, own: SoFar, other: str, task_id: str | None) -> Coming | None:
+    def _merged(self, own: SoFar, other: str, task_id: str | None) -> PredictedConflict | None:
         if (own.commit, other) in self._known:
             return self._known[own.commit, other]
         merged = merge(self._hub, other, own.commit)
@@ -90,4 +90,4 @@ class Early:
         if merged.clean or merged_by(self._hub, merged, self._way) is not None:
             return None
         tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)
-        return Coming(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)
+        return PredictedConflict(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)

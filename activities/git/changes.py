@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import EMPTY, GITLINK, REGULAR, git, records, shown
+from activities.git.command import EMPTY, GITLINK, REGULAR, display_path, git, records
 from activities.git.hub import Hub
 from activities.git.submodules.gitmodules import container_of
 from activities.git.submodules.submodules import TREE, entry_at
@@ -41,13 +41,13 @@ def paths_in(hub: Hub, tree: str, folder: str = "") -> list[str]:
 
 
 def _files_at(hub: Hub, tree: str, path: str) -> str | None:
-    """The commit or tree with the files at a path; null where that is a file, or a submodule's commit is not here."""
+    """The commit or tree with the files at a path; None where that is a file, or a submodule's commit is not here."""
     mode, name = entry_at(hub, tree, path) or (TREE, EMPTY)
     return name if mode == TREE or (mode == GITLINK and hub.resolve(name)) else None
 
 
 Blobs = dict[str, tuple[str | None, str | None]]
-"""By path, before and after; null where there is no regular file."""
+"""By path, before and after; None where there is no regular file."""
 
 
 def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
@@ -73,7 +73,7 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     """`{file, type, additions, deletions, lineNumbers, mode?}` of each path that differs, in git's order.
 
     `lineNumbers`: first to last changed line, in the new file (in the old one where it is deleted);
-    it and the counts are null for a binary file. `mode`: before and now, where it changed (`100644 → 100755`).
+    it and the counts are None for a binary file. `mode`: before and now, where it changed (`100644 → 100755`).
     """
     listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path))
     kinds: dict[str, str] = {}
@@ -108,7 +108,7 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
             new = next(ranges)[1]
         plus, minus = counts.get(path, (0, 0))
         kind, lines = _TYPES.get(status, "modify"), old if status == "D" else new
-        row = {"file": shown(path), "type": kind, "additions": plus, "deletions": minus, "lineNumbers": lines}
+        row = {"file": display_path(path), "type": kind, "additions": plus, "deletions": minus, "lineNumbers": lines}
         found.append(row | ({"mode": modes[path]} if path in modes else {}))
     return found
 

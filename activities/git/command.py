@@ -20,8 +20,8 @@ GITLINK = "160000"
 LINK = "120000"
 REGULAR = ("100644", "100755")
 MIN_VERSION = (2, 38)
-MOST_NAMED = 10
-_LONGEST_NAMED = 200
+MAX_NAMED = 10
+_MAX_NAMED_LENGTH = 200
 _SEALED = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -41,7 +41,7 @@ _SEALED = (
 )
 
 
-class Place(TypedDict, total=False):
+class GitLocation(TypedDict, total=False):
     """Where a git command works; nothing of it is taken from the environment."""
 
     git_dir: Path
@@ -58,7 +58,7 @@ def git(
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
-    **place: Unpack[Place],
+    **place: Unpack[GitLocation],
 ) -> bytes:
     """Standard output of `git ARGUMENTS`; raises `GitError` for an exit code not in `codes`."""
     return run_git(*arguments, config=config, environment=environment, stdin=stdin, codes=codes, **place).stdout
@@ -70,7 +70,7 @@ def run_git(
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
-    **place: Unpack[Place],
+    **place: Unpack[GitLocation],
 ) -> subprocess.CompletedProcess[bytes]:
     """As `git`, with the exit code."""
     done = subprocess.run(
@@ -89,7 +89,7 @@ def run_git(
 
 @contextmanager
 def piped_git(
-    *arguments: str, config: Sequence[str] = (), **place: Unpack[Place]
+    *arguments: str, config: Sequence[str] = (), **place: Unpack[GitLocation]
 ) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """`git ARGUMENTS` at work, its input and its output, for what is too large to hold.
 
@@ -131,7 +131,7 @@ def _argv(arguments: Sequence[str], config: Sequence[str]) -> list[str]:
     return ["git", *(part for setting in (*_SEALED, *config) for part in ("-c", setting)), *arguments]
 
 
-def _folder(place: Place) -> Path | None:
+def _folder(place: GitLocation) -> Path | None:
     return place.get("work_tree") or place.get("git_dir") or place.get("cwd")
 
 
@@ -163,14 +163,14 @@ def differences(output: bytes) -> list[Difference]:
     return [Difference(path, *entry.strip().removeprefix(":").split(" ")) for entry, path in told]
 
 
-def shown(path: str) -> str:
+def display_path(path: str) -> str:
     """A path for messages and documents: bytes that are no UTF-8 are written out."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def named(paths: Sequence[str], most: int = MOST_NAMED) -> list[str]:
+def named(paths: Sequence[str], most: int = MAX_NAMED) -> list[str]:
     """The first few paths, as messages and the history can hold them."""
-    return [shown(path)[:_LONGEST_NAMED] for path in paths[:most]]
+    return [display_path(path)[:_MAX_NAMED_LENGTH] for path in paths[:most]]
 
 
 def version() -> tuple[int, ...] | None:
@@ -193,7 +193,7 @@ def _dotted(numbers: tuple[int, ...] | None) -> str:
     return ".".join(map(str, numbers)) if numbers else "none"
 
 
-def _environment(place: Place) -> dict[str, str]:
+def _environment(place: GitLocation) -> dict[str, str]:
     # Built from nothing: a GIT_* variable or a HOME of the caller would bring configuration along.
     env = {
         "PATH": os.environ.get("PATH", os.defpath),

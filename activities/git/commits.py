@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from activities.git.command import EMPTY, GITLINK, LINK, differences, git, shown, text
+from activities.git.command import EMPTY, GITLINK, LINK, differences, display_path, git, text
 from activities.git.hub import Hub
 from activities.git.merge import merged_tree
 from activities.system.directories import leads_out
@@ -59,7 +59,7 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
 
 
 def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
-    """Why commits after `start`, up to `last`, of a git directory cannot be handed over one by one; null: they can.
+    """Why commits after `start`, up to `last`, of a git directory cannot be handed over one by one; None: they can.
 
     What the change itself is not looked at for may be in one of them in passing: a link that leads out, a submodule's
     commit that nobody has; and where files are `is_encoded`, content that neither `start` nor the change has.
@@ -68,11 +68,11 @@ def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -
     known = {name for names in listed for name in names.splitlines()}
     for mode, name, path in introduced(view, start, last):
         if mode == GITLINK and name not in known:
-            return f"one of them sets the submodule {shown(path)}"
+            return f"one of them sets the submodule {display_path(path)}"
         if mode == LINK and leads_out(path, os.fsdecode(git("cat-file", "blob", name, git_dir=view))):
-            return f"in one of them {shown(path)} is a link that leaves the workspace"
+            return f"in one of them {display_path(path)} is a link that leaves the workspace"
         if mode != GITLINK and is_encoded and name not in known:
-            return f"files here are stored by a filter, and one of them has another {shown(path)}"
+            return f"files here are stored by a filter, and one of them has another {display_path(path)}"
     return None
 
 
@@ -85,7 +85,7 @@ def introduced(view: Path, start: str, last: str) -> Iterator[tuple[str, str, st
 
 
 def _subject(hub: Hub, commit: str) -> str:
-    return shown(text(git("show", "--no-patch", "--format=%s", commit, git_dir=hub.path)))[:100]
+    return display_path(text(git("show", "--no-patch", "--format=%s", commit, git_dir=hub.path)))[:100]
 
 
 def _listed(hub: Hub, *revisions: str) -> list[str]:

@@ -22,7 +22,7 @@ from epw.core.naming import slug
 _TASK_TRAILER = "Epw-Task"
 _ATTEMPT_TRAILER = "Epw-Attempt"
 _NOTHING = "0" * 40
-_MOST_ARGUMENTS = 500
+_MAX_ARGUMENTS = 500
 
 File = tuple[str, bytes | str]
 """Mode, and content or the name of an object that holds it."""
@@ -143,7 +143,7 @@ class Hub:
         return self._header(commit, b"parent") or text(git("rev-parse", f"{commit}^", git_dir=self.path))
 
     def _header(self, commit: str, name: bytes) -> str | None:
-        """A header of a commit that we made, without a process; null where it is not to be had so."""
+        """A header of a commit that we made, without a process; None where it is not to be had so."""
         try:
             loose = zlib.decompress((self.path / "objects" / commit[:2] / commit[2:]).read_bytes())
         except (OSError, zlib.error):
@@ -198,7 +198,7 @@ class Hub:
         return text(git("hash-object", "-w", "--stdin", git_dir=self.path, stdin=content))
 
     def file(self, commit: str, path: str) -> bytes | None:
-        """A file's content (a link's: where it leads) in a commit; null where there is none."""
+        """A file's content (a link's: where it leads) in a commit; None where there is none."""
         done = run_git("cat-file", "blob", f"{commit}:{path}", git_dir=self.path, codes=(0, 128))
         return done.stdout if done.returncode == 0 else None
 
@@ -210,12 +210,12 @@ class Hub:
         return found
 
     def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        """Contents of files by commit or tree and path, in one go; null where there is no such file."""
+        """Contents of files by commit or tree and path, in one go; None where there is no such file."""
         named = self._objects([f"{commit}:{path}" for commit, path in wanted if "\n" not in path])
         return [self.file(commit, path) if "\n" in path else next(named) for commit, path in wanted]
 
     def _objects(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """Contents of what is named, by one process; null for what is not there or no blob."""
+        """Contents of what is named, by one process; None for what is not there or no blob."""
         if not names:
             return
         answer = git("cat-file", "--batch", git_dir=self.path, stdin=os.fsencode("".join(f"{n}\n" for n in names)))
@@ -243,7 +243,7 @@ class Hub:
         return bool(paths and git("ls-tree", tree, "--", *paths, git_dir=self.path))
 
     def with_files(self, tree: str, files: Mapping[str, File | None]) -> str:
-        """A tree with these files (null: without it) in place of its own."""
+        """A tree with these files (None: without it) in place of its own."""
         with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
             index = Path(scratch, "index")
             git("read-tree", tree, git_dir=self.path, index=index)
@@ -315,14 +315,14 @@ class Hub:
     def tasks_that_touched(self, since: str, head: str, paths: Sequence[str]) -> list[str]:
         """Tasks whose landed changes between two commits touch one of the paths, oldest first."""
         tasks: dict[str, None] = {}
-        for start in range(0, len(paths), _MOST_ARGUMENTS):
+        for start in range(0, len(paths), _MAX_ARGUMENTS):
             listed = git(
                 "log",
                 "--reverse",
                 f"--format=%(trailers:key={_TASK_TRAILER},valueonly)",
                 f"{since}..{head}",
                 "--",
-                *(f":(top,literal){path}" for path in paths[start : start + _MOST_ARGUMENTS]),
+                *(f":(top,literal){path}" for path in paths[start : start + _MAX_ARGUMENTS]),
                 git_dir=self.path,
             )
             tasks |= dict.fromkeys(unquote(line) for line in text(listed).split("\n") if line)

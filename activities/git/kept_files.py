@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from activities.git.command import git, piped_git, records, shown
+from activities.git.command import display_path, git, piped_git, records
 from activities.git.hub import Hub
-from activities.system.rooted_dir import Beneath
+from activities.system.rooted_dir import RootedDir
 
 _FILES, _LIST = "files", "list.json"
 _CHUNK = 1 << 20
@@ -35,7 +35,7 @@ def keep(
     """
     (left, most), told, found = room, list[str](), list[Kept]()
     arguments = ("fast-import", "--quiet", "--force", "--depth=0", "--date-format=raw")
-    with Beneath.opened(tree) as beneath, piped_git(*arguments, config=_AS_IT_IS, git_dir=hub.path) as (into, _):
+    with RootedDir.opened(tree) as beneath, piped_git(*arguments, config=_AS_IT_IS, git_dir=hub.path) as (into, _):
         into.write(b"commit %s\ncommitter epw <epw> %d +0000\n" % (os.fsencode(ref), at))
         _write_data(into, message.encode())
         for path in sorted(paths):
@@ -44,19 +44,19 @@ def keep(
                     size = os.fstat(file.fileno()).st_size
                     if size > left:
                         quota = f"the quota of {most / _MB:g} MB (EPW_KEPT_MB)"
-                        told.append(f"keep: {shown(path)} ({size / _MB:.1f} MB) is over {quota}")
+                        told.append(f"keep: {display_path(path)} ({size / _MB:.1f} MB) is over {quota}")
                         continue
                     name, mode = _quoted(f"{_FILES}/{path}"), os.fstat(file.fileno()).st_mode
                     into.write(b"M %s inline %s\n" % (b"100755" if mode & 0o100 else b"100644", name))
                     sha256 = _copied(file, size, into)
                     if sha256 is None:
                         into.write(b"D %s\n" % name)
-                        told.append(f"keep: {shown(path)} changed while it was read")
+                        told.append(f"keep: {display_path(path)} changed while it was read")
                         continue
             except BrokenPipeError:
                 raise
             except OSError as error:
-                told.append(f"keep: {shown(path)}: {error.strerror}")
+                told.append(f"keep: {display_path(path)}: {error.strerror}")
                 continue
             left -= size
             found.append({"path": path, "bytes": size, "sha256": sha256})
@@ -80,15 +80,15 @@ def listed(hub: Hub, commits: Sequence[str]) -> list[list[Kept]]:
 
 
 def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None) -> list[str]:
-    """Write the wanted files (null: all of them) into a directory, made where it is not there; their paths.
+    """Write the wanted files (None: all of them) into a directory, made where it is not there; their paths.
 
-    Raises `OSError` (`Outside` where a link would lead out of it), `GitError`.
+    Raises `OSError` (`PathEscape` where a link would lead out of it), `GitError`.
     """
     entries = records(git("ls-tree", "-r", "-z", f"{commit}:{_FILES}", git_dir=hub.path, codes=(0, 128)))
     files = [(*entry.partition("\t")[0].split()[::2], entry.partition("\t")[2]) for entry in entries]
     written = list[str]()
     to.mkdir(exist_ok=True)
-    with Beneath.opened(to) as beneath, piped_git("cat-file", "--batch", git_dir=hub.path) as (asked, answers):
+    with RootedDir.opened(to) as beneath, piped_git("cat-file", "--batch", git_dir=hub.path) as (asked, answers):
         for mode, name, path in files:
             if wanted is None or path in wanted:
                 asked.write(f"{name}\n".encode())
@@ -97,14 +97,14 @@ def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None
                 try:
                     beneath.write(path, _read(answers, size), mode=0o777 if mode == "100755" else 0o666)
                 except OSError as error:
-                    raise OSError(error.errno, f"{shown(path)}: {error.strerror}") from None
+                    raise OSError(error.errno, f"{display_path(path)}: {error.strerror}") from None
                 answers.read(1)
                 written.append(path)
     return written
 
 
 def _copied(file: IO[bytes], size: int, into: IO[bytes]) -> str | None:
-    """Pass on a file's content; its SHA-256, or null where it became shorter meanwhile."""
+    """Pass on a file's content; its SHA-256, or None where it became shorter meanwhile."""
     into.write(b"data %d\n" % size)
     digest, left = hashlib.sha256(), size
     while left and (chunk := file.read(min(left, _CHUNK))):

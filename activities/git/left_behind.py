@@ -27,10 +27,10 @@ _HALF_DONE = {
 }
 _LOOSE = ("HEAD", "packed-refs", "index", "shallow", *_HALF_DONE)
 _KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/stash": "stash"}
-_MOST_BYTES = 64 * 1024 * 1024
-_MOST_REFS = 20_000
-_MOST = 10
-_LONGEST_PATH = 4096
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_REFS = 20_000
+_MAX_ENTRIES = 10
+_MAX_PATH_LENGTH = 4096
 _CHECKED = (
     "fetch.fsckObjects=true",
     # What old programs wrote, and does no harm.
@@ -55,7 +55,7 @@ class Left:
 
 
 Refuse = Callable[[Path, str, str], str | None]
-"""Given a git directory, where an attempt started and a commit: why that must not be kept; null: it may."""
+"""Given a git directory, where an attempt started and a commit: why that must not be kept; None: it may."""
 
 
 class AgentRepository:
@@ -105,11 +105,13 @@ class AgentRepository:
             for commit, kind, name in self._named(view):
                 if commit not in found and (kind == "tag" or self._is_apart(view, commit, head)):
                     found[commit] = kind, name
-            kept = [self._kept(view, head, commit, *each, refuse) for commit, each in list(found.items())[:_MOST]]
+            kept = [
+                self._kept(view, head, commit, *each, refuse) for commit, each in list(found.items())[:_MAX_ENTRIES]
+            ]
             return None if self._goes_on(view, top) else (top or "no commit")[:12], kept
 
     def own_commits(self, refuse: Refuse) -> str | None:
-        """Its HEAD, kept in the hub as objects; null where that is the start, or does not go on from it.
+        """Its HEAD, kept in the hub as objects; None where that is the start, or does not go on from it.
 
         Raises `ValueError` where they are refused.
         """
@@ -123,7 +125,7 @@ class AgentRepository:
             return head
 
     def head(self) -> str | None:
-        """The commit that its HEAD leads to; null where there is none that can be read."""
+        """The commit that its HEAD leads to; None where there is none that can be read."""
         try:
             with self._view() as view:
                 return self._commit(view, "HEAD")
@@ -282,7 +284,7 @@ class AgentRepository:
 def git_dir_of(tree: Path, path: str) -> Path:
     """Of a repository in an attempt's directory: where git keeps it, as far as that lies in this directory too."""
     file = tree / path / ".git"
-    if file.is_symlink() or not file.is_file() or file.stat().st_size > _LONGEST_PATH:
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > _MAX_PATH_LENGTH:
         return file
     named = Path(os.path.normpath(file.parent / file.read_text(errors="replace").removeprefix("gitdir:").strip()))
     is_inside = named.is_relative_to(tree) and ".git" in named.relative_to(tree).parts
@@ -308,12 +310,12 @@ def _loose_refs(git_dir: Path) -> Iterator[tuple[str, bytes]]:
             if content is not None and len(content) < 1000 and not content.startswith(b"ref:"):
                 yield str(path.relative_to(git_dir)), content
                 found += 1
-            if found > _MOST_REFS:
+            if found > _MAX_REFS:
                 return
 
 
 def _read(path: Path) -> bytes | None:
-    """A plain file's content; null for anything else, and for what is too large."""
+    """A plain file's content; None for anything else, and for what is too large."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -321,4 +323,4 @@ def _read(path: Path) -> bytes | None:
     with open(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         is_file = (status.st_mode & 0o170000) == 0o100000
-        return file.read() if is_file and status.st_size <= _MOST_BYTES else None
+        return file.read() if is_file and status.st_size <= _MAX_BYTES else None

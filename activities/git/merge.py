@@ -33,20 +33,20 @@ LEFT_IN_PLACE = ("directory rename unclear split", "directory rename collision",
 """As before, but the others went to several places, or another file is or comes where it would go: it is where it was
 put, and no side of it is recorded."""
 LFS = b"version https://git-lfs.github.com/spec/"
-_MOST_POINTER_BYTES = 1024
+_MAX_POINTER_BYTES = 1024
 ATTRIBUTES = ".gitattributes"
 MARKER = re.compile(r"(<{7,}) ")
 """What a place begins with in which both sides stand."""
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
 _MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
-_MOST_CONFLICTS = 128
+_MAX_CONFLICTS = 128
 _FILES_OF_OURS = f"/proc/{os.getpid()}/fd"
-_MOST_KNOWN = 1000
+_MAX_KNOWN = 1000
 _UNKNOWN = Path()
 _known_attributes: dict[tuple[Path, str], Path | None] = {}
 """By hub and commit, the newest last."""
 _attributes_lock = Lock()
-_MOST_ATTRIBUTES = 100_000
+_MAX_ATTRIBUTES = 100_000
 _PATTERN = re.compile(rb'((?:"(?:[^"\\]|\\.)*"|[^\s#\["]\S*))\s+(.*)')
 
 
@@ -120,7 +120,7 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
 
 
 def merge_attributes(hub: Hub, commit: str) -> Path | None:
-    """A file with what a commit's `.gitattributes` says of merging, and nothing else; null: nothing.
+    """A file with what a commit's `.gitattributes` says of merging, and nothing else; None: nothing.
 
     git itself reads no attributes of a commit where there is no work tree; and of drivers and filters that the
     workspace names none is ours to run.
@@ -140,13 +140,13 @@ def same_attributes(hub: Hub, commit: str, later: str) -> None:
 def _know_attributes(hub: Hub, commit: str, path: Path | None) -> Path | None:
     with _attributes_lock:
         _known_attributes[hub.path, commit] = path
-        while len(_known_attributes) > _MOST_KNOWN:
+        while len(_known_attributes) > _MAX_KNOWN:
             del _known_attributes[next(iter(_known_attributes))]
     return path
 
 
 def _kept_attributes(hub: Hub, given: bytes | None) -> Path | None:
-    lines = [_of_merging(line) for line in (given or b"")[:_MOST_ATTRIBUTES].splitlines()]
+    lines = [_of_merging(line) for line in (given or b"")[:_MAX_ATTRIBUTES].splitlines()]
     content = b"".join(line for line in lines if line)
     if not content:
         return None
@@ -174,7 +174,7 @@ class _Names:
     theirs: str
 
     def own(self, path: str) -> str | None:
-        """The path that a file set aside would have; null for one that is in its place."""
+        """The path that a file set aside would have; None for one that is in its place."""
         ends = (f"~{self.ours}", f"~{self.theirs}")
         return next((path.removesuffix(end) for end in ends if path.endswith(end)), None)
 
@@ -219,20 +219,20 @@ def _no_text(hub: Hub, result: Merge) -> str:
     """What the sides of a conflict are, where merging their lines would make no sense."""
     sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in REGULAR]
     heads = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
-    lfs = heads and all(len(head) < _MOST_POINTER_BYTES and head.startswith(LFS) for head in heads)
+    lfs = heads and all(len(head) < _MAX_POINTER_BYTES and head.startswith(LFS) for head in heads)
     return "Git LFS pointers" if lfs else ""
 
 
 def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> bytes | None:
-    """Three blobs merged line by line; null for binary ones, and for conflicts that no option settles."""
+    """Three blobs merged line by line; None for binary ones, and for conflicts that no option settles."""
     done = _merge_file([hub.blob(blob) for blob in (ours, base, theirs)], *options)
     return done.stdout if done.returncode == 0 else None
 
 
 def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
-    """Three texts merged line by line, with conflict markers in the style `diff3`; null for binary ones."""
+    """Three texts merged line by line, with conflict markers in the style `diff3`; None for binary ones."""
     done = _merge_file([ours, base, theirs], "--diff3")
-    return done.stdout if done.returncode < _MOST_CONFLICTS else None
+    return done.stdout if done.returncode < _MAX_CONFLICTS else None
 
 
 def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedProcess[bytes]:
@@ -293,7 +293,7 @@ def _kind(told: str, stages: list[Stage]) -> str:
 
 
 def merged_tree(hub: Hub, base: str, ours: str, theirs: str) -> str | None:
-    """The tree of a three-way merge of trees or commits; null where it does not merge."""
+    """The tree of a three-way merge of trees or commits; None where it does not merge."""
     arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", *hub.siblings(base, ours, theirs))
     answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
     return answer[0] if len(answer) == 1 else None

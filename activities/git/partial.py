@@ -12,7 +12,7 @@ from activities.git.workspace import Workspace
 from activities.system.process_identity import API_KEYS
 from epw.core.errors import InvalidPlan, Problem
 
-_MOST_ROUNDS = 100
+_MAX_ROUNDS = 100
 _SECONDS = 600
 _OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def complete(workspace: Workspace, commit: str) -> None:
         return
     fetched = 0
     # A tree that was missing names others that are.
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         lacks = missing(workspace, commit)
         if not lacks:
             break

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from activities.git.command import Place, piped_git
+from activities.git.command import GitLocation, piped_git
 from activities.git.hub import Hub
 from activities.system.directories import remove
 
@@ -26,7 +26,7 @@ def quarantine(folder: Path) -> Iterator[Path]:
         remove(folder)
 
 
-def release(hub: Hub, tree: str, before: str, place: Place) -> None:
+def release(hub: Hub, tree: str, before: str, place: GitLocation) -> None:
     """Store what a tree has and `before` has not, from the quarantine of `place`."""
     with (
         piped_git("pack-objects", "--revs", "--stdout", "-q", **place) as (asked, pack),

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from activities.git.command import GITLINK, Place, differences, git, records, run_git, text
+from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial import complete
@@ -18,7 +18,7 @@ from activities.git.submodules.submodules import flattened, git_dir_for, module_
 from activities.git.workspace import Workspace
 from epw.core.errors import GitError, InvalidPlan, Problem
 
-_MOST_NESTED = 50
+_MAX_NESTED = 50
 _DAMAGED = (
     "corrupt",
     "unable to read",
@@ -45,7 +45,7 @@ def snapshot(
 
     The user's index and repository are only read. `at`: epoch seconds of a commit we make; `ref` keeps it.
     `committed`: only what `workspace.head` holds. `since`: an earlier one, of which what has not changed is kept.
-    `git_dir`: of a submodule's own; null: the hub's, which gets the workspace's attributes.
+    `git_dir`: of a submodule's own; None: the hub's, which gets the workspace's attributes.
     """
     if git_dir is None:
         _keep_attributes(hub, workspace)
@@ -104,7 +104,7 @@ def _keep_attributes(hub: Hub, workspace: Workspace) -> None:
 
 
 def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, git_dir: Path) -> str:
-    place = Place(git_dir=git_dir, work_tree=Path(workspace.path), index=scratch / "index")
+    place = GitLocation(git_dir=git_dir, work_tree=Path(workspace.path), index=scratch / "index")
     if not workspace.is_encoded:
         return _added(hub, workspace, scratch, since, place)
     with quarantine(scratch / "objects") as objects:
@@ -114,10 +114,10 @@ def _tree(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, git_
     return tree
 
 
-def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, place: Place) -> str:
+def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, place: GitLocation) -> str:
     config = workspace.settings_in(scratch)
     _start_index(hub, workspace, place["index"])
-    for _ in range(_MOST_NESTED):
+    for _ in range(_MAX_NESTED):
         added = run_git("add", "--all", "--", ":/", **place, config=config, codes=(0, 128))
         if not added.returncode:
             break
@@ -143,7 +143,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
     return text(git("write-tree", **place))
 
 
-def _check_drivers(workspace: Workspace, config: list[str], place: Place) -> None:
+def _check_drivers(workspace: Workspace, config: list[str], place: GitLocation) -> None:
     """Each works, on one of its files: what fails is told now."""
     if workspace.head is not None and workspace.filters:
         files = filter_drivers.first_files(workspace.filters, config, **place)
@@ -154,12 +154,12 @@ def _check_drivers(workspace: Workspace, config: list[str], place: Place) -> Non
                 raise InvalidPlan([Problem("workspace", told)]) from None
 
 
-def _before(workspace: Workspace, place: Place) -> str:
+def _before(workspace: Workspace, place: GitLocation) -> str:
     """The user's HEAD, or a tree with nothing in it."""
     return workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
 
 
-def _changes(before: str, place: Place) -> list[filter_drivers.Changed]:
+def _changes(before: str, place: GitLocation) -> list[filter_drivers.Changed]:
     """What differs between a tree and the index."""
     arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
     return [(each.path, each.old_mode, each.mode) for each in differences(git(*arguments, **place))]
@@ -177,7 +177,7 @@ def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
     # With its time: git compares it with the files' times to know which it must read again.
     shutil.copy2(theirs, index)
     # What is staged may be an object that only the user's repository has: hash those files anew.
-    place = Place(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
+    place = GitLocation(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
     staged = git("diff-index", "--cached", "--name-only", "-z", workspace.head, **place)
     if records(staged):
         git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=staged)

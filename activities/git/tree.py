@@ -14,7 +14,18 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from activities.git.command import EMPTY, GITLINK, LINK, Place, differences, git, records, run_git, shown, text
+from activities.git.command import (
+    EMPTY,
+    GITLINK,
+    LINK,
+    GitLocation,
+    differences,
+    display_path,
+    git,
+    records,
+    run_git,
+    text,
+)
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
@@ -48,7 +59,7 @@ class WorkTree:
         """Of git, which decide on what is ignored, and how content is stored."""
         self.git_dir = git_dir or hub.path
         self.before: str | None = None
-        """The commit that it is filled from, with pointers to submodules; null: the one that is named."""
+        """The commit that it is filled from, with pointers to submodules; None: the one that is named."""
         self.agent: AgentRepository | None = None
         """The agent's own: what it tracks counts too, ignored or not."""
         self.parts: dict[str, WorkTree] = {}
@@ -191,10 +202,9 @@ class WorkTree:
                 continue
             repository = AgentRepository(git_dir_of(self.path, path), self.hub, pointer, Path(os.devnull), "")
             if not repository.is_at(pointer) or repository.is_changed(folder):
-                told = (
-                    f"{shown(path)} was changed, a submodule that has no files in the workspace: initialise it there"
-                    f" (git submodule update --init {shlex.quote(shown(path))}) and run this again"
-                )
+                shown = display_path(path)
+                told = f"{shown} was changed, a submodule that has no files in the workspace: initialise it there"
+                told += f" (git submodule update --init {shlex.quote(shown)}) and run this again"
                 self.failures.append(TaskFailed("SubmoduleMissing", told, final=True))
 
     def _track(self, agent: AgentRepository) -> None:
@@ -321,9 +331,9 @@ class WorkTree:
         )
 
     @property
-    def place(self) -> Place:
+    def place(self) -> GitLocation:
         """Where git works for it."""
-        place = Place(git_dir=self.git_dir, work_tree=self.path, index=self.index)
+        place = GitLocation(git_dir=self.git_dir, work_tree=self.path, index=self.index)
         return place if self._objects is None else {**place, "objects": self._objects}
 
 

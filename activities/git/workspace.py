@@ -33,15 +33,15 @@ class Workspace(Message):
     kind: Literal["git", "directory"] = "git"
     git_dir: str = ""
     head: str | None = None
-    """The commit that HEAD names; null for a repository without commits, and for a plain directory."""
+    """The commit that HEAD names; None for a repository without commits, and for a plain directory."""
     branch: str | None = None
-    """The branch that HEAD is on; null where it is on none."""
+    """The branch that HEAD is on; None where it is on none."""
     remotes: list[str] = []
     """Of the user's settings: remotes, without credentials, and what branches follow."""
     objects: list[str] = []
     """Folders of the user's objects, which agents' repositories borrow."""
     promisor: str | None = None
-    """The remote that has what a partial clone lacks; null: it is none."""
+    """The remote that has what a partial clone lacks; None: it is none."""
     shallow: list[str] = []
     """Commits where the user's history ends."""
     bare: bool = False

@@ -8,17 +8,17 @@ from pathlib import Path
 from activities.model_api.api import PROVIDER, Api
 from activities.model_api.calls import Caller, Calls
 from activities.model_api.prices import Prices
-from activities.model_api.rate_client import Ask, ExecutionGate, Limiter
+from activities.model_api.rate_client import Ask, ExecutionGate, RateClient
 
 
-class Account:
+class ApiAccount:
     """`ask`: how to ask the limiter of a workflow id."""
 
     def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
         self.api = Api()
         self._home = home
         self._fingerprint = Api.account()
-        self._limiter = Limiter(ask(f"rate-limit-{PROVIDER}-{self._fingerprint}"))
+        self._limiter = RateClient(ask(f"rate-limit-{PROVIDER}-{self._fingerprint}"))
 
     def calls(self, work: Caller) -> Calls:
         """What an attempt may call."""

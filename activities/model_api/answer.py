@@ -13,7 +13,7 @@ class BrokenAnswer(Exception):
 
 
 @dataclass
-class Answer:
+class ModelAnswer:
     content: list[dict[str, Any]] = field(default_factory=list)
     stop_reason: str = ""
     usage: dict[str, int] = field(default_factory=dict)
@@ -29,12 +29,12 @@ class Answer:
         return [block for block in self.content if block.get("type") == "tool_use"]
 
 
-async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> Answer:
+async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> ModelAnswer:
     """The answer of a stream of the SDK's raw events; raises `BrokenAnswer`. `used` has its token counts as they come.
 
     By ourselves: the SDK completes cut JSON as best it can, and half a call is none.
     """
-    answer, inputs, is_whole = Answer(usage=used), dict[int, str](), False
+    answer, inputs, is_whole = ModelAnswer(usage=used), dict[int, str](), False
     async for event in events:
         kind = getattr(event, "type", None)
         try:
@@ -79,7 +79,7 @@ def _extend(block: dict[str, Any], delta: dict[str, Any], inputs: dict[int, str]
                 block[name] = block.get(name, "") + value
 
 
-def _read_input(answer: Answer, block: dict[str, Any], text: str) -> None:
+def _read_input(answer: ModelAnswer, block: dict[str, Any], text: str) -> None:
     try:
         value = json.loads(text) if text.strip() else {}
         if not isinstance(value, dict):

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import anthropic
 import httpx2
 
-from activities.model_api.answer import Answer, BrokenAnswer, collected
+from activities.model_api.answer import BrokenAnswer, ModelAnswer, collected
 from activities.model_api.credentials import api_key
 
 PROVIDER = "anthropic"
 TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 _USAGE_LIMIT_SECONDS = 300.0
-_LONGEST_WAIT_SECONDS = 30 * 86_400.0
+_MAX_WAIT_SECONDS = 30 * 86_400.0
 _CREDIT = re.compile(r"credit|billing", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
 _EPOCH = re.compile(r"(?<!\d)(\d{10})(?!\d)")
@@ -32,7 +32,7 @@ Kind = Literal["rate", "usage-limit", "credit", "passing", "final"]
 
 @dataclass
 class Rejected(Exception):
-    """A call that brought no answer. `wait`: seconds that the server named, null: none."""
+    """A call that brought no answer. `wait`: seconds that the server named, None: none."""
 
     kind: Kind
     message: str
@@ -61,7 +61,7 @@ class Api:
             self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
         return self._client
 
-    async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> Answer:
+    async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> ModelAnswer:
         """The model's answer, whole; raises `Rejected`. `used` has its token counts, of a part of it too."""
         try:
             async with await self.client.messages.create(**request, stream=True) as stream:
@@ -110,7 +110,7 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
     except ValueError:
         parsed = email.utils.parsedate_tz(value)
         seconds = math.nan if parsed is None else email.utils.mktime_tz(parsed) - now
-    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _MAX_WAIT_SECONDS) if math.isfinite(seconds) else None
 
 
 def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float | None:
@@ -123,7 +123,7 @@ def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float
             moment = _epoch(value)
             if remaining is not None and remaining.strip() == "0" and moment is not None:
                 found.append(moment)
-    return max((each for each in found if now < each <= now + _LONGEST_WAIT_SECONDS), default=None)
+    return max((each for each in found if now < each <= now + _MAX_WAIT_SECONDS), default=None)
 
 
 def _epoch(text: str) -> float | None:

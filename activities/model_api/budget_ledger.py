@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.state.execution_store import write_atomically
-from activities.system.process_identity import ME, Process, lives, locked
+from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive, locked
 from epw.core.plan.model import Budget
 
 _POLL_SECONDS = 0.1
@@ -35,7 +35,7 @@ class _State:
     """Calls that wait, in order, and whose they are."""
 
 
-class Ledger:
+class BudgetLedger:
     """The account of one execution."""
 
     def __init__(self, path: Path, budget: Budget) -> None:
@@ -65,7 +65,7 @@ class Ledger:
             return state.tokens, state.cost
 
     def unspent(self) -> tuple[int | None, float | None]:
-        """Tokens and dollars that are left, reserved ones among them; null where there is no limit."""
+        """Tokens and dollars that are left, reserved ones among them; None where there is no limit."""
         tokens, cost = self.spent()
         most_tokens, most_cost = self._budget.max_tokens, self._budget.max_cost_usd
         return (
@@ -80,14 +80,14 @@ class Ledger:
             fits = self._fits(state, tokens + sum(each[0] for each in others), cost + sum(each[1] for each in others))
             if is_first and fits:
                 state.line.pop(key, None)
-                state.reserved[key] = (tokens, cost, ME)
+                state.reserved[key] = (tokens, cost, CURRENT_PROCESS)
                 return True
             if not self._fits(state, tokens, cost):
                 most = self._budget
                 limits = [f"${most.max_cost_usd:g}"] if most.max_cost_usd is not None else []
                 limits += [f"{most.max_tokens} tokens"] if most.max_tokens is not None else []
                 raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
-            state.line.setdefault(key, ME)
+            state.line.setdefault(key, CURRENT_PROCESS)
             return False
 
     def _fits(self, state: _State, tokens: int, cost: float) -> bool:
@@ -103,11 +103,11 @@ class Ledger:
             state = _State(**json.loads(before))
             # A process that is gone may have spent what it had reserved: it counts as spent.
             for key, (tokens, cost, process) in list(state.reserved.items()):
-                if not lives(process):
+                if not is_alive(process):
                     del state.reserved[key]
                     state.tokens += tokens
                     state.cost += cost
-            state.line = {key: process for key, process in state.line.items() if lives(process)}
+            state.line = {key: process for key, process in state.line.items() if is_alive(process)}
             yield state
             after = json.dumps(vars(state)).encode()
             if after != before:

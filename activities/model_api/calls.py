@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from activities.model_api.api import Rejected
-from activities.model_api.budget_ledger import BudgetSpent, Ledger
+from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
 from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
-from activities.model_api.waiting import Waited
+from activities.model_api.waiting import WaitClock
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Budget
 
-_LEAST_OUTPUT_TOKENS = 1_024
-_MOST_PASSING = 10
+_MIN_OUTPUT_TOKENS = 1_024
+_MAX_PASSING = 10
 
 A = TypeVar("A")
 Used = dict[str, int]
@@ -44,7 +44,7 @@ class Caller(Protocol):
     def budget(self) -> Budget: ...
 
     @property
-    def waited(self) -> Waited:
+    def waited(self) -> WaitClock:
         """Time that it has waited for the account."""
         ...
 
@@ -65,7 +65,7 @@ class Calls:
         self._work = work
         self._gate = gate
         self._prices = prices
-        self._ledger = Ledger(work.ledger, work.budget)
+        self._ledger = BudgetLedger(work.ledger, work.budget)
 
     @property
     def keeps_cost(self) -> bool:
@@ -128,16 +128,16 @@ class Calls:
             is_dear = (dollars is not None and cost > dollars / 2) or (
                 tokens is not None and input_tokens + output > tokens / 2
             )
-            if is_dear and output > _LEAST_OUTPUT_TOKENS:
-                output = max(_LEAST_OUTPUT_TOKENS, output // 2)
+            if is_dear and output > _MIN_OUTPUT_TOKENS:
+                output = max(_MIN_OUTPUT_TOKENS, output // 2)
                 continue
             try:
                 await self._ledger.reserve(key, input_tokens + output, cost)
             except BudgetSpent:
                 # What was left when it was looked at, others have spent.
-                if output <= _LEAST_OUTPUT_TOKENS:
+                if output <= _MIN_OUTPUT_TOKENS:
                     raise
-                output = max(_LEAST_OUTPUT_TOKENS, output // 2)
+                output = max(_MIN_OUTPUT_TOKENS, output // 2)
                 continue
             return output
 
@@ -156,7 +156,7 @@ class Calls:
         if rejected.kind == "rate":
             self._gate.throttled(rejected.wait)
             return
-        if passing >= _MOST_PASSING:
+        if passing >= _MAX_PASSING:
             raise TaskFailed("ApiUnavailable", f"{passing} calls in a row failed, the last: {rejected}")
         # The seed of a delay matters to nobody: it only keeps agents from calling all at once.
         await asyncio.sleep(rejected.wait or min(60.0, 0.5 * 2**passing) * random.uniform(0.5, 1.0))

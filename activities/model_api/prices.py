@@ -83,7 +83,7 @@ class Prices:
         return cls(table)
 
     def of(self, model: str) -> Price | None:
-        """A model's price, by its name or by that of which it is a dated snapshot; null where nobody told it."""
+        """A model's price, by its name or by that of which it is a dated snapshot; None where nobody told it."""
         return self.table.get(model) or self.table.get(_SNAPSHOT.sub("", model))
 
 

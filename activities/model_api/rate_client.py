@@ -16,7 +16,7 @@ from typing import Protocol
 
 from epw.core.account_limiter import Lease, LeaseRequest, Limits
 
-_MOST_WAITING = 200
+_MAX_WAITING = 200
 _AGAIN_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class _News:
 
 
 @dataclass
-class Limiter:
+class RateClient:
     """One API account in this worker. Executions take turns; the calls of one go in order."""
 
     ask: Ask
@@ -191,7 +191,7 @@ class Limiter:
         ordered = [queue[n] for n in range(max(map(len, turns), default=0)) for queue in turns if n < len(queue)]
         return LeaseRequest(
             worker=self._name,
-            waiting=[each.tokens for each in ordered[:_MOST_WAITING]],
+            waiting=[each.tokens for each in ordered[:_MAX_WAITING]],
             executions={name: self._limits[name] for name in self._queues},
             succeeded=news.succeeded,
             throttled=news.throttled,
@@ -214,7 +214,7 @@ class Limiter:
 class ExecutionGate:
     """The account's limiter as one agent of an execution sees it."""
 
-    def __init__(self, limiter: Limiter, execution: str, limits: Limits, closed: Path) -> None:
+    def __init__(self, limiter: RateClient, execution: str, limits: Limits, closed: Path) -> None:
         """`closed`: the file that says that the account's credit is exhausted, for this execution."""
         self._limiter = limiter
         self._execution = execution

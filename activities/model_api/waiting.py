@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Waited:
+class WaitClock:
     """How long an attempt has waited, for the limits of an account and a budget or for room: no work of its agent's."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from activities.processes.bounds import MB, reserve_disk_mb, reserve_mb
-from activities.processes.resource_guard import Enclosure
+from activities.processes.resource_guard import ResourceGuard
 from epw.core.plan.model import ResourceLimits
 
 _POLL_SECONDS = 0.25
@@ -30,40 +30,40 @@ _HALVES_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """What a machine has left, in MB, or what of it an attempt needs."""
 
     memory: float
     disk: float
 
 
-def left_on(folder: Path) -> Room:
+def left_on(folder: Path) -> Capacity:
     """What this machine can still give to agents that work in a folder."""
     disk = shutil.disk_usage(folder)
     memory = psutil.virtual_memory().available / MB - reserve_mb()
-    return Room(memory, disk.free / MB - reserve_disk_mb(disk.total / MB))
+    return Capacity(memory, disk.free / MB - reserve_disk_mb(disk.total / MB))
 
 
 @dataclass
 class Admitted:
-    """An attempt inside; `enclosure`: once it has one, what it uses already is no longer set aside."""
+    """An attempt inside; `guard`: once it has one, what it uses already is no longer set aside."""
 
-    need: Room
+    need: Capacity
     declared: bool
     since: float
-    enclosure: Enclosure | None = None
+    guard: ResourceGuard | None = None
 
-    def outstanding(self, now: float) -> Room:
+    def outstanding(self, now: float) -> Capacity:
         """What is set aside for it and not in use; what was only guessed becomes less with time."""
         guessed = 1.0 if self.declared else 0.5 ** ((now - self.since) / _HALVES_SECONDS)
-        memory_mb, disk_mb = (self.enclosure.memory_mb, self.enclosure.disk_mb) if self.enclosure else (0.0, 0.0)
-        return Room(max(0.0, self.need.memory * guessed - memory_mb), max(0.0, self.need.disk - disk_mb))
+        memory_mb, disk_mb = (self.guard.memory_mb, self.guard.disk_mb) if self.guard else (0.0, 0.0)
+        return Capacity(max(0.0, self.need.memory * guessed - memory_mb), max(0.0, self.need.disk - disk_mb))
 
 
 class Admission:
     """Of one worker."""
 
-    def __init__(self, left: Callable[[], Room], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, left: Callable[[], Capacity], clock: Callable[[], float] = time.monotonic) -> None:
         self._left = left
         self._clock = clock
         self._inside: list[Admitted] = []
@@ -96,14 +96,14 @@ class Admission:
             yield admitted
         finally:
             self._inside.remove(admitted)
-            if admitted.enclosure is not None and admitted.enclosure.peak_mb:
-                self._peaks.append(admitted.enclosure.peak_mb)
+            if admitted.guard is not None and admitted.guard.peak_mb:
+                self._peaks.append(admitted.guard.peak_mb)
 
-    def _need(self, declared: ResourceLimits, most_mb: float) -> Room:
+    def _need(self, declared: ResourceLimits, most_mb: float) -> Capacity:
         guessed = min(most_mb, _MARGIN * max(self._peaks) if self._peaks else _UNKNOWN_MB)
-        return Room(declared.max_memory_mb or guessed, declared.max_disk_mb or 0.0)
+        return Capacity(declared.max_memory_mb or guessed, declared.max_disk_mb or 0.0)
 
-    def _has_room(self, need: Room) -> bool:
+    def _has_room(self, need: Capacity) -> bool:
         if not self._inside:
             return True
         left, now = self._left(), self._clock()

@@ -15,8 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from epw.core.plan.requests import InLine
 
 _FIRST_SECONDS = 1.0
-_MOST_SECONDS = 60.0
-_MOST_REMEMBERED = 1000
+_MAX_SECONDS = 60.0
+_MAX_REMEMBERED = 1000
 
 Tell = Callable[[str, str, InLine], Awaitable[None]]
 """Sends a run of an execution (workflow id, run id) a message."""
@@ -30,7 +30,7 @@ class _Execution:
     telling: asyncio.Task[None] | None = None
 
 
-class Line:
+class AdmissionNotifier:
     """Tells at growing intervals, since every message costs history; heartbeats say it at once."""
 
     def __init__(self, tell: Tell) -> None:
@@ -53,7 +53,7 @@ class Line:
     def _see_to(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
         if execution.telling is None or execution.telling.done():
             execution.telling = asyncio.create_task(self._telling(workflow_id, run_id, execution))
-        while len(self._executions) > _MOST_REMEMBERED:
+        while len(self._executions) > _MAX_REMEMBERED:
             self._executions.popitem(last=False)
 
     async def _telling(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
@@ -62,7 +62,7 @@ class Line:
             waiting = list(execution.tasks)
             if waiting == execution.told:
                 return
-            execution.after = min(2 * execution.after, _MOST_SECONDS)
+            execution.after = min(2 * execution.after, _MAX_SECONDS)
             try:
                 await self._tell(workflow_id, run_id, InLine(worker=self._name, tasks=waiting))
                 execution.told = waiting

@@ -11,12 +11,12 @@ import psutil
 
 from epw.core.plan.model import Plan, Task
 
-_LEAST_MB = 512
+_MIN_MB = 512
 _RESERVE_MB = 1024
 _RESERVE_SHARE = 0.1
 _CPU_PERCENT = 80.0
 _PROCESSES = 512
-_LEAST_DISK_MB = 2048
+_MIN_DISK_MB = 2048
 _RESERVE_DISK_MB = 1024
 _RESERVE_DISK_SHARE = 0.02
 MB = 1024 * 1024
@@ -55,10 +55,10 @@ class Bounds:
         disk = shutil.disk_usage(folder)
         disk_share = int((disk.free / MB - reserve_disk_mb(disk.total / MB)) / plan.max_agents)
         return cls(
-            given.max_memory_mb or max(_LEAST_MB, share),
+            given.max_memory_mb or max(_MIN_MB, share),
             given.max_cpu_percent or _CPU_PERCENT,
             given.max_processes or _PROCESSES,
-            given.max_disk_mb or max(_LEAST_DISK_MB, disk_share),
+            given.max_disk_mb or max(_MIN_DISK_MB, disk_share),
         )
 
     @property

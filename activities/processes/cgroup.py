@@ -1,7 +1,7 @@
 """A control group an attempt: the kernel's own account of a process tree, its limits, and its certain end.
 
 Version 2, or version 1 with one folder a controller (there a version 2 hierarchy beside it, if there is one, ends a
-group at once). Where this process may make no groups there are none: `probe` is null.
+group at once). Where this process may make no groups there are none: `probe` is None.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _ROOT = Path("/sys/fs/cgroup")
 _OURS = "epw"
 _CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _PERIOD_US = 100_000
-_LONGEST_NAME = 200
+_MAX_NAME_LENGTH = 200
 _KILL_SECONDS = 5.0
 _PROBE_MB = 64
 
 
 @dataclass(frozen=True)
-class Place:
+class CgroupMount:
     """Where groups are made: a folder of ours in each hierarchy."""
 
     version: int
@@ -57,11 +57,11 @@ class Reading:
 
 
 @cache
-def probe() -> Place | None:
-    """Where this process may make groups; null: nowhere."""
+def probe() -> CgroupMount | None:
+    """Where this process may make groups; None: nowhere."""
     for version, folders in ((2, _version_2), (1, _version_1)):
         with contextlib.suppress(OSError):
-            place = Place(version, folders())
+            place = CgroupMount(version, folders())
             group = Group(place, f"probe-{os.getpid()}")
             group.make(Bounds(_PROBE_MB, 100, 10, _PROBE_MB))
             group.remove()
@@ -115,7 +115,7 @@ def _own(controller: str) -> str:
 class Group:
     """The group of an attempt, by its marker."""
 
-    def __init__(self, place: Place, marker: str) -> None:
+    def __init__(self, place: CgroupMount, marker: str) -> None:
         self._place = place
         self._folders = {name: folder / _named(marker) for name, folder in place.folders.items()}
 
@@ -224,6 +224,6 @@ def _named(marker: str) -> str:
     name = marker.replace("/", "!")
     return (
         name
-        if len(name) <= _LONGEST_NAME
-        else f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        if len(name) <= _MAX_NAME_LENGTH
+        else f"{name[:_MAX_NAME_LENGTH]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     )

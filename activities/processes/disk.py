@@ -13,7 +13,7 @@ from pathlib import Path
 from activities.processes.bounds import MB
 from activities.system.directories import walk
 
-MOST_LOG_BYTES = 8 * MB
+MAX_LOG_BYTES = 8 * MB
 _PAGE = 4096
 _KEEP_SIZE_PUNCH_HOLE = 3
 _LOOKS_COST = 20
@@ -77,10 +77,10 @@ def written_mb(processes: Iterable[int]) -> float:
 def free_middle(log: Path) -> None:
     """Give back the disk space of the middle of a log that is being written; its ends stay where they are."""
     with contextlib.suppress(OSError), open(log, "r+b") as file:
-        size, half = os.fstat(file.fileno()).st_size, MOST_LOG_BYTES // 2
+        size, half = os.fstat(file.fileno()).st_size, MAX_LOG_BYTES // 2
         start = -(-half // _PAGE) * _PAGE
         length = (size - half) // _PAGE * _PAGE - start
-        if length > 0 and os.fstat(file.fileno()).st_blocks * 512 > 2 * MOST_LOG_BYTES:
+        if length > 0 and os.fstat(file.fileno()).st_blocks * 512 > 2 * MAX_LOG_BYTES:
             libc = ctypes.CDLL(None, use_errno=True)
             if hasattr(libc, "fallocate64"):
                 libc.fallocate64(
@@ -90,10 +90,10 @@ def free_middle(log: Path) -> None:
 
 def shorten(log: Path) -> None:
     """Leave out the middle of a log that is too long, and say so in it; nobody writes to it any more."""
-    half = MOST_LOG_BYTES // 2
+    half = MAX_LOG_BYTES // 2
     with contextlib.suppress(OSError):
         size = log.stat().st_size
-        if size <= MOST_LOG_BYTES + _PAGE:
+        if size <= MAX_LOG_BYTES + _PAGE:
             return
         beside = log.with_name(f"{log.name}.short")
         with open(log, "rb") as whole, open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as cut:

@@ -17,7 +17,7 @@ from activities.processes.cgroup import Reading
 from activities.processes.disk import written_mb
 from activities.processes.process_tree import end_marked, marked
 
-_MOST_STOPPED_SECONDS = 0.5
+_MAX_STOPPED_SECONDS = 0.5
 _CREDIT_SECONDS = 0.1
 _SLOW_SECONDS, _QUICK_SECONDS = 0.05, 0.005
 _SECONDS_EACH = 0.005
@@ -85,7 +85,7 @@ class Watched:
 
     def stop(self) -> float:
         """Stop them where they have used more than their share of the CPU; for how many seconds."""
-        seconds = min(self._debt / self._bounds.cores, _MOST_STOPPED_SECONDS)
+        seconds = min(self._debt / self._bounds.cores, _MAX_STOPPED_SECONDS)
         if seconds <= 0:
             return 0.0
         self._stopped = self._found

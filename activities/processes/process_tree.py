@@ -134,7 +134,7 @@ def launcher(
     return path
 
 
-def is_deserted(folder: Path) -> bool:
+def has_no_processes(folder: Path) -> bool:
     """Whether no process has its working directory in the folder, as far as can be seen."""
     prefix = f"{os.path.realpath(folder)}/"
     for process in psutil.process_iter():

@@ -25,23 +25,23 @@ _FIRST_SECONDS = 0.02
 _SAMPLE_SECONDS = 0.1
 _SAMPLE_WITHOUT_GROUP_SECONDS = 0.25
 _SECONDS_EACH = 0.02
-_MOST_OPEN_FILES = 65_536
+_MAX_OPEN_FILES = 65_536
 # As this process began: since then it may have raised its own.
 _OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 _BOUNDS_OF_EACH = (
     f"ulimit -c 0; ulimit -S -n {_OPEN_FILES} 2> /dev/null || true; "
-    f"ulimit -H -n {_MOST_OPEN_FILES} 2> /dev/null || true;"
+    f"ulimit -H -n {_MAX_OPEN_FILES} 2> /dev/null || true;"
 )
 _NEAR = 0.9
-_MOST_WARNINGS = 8
+_MAX_WARNINGS = 8
 _HELD_SECONDS = 0.2
 
 
 Report = Callable[[dict[str, Any]], None]
 
 
-class Enclosure:
-    """Of one attempt; `group` null: this machine offers none, and the processes are looked at now and then."""
+class ResourceGuard:
+    """Of one attempt; `group` None: this machine offers none, and the processes are looked at now and then."""
 
     _many = 0
 
@@ -68,7 +68,7 @@ class Enclosure:
     @asynccontextmanager
     async def around(
         cls, marker: str, bounds: Bounds, folder: Path, log: Path, report: Report
-    ) -> AsyncIterator[Enclosure]:
+    ) -> AsyncIterator[ResourceGuard]:
         """Made for the block; at its end nothing runs in it any more.
 
         `folder`, `log`: where the attempt's processes write; `report` is told now and then what they use.
@@ -80,15 +80,15 @@ class Enclosure:
                 group.make(bounds)
             except OSError:
                 group = None
-        enclosure = cls(marker, bounds, folder, log, group)
-        if enclosure._watched is not None:
-            threading.Thread(target=enclosure._watched.guard, args=[enclosure._too_much], daemon=True).start()
-        watching = asyncio.create_task(enclosure._watch(report))
+        guard = cls(marker, bounds, folder, log, group)
+        if guard._watched is not None:
+            threading.Thread(target=guard._watched.guard, args=[guard._too_much], daemon=True).start()
+        watching = asyncio.create_task(guard._watch(report))
         try:
-            yield enclosure
+            yield guard
         finally:
             watching.cancel()
-            await in_thread(enclosure._close)
+            await in_thread(guard._close)
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """A command that starts in it."""
@@ -142,11 +142,11 @@ class Enclosure:
     async def _watch(self, report: Report) -> None:
         least = _SAMPLE_SECONDS if self._group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS
         wait = _FIRST_SECONDS
-        Enclosure._many += 1
+        ResourceGuard._many += 1
         try:
             while True:
                 # Many are looked at less often: the kernel keeps the limits meanwhile.
-                await asyncio.sleep(min(wait, max(least, Enclosure._many * _SECONDS_EACH)))
+                await asyncio.sleep(min(wait, max(least, ResourceGuard._many * _SECONDS_EACH)))
                 wait *= 2
                 try:
                     await asyncio.to_thread(self.look)
@@ -157,7 +157,7 @@ class Enclosure:
                 if self._watched is not None:
                     await self._hold(self._watched)
         finally:
-            Enclosure._many -= 1
+            ResourceGuard._many -= 1
 
     async def _hold(self, watched: Watched) -> None:
         """Have the processes rest as long as they are ahead of their share of the CPU."""
@@ -192,7 +192,7 @@ class Enclosure:
 
     def refused(self, told: str) -> None:
         """The network let something not through."""
-        if len(self.warnings) < _MOST_WARNINGS:
+        if len(self.warnings) < _MAX_WARNINGS:
             self._warn(told, f"network: {told}"[:200])
 
     def _warn(self, what: str, told: str) -> None:

@@ -10,27 +10,27 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.state.heartbeat import Heartbeat
 from activities.state.worker_records import AttemptRecord, quarantined
 from epw.core.messages import AgentProgress, StepRequest
 
 
-def current_execution(home: Path, request: StepRequest) -> Execution:
+def current_execution(home: Path, request: StepRequest) -> ExecutionStore:
     """The execution whose activity is running."""
     info = activity.info()
     run_id = info.workflow_run_id or ""
-    return Execution(home, info.workflow_id or "", request.chain or run_id, run_id)
+    return ExecutionStore(home, info.workflow_id or "", request.chain or run_id, run_id)
 
 
-def order() -> tuple[int, int]:
+def fencing_token() -> tuple[int, int]:
     """Which of the execution's steps is running, and which try of it: later ones compare greater."""
     info = activity.info()
     return int(info.activity_id), info.attempt
 
 
 @asynccontextmanager
-async def attended(
+async def activity_scope(
     home: Path, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
 ) -> AsyncIterator[None]:
     """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.

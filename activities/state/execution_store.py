@@ -31,7 +31,7 @@ def _workspace(path: Path, changed: int) -> Workspace:
 
 
 @dataclass(frozen=True)
-class Execution:
+class ExecutionStore:
     """One execution: the chain of runs that resets make of it. A later one under the same id shares nothing."""
 
     home: Path
@@ -46,7 +46,7 @@ class Execution:
         return self.present_run or self.run_id
 
     @classmethod
-    def of(cls, home: Path, described: WorkflowExecutionDescription) -> Execution:
+    def of(cls, home: Path, described: WorkflowExecutionDescription) -> ExecutionStore:
         """The execution that the server describes."""
         first = described.raw_description.workflow_execution_info.first_run_id
         return cls(home, described.id, first or described.run_id, described.run_id)
@@ -74,18 +74,18 @@ class Execution:
             write_atomically(path, self.workflow_id.encode())
 
     @classmethod
-    def all(cls, home: Path) -> list[Execution]:
+    def all(cls, home: Path) -> list[ExecutionStore]:
         """Every execution that has files in the state directory."""
         paths = sorted((home / "executions").glob("*/*/id"))
         return [cls(home, path.read_text(), path.parent.name) for path in paths]
 
     @classmethod
-    def with_remains(cls, home: Path) -> list[Execution]:
+    def with_remains(cls, home: Path) -> list[ExecutionStore]:
         """Executions that have directories of attempts or an unfinished delivery: running ones, or remains."""
         return [each for each in cls.all(home) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
 
     def hub(self) -> Hub | None:
-        """The hub on this machine, null where the execution was prepared on another."""
+        """The hub on this machine, None where the execution was prepared on another."""
         if not (self.path / "workspace.json").is_file():
             return Hub.without_workspace(self.home) if self.path.is_dir() else None
         hub = Hub.at(self.home, self.workspace().path)
@@ -181,7 +181,7 @@ class Execution:
         """Only the user can decide on what is left: nobody tries again."""
         write_atomically(self.path / "apply/blocked", b"")
 
-    def pass_fence(self, step: str, order: tuple[int, int]) -> None:
+    def check_fence(self, step: str, order: tuple[int, int]) -> None:
         """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken.
 
         `order`: of the activity and its attempt, among those of the same step.

@@ -15,11 +15,11 @@ from epw.core.messages import AgentProgress
 # A cancellation arrives with a heartbeat's answer, so this bounds how late. 1,000 agents at 10 s cost
 # the server a quarter of a core, at 1 s more than one.
 _FIRST_SECONDS = 0.3
-_SHORTEST_SECONDS = 1.0
+_MIN_SECONDS = 1.0
 _SECONDS_AN_AGENT = 0.01
-_MOST_FILES = 20
-_MOST_WARNINGS = 5
-_LONGEST_WARNING = 500
+_MAX_FILES = 20
+_MAX_WARNINGS = 5
+_MAX_WARNING_LENGTH = 500
 
 
 class Heartbeat:
@@ -36,7 +36,7 @@ class Heartbeat:
         own = {"taskId", "agentId", "simulated", "directory", "warnings"}
         told = {name: value for name, value in fields.items() if name in known - own}
         if isinstance(told.get("files"), list):
-            told["files"] = [str(file)[:500] for file in told["files"][:_MOST_FILES]]
+            told["files"] = [str(file)[:500] for file in told["files"][:_MAX_FILES]]
         if isinstance(told.get("operation"), str):
             told["operation"] = told["operation"][:200]
         try:
@@ -46,7 +46,7 @@ class Heartbeat:
 
     def warn(self, warnings: list[str]) -> None:
         """What is to be shown of what is coming."""
-        shown = [each[:_LONGEST_WARNING] for each in warnings[:_MOST_WARNINGS]]
+        shown = [each[:_MAX_WARNING_LENGTH] for each in warnings[:_MAX_WARNINGS]]
         self._progress = self._progress.model_copy(update={"warnings": shown})
 
     @asynccontextmanager
@@ -65,6 +65,6 @@ class Heartbeat:
             await asyncio.sleep(_FIRST_SECONDS)
             while True:
                 activity.heartbeat(self._progress)
-                await asyncio.sleep(max(_SHORTEST_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT))
+                await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT))
         finally:
             Heartbeat._beating -= 1

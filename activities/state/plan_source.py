@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 from temporalio import activity
 
-from activities.system.async_lazy import Once
+from activities.system.async_lazy import AsyncLazy
 from epw.core.execution.strategy import STRATEGIES, Strategy
 from epw.core.messages import Redrive
 from epw.core.plan.model import Plan, Task
 from epw.core.plan.validate import read_plan
 
-_MOST_KEPT = 32
+_MAX_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StartEvent:
     """Asks Temporal for an execution's first event, once a worker and execution."""
 
     def __init__(self) -> None:
-        self._read: OrderedDict[str, Once[Running]] = OrderedDict()
+        self._read: OrderedDict[str, AsyncLazy[Running]] = OrderedDict()
 
     def begin(self) -> None:
         self._of_current_execution().begin()
@@ -59,11 +59,11 @@ class StartEvent:
     async def of_current_execution(self) -> Running:
         return await self._of_current_execution().get()
 
-    def _of_current_execution(self) -> Once[Running]:
+    def _of_current_execution(self) -> AsyncLazy[Running]:
         info = activity.info()
         run_id = info.workflow_run_id or ""
-        reading = self._read.setdefault(run_id, Once(partial(_fetch, info.workflow_id or "", run_id)))
-        while len(self._read) > _MOST_KEPT:
+        reading = self._read.setdefault(run_id, AsyncLazy(partial(_fetch, info.workflow_id or "", run_id)))
+        while len(self._read) > _MAX_KEPT:
             self._read.popitem(last=False)
         return reading
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.state.execution_store import write_atomically
-from activities.system.process_identity import ME, Process, lives, private
+from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive, private
 
 POISON_DEATHS = 3
 _SUSPECT_DEATHS = 2
@@ -34,7 +34,7 @@ class AttemptRecord:
     worker: tuple[int, float]
     """Process id and creation time: a reused id is another process."""
     deaths: Path | None = None
-    """The file that counts the workers that died under this task; null: it is not the task's agent that runs."""
+    """The file that counts the workers that died under this task; None: it is not the task's agent that runs."""
     alone: bool = False
     """A suspect that runs apart from other suspects: a death now is its own."""
 
@@ -44,7 +44,7 @@ class AttemptRecord:
         """The running activity stands in the state directory while the block runs."""
         token = activity.info().task_token
         path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
-        record = cls(path, token, marker, ME, deaths)
+        record = cls(path, token, marker, CURRENT_PROCESS, deaths)
         record.write()
         try:
             yield record
@@ -76,7 +76,7 @@ class AttemptRecord:
 
     @property
     def worker_lives(self) -> bool:
-        return lives(self.worker)
+        return is_alive(self.worker)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,11 @@ class WorkerRecord:
     @contextmanager
     def kept(cls, home: Path, identity: str, keeper: Process | None = None) -> Iterator[None]:
         """The worker stands in the state directory until it ends in order; `keeper`: who adopts what it leaves."""
-        path = cls._path(home, ME[0])
+        path = cls._path(home, CURRENT_PROCESS[0])
         write_atomically(
-            path, json.dumps({"identity": identity, "worker": ME, "keeper": keeper}).encode(), outlives_machine=False
+            path,
+            json.dumps({"identity": identity, "worker": CURRENT_PROCESS, "keeper": keeper}).encode(),
+            outlives_machine=False,
         )
         try:
             yield
@@ -118,7 +120,7 @@ class WorkerRecord:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 content = json.loads(path.read_bytes())
                 record = cls(path, content["identity"], (content["worker"][0], content["worker"][1]))
-                if not lives(record.worker):
+                if not is_alive(record.worker):
                     found.append(record)
         return found
 

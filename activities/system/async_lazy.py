@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class AsyncLazy(Generic[T]):
     """A failure is told to those who waited, and is not kept: the next one makes it again."""
 
     def __init__(self, make: Callable[[], Awaitable[T]]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from activities.system.process_identity import ME, lives
+from activities.system.process_identity import CURRENT_PROCESS, is_alive
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WAIT_SECONDS = 2.0
@@ -199,7 +199,7 @@ class Trash:
 
     def take(self, path: Path) -> None:
         """Delete a directory or file, if it is there; a large one goes on being deleted after this has returned."""
-        pid, created = ME
+        pid, created = CURRENT_PROCESS
         self.folder.mkdir(mode=0o700, exist_ok=True)
         aside = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
         try:
@@ -215,7 +215,7 @@ class Trash:
         lines = []
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             owner = path.name.split("_")
-            if owner[0] != _FAILED and len(owner) == 3 and lives((int(owner[0]), float(owner[1]))):
+            if owner[0] != _FAILED and len(owner) == 3 and is_alive((int(owner[0]), float(owner[1]))):
                 continue
             if error := self._delete(path):
                 lines.append(f"{path} cannot be deleted ({error.strerror or error}); it is tried again")

@@ -41,7 +41,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-ME: Process = (os.getpid(), psutil.Process().create_time())
+CURRENT_PROCESS: Process = (os.getpid(), psutil.Process().create_time())
 
 
 def keeper(arguments: Sequence[str]) -> Process | None:
@@ -51,7 +51,7 @@ def keeper(arguments: Sequence[str]) -> Process | None:
     return (found.pid, found.create_time()) if found is not None and str(found.pid) == named else None
 
 
-def lives(process: Process) -> bool:
+def is_alive(process: Process) -> bool:
     """Whether that very process is still at work; a zombie is not, though its parent has yet to take note."""
     identifier, created = process
     try:

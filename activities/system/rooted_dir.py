@@ -27,7 +27,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _AGAIN = 100
 
 
-class Outside(OSError):
+class PathEscape(OSError):
     """A path that leads out of the directory."""
 
 
@@ -35,7 +35,7 @@ class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-class Beneath:
+class RootedDir:
     """A directory, held open."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -46,7 +46,7 @@ class Beneath:
 
     @classmethod
     @contextmanager
-    def opened(cls, root: str | os.PathLike[str]) -> Iterator[Beneath]:
+    def opened(cls, root: str | os.PathLike[str]) -> Iterator[RootedDir]:
         beneath = cls(root)
         try:
             yield beneath
@@ -54,10 +54,10 @@ class Beneath:
             os.close(beneath._root)
 
     def inner(self, path: str) -> str:
-        """A path, absolute or not, as seen from the directory, its `..` taken out. Raises `Outside`."""
+        """A path, absolute or not, as seen from the directory, its `..` taken out. Raises `PathEscape`."""
         whole = os.path.normpath(os.path.join(self._path, path))
         if whole != self._path and not whole.startswith(f"{self._path}/"):
-            raise Outside(errno.EXDEV, "outside of the working directory")
+            raise PathEscape(errno.EXDEV, "outside of the working directory")
         return os.path.relpath(whole, self._path)
 
     def existing(self, path: str) -> str:
@@ -67,13 +67,13 @@ class Beneath:
             return inner
 
     def read(self, path: str, most: int) -> bytes:
-        """A regular file's content, up to one byte more than `most`. Raises `OSError`, `Outside`."""
+        """A regular file's content, up to one byte more than `most`. Raises `OSError`, `PathEscape`."""
         with self.file(path) as file:
             return file.read(most + 1)
 
     @contextmanager
     def file(self, path: str) -> Iterator[IO[bytes]]:
-        """A regular file, open for reading. Raises `OSError`, `Outside`."""
+        """A regular file, open for reading. Raises `OSError`, `PathEscape`."""
         with self._open(self.inner(path), os.O_RDONLY | os.O_NONBLOCK) as descriptor:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
@@ -83,7 +83,7 @@ class Beneath:
     def write(self, path: str, content: bytes | Iterable[bytes], mode: int = 0o666) -> None:
         """Put a file in place, whole, its directories made. What else has a hard link to it keeps what it has.
 
-        `mode`: of a new one, before the user's mask. Raises `OSError`, `Outside`.
+        `mode`: of a new one, before the user's mask. Raises `OSError`, `PathEscape`.
         """
         parent, name = os.path.split(self._followed(self.inner(path)))
         with self._directory(parent) as folder:
@@ -165,7 +165,7 @@ def _by_openat2(root: int, path: str, flags: int) -> int:
             break
     failed = ctypes.get_errno()
     if failed in (errno.EXDEV, errno.EAGAIN):
-        raise Outside(failed, "outside of the working directory")
+        raise PathEscape(failed, "outside of the working directory")
     raise OSError(failed, os.strerror(failed))
 
 
@@ -180,7 +180,7 @@ def _part_by_part(root: int, path: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=folder)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
-            raise Outside(error.errno, "a link, and links are not followed here") from None
+            raise PathEscape(error.errno, "a link, and links are not followed here") from None
         raise
     finally:
         os.close(folder)

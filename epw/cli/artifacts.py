@@ -12,7 +12,7 @@ import typer
 
 from activities.git import kept_files
 from activities.git.hub import Hub
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import complete, describe
 from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
 from epw.cli.show import table
@@ -35,7 +35,7 @@ def artifacts(
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
-        execution, document = Execution.of(settings.home, described), await complete(settings, handle, described)
+        execution, document = ExecutionStore.of(settings.home, described), await complete(settings, handle, described)
         names = [row["taskId"] for row in document["results"]]
         if task is not None and task not in names:
             raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")

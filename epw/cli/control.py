@@ -15,7 +15,7 @@ from epw.cli.session import JSON_OPTION, from_rpc, print_json, printable, run_co
 from epw.cli.show import console, show_result, table
 from epw.cli.watching import progress_of
 from epw.core.errors import InvalidRequest
-from epw.core.execution.outcomes import OF_TEMPORAL
+from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
 from epw.core.messages import WORKFLOW_TYPE
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -124,7 +124,7 @@ def _message(execution_id: str, update: str, request: dict[str, Any], as_json: b
 
 def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     attributes = execution.typed_search_attributes
-    temporal = OF_TEMPORAL.get(execution.status.name if execution.status else "", "running")
+    temporal = STATUS_OF_TEMPORAL.get(execution.status.name if execution.status else "", "running")
     shown = attributes.get(STATUS)
     # What Temporal ended (terminate, time-out) could not say so itself.
     ended = temporal != "running" and shown in (None, "running", "paused")

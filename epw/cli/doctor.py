@@ -17,7 +17,7 @@ from activities.git.workspace import Workspace
 from activities.processes.cgroup import probe
 from activities.sandbox import landlock
 from activities.sandbox.levels import lacks_bubblewrap, strongest
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import describe, full_document, replay
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.repository import traits
@@ -30,7 +30,7 @@ from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection, SearchAttributes, connected
 from epw.settings import Settings
 
-_LEAST_FREE_MB = 500
+_MIN_FREE_MB = 500
 
 
 def doctor(
@@ -79,7 +79,7 @@ def _examine(execution_id: str, as_json: bool) -> NoReturn:
         if described.close_time is None:
             raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
         plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
-        execution, history = Execution.of(settings.home, described), await handle.fetch_history()
+        execution, history = ExecutionStore.of(settings.home, described), await handle.fetch_history()
         found = [*of_document(plan, document), *of_history(plan, document, history.events)]
         found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]
         failure = await replay(history)
@@ -107,7 +107,7 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("bash", shutil.which("bash") is not None, shutil.which("bash")),
         _check("temporal binary", binary is not None or "TEMPORAL_ADDRESS" in os.environ, binary),
         _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
-        _check("free disk", free >= _LEAST_FREE_MB, f"{free} MB"),
+        _check("free disk", free >= _MIN_FREE_MB, f"{free} MB"),
         _check("temporalio", True, package_version("temporalio")),
         _check("agent command, simulated", True, "here"),
         *(_check(f"agent {name}", True, lacking(name) or "here") for name in MODELS),

@@ -28,11 +28,11 @@ from temporalio.worker import (
 
 from activities.git import kept_files
 from activities.git.changes import changed_paths, changes
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError, InvalidPlan, InvalidRequest, Problem
-from epw.core.execution.outcomes import ENDINGS, OF_TEMPORAL
+from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
 from epw.core.naming import slug
 from epw.service.converter import data_converter
@@ -166,7 +166,7 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
     tap = _Tap()
     history = await handle.fetch_history()
     await replay(history, tap)
-    status = OF_TEMPORAL.get(described.status.name if described.status else "", "running")
+    status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
     if not tap.seen:
         return {
             "success": False,
@@ -186,11 +186,11 @@ async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecuti
 
 def _complete(settings: Settings, document: dict[str, Any], described: WorkflowExecutionDescription) -> None:
     """Add what the history does not hold: changes, hunks, files, recovery options."""
-    execution = Execution.of(settings.home, described)
+    execution = ExecutionStore.of(settings.home, described)
     document["runId"] = described.run_id
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         # The workflow could not say so itself.
-        document["status"] = OF_TEMPORAL[described.status.name]
+        document["status"] = STATUS_OF_TEMPORAL[described.status.name]
         _end(document)
     hub, removed = execution.hub(), execution.kept_results()
     rows = {row["taskId"]: row for row in removed.get("results", [])}
@@ -199,7 +199,7 @@ def _complete(settings: Settings, document: dict[str, Any], described: WorkflowE
     for row in document["results"]:
         gone = rows.get(row["taskId"], {})
         _complete_row(row, execution, hub, gone.get("changes"))
-        files = [{**each, "path": shown(each["path"])} for each in lists.get(slug(row["taskId"]), [])]
+        files = [{**each, "path": display_path(each["path"])} for each in lists.get(slug(row["taskId"]), [])]
         row["kept"] = files or gone.get("kept", [])
     hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
     for conflict in document["conflicts"]:
@@ -228,7 +228,7 @@ def _end(document: dict[str, Any]) -> None:
 
 
 def _complete_row(
-    row: dict[str, Any], execution: Execution, hub: Hub | None, removed: list[dict[str, Any]] | None
+    row: dict[str, Any], execution: ExecutionStore, hub: Hub | None, removed: list[dict[str, Any]] | None
 ) -> None:
     """Add what the history does not hold to a task's row; `removed`: its changes, where `gc` has removed the commit."""
     for name in (
@@ -274,12 +274,12 @@ def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str] |
     if hub is None:
         return None
     try:
-        return [shown(path) for path in changed_paths(hub, base, head)]
+        return [display_path(path) for path in changed_paths(hub, base, head)]
     except GitError:
         return None
 
 
 def exit_code(document: dict[str, Any]) -> int:
     """The code of section 4 for an execution that has ended; 1 for one that was terminated."""
-    ending = ENDINGS.get(document["status"])
+    ending = OUTCOMES.get(document["status"])
     return ending.exit_code if ending else 1

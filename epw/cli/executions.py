@@ -31,9 +31,9 @@ from epw.cli.plan_file import read_plan_file
 from epw.cli.session import (
     INTERRUPTED,
     JSON_OPTION,
-    patiently,
     print_json,
     printable,
+    retry_while_unavailable,
     run_command,
     run_connected,
     tidy_up,
@@ -45,7 +45,7 @@ from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection, connected
-from epw.service.worker_supervisor import kept_worker
+from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
 
 _SECOND_SIGNAL_SECONDS = 0.5
@@ -72,7 +72,7 @@ def run(
             if document is not None:
                 return await start_execution(connection, document, execution_id)
             handle = connection.client.get_workflow_handle(resume or "")
-            await patiently(partial(describe, handle))
+            await retry_while_unavailable(partial(describe, handle))
             return handle
 
         return await to_the_end(settings, begin, as_json=as_json)
@@ -89,7 +89,7 @@ async def to_the_end(
         if connection.web_ui:
             print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
         await tidy_up(settings, connection)
-        async with kept_worker(settings) as worker:
+        async with supervised_worker(settings) as worker:
             handle = await begin(connection)
             with contextlib.suppress(BrokenPipeError):
                 print(f"execution: {printable(handle.id)}", file=log, flush=True)
@@ -108,7 +108,7 @@ async def to_the_end(
                         print_json({**stopped, "interrupted": True})
                 return INTERRUPTED
             watching.result()
-            result = await patiently(partial(full_document, settings, handle))
+            result = await retry_while_unavailable(partial(full_document, settings, handle))
         # What a worker that was killed at the very end has left, nobody attends to any more.
         with contextlib.suppress(RPCError):
             await tidy_up(settings, connection)
@@ -150,7 +150,7 @@ def watch_command(execution_id: Annotated[str, typer.Argument(metavar="ID")], as
         handle = connection.client.get_workflow_handle(execution_id)
         await describe(handle)
         await watch(connection, handle, sys.stderr if as_json else sys.stdout)
-        result = await patiently(partial(full_document, settings, handle))
+        result = await retry_while_unavailable(partial(full_document, settings, handle))
         print_json(result) if as_json else show_result(result)
         return exit_code(result)
 

@@ -17,12 +17,12 @@ from temporalio.service import RPCError
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.system.directories import Trash, size_of
 from epw.cli.documents import complete
 from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
 from epw.core.errors import EpwError, GitError, InvalidRequest
-from epw.core.execution.outcomes import OF_TEMPORAL
+from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -35,7 +35,7 @@ _MB = 2**20
 class Candidate:
     """An execution that has files in the state directory."""
 
-    execution: Execution
+    execution: ExecutionStore
     kept_because: str | None = None
     document: dict[str, Any] | None = None
     """Its results as they are now, to stay true afterwards."""
@@ -70,7 +70,7 @@ def gc(
     unless its execution is named; results stay readable."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        found = [await _examined(settings, connection, each, days, ids) for each in Execution.all(settings.home)]
+        found = [await _examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.home)]
         if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
             raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
         removable = [each for each in found if each.kept_because is None]
@@ -113,7 +113,7 @@ def _agreed(removable: list[Candidate], *, as_json: bool) -> bool:
 
 
 async def _examined(
-    settings: Settings, connection: Connection, execution: Execution, days: float, ids: list[str] | None
+    settings: Settings, connection: Connection, execution: ExecutionStore, days: float, ids: list[str] | None
 ) -> Candidate:
     found = Candidate(execution)
     try:
@@ -149,15 +149,15 @@ async def _examined(
     return found
 
 
-async def _described(connection: Connection, execution: Execution) -> WorkflowExecutionDescription:
+async def _described(connection: Connection, execution: ExecutionStore) -> WorkflowExecutionDescription:
     described = await connection.client.get_workflow_handle(execution.workflow_id).describe()
-    if Execution.of(execution.home, described).run_id != execution.run_id:
+    if ExecutionStore.of(execution.home, described).run_id != execution.run_id:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
         described = await handle.describe()
     return described
 
 
-def _in_use(execution: Execution, described: WorkflowExecutionDescription, days: float) -> str | None:
+def _in_use(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:
     """Why an execution is not removed; None: it has ended, long enough ago."""
     if described.close_time is None:
         return _RUNNING
@@ -165,13 +165,13 @@ def _in_use(execution: Execution, described: WorkflowExecutionDescription, days:
         return f"it ended less than {days:g} days ago"
     if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():
         return "its roll-back is not finished"
-    if described.status is not None and OF_TEMPORAL.get(described.status.name) == "terminated":
+    if described.status is not None and STATUS_OF_TEMPORAL.get(described.status.name) == "terminated":
         attended = (execution.path / "attempts").is_dir()
         return "its agents are still being ended" if attended else None
     return None
 
 
-def _elsewhere(execution: Execution, hub: Hub, document: dict[str, Any]) -> set[str]:
+def _elsewhere(execution: ExecutionStore, hub: Hub, document: dict[str, Any]) -> set[str]:
     """Commits whose content the user has: in the delivered branch as it is now, or in the work tree."""
     delivery = document.get("delivery") or {}
     head, base = delivery.get("head"), delivery.get("base")

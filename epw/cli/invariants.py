@@ -12,11 +12,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.processes.process_tree import MARKER
-from activities.state.execution_store import Execution
-from epw.core.execution.outcomes import ENDINGS
+from activities.state.execution_store import ExecutionStore
+from epw.core.execution.outcomes import OUTCOMES
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import RUN_TASK
 from epw.core.plan.graph import TaskGraph
@@ -136,14 +136,14 @@ def of_hub(document: dict[str, Any], hub: Hub | None) -> Iterator[str]:
         if hub.resolve(commit) is None:
             yield f"I7: the commit of {row['taskId']} is gone: {commit}"
             continue
-        paths = [shown(path) for path in changed_paths(hub, hub.parent_of(commit), commit)]
+        paths = [display_path(path) for path in changed_paths(hub, hub.parent_of(commit), commit)]
         if sorted(paths) != sorted(row["filesModified"] or []):
             yield f"I7: the changes of {row['taskId']} are not what git says"
 
 
-def of_machine(execution: Execution, document: dict[str, Any]) -> Iterator[str]:
+def of_machine(execution: ExecutionStore, document: dict[str, Any]) -> Iterator[str]:
     """What an execution that has ended has left on this machine (I12)."""
-    if document["status"] not in ENDINGS:
+    if document["status"] not in OUTCOMES:
         return
     if (execution.path / "attempts").is_dir():
         yield f"I12: directories of attempts are left in {execution.path}"

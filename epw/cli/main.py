@@ -23,7 +23,7 @@ from epw.cli.executions import run, start, watch_command
 from epw.cli.gc import gc
 from epw.cli.plan import plan_command
 from epw.cli.retry import retry
-from epw.cli.session import leave, printable
+from epw.cli.session import exit_process, printable
 from epw.cli.storage import salvage
 from epw.cli.up import up
 from epw.core.errors import InvalidRequest
@@ -69,12 +69,12 @@ def main() -> None:
         # Bytes that are no UTF-8 are no text for a server; as the name of a file they are right.
         if not _is_text(argument) and not os.path.lexists(argument):
             print(f"epw: an argument is not valid UTF-8 text: {printable(argument)}", file=sys.stderr)
-            leave(InvalidRequest.exit_code)
+            exit_process(InvalidRequest.exit_code)
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
         # An exit code that is a text is a message, as Python's own SystemExit has it.
-        leave(ended.code if isinstance(ended.code, int) else int(bool(ended.code)))
+        exit_process(ended.code if isinstance(ended.code, int) else int(bool(ended.code)))
     sys.exit(0)
 
 

@@ -13,19 +13,19 @@ import yaml
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.unsupported import is_url
 
-_MOST_BYTES = 20_000_000
-_MOST_NODES = 2_000_000
+_MAX_BYTES = 20_000_000
+_MAX_NODES = 2_000_000
 
 
 def read_plan_file(path: str) -> dict[str, Any]:
     """The document of a file (`-`: standard input), its workspace made absolute; raises `InvalidPlan`."""
     try:
-        raw = sys.stdin.buffer.read(_MOST_BYTES + 1) if path == "-" else _read(Path(path))
+        raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if path == "-" else _read(Path(path))
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _bad(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    if len(raw) > _MOST_BYTES:
-        raise _bad(path, f"has more than {_MOST_BYTES} bytes")
+    if len(raw) > _MAX_BYTES:
+        raise _bad(path, f"has more than {_MAX_BYTES} bytes")
     is_json = path.endswith(".json") or text.lstrip()[:1] in ("{", "[")
     try:
         document = _json(text) if is_json else yaml.load(text, _StrictLoader)
@@ -34,7 +34,7 @@ def read_plan_file(path: str) -> dict[str, Any]:
     except (ValueError, yaml.YAMLError) as error:
         raise _bad(path, f"is no valid {'JSON' if is_json else 'YAML'}: {' '.join(str(error).split())}") from None
     if not _is_small(document):
-        raise _bad(path, f"expands to more than {_MOST_NODES} values")
+        raise _bad(path, f"expands to more than {_MAX_NODES} values")
     if isinstance(document, dict):
         _make_workspace_absolute(document, Path.cwd() if path == "-" else Path(path).absolute().parent)
     return document  # type: ignore[no-any-return]
@@ -43,7 +43,7 @@ def read_plan_file(path: str) -> dict[str, Any]:
 def _read(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(_MOST_BYTES + 1)
+            return file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise _bad(str(path), f"cannot be read: {error.strerror}") from None
 
@@ -88,7 +88,7 @@ def _is_small(document: Any) -> bool:
     while stack:
         value = stack.pop()
         count += 1
-        if count > _MOST_NODES:
+        if count > _MAX_NODES:
             return False
         if isinstance(value, dict):
             stack.extend(value.values())

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.git.command import GITLINK, Place, records, shown, text
+from activities.git.command import GITLINK, GitLocation, display_path, records, text
 from activities.git.filters import filter_drivers
-from activities.git.filters.large_files import LARGEST_POINTER, Pointer
+from activities.git.filters.large_files import MAX_POINTER_BYTES, Pointer
 from activities.git.partial import missing
 from activities.git.workspace import Workspace
 from activities.system.directories import size_of
 
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 _LARGE_MB = 1000
 
 
@@ -80,7 +80,7 @@ def _of_size(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
 
 
 def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
-    place = Place(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
+    place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
     named = filter_drivers.named_by(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
     for name, count in sorted(Counter(named.values()).items()):
         if name not in workspace.filters:
@@ -96,7 +96,7 @@ def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
 def _not_fetched(workspace: Workspace, paths: list[str]) -> int:
     """How many of them are pointers whose objects the user does not have."""
     files = (Path(workspace.path, path) for path in paths)
-    small = (file for file in files if file.is_file() and file.stat().st_size < LARGEST_POINTER)
+    small = (file for file in files if file.is_file() and file.stat().st_size < MAX_POINTER_BYTES)
     pointers = (Pointer.read(file.read_bytes()) for file in small)
     return sum(each is not None and each.object_in(workspace.large_objects) is None for each in pointers)
 
@@ -143,5 +143,5 @@ def _of_hooks(workspace: Workspace) -> Iterator[Trait]:
 
 
 def _named(paths: list[str]) -> str:
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    return f"{', '.join(shown(path) for path in paths[:_MOST_NAMED])}{more}"
+    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
+    return f"{', '.join(display_path(path) for path in paths[:_MAX_NAMED])}{more}"

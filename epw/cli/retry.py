@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from temporalio.client import WorkflowHandle
 
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import complete, describe
 from epw.cli.executions import IdOption, check_runnable, start_execution, to_the_end
 from epw.cli.plan_file import read_plan_file
@@ -60,7 +60,7 @@ async def _redriven(
     for task_id, why in reasons.items():
         print(f"  runs: {printable(task_id)} ({printable(why)})", file=sys.stderr)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
-    redrive = Redrive(of=earlier, commits=commits, chain=Execution.of(settings.home, described).run_id, kept=kept)
+    redrive = Redrive(of=earlier, commits=commits, chain=ExecutionStore.of(settings.home, described).run_id, kept=kept)
     return await start_execution(connection, changed or document, new_id, redrive)
 
 

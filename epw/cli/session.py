@@ -57,7 +57,7 @@ def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool 
         code = Unavailable.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
-    leave(code)
+    exit_process(code)
 
 
 def run_connected(
@@ -80,7 +80,7 @@ async def tidy_up(settings: Settings, connection: Connection) -> None:
         print(f"epw: {printable(line)}", file=sys.stderr, flush=True)
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process. The SDK's threads can abort an interpreter that shuts down (sdk-python issue 300)."""
     for stream in (sys.stdout, sys.stderr):
         # Nobody may be there to read it, or no disk to hold it: what was done was done all the same.
@@ -104,7 +104,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
-async def patiently(read: Callable[[], Awaitable[_Read]]) -> _Read:
+async def retry_while_unavailable(read: Callable[[], Awaitable[_Read]]) -> _Read:
     """What `read` finds; who follows an execution rides out a server that is away for up to two minutes."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + _PATIENCE_SECONDS
@@ -127,13 +127,13 @@ async def send(handle: WorkflowHandle[Any, Any], update: str, request: dict[str,
     except WorkflowUpdateFailedError as error:
         raise InvalidRequest(str(getattr(error.cause, "message", None) or error.cause)) from None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        raise nobody_listens() from None
+        raise no_worker() from None
     except RPCError as error:
         raise from_rpc(error, handle.id) from None
     return answer
 
 
-def nobody_listens() -> Unavailable:
+def no_worker() -> Unavailable:
     return Unavailable("no worker polls the queue: run `up`, `run --resume ID`, or `python worker.py`, then again")
 
 
@@ -144,7 +144,7 @@ def from_rpc(error: RPCError, execution_id: str) -> EpwError:
         why = "has ended" if ended else "is not known; `list` shows the executions there are"
         return InvalidRequest(f"execution {execution_id!r} {why}")
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        return nobody_listens()
+        return no_worker()
     return Unavailable(f"Temporal: {error.message}")
 
 

@@ -20,7 +20,7 @@ def console() -> Console:
 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> None:
-    """A table of plain cells; null is shown as –."""
+    """A table of plain cells; None is shown as –."""
     shown = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         shown.add_column(column, overflow="fold")

@@ -9,9 +9,9 @@ import typer
 
 from activities.apply import finish_commands
 from activities.git.changes import changed_paths
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.system.process_identity import UMASK
 from epw.cli.documents import describe
 from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
@@ -36,7 +36,9 @@ def salvage(
     """Every change that an execution's agents have saved, landed or not; as a branch or as patches."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        execution = Execution.of(settings.home, await describe(connection.client.get_workflow_handle(execution_id)))
+        execution = ExecutionStore.of(
+            settings.home, await describe(connection.client.get_workflow_handle(execution_id))
+        )
         hub = execution.hub()
         saved, left = [hub.saved_work(execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
@@ -46,7 +48,7 @@ def salvage(
         rows = [{**row, "leftBehind": row in apart} for row in (*rows, *apart)]
         if hub is not None:
             for row in rows:
-                row["files"] = [shown(path) for path in changed_paths(hub, f"{row['commit']}^", row["commit"])]
+                row["files"] = [display_path(path) for path in changed_paths(hub, f"{row['commit']}^", row["commit"])]
                 if patches is not None:
                     row["patch"] = str(_write_patch(hub, row, patches))
         if as_json:
@@ -71,7 +73,7 @@ def _what(row: dict[str, Any]) -> str:
 
 
 def _put_on_branch(
-    execution: Execution, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
+    execution: ExecutionStore, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
 ) -> list[str]:
     """The newest one; what is left to the user, as commands."""
     if task is None or hub is None or not rows:

@@ -7,7 +7,7 @@ import asyncio
 from epw.cli.executions import interruptible
 from epw.cli.session import INTERRUPTED, run_connected
 from epw.service.connection import Connection
-from epw.service.worker_supervisor import kept_worker
+from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
 
 
@@ -15,7 +15,7 @@ def up() -> None:
     """Keep the server, the Web UI and a worker up until Ctrl-C; interrupted executions go on."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        async with interruptible() as interrupted, kept_worker(settings) as worker:
+        async with interruptible() as interrupted, supervised_worker(settings) as worker:
             config = connection.client.service_client.config
             print(f"Temporal: {config.target_host}, namespace {connection.client.namespace}", flush=True)
             if connection.web_ui:

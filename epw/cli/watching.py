@@ -13,7 +13,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQuer
 from temporalio.service import RPCError
 
 from epw.cli.documents import describe
-from epw.cli.session import patiently, printable
+from epw.cli.session import printable, retry_while_unavailable
 from epw.core.messages import AgentProgress
 from epw.service.connection import Connection
 
@@ -53,9 +53,9 @@ async def progress_of(connection: Connection, handle: WorkflowHandle[Any, Any]) 
 
 async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
     """Wait for the end of the newest run: a reset ends one and starts another."""
-    while (await patiently(partial(describe, handle))).close_time is None:
+    while (await retry_while_unavailable(partial(describe, handle))).close_time is None:
         with contextlib.suppress(WorkflowFailureError):
-            await patiently(handle.result)
+            await retry_while_unavailable(handle.result)
 
 
 class _Lines:

@@ -27,7 +27,7 @@ _FAR = 1.15
 _NEAR = 1.02
 _IS_NEAR = 0.9
 """From this share of the rate of the last refusal on. The three before: by how much the rate grows in a second."""
-_LEAST_A_SECOND = 0.1
+_MIN_A_SECOND = 0.1
 _NO_RETRY_AFTER_MS = 500
 
 
@@ -71,9 +71,9 @@ class AccountState(Message):
     paused_until_ms: float = 0
     blocked_until_ms: float = 0
     learned: float | None = None
-    """Calls a second; null: nothing has been refused yet."""
+    """Calls a second; None: nothing has been refused yet."""
     ceiling: float | None = None
-    """Calls a second at which the last refusal came; null: not known."""
+    """Calls a second at which the last refusal came; None: not known."""
     changed_ms: float = 0
     decreased_ms: float = 0
     successes: list[tuple[float, int]] = Field(default_factory=list)
@@ -88,7 +88,7 @@ class AccountState(Message):
         return cls.model_validate(document, strict=False)
 
 
-class Account:
+class AccountLimiter:
     """The limiter of one API account."""
 
     def __init__(self, state: AccountState | None = None) -> None:
@@ -168,10 +168,10 @@ class Account:
                     # Too little has been seen to judge by: from here it is felt for, quickly.
                     self._learned = max(_FIRST_A_SECOND, _DECREASE * seen)
                 elif self._ceiling is None:
-                    least = max(_LEAST_A_SECOND, before / _FEELING**2)
+                    least = max(_MIN_A_SECOND, before / _FEELING**2)
                     self._learned = max(least, _DECREASE * min(seen, before))
                 else:
-                    self._learned = max(_LEAST_A_SECOND, _DECREASE * before)
+                    self._learned = max(_MIN_A_SECOND, _DECREASE * before)
                 self._ceiling, self._decreased = before, now
         elif self._learned is not None:
             if now - self._decreased > _FORGET_MS:
@@ -195,7 +195,7 @@ class Account:
         return seen if self._learned is None else max(min(seen, self._learned), 0.5 * self._learned)
 
     def _interval(self, now: float) -> float | None:
-        """Ms between two calls; null: no limit is known."""
+        """Ms between two calls; None: no limit is known."""
         given = [limits.requests_per_minute for _, limits in self._executions.values() if limits.requests_per_minute]
         slowest = _MINUTE_MS / min(given) if given else 0.0
         if self._learned is not None:

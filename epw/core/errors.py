@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_MOST_PROBLEMS = 100
+_MAX_PROBLEMS = 100
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class InvalidPlan(EpwError):
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
-        more = len(problems) - _MOST_PROBLEMS
-        self.problems = problems[:_MOST_PROBLEMS]
+        more = len(problems) - _MAX_PROBLEMS
+        self.problems = problems[:_MAX_PROBLEMS]
         if more > 0:
             self.problems.append(Problem("", f"and {more} more problems"))
         super().__init__("\n".join(str(problem)[:1000] for problem in self.problems))

@@ -29,7 +29,7 @@ class Redrive(Message):
 
     of: str
     commits: dict[str, str | None]
-    """Task → its saved change in the hub; null: it changed nothing."""
+    """Task → its saved change in the hub; None: it changed nothing."""
     chain: str = ""
     """The first run of the earlier execution."""
     kept: list[str] = Field(default_factory=list)
@@ -53,7 +53,7 @@ class PrepareRequest(StepRequest):
 
 
 class Prepared(Message):
-    """What the execution works on. `hub` and `base` are null without a workspace."""
+    """What the execution works on. `hub` and `base` are None without a workspace."""
 
     task_queue: str = TASK_QUEUE
     hub: str | None = None
@@ -77,7 +77,7 @@ class Usage(Message):
 
 
 class TaskRun(StepRequest):
-    """One attempt of one task, from `base` (a commit of the hub; null: an empty directory)."""
+    """One attempt of one task, from `base` (a commit of the hub; None: an empty directory)."""
 
     task_id: str
     attempt: int
@@ -95,7 +95,7 @@ class TaskRun(StepRequest):
     """Why the attempt before this one did not succeed."""
     inputs: list[Produced] = Field(default_factory=list)
     """What came of the tasks that this one depends on (the first few)."""
-    dispute: Dispute | None = None
+    dispute: MergeContext | None = None
     """Where it runs because its change did not merge."""
     reruns: int = 0
     """How often it has done so: each time with a conversation of its own."""
@@ -117,7 +117,7 @@ class Side(Message):
     summary: str | None = None
 
 
-class Dispute(Message):
+class MergeContext(Message):
     """A change that did not merge, as its agent is told of it."""
 
     description: str
@@ -132,7 +132,7 @@ class Dispute(Message):
     relock: list[str] = Field(default_factory=list)
     """Generated files that are to be made anew by the plan's commands; everything else is merged."""
     found_with: str | None = None
-    """The change by which the conflict's hunks are kept; null: it has none."""
+    """The change by which the conflict's hunks are kept; None: it has none."""
 
 
 class Saved(Message):
@@ -177,7 +177,7 @@ class TaskOutcome(Message):
 
     kind: Literal["completed", "question", "usage-limit", "budget-limit", "failed"]
     commit: str | None = None
-    """The saved change; null where nothing changed."""
+    """The saved change; None where nothing changed."""
     files_changed: int = 0
     undeclared: list[str] = Field(default_factory=list)
     """Paths written outside the task's declared `files` (the first few)."""

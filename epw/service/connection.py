@@ -34,7 +34,7 @@ _SEARCH_ATTRIBUTES = {
 class Connection:
     client: Client
     web_ui: str | None
-    """Address of the Web UI; null where the server is not ours to know."""
+    """Address of the Web UI; None where the server is not ours to know."""
     is_embedded: bool
 
 

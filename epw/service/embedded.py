@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.processes import children
-from activities.system.process_identity import lives, private
+from activities.system.process_identity import is_alive, private
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
@@ -119,7 +119,7 @@ def _running(note: Path) -> Server | None:
     try:
         pid, created = content["guardian"]
         server = Server(str(content["address"]), str(content["webUI"]), str(content["namespace"]))
-        return server if lives((pid, created)) else None
+        return server if is_alive((pid, created)) else None
     except KeyError:
         return None
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.apply.of_execution import application_of
+from activities.apply.of_execution import tree_delivery_of
 from activities.git.hub import Hub
 from activities.processes.process_tree import end_marked
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.state.worker_records import AttemptRecord
 from activities.system.directories import Trash
 from epw.core.errors import UndoBlocked
@@ -25,18 +25,18 @@ async def tidy(client: Client, home: Path) -> list[str]:
     An execution in which a live worker still is, or that this server does not know, is left alone.
     """
     told = await asyncio.to_thread(Trash(home).empty)
-    for execution in Execution.with_remains(home):
+    for execution in ExecutionStore.with_remains(home):
         status = await _ended_as(client, execution)
         if status is not None and not _is_attended(home, execution):
             told += await asyncio.to_thread(_tidy, execution, status)
     return told
 
 
-async def _ended_as(client: Client, execution: Execution) -> WorkflowExecutionStatus | None:
-    """How the newest run of the execution has ended; null while it runs, or where it is not known."""
+async def _ended_as(client: Client, execution: ExecutionStore) -> WorkflowExecutionStatus | None:
+    """How the newest run of the execution has ended; None while it runs, or where it is not known."""
     try:
         described = await client.get_workflow_handle(execution.workflow_id).describe()
-        if Execution.of(execution.home, described).run_id != execution.run_id:
+        if ExecutionStore.of(execution.home, described).run_id != execution.run_id:
             # Another execution has the id by now.
             handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
             described = await handle.describe()
@@ -45,11 +45,11 @@ async def _ended_as(client: Client, execution: Execution) -> WorkflowExecutionSt
     return described.status if described.close_time is not None else None
 
 
-def _is_attended(home: Path, execution: Execution) -> bool:
+def _is_attended(home: Path, execution: ExecutionStore) -> bool:
     return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(home))
 
 
-def _tidy(execution: Execution, status: WorkflowExecutionStatus) -> list[str]:
+def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[str]:
     done = []
     processes = end_marked(execution.key, forget=True)
     if processes:
@@ -57,7 +57,7 @@ def _tidy(execution: Execution, status: WorkflowExecutionStatus) -> list[str]:
     if execution.has_half_delivery():
         hub = Hub.at(execution.home, execution.workspace().path)
         with hub.locked():
-            application = application_of(execution, hub)
+            application = tree_delivery_of(execution, hub)
             if status in _ENDED_BY_ITSELF:
                 application.clean_up()
                 done.append("its delivery cleaned up")

@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.attempt.worktree_pool import Spares
+from activities.attempt.worktree_pool import WorktreePool
 from activities.processes.process_tree import end_marked
-from activities.state.execution_store import Execution
+from activities.state.execution_store import ExecutionStore
 from activities.state.worker_records import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
 from activities.system.directories import Trash
 from epw.core.messages import WORKFLOW_TYPE
@@ -61,9 +61,9 @@ async def recover(client: Client, home: Path) -> int:
 
 def _drop_spares(home: Path) -> None:
     """Directories that a dead worker had put by for attempts to come."""
-    for execution in Execution.with_remains(home):
+    for execution in ExecutionStore.with_remains(home):
         for folder in execution.path.glob("attempts/*/.spare"):
-            Spares(folder, Trash(home)).drop_orphans()
+            WorktreePool(folder, Trash(home)).drop_orphans()
 
 
 async def _fail_unattended(client: Client, identity: str) -> None:

@@ -38,12 +38,12 @@ from epw.service.connection import SearchAttributes
 from epw.service.janitor import tidy
 from epw.service.limiter import limiter
 from epw.service.recovery import keep_recovering
-from epw.settings import MOST_KEPT_BYTES, Settings
+from epw.settings import MAX_KEPT_BYTES, Settings
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.rate_limit import RateLimitWorkflow
 
-_MOST_ACTIVITIES = 1200
-_MOST_EAGER = 50
+_MAX_ACTIVITIES = 1200
+_MAX_EAGER = 50
 _THREADS = 32
 _MAX_OPEN_FILES = 65_536
 _GRACE = timedelta(seconds=5)
@@ -58,7 +58,7 @@ def workers(
     agents: Mapping[str, Agent] | None = None,
     grace: timedelta = _GRACE,
     identity: str | None = None,
-    most_kept: int = MOST_KEPT_BYTES,
+    most_kept: int = MAX_KEPT_BYTES,
 ) -> list[Worker]:
     """The workers of this process: one for the shared queue, one for what is bound to this host."""
     _raise_open_files()
@@ -86,8 +86,8 @@ def workers(
             workflows=workflows,
             workflow_runner=UnsandboxedWorkflowRunner(),
             activities=activities,
-            max_concurrent_activities=_MOST_ACTIVITIES,
-            max_eager_activity_reservations_per_workflow_task=_MOST_EAGER,
+            max_concurrent_activities=_MAX_ACTIVITIES,
+            max_eager_activity_reservations_per_workflow_task=_MAX_EAGER,
             # After a worker's death the next step would wait 10 s for its sticky queue.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
             # Cancellations come with heartbeats: the default throttle would keep them for 24 s.

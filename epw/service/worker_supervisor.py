@@ -18,12 +18,12 @@ from activities.system.process_identity import KEPT, UMASK
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
-_MOST_EARLY_DEATHS = 5
+_MAX_EARLY_DEATHS = 5
 _STOP_SECONDS = 15.0
 
 
 @asynccontextmanager
-async def kept_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+async def supervised_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
     """A worker while the block runs; the task ends, with `Unavailable`, only where no worker can be kept."""
     keeping = asyncio.create_task(_keep(settings))
     try:
@@ -38,7 +38,7 @@ async def _keep(settings: Settings) -> None:
     early_deaths = 0
     # What a killed worker leaves is adopted, whatever session or environment it has given itself.
     children.adopt_orphans()
-    while early_deaths < _MOST_EARLY_DEATHS:
+    while early_deaths < _MAX_EARLY_DEATHS:
         # Its own session: Ctrl-C is for us, and we stop it in order. Its input ends with us, however we end.
         child = children.start(
             [sys.executable, "-m", "epw.service.worker_process", f"{KEPT}{os.getpid()}"],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
+from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, Work
 from activities.agents.claude.conversation import Conversation, Progress
-from activities.agents.claude.loop_guard import MOST_BROKEN, MOST_TURNS, Patience
+from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
 from activities.agents.claude.prompt import first_message, system_prompt, try_again, warned
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.agents.environment import redacted
-from activities.model_api.account import Account
-from activities.model_api.answer import Answer
+from activities.model_api.account import ApiAccount
+from activities.model_api.answer import ModelAnswer
 from activities.model_api.api import Api
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.calls import Calls, Used
@@ -21,7 +21,7 @@ from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import Task
 
-_MOST_OUTPUT_TOKENS = 16_000
+_MAX_OUTPUT_TOKENS = 16_000
 _INTERRUPTED = (
     "Interrupted: the worker stopped while this call was running. It may have had effects, in part or in full. "
     "Look at the state of things before you do it again."
@@ -34,13 +34,13 @@ class ClaudeAgent:
     simulated = False
     keeps_state = True
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: ApiAccount) -> None:
         self._account = account
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> Ending:
+    async def execute(self, work: Work) -> AgentOutcome:
         """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `SpendLimit`, `RepeatedCall`, `InvalidResponse`,
         `ApiError` or `ApiUnavailable`."""
         return await _Session(work, self._account.api, self._account.calls(work)).run()
@@ -58,12 +58,12 @@ class _Session:
         before = self._conversation.progress(work.attempt)
         work.used.so_far = self._conversation.usage
         self._turns, self._broken = before.turns, before.broken
-        self._patience = Patience(work, before.seconds)
+        self._patience = LoopGuard(work, before.seconds)
         self._toolset = Toolset(work, self._patience.left)
         self._is_short = False
         """The last answer was cut because the budget is nearly spent."""
 
-    async def run(self) -> Ending:
+    async def run(self) -> AgentOutcome:
         try:
             ending = await self._begin()
             while ending is None:
@@ -77,7 +77,7 @@ class _Session:
         except BudgetSpent as spent:
             return BudgetReached(str(spent))
 
-    async def _begin(self) -> Ending | None:
+    async def _begin(self) -> AgentOutcome | None:
         """Open the conversation, or go on with it where it was left; an end that was only not told yet is told."""
         conversation, work = self._conversation, self._work
         if not conversation:
@@ -89,7 +89,7 @@ class _Session:
         conversation.say(try_again(work.after), work.attempt)
         return None
 
-    async def _taken_up(self) -> Ending | None:
+    async def _taken_up(self) -> AgentOutcome | None:
         """Bring what a crash or a wait has interrupted to its end; nothing that has effects is done again."""
         conversation, work = self._conversation, self._work
         last, interrupted = conversation.last_answer, False
@@ -114,7 +114,7 @@ class _Session:
             return self._completed(str(finished[0]["input"]["summary"]))
         return asked
 
-    async def _asked(self) -> Answer:
+    async def _asked(self) -> ModelAnswer:
         """The next answer, in the conversation; waits for the account's limits and the budget."""
         self._check_limits()
         request: dict[str, Any] = {
@@ -128,19 +128,19 @@ class _Session:
         known = self._conversation.last_context
         new = len(json.dumps(request["messages"][-1:] if known else request).encode())
         key = f"{self._work.marker}/{self._conversation.turns}"
-        allowed = _MOST_OUTPUT_TOKENS
+        allowed = _MAX_OUTPUT_TOKENS
 
-        async def send(most: int, used: Used) -> Answer:
+        async def send(most: int, used: Used) -> ModelAnswer:
             nonlocal allowed
             allowed = most
             return await self._api.ask({**request, "max_tokens": most}, used)
 
-        answer = await self._calls.make(key, self._work.model, known + new, _MOST_OUTPUT_TOKENS, send)
-        self._is_short = answer.stop_reason == "max_tokens" and allowed < _MOST_OUTPUT_TOKENS
+        answer = await self._calls.make(key, self._work.model, known + new, _MAX_OUTPUT_TOKENS, send)
+        self._is_short = answer.stop_reason == "max_tokens" and allowed < _MAX_OUTPUT_TOKENS
         self._take(answer)
         return answer
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: ModelAnswer) -> None:
         cost = self._price.cost(answer.usage) if self._price else None
         usage = {
             "inputTokens": _total(answer.usage) - answer.usage.get("output_tokens", 0),
@@ -154,8 +154,8 @@ class _Session:
         tokens = whole.input_tokens + whole.output_tokens
         self._work.report({"tokens": tokens, "costUSD": whole.cost_usd, "operation": _operation(answer)})
 
-    async def _done(self, answer: Answer) -> Completed | Question | None:
-        """Do what an answer calls for; how the attempt ends with it, null: it goes on."""
+    async def _done(self, answer: ModelAnswer) -> Completed | Question | None:
+        """Do what an answer calls for; how the attempt ends with it, None: it goes on."""
         conversation = self._conversation
         if answer.stop_reason == "refusal":
             raise TaskFailed("Refusal", f"the model refused: {redacted(answer.text, self._work)}"[:500], final=True)
@@ -223,13 +223,13 @@ class _Session:
 
     def _count_broken(self, what: str) -> None:
         self._broken += 1
-        if self._broken > MOST_BROKEN:
-            told = f"the model was told {MOST_BROKEN} times and went on: {what}"
+        if self._broken > MAX_BROKEN:
+            told = f"the model was told {MAX_BROKEN} times and went on: {what}"
             raise TaskFailed("InvalidResponse", told[:500], final=True)
 
     def _check_limits(self) -> None:
-        if self._turns >= MOST_TURNS:
-            raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
+        if self._turns >= MAX_TURNS:
+            raise TaskFailed("TurnLimit", f"{MAX_TURNS} turns without an end", final=True)
         if self._patience.left() <= 0:
             raise self._work.out_of_time()
 
@@ -238,7 +238,7 @@ def _total(usage: dict[str, int]) -> int:
     return sum(usage.values())
 
 
-def _operation(answer: Answer) -> str:
+def _operation(answer: ModelAnswer) -> str:
     call = answer.calls[-1] if answer.calls else None
     if call is None:
         return answer.text[:200]

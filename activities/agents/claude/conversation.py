@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from activities.model_api.answer import Answer
+from activities.model_api.answer import ModelAnswer
 from activities.system.process_identity import private
 from epw.core.messages import Usage
 
@@ -114,13 +114,13 @@ class Conversation:
         return calls
 
     @property
-    def last_answer(self) -> Answer | None:
+    def last_answer(self) -> ModelAnswer | None:
         """The model's last answer, where nothing but results of its calls has followed it."""
         for entry in reversed(self._entries):
             if entry["kind"] == "said":
                 return None
             if entry["kind"] == "answer":
-                return Answer(entry["content"], entry["stop"])
+                return ModelAnswer(entry["content"], entry["stop"])
         return None
 
     def was_done(self, call: str) -> bool:
@@ -174,7 +174,7 @@ def _blocks(entry: dict[str, Any]) -> list[Block]:
 
 
 def earlier(folder: Path, order: Order, kind: str) -> Path | None:
-    """The file of the newest try before this one (attempt, round, try); null: there is none."""
+    """The file of the newest try before this one (attempt, round, try); None: there is none."""
     tries = {_order(path): path for path in folder.glob(f"*.{kind}") if _ORDER.fullmatch(path.stem)}
     newest = max((each for each in tries if each < order), default=None)
     return None if newest is None else tries[newest]

@@ -1,6 +1,6 @@
 """The file tools of a `claude` agent: the SDK's, on a copy of the one file that they are about.
 
-What they see of the attempt's directory, and what they leave in it, goes through `Beneath`.
+What they see of the attempt's directory, and what they leave in it, goes through `RootedDir`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from anthropic.lib.tools import ToolError
 from anthropic.lib.tools import agent_toolset as sdk
 
-from activities.system.rooted_dir import Beneath, Outside
+from activities.system.rooted_dir import PathEscape, RootedDir
 
 _MAKERS = {"Read": sdk.beta_read_tool, "Write": sdk.beta_write_tool, "Edit": sdk.beta_edit_tool}
 _GLOB = sdk.beta_glob_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
@@ -24,9 +24,9 @@ _GREP = sdk.beta_grep_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
 _TOOLS = {name: make(sdk.AgentToolContext(workdir=Path("/"), env={})) for name, make in _MAKERS.items()}
 SCHEMAS: Mapping[str, Any] = {**_TOOLS, "Glob": _GLOB, "Grep": _GREP}
 """The SDK's tools, for what they say of themselves."""
-_MOST_BYTES = 64 * 1024 * 1024
-_MOST_RESULTS = 200
-_MOST_FILES = 50_000
+_MAX_BYTES = 64 * 1024 * 1024
+_MAX_RESULTS = 200
+_MAX_FILES = 50_000
 
 Content = str | list[dict[str, Any]]
 
@@ -39,7 +39,7 @@ class FileTools:
 
     def run(self, name: str, arguments: dict[str, Any]) -> Content:
         try:
-            with Beneath.opened(self._tree) as beneath:
+            with RootedDir.opened(self._tree) as beneath:
                 if name == "Glob":
                     return _glob(beneath, **_texts(arguments, required="pattern", optional="path"))
                 return self._on_copy(beneath, name, arguments)
@@ -52,12 +52,12 @@ class FileTools:
     def inner(self, path: str) -> str:
         """A path that is there, as seen from the directory. Raises `ToolError`."""
         try:
-            with Beneath.opened(self._tree) as beneath:
+            with RootedDir.opened(self._tree) as beneath:
                 return beneath.existing(path)
         except OSError as error:
             raise ToolError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
 
-    def _on_copy(self, beneath: Beneath, name: str, arguments: dict[str, Any]) -> Content:
+    def _on_copy(self, beneath: RootedDir, name: str, arguments: dict[str, Any]) -> Content:
         path = arguments.get("file_path")
         if not isinstance(path, str) or "\0" in path:
             raise ValueError("file_path")
@@ -67,9 +67,9 @@ class FileTools:
             copy.parent.mkdir(parents=True, exist_ok=True)
             if name != "Write":
                 with contextlib.suppress(FileNotFoundError):
-                    content = beneath.read(inner, _MOST_BYTES)
-                    if len(content) > _MOST_BYTES:
-                        raise ToolError(f"{name.lower()}: {inner}: larger than {_MOST_BYTES} bytes")
+                    content = beneath.read(inner, _MAX_BYTES)
+                    if len(content) > _MAX_BYTES:
+                        raise ToolError(f"{name.lower()}: {inner}: larger than {_MAX_BYTES} bytes")
                     copy.write_bytes(content)
             tool = _MAKERS[name](sdk.AgentToolContext(workdir=scratch, env={}))
             said = asyncio.run(tool.call({**arguments, "file_path": inner}))
@@ -78,18 +78,18 @@ class FileTools:
             return said  # type: ignore[return-value]
 
 
-def _glob(beneath: Beneath, pattern: str, path: str = ".") -> str:
+def _glob(beneath: RootedDir, pattern: str, path: str = ".") -> str:
     parts = pattern.split("/")
     if pattern.startswith("/") or ".." in parts:
-        raise Outside(0, "the pattern leads outside of the working directory")
+        raise PathEscape(0, "the pattern leads outside of the working directory")
     start, found = beneath.inner(path), []
     for number, (file, changed) in enumerate(beneath.files(path)):
         names = file.split("/") if start == "." else file[len(start) + 1 :].split("/")
         if ".git" not in names and _match(parts, names):
             found.append((-changed, file))
-        if number >= _MOST_FILES:
+        if number >= _MAX_FILES:
             break
-    return "\n".join(file for _, file in sorted(found)[:_MOST_RESULTS]) or "no matches"
+    return "\n".join(file for _, file in sorted(found)[:_MAX_RESULTS]) or "no matches"
 
 
 def _match(parts: Sequence[str], names: Sequence[str]) -> bool:

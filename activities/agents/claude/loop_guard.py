@@ -11,19 +11,19 @@ from activities.agents.base import Work
 from activities.agents.environment import redacted
 from epw.core.errors import TaskFailed
 
-MOST_TURNS = 500
-MOST_BROKEN = 3
-_MOST_SAME_CALLS = 6
+MAX_TURNS = 500
+MAX_BROKEN = 3
+_MAX_SAME_CALLS = 6
 
 
-class Patience:
+class LoopGuard:
     """Of one attempt; `before`: the seconds that it had worked when it was interrupted last."""
 
     def __init__(self, work: Work, before: float) -> None:
         self._work = work
         self._before = before
         self._started = time.monotonic()
-        self._recent: deque[str] = deque(maxlen=_MOST_SAME_CALLS)
+        self._recent: deque[str] = deque(maxlen=_MAX_SAME_CALLS)
 
     def worked(self) -> float:
         """Seconds of this attempt that were no waiting for limits."""
@@ -36,6 +36,6 @@ class Patience:
     def notice(self, name: str, arguments: dict[str, Any]) -> None:
         """An agent that does the same again and again gets nowhere: raises `TaskFailed` (`RepeatedCall`)."""
         self._recent.append(json.dumps([name, arguments], sort_keys=True))
-        if len(self._recent) == _MOST_SAME_CALLS and len(set(self._recent)) == 1:
-            told = f"the same call {_MOST_SAME_CALLS} times: {redacted(self._recent[0], self._work)[:300]}"
+        if len(self._recent) == _MAX_SAME_CALLS and len(set(self._recent)) == 1:
+            told = f"the same call {_MAX_SAME_CALLS} times: {redacted(self._recent[0], self._work)[:300]}"
             raise TaskFailed("RepeatedCall", told, final=True)

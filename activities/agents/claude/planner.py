@@ -12,16 +12,16 @@ from anthropic import transform_schema
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from activities.model_api.answer import Answer
+from activities.model_api.answer import ModelAnswer
 from activities.model_api.api import Api, Rejected
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.plan.validate import read_plan
 
-_MOST_CORRECTIONS = 3
-_MOST_REJECTED = 6
-_MOST_WAIT_SECONDS = 60.0
-_MOST_OUTPUT_TOKENS = 32_000
-_MOST_FILES = 2_000
+_MAX_CORRECTIONS = 3
+_MAX_REJECTED = 6
+_MAX_WAIT_SECONDS = 60.0
+_MAX_OUTPUT_TOKENS = 32_000
+_MAX_FILES = 2_000
 
 _SYSTEM = """\
 You plan work for coding agents that run in parallel. Split the goal into tasks. Each task is done by one agent in a
@@ -72,7 +72,7 @@ async def plan_of(goal: Goal, model: str, api: Api, told: Callable[[str], None])
     """
     messages: list[dict[str, Any]] = [{"role": "user", "content": _request(goal)}]
     problems: list[Problem] = []
-    for _ in range(1 + _MOST_CORRECTIONS):
+    for _ in range(1 + _MAX_CORRECTIONS):
         answer = await _asked(api, model, messages, told)
         try:
             document = _document(answer, goal)
@@ -86,33 +86,33 @@ async def plan_of(goal: Goal, model: str, api: Api, told: Callable[[str], None])
             ]
             continue
         return document
-    raise InvalidPlan([Problem("", f"no valid plan after {_MOST_CORRECTIONS} corrections; the last one:"), *problems])
+    raise InvalidPlan([Problem("", f"no valid plan after {_MAX_CORRECTIONS} corrections; the last one:"), *problems])
 
 
 def _request(goal: Goal) -> str:
-    more = len(goal.files) - _MOST_FILES
-    listing = "\n".join(goal.files[:_MOST_FILES]) + (f"\n… and {more} more" if more > 0 else "")
+    more = len(goal.files) - _MAX_FILES
+    listing = "\n".join(goal.files[:_MAX_FILES]) + (f"\n… and {more} more" if more > 0 else "")
     project = f"\n\nThe files of the project:\n{listing}" if goal.files else "\n\nThere is no project yet."
     return f"Goal: {goal.text}{project}"
 
 
-async def _asked(api: Api, model: str, messages: list[dict[str, Any]], told: Callable[[str], None]) -> Answer:
+async def _asked(api: Api, model: str, messages: list[dict[str, Any]], told: Callable[[str], None]) -> ModelAnswer:
     """One answer; faults that pass are waited for."""
     schema = {"type": "json_schema", "schema": transform_schema(_Planned)}
-    request = {"model": model, "system": _SYSTEM, "messages": messages, "max_tokens": _MOST_OUTPUT_TOKENS}
-    for attempt in range(_MOST_REJECTED):
+    request = {"model": model, "system": _SYSTEM, "messages": messages, "max_tokens": _MAX_OUTPUT_TOKENS}
+    for attempt in range(_MAX_REJECTED):
         try:
             return await api.ask({**request, "output_config": {"format": schema}})
         except Rejected as rejected:
             wait = rejected.wait if rejected.wait is not None else float(2**attempt)
-            if rejected.kind not in ("rate", "passing") or wait > _MOST_WAIT_SECONDS or attempt == _MOST_REJECTED - 1:
+            if rejected.kind not in ("rate", "passing") or wait > _MAX_WAIT_SECONDS or attempt == _MAX_REJECTED - 1:
                 raise Unavailable(f"the API gives no answer: {rejected}") from None
             told(f"waiting for the API: {rejected}")
             await asyncio.sleep(wait)
     raise AssertionError("unreachable")
 
 
-def _document(answer: Answer, goal: Goal) -> dict[str, Any]:
+def _document(answer: ModelAnswer, goal: Goal) -> dict[str, Any]:
     if answer.stop_reason == "max_tokens":
         raise InvalidPlan([Problem("", "the answer was cut at its token limit: plan in fewer words")])
     if answer.stop_reason == "refusal":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from activities.agents.base import Input, Work
-from activities.conflicts.predicted import Coming
-from activities.git.command import shown
-from epw.core.messages import Dispute
+from activities.conflicts.predicted import PredictedConflict
+from activities.git.command import display_path
+from epw.core.messages import MergeContext
 
-_MOST_FILES = 50
-_MOST_TEXT = 500
+_MAX_FILES = 50
+_MAX_TEXT = 500
 
 _SYSTEM = """\
 You are a coding agent: one of several that work in parallel on one plan, each on a task and in a directory of its
@@ -47,9 +47,9 @@ def try_again(after: str) -> str:
     return f"That attempt did not succeed: {after}\nGo on from where you are and put it right."
 
 
-def warned(work: Work, coming: Coming) -> str:
+def warned(work: Work, coming: PredictedConflict) -> str:
     """To an agent whose change, as it is now, would not merge with another one."""
-    described = {task.id: task.description[:_MOST_TEXT] for task in work.plan.tasks if task.id in coming.tasks}
+    described = {task.id: task.description[:_MAX_TEXT] for task in work.plan.tasks if task.id in coming.tasks}
     intents = "".join(f"\n- {task_id}: {description}" for task_id, description in described.items())
     if coming.has_landed:
         told = f"What you have changed so far does not merge with what has landed meanwhile: {coming}."
@@ -76,7 +76,7 @@ def first_message(work: Work) -> str:
 
 
 def _input(each: Input) -> str:
-    named = ", ".join(each.files[:_MOST_FILES]) + (" …" if len(each.files) > _MOST_FILES else "")
+    named = ", ".join(each.files[:_MAX_FILES]) + (" …" if len(each.files) > _MAX_FILES else "")
     return f"- {each.task_id}: {each.summary or 'done'}" + (f" (changed: {named})" if each.files else "")
 
 
@@ -101,7 +101,7 @@ Your directory holds both. All their lines have merged, but they do not work tog
 that what both wanted is there and works. Do nothing else."""
 
 
-def _dispute(work: Work, dispute: Dispute) -> str:
+def _dispute(work: Work, dispute: MergeContext) -> str:
     """Why the task is to be done again, and what the others meant."""
     lines = ["This task was done before, and its change did not merge.", dispute.description]
     if dispute.summary:
@@ -114,8 +114,8 @@ def _dispute(work: Work, dispute: Dispute) -> str:
     elif not dispute.fits:
         lines.append(_FIT)
     else:
-        marked, beside = work.disputed[:_MOST_FILES], work.beside[:_MOST_FILES]
-        lines += [_BOTH, *([_MARKED.format(paths=", ".join(map(shown, marked)))] if marked else [])]
+        marked, beside = work.disputed[:_MAX_FILES], work.beside[:_MAX_FILES]
+        lines += [_BOTH, *([_MARKED.format(paths=", ".join(map(display_path, marked)))] if marked else [])]
         lines += [_BESIDE, *(f"- {each}" for each in beside)] if beside else []
         lines.append(_NOTHING_ELSE)
     return "\n".join(lines)

@@ -26,9 +26,9 @@ from epw.core.messages import Question
 from epw.core.plan.model import DEFAULT_TOOLS
 
 _BASH_SECONDS = 120.0
-_MOST_BASH_SECONDS = 3600.0
+_MAX_BASH_SECONDS = 3600.0
 _SEARCH_SECONDS = 60.0
-_MOST_OUTPUT = 60_000
+_MAX_OUTPUT = 60_000
 _NO_MATCH = 1
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _SCRIPT = "call.sh"
@@ -86,7 +86,7 @@ WITHOUT_EFFECT = ("report_progress", "finish")
 
 
 class Toolset:
-    """What the model may call, confined to the attempt's directory."""
+    """What the model may call, contained to the attempt's directory."""
 
     def __init__(self, work: Work, left: Callable[[], float]) -> None:
         """`left`: how many seconds the attempt has left."""
@@ -156,7 +156,7 @@ class Toolset:
         script = self._work.home.parent / _SCRIPT
         script.write_text(message.command, errors="replace")
         argv = ["bash", str(script)]
-        code, output = await self._run(argv, min(seconds, _MOST_BASH_SECONDS, max(0.0, self._left())))
+        code, output = await self._run(argv, min(seconds, _MAX_BASH_SECONDS, max(0.0, self._left())))
         if code != 0:
             raise ToolFailed(f"{output}\n[{ended(code)}]".lstrip())
         return output or "[no output, ended with 0]"
@@ -218,15 +218,15 @@ class Toolset:
 
 def _capped(path: Path) -> str:
     """What a process printed, its middle left out where it is too much."""
-    half = _MOST_OUTPUT // 2
+    half = _MAX_OUTPUT // 2
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            head = file.read(half if size > _MOST_OUTPUT else _MOST_OUTPUT)
-            if size <= _MOST_OUTPUT:
+            head = file.read(half if size > _MAX_OUTPUT else _MAX_OUTPUT)
+            if size <= _MAX_OUTPUT:
                 return head.decode(errors="replace").strip()
             file.seek(size - half)
-            left_out = f"\n[{size - _MOST_OUTPUT} bytes left out]\n"
+            left_out = f"\n[{size - _MAX_OUTPUT} bytes left out]\n"
             return head.decode(errors="replace") + left_out + file.read(half).decode(errors="replace").strip()
     except OSError:
         return ""

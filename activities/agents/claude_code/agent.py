@@ -13,13 +13,13 @@ from typing import Any
 
 import claude_agent_sdk as sdk
 
-from activities.agents.base import BudgetReached, Completed, Ending, UsageLimit, Work
-from activities.agents.claude.loop_guard import MOST_BROKEN, MOST_TURNS, Patience
+from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, Work
+from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again, warned
-from activities.agents.claude_code.proxy import Line, Proxy
+from activities.agents.claude_code.proxy import Proxy, ProxySession
 from activities.agents.claude_code.transcript import ASK, Recorded, reads, unanswered
 from activities.agents.environment import environment, redacted
-from activities.model_api.account import Account
+from activities.model_api.account import ApiAccount
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.rate_client import AccountBlocked
 from activities.processes.process_tree import ProcessTree, launcher
@@ -36,13 +36,13 @@ _GO_ON = (
 _EMPTY = "Your answer was empty. Go on with the task, or say what you did when it is done."
 _UNANSWERED = "Nobody answered. Decide by yourself, and say so."
 _PATHS = ("file_path", "notebook_path", "path")
-_MOST_OUTPUT_TOKENS = 16_000
-_MOST_INSTRUCTIONS = 40_000
+_MAX_OUTPUT_TOKENS = 16_000
+_MAX_INSTRUCTIONS = 40_000
 _INTERRUPT_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-    "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(_MOST_OUTPUT_TOKENS),
+    "CLAUDE_CODE_MAX_OUTPUT_TOKENS": str(_MAX_OUTPUT_TOKENS),
     "DISABLE_AUTOUPDATER": "1",
     # Our proxy keeps a call waiting as long as the account's limits say.
     "API_TIMEOUT_MS": "86400000",
@@ -55,14 +55,14 @@ class ClaudeCodeAgent:
     simulated = False
     keeps_state = True
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: ApiAccount) -> None:
         self._account = account
         self._proxy = Proxy(account.api)
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> Ending:
+    async def execute(self, work: Work) -> AgentOutcome:
         """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `SpendLimit`, `RepeatedCall`, `InvalidResponse`,
         `ApiError`, `ApiUnavailable` or `AgentError`."""
         return await _Session(work, self._account, self._proxy).run()
@@ -71,29 +71,29 @@ class ClaudeCodeAgent:
 class _Session:
     """One attempt's part of a task's session."""
 
-    def __init__(self, work: Work, account: Account, proxy: Proxy) -> None:
+    def __init__(self, work: Work, account: ApiAccount, proxy: Proxy) -> None:
         self._work = work
         self._proxy = proxy
         self._recorded = Recorded(work)
         work.used.so_far = self._recorded.now.usage
         self._calls = account.calls(work)
         ended = asyncio.get_running_loop().create_future()
-        self._line = Line(self._calls, work.marker, self._used, partial(redacted, work=work), ended)
+        self._session = ProxySession(self._calls, work.marker, self._used, partial(redacted, work=work), ended)
         self._transcript = self._find_transcript()
         waiting = unanswered(self._transcript) if self._transcript is not None else None
         self._waiting = None if waiting is None else self._question(waiting)
         """The question that the session waits with."""
         self._deferred = False
-        self._patience = Patience(work, self._recorded.now.seconds)
+        self._patience = LoopGuard(work, self._recorded.now.seconds)
 
-    async def run(self) -> Ending:
+    async def run(self) -> AgentOutcome:
         if self._waiting is not None and self._work.answer is None:
             # It was not put to anybody yet: a worker died between.
             return self._waiting
         try:
             async with (
                 ProcessTree.launched(self._work.marker),
-                self._proxy.opened(self._line, self._listener()) as (url, key),
+                self._proxy.opened(self._session, self._listener()) as (url, key),
             ):
                 return await self._talk(await in_thread(self._options, url, key))
         except AccountBlocked as limit:
@@ -107,21 +107,21 @@ class _Session:
         """Where its sandbox reaches this worker."""
         return self._work.network.listener if self._work.network is not None else None
 
-    async def _talk(self, options: sdk.ClaudeAgentOptions) -> Ending:
+    async def _talk(self, options: sdk.ClaudeAgentOptions) -> AgentOutcome:
         # Before it is connected: from then on its question may be answered.
         prompt = self._prompt(resumed=options.resume is not None)
         async with sdk.ClaudeSDKClient(options) as client:
-            for _ in range(1 + MOST_BROKEN):
+            for _ in range(1 + MAX_BROKEN):
                 if prompt is not None:
                     await client.query(prompt)
                 ending = self._judged(await self._answered(client))
                 if ending is not None:
                     return ending
                 prompt = _EMPTY
-        raise TaskFailed("InvalidResponse", f"the model was told {MOST_BROKEN} times and went on: {_EMPTY}", final=True)
+        raise TaskFailed("InvalidResponse", f"the model was told {MAX_BROKEN} times and went on: {_EMPTY}", final=True)
 
     def _prompt(self, *, resumed: bool) -> str | None:
-        """What the session is told; null: it goes on by the answer to its question."""
+        """What the session is told; None: it goes on by the answer to its question."""
         if not resumed:
             return first_message(self._work)
         if self._waiting is not None:
@@ -131,13 +131,13 @@ class _Session:
     async def _answered(self, client: sdk.ClaudeSDKClient) -> sdk.ResultMessage:
         """The end of a turn; raises what has ended the attempt."""
         receiving = asyncio.ensure_future(self._received(client))
-        either: list[asyncio.Future[Any]] = [receiving, self._line.ended]
+        either: list[asyncio.Future[Any]] = [receiving, self._session.ended]
         try:
             while not (await asyncio.wait(either, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0]:
                 if self._patience.left() < 0:
                     raise self._work.out_of_time()
-            if self._line.ended.done():
-                raise self._line.ended.result()
+            if self._session.ended.done():
+                raise self._session.ended.result()
             return receiving.result()
         finally:
             if not receiving.done():
@@ -168,20 +168,22 @@ class _Session:
             for call in (each for each in message.content if isinstance(each, sdk.ToolUseBlock) and each.name != ASK):
                 self._patience.notice(call.name, call.input)
         except TaskFailed as failed:
-            self._line.end(failed)
+            self._session.end(failed)
 
     def _judged(self, result: sdk.ResultMessage) -> Completed | Question | None:
-        """How the attempt ended; null: with nothing said."""
+        """How the attempt ended; None: with nothing said."""
         if result.deferred_tool_use is not None and result.deferred_tool_use.name == ASK:
             return self._question(result.deferred_tool_use.input)
         text = redacted((result.result or "").strip(), self._work)
         if result.stop_reason == "refusal":
             raise TaskFailed("Refusal", f"the model refused: {text}"[:500], final=True)
         if result.subtype == "error_max_turns":
-            raise TaskFailed("TurnLimit", f"{MOST_TURNS} turns without an end", final=True)
+            raise TaskFailed("TurnLimit", f"{MAX_TURNS} turns without an end", final=True)
         if result.is_error or result.subtype != "success":
             told = text[:500] or "; ".join(result.errors or [result.subtype])
-            raise TaskFailed("ApiError" if self._line.was_refused else "AgentError", told, final=self._line.was_refused)
+            raise TaskFailed(
+                "ApiError" if self._session.was_refused else "AgentError", told, final=self._session.was_refused
+            )
         if not text:
             return None
         transcript = self._find_transcript()
@@ -193,8 +195,8 @@ class _Session:
         self._recorded.use(tokens, price.cost(tokens) if price else None)
         usage = self._work.used.so_far = self._recorded.now.usage
         self._work.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
-        if self._line.made >= MOST_TURNS:
-            self._line.end(TaskFailed("TurnLimit", f"{MOST_TURNS} calls without an end", final=True))
+        if self._session.made >= MAX_TURNS:
+            self._session.end(TaskFailed("TurnLimit", f"{MAX_TURNS} calls without an end", final=True))
 
     # What the SDK is told.
 
@@ -214,7 +216,7 @@ class _Session:
                 {**environment(work), **_QUIET, **own},
                 work.marker,
                 keep=("CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"),
-                joining=work.enclosure.joining() if work.enclosure is not None else "",
+                joining=work.guard.joining() if work.guard is not None else "",
             ),
             model=work.model,
             tools=[*tools, ASK],
@@ -222,7 +224,7 @@ class _Session:
             setting_sources=[],
             strict_mcp_config=True,
             verbatim_prompts=True,
-            max_turns=MOST_TURNS,
+            max_turns=MAX_TURNS,
             system_prompt={"type": "preset", "preset": "claude_code", "append": self._instructions()},
             hooks={"PreToolUse": [sdk.HookMatcher(hooks=[self._before_tool])]},
             can_use_tool=self._may_use,
@@ -238,7 +240,7 @@ class _Session:
         except OSError:
             return appended_prompt(self._work)
         with open(file, "rb") as opened:
-            text = opened.read(_MOST_INSTRUCTIONS).decode(errors="replace")
+            text = opened.read(_MAX_INSTRUCTIONS).decode(errors="replace")
         return f"{appended_prompt(self._work)}\nThe project's CLAUDE.md:\n\n{text}"
 
     def _note(self, line: str) -> None:

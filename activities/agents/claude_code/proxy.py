@@ -24,10 +24,10 @@ from activities.model_api.api import TIMEOUT, Api, Rejected, rejection
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.calls import Calls, Used
 from activities.model_api.rate_client import AccountBlocked
-from activities.system.async_lazy import Once
+from activities.system.async_lazy import AsyncLazy
 from epw.core.errors import TaskFailed
 
-_MOST_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
 # Hop by hop, or ours to say.
 _OWN_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", "x-api-key")
@@ -35,7 +35,7 @@ _OWN_HEADERS = frozenset(
 
 
 @dataclass
-class Line:
+class ProxySession:
     """One attempt's way to the API; `used` is told of the token counts of each answer, by model."""
 
     calls: Calls
@@ -60,12 +60,12 @@ class Proxy:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._lines: dict[str, Line] = {}
-        self._server = Once(self._serve)
+        self._lines: dict[str, ProxySession] = {}
+        self._server = AsyncLazy(self._serve)
         self._upstream = httpx2.AsyncClient(timeout=TIMEOUT)
 
     @asynccontextmanager
-    async def opened(self, line: Line, listener: socket.socket | None) -> AsyncIterator[tuple[str, str]]:
+    async def opened(self, line: ProxySession, listener: socket.socket | None) -> AsyncIterator[tuple[str, str]]:
         """Base URL and key for the attempt; calls that are open when the block ends are ended.
 
         `listener`: of a sandbox that has no other way to this process.
@@ -86,7 +86,7 @@ class Proxy:
                 await site.stop()
 
     async def _serve(self) -> web.AppRunner:
-        app = web.Application(client_max_size=_MOST_BYTES)
+        app = web.Application(client_max_size=_MAX_BYTES)
         app.router.add_post("/{token}/v1/messages", self._message)
         app.router.add_post("/{token}/v1/messages/count_tokens", self._count)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
@@ -140,7 +140,7 @@ class Proxy:
         except (Rejected, ValueError) as error:
             return _refused(str(error), 503)
 
-    def _line(self, request: web.Request) -> Line:
+    def _line(self, request: web.Request) -> ProxySession:
         line = self._lines.get(request.match_info["token"])
         if line is None:
             raise web.HTTPNotFound

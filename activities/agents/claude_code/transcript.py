@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from activities.agents.base import Work
 from activities.agents.claude.conversation import earlier
 from activities.state.execution_store import write_atomically
-from activities.system.rooted_dir import Beneath
+from activities.system.rooted_dir import RootedDir
 from epw.core.messages import Usage
 
 ASK = "AskUserQuestion"
-_MOST_BYTES = 256 * 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
 
 
 class Record(BaseModel):
@@ -101,7 +101,7 @@ def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
 
 def _content(transcript: Path) -> bytes:
     try:
-        with Beneath.opened(transcript.parent) as folder:
-            return folder.read(transcript.name, _MOST_BYTES)
+        with RootedDir.opened(transcript.parent) as folder:
+            return folder.read(transcript.name, _MAX_BYTES)
     except OSError:
         return b""

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from activities.conflicts.semantic.delta import place_in_file
 from activities.conflicts.semantic.grammar import grammar_of
 from activities.conflicts.semantic.modules import in_question, moved
-from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, Side, overloads
+from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, SideChange, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
 _EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
@@ -28,7 +28,7 @@ def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Els
     `elsewhere`: the other files of the merged tree in which one of some names occurs; asked once at most.
     `paths`: the files of that tree.
     """
-    sides = [Side({path: base[path] for path in side}, side) for side in (ours, theirs)]
+    sides = [SideChange({path: base[path] for path in side}, side) for side in (ours, theirs)]
     if not all(side.parses for side in sides):
         # Half-parsed files say nothing certain.
         return []
@@ -45,13 +45,13 @@ def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Els
     return list(found.values())
 
 
-def _in_question(one: Side, other: Side) -> set[str]:
+def _in_question(one: SideChange, other: SideChange) -> set[str]:
     """Names that one side has taken away or changed and the other uses anew."""
     changed = {definition.name for _, definition in one.removed()} | {old.name for _, old, _ in one.signed_anew()}
     return changed & {use.name for _, use in other.new_uses()} - _EVERYWHERE
 
 
-def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
+def _gone(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
     """What one side has removed and the other uses anew."""
     used = _by_name(other.new_uses())
     for where, definition in one.removed():
@@ -70,7 +70,7 @@ def _gone(one: Side, other: Side, result: Result) -> Iterator[Finding]:
                 yield Finding(name, path, use.line, where, definition.line, told)
 
 
-def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
+def _misfit(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
     """What takes other arguments on one side and is called as before, anew, on the other."""
     used = _by_name(other.new_uses())
     for where, old, new in one.signed_anew():
@@ -86,7 +86,7 @@ def _misfit(one: Side, other: Side, result: Result) -> Iterator[Finding]:
                 yield Finding(old.name, path, use.line, where, new.line, told)
 
 
-def _twice(ours: Side, theirs: Side, result: Result) -> Iterator[Finding]:
+def _twice(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
     """What both sides define anew, in one scope of one module; of what is in it no more is said."""
     mine = {_place(path, each): (path, each) for path, each in _added(ours)}
     yours = [(path, each) for path, each in _added(theirs) if _place(path, each) in mine]
@@ -112,7 +112,7 @@ def _is_for_some(path: str, found: Symbols) -> bool:
     return "_" in PurePosixPath(path).stem or found.is_for_some
 
 
-def _added(side: Side) -> Iterator[tuple[str, Definition]]:
+def _added(side: SideChange) -> Iterator[tuple[str, Definition]]:
     for path, found in side.deltas.items():
         yield from ((path, each) for each in found.added if each.name not in _EVERYWHERE)
 
@@ -124,7 +124,7 @@ def _place(path: str, definition: Definition) -> tuple[object, ...]:
     return module, *place_in_file(definition, overloads(path))
 
 
-def _left(name: str, one: Side, other: Side, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
+def _left(name: str, one: SideChange, other: SideChange, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
     """Uses of a name that neither side has touched, or that the one that removed it has left."""
     untouched = [(path, found) for path, found in result.elsewhere if path not in other.after]
     for path, found in (*one.after.items(), *untouched):

@@ -166,7 +166,7 @@ _BY_NAME = {grammar.name: grammar for grammar in GRAMMARS}
 
 
 def grammar_of(path: str) -> Grammar | None:
-    """The grammar of a file, by its name; null: it is not understood."""
+    """The grammar of a file, by its name; None: it is not understood."""
     return _BY_SUFFIX.get(os.path.splitext(path)[1])
 
 

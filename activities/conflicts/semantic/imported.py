@@ -14,7 +14,7 @@ _CATCHES = re.compile(r"\b(ImportError|ModuleNotFoundError|Exception|BaseExcepti
 
 
 class Import(NamedTuple):
-    """`module`: dotted, with the dots that it begins with; `name`: what is taken from it (null: the module itself)."""
+    """`module`: dotted, with the dots that it begins with; `name`: what is taken from it (None: the module itself)."""
 
     module: str
     name: str | None

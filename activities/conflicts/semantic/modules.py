@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from activities.conflicts.semantic.imported import Import
-from activities.conflicts.semantic.sides import Finding, Paths, Result, Side
+from activities.conflicts.semantic.sides import Finding, Paths, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Symbols
 
 _SUFFIX = ".py"
@@ -23,14 +23,14 @@ _SOURCES = ((), ("src",), ("lib",))
 Parts = tuple[str, ...]
 
 
-def in_question(one: Side, other: Side) -> set[str]:
+def in_question(one: SideChange, other: SideChange) -> set[str]:
     """Names of modules that one side has removed and the other imports anew."""
     gone = {_parts(path)[-1] for path in _changed(one) if one.after[path] is NOTHING and _parts(path)}
     words = {word for _, each in _new(other) for word in (*each.module.split("."), each.name or "")}
     return gone & words
 
 
-def moved(one: Side, other: Side, result: Result, paths: Paths) -> Iterator[Finding]:
+def moved(one: SideChange, other: SideChange, result: Result, paths: Paths) -> Iterator[Finding]:
     """What one side's new imports do not find any more because of the other."""
     changed = {path: _parts(path) for path in _changed(one)}
     new = [(path, each) for path, each in _new(other) if not each.may_fail]
@@ -59,12 +59,12 @@ def moved(one: Side, other: Side, result: Result, paths: Paths) -> Iterator[Find
                     yield Finding(each.name, path, each.line, where, before[0].line, told)
 
 
-def _changed(side: Side) -> Iterator[str]:
+def _changed(side: SideChange) -> Iterator[str]:
     """Modules that were there before."""
     return (path for path in side.after if path.endswith(_SUFFIX) and side.before[path] is not NOTHING)
 
 
-def _new(side: Side) -> Iterator[tuple[str, Import]]:
+def _new(side: SideChange) -> Iterator[tuple[str, Import]]:
     """Imports that a file did not have before."""
     for path, after in side.after.items():
         had = Counter((each.module, each.name) for each in side.before[path].modules)
@@ -75,14 +75,14 @@ def _new(side: Side) -> Iterator[tuple[str, Import]]:
                 yield path, each
 
 
-def _old(one: Side, other: Side, result: Result) -> Iterator[tuple[str, Import]]:
+def _old(one: SideChange, other: SideChange, result: Result) -> Iterator[tuple[str, Import]]:
     """Imports that who moved a module has left as they are: they mean something else, or nobody minds."""
     untouched = [(path, found) for path, found in result.elsewhere if path not in other.after]
     for path, found in (*one.after.items(), *untouched):
         yield from ((path, each) for each in found.modules if not each.may_fail)
 
 
-def _means(each: Import, path: str, where: str, parts: Parts, one: Side, tree: Collection[str]) -> str:
+def _means(each: Import, path: str, where: str, parts: Parts, one: SideChange, tree: Collection[str]) -> str:
     """The name by which an import in a file means a module; empty where it does not."""
     whole = f"{each.module}{'' if each.module.endswith('.') else '.'}{each.name}" if each.name else ""
     for name in filter(None, (each.module, whole)):
@@ -97,7 +97,7 @@ def _means(each: Import, path: str, where: str, parts: Parts, one: Side, tree: C
     return ""
 
 
-def _is_root(root: Parts, words: Parts, path: str, one: Side, tree: Collection[str]) -> bool:
+def _is_root(root: Parts, words: Parts, path: str, one: SideChange, tree: Collection[str]) -> bool:
     """Whether programs that are started there import by these words."""
     package = _file((*root, _PACKAGE))
     if root and (package in tree or one.before.get(package, NOTHING) is not NOTHING):

@@ -29,7 +29,7 @@ class Finding:
 
 
 @dataclass
-class Side:
+class SideChange:
     """What one side did to the files that it changed."""
 
     before: Files

@@ -14,7 +14,7 @@ _SELF = ("self", "cls", "this")
 
 @dataclass(frozen=True)
 class Signature:
-    """How many arguments a call may give; `most` null: any number. `names`: of its parameters; `text`: as written."""
+    """How many arguments a call may give; `most` None: any number. `names`: of its parameters; `text`: as written."""
 
     required: tuple[str, ...]
     names: tuple[str, ...]

@@ -15,11 +15,11 @@ from activities.conflicts.semantic.grammar import Grammar, grammar_of
 from activities.conflicts.semantic.imported import Import, imported
 from activities.conflicts.semantic.signatures import Call, Signature, signature_of, text_of
 
-_MOST_BYTES = 500_000
-_LONGEST_RECEIVER = 200
-_LONGEST_ARGUMENTS = 4000
-_DEEPEST = 300
-_MOST_USES = 50_000
+_MAX_BYTES = 500_000
+_MAX_RECEIVER_LENGTH = 200
+_MAX_ARGUMENTS_LENGTH = 4000
+_MAX_DEPTH = 300
+_MAX_USES = 50_000
 _FUNCTION_VALUES = ("arrow_function", "function_expression", "function")
 # What is defined in these is seen by nobody else.
 _CLOSED = frozenset(
@@ -59,7 +59,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Use:
-    """`receiver`: the text before the name, null where there is none."""
+    """`receiver`: the text before the name, None where there is none."""
 
     name: str
     line: int
@@ -106,7 +106,7 @@ def symbols(path: str, content: bytes | None) -> Symbols:
     grammar = grammar_of(path)
     if content is None:
         return NOTHING
-    if grammar is None or len(content) > _MOST_BYTES:
+    if grammar is None or len(content) > _MAX_BYTES:
         return _UNREAD
     return _parsed(grammar.suffixes[0], content)
 
@@ -134,7 +134,7 @@ class _Reader:
         pending: list[tuple[Node, tuple[str, ...], bool, bool, int]] = [(root, (), True, False, 0)]
         while pending:
             node, scope, visible, repeats, depth = pending.pop()
-            if depth > _DEEPEST or len(self._found.uses) > _MOST_USES:
+            if depth > _MAX_DEPTH or len(self._found.uses) > _MAX_USES:
                 # Nobody writes so; asked for its parents, and their text, it would take for ever.
                 self._found.parses = False
                 return
@@ -237,7 +237,7 @@ class _Reader:
         if called is None:
             return
         receiver = node.child_by_field_name("object")
-        if called.end_byte - called.start_byte > _LONGEST_RECEIVER and called.type not in self._grammar.members:
+        if called.end_byte - called.start_byte > _MAX_RECEIVER_LENGTH and called.type not in self._grammar.members:
             return
         name, of = text_of(called), _receiver(receiver)
         if called.type in self._grammar.members:
@@ -250,7 +250,7 @@ class _Reader:
         given = [each for each in (node.named_children if node else []) if each.type not in self._grammar.ignored]
         keywords = [text_of(each.child_by_field_name("name")) for each in given if each.type == self._grammar.keyword]
         # Of long ones nothing is said: as if they could be any number.
-        is_long = node is not None and node.end_byte - node.start_byte > _LONGEST_ARGUMENTS
+        is_long = node is not None and node.end_byte - node.start_byte > _MAX_ARGUMENTS_LENGTH
         spreads = any(each.type in self._grammar.spread for each in given) or (
             node is not None and (is_long or b"..." in (node.text or b""))
         )
@@ -299,4 +299,4 @@ def _receiver(node: Node | None) -> str | None:
     """The text before a name; of a long chain nothing can be told, and its text would be kept again and again."""
     if node is None:
         return None
-    return text_of(node) if node.end_byte - node.start_byte <= _LONGEST_RECEIVER else "…"
+    return text_of(node) if node.end_byte - node.start_byte <= _MAX_RECEIVER_LENGTH else "…"

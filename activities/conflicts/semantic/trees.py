@@ -17,29 +17,29 @@ from activities.conflicts.semantic.symbols import NOTHING, Symbols, symbols
 from activities.git.changes import Blobs, changed_blobs, paths_in
 from activities.git.hub import Hub
 
-_MOST_CHANGED = 500
-_MOST_ELSEWHERE = 200
+_MAX_CHANGED = 500
+_MAX_ELSEWHERE = 200
 # Definitions and uses, of some 250 bytes each.
-_MOST_KEPT = 250_000
+_MAX_KEPT = 250_000
 _SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 
-def get_to_know(hub: Hub, base: str, commit: str) -> None:
+def warm_symbol_cache(hub: Hub, base: str, commit: str) -> None:
     """Read what a change will be judged by, beside the others, so that its landing, one after the other, need not."""
     changed = _understood(*changed_blobs(hub, base, commit))
-    if len(changed) <= _MOST_CHANGED:
+    if len(changed) <= _MAX_CHANGED:
         _KNOWN.of(hub, [{path: blobs[side] for path, blobs in changed.items()} for side in (0, 1)])
 
 
-def misfits(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
+def semantic_conflicts(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
     """What does not fit together of two commits that were merged into a tree; nothing where too much was changed."""
-    return misfits_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
+    return semantic_conflicts_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
 
 
-def misfits_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
-    """As `misfits`, of what the two commits have changed."""
+def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
+    """As `semantic_conflicts`, of what the two commits have changed."""
     mine, yours = map(_understood, changed)
-    if not mine or not yours or len(mine) + len(yours) > _MOST_CHANGED:
+    if not mine or not yours or len(mine) + len(yours) > _MAX_CHANGED:
         return []
     before = {path: old for side in (mine, yours) for path, (old, _) in side.items()}
     sides = [{path: new for path, (_, new) in side.items()} for side in (mine, yours)]
@@ -50,7 +50,7 @@ def misfits_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> li
         whole = {path: joined[path][1] if path in joined else before[path] for path in whole}
 
     def elsewhere(names: Collection[str]) -> Iterable[tuple[str, Symbols]]:
-        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MOST_ELSEWHERE) if path not in whole]
+        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MAX_ELSEWHERE) if path not in whole]
         found = hub.files([(merged, path) for path in paths])
         return [(path, symbols(path, content)) for path, content in zip(paths, found, strict=True)]
 
@@ -62,7 +62,7 @@ def _understood(changed: Blobs) -> Blobs:
     return {path: blobs for path, blobs in changed.items() if grammar_of(path) is not None}
 
 
-class _Known:
+class _SymbolCache:
     """The symbols of the versions that were looked at last, for all threads."""
 
     def __init__(self) -> None:
@@ -93,12 +93,12 @@ class _Known:
             if key not in self._kept:
                 self._kept[key] = value, weight
                 self._weight += weight
-            while self._weight > _MOST_KEPT:
+            while self._weight > _MAX_KEPT:
                 _, (_, weight) = self._kept.popitem(last=False)
                 self._weight -= weight
 
 
-_KNOWN = _Known()
+_KNOWN = _SymbolCache()
 
 
 def _kind(path: str) -> str:

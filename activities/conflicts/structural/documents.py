@@ -15,7 +15,7 @@ def is_document(name: str) -> bool:
 
 
 def merged(base: str, ours: str, theirs: str) -> str | None:
-    """The document with what both sides did; null where both changed one value, or it is not written as we would."""
+    """The document with what both sides did; None where both changed one value, or it is not written as we would."""
     try:
         sides = [_read(text) for text in (base, ours, theirs)]
     except (ValueError, RecursionError):

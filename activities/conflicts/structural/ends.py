@@ -19,7 +19,7 @@ def level(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, bytes, bytes,
 
 
 def _kind(content: bytes) -> bytes | None:
-    """Empty for what has no line; null for both kinds in one file."""
+    """Empty for what has no line; None for both kinds in one file."""
     whole, windows = content.count(LF), content.count(CRLF)
     if not whole:
         return b""

@@ -10,7 +10,7 @@ from collections import Counter
 
 from activities.conflicts.semantic.grammar import Grammar, grammar_of
 from activities.conflicts.semantic.symbols import Definition, symbols
-from activities.conflicts.structural.places import Place, assemblies
+from activities.conflicts.structural.places import ConflictRegion, assemblies
 
 _IMPORT = {
     "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
@@ -22,14 +22,14 @@ _IMPORT = {
     "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
 }
 _BESIDE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
-_MOST_PLACES = 4
+_MAX_PLACES = 4
 
 
-def merged(path: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
-    """The file with both sides; null where that cannot be proved."""
+def merged(path: str, parts: list[str | ConflictRegion], base: str, ours: str, theirs: str) -> str | None:
+    """The file with both sides; None where that cannot be proved."""
     grammar = grammar_of(path)
-    disputed = [part for part in parts if isinstance(part, Place)]
-    if grammar is None or not disputed or len(disputed) > _MOST_PLACES:
+    disputed = [part for part in parts if isinstance(part, ConflictRegion)]
+    if grammar is None or not disputed or len(disputed) > _MAX_PLACES:
         return None
     choices = []
     for place in disputed:
@@ -40,7 +40,7 @@ def merged(path: str, parts: list[str | Place], base: str, ours: str, theirs: st
     return next((text for text in assemblies(parts, choices) if _holds_both(path, text, base, ours, theirs)), None)
 
 
-def _imports(place: Place, grammar: Grammar) -> list[str]:
+def _imports(place: ConflictRegion, grammar: Grammar) -> list[str]:
     """The imports of both, less what either has taken out."""
     pattern = _IMPORT[grammar.name]
     if not all(pattern.match(line) for line in (*place.base, *place.ours, *place.theirs) if line.strip()):
@@ -60,7 +60,7 @@ def _imports(place: Place, grammar: Grammar) -> list[str]:
     return ["".join(lines)]
 
 
-def _bind_the_same(place: Place, grammar: Grammar) -> bool:
+def _bind_the_same(place: ConflictRegion, grammar: Grammar) -> bool:
     """Whether a name would mean one thing to one side and another to the other."""
     mine, yours = (
         {name: line for line in side if line not in place.base for name in _bound(line, grammar.name)}
@@ -85,7 +85,7 @@ def _bound(line: str, language: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_$][\w$]*", renamed)) - {"import", "use", "pub", "static", "type", "self"}
 
 
-def _definitions(place: Place, path: str, ours: str, theirs: str) -> list[str]:
+def _definitions(place: ConflictRegion, path: str, ours: str, theirs: str) -> list[str]:
     """Both additions, in either order, where each is whole definitions and nothing else."""
     if place.base:
         return []

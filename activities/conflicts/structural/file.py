@@ -6,18 +6,18 @@ import logging
 from pathlib import PurePosixPath
 
 from activities.conflicts.structural import documents, entities, lists, manifests
-from activities.conflicts.structural.places import Place, assembled, places
+from activities.conflicts.structural.places import ConflictRegion, assembled, places
 
 _log = logging.getLogger(__name__)
-_MOST_BYTES = 500_000
+_MAX_BYTES = 500_000
 
 
 def merged_by_structure(path: str, base: bytes, ours: bytes, theirs: bytes, marked: bytes) -> bytes | None:
-    """The file with what both sides did to it; null where that cannot be shown to be so.
+    """The file with what both sides did to it; None where that cannot be shown to be so.
 
     `marked`: the three merged line by line, with conflict markers in the style `diff3`.
     """
-    if max(map(len, (base, ours, theirs))) > _MOST_BYTES or b"\0" in base + ours + theirs:
+    if max(map(len, (base, ours, theirs))) > _MAX_BYTES or b"\0" in base + ours + theirs:
         return None
     try:
         text = _merged(path, *(each.decode() for each in (base, ours, theirs, marked)))
@@ -33,7 +33,7 @@ def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | 
     if documents.is_document(name):
         return documents.merged(base, ours, theirs)
     parts = places(marked)
-    if parts is None or not any(isinstance(part, Place) for part in parts):
+    if parts is None or not any(isinstance(part, ConflictRegion) for part in parts):
         return None
     if lists.has_records(name):
         settle = lists.settling(name) if lists.is_list(name) else None
@@ -43,6 +43,6 @@ def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | 
     return entities.merged(path, parts, base, ours, theirs)
 
 
-def _settled(parts: list[str | Place], settle: lists.Settle) -> str | None:
+def _settled(parts: list[str | ConflictRegion], settle: lists.Settle) -> str | None:
     settled = [part if isinstance(part, str) else settle(part) for part in parts]
     return None if None in settled else assembled(settled)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from activities.conflicts.structural.places import Place
+from activities.conflicts.structural.places import ConflictRegion
 
-Settle = Callable[[Place], str | None]
+Settle = Callable[[ConflictRegion], str | None]
 
 _SETS = frozenset({".gitignore", ".dockerignore", ".npmignore", ".prettierignore", ".eslintignore", "go.sum"})
 _LOGS = frozenset({"changelog", "changes", "history", "news"})
@@ -45,8 +45,8 @@ def has_records(name: str) -> bool:
     return is_list(name) or name.casefold().endswith((*_RECORDS, *_MARKDOWN))
 
 
-def line_by_line(name: str, place: Place) -> str | None:
-    """Each line as the side has it that changed it; null where both did, or where lines came, went or moved."""
+def line_by_line(name: str, place: ConflictRegion) -> str | None:
+    """Each line as the side has it that changed it; None where both did, or where lines came, went or moved."""
     sides = (place.base, place.ours, place.theirs)
     if len({len(side) for side in sides}) > 1 or not place.base:
         return None
@@ -71,7 +71,7 @@ def _is_requirements(name: str) -> bool:
     return _REQUIREMENTS.fullmatch(name.casefold()) is not None
 
 
-def _versions(names: re.Pattern[str], place: Place) -> str | None:
+def _versions(names: re.Pattern[str], place: ConflictRegion) -> str | None:
     """One version of a package only."""
     mine, yours = (
         {
@@ -85,28 +85,28 @@ def _versions(names: re.Pattern[str], place: Place) -> str | None:
     return None if clash else joined(place)
 
 
-def _logged(place: Place) -> str | None:
+def _logged(place: ConflictRegion) -> str | None:
     """Both entries, each whole; two under one heading would be one section twice."""
     first, other = (next((line for line in side if line.strip()), "") for side in (place.ours, place.theirs))
     is_one = first == other and first.startswith("#") and first not in place.base
     return None if is_one else joined(place, once=False)
 
 
-def _patterns(place: Place) -> str | None:
+def _patterns(place: ConflictRegion) -> str | None:
     """Not a pattern and its opposite: the last one holds."""
     mine, yours = ({line.strip() for line in side} - {""} for side in (place.ours, place.theirs))
     opposite = any(f"!{one}" in others for one, others in [*((e, yours) for e in mine), *((e, mine) for e in yours)])
     return None if opposite else joined(place)
 
 
-def _modules(place: Place) -> str | None:
+def _modules(place: ConflictRegion) -> str | None:
     """Only what is required: `module`, `go` and `replace` stand once."""
     lines = [line for line in (*place.base, *place.ours, *place.theirs) if line.strip()]
     return _versions(_MODULES, place) if all(map(_MODULES.match, lines)) else None
 
 
-def joined(place: Place, *, once: bool = True) -> str | None:
-    """Both additions, ours first, and what stood there where both left it; null where a side took something away.
+def joined(place: ConflictRegion, *, once: bool = True) -> str | None:
+    """Both additions, ours first, and what stood there where both left it; None where a side took something away.
 
     `once`: a line that both have added stands once.
     """
@@ -120,7 +120,7 @@ def joined(place: Place, *, once: bool = True) -> str | None:
 
 
 def _around(base: list[str], side: list[str]) -> tuple[list[str], list[str]] | None:
-    """What a side has put before and after; null where it did not leave the rest as it was."""
+    """What a side has put before and after; None where it did not leave the rest as it was."""
     if not base:
         return [], side
     for start in range(len(side) - len(base) + 1):

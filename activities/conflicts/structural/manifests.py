@@ -15,10 +15,10 @@ import yaml
 
 from activities.conflicts.structural import documents
 from activities.conflicts.structural.lists import joined
-from activities.conflicts.structural.places import Place, assemblies
+from activities.conflicts.structural.places import ConflictRegion, assemblies
 
-_MOST_CHARACTERS = 50_000
-_MOST_CHOICES = 8
+_MAX_CHARACTERS = 50_000
+_MAX_CHOICES = 8
 _ENDS = (".toml", ".yaml", ".yml")
 # Of lock files only their tool knows what fits together.
 _LOCKS = ("pnpm-lock.yaml",)
@@ -28,24 +28,26 @@ def is_manifest(name: str) -> bool:
     return name.endswith(_ENDS) and name not in _LOCKS
 
 
-def merged(name: str, parts: list[str | Place], base: str, ours: str, theirs: str) -> str | None:
-    """The file with what both sides did; null where that cannot be proved."""
-    if max(map(len, (base, ours, theirs))) > _MOST_CHARACTERS:
+def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, theirs: str) -> str | None:
+    """The file with what both sides did; None where that cannot be proved."""
+    if max(map(len, (base, ours, theirs))) > _MAX_CHARACTERS:
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
     try:
         wanted = documents.merged_values(read(base), read(ours), read(theirs))
         if wanted is documents.CLASH:
             return None
-        texts = islice(assemblies(parts, [_choices(part) for part in parts if isinstance(part, Place)]), _MOST_CHOICES)
+        texts = islice(
+            assemblies(parts, [_choices(part) for part in parts if isinstance(part, ConflictRegion)]), _MAX_CHOICES
+        )
         return next((text for text in texts if _says(text, wanted, read)), None)
     except (ValueError, yaml.YAMLError):
         return None
 
 
-def _choices(place: Place) -> list[str]:
+def _choices(place: ConflictRegion) -> list[str]:
     """Either side first; with lines that are in both once, or as often as they are there."""
-    orders = (place, Place(place.theirs, place.base, place.ours))
+    orders = (place, ConflictRegion(place.theirs, place.base, place.ours))
     found = [joined(each, once=once) for once in (False, True) for each in orders]
     return list(dict.fromkeys(text for text in found if text is not None))
 

@@ -8,7 +8,7 @@ from itertools import product
 
 
 @dataclass
-class Place:
+class ConflictRegion:
     """Lines of the three sides that stand for each other."""
 
     ours: list[str] = field(default_factory=list)
@@ -16,16 +16,16 @@ class Place:
     theirs: list[str] = field(default_factory=list)
 
 
-def places(marked: str) -> list[str | Place] | None:
-    """Text that merged and places that did not, in order; null where the markers cannot be told from the text."""
-    found: list[str | Place] = []
+def places(marked: str) -> list[str | ConflictRegion] | None:
+    """Text that merged and places that did not, in order; None where the markers cannot be told from the text."""
+    found: list[str | ConflictRegion] = []
     text: list[str] = []
-    place: Place | None = None
+    place: ConflictRegion | None = None
     into = text
     for line in marked.splitlines(keepends=True):
         if line.startswith("<<<<<<< ") and place is None:
             found.append("".join(text))
-            place, text = Place(), []
+            place, text = ConflictRegion(), []
             into = place.ours
         elif line.startswith("||||||| ") and place is not None and into is place.ours:
             into = place.base
@@ -49,12 +49,12 @@ def is_clean(marked: bytes) -> bool:
     return not any(line.startswith(b"<<<<<<< ") for line in marked.splitlines())
 
 
-def assemblies(parts: Sequence[str | Place], choices: Sequence[Sequence[str]]) -> Iterator[str]:
+def assemblies(parts: Sequence[str | ConflictRegion], choices: Sequence[Sequence[str]]) -> Iterator[str]:
     """The texts in which each place is one of its choices, in their order."""
     for choice in product(*choices):
         settled = iter(choice)
         yield assembled([part if isinstance(part, str) else next(settled) for part in parts])
 
 
-def assembled(parts: Sequence[str | Place | None]) -> str:
+def assembled(parts: Sequence[str | ConflictRegion | None]) -> str:
     return "".join(part for part in parts if isinstance(part, str))

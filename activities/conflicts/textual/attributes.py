@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from activities.conflicts.textual.decoded import Drivers
+from activities.conflicts.textual.decoded import FilterDrivers
 from activities.git.changes import Blobs
 from activities.git.command import REGULAR, git, named, records
 from activities.git.filters import filter_drivers
@@ -52,7 +52,7 @@ class Encoded:
         return ConflictFound(kind="hazard", tasks=[task_id, *others], paths=named(paths), description=said[:1000])
 
 
-def encoded(drivers: Drivers, commits: Sequence[str], changed: Sequence[Blobs], tree: str) -> Encoded:
+def encoded(drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Blobs], tree: str) -> Encoded:
     """The tree of a merge, as its own attributes would have it stored.
 
     `changed`: what each of the two `commits` has changed. Of a file that was there before, and that neither has
@@ -88,7 +88,7 @@ def encoded(drivers: Drivers, commits: Sequence[str], changed: Sequence[Blobs], 
     return found
 
 
-def _regular(drivers: Drivers, tree: str, paths: Collection[str]) -> dict[str, tuple[str, str]]:
+def _regular(drivers: FilterDrivers, tree: str, paths: Collection[str]) -> dict[str, tuple[str, str]]:
     """Mode and blob of those paths that are files in a tree."""
     rows = records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=drivers.hub.path)) if paths else []
     entries = (row.split("\t", 1) for row in rows)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from activities.git.command import git, records
 from activities.git.hub import Hub
 
-_MOST_FOLDERS = 500
+_MAX_FOLDERS = 500
 
 
-def twins(hub: Hub, tree: str, changed: Iterable[str], before: Sequence[str]) -> list[tuple[str, str]]:
+def case_collisions(hub: Hub, tree: str, changed: Iterable[str], before: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of paths of a tree, of files or directories, of which one was changed; none that one of `before` has."""
     found = dict.fromkeys(_pairs(hub, tree, changed))
     return [pair for pair in found if not any(_has_both(hub, each, pair) for each in before)]
@@ -40,8 +40,8 @@ def _pairs(hub: Hub, tree: str, changed: Iterable[str]) -> Iterator[tuple[str, s
 def _listed(hub: Hub, tree: str, folders: list[str]) -> dict[str, list[str]]:
     """Names in folders of a tree."""
     found: dict[str, list[str]] = {}
-    for start in range(0, len(folders), _MOST_FOLDERS):
-        asked = [f"{folder}/" for folder in folders[start : start + _MOST_FOLDERS] if folder]
+    for start in range(0, len(folders), _MAX_FOLDERS):
+        asked = [f"{folder}/" for folder in folders[start : start + _MAX_FOLDERS] if folder]
         listed = git("ls-tree", "--name-only", "-z", tree, "--", *asked, git_dir=hub.path) if asked else b""
         listed += git("ls-tree", "--name-only", "-z", tree, git_dir=hub.path) if start == 0 else b""
         for path in records(listed):

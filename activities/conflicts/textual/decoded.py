@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.conflicts.structural.places import is_clean
-from activities.git.command import REGULAR, Place, git, run_git
+from activities.git.command import REGULAR, GitLocation, git, run_git
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import ATTRIBUTES, LFS, Merge, Stage, merge_texts
-from activities.state.execution_store import Execution, write_atomically
+from activities.state.execution_store import ExecutionStore, write_atomically
 
-_MOST_BYTES = 50_000_000
+_MAX_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)
-class Drivers:
+class FilterDrivers:
     """The user's, as `settings` of git; `memory`: a folder of the execution's."""
 
     hub: Hub
@@ -33,7 +33,7 @@ class Drivers:
     memory: Path
 
     @classmethod
-    def of(cls, execution: Execution, hub: Hub) -> Drivers:
+    def of(cls, execution: ExecutionStore, hub: Hub) -> FilterDrivers:
         """Those of an execution's workspace."""
         return cls(hub, execution.checkout_settings(), execution.path / "encoded")
 
@@ -63,7 +63,7 @@ class Drivers:
             return filter_drivers.named_by(paths, self.settings, **place)
 
     @contextmanager
-    def of_tree(self, tree: str) -> Iterator[Place]:
+    def of_tree(self, tree: str) -> Iterator[GitLocation]:
         """Where git goes by the attributes of a tree."""
         with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
             index = Path(scratch, "index")
@@ -84,7 +84,9 @@ class Drivers:
                     contents[at] = contents[at] if seen is None else seen
         return contents
 
-    def encoded(self, key: Sequence[str], content: Callable[[], bytes | None], path: str, place: Place) -> str | None:
+    def encoded(
+        self, key: Sequence[str], content: Callable[[], bytes | None], path: str, place: GitLocation
+    ) -> str | None:
         """The object that a driver makes of a content, the same for a key each time; None where there is none."""
         file = self.memory / hashlib.sha256(json.dumps([path, *key]).encode()).hexdigest()[:32]
         known = file.read_text() if file.is_file() else ""
@@ -96,14 +98,14 @@ class Drivers:
             write_atomically(file, made.encode())
         return made
 
-    def _joined(self, path: str, stages: Sequence[Stage], place: Place) -> str | None:
+    def _joined(self, path: str, stages: Sequence[Stage], place: GitLocation) -> str | None:
         """What both have made of a file, as it is stored; None where that does not merge."""
         blobs = {stage.number: stage.blob for stage in stages}
         return self.encoded([blobs[number] for number in "123"], lambda: self._merged(path, blobs, place), path, place)
 
-    def _merged(self, path: str, blobs: dict[str, str], place: Place) -> bytes | None:
+    def _merged(self, path: str, blobs: dict[str, str], place: GitLocation) -> bytes | None:
         sides = [filter_drivers.decoded(blobs[number], path, self.settings, **place) for number in "123"]
-        texts = [each for each in sides if each is not None and len(each) <= _MOST_BYTES and b"\0" not in each]
+        texts = [each for each in sides if each is not None and len(each) <= _MAX_BYTES and b"\0" not in each]
         if len(texts) < len(sides) or any(map(_is_pointer, texts)):
             return None
         marked = merge_texts(*texts)

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import GITLINK, LINK, git, shown
+from activities.git.command import GITLINK, LINK, display_path, git
 from activities.git.hub import Hub
 from activities.git.merge import Merge, Stage, hunks
 
 _SIDES = {"base": "1", "ours": "2", "theirs": "3"}
-_LONGEST_TEXT = 4000
-_MOST_BYTES = 48_000
+_MAX_TEXT_LENGTH = 4000
+_MAX_BYTES = 48_000
 """Of all of them as JSON: a variable of an agent's environment can hold them."""
 _DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=0", "--diff-algorithm=myers")
 _PLACE = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
@@ -22,7 +22,7 @@ Hunk = dict[str, Any]
 
 
 def places(hub: Hub, merged: Merge) -> list[Hunk]:
-    """`{path, base, ours, theirs}` of each place that does not merge; null, or empty text, where a side has nothing.
+    """`{path, base, ours, theirs}` of each place that does not merge; None, or empty text, where a side has nothing.
 
     Text has `line`, in the file with conflict markers, or else in the side that has changed it. Others have `what`:
     `name` (paths), `mode`, `symlink` (targets, or the text of a file), `submodule` (commits), `binary` (each side
@@ -31,7 +31,7 @@ def places(hub: Hub, merged: Merge) -> list[Hunk]:
     found = [_named(hub, moved, merged) for moved in merged.moved]
     for path in merged.paths:
         stages = {stage.number: stage for stage in merged.stages.get(path, [])}
-        found += [{"path": shown(path), **place} for place in _of_file(hub, path, stages, merged)]
+        found += [{"path": display_path(path), **place} for place in _of_file(hub, path, stages, merged)]
     return bounded(found)
 
 
@@ -41,33 +41,33 @@ def bounded(found: Iterable[Hunk]) -> list[Hunk]:
     for each in found:
         hunk = {name: _cut(value) for name, value in each.items()}
         size += len(json.dumps(hunk))
-        if size > _MOST_BYTES:
+        if size > _MAX_BYTES:
             break
         kept.append(hunk)
     return kept
 
 
 def _cut(value: Any) -> Any:
-    is_long = isinstance(value, str) and len(value) > _LONGEST_TEXT
-    return f"{value[:_LONGEST_TEXT]}…\n" if is_long else value
+    is_long = isinstance(value, str) and len(value) > _MAX_TEXT_LENGTH
+    return f"{value[:_MAX_TEXT_LENGTH]}…\n" if is_long else value
 
 
 def _named(hub: Hub, moved: tuple[str, list[str]], merged: Merge) -> Hunk:
     """Of a file, or a directory, that a side has moved."""
     kind, paths = moved
-    names: dict[str, str | None] = {"base": shown(paths[-1]), "ours": None, "theirs": None}
+    names: dict[str, str | None] = {"base": display_path(paths[-1]), "ours": None, "theirs": None}
     numbers = [stage.number for stage in merged.stages.get(paths[0], [])]
     if kind == "rename/rename" and len(paths) > 2:
-        names = dict(zip(_SIDES, map(shown, paths), strict=False))
+        names = dict(zip(_SIDES, map(display_path, paths), strict=False))
     elif len(paths) > 1:
         is_theirs = hub.has_any(merged.commits[0], [paths[1]]) if len(numbers) > 1 else "3" in numbers
         moves, other = ("theirs", "ours") if is_theirs else ("ours", "theirs")
         if "suggested" in kind:
             # The file is of the side that has not moved its directory.
-            names = {"base": None, moves: shown(paths[1]), other: shown(paths[0])}
+            names = {"base": None, moves: display_path(paths[1]), other: display_path(paths[0])}
         else:
-            names[moves] = shown(paths[0])
-    return {"path": shown(paths[0]), "what": "name", **names}
+            names[moves] = display_path(paths[0])
+    return {"path": display_path(paths[0]), "what": "name", **names}
 
 
 def _of_file(hub: Hub, path: str, stages: dict[str, Stage], merged: Merge) -> list[Hunk]:

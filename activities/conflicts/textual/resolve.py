@@ -8,14 +8,14 @@ from activities.conflicts.structural.ends import LF, level
 from activities.conflicts.structural.file import merged_by_structure
 from activities.conflicts.structural.places import is_clean
 from activities.git.changes import paths_in
-from activities.git.command import GITLINK, LINK, REGULAR, shown
+from activities.git.command import GITLINK, LINK, REGULAR, display_path
 from activities.git.hub import File, Hub
 from activities.git.merge import LEFT_IN_PLACE, MOVED_ALONG, Merge, Stage, merge_file, merge_texts
 from epw.core.globs import matches
 
 _NUMBER = {"ours": "2", "theirs": "3"}
-_MOST_RELOCKED = 10
-_LONGEST_PATH = 200
+_MAX_RELOCKED = 10
+_MAX_PATH_LENGTH = 200
 
 
 class _Unsettled(Exception):
@@ -23,7 +23,7 @@ class _Unsettled(Exception):
 
 
 def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ()) -> str | None:
-    """The tree in which every conflict of a merge is settled in that way; null where it cannot be.
+    """The tree in which every conflict of a merge is settled in that way; None where it cannot be.
 
     `relocked`: files that will be made anew, so that either side of them will do.
     """
@@ -99,7 +99,9 @@ def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
         if any(matches(pattern, path) for pattern in patterns) and all(stage.mode in REGULAR for stage in stages)
     ]
     # In the history of the execution they stand by name.
-    can = 0 < len(found) <= _MOST_RELOCKED and all(shown(path) == path and len(path) <= _LONGEST_PATH for path in found)
+    can = 0 < len(found) <= _MAX_RELOCKED and all(
+        display_path(path) == path and len(path) <= _MAX_PATH_LENGTH for path in found
+    )
     return found if can and merged_by(hub, merged, "merge", found) is not None else []
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Unpack
 
-from activities.git.command import REGULAR, Place, git, records, run_git, shown
+from activities.git.command import REGULAR, GitLocation, display_path, git, records, run_git
 from epw.core.errors import GitError, TaskFailed
 
 NOTHING = "000000"
@@ -48,7 +48,7 @@ _FAILED = re.compile(
     r"(?:smudge|clean) filter '?([^'\n]+?)'? failed|external filter|filter-process|git-filter-client|remote end hung up"
 )
 NO_SECRET = ("lfs",)
-"""Drivers that hide nothing: a file may leave them."""
+"""FilterDrivers that hide nothing: a file may leave them."""
 _COMMAND_BEGINS = "GIT_INDEX_FILE"
 _HELP = {
     "lfs": "; install it (git lfs install) and get its files (git lfs pull)",
@@ -57,13 +57,13 @@ _HELP = {
 
 Changed = tuple[str, str, str]
 """A path, its mode before and its mode now."""
-Drivers = dict[str, dict[str, str]]
+FilterDrivers = dict[str, dict[str, str]]
 """By name: the commands `clean`, `smudge` and `process`, as the user's settings have them."""
 
 
-def drivers(settings: Mapping[str, Sequence[str]]) -> Drivers:
+def drivers(settings: Mapping[str, Sequence[str]]) -> FilterDrivers:
     """Those that the user has configured."""
-    found: Drivers = {}
+    found: FilterDrivers = {}
     for name, values in settings.items():
         setting = _SETTING.fullmatch(name)
         # `git -c` reads a name up to the first equals sign.
@@ -77,7 +77,7 @@ def users_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _USERS if name in os.environ}
 
 
-def config(of: Drivers, git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> list[str]:
+def config(of: FilterDrivers, git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> list[str]:
     """The settings by which our git runs the drivers as the user's git would, for `git -c`."""
     before = _entering(git_dir, work_tree, environment) if of else ""
     found = []
@@ -104,7 +104,7 @@ def _entering(git_dir: Path, work_tree: Path | None, environment: Mapping[str, s
 
 
 def named_by(
-    paths: Sequence[str], settings: Sequence[str], *, of_index: bool = False, **place: Unpack[Place]
+    paths: Sequence[str], settings: Sequence[str], *, of_index: bool = False, **place: Unpack[GitLocation]
 ) -> dict[str, str]:
     """The driver of each path that has one, as the attributes in the work tree say, or those in the index."""
     if not paths:
@@ -134,7 +134,7 @@ def settle(
     settings: Sequence[str],
     *,
     known: Path | None = None,
-    **place: Unpack[Place],
+    **place: Unpack[GitLocation],
 ) -> Settled:
     """Give files that only a driver has encoded anew their old blobs again, and leave out what would be in clear.
 
@@ -147,7 +147,7 @@ def settle(
     if missing:
         path, name = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        told = f"{shown(path)}{more} is for the filter {name!r}, which is not configured here{_help(name)}"
+        told = f"{display_path(path)}{more} is for the filter {name!r}, which is not configured here{_help(name)}"
         settled.failures.append(TaskFailed("FilterMissing", told, final=True))
         settled.in_clear += [path for path, _ in missing]
     driven = named.keys() - set(settled.in_clear)
@@ -173,7 +173,7 @@ def _left_alone(
     named: Mapping[str, str],
     settings: Sequence[str],
     known: Path,
-    **place: Unpack[Place],
+    **place: Unpack[GitLocation],
 ) -> list[str]:
     """Files that lost their driver, and that nobody has changed otherwise; others would be in clear."""
     there = [path for path, _, new in changes if new in REGULAR]
@@ -191,11 +191,13 @@ def _left_alone(
             if path in there and clear and _holds(place["work_tree"] / path, clear):
                 same.append(path)
             elif path in there and name not in NO_SECRET:
-                in_clear[path] = f"{shown(path)} was encoded by the filter {name!r}"
+                in_clear[path] = f"{display_path(path)} was encoded by the filter {name!r}"
             elif clear and name not in NO_SECRET:
                 plain = (each for each in there if each not in named)
                 for moved in (each for each in plain if _holds(place["work_tree"] / each, clear)):
-                    in_clear[moved] = f"{shown(moved)} is what {shown(path)} was, which the filter {name!r} encoded"
+                    in_clear[moved] = (
+                        f"{display_path(moved)} is what {display_path(path)} was, which the filter {name!r} encoded"
+                    )
     if in_clear:
         told = f"{next(iter(in_clear.values()))}, and would be stored in clear now"
         settled.failures.append(TaskFailed("FilterLost", told))
@@ -204,16 +206,16 @@ def _left_alone(
 
 
 @contextmanager
-def attributes_of(index: Path, git_dir: Path) -> Iterator[Place]:
+def attributes_of(index: Path, git_dir: Path) -> Iterator[GitLocation]:
     """A work tree with the attributes of an index, and nothing else: files of others are not gone by."""
     with tempfile.TemporaryDirectory(prefix="epw-") as folder:
-        place = Place(git_dir=git_dir, work_tree=Path(folder), index=index)
+        place = GitLocation(git_dir=git_dir, work_tree=Path(folder), index=index)
         files = git("ls-files", "-z", "--", ":(glob)**/.gitattributes", **place)
         git("checkout-index", "-z", "--stdin", **place, stdin=files)
         yield place
 
 
-def encoded(content: bytes, path: str, settings: Sequence[str], **place: Unpack[Place]) -> str | None:
+def encoded(content: bytes, path: str, settings: Sequence[str], **place: Unpack[GitLocation]) -> str | None:
     """The name of a new object that holds what the driver of a path makes of a content; None where it fails."""
     argv = ("hash-object", "-w", "--stdin", f"--path={path}")
     done = run_git(*argv, **place, config=settings, stdin=content, codes=(0, 1, 128))
@@ -225,7 +227,7 @@ def has_driver(name: str, settings: Sequence[str]) -> bool:
     return _required(name) in settings
 
 
-def decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bytes | None:
+def decoded(blob: str, path: str, settings: Sequence[str], **place: Unpack[GitLocation]) -> bytes | None:
     """What the driver of a path makes of a blob; None where it fails."""
     argv = ("cat-file", "--filters", f"--path={path}", blob)
     done = run_git(*argv, **place, config=settings, codes=(0, 128))
@@ -237,7 +239,7 @@ def _holds(file: Path, content: bytes | None) -> bool:
     return is_file and file.stat().st_size == len(content or b"") and file.read_bytes() == content
 
 
-def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[Place]) -> bool:
+def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[GitLocation]) -> bool:
     """Whether the file is what its driver makes of a blob: it need not make the same of the same twice."""
     return _holds(place["work_tree"] / path, decoded(blob, path, settings, **place))
 
@@ -248,9 +250,9 @@ def in_clear(
     settings: Sequence[str],
     *,
     known: Path,
-    **place: Unpack[Place],
+    **place: Unpack[GitLocation],
 ) -> str | None:
-    """Of files of a git directory (mode, object, path) one that its driver has not encoded; null where there is none.
+    """Of files of a git directory (mode, object, path) one that its driver has not encoded; None where there is none.
 
     By the attributes in the work tree, and those of the index `known`.
     """
@@ -258,7 +260,7 @@ def in_clear(
     paths = sorted({path for path, _ in found})
     named = named_by(paths, settings, of_index=True, git_dir=place["git_dir"], index=known)
     named |= named_by(paths, settings, **place)
-    there = Place(git_dir=view, work_tree=place["work_tree"], index=place["index"])
+    there = GitLocation(git_dir=view, work_tree=place["work_tree"], index=place["index"])
     for path, name in sorted(found):
         if named.get(path, NO_SECRET[0]) not in NO_SECRET:
             content = git("cat-file", "blob", name, git_dir=view)
@@ -281,13 +283,13 @@ def failed(error: GitError) -> str | None:
     return f"{which} failed: {' / '.join(said[-3:])[:400]}{_help(name)}"
 
 
-def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Unpack[Place]) -> None:
+def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Unpack[GitLocation]) -> None:
     """Try each driver on one of its files (`at`: by driver); raises `GitError` where it fails."""
     for path in at.values():
         git("cat-file", "--filters", f"--path={path}", f"{base}:{path}", **place, config=settings)
 
 
-def first_files(of: Drivers, settings: Sequence[str], **place: Unpack[Place]) -> dict[str, str]:
+def first_files(of: FilterDrivers, settings: Sequence[str], **place: Unpack[GitLocation]) -> dict[str, str]:
     """By driver: one file of the index that its attributes leave to it."""
     found: dict[str, str] = {}
     for name in of:

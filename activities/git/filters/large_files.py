@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import IO, NamedTuple
 
-_LARGEST_PACKET = 65516
-LARGEST_POINTER = 1024
+_MAX_PACKET_BYTES = 65516
+MAX_POINTER_BYTES = 1024
 """Bytes, as Git LFS has it."""
 _POINTER = re.compile(rb"version [^\n]+\n(ext-\d[^\n]+\n)*oid sha256:([0-9a-f]{64})\r?\nsize (\d{1,18})\s*")
 _DELAY = b"capability=delay\n"
@@ -45,7 +45,7 @@ class Pointer(NamedTuple):
     @classmethod
     def read(cls, content: bytes) -> Pointer | None:
         """None: the content is no pointer."""
-        match = _POINTER.fullmatch(content) if len(content) < LARGEST_POINTER else None
+        match = _POINTER.fullmatch(content) if len(content) < MAX_POINTER_BYTES else None
         return cls(match[2].decode(), int(match[3]), bool(match[1])) if match else None
 
     def object_in(self, stores: Iterable[str]) -> str | None:
@@ -128,7 +128,7 @@ def _beginning(content: Iterator[bytes]) -> list[bytes]:
     for packet in content:
         found.append(packet)
         size += len(packet)
-        if size >= LARGEST_POINTER:
+        if size >= MAX_POINTER_BYTES:
             break
     return found
 
@@ -146,7 +146,7 @@ def _decoded(content: bytes, stores: Sequence[str]) -> Iterator[bytes] | None:
 
 def _read(file: IO[bytes]) -> Iterator[bytes]:
     with file:
-        while packet := file.read(_LARGEST_PACKET):
+        while packet := file.read(_MAX_PACKET_BYTES):
             yield packet
 
 

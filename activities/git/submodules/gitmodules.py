@@ -27,7 +27,7 @@ class Declared:
 
 @lru_cache(maxsize=1024)
 def declared(content: bytes) -> Mapping[str, Declared] | None:
-    """By path, of those that lie within; null where the content is no settings."""
+    """By path, of those that lie within; None where the content is no settings."""
     try:
         listed = records(git("config", "--no-includes", "--file", "-", "--null", "--list", stdin=content))
     except GitError:
@@ -41,7 +41,7 @@ def declared(content: bytes) -> Mapping[str, Declared] | None:
 
 
 def declared_in(hub: Hub, tree: str, folder: str = "") -> Mapping[str, Declared] | None:
-    """As `declared`, of a commit or tree, or a folder in it; null as well where there is no such file."""
+    """As `declared`, of a commit or tree, or a folder in it; None as well where there is no such file."""
     content = hub.file(tree, os.path.join(folder, MODULES))
     return None if content is None else declared(content)
 

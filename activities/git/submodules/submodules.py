@@ -25,7 +25,7 @@ from activities.git.workspace import Workspace
 from activities.system.directories import is_without_links
 from epw.core.naming import slug
 
-_MOST_KNOWN = 1024
+_MAX_KNOWN = 1024
 _FLAT = "epw: with the files of its submodules"
 _UNCOMMITTED = "epw: the submodules at the start, with uncommitted changes"
 TREE = "040000"
@@ -117,7 +117,7 @@ class Submodules:
         return known.get(commit) or Lowered(commit, {})
 
     def paths_at_start(self, lowered: Lowered) -> dict[str, str | None]:
-        """By path: where each submodule was at the start, by its name; null for one that has been added since."""
+        """By path: where each submodule was at the start, by its name; None for one that has been added since."""
         known = {name: path for path, name in self.names(self.start).items()}
         return {path: known.get(name) for path, name in self.names(lowered).items()}
 
@@ -256,7 +256,7 @@ def pointers(hub: Hub, commit: str) -> tuple[tuple[str, str], ...]:
         before = _known_pointers.get((hub.path, text(named)))
         found = _listed_pointers(hub, commit) if before is None else _changed_pointers(hub, text(named), commit, before)
         _known_pointers[hub.path, commit] = found
-        if len(_known_pointers) > _MOST_KNOWN:
+        if len(_known_pointers) > _MAX_KNOWN:
             _known_pointers.popitem(last=False)
     return tuple(sorted(found.items()))
 
@@ -313,7 +313,7 @@ def _listed(hub: Hub, tree: str) -> list[str]:
 
 
 def with_entry(hub: Hub, tree: str, path: str, entry: str | None) -> str:
-    """A tree with this entry (mode, kind and name) at a path; null: with nothing there."""
+    """A tree with this entry (mode, kind and name) at a path; None: with nothing there."""
     made = tree
     for part in [PurePosixPath(path), *PurePosixPath(path).parents][:-1]:
         folder = "" if str(part.parent) == "." else str(part.parent)

@@ -15,7 +15,7 @@ from threading import Thread
 
 from activities.sandbox.network import make_namespace
 
-_MOST_FDS = 8
+_MAX_FDS = 8
 _SECONDS = 10
 _VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH")
 
@@ -50,7 +50,7 @@ _Made = tuple[list[int], list[int]]
 
 
 def _made_by_a_thread(listeners: int) -> _Made | None:
-    """At once, by a thread that goes into the namespace and ends there; null: only root may."""
+    """At once, by a thread that goes into the namespace and ends there; None: only root may."""
     made: Future[_Made | None] = Future()
 
     def make() -> None:
@@ -75,5 +75,5 @@ def _made_by_a_process(listeners: int) -> _Made:
         )
         if done.returncode:
             raise OSError(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-        _, received, _, _ = socket.recv_fds(ours, 1, _MOST_FDS, socket.MSG_CMSG_CLOEXEC)
+        _, received, _, _ = socket.recv_fds(ours, 1, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
     return received[:2], received[2:]

@@ -22,13 +22,13 @@ _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.2
 _resolving = ThreadPoolExecutor(8, thread_name_prefix="epw-dns")
 
 
-class Refused(Exception):
+class AccessDenied(Exception):
     """In words for the agent."""
 
 
 @dataclass(frozen=True)
-class Reach:
-    """`hosts` null: every public address. Entries: `name`, `*.name` (its subdomains), an address; each with `:port`
+class NetworkPolicy:
+    """`hosts` None: every public address. Entries: `name`, `*.name` (its subdomains), an address; each with `:port`
     or for all ports."""
 
     hosts: tuple[str, ...] | None
@@ -43,23 +43,23 @@ class Reach:
     async def address_of(self, host: str, port: int) -> str:
         """The address to connect to: itself, not the name, since a name may mean another one a moment later.
 
-        Raises `Refused`.
+        Raises `AccessDenied`.
         """
         name = host.strip("[]").rstrip(".").lower()
         if self.hosts is not None and not any(_is_meant(entry, name, port) for entry in self.hosts):
-            raise Refused(f"{host}:{port} is not among the hosts of the plan's `network`")
+            raise AccessDenied(f"{host}:{port} is not among the hosts of the plan's `network`")
         is_literal = _address(name) is not None or _is_loopback(name)
         try:
             found = await _resolved(name, port)
         except (OSError, UnicodeError):
-            raise Refused(f"{host} has no address") from None
+            raise AccessDenied(f"{host} has no address") from None
         if port in self.closed and any(ipaddress.ip_address(each[4][0]).is_loopback for each in found):
-            raise Refused(f"{host}:{port} is the embedded Temporal server, which answers no agent")
+            raise AccessDenied(f"{host}:{port} is the embedded Temporal server, which answers no agent")
         for _, _, _, _, (address, *_) in found:
             if (self.hosts is not None and is_literal) or self._is_allowed(ipaddress.ip_address(address)):
                 return str(address)
         named = "" if self.hosts is not None else "; name it in the plan's `network` if that is meant"
-        raise Refused(f"{host} is a service of this machine or of its network{named}")
+        raise AccessDenied(f"{host} is a service of this machine or of its network{named}")
 
     def _is_allowed(self, address: IpAddress) -> bool:
         address = _inner(address)

@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from activities.sandbox.network.namespace import Namespace
-from activities.sandbox.network.policy import Reach, Refused
+from activities.sandbox.network.policy import AccessDenied, NetworkPolicy
 from activities.system.concurrency import in_thread
 
-_MOST_HEAD_BYTES = 64 * 1024
+_MAX_HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 60
 _CONNECT_SECONDS = 30
 _CHUNK = 64 * 1024
-_MOST_CONNECTIONS = 128
+_MAX_CONNECTIONS = 128
 _BETWEEN = ("proxy-", "connection:", "keep-alive:")
 _LOCAL = "localhost,127.0.0.1,::1"
 
@@ -25,24 +25,24 @@ _LOCAL = "localhost,127.0.0.1,::1"
 class Network:
     """One attempt's; what is refused is told to `refused` in words."""
 
-    def __init__(self, namespace: Namespace, reach: Reach, refused: Callable[[str], None]) -> None:
+    def __init__(self, namespace: Namespace, policy: NetworkPolicy, refused: Callable[[str], None]) -> None:
         self.namespace = namespace
         self.listener: socket.socket = namespace.listeners[1]
         """For another service of the worker, that the sandbox shall see."""
-        self._reach = reach
+        self._reach = policy
         self._refused = refused
         self._port = namespace.listeners[0].getsockname()[1]
         self._open: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
-    async def around(cls, reach: Reach, refused: Callable[[str], None]) -> AsyncIterator[Network]:
+    async def around(cls, policy: NetworkPolicy, refused: Callable[[str], None]) -> AsyncIterator[Network]:
         """One for the block. Raises `OSError` where this machine has no network namespaces."""
         making = Namespace.made(2)
-        network = cls(await in_thread(making.__enter__), reach, refused)
+        network = cls(await in_thread(making.__enter__), policy, refused)
         try:
             server = await asyncio.start_server(
-                network._serve, sock=network.namespace.listeners[0].dup(), limit=_MOST_HEAD_BYTES
+                network._serve, sock=network.namespace.listeners[0].dup(), limit=_MAX_HEAD_BYTES
             )
             try:
                 yield network
@@ -67,9 +67,9 @@ class Network:
         assert task is not None
         self._open.add(task)
         try:
-            if len(self._open) > _MOST_CONNECTIONS:
+            if len(self._open) > _MAX_CONNECTIONS:
                 # File descriptors are this worker's, and those of all its agents.
-                await _answer(writer, "503 Service Unavailable", f"more than {_MOST_CONNECTIONS} connections at once")
+                await _answer(writer, "503 Service Unavailable", f"more than {_MAX_CONNECTIONS} connections at once")
             else:
                 await self._handle(reader, writer)
         except (OSError, TimeoutError, EOFError, asyncio.LimitOverrunError, ValueError):
@@ -92,7 +92,7 @@ class Network:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 address = await self._reach.address_of(url.hostname, port)
                 there = await asyncio.open_connection(address, port)
-        except Refused as refused:
+        except AccessDenied as refused:
             self._refused(str(refused))
             return await _answer(writer, "403 Forbidden", str(refused))
         except (OSError, TimeoutError) as error:

@@ -17,7 +17,7 @@ class Asked:
     question: Question
     asked_at: int
     settle: Callable[[str | None], None] | None = None
-    """Where the execution itself asks: what its answer does, or, null, that there is none."""
+    """Where the execution itself asks: what its answer does, or, None, that there is none."""
     check: Callable[[str], object] | None = None
     """Raises `InvalidRequest` for an answer that means nothing."""
     answer: str | None = None

@@ -8,8 +8,8 @@ from functools import partial
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked
 from epw.core.errors import InvalidRequest
-from epw.core.execution.state import Board
-from epw.core.messages import ConflictFound, Dispute, Failure, Landing, Question
+from epw.core.execution.state import ExecutionState
+from epw.core.messages import ConflictFound, Failure, Landing, MergeContext, Question
 from epw.core.plan.model import MODELS
 
 _IN_TURN = "reruns-in-turn"
@@ -17,9 +17,9 @@ _ALL = ""
 """The path of the workspace itself."""
 _FINAL = ("skip", "rollback")
 _TEXTUAL = ("lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink")
-_MOST_TEXT = 500
-_MOST_RELOCKS = 5
-_MOST_SIDES = 10
+_MAX_TEXT = 500
+_MAX_RELOCKS = 5
+_MAX_SIDES = 10
 
 Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], object]], Asked]
 
@@ -27,14 +27,14 @@ Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], obj
 class Resolver:
     """`ask` puts a question to a person, and calls back with the answer, or with None; `now` is epoch ms."""
 
-    def __init__(self, board: Board, now: Callable[[], int]) -> None:
+    def __init__(self, execution: ExecutionState, now: Callable[[], int]) -> None:
         self.conflicts: list[Conflict] = []
         self.ask: Ask | None = None
         self.patched: Callable[[str], bool] = lambda change: True
         """Whether an execution began with a change of these rules."""
-        self._board = board
+        self._execution = execution
         self._now = now
-        board.on_last_failure = self.failed
+        execution.on_last_failure = self.failed
         self._open: dict[str, Conflict] = {}
         """By the task whose change did not merge."""
         self._ways: dict[str, str] = {}
@@ -44,7 +44,7 @@ class Resolver:
 
     def record(self, found: ConflictFound) -> Conflict:
         """Keep a conflict, still open."""
-        agents = [self._board.tasks[task].agent_id or "" for task in found.tasks]
+        agents = [self._execution.tasks[task].agent_id or "" for task in found.tasks]
         conflict = Conflict(f"c{len(self.conflicts) + 1}", found, agents, self._steps)
         self.conflicts.append(conflict)
         conflict.choices = self._choices(conflict)
@@ -52,7 +52,7 @@ class Resolver:
 
     def way_of(self, task_id: str) -> str:
         """How a conflict of the task's change is merged in its landing."""
-        first = next(iter(self._steps), "") == "merge" and not self._board.batches
+        first = next(iter(self._steps), "") == "merge" and not self._execution.batches
         return self._ways.get(task_id, "merge" if first else "")
 
     def earlier(self, task_id: str) -> str | None:
@@ -67,7 +67,7 @@ class Resolver:
         conflict = self._open.get(task_id)
         if conflict is None or conflict.step != "retry":
             return False
-        if self._board.tasks[task_id].commit is None:
+        if self._execution.tasks[task_id].commit is None:
             return True
         # Where both merged and a check refused them, it is to do something else.
         return conflict.found.kind in _TEXTUAL and not self._has_model(task_id)
@@ -75,10 +75,10 @@ class Resolver:
     def can_run_again(self, task_id: str) -> bool:
         """Whether the plan has another step than leaving it out for a landed change that turns the head red."""
         if (
-            self._board.stopping
-            or self._board.batches
-            or self._board.undoes_all
-            or self._board.graph.dependants[task_id]
+            self._execution.stopping
+            or self._execution.batches
+            or self._execution.undoes_all
+            or self._execution.graph.dependants[task_id]
         ):
             return False
         left = self._steps_of_red.get(task_id, self._steps)
@@ -94,7 +94,7 @@ class Resolver:
         if conflict is not None and found.commit is not None and found.commit == self._earlier.get(task_id):
             # Running again has cost one of the sides: it is about the earlier change still.
             found = found.model_copy(update={"kind": conflict.found.kind})
-            self._board.tasks[task_id].commit = found.commit
+            self._execution.tasks[task_id].commit = found.commit
         if conflict is None:
             conflict = self._open[task_id] = self.record(found)
             if found.kind == "verify":
@@ -107,7 +107,7 @@ class Resolver:
         known = {"tasks": before.tasks} if len(found.tasks) == 1 else {}
         known |= {} if found.paths else {"paths": before.paths}
         conflict.found = found.model_copy(update=known)
-        if conflict.step == "retry" and met and not self._board.stopping and self.patched(_IN_TURN):
+        if conflict.step == "retry" and met and not self._execution.stopping and self.patched(_IN_TURN):
             # Not the side that it ran again for: another one landed meanwhile.
             self._run_again(task_id, conflict, merging=False)
         elif conflict.step == "merge" and self._can_relock(conflict):
@@ -120,9 +120,9 @@ class Resolver:
         """Its agent could not do the task again, for good: the next step, if there is one that keeps its change out
         or asks; whether that was taken."""
         conflict = self._open.get(task_id)
-        if conflict is None or self._board.stopping:
+        if conflict is None or self._execution.stopping:
             return False
-        state = self._board.tasks[task_id]
+        state = self._execution.tasks[task_id]
         # What did not merge is the change still; the agent's last attempt is none.
         state.commit = self._earlier.get(task_id) or conflict.found.commit or state.commit
         self._go_on(task_id, conflict, but=("merge",) if conflict.step == "merge" else ("retry", "agent", "merge"))
@@ -170,11 +170,11 @@ class Resolver:
 
     @property
     def _steps(self) -> Sequence[str]:
-        return self._board.plan.steps_on_conflict(self._board.strategy.on_conflict)
+        return self._execution.plan.steps_on_conflict(self._execution.strategy.on_conflict)
 
     @property
     def _decided_by(self) -> str:
-        return "plan" if self._board.plan.on_conflict is not None else "strategy"
+        return "plan" if self._execution.plan.on_conflict is not None else "strategy"
 
     def _go_on(self, task_id: str, conflict: Conflict, but: tuple[str, ...] = ()) -> None:
         """The next step of the list that can be taken; at its end what the strategy says of a failure."""
@@ -184,13 +184,13 @@ class Resolver:
                 self._take(step, self._decided_by, task_id, conflict)
                 return
             conflict.passed_over.append(step)
-        undoes_all = self._board.strategy.stops_on_failure and self._board.undoes_all
+        undoes_all = self._execution.strategy.stops_on_failure and self._execution.undoes_all
         self._take("rollback" if undoes_all else "skip", "strategy", task_id, conflict)
 
     def _is_possible(self, step: str, task_id: str, conflict: Conflict) -> bool:
         if step in _FINAL:
             return True
-        if self._board.stopping or self._board.batches:
+        if self._execution.stopping or self._execution.batches:
             return False
         if step.startswith("prefer:") and step.partition(":")[2] not in conflict.found.tasks:
             return False
@@ -202,18 +202,18 @@ class Resolver:
 
     def _can_relock(self, conflict: Conflict) -> bool:
         """Whether the step `merge` goes on with commands; the head may move under them, but not for ever."""
-        can = conflict.found.relock and not self._board.stopping and not self._board.batches
-        return bool(can and conflict.relocks < _MOST_RELOCKS)
+        can = conflict.found.relock and not self._execution.stopping and not self._execution.batches
+        return bool(can and conflict.relocks < _MAX_RELOCKS)
 
     def _run_again(self, task_id: str, conflict: Conflict, *, merging: bool) -> None:
-        self._earlier[task_id] = self._board.tasks[task_id].commit or ""
+        self._earlier[task_id] = self._execution.tasks[task_id].commit or ""
         dispute = self._dispute(task_id, conflict, merging=merging)
         # Where only a check has found them at odds it could be about any file.
         files = (dispute.paths or [_ALL]) if self.patched(_IN_TURN) else []
-        self._board.run_again(task_id, dispute, self._now(), files)
+        self._execution.run_again(task_id, dispute, self._now(), files)
 
     def _has_model(self, task_id: str) -> bool:
-        return self._board.plan.agent_of(self._board.tasks[task_id].task) in MODELS
+        return self._execution.plan.agent_of(self._execution.tasks[task_id].task) in MODELS
 
     def _take(self, step: str, by: str, task_id: str, conflict: Conflict) -> None:
         conflict.take(step, by)
@@ -227,26 +227,26 @@ class Resolver:
         else:
             preferred = step.partition(":")[2]
             self._ways[task_id] = "merge" if step == "merge" else "theirs" if preferred == task_id else "ours"
-            self._board.land_again(task_id, self._now())
+            self._execution.land_again(task_id, self._now())
 
     def _give_up(self, step: str, by: str, task_id: str, conflict: Conflict) -> None:
         """The change stays out."""
         conflict.end()
         del self._open[task_id]
         name = "VerifyFailed" if conflict.found.kind == "verify" else "MergeConflict"
-        error = self._board.tasks[task_id].error if conflict.tried else None
-        last = f"; when it ran again: {error['type']}: {error['message'][:_MOST_TEXT]}" if error else ""
+        error = self._execution.tasks[task_id].error if conflict.tried else None
+        last = f"; when it ran again: {error['type']}: {error['message'][:_MAX_TEXT]}" if error else ""
         failure = Failure(type=name, message=f"{conflict.found.description}{last}; ended as {step}")
-        self._board.give_up(task_id, "conflicted", failure, self._now())
+        self._execution.give_up(task_id, "conflicted", failure, self._now())
         if step == "rollback" and by != "strategy":
-            self._board.stopping = self._board.undo_decided = True
+            self._execution.stopping = self._execution.undo_decided = True
 
     def _choices(self, conflict: Conflict) -> list[str]:
         """What a person can choose for a conflict of a change."""
         found = conflict.found
         if conflict.is_advice or not found.tasks:
             return []
-        sides = [f"prefer:{each}" for each in found.tasks[:_MOST_SIDES]] if found.kind in _TEXTUAL else []
+        sides = [f"prefer:{each}" for each in found.tasks[:_MAX_SIDES]] if found.kind in _TEXTUAL else []
         return ["retry", *(["agent"] if self._has_model(found.tasks[0]) else []), *sides, *_FINAL]
 
     def _ask(self, task_id: str, conflict: Conflict) -> None:
@@ -254,29 +254,29 @@ class Resolver:
         options = conflict.choices = self._choices(conflict)
         last = f"{conflict.tried[-1]} has not settled it: " if conflict.tried else ""
         text = f"Conflict {conflict.id}: {last}{conflict.found.description}. What is to become of it?"
-        self._board.waits_for_choice(task_id, self._now())
+        self._execution.waits_for_choice(task_id, self._now())
         settle = partial(self._chosen, task_id, conflict)
         asked = self.ask(task_id, Question.cut(text, options), settle, partial(_one_of, options))
         conflict.asked = None if asked.closed else asked
 
     def _chosen(self, task_id: str, conflict: Conflict, choice: str | None) -> None:
         conflict.asked = None
-        if self._board.tasks[task_id].is_terminal:
+        if self._execution.tasks[task_id].is_terminal:
             return
         if choice is None:
             self._go_on(task_id, conflict)
-        elif choice == self._board.plan.on_question.default and not self._board.plan.on_question.wait:
+        elif choice == self._execution.plan.on_question.default and not self._execution.plan.on_question.wait:
             self._take(choice, "plan", task_id, conflict)
         else:
             # Should it not help, the person is asked again.
             conflict.left.insert(0, "ask")
             self._take(choice, "user", task_id, conflict)
 
-    def _dispute(self, task_id: str, conflict: Conflict, *, merging: bool) -> Dispute:
-        board, found = self._board, conflict.found
-        sides = [board.tasks[each].side(_MOST_TEXT) for each in found.tasks if each != task_id]
-        own = board.tasks[task_id]
-        return Dispute(
+    def _dispute(self, task_id: str, conflict: Conflict, *, merging: bool) -> MergeContext:
+        execution, found = self._execution, conflict.found
+        sides = [execution.tasks[each].side(_MAX_TEXT) for each in found.tasks if each != task_id]
+        own = execution.tasks[task_id]
+        return MergeContext(
             description=found.description,
             paths=found.paths,
             sides=sides[:5],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 
-async def first_red(count: int, is_green: Callable[[int], Awaitable[bool]]) -> int | None:
+async def first_bad(count: int, is_green: Callable[[int], Awaitable[bool]]) -> int | None:
     """The first red of `count` states, of which the last is known to be red; None if the first is too."""
     if count < 2 or not await is_green(0):
         return None

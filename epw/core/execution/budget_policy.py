@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from epw.core.errors import InvalidRequest
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, Question
 from epw.core.plan.model import MODELS, Budget
 
@@ -20,22 +20,22 @@ def question(spent: str, budget: Budget) -> Question:
     return Question.cut(text, [STOP])
 
 
-def end(board: Board, failure: Failure, now: int) -> None:
+def end(execution: ExecutionState, failure: Failure, now: int) -> None:
     """No more will be spent: what waits for money is failed, what has not started is skipped."""
-    board.is_short, board.out_of_budget = False, True
-    for task_id, state in board.tasks.items():
+    execution.is_short, execution.out_of_budget = False, True
+    for task_id, state in execution.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
         is_done = state.outcome is not None and state.outcome.kind == "completed"
-        needs_none = waits and state.attempt and (is_done or board.plan.agent_of(state.task) not in MODELS)
+        needs_none = waits and state.attempt and (is_done or execution.plan.agent_of(state.task) not in MODELS)
         if (state.status in ("pending", "ready") or waits) and not needs_none:
             if state.attempt:
-                board.give_up(task_id, "failed", failure, now)
+                execution.give_up(task_id, "failed", failure, now)
             else:
-                board.skip(task_id, "the budget was spent before it could start", now)
+                execution.skip(task_id, "the budget was spent before it could start", now)
 
 
 def raised(budget: Budget, answer: str) -> Budget | None:
-    """The budget that an answer gives; null: stop. Raises `InvalidRequest` for one that is neither."""
+    """The budget that an answer gives; None: stop. Raises `InvalidRequest` for one that is neither."""
     text = answer.strip()
     if text.lower() == STOP:
         return None

@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Ending:
+class Outcome:
     status: str
     exit_code: int
     failure_type: str | None = None
-    """The type of the Temporal failure; null: COMPLETED (or CANCELED)."""
+    """The type of the Temporal failure; None: COMPLETED (or CANCELED)."""
 
 
-ENDINGS = {
+OUTCOMES = {
     ending.status: ending
     for ending in (
-        Ending("succeeded", 0),
-        Ending("partial", 1),
-        Ending("failed", 1, "ExecutionFailed"),
-        Ending("rolled_back", 1, "ExecutionRolledBack"),
-        Ending("undelivered", 1, "DeliveryRefused"),
-        Ending("cancelled", 4),
-        Ending("rollback_failed", 3, "RollbackFailed"),
+        Outcome("succeeded", 0),
+        Outcome("partial", 1),
+        Outcome("failed", 1, "ExecutionFailed"),
+        Outcome("rolled_back", 1, "ExecutionRolledBack"),
+        Outcome("undelivered", 1, "DeliveryRefused"),
+        Outcome("cancelled", 4),
+        Outcome("rollback_failed", 3, "RollbackFailed"),
     )
 }
 # How Temporal closed an execution whose own status cannot be read.
-OF_TEMPORAL = {
+STATUS_OF_TEMPORAL = {
     "COMPLETED": "succeeded",
     "FAILED": "failed",
     "CANCELED": "cancelled",

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 
 
-class Crowd:
-    def __init__(self, board: Board) -> None:
-        self._board = board
+class ResourceWaits:
+    def __init__(self, execution: ExecutionState) -> None:
+        self._execution = execution
         self._told: dict[str, list[str]] = {}
         """By worker."""
 
     def stand_in_line(self, worker: str, tasks: list[str], now: int) -> None:
         """These attempts, and of this worker's no others, wait for room; they keep their agents."""
-        board = self._board
-        named = [task_id for task_id in tasks if task_id in board.tasks]
+        execution = self._execution
+        named = [task_id for task_id in tasks if task_id in execution.tasks]
         for task_id in self._told.get(worker, []):
-            if board.tasks[task_id].waiting_for == "resources" and task_id not in named:
-                board.move(task_id, "running", now=now)
+            if execution.tasks[task_id].waiting_for == "resources" and task_id not in named:
+                execution.move(task_id, "running", now=now)
         for task_id in named:
-            if board.tasks[task_id].status == "running":
-                board.move(task_id, "waiting", "resources", now)
+            if execution.tasks[task_id].status == "running":
+                execution.move(task_id, "waiting", "resources", now)
         self._told[worker] = named

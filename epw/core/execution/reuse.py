@@ -18,7 +18,7 @@ _SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "networ
 def reusable(
     before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Tasks whose change (a commit, null: none) can be taken over, and for each other task the reason why not.
+    """Tasks whose change (a commit, None: none) can be taken over, and for each other task the reason why not.
 
     A task is taken over when it succeeded, it and its settings are unchanged, and so is all that it could see of
     its dependencies: they are taken over themselves. `rows`: the earlier result's, by task.

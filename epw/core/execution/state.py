@@ -9,17 +9,17 @@ from epw.core.errors import CANCELLED
 from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.strategy import STRATEGIES
 from epw.core.execution.task_state import TERMINAL, Start, Stretches, TaskState
-from epw.core.messages import Dispute, Failure, Produced, TaskOutcome
+from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule.batches import Batches
 from epw.core.schedule.list_schedule import Scheduler
 
 _MESSAGE_LIMIT = 1000
-_MOST_INPUTS = 10
+_MAX_INPUTS = 10
 
 
-class Board:
+class ExecutionState:
     """Applies the strategy's record to events; a task is in exactly one status at any time."""
 
     def __init__(self, plan: Plan, reused: Mapping[str, str | None] | None = None) -> None:
@@ -120,7 +120,7 @@ class Board:
 
     def produced(self, task_id: str) -> list[Produced]:
         """What came of the dependencies of a task."""
-        return [self.tasks[before].produced for before in self.graph.dependencies[task_id][:_MOST_INPUTS]]
+        return [self.tasks[before].produced for before in self.graph.dependencies[task_id][:_MAX_INPUTS]]
 
     def observe(self, now: int, *, landing: bool = False) -> None:
         """Account for a stretch in which no agent runs because people or usage limits are waited for."""
@@ -140,7 +140,7 @@ class Board:
         self.to_land.append(task_id)
         self.move(task_id, "waiting", "landing", now)
 
-    def run_again(self, task_id: str, dispute: Dispute, now: int, files: Sequence[str] = ()) -> None:
+    def run_again(self, task_id: str, dispute: MergeContext, now: int, files: Sequence[str] = ()) -> None:
         """The change did not merge: its task gets an agent again, on the head of then; that is no failure of it.
 
         `files`: it has them to itself meanwhile, else those that run again would only meet each other.

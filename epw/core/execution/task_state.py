@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from epw.core.messages import Dispute, Produced, Saved, Side, TaskOutcome
+from epw.core.messages import MergeContext, Produced, Saved, Side, TaskOutcome
 from epw.core.plan.model import Task
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
-_MOST_SUMMARY = 200
+_MAX_SUMMARY = 200
 
 
 @dataclass
@@ -24,7 +24,7 @@ class TaskState:
     base: str | None = None
     commit: str | None = None
     saved: Saved | None = None
-    dispute: Dispute | None = None
+    dispute: MergeContext | None = None
     """Why it runs again although its agent had succeeded."""
     reruns: int = 0
     """How often that was so."""
@@ -44,7 +44,7 @@ class TaskState:
     @property
     def produced(self) -> Produced:
         """What came of it, for a task that builds on it."""
-        summary = self.summary and self.summary[:_MOST_SUMMARY]
+        summary = self.summary and self.summary[:_MAX_SUMMARY]
         return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
 
     def side(self, most: int) -> Side:

@@ -55,7 +55,7 @@ class ApiRateLimit(Message):
 
 
 class ResourceLimits(Message):
-    """Limits of one agent's whole process tree; null: derived from the machine."""
+    """Limits of one agent's whole process tree; None: derived from the machine."""
 
     max_memory_mb: int | None = Field(default=None, alias="maxMemoryMB", ge=100, le=32_768)
     max_cpu_percent: float | None = Field(default=None, alias="maxCPUPercent", ge=1, le=100)
@@ -177,7 +177,7 @@ class Plan(Message):
         return "simulated" if task.simulate is not None else "claude"
 
     def model_of(self, task: Task) -> str | None:
-        """The model that a task names, or its plan; null: the default, resolved once for the execution."""
+        """The model that a task names, or its plan; None: the default, resolved once for the execution."""
         return task.model or self.model
 
     def steps_on_conflict(self, default: Sequence[str]) -> Sequence[str]:

@@ -13,7 +13,7 @@ M = TypeVar("M", bound=Message)
 IN_LINE = "in_line"
 
 
-class Answer(Message):
+class AnswerQuestion(Message):
     """Update `answer`."""
 
     question_id: str

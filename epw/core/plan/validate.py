@@ -22,8 +22,8 @@ from epw.core.plan.unsupported import is_url, not_available
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONFLICT_STEP = re.compile(r"merge|retry|agent|ask|skip|rollback|prefer:(.+)", re.DOTALL)
 _MAX_DEPTH = 100
-_MOST_HINTS = 20
-_MOST_COMPARED = 500
+_MAX_HINTS = 20
+_MAX_COMPARED = 500
 _PLAIN_WORDS = {
     "string_type": "must be a text (a number needs quotes)",
     "int_type": "must be a whole number",
@@ -103,7 +103,7 @@ def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
             problems += _check_task(index, task, noun, known)
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_dependencies(index, task, noun, known, hint=len(problems) < _MOST_HINTS)
+            problems += _check_dependencies(index, task, noun, known, hint=len(problems) < _MAX_HINTS)
     return problems
 
 
@@ -243,7 +243,7 @@ def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Prob
         name = key if key in aliases else camel.get(key, key)
         where = f"{path}.{key}" if path else str(key)
         if name not in aliases:
-            hint = _nearest(str(key), [*aliases, *camel]) if len(problems) < _MOST_HINTS else ""
+            hint = _nearest(str(key), [*aliases, *camel]) if len(problems) < _MAX_HINTS else ""
             problems.append(Problem(where, "unknown key" + hint))
         elif name in read:
             problems.append(Problem(where, f"is given twice (also as {name})"))
@@ -263,7 +263,7 @@ def _own_item(item: Any, annotation: Any, path: str, problems: list[Problem]) ->
 
 def _nearest(word: str, known: Any) -> str:
     # The comparison is slow, and a workflow task must not be.
-    close = get_close_matches(word[:200], list(known)[:_MOST_COMPARED], n=1, cutoff=0.6)
+    close = get_close_matches(word[:200], list(known)[:_MAX_COMPARED], n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -1,22 +1,22 @@
-"""The numbers of an execution (CONTRACT section 8), measured or null. Durations in milliseconds."""
+"""The numbers of an execution (CONTRACT section 8), measured or None. Durations in milliseconds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.schedule.list_schedule import batches, makespan, predict
 
 
-def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any]:
+def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> dict[str, Any]:
     """`elapsed_ms`: from the execution's start until now or its close."""
-    graph, states = board.graph, list(board.tasks.values())
-    total = max(0, elapsed_ms - board.idle.ms)
+    graph, states = execution.graph, list(execution.tasks.values())
+    total = max(0, elapsed_ms - execution.idle.ms)
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
-    agents = board.most_agents
-    schedule = makespan(predict(graph, agents, durations, levels=board.levels)) if ran else None
+    agents = execution.most_agents
+    schedule = makespan(predict(graph, agents, durations, levels=execution.levels)) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
@@ -33,9 +33,9 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
         "actualSpeedup": _rounded(sequential / total if total and ran else None),
         "agentCount": agents,
         "conflictCount": conflict_count,
-        "failureCount": board.counts["failed"] + board.counts["conflicted"],
+        "failureCount": execution.counts["failed"] + execution.counts["conflicted"],
         "retryCount": sum(max(0, state.attempt - 1) for state in states),
-        "estimatedSpeedup": _rounded(estimate / makespan(predict(graph, agents, levels=board.levels))),
+        "estimatedSpeedup": _rounded(estimate / makespan(predict(graph, agents, levels=execution.levels))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
         "efficiency": _rounded(efficiency),
         "coordinationOverhead": _rounded(max(0.0, 1 - efficiency) if efficiency is not None else None),
@@ -44,15 +44,15 @@ def metrics(board: Board, elapsed_ms: int, conflict_count: int) -> dict[str, Any
         "peakMemoryMB": max(memory, default=None),
         "cpuSeconds": _rounded(sum(cpu)) if cpu else None,
         "writtenMB": _rounded(sum(written)) if written else None,
-        "agentsUsed": len(board.agents_used),
+        "agentsUsed": len(execution.agents_used),
         "batches": len(batches(graph, agents)),
-        "peakConcurrency": board.peak_concurrency,
-        "costUSD": _cost(board),
+        "peakConcurrency": execution.peak_concurrency,
+        "costUSD": _cost(execution),
     }
 
 
-def _cost(board: Board) -> float | None:
-    outcomes = [state.outcome for state in board.tasks.values() if state.outcome]
+def _cost(execution: ExecutionState) -> float | None:
+    outcomes = [state.outcome for state in execution.tasks.values() if state.outcome]
     costs = [outcome.usage.cost_usd for outcome in outcomes if outcome.usage]
     return sum(cost for cost in costs if cost is not None) if costs and None not in costs else None
 

@@ -8,18 +8,18 @@ from typing import Any
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Questions
 from epw.core.execution.delivery import Delivery
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import TaskState
 from epw.core.report.metrics import metrics
 
 MAX_ROWS_IN_HISTORY = 500
-_MOST_INTENTS = 5
-_LONGEST_INTENT = 200
-_MOST_BYTES_IN_HISTORY = 1_000_000
+_MAX_INTENTS = 5
+_MAX_INTENT_LENGTH = 200
+_MAX_BYTES_IN_HISTORY = 1_000_000
 _WAITS = {"question": "question", "usage-limit": "usageLimit", "rate-limit": "rateLimit", "landing": "landing"}
 
 
-def row(state: TaskState, board: Board) -> dict[str, Any]:
+def row(state: TaskState, execution: ExecutionState) -> dict[str, Any]:
     """A task as the history keeps it: no diff, no log; `changes` are added from the hub by who shows it."""
     outcome = state.outcome
     compact = {
@@ -46,15 +46,15 @@ def row(state: TaskState, board: Board) -> dict[str, Any]:
         "leftBehind": [each.model_dump(by_alias=True) for each in outcome.left_behind] if outcome else None,
         "usage": outcome.usage.model_dump(by_alias=True) if outcome and outcome.usage else None,
         "waitedMs": {_WAITS.get(kind, kind): waited for kind, waited in state.waited.items() if waited},
-        "notEnforced": board.plan.not_enforced(state.task),
-        "reused": state.task.id in board.reused,
-        "simulated": bool(outcome and outcome.simulated) or board.plan.agent_of(state.task) == "simulated",
+        "notEnforced": execution.plan.not_enforced(state.task),
+        "reused": state.task.id in execution.reused,
+        "simulated": bool(outcome and outcome.simulated) or execution.plan.agent_of(state.task) == "simulated",
     }
     always = ("agentId", "success", "landed", "error", "commit")
     return {key: value for key, value in compact.items() if value or key in always}
 
 
-def progress(board: Board, status: str) -> dict[str, Any]:
+def progress(execution: ExecutionState, status: str) -> dict[str, Any]:
     tasks = [
         {
             "taskId": state.task.id,
@@ -63,25 +63,25 @@ def progress(board: Board, status: str) -> dict[str, Any]:
             "attempts": state.attempt,
             "waitingFor": state.waiting_for,
         }
-        for state in board.tasks.values()
+        for state in execution.tasks.values()
     ]
-    counts = {name: count for name, count in board.counts.items() if count}
+    counts = {name: count for name, count in execution.counts.items() if count}
     return {"status": status, "counts": counts, "tasks": tasks}
 
 
-def graph(board: Board) -> dict[str, Any]:
+def graph(execution: ExecutionState) -> dict[str, Any]:
     """The graph in the seed's form, with each task's status."""
     nodes = {
-        task_id: {"id": task_id, "task": state.task.description[:200], "level": board.graph.level[task_id]}
+        task_id: {"id": task_id, "task": state.task.description[:200], "level": execution.graph.level[task_id]}
         | {"status": state.status}
-        for task_id, state in board.tasks.items()
+        for task_id, state in execution.tasks.items()
     }
-    edges = [{"from": before, "to": after, "type": "explicit"} for before, after in board.graph.edges]
-    return {"nodes": nodes, "edges": edges, "criticalPath": board.graph.critical_path}
+    edges = [{"from": before, "to": after, "type": "explicit"} for before, after in execution.graph.edges]
+    return {"nodes": nodes, "edges": edges, "criticalPath": execution.graph.critical_path}
 
 
 def document(
-    board: Board,
+    execution: ExecutionState,
     *,
     status: str,
     execution_id: str,
@@ -93,25 +93,25 @@ def document(
     message: str | None = None,
 ) -> dict[str, Any]:
     """The result of CONTRACT section 8, compact; what the hub holds is added by who shows it."""
-    rows = [row(state, board) for state in board.tasks.values()]
+    rows = [row(state, execution) for state in execution.tasks.values()]
     blocking = [conflict for conflict in conflicts if not conflict.is_advice]
     return {
         "success": status == "succeeded",
         "status": status,
         "executionId": execution_id,
         "results": rows,
-        "conflicts": [conflict_document(board, conflict) for conflict in conflicts],
+        "conflicts": [conflict_document(execution, conflict) for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
-        "metrics": metrics(board, elapsed_ms, len(blocking)),
+        "metrics": metrics(execution, elapsed_ms, len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
         "landingOrder": landing_order,
         **({"error": {"type": status, "message": message}} if message else {}),
     }
 
 
-def conflict_document(board: Board, conflict: Conflict) -> dict[str, Any]:
+def conflict_document(execution: ExecutionState, conflict: Conflict) -> dict[str, Any]:
     """A conflict, and what each of its tasks was to do."""
-    sides = [board.tasks[task_id].side(_LONGEST_INTENT) for task_id in conflict.found.tasks[:_MOST_INTENTS]]
+    sides = [execution.tasks[task_id].side(_MAX_INTENT_LENGTH) for task_id in conflict.found.tasks[:_MAX_INTENTS]]
     return {**conflict.document(), "intents": [side.model_dump(by_alias=True) for side in sides]}
 
 
@@ -119,13 +119,13 @@ def for_history(found: dict[str, Any]) -> dict[str, Any]:
     """The document as the history can take it: a result above 2 MB would never end the workflow."""
     size = len(json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     many = len(found["results"]) > MAX_ROWS_IN_HISTORY
-    if size > _MOST_BYTES_IN_HISTORY:
+    if size > _MAX_BYTES_IN_HISTORY:
         return {**found, "results": [], "conflicts": [], "questions": [], "landingOrder": [], "truncated": True}
     return {**found, "results": [], "truncated": True} if many else found
 
 
 def details(
-    board: Board,
+    execution: ExecutionState,
     execution_id: str,
     status: str,
     conflicts: list[Conflict],
@@ -133,15 +133,15 @@ def details(
     delivery: Delivery | None,
 ) -> str:
     """Markdown for the Web UI: the state, clear from it alone."""
-    done = board.counts["succeeded"]
-    lines = [f"**{status}** · {done} of {len(board.tasks)} tasks succeeded · {board.plan.strategy}"]
-    if any(board.plan.agent_of(task) == "simulated" for task in board.plan.tasks[:1]):
+    done = execution.counts["succeeded"]
+    lines = [f"**{status}** · {done} of {len(execution.tasks)} tasks succeeded · {execution.plan.strategy}"]
+    if any(execution.plan.agent_of(task) == "simulated" for task in execution.plan.tasks[:1]):
         lines.append("_simulated agents: nothing real was run_")
     lines.append("")
     lines.append("| status | tasks | |")
     lines.append("|---|---|---|")
     by_status: dict[str, list[str]] = {}
-    for task_id, state in board.tasks.items():
+    for task_id, state in execution.tasks.items():
         name = f"waiting: {state.waiting_for}" if state.waiting_for else state.status
         by_status.setdefault(name, []).append(task_id)
     for name, ids in by_status.items():
@@ -153,8 +153,8 @@ def details(
     for conflict in conflicts[:5]:
         told = _cell(conflict.found.description)
         lines.append(f"\n**Conflict {conflict.id}** {told} → {conflict.resolution or 'advice'}")
-    for task_id in board.with_status("failed", "conflicted")[:5]:
-        error = board.tasks[task_id].error or {}
+    for task_id in execution.with_status("failed", "conflicted")[:5]:
+        error = execution.tasks[task_id].error or {}
         lines.append(f"\n**{_cell(task_id)}** {error.get('type')}: {_cell(str(error.get('message', '')))}")
     if delivery and delivery.branch and not delivery.refused_because:
         lines.append(f"\nDelivered: branch `{delivery.branch}`")

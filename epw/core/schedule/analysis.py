@@ -19,7 +19,7 @@ _WEIGHTS = {
 }
 _MIN_SCORE, _MIN_SPEEDUP, _MIN_TASKS = 40, 1.5, 3
 _WIDE_LEVEL, _UNEVEN = 10, 3
-_MOST_COMPARED = 400
+_MAX_COMPARED = 400
 _MAX_CYCLES = 20
 """Pairs grow with the square: above this many tasks only those that declare files are compared."""
 
@@ -135,7 +135,7 @@ def _confidence(plan: Plan) -> float:
 
 def _shared_files(plan: Plan, graph: TaskGraph) -> list[tuple[str, str, str]]:
     """(task, task, pattern) of concurrent tasks whose declared files may overlap."""
-    tasks = [task for task in plan.tasks if task.files][:_MOST_COMPARED]
+    tasks = [task for task in plan.tasks if task.files][:_MAX_COMPARED]
     after = {task.id: frozenset(graph.descendants([task.id])) for task in tasks}
     return [
         (one.id, other.id, mine)

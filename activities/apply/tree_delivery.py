@@ -18,7 +18,7 @@ from activities.apply.journal import Folder, Journal, sync_directory, write_dura
 from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
 from activities.apply.staging import planned
 from activities.apply.undo import by_hand, discard, remove_folder, undo
-from activities.git.command import shown
+from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from activities.system.failpoints import failpoint
@@ -34,7 +34,7 @@ class _MovedOn(Exception):
     """The user changed a path between our look at it and our change of it."""
 
 
-class Application:
+class TreeDelivery:
     def __init__(self, hub: Hub, workspace: Workspace, folder: Path, ref: str) -> None:
         """`folder`: of the execution, for the journal; `ref`: keeps what the workspace held at delivery."""
         self._hub = hub
@@ -129,14 +129,14 @@ class Application:
     def _check(self, changes: list[PathChange], present: list[Identity | None]) -> None:
         blocked = obstacles(self._root, changes, present)
         if blocked:
-            names = ", ".join(shown(path) for path in blocked[:5])
+            names = ", ".join(display_path(path) for path in blocked[:5])
             raise Refused(f"in the way, and not known to git: {names}; move it, then retry")
         missing = [change.path for change, identity in zip(changes, present, strict=True) if identity is None]
         changed = [path for path in differing(self._hub, self._workspace, changes) if path not in missing]
         if changed:
             # Only what git was told to overlook differs here; or the user was just now at it.
             if self._overlooked(changed):
-                names = ", ".join(shown(path) for path in changed[:5])
+                names = ", ".join(display_path(path) for path in changed[:5])
                 raise Refused(f"git is told to overlook changes of {names} (assume-unchanged), and they differ")
             raise _MovedOn
 
@@ -227,7 +227,7 @@ def _at(root: int, path: str) -> Iterator[Name]:
             yield name
         except OSError as error:
             # By the user's name for it, not by ours.
-            raise OSError(error.errno, error.strerror, shown(path)) from None
+            raise OSError(error.errno, error.strerror, display_path(path)) from None
 
 
 def _sync(root: Path, journal: Journal) -> None:

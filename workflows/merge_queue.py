@@ -10,10 +10,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from epw.core.decisions.resolver import Resolver
-from epw.core.execution.bisect import first_red
+from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
-from epw.core.execution.state import Board
+from epw.core.execution.state import ExecutionState
 from epw.core.messages import (
     LAND,
     VERIFY,
@@ -29,21 +29,23 @@ from epw.core.messages import (
 )
 from workflows import dispatch
 from workflows.clock import now
-from workflows.event_queue import News
+from workflows.event_queue import EventQueue
 
 _RUN_CULPRITS_AGAIN = "run-culprits-again"
 _BLAME_ON_GREEN_ONLY = "blame-on-green-only"
 
 
-class Head:
-    """Lands what the board has ready; `commit` is null without a workspace."""
+class MergeQueue:
+    """Lands what the execution has ready; `commit` is None without a workspace."""
 
-    def __init__(self, board: Board, compensations: Compensations, news: News, resolver: Resolver) -> None:
+    def __init__(
+        self, execution: ExecutionState, compensations: Compensations, events: EventQueue, resolver: Resolver
+    ) -> None:
         self.commit: str | None = None
         self._resolver = resolver
-        self._board = board
+        self._execution = execution
         self._compensations = compensations
-        self._news = news
+        self._events = events
         self.hub = ""
         self.base = ""
         self.queue = ""
@@ -75,9 +77,9 @@ class Head:
 
     def land(self) -> None:
         """Land what is ready, unless a landing is under way: it will come back for the rest."""
-        if self._task is None and self._board.to_land:
-            batch, self._board.to_land = self._board.to_land, []
-            level = self._board.batches.level_of(batch[0])
+        if self._task is None and self._execution.to_land:
+            batch, self._execution.to_land = self._execution.to_land, []
+            level = self._execution.batches.level_of(batch[0])
             if level != self._batch[0]:
                 self._batch = level, len(self._landings)
             self._task = asyncio.create_task(self._land(batch))
@@ -89,22 +91,22 @@ class Head:
         if self._verifying is not None:
             self._verifying.cancel()
 
-    async def make_green(self) -> str | None:
+    async def verify_or_bisect(self) -> str | None:
         """Verify the head and leave out each landing that turns it red; else say why it stays red.
 
-        Where the plan's steps have it run again first, the board is not finished any more.
+        Where the plan's steps have it run again first, the execution is not finished any more.
         """
         again: dict[str, Verified] = {}
         while not (verified := await self._verify(self.commit or "", "final")).green:
-            if self._board.undoes_all:
+            if self._execution.undoes_all:
                 return verified.message
             heads = [self.base, *(head for _, head in self._landings)]
-            blamed = await first_red(len(heads), partial(self._is_green, heads))
+            blamed = await first_bad(len(heads), partial(self._is_green, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
             culprit = self._landings[blamed - 1][0]
             if self._resolver.can_run_again(culprit) and workflow.patched(_RUN_CULPRITS_AGAIN):
-                self._board.reopen(culprit, now())
+                self._execution.reopen(culprit, now())
                 again[culprit] = verified
                 await self._land_again()
                 continue
@@ -123,46 +125,46 @@ class Head:
                 await self._settle(row)
                 settled[row.task_id] = None
             reached = [row.task_id for row in landed.rows]
-            self._board.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
+            self._execution.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
             self._undo_broken_batch()
         except (ActivityError, asyncio.CancelledError) as error:
-            left = [each for each in batch if each not in settled and not self._board.tasks[each].is_terminal]
+            left = [each for each in batch if each not in settled and not self._execution.tasks[each].is_terminal]
             if dispatch.is_cancelled(error):
-                self._board.to_land[:0] = left
+                self._execution.to_land[:0] = left
             else:
                 for task_id in left:
-                    self._board.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
+                    self._execution.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
 
     def _undo_broken_batch(self) -> None:
         """With `atomic: batch`: the head goes back to before the batch of which one task conflicts."""
-        if self._board.batches.broken is None:
+        if self._execution.batches.broken is None:
             return
         del self._landings[self._batch[1] :]
         self.commit = self._landings[-1][1] if self._landings else self.base
-        self._board.undo_batch(self._board.batches.broken, now())
+        self._execution.undo_batch(self._execution.batches.broken, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
         self._task = None
         # A bug in the settling must fail the workflow task, which a fixed worker retries; not vanish here.
-        self._news.put(task.result)
+        self._events.post(task.result)
 
     async def _settle(self, row: Landing) -> None:
         conflict = row.conflict
         joins = row.shared_with or self._resolver.earlier(row.task_id)
-        if joins and row.conflict is None and self._board.plan.verify and not self._abandoned:
+        if joins and row.conflict is None and self._execution.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green and await self._was_green(row.task_id):
                 conflict = self._red([row.task_id, *row.shared_with], row.shared_paths, verified)
-        if conflict is not None and row.task_id in self._board.reused:
-            self._board.run_after_all(row.task_id, now())
+        if conflict is not None and row.task_id in self._execution.reused:
+            self._execution.run_after_all(row.task_id, now())
         elif conflict is not None:
             self._resolver.conflicted(row.task_id, conflict)
         else:
             self._resolver.landed(row)
             self.commit = row.head
-            if self._board.tasks[row.task_id].commit is not None:
+            if self._execution.tasks[row.task_id].commit is not None:
                 self._landings.append((row.task_id, row.head))
-            self._board.landed(row.task_id, now())
+            self._execution.landed(row.task_id, now())
 
     async def _was_green(self, task_id: str) -> bool:
         """Whether the head that a change was merged onto is green: else the change is not to blame, and what is gets
@@ -179,18 +181,18 @@ class Head:
         conflict = self._resolver.record(self._red([task_id], [], red))
         conflict.take("skip", "strategy")
         conflict.end()
-        self._board.undo_culprit(task_id, Failure(type="VerifyFailed", message=red.message), now())
+        self._execution.undo_culprit(task_id, Failure(type="VerifyFailed", message=red.message), now())
 
     async def _land_again(self) -> None:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""
         while True:
-            kept = [task_id for task_id, _ in self._landings if self._board.tasks[task_id].landed]
+            kept = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
             self._landings = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
             refused = [row for row in landed.rows if row.conflict is not None]
             for row in refused:
-                if self._board.tasks[row.task_id].landed:
+                if self._execution.tasks[row.task_id].landed:
                     told = row.conflict.description if row.conflict else ""
                     self._leave_out(row.task_id, Verified(green=False, message=told))
             if not refused:
@@ -205,18 +207,18 @@ class Head:
             changes=[self._change(each) for each in batch],
             at=now() // 1000,
             detached=again,
-            stop_at_shared_file=self._board.plan.verify is not None and not again,
+            stop_at_shared_file=self._execution.plan.verify is not None and not again,
         )
         landed: Landed = await dispatch.awaited(self._start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
         return landed
 
     def _change(self, task_id: str) -> Change:
-        commit = self._board.tasks[task_id].commit or ""
+        commit = self._execution.tasks[task_id].commit or ""
         return Change(
             task_id=task_id,
             commit=commit,
-            detached=task_id in self._board.reused,
+            detached=task_id in self._execution.reused,
             way=self._resolver.way_of(task_id),
             earlier=self._resolver.earlier(task_id),
             keeps_both=self._resolver.must_keep_both(task_id),
@@ -241,11 +243,11 @@ class Head:
             tasks=tasks,
             paths=paths,
             description=f"verify is red: {red.message}",
-            command=self._board.plan.verify if red.exit_code is not None else None,
+            command=self._execution.plan.verify if red.exit_code is not None else None,
             exit_code=red.exit_code,
             output=red.output,
         )
 
     def _start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
-        retry = dispatch.retry_policy(self._board.strategy)
+        retry = dispatch.retry_policy(self._execution.strategy)
         return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)
