@@ -14,6 +14,7 @@ from activities.state.activity_scope import activity_scope, current_execution, f
 from activities.state.execution_store import ExecutionStore
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
+from epw.core import failures
 from epw.core.errors import GitError, UndoBlocked
 from epw.core.execution.delivery import Compensation, RollBackRequest
 from epw.core.messages import ROLL_BACK
@@ -44,7 +45,7 @@ class RollBacker:
                     ) from None
                 except (GitError, OSError) as error:
                     commands = await in_thread(_by_hand, execution, step)
-                    raise ApplicationError(str(error), commands, type="RollbackFailed") from None
+                    raise ApplicationError(str(error), commands, type=failures.ROLLBACK_FAILED.type) from None
             await in_thread(execution.remove_attempts)
             failpoint("undo.done")
 

@@ -35,7 +35,8 @@ from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, Running
 from activities.system.concurrency import in_thread, uninterrupted
 from activities.system.failpoints import failpoint
-from epw.core.errors import CANCELLED, GitError, TaskFailed
+from epw.core import failures
+from epw.core.errors import GitError, TaskFailed
 from epw.core.globs import matches
 from epw.core.messages import RUN_TASK, AgentProgress, Failure, Question, TaskOutcome, TaskRun
 from epw.core.plan.model import MODELS, Task
@@ -81,7 +82,7 @@ class TaskRunner:
             raise ApplicationError(
                 message,
                 outcome,
-                type="AgentFailed",
+                type=failures.AGENT_FAILED.type,
                 non_retryable=True,
                 # The SDK logs a stack trace for other categories; this is no fault of the worker's.
                 category=ApplicationErrorCategory.BENIGN,
@@ -114,7 +115,7 @@ class TaskRunner:
                     if details is None or not details.cancel_requested:
                         raise
                     # What it made and used is known all the same.
-                    ending = TaskFailed(CANCELLED, "stopped before it was done")
+                    ending = TaskFailed(failures.CANCELLED, "stopped before it was done")
                 outcome = TaskOutcome(kind="completed")
                 failpoint("run.ended")
                 if uses_files:
@@ -252,15 +253,17 @@ async def _judged(agent: Agent, work: Work, directory: AttemptDirectory | None) 
         if isinstance(ending, Completed) and work.task.verify:
             code = await run_shell(work, work.task.verify)
             if code != 0:
-                return TaskFailed("VerifyFailed", f"verify {ended(code)}{last_output(work)}")
+                return TaskFailed(failures.VERIFY_FAILED, f"verify {ended(code)}{last_output(work)}")
         if isinstance(ending, Completed) and directory is not None and work.dispute is not None:
             await in_thread(check_merged, work, work.dispute, directory)
         return ending
     except TaskFailed as error:
-        return TaskFailed("DiskFull", str(error)) if _is_full(error) or _no_space(work) else error
+        return TaskFailed(failures.DISK_FULL, str(error)) if _is_full(error) or _no_space(work) else error
     except (OSError, ValueError) as error:
         # The agent's own doing (its directory is gone, its variables too long): not the infrastructure's.
-        return TaskFailed("DiskFull" if _is_full(error) else "AgentError", f"{type(error).__name__}: {error}")
+        return TaskFailed(
+            failures.DISK_FULL if _is_full(error) else failures.AGENT_ERROR, f"{type(error).__name__}: {error}"
+        )
 
 
 async def _watched(agent: Agent, work: Work, directory: AttemptDirectory | None) -> AgentOutcome:
@@ -293,13 +296,14 @@ def _saved(
             directory.keep_reads(ending.reads)
             directory.warm_symbol_cache(commit)
     except (TaskFailed, GitError, OSError, ValueError) as error:
-        name = error.type if isinstance(error, TaskFailed) else "DiskFull" if _is_full(error) else "SaveFailed"
-        failure = Failure(type=name, message=str(error)[:_MESSAGE_LIMIT])
+        other = failures.DISK_FULL if _is_full(error) else failures.SAVE_FAILED
+        kind = error.kind if isinstance(error, TaskFailed) else other
+        failure = Failure.of(kind, str(error)[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, final=isinstance(error, TaskFailed) and error.final)
     failed = directory.left.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
         told = f"links that leave the workspace do not land: {', '.join(display_path(link) for link in links[:5])}"
-        failure = Failure(type="UnsafeSymlink", message=told[:_MESSAGE_LIMIT])
+        failure = Failure.of(failures.UNSAFE_SYMLINK, told[:_MESSAGE_LIMIT])
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, commit, at)
     beside = [f"left behind, not landed: {each.kind} {each.name}" for each in left]
@@ -312,9 +316,9 @@ def _saved(
     is_command = work.plan.agent_of(work.task) == "command"
     return TaskOutcome(
         kind="failed" if failed else "completed",
-        failure=Failure(type=failed.type, message=str(failed)[:_MESSAGE_LIMIT]) if failed else None,
+        failure=Failure.of(failed.kind, str(failed)[:_MESSAGE_LIMIT]) if failed else None,
         # Of the same files and attributes the same comes, unless a model makes them.
-        final=failed is not None and (failed.final or (is_command and failed.type == "FilterLost")),
+        final=failed is not None and (failed.final or (is_command and failed.kind is failures.FILTER_LOST)),
         commit=commit,
         files_changed=len(paths),
         undeclared=[display_path(path) for path in undeclared[:_MAX_UNDECLARED]],
@@ -329,7 +333,7 @@ def _ended(
 ) -> TaskOutcome:
     """How the attempt ended, with its saved change."""
     if isinstance(ending, TaskFailed):
-        failure = Failure(type=ending.type, message=str(ending)[:_MESSAGE_LIMIT])
+        failure = Failure.of(ending.kind, str(ending)[:_MESSAGE_LIMIT])
         goes_on = directory.saved(saved.commit) if agent.keeps_state and not ending.final else None
         update = {"kind": "failed", "failure": failure, "final": ending.final, "saved": goes_on}
         return saved.model_copy(update=update)
@@ -343,7 +347,7 @@ def _ended(
         update = {"kind": "usage-limit", "until": until, "saved": directory.saved(saved.commit)}
         return saved.model_copy(update=update)
     if isinstance(ending, BudgetReached):
-        failure = Failure(type="BudgetLimit", message=ending.message[:_MESSAGE_LIMIT])
+        failure = Failure.of(failures.BUDGET_LIMIT, ending.message[:_MESSAGE_LIMIT])
         update = {"kind": "budget-limit", "failure": failure, "saved": directory.saved(saved.commit)}
         return saved.model_copy(update=update)
     summary = ending.summary[:_SUMMARY_LIMIT] if ending.summary else None

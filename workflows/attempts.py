@@ -9,10 +9,11 @@ from typing import Any
 
 from temporalio import workflow
 
+from epw.core import failures
 from epw.core.decisions import approval
 from epw.core.decisions.questions import Asked, Questions
 from epw.core.decisions.resolver import Resolver
-from epw.core.errors import CANCELLED, InvalidRequest
+from epw.core.errors import InvalidRequest
 from epw.core.execution import budget_policy
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
@@ -22,7 +23,7 @@ from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 
-_NO_BUDGET = Failure(type="BudgetLimit", message="the budget of the execution is spent")
+_NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is spent")
 
 
 class Attempts:
@@ -117,7 +118,7 @@ class Attempts:
             return
         failure, outcome = dispatch.failure_of(error)
         # One that was cancelled early had nothing to tell of.
-        cancelled = dispatch.is_cancelled(error) or failure.type == CANCELLED
+        cancelled = dispatch.is_cancelled(error) or failure.type == failures.CANCELLED.type
         if self._execution.out_of_budget and cancelled:
             self._execution.attempt_failed(task_id, _NO_BUDGET, outcome, now())
         # While everything stops, a try that infrastructure ended is not its agent's failure.
@@ -199,7 +200,7 @@ class Attempts:
         if asked.settle is not None:
             asked.settle(None)
             return
-        failure = Failure(type="QuestionUnanswered", message=f"nobody answered: {asked.question.text}")
+        failure = Failure.of(failures.QUESTION_UNANSWERED, f"nobody answered: {asked.question.text}")
         self._execution.give_up(asked.task_id, "failed", failure, now())
 
     def _ask_approval(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
@@ -213,7 +214,7 @@ class Attempts:
                 self._execution.approved(task_id, now())
                 return
             because = "nobody has approved" if answer is None else "a person refused"
-            failure = Failure(type="NotApproved", message=f"{because}: {question.text}")
+            failure = Failure.of(failures.NOT_APPROVED, f"{because}: {question.text}")
             self._execution.give_up(task_id, "failed", failure, now())
 
         self._execution.wait_for("question", task_id, outcome, now())
@@ -251,7 +252,7 @@ class Attempts:
             for task_id in short:
                 self._execution.answered(task_id, None, now())
             return
-        budget_policy.end(self._execution, Failure(type="BudgetLimit", message=spent), now())
+        budget_policy.end(self._execution, Failure.of(failures.BUDGET_LIMIT, spent), now())
         for other in self._questions.open:
             other.closed = self._execution.tasks[other.task_id].is_terminal
 

@@ -11,6 +11,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
 
+from epw.core import failures
 from epw.core.errors import NOT_RETRIED
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.strategy import Strategy
@@ -149,12 +150,12 @@ def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:
     """Why an activity ended badly; with the agent's outcome where an agent's failure ended it."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error
     if isinstance(cause, ApplicationError):
-        if cause.type == "AgentFailed" and cause.details:
+        if cause.type == failures.AGENT_FAILED.type and cause.details:
             outcome = TaskOutcome.model_validate(cause.details[0])
-            return outcome.failure or Failure(type="AgentFailed", message=cause.message), outcome
+            return outcome.failure or Failure.of(failures.AGENT_FAILED, cause.message), outcome
         return Failure(type=cause.type or "Error", message=cause.message), None
     if isinstance(cause, TimeoutError):
-        return Failure(type="WorkerLost", message=f"no sign of life from the worker: {cause.message}"), None
+        return Failure.of(failures.WORKER_LOST, f"no sign of life from the worker: {cause.message}"), None
     return Failure(type=type(cause).__name__, message=str(cause)), None
 
 

@@ -170,9 +170,9 @@ class ExecuteParallelWorkflow:
         self._resolver.close()
         self._show(last=True)
         outcome, document = OUTCOMES[self._finisher.status], result.for_history(self.document(now()))
-        if outcome.failure_type is not None:
+        if outcome.failure is not None:
             message = self._finisher.message or self._first_failure()
-            raise ApplicationError(message, document, type=outcome.failure_type, non_retryable=True)
+            raise ApplicationError(message, document, type=outcome.failure.type, non_retryable=True)
         if self._finisher.status == "cancelled":
             raise asyncio.CancelledError
         return document

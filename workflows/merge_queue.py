@@ -9,6 +9,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from epw.core import failures
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
@@ -181,7 +182,7 @@ class MergeQueue:
         conflict = self._resolver.record(self._red([task_id], [], red))
         conflict.take("skip", "strategy")
         conflict.end()
-        self._execution.undo_culprit(task_id, Failure(type="VerifyFailed", message=red.message), now())
+        self._execution.undo_culprit(task_id, Failure.of(failures.VERIFY_FAILED, red.message), now())
 
     async def _land_again(self) -> None:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""

@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from epw.core import failures
     from epw.core.account_limiter import AccountLimiter, AccountState, LeaseRequest
     from workflows.clock import now
 
@@ -52,5 +53,5 @@ class RateLimitWorkflow:
         try:
             asked = LeaseRequest.model_validate(request)
         except ValidationError as error:
-            raise ApplicationError(str(error), type="InvalidRequest", non_retryable=True) from None
+            raise ApplicationError(str(error), type=failures.INVALID_REQUEST.type, non_retryable=True) from None
         return self._account.lease(asked, now()).model_dump(by_alias=True)

@@ -12,6 +12,7 @@ from activities.model_api.waiting import WaitClock
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrapped, entering
 from activities.sandbox.network.proxy import Network
+from epw.core import failures
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
 from epw.core.execution.strategy import Strategy
@@ -171,7 +172,7 @@ class Work:
 
     def out_of_time(self) -> TaskFailed:
         """What an attempt that took longer has come to."""
-        return TaskFailed("TimeLimit", f"the attempt has used its {self.most_seconds:g} s (maxDurationMs)")
+        return TaskFailed(failures.TIME_LIMIT, f"the attempt has used its {self.most_seconds:g} s (maxDurationMs)")
 
     def limits(self, provider: str) -> Limits:
         """What the plan allows a provider's account."""

@@ -16,6 +16,7 @@ from activities.agents.environment import environment, redacted
 from activities.git.command import display_path
 from activities.processes.process_tree import ProcessTree
 from activities.system.directories import remove
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import Task
@@ -47,9 +48,9 @@ class CommandAgent:
         if code == EX_TEMPFAIL and events.question is not None:
             return events.question
         if code == EX_TEMPFAIL:
-            raise TaskFailed("QuestionMissing", "ended with 75 (question) and wrote no question to $EPW_EVENTS")
+            raise TaskFailed(failures.QUESTION_MISSING, "ended with 75 (question) and wrote no question to $EPW_EVENTS")
         if code != 0:
-            raise TaskFailed("CommandFailed", f"the command {ended(code)}{last_output(work)}")
+            raise TaskFailed(failures.COMMAND_FAILED, f"the command {ended(code)}{last_output(work)}")
         return Completed(reads=list(events.reads))
 
 

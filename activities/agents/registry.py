@@ -12,6 +12,7 @@ from activities.agents.environment import lacking
 from activities.agents.simulated import SimulatedAgent
 from activities.model_api.rate_client import Ask
 from activities.system.async_lazy import AsyncLazy
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Task
 
@@ -39,12 +40,12 @@ class ModelBackends:
     async def agent(self, name: str) -> Agent:
         found = (await self._made.get()).get(name)
         if found is None:
-            raise TaskFailed("AgentUnavailable", lacking(name) or f"there is no agent {name}", final=True)
+            raise TaskFailed(failures.AGENT_UNAVAILABLE, lacking(name) or f"there is no agent {name}")
         return found
 
     def _make(self) -> Mapping[str, Agent]:
         if missing := lacking("claude"):
-            raise TaskFailed("AgentUnavailable", missing, final=True)
+            raise TaskFailed(failures.AGENT_UNAVAILABLE, missing)
         from activities.agents.claude.agent import ClaudeAgent
         from activities.model_api.account import ApiAccount
 

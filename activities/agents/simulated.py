@@ -13,6 +13,7 @@ from pathlib import Path
 from activities.agents.base import Completed, Work
 from activities.agents.environment import environment
 from activities.processes.process_tree import ProcessTree
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import Simulate, Task
@@ -47,7 +48,7 @@ class SimulatedAgent:
             return Question.cut(simulate.ask, [])
         await self._spend(work, simulate)
         if work.attempt in simulate.fail_attempts or _draw(work) < simulate.fail_rate:
-            raise TaskFailed("SimulatedFailure", f"simulated failure of attempt {work.attempt}")
+            raise TaskFailed(failures.SIMULATED_FAILURE, f"simulated failure of attempt {work.attempt}")
         for path, content in simulate.writes.items():
             target = _inside(work.tree, path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ async def _burn(work: Work, megabytes: float, seconds: float) -> None:
     finally:
         await tree.end()
     if code:
-        raise TaskFailed("SimulatedFailure", f"the simulated load ended with {code}")
+        raise TaskFailed(failures.SIMULATED_FAILURE, f"the simulated load ended with {code}")
 
 
 def _inside(tree: Path, path: str) -> Path:
@@ -94,5 +95,5 @@ def _inside(tree: Path, path: str) -> Path:
     target = tree / path
     parents = [parent for parent in target.parents if parent != tree and tree in parent.parents]
     if any(parent.is_symlink() for parent in parents) or target.is_symlink():
-        raise TaskFailed("SimulatedFailure", f"{path} leads through a link")
+        raise TaskFailed(failures.SIMULATED_FAILURE, f"{path} leads through a link")
     return target

@@ -9,6 +9,7 @@ from activities.git.submodules.picked import line_of
 from activities.git.tree import WorkTree
 from activities.state.execution_store import write_atomically
 from activities.system.directories import Trash
+from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
 
 _MAX_RACES = 100
@@ -61,7 +62,7 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     tree = merged_by(directory.hub, merged, "merge", relocked) if relocked and not merged.clean else both.tree
     if tree is None:
         told = f"more than {', '.join(relocked)} has come to be in the way"
-        raise TaskFailed("RelockFailed", told, final=True)
+        raise TaskFailed(failures.RELOCK_FAILED, told, final=True)
     other = directory.run.dispute.commit if directory.run.dispute else None
     lines = line_of(directory.hub, other) if other else ""
     return directory.hub.commit(tree, [base], f"both sides\n\n{lines}", None, 0)

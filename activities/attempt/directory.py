@@ -36,6 +36,7 @@ from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import Running
 from activities.system.concurrency import in_thread
 from activities.system.directories import Trash, size_of
+from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
 from epw.core.messages import Produced, Saved, TaskOutcome, TaskRun
 from epw.core.naming import slug
@@ -232,26 +233,26 @@ class AttemptDirectory:
     def _save(self, at: int, *, opens: bool) -> tuple[str | None, list[str]]:
         hub, base = self.hub, self.run.base
         if self.tree.is_symlink() or not self.tree.is_dir():
-            raise TaskFailed("DirectoryLost", "the agent removed or replaced its directory")
+            raise TaskFailed(failures.DIRECTORY_LOST, "the agent removed or replaced its directory")
         if opens and not os.access(self.tree, os.R_OK | os.X_OK):
             self.work_tree.make_readable()
         if base is None and not any(self.tree.iterdir()):
             return None, []
         if base is None:
             base = hub.empty_commit()
-        work_tree, record, failures = self.work_tree, "", []
+        work_tree, record, found = self.work_tree, "", []
         if self.run.base is not None:
             repositories = self.repositories
             work_tree = repositories.now(base, opens=opens)
-            record, failures = repositories.trailer(), repositories.failures
+            record, found = repositories.trailer(), repositories.failures
             if opens:
                 self.left.agents, self.left.picked = repositories.agents, repositories.picked
         tree, paths = work_tree.write_tree(base, opens=opens)
-        failures = [*failures, *work_tree.failures]
-        if failures and not opens:
-            raise failures[0]
+        found = [*found, *work_tree.failures]
+        if found and not opens:
+            raise found[0]
         if opens:
-            self.left.opened, self.left.failures, self.left.work_tree = work_tree.opened, failures, work_tree
+            self.left.opened, self.left.failures, self.left.work_tree = work_tree.opened, found, work_tree
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)

@@ -11,6 +11,7 @@ from activities.attempt.directory import AttemptDirectory
 from activities.git import kept_files
 from activities.system.copying import copy_path, put_link
 from activities.system.directories import is_without_links
+from epw.core import failures
 from epw.core.errors import InvalidPlan, Problem, TaskFailed
 from epw.core.globs import matches, may_overlap
 from epw.core.naming import slug
@@ -59,11 +60,11 @@ def copy_included(directory: AttemptDirectory, work: Work) -> list[str]:
         for commit in commits:
             kept_files.write(directory.hub, commit, work.tree, {path for path in chosen if chosen[path] == commit})
     except OSError as error:
-        raise TaskFailed("UnsafeInclude", f"include: {error.strerror}", final=True) from None
+        raise TaskFailed(failures.UNSAFE_INCLUDE, f"include: {error.strerror}", final=True) from None
     landed = directory.work_tree.tracked() if directory.run.base is not None else []
     for name in work.task.include:
         if name not in found and not any(matches(name, path) for path in (*chosen, *landed)):
-            raise TaskFailed("IncludeMissing", f"include: no task before this one has made {name}", final=True)
+            raise TaskFailed(failures.INCLUDE_MISSING, f"include: no task before this one has made {name}")
     return commits
 
 
@@ -129,7 +130,7 @@ def _target(tree: Path, name: str) -> Path:
     for part in Path(name).parent.parts:
         parent = parent / part
         if parent.is_symlink():
-            raise TaskFailed("UnsafeInclude", f"{name}: {part} is a link in the checkout")
+            raise TaskFailed(failures.UNSAFE_INCLUDE, f"{name}: {part} is a link in the checkout")
         parent.mkdir(exist_ok=True)
     return tree / name
 

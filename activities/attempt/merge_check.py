@@ -8,6 +8,7 @@ from activities.agents.base import Work
 from activities.attempt.directory import AttemptDirectory
 from activities.git.command import named
 from activities.system.rooted_dir import RootedDir
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import MergeContext
 
@@ -20,9 +21,11 @@ def check_merged(work: Work, dispute: MergeContext, directory: AttemptDirectory)
         return
     with RootedDir.opened(work.tree) as beneath:
         if left := [path for path in work.disputed if _holds_markers(beneath, path)]:
-            raise TaskFailed("ConflictMarkers", f"conflict markers are left in {', '.join(named(left))}")
+            raise TaskFailed(failures.CONFLICT_MARKERS, f"conflict markers are left in {', '.join(named(left))}")
         if left := [path for path in dispute.relock if _is_as_before(beneath, path, directory)]:
-            raise TaskFailed("RelockFailed", f"the plan's `relock` left {', '.join(named(left))} as one side had it")
+            raise TaskFailed(
+                failures.RELOCK_FAILED, f"the plan's `relock` left {', '.join(named(left))} as one side had it"
+            )
 
 
 def _holds_markers(beneath: RootedDir, path: str) -> bool:

@@ -19,6 +19,7 @@ from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.directories import is_without_links
+from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
 from epw.core.naming import slug
 
@@ -52,7 +53,7 @@ class Left:
     def failure(self) -> TaskFailed | None:
         """The first of them, `final` where one is."""
         first = next(iter(self.failures), None)
-        return first and TaskFailed(first.type, str(first), final=any(each.final for each in self.failures))
+        return first and TaskFailed(first.kind, str(first), final=any(each.final for each in self.failures))
 
     def warnings(self) -> list[str]:
         """What else there is to say."""
@@ -190,7 +191,7 @@ class Repositories:
             is_public = self.agents[path].keep(commit, self._submodules.ref_of(commit))
         except (GitError, OSError) as error:
             told = f"{display_path(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
-            self.failures.append(TaskFailed("SubmoduleUnreadable", " ".join(told.split())))
+            self.failures.append(TaskFailed(failures.SUBMODULE_UNREADABLE, " ".join(told.split())))
             return None if each.is_new else each.commit
         self.picked[path] = Picked(commit, is_public)
         return commit
@@ -217,7 +218,7 @@ class Repositories:
             if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
                 message = "holds the conflict markers of an unfinished merge or rebase"
                 told = f"{display_path(os.path.join(path, name))} {message}"
-                self.failures.append(TaskFailed("UnfinishedMerge", told))
+                self.failures.append(TaskFailed(failures.UNFINISHED_MERGE, told))
                 return
 
 

@@ -24,6 +24,7 @@ from activities.git.tree import WorkTree
 from activities.system.concurrency import in_thread
 from activities.system.copying import copy_with_links
 from activities.system.directories import remove
+from epw.core import failures
 from epw.core.errors import TaskFailed
 
 _LOCK_POLL_SECONDS = 0.05
@@ -56,7 +57,7 @@ async def _run_setup(work: Work) -> None:
         return
     code = await run_shell(work, work.plan.setup)
     if code != 0:
-        raise TaskFailed("SetupFailed", f"setup {ended(code)}{last_output(work)}")
+        raise TaskFailed(failures.SETUP_FAILED, f"setup {ended(code)}{last_output(work)}")
 
 
 async def _set_up(work: Work, directory: AttemptDirectory, included: Sequence[str]) -> None:

@@ -33,6 +33,7 @@ from activities.git.quarantine import quarantine, release
 from activities.git.submodules.gitmodules import MODULES, container_of
 from activities.git.submodules.submodules import TREE, pointers, with_entry
 from activities.system.directories import is_without_links, leads_out, remove, walk
+from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
 from epw.core.globs import literal_prefix, matches
 
@@ -93,7 +94,7 @@ class WorkTree:
             self._git("read-tree", "-u", "--reset", self.before or commit)
         except GitError as error:
             if told := filter_drivers.failed(error):
-                raise TaskFailed("FilterFailed", told) from None
+                raise TaskFailed(failures.FILTER_FAILED, told) from None
             raise
         for part in self.parts.values():
             part.check_out(part.before or "")
@@ -205,7 +206,7 @@ class WorkTree:
                 shown = display_path(path)
                 told = f"{shown} was changed, a submodule that has no files in the workspace: initialise it there"
                 told += f" (git submodule update --init {shlex.quote(shown)}) and run this again"
-                self.failures.append(TaskFailed("SubmoduleMissing", told, final=True))
+                self.failures.append(TaskFailed(failures.SUBMODULE_MISSING, told))
 
     def _track(self, agent: AgentRepository) -> None:
         """Ignored files that the agent has added by force, and none that it has committed not to track any more."""
@@ -239,9 +240,11 @@ class WorkTree:
                 self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(found))
             elif "could not open directory" in said and len(max(said.splitlines(), key=len)) > _MAX_PATH - 200:
                 # git's message is cut before it says why.
-                raise TaskFailed("PathTooLong", f"the directory has paths of over {_MAX_PATH} bytes, git saves none")
+                raise TaskFailed(
+                    failures.PATH_TOO_LONG, f"the directory has paths of over {_MAX_PATH} bytes, git saves none"
+                )
             elif done.returncode and (told := filter_drivers.failed(GitError(["add"], done.returncode, said))):
-                raise TaskFailed("FilterFailed", told)
+                raise TaskFailed(failures.FILTER_FAILED, told)
             elif done.returncode or "ermission denied" in said or "could not open directory" in said:
                 raise GitError(["add", "--all"], done.returncode, said)
             else:

@@ -17,6 +17,7 @@ from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
 from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
 from activities.model_api.waiting import WaitClock
+from epw.core import failures
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Budget
@@ -118,7 +119,7 @@ class Calls:
         try:
             await self._gate.enter(tokens)
         except AccountClosed as closed:
-            raise TaskFailed("SpendLimit", str(closed), final=True) from None
+            raise TaskFailed(failures.SPEND_LIMIT, str(closed)) from None
 
     async def _reserved(self, key: str, price: Price | None, input_tokens: int, output: int) -> int:
         """How long the answer may be: near the budget's end no longer than leaves something to the others."""
@@ -144,10 +145,10 @@ class Calls:
     async def _wait(self, rejected: Rejected, passing: int) -> None:
         """Until it may be tried again; raises where it may not."""
         if rejected.kind == "final":
-            raise TaskFailed("ApiError", str(rejected), final=True)
+            raise TaskFailed(failures.API_ERROR, str(rejected))
         if rejected.kind == "credit":
             self._gate.close(str(rejected))
-            raise TaskFailed("SpendLimit", str(rejected), final=True)
+            raise TaskFailed(failures.SPEND_LIMIT, str(rejected))
         if rejected.kind == "usage-limit":
             until = time.time() + (rejected.wait or 0)
             self._gate.block(until, str(rejected))
@@ -157,6 +158,6 @@ class Calls:
             self._gate.throttled(rejected.wait)
             return
         if passing >= _MAX_PASSING:
-            raise TaskFailed("ApiUnavailable", f"{passing} calls in a row failed, the last: {rejected}")
+            raise TaskFailed(failures.API_UNAVAILABLE, f"{passing} calls in a row failed, the last: {rejected}")
         # The seed of a delay matters to nobody: it only keeps agents from calling all at once.
         await asyncio.sleep(rejected.wait or min(60.0, 0.5 * 2**passing) * random.uniform(0.5, 1.0))

@@ -18,6 +18,7 @@ from activities.processes.cgroup import Group, Reading, probe
 from activities.processes.disk import Directory, free_middle, shorten
 from activities.processes.polling_limiter import Watched
 from activities.system.concurrency import in_thread
+from epw.core import failures
 from epw.core.errors import TaskFailed
 
 _log = logging.getLogger(__name__)
@@ -109,7 +110,9 @@ class ResourceGuard:
             self._judge(self._account.read())
         self.disk_mb = self._directory.look()
         if self.disk_mb > self.bounds.disk_mb:
-            self._break("DiskLimit", f"wrote {self.disk_mb:.0f} MB, {self.bounds.disk_mb} MB are allowed (maxDiskMB)")
+            self._break(
+                failures.DISK_LIMIT, f"wrote {self.disk_mb:.0f} MB, {self.bounds.disk_mb} MB are allowed (maxDiskMB)"
+            )
         free_middle(self._log)
 
     @property
@@ -183,12 +186,12 @@ class ResourceGuard:
             # The kernel also counts what it only caches.
             self._too_much(min(reading.most_mb, bounds.memory_mb) if reading.killed else reading.memory_mb)
         elif reading.refused or reading.processes > bounds.processes:
-            self._break("ProcessLimit", f"more than {bounds.processes} processes (maxProcesses)")
+            self._break(failures.PROCESS_LIMIT, f"more than {bounds.processes} processes (maxProcesses)")
 
     def _too_much(self, memory_mb: float) -> None:
         self.peak_mb = max(self.peak_mb, memory_mb)
         told = f"used {self.peak_mb:.0f} MB, {self.bounds.memory_mb} MB are allowed (maxMemoryMB)"
-        self._break("MemoryLimit", told)
+        self._break(failures.MEMORY_LIMIT, told)
 
     def refused(self, told: str) -> None:
         """The network let something not through."""
@@ -198,9 +201,9 @@ class ResourceGuard:
     def _warn(self, what: str, told: str) -> None:
         self.warnings.setdefault(what, told)
 
-    def _break(self, reason: str, told: str) -> None:
+    def _break(self, kind: failures.FailureKind, told: str) -> None:
         # Told first: a process that is dead already would be the agent's failure.
-        self.broken.get_loop().call_soon_threadsafe(self._set, TaskFailed(reason, told))
+        self.broken.get_loop().call_soon_threadsafe(self._set, TaskFailed(kind, told))
         self._account.kill()
 
     def _set(self, error: TaskFailed) -> None:

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.state.execution_store import ExecutionStore
 from activities.state.heartbeat import Heartbeat
 from activities.state.worker_records import AttemptRecord, quarantined
+from epw.core import failures
 from epw.core.messages import AgentProgress, StepRequest
 
 
@@ -49,6 +50,8 @@ async def activity_scope(
             except asyncio.CancelledError:
                 if activity.is_worker_shutdown():
                     raise ApplicationError(
-                        "the worker is shutting down", type="WorkerShutdown", category=ApplicationErrorCategory.BENIGN
+                        "the worker is shutting down",
+                        type=failures.WORKER_SHUTDOWN.type,
+                        category=ApplicationErrorCategory.BENIGN,
                     ) from None
                 raise

@@ -34,6 +34,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError, InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
+from epw.core.failures import recovery_options
 from epw.core.naming import slug
 from epw.service.converter import data_converter
 from epw.settings import Settings
@@ -42,25 +43,6 @@ from workflows.execute_parallel import ExecuteParallelWorkflow
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _PAGE = 500
 _WAITS = ("question", "usageLimit", "rateLimit", "files", "resources", "host")
-_RECOVERY = {
-    "CommandFailed": ["correct `run` or what it needs, then run the plan again"],
-    "VerifyFailed": ["correct the task, or its `verify`, then run the plan again"],
-    "SetupFailed": ["run `setup` by hand in a fresh clone; name what it needs in `env`, `passEnv` or `include`"],
-    "MergeConflict": ["add a dependency between the tasks, or let them declare `files`, then run the plan again"],
-    "QuestionUnanswered": ["answer in time, raise onQuestion.timeoutMinutes, or give a default"],
-    "NotApproved": ["look at the change (`salvage`); allow it with `land`, or forbid it in the task, and run it again"],
-    "MemoryLimit": ["raise constraints.resourceLimits.maxMemoryMB, or have the task use less"],
-    "DiskLimit": ["raise constraints.resourceLimits.maxDiskMB, or have the task write less"],
-    "ProcessLimit": ["raise constraints.resourceLimits.maxProcesses, or have the task start fewer"],
-    "TimeLimit": ["raise constraints.resourceLimits.maxDurationMs or the estimate, or split the task"],
-    "WorkerLost": ["look at the worker's log; run the plan again"],
-    "UnfinishedMerge": ["look at what was saved (`salvage`); have the task end its merge or rebase, then run it again"],
-    "FilterLost": ["let the file keep its name and its attributes, or allow it in clear by hand; the rest: `salvage`"],
-    "FilterMissing": ["configure the filter there (`git lfs install`, `git-crypt unlock`); the rest: `salvage`"],
-    "SubmoduleMissing": ["initialise the submodule in the workspace, then run the plan again; the rest: `salvage`"],
-    "SubmoduleUnreadable": ["have the task fetch that commit with its history (no partial clone); the rest: `salvage`"],
-    "DiskFull": ["free disk space, then run the plan again"],
-}
 
 
 async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
@@ -264,7 +246,7 @@ def _complete_row(
     # None where nobody knows: the commit is on another machine, or gone.
     row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
     if row["error"]:
-        row["error"] |= {"context": row["taskId"], "recoveryOptions": _RECOVERY.get(row["error"]["type"], [])}
+        row["error"] |= {"context": row["taskId"], "recoveryOptions": recovery_options(row["error"]["type"])}
 
 
 def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from epw.core.failures import AGENT_FAILED, FailureKind, Retried
+
 _MAX_PROBLEMS = 100
 
 
@@ -53,24 +55,20 @@ class Unavailable(EpwError):
     exit_code = 3
 
 
-CANCELLED = "Cancelled"
-"""Type of the failure of a task that was stopped before it was done."""
-
-
 class TaskFailed(EpwError):
-    """An attempt's agent failed; `type` is the named reason that a result shows.
+    """Failure of an attempt, of a kind that a result shows.
 
-    `final`: another attempt would end the same way.
+    `final`: another attempt would end the same way; unless told, as the kind says.
     """
 
-    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
-        self.reason = reason
-        self.final = final
+    def __init__(self, kind: FailureKind, message: str, *, final: bool | None = None) -> None:
+        self.kind = kind
+        self.final = kind.retried is Retried.NEVER if final is None else final
         super().__init__(message)
 
     @property
     def type(self) -> str:
-        return self.reason
+        return self.kind.type
 
 
 class GitError(EpwError):
@@ -100,4 +98,4 @@ class Fenced(EpwError):
 
 # Temporal retries an activity for every error type not named here. An agent's own failure is settled
 # by the workflow (its strategy's `attempts`), never by Temporal's RetryPolicy.
-NOT_RETRIED = (InvalidPlan.__name__, Fenced.__name__, "AgentFailed")
+NOT_RETRIED = (InvalidPlan.__name__, Fenced.__name__, AGENT_FAILED.type)

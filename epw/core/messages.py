@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from epw.core.failures import FailureKind
 from epw.core.plan.model import Budget, Message
 
 WORKFLOW_TYPE = "ExecuteParallelWorkflow"
@@ -160,6 +161,10 @@ class Failure(Message):
 
     type: str
     message: str
+
+    @classmethod
+    def of(cls, kind: FailureKind, message: str) -> Failure:
+        return cls(type=kind.type, message=message)
 
 
 class LeftBehind(Message):

@@ -17,6 +17,7 @@ from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
 from activities.state.worker_records import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
 from activities.system.directories import Trash
+from epw.core import failures
 from epw.core.messages import WORKFLOW_TYPE
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -77,12 +78,12 @@ async def _fail_unattended(client: Client, identity: str) -> None:
                     lost = client.get_async_activity_handle(
                         workflow_id=execution.id, run_id=execution.run_id, activity_id=pending.activity_id
                     )
-                    await lost.fail(ApplicationError("the worker of this attempt died", type="WorkerLost"))
+                    await lost.fail(ApplicationError("the worker of this attempt died", type=failures.WORKER_LOST.type))
 
 
 def _reason(record: AttemptRecord) -> ApplicationError:
     deaths = count_of(record.deaths) if record.deaths else 0
     if deaths >= POISON_DEATHS:
         message = f"{deaths} workers died while this task ran"
-        return ApplicationError(message, type="Poison", non_retryable=True)
-    return ApplicationError("the worker of this attempt died", type="WorkerLost")
+        return ApplicationError(message, type=failures.POISON.type, non_retryable=True)
+    return ApplicationError("the worker of this attempt died", type=failures.WORKER_LOST.type)

@@ -111,7 +111,7 @@ MUTANTS = (
     _m("epw/core/execution/reuse.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "test_promises.py -k setting"),
     _m("epw/core/execution/state.py", "return self.paused or self.is_short or self.stopping", "return self.is_short or self.stopping", f"{_PROMISES} -k pause"),
     _m("epw/core/execution/outcomes.py", 'Outcome("cancelled", 4)', 'Outcome("cancelled", 1)', _ENDED),
-    _m("epw/core/execution/outcomes.py", 'Outcome("failed", 1, "ExecutionFailed")', 'Outcome("failed", 0, "ExecutionFailed")', _ENDED),
+    _m("epw/core/execution/outcomes.py", 'Outcome("failed", 1, failures', 'Outcome("failed", 0, failures', _ENDED),
     _m("epw/core/schedule/leases.py", "        for group in (*groups, self._beneath.get(start, {})):\n", "        for group in groups:\n", _SCHEDULE),
     _m("epw/core/schedule/list_schedule.py", "rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])", "rank = (-self._graph.bottom_level[task], -self._priorities.get(task, 0), self._order[task])", _SCHEDULE),
     _m("epw/core/schedule/list_schedule.py", "        if agent <= self._max_agents:\n", "        if True:\n", f"{_PROMISES} -k surplus"),

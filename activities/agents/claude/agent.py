@@ -17,6 +17,7 @@ from activities.model_api.api import Api
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.calls import Calls, Used
 from activities.model_api.rate_client import AccountBlocked
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import Task
@@ -158,9 +159,9 @@ class _Session:
         """Do what an answer calls for; how the attempt ends with it, None: it goes on."""
         conversation = self._conversation
         if answer.stop_reason == "refusal":
-            raise TaskFailed("Refusal", f"the model refused: {redacted(answer.text, self._work)}"[:500], final=True)
+            raise TaskFailed(failures.REFUSAL, f"the model refused: {redacted(answer.text, self._work)}"[:500])
         if answer.stop_reason == "model_context_window_exceeded":
-            raise TaskFailed("ContextWindow", "the conversation has become longer than the model can read", final=True)
+            raise TaskFailed(failures.CONTEXT_WINDOW, "the conversation has become longer than the model can read")
         if answer.stop_reason == "pause_turn":
             return None
         if answer.stop_reason == "max_tokens":
@@ -225,11 +226,11 @@ class _Session:
         self._broken += 1
         if self._broken > MAX_BROKEN:
             told = f"the model was told {MAX_BROKEN} times and went on: {what}"
-            raise TaskFailed("InvalidResponse", told[:500], final=True)
+            raise TaskFailed(failures.INVALID_RESPONSE, told[:500])
 
     def _check_limits(self) -> None:
         if self._turns >= MAX_TURNS:
-            raise TaskFailed("TurnLimit", f"{MAX_TURNS} turns without an end", final=True)
+            raise TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} turns without an end")
         if self._patience.left() <= 0:
             raise self._work.out_of_time()
 

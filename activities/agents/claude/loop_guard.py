@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.agents.base import Work
 from activities.agents.environment import redacted
+from epw.core import failures
 from epw.core.errors import TaskFailed
 
 MAX_TURNS = 500
@@ -38,4 +39,4 @@ class LoopGuard:
         self._recent.append(json.dumps([name, arguments], sort_keys=True))
         if len(self._recent) == _MAX_SAME_CALLS and len(set(self._recent)) == 1:
             told = f"the same call {_MAX_SAME_CALLS} times: {redacted(self._recent[0], self._work)[:300]}"
-            raise TaskFailed("RepeatedCall", told, final=True)
+            raise TaskFailed(failures.REPEATED_CALL, told)

@@ -25,6 +25,7 @@ from activities.model_api.rate_client import AccountBlocked
 from activities.processes.process_tree import ProcessTree, launcher
 from activities.sandbox.levels import entered_by_command
 from activities.system.concurrency import in_thread
+from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import DEFAULT_TOOLS, Task
@@ -101,7 +102,7 @@ class _Session:
         except BudgetSpent as spent:
             return BudgetReached(str(spent))
         except sdk.ClaudeSDKError as error:
-            raise TaskFailed("AgentError", f"{type(error).__name__}: {error}"[:500]) from None
+            raise TaskFailed(failures.AGENT_ERROR, f"{type(error).__name__}: {error}"[:500]) from None
 
     def _listener(self) -> socket.socket | None:
         """Where its sandbox reaches this worker."""
@@ -118,7 +119,7 @@ class _Session:
                 if ending is not None:
                     return ending
                 prompt = _EMPTY
-        raise TaskFailed("InvalidResponse", f"the model was told {MAX_BROKEN} times and went on: {_EMPTY}", final=True)
+        raise TaskFailed(failures.INVALID_RESPONSE, f"the model was told {MAX_BROKEN} times and went on: {_EMPTY}")
 
     def _prompt(self, *, resumed: bool) -> str | None:
         """What the session is told; None: it goes on by the answer to its question."""
@@ -160,7 +161,7 @@ class _Session:
                 self._deferred = False
             if isinstance(message, sdk.ResultMessage):
                 return message
-        raise TaskFailed("AgentError", "Claude Code ended without a result")
+        raise TaskFailed(failures.AGENT_ERROR, "Claude Code ended without a result")
 
     def _notice(self, message: sdk.AssistantMessage) -> None:
         """Find what goes round in circles; of calls that it cannot make, of tools that are not there, no hook hears."""
@@ -176,14 +177,12 @@ class _Session:
             return self._question(result.deferred_tool_use.input)
         text = redacted((result.result or "").strip(), self._work)
         if result.stop_reason == "refusal":
-            raise TaskFailed("Refusal", f"the model refused: {text}"[:500], final=True)
+            raise TaskFailed(failures.REFUSAL, f"the model refused: {text}"[:500])
         if result.subtype == "error_max_turns":
-            raise TaskFailed("TurnLimit", f"{MAX_TURNS} turns without an end", final=True)
+            raise TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} turns without an end")
         if result.is_error or result.subtype != "success":
             told = text[:500] or "; ".join(result.errors or [result.subtype])
-            raise TaskFailed(
-                "ApiError" if self._session.was_refused else "AgentError", told, final=self._session.was_refused
-            )
+            raise TaskFailed(failures.API_ERROR if self._session.was_refused else failures.AGENT_ERROR, told)
         if not text:
             return None
         transcript = self._find_transcript()
@@ -196,7 +195,7 @@ class _Session:
         usage = self._work.used.so_far = self._recorded.now.usage
         self._work.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
         if self._session.made >= MAX_TURNS:
-            self._session.end(TaskFailed("TurnLimit", f"{MAX_TURNS} calls without an end", final=True))
+            self._session.end(TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} calls without an end"))
 
     # What the SDK is told.
 
@@ -322,5 +321,7 @@ def _program() -> Path:
     bundled = Path(sdk.__file__).parent / "_bundled" / "claude"
     found = str(bundled) if bundled.is_file() else shutil.which("claude")
     if found is None:
-        raise TaskFailed("AgentError", "Claude Code is not installed: pip install 'epw[claude-code]'", final=True)
+        raise TaskFailed(
+            failures.AGENT_ERROR, "Claude Code is not installed: pip install 'epw[claude-code]'", final=True
+        )
     return Path(found)

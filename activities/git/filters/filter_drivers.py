@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Unpack
 
 from activities.git.command import REGULAR, GitLocation, display_path, git, records, run_git
+from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
 
 NOTHING = "000000"
@@ -148,7 +149,7 @@ def settle(
         path, name = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         told = f"{display_path(path)}{more} is for the filter {name!r}, which is not configured here{_help(name)}"
-        settled.failures.append(TaskFailed("FilterMissing", told, final=True))
+        settled.failures.append(TaskFailed(failures.FILTER_MISSING, told))
         settled.in_clear += [path for path, _ in missing]
     driven = named.keys() - set(settled.in_clear)
     modified = [path for path, old, _ in changes if path in driven and old in REGULAR]
@@ -200,7 +201,7 @@ def _left_alone(
                     )
     if in_clear:
         told = f"{next(iter(in_clear.values()))}, and would be stored in clear now"
-        settled.failures.append(TaskFailed("FilterLost", told))
+        settled.failures.append(TaskFailed(failures.FILTER_LOST, told))
         settled.in_clear += in_clear
     return [path for path in same if path not in in_clear]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from epw.core import failures
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked
 from epw.core.errors import InvalidRequest
@@ -233,10 +234,10 @@ class Resolver:
         """The change stays out."""
         conflict.end()
         del self._open[task_id]
-        name = "VerifyFailed" if conflict.found.kind == "verify" else "MergeConflict"
+        kind = failures.VERIFY_FAILED if conflict.found.kind == "verify" else failures.MERGE_CONFLICT
         error = self._execution.tasks[task_id].error if conflict.tried else None
         last = f"; when it ran again: {error['type']}: {error['message'][:_MAX_TEXT]}" if error else ""
-        failure = Failure(type=name, message=f"{conflict.found.description}{last}; ended as {step}")
+        failure = Failure.of(kind, f"{conflict.found.description}{last}; ended as {step}")
         self._execution.give_up(task_id, "conflicted", failure, self._now())
         if step == "rollback" and by != "strategy":
             self._execution.stopping = self._execution.undo_decided = True

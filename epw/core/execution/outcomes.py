@@ -1,28 +1,31 @@
-"""How an execution ends: the table of CONTRACT section 4, as records."""
+"""Outcomes of an execution, one record each: status, exit code of a command, failure in Temporal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from epw.core import failures
+from epw.core.failures import FailureKind
 
 
 @dataclass(frozen=True)
 class Outcome:
     status: str
     exit_code: int
-    failure_type: str | None = None
-    """The type of the Temporal failure; None: COMPLETED (or CANCELED)."""
+    failure: FailureKind | None = None
+    """Of the Temporal failure; None: COMPLETED (or CANCELED)."""
 
 
 OUTCOMES = {
-    ending.status: ending
-    for ending in (
+    outcome.status: outcome
+    for outcome in (
         Outcome("succeeded", 0),
         Outcome("partial", 1),
-        Outcome("failed", 1, "ExecutionFailed"),
-        Outcome("rolled_back", 1, "ExecutionRolledBack"),
-        Outcome("undelivered", 1, "DeliveryRefused"),
+        Outcome("failed", 1, failures.EXECUTION_FAILED),
+        Outcome("rolled_back", 1, failures.EXECUTION_ROLLED_BACK),
+        Outcome("undelivered", 1, failures.DELIVERY_REFUSED),
         Outcome("cancelled", 4),
-        Outcome("rollback_failed", 3, "RollbackFailed"),
+        Outcome("rollback_failed", 3, failures.ROLLBACK_FAILED),
     )
 }
 # How Temporal closed an execution whose own status cannot be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from epw.core.errors import CANCELLED
+from epw.core import failures
 from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.strategy import STRATEGIES
 from epw.core.execution.task_state import TERMINAL, Start, Stretches, TaskState
@@ -242,7 +242,7 @@ class ExecutionState:
         state = self.tasks[task_id]
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
-        self._blame(state, Failure(type=CANCELLED, message="stopped before it was done"))
+        self._blame(state, Failure.of(failures.CANCELLED, "stopped before it was done"))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
 
@@ -332,7 +332,7 @@ class ExecutionState:
 
     def skip(self, task_id: str, because: str, now: int) -> None:
         self.scheduler.abandon(task_id)
-        self._blame(self.tasks[task_id], Failure(type="Skipped", message=because))
+        self._blame(self.tasks[task_id], Failure.of(failures.SKIPPED, because))
         self._finish(task_id, "skipped", now)
 
     def _blame(self, state: TaskState, failure: Failure) -> None:
