@@ -20,7 +20,7 @@ from tests.cli import ROOT, wait_for
 
 _STORM = """
 import asyncio, threading
-from activities.limits import children
+from activities.processes import children
 
 assert children.adopt_orphans()
 over = threading.Event()
@@ -49,7 +49,7 @@ asyncio.run(main())
 """
 _ORPHAN = """
 import subprocess, sys
-from activities.limits import children
+from activities.processes import children
 
 children.adopt_orphans()
 # Its own session, no environment, and a parent that ends before it.

@@ -226,7 +226,7 @@ def test_a_killed_worker_costs_nothing_but_time(up: Cli, tmp_path: Path) -> None
     try:
         identifier = cli("start", cli.plan(plan)).stdout.strip()
         wait_for(lambda: log.exists() and len(log.read_text().split()) >= 3)
-        workers = [p for p in psutil.Process(server.pid).children() if "worker" in p.cmdline()]
+        workers = [p for p in psutil.Process(server.pid).children() if "epw.service.worker_process" in p.cmdline()]
         assert len(workers) == 1
         workers[0].send_signal(signal.SIGKILL)
         done = cli("watch", identifier, code=None)

@@ -64,7 +64,7 @@ def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "name", ["epw", "settings", "worker", "starter", "workflows", "activities", "service", "commands"]
+    "name", ["settings", "worker", "starter", "workflows", "activities", "service", "commands"]
 )
 def test_a_module_of_the_user_s_is_never_run_in_place_of_ours(cli: Cli, tmp_path: Path, name: str) -> None:
     (tmp_path / "lib" / "empty" / name).mkdir(parents=True)

@@ -167,7 +167,7 @@ def _laid_out_places(opened: ExitStack) -> list[Path]:
 def test_own_variables_of_our_processes_are_shown_to_nobody() -> None:
     """What it was started with stands in /proc for as long as it runs, for all of the user's processes."""
     look = (
-        "from service import startup; startup.prepare(); import os, subprocess; "
+        "from epw.service import startup; startup.prepare(); import os, subprocess; "
         "print(open('/proc/self/environ').read().strip(chr(0)) or 'nothing', os.environ['TOKEN'], flush=True); "
         "subprocess.run(['printenv', 'TOKEN'])"
     )

@@ -105,7 +105,7 @@ def _start_guardian(folder: Path, binary: str) -> children.Child:
             stderr=log,
             # It outlives us, and has no use for our keys.
             env={name: value for name, value in os.environ.items() if name in _VARIABLES},
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
         )
 
 
