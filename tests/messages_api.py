@@ -38,8 +38,14 @@ class Turn:
 
     def events(self, identifier: str, model: str) -> list[dict[str, Any]]:
         usage = {"input_tokens": self.input_tokens, "output_tokens": 1}
-        message = {"id": identifier, "type": "message", "role": "assistant", "model": model, "content": []}
-        message |= {"stop_reason": None, "stop_sequence": None, "usage": usage}
+        message: dict[str, Any] = {
+            "id": identifier,
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [],
+        }
+        message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         found: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
         blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
         if self.text:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +37,7 @@ def sh(directory: Path, *argv: str, **more: Any) -> str:
     env = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(argv, cwd=directory, env=env, capture_output=True, text=True, check=False, **more)
     assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return done.stdout
+    return str(done.stdout)
 
 
 def make_repository(path: Path, files: Mapping[str, str] | None = None) -> Path:
@@ -127,10 +127,18 @@ async def until(handle: WorkflowHandle[Any, Any], condition: Any, seconds: float
     """The first answer of the `progress` query for which the condition holds."""
     async with asyncio.timeout(seconds):
         while True:
-            progress = await handle.query("progress")
+            progress: dict[str, Any] = await handle.query("progress")
             if condition(progress):
                 return progress
             await asyncio.sleep(0.05)
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """The first true value of a condition that other processes bring about; raises `TimeoutError`."""
+    async with asyncio.timeout(seconds):
+        while not (found := condition()):  # noqa: ASYNC110 (no event tells of what another process does)
+            await asyncio.sleep(0.02)
+    return found
 
 
 def status_of(progress: dict[str, Any]) -> dict[str, str]:

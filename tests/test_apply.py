@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ class Delivery:
             self.base = snapshot(self.hub, self.workspace, "refs/epw/x/base", 0, False)
         self.tree = tmp_path / "agent"
 
-    def head(self, change: dict[str, str | None], *, executable: tuple[str, ...] = ()) -> str:
+    def head(self, change: Mapping[str, str | None], *, executable: tuple[str, ...] = ()) -> str:
         """The base with files written (text, or `-> target` for a link) or deleted (None)."""
         index = self.folder.with_suffix(".index")
         place = GitLocation(git_dir=self.hub.path, work_tree=self.path, index=index)

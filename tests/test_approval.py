@@ -155,7 +155,10 @@ async def test_a_planted_repository_is_told_of(farm: Farm, tmp_path: Path) -> No
     path = make_repository(tmp_path / "work")
     whole = _PLANT.format(marker=tmp_path / "ran")
     first, rest = whole.split("; printf", 1)
-    rows = [{"id": "whole", "run": whole.replace("vendor", "other")}, {"id": "first", "run": first}]
+    rows: list[dict[str, Any]] = [
+        {"id": "whole", "run": whole.replace("vendor", "other")},
+        {"id": "first", "run": first},
+    ]
     rows += [{"id": "second", "run": f"printf{rest}", "dependsOn": ["first"]}, {"id": "none", "run": "echo > config"}]
     document = await farm.run({"workspace": str(path), "tasks": tasks(*rows)})
     warnings = {row["taskId"]: " ".join(row.get("warnings", [])) for row in document["results"]}

@@ -54,7 +54,7 @@ _KEYS = (
     "passEnv",
     "include",
 )
-_KEYS += (
+_KEYS_OF_LIMITS = (
     "network",
     "sandbox",
     "constraints",
@@ -78,7 +78,17 @@ def bad_plan(chance: random.Random) -> dict[str, Any]:
             place = chance.choice(plan["tasks"])
         if isinstance(place, dict):
             key = chance.choice(
-                [*place, *_KEYS, "dependsOn", "run", "files", "estimatedMinutes", "simulate", "priority"]
+                [
+                    *place,
+                    *_KEYS,
+                    *_KEYS_OF_LIMITS,
+                    "dependsOn",
+                    "run",
+                    "files",
+                    "estimatedMinutes",
+                    "simulate",
+                    "priority",
+                ]
             )
             place[key] = copy.deepcopy(chance.choice(_ODD))
     return plan

@@ -78,7 +78,8 @@ async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaul
         "maxDiskMB": 3000,
         "maxDurationMs": 9000,
     }
-    noted, plans = _Notes(), (_limited(maxProcesses=7), {})
+    noted = _Notes()
+    plans: tuple[dict[str, Any], ...] = _limited(maxProcesses=7), {}
     rows = tasks(
         {"id": "short", "estimatedMinutes": 1},
         {"id": "long", "estimatedMinutes": 30},

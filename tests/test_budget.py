@@ -15,7 +15,7 @@ from epw.core.execution.budget_policy import raised
 from epw.core.plan.model import Budget
 from tests.messages_api import Turn
 from tests.scripted import Claude
-from tests.support import status_of, statuses, tasks, until
+from tests.support import eventually, status_of, statuses, tasks, until
 
 
 def endless(task: str, turn: int, request: dict[str, Any]) -> Turn:
@@ -38,9 +38,7 @@ async def test_ten_agents_keep_a_dollar_over_a_restart(idle_claude: Claude) -> N
     plan = {"maxAgents": 10, "constraints": budget, "onQuestion": {"wait": False}, "tasks": rows}
     handle = await claude.start(plan)
     async with claude.worker() as worker:
-        async with asyncio.timeout(60):
-            while spent(claude) < 0.4:  # noqa: ASYNC110 (other processes spend)
-                await asyncio.sleep(0.05)
+        await eventually(lambda: spent(claude) >= 0.4)
         worker.send_signal(signal.SIGKILL)
         await worker.wait()
     async with claude.worker():
@@ -103,7 +101,7 @@ async def test_who_was_told_of_the_old_budget_goes_on_with_the_raised_one(claude
     def script(task: str, turn: int, request: dict[str, Any]) -> Turn:
         if turn >= 12:
             return Turn(calls=[("finish", {"summary": "done"})])
-        call = ("report_progress", {"percent": turn})
+        call: tuple[str, dict[str, Any]] = ("report_progress", {"percent": turn})
         if task == "b" and turn == 0:
             call = ("Bash", {"command": "sleep 8"})
         return Turn(calls=[call], input_tokens=2_000, output_tokens=min(3_000, request["max_tokens"]), seconds=0.05)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.messages_api import KEY, Call, Fault, Turn
 from tests.scripted import Claude
-from tests.support import make_repository, sh, status_of, tasks, until
+from tests.support import eventually, make_repository, sh, status_of, tasks, until
 
 ASK = (
     "AskUserQuestion",
@@ -98,9 +98,7 @@ async def test_a_killed_worker_costs_at_most_the_call_in_flight(idle_claude: Cla
     )
     handle = await claude.start(plan)
     async with claude.worker() as worker:
-        async with asyncio.timeout(60):
-            while not (tmp_path / "ran").exists():  # noqa: ASYNC110 (another process makes it)
-                await asyncio.sleep(0.05)
+        await eventually((tmp_path / "ran").exists)
         worker.send_signal(signal.SIGKILL)
         await worker.wait()
     async with claude.worker():
@@ -162,9 +160,7 @@ async def test_cancelling_ends_the_session_with_all_that_it_started(claude: Clau
     command = f"setsid sleep 1000 & echo $! > {tmp_path}/pid; sleep 1000"
     claude.script({"a": [Turn(calls=[("Bash", {"command": command})])]})
     handle = await claude.start({"agent": "claude-code", "tasks": tasks({"id": "a"})})
-    async with asyncio.timeout(60):
-        while not (tmp_path / "pid").exists():  # noqa: ASYNC110 (another process makes it)
-            await asyncio.sleep(0.05)
+    await eventually((tmp_path / "pid").exists)
     await handle.cancel()
     document = await claude.end(handle, {"agent": "claude-code", "tasks": tasks({"id": "a"})})
     assert document["status"] == "cancelled"

@@ -14,7 +14,7 @@ import pytest
 from tests.cli import ROOT
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import make_repository, sh, status_of, statuses, tasks, until
+from tests.support import eventually, make_repository, sh, status_of, statuses, tasks, until
 from tests.test_claude_code import ASK, results
 
 # By the way that Claude Code itself has to the API.
@@ -24,12 +24,6 @@ body = json.dumps({"system": open("found").read()}).encode()
 urllib.request.urlopen(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages/count_tokens", body)
 END"""
 ASK_COORDINATOR = ("ask_coordinator", {"question": "Which database?", "options": []})
-
-
-async def appears(path: Path) -> None:
-    async with asyncio.timeout(60):
-        while not path.exists():  # noqa: ASYNC110 (another process makes it)
-            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("agent", ["claude", "claude-code"])
@@ -65,7 +59,7 @@ async def test_who_takes_over_from_a_stopped_worker_finds_the_tree_of_the_conver
     plan = {"tasks": tasks({"id": "a", "verify": "test -s notes"})}
     handle = await claude.start(plan)
     async with claude.worker() as worker:
-        await appears(tmp_path / "ran")
+        await eventually((tmp_path / "ran").exists)
         worker.terminate()
         await worker.wait()
     async with claude.worker():

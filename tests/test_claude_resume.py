@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.messages_api import Call, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import make_repository, sh, status_of, tasks, until
+from tests.support import eventually, make_repository, sh, status_of, tasks, until
 
 CASES = json.loads((Path(__file__).parent / "plans/cases.json").read_text())
 
@@ -20,6 +20,10 @@ CASES = json.loads((Path(__file__).parent / "plans/cases.json").read_text())
 def results(call: Call) -> list[dict[str, Any]]:
     blocks = [block for message in call.request["messages"] for block in message["content"]]
     return [block for block in blocks if block["type"] == "tool_result"]
+
+
+def _has_called(claude: Claude, times: int) -> bool:
+    return len(claude.api.calls) >= times
 
 
 async def test_seven_tasks_survive_two_killed_workers_and_pay_no_answer_twice(
@@ -49,9 +53,7 @@ async def test_seven_tasks_survive_two_killed_workers_and_pay_no_answer_twice(
         async with claude.worker() as worker:
             begun = len(claude.api.calls)
             wanted = chance.randint(3, 8)
-            async with asyncio.timeout(60):
-                while len(claude.api.calls) < begun + wanted:  # noqa: ASYNC110 (other processes call)
-                    await asyncio.sleep(0.02)
+            await eventually(partial(_has_called, claude, begun + wanted))
             progress = await handle.query("progress")
             in_flight += list(status_of(progress).values()).count("running")
             worker.send_signal(signal.SIGKILL)
@@ -80,9 +82,7 @@ async def test_an_interrupted_call_is_told_and_not_repeated(idle_claude: Claude,
     plan = {"tasks": tasks({"id": "a", "verify": "test -e built.o"})}
     handle = await claude.start(plan)
     async with claude.worker() as worker:
-        async with asyncio.timeout(30):
-            while not (tmp_path / "ran").exists():  # noqa: ASYNC110 (another process makes it)
-                await asyncio.sleep(0.05)
+        await eventually((tmp_path / "ran").exists)
         worker.kill()
         await worker.wait()
     async with claude.worker():

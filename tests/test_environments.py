@@ -63,9 +63,7 @@ def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path:
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 
-@pytest.mark.parametrize(
-    "name", ["settings", "worker", "starter", "workflows", "activities", "service", "commands"]
-)
+@pytest.mark.parametrize("name", ["settings", "worker", "starter", "workflows", "activities", "service", "commands"])
 def test_a_module_of_the_user_s_is_never_run_in_place_of_ours(cli: Cli, tmp_path: Path, name: str) -> None:
     (tmp_path / "lib" / "empty" / name).mkdir(parents=True)
     (tmp_path / "lib" / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")

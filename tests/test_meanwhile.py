@@ -85,7 +85,7 @@ async def test_what_the_user_does_meanwhile_is_never_overwritten(
 
 @pytest.mark.slow
 async def test_every_deed_at_every_moment(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bad, outcomes = [], []
+    bad, outcomes = list[tuple[str, str, str]](), list[str]()
     for moment in MOMENTS:
         for deed in DEEDS:
             for killed in (False, True):

@@ -19,7 +19,7 @@ FAST = 60_000
 
 def overlap(rows: dict[str, dict[str, Any]], one: str, other: str) -> bool:
     a, b = rows[one], rows[other]
-    return a["startedAt"] < b["finishedAt"] and b["startedAt"] < a["finishedAt"]
+    return bool(a["startedAt"] < b["finishedAt"] and b["startedAt"] < a["finishedAt"])
 
 
 def by_task(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -170,7 +170,11 @@ def test_each_language_has_its_kinds_of_definition_tried() -> None:
 
 async def test_pause_holds_what_could_start_on_a_free_agent(farm: Farm, tmp_path: Path) -> None:
     wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
-    rows = [{"id": "a", "run": wait}, {"id": "b", "run": "true", "dependsOn": ["a"]}, {"id": "c", "run": wait}]
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "run": wait},
+        {"id": "b", "run": "true", "dependsOn": ["a"]},
+        {"id": "c", "run": wait},
+    ]
     async with farm.working():
         handle = await farm.start({"maxAgents": 5, "tasks": tasks(*rows)})
         await until(handle, lambda now: now["counts"].get("running") == 2)
@@ -293,7 +297,7 @@ def test_compensations_are_taken_from_the_newest_back_and_each_kind_once() -> No
 
 
 def test_surplus_agents_take_nothing_and_what_is_given_up_is_not_told_as_ready() -> None:
-    rows = [{"id": "a"}, {"id": "b"}, {"id": "c"}, {"id": "d", "dependsOn": ["a"]}]
+    rows: list[dict[str, Any]] = [{"id": "a"}, {"id": "b"}, {"id": "c"}, {"id": "d", "dependsOn": ["a"]}]
     scheduler = Scheduler(TaskGraph.of_plan(read_plan({"tasks": tasks(*rows)})), 2)
     first, second = scheduler.next_start(), scheduler.next_start()
     assert first is not None
@@ -337,7 +341,7 @@ def test_a_step_is_taken_by_the_newest_alone(tmp_path: Path) -> None:
 
 async def test_statuses_are_told_of_a_failed_one_beside_a_cancelled_one(farm: Farm, tmp_path: Path) -> None:
     began = tmp_path / "began"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "bad", "run": f"while [ ! -e {began} ]; do sleep 0.05; done; exit 3"},
         {"id": "slow", "run": f"echo half > half; touch {began}; sleep 1000"},
         {"id": "after", "run": "true", "dependsOn": ["slow"]},

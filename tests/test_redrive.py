@@ -96,7 +96,8 @@ def test_fifty_tasks_of_which_the_thirtieth_fails_are_not_run_twice(up: Cli, tmp
         command = f"test -e {go} && {{ {command}; }}" if number == 29 else command
         return {"id": f"t{number}", "run": command, "dependsOn": [f"t{number - 1}"] if number else []}
 
-    document = {"workspace": str(repository), "tasks": tasks(*(row(number) for number in range(50)))}
+    rows = tasks(*(row(number) for number in range(50)))
+    document = {"workspace": str(repository), "tasks": rows}
     first = up.json("run", up.plan(document), "--id", "fifty", code=1)
     assert first["status"] == "rolled_back"
     go.touch()
@@ -110,7 +111,7 @@ def test_fifty_tasks_of_which_the_thirtieth_fails_are_not_run_twice(up: Cli, tmp
     branch = second["delivery"]["branch"]
     assert len(sh(repository, "git", "ls-tree", "--name-only", branch).split()) == 51
 
-    document["tasks"][40]["run"] += "; true"
+    rows[40]["run"] += "; true"
     third = up.json("retry", "fifty-2", up.plan(document), "--id", "fifty-3")
     assert [row["taskId"] for row in third["results"] if not row.get("reused")] == [f"t{n}" for n in range(40, 50)]
     assert {task for task, times in Counter(ran.read_text().split()).items() if times > 1} == {

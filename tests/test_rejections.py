@@ -110,9 +110,9 @@ async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str
         return "answered"
 
     try:
-        end = await Calls(work, gate, Prices({})).make("key", "model", 100, 1000, send)  # type: ignore[arg-type]
+        end = await Calls(work, gate, Prices({})).make("key", "model", 100, 1000, send)
     except TaskFailed as failed:
-        end = str(failed.reason)
+        end = failed.type
     except AccountBlocked:
         end = "usage limit"
     return end, [each for each in gate.told if each[0] != "enter"]

@@ -35,9 +35,9 @@ def findings(case: Case) -> list[str]:
 
 def checked(base: Files, ours: Files, theirs: Files, merged: Files, rest: Files | None = None) -> list[Finding]:
     versions = ({**dict.fromkeys({**ours, **theirs}), **base}, ours, theirs, merged, rest or {})
-    *parsed, elsewhere = [{path: symbols(path, text) for path, text in files.items()} for files in versions]
+    parsed = [{path: symbols(path, text) for path, text in files.items()} for files in versions]
     tree = [path for path, text in {**(rest or {}), **merged}.items() if text is not None]
-    return check(*parsed, lambda names: elsewhere.items(), lambda: tree)
+    return check(parsed[0], parsed[1], parsed[2], parsed[3], lambda names: parsed[4].items(), lambda: tree)
 
 
 def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes | None:

@@ -23,7 +23,7 @@ MANIFEST = {"name": "x", "dependencies": {"b": "1"}, "scripts": {"test": "t"}}
 
 
 def settled(path: str, base: str, ours: str, theirs: str) -> str | None:
-    texts = [each.encode() for each in (base, ours, theirs)]
+    texts = base.encode(), ours.encode(), theirs.encode()
     marked = merge_texts(*texts)
     assert marked is not None
     assert b"<<<<<<<" in marked, "lines merge by themselves"
@@ -213,7 +213,7 @@ def test_what_cannot_be_proved_stays_a_conflict(path: str, base: str, ours: str,
 
 
 def test_what_is_no_text_is_not_emptied() -> None:
-    sides = [text.encode("utf-16-le") for text in ("a\n", "a\nb\n", "a\nc\n")]
+    sides = "a\n".encode("utf-16-le"), "a\nb\n".encode("utf-16-le"), "a\nc\n".encode("utf-16-le")
     assert merge_texts(*sides) is None
     assert merged_by_structure("CHANGELOG.md", *sides, b"") is None
 

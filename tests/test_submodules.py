@@ -81,7 +81,9 @@ async def test_changes_in_submodules_land_in_their_repositories(farm: Farm, tmp_
 
 
 async def test_two_changes_of_one_line_in_a_submodule_are_a_conflict(farm: Farm, path: Path) -> None:
-    rows = [{"id": name, "run": f"sed -i 's/^3$/{name}/' tools/lib/rules.md"} for name in ("x", "y")]
+    rows: list[dict[str, Any]] = [
+        {"id": name, "run": f"sed -i 's/^3$/{name}/' tools/lib/rules.md"} for name in ("x", "y")
+    ]
     document = await _run(farm, path, *rows, onConflict=["skip"])
     assert [row["landed"] for row in document["results"]].count(True) == 1
     assert document["conflicts"][0]["paths"] == ["tools/lib/rules.md"]
@@ -128,7 +130,10 @@ async def test_apply_changes_the_submodule_s_files_twice_in_a_row(farm: Farm, pa
 async def test_a_rollback_leaves_no_ref_and_no_file(farm: Farm, path: Path) -> None:
     everything = [path, path / "tools/lib", path / "tools/lib/inner/deep"]
     before = [fingerprint(each) for each in everything]
-    rows = [{"id": "a", "run": "echo 1 >> tools/lib/rules.md"}, {"id": "b", "run": "exit 1", "dependsOn": ["a"]}]
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "run": "echo 1 >> tools/lib/rules.md"},
+        {"id": "b", "run": "exit 1", "dependsOn": ["a"]},
+    ]
     for deliver in ("branch", "apply"):
         document = await _run(farm, path, *rows, strategy="conservative", deliver=deliver)
         assert document["status"] == "rolled_back"

@@ -57,7 +57,7 @@ async def test_a_moved_submodule_is_a_pointer_at_its_new_path(farm: Farm, tmp_pa
 
 
 async def test_what_changes_in_a_moved_one_is_a_commit_of_its_own(farm: Farm, path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": "a",
             "run": "mkdir lib; git mv sub lib/sub; sed -i 's/^3$/three/' lib/sub/rules.md; echo 1 > lib/sub/new",
@@ -78,7 +78,7 @@ async def test_what_changes_in_a_moved_one_is_a_commit_of_its_own(farm: Farm, pa
 
 
 async def test_an_edit_beside_a_move_lands_where_it_is_now(farm: Farm, path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "run": "git mv sub moved"},
         {"id": "b", "run": "sed -i 's/^3$/three/' sub/rules.md"},
     ]
@@ -91,7 +91,7 @@ async def test_an_edit_beside_a_move_lands_where_it_is_now(farm: Farm, path: Pat
 
 
 async def test_an_added_submodule_is_a_pointer(farm: Farm, tmp_path: Path, path: Path, other: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "run": f"{ADD} {other} vendor/other; echo 1 > vendor/other/ignored.log"},
         {"id": "b", "run": "git status --porcelain > seen; ls vendor/other >> seen", "dependsOn": ["a"]},
     ]
@@ -111,7 +111,7 @@ async def test_the_first_submodule_of_a_repository_can_be_added(farm: Farm, tmp_
 
 
 async def test_a_commit_of_an_added_one_that_no_remote_has_is_said(farm: Farm, path: Path, other: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "run": f"{ADD} {other} o; cd o; echo 1 > n; git add n; {AGENT} commit -qm n"},
         {"id": "b", "run": "echo 2 > o/m", "dependsOn": ["a"]},
     ]
@@ -137,7 +137,7 @@ async def test_beside_a_submodule_that_cannot_be_read_all_is_saved(
 
 
 async def test_the_commit_that_an_agent_sets_a_submodule_to_is_the_pointer(farm: Farm, path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "older", "run": "git -C sub checkout -q origin/older"},
         {"id": "edits", "run": "sed -i 's/^13$/x/' sub/rules.md", "dependsOn": ["older"]},
     ]
@@ -198,7 +198,7 @@ async def test_a_submodule_that_is_none_any_more_is_plain_files(farm: Farm, path
 async def test_what_is_rolled_back_leaves_no_ref(farm: Farm, path: Path, other: Path) -> None:
     before = [fingerprint(each) for each in (path, path / "sub")]
     run = f"git mv sub moved; git -C moved checkout -q origin/older; {ADD} {other} o"
-    rows = [{"id": "a", "run": run}, {"id": "b", "run": "exit 1", "dependsOn": ["a"]}]
+    rows: list[dict[str, Any]] = [{"id": "a", "run": run}, {"id": "b", "run": "exit 1", "dependsOn": ["a"]}]
     document = await _run(farm, path, *rows, strategy="conservative", sandbox="none")
     assert document["status"] == "rolled_back"
     assert [fingerprint(each) for each in (path, path / "sub")] == before
@@ -283,7 +283,7 @@ async def test_a_submodule_without_files_can_be_moved(farm: Farm, path: Path) ->
 async def test_a_submodule_with_one_within_can_be_moved(farm: Farm, tmp_path: Path, path: Path, other: Path) -> None:
     _add(path / "sub", other, "in/other")
     sh(path, "git", "commit", "--quiet", "--all", "--message", "within")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "run": "git mv sub moved; echo 1 > moved/in/other/new"},
         {"id": "b", "run": "git -C moved mv in/other far; git mv moved near; echo 2 > near/far/b"},
     ]

@@ -285,8 +285,10 @@ def test_git_s_verdict_its_kind_and_each_way_out(tmp_path: Path, case: Case) -> 
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("edit", ["echo more >> a", "git mv a yours"])
 def test_a_file_that_became_a_directory_is_in_no_conflict_of_others(tmp_path: Path, edit: str, swapped: bool) -> None:
-    sides = ["rm b; mkdir b; echo in > b/in; git mv a mine; echo 1 > mine", edit]
-    _, merged = both(make_repository(tmp_path / "work", BASE), Case("", *(sides[::-1] if swapped else sides)))
+    ours, theirs = "rm b; mkdir b; echo in > b/in; git mv a mine; echo 1 > mine", edit
+    _, merged = both(
+        make_repository(tmp_path / "work", BASE), Case("", *((theirs, ours) if swapped else (ours, theirs)))
+    )
     assert not merged.clean
     assert "a" in merged.paths
     assert not {path for path in [*merged.paths, *merged.stages] if path.startswith("b")}

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from tests.support import (
     Farm,
     ended,
+    eventually,
     failure_type,
     fingerprint,
     make_repository,
@@ -184,14 +185,14 @@ async def test_cancel_ends_agents_and_delivers_nothing(farm: Farm, tmp_path: Pat
         "workspace": str(repository),
         "tasks": tasks(
             {"id": "done", "run": "echo 1 > done"},
-            {"id": "slow", "run": "echo part > part; setsid sleep 600 & sleep 600"},
+            {"id": "slow", "run": f"echo part > part; touch {tmp_path}/wrote; setsid sleep 600 & sleep 600"},
             {"id": "later", "run": "true", "dependsOn": ["slow"]},
         ),
     }
     async with farm.working():
         handle = await farm.start(plan)
         await until(handle, lambda now: status_of(now)["done"] == "succeeded" and status_of(now)["slow"] == "running")
-        await asyncio.sleep(0.3)  # let the shell write its part
+        await eventually((tmp_path / "wrote").exists)
         await handle.cancel()
         async with asyncio.timeout(5):
             await ended(handle)
