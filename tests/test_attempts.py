@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from epw.cli.watching import progress_of
+from epw.cli.follow import progress_of
 from epw.service.connection import Connection
 from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
 

@@ -130,7 +130,7 @@ def test_yaml_and_json_files_read_the_same_and_the_workspace_is_relative_to_the_
     (tmp_path / "p.yaml").write_text("workspace: repo\ntasks:\n- {id: a, run: 'true', description: do a}\n")
     read = read_plan_file(str(tmp_path / "p.yaml"))
     assert read == read_plan_file(str(tmp_path / "p.json"))
-    assert read["workspace"] == str(tmp_path / "repo")
+    assert read.document["workspace"] == str(tmp_path / "repo")
 
 
 @pytest.mark.parametrize(

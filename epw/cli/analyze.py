@@ -6,26 +6,27 @@ from typing import Annotated
 
 import typer
 
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import console_print, print_json
 from epw.cli.plan_file import read_plan_file
-from epw.cli.session import JSON_OPTION, console_print, print_json, run_command
+from epw.cli.session import run_command
 from epw.cli.show import table
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze
+from epw.core.schedule import analysis
 from epw.core.schedule.list_schedule import predict
 from epw.settings import Settings
 
 
-def analyze_command(
+def analyze(
     plan: Annotated[str, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")],
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score, schedule, critical path, risks and bottlenecks of a plan. A cyclic plan: exit code 2."""
 
     async def command(settings: Settings) -> int:
-        checked = read_plan(read_plan_file(plan), runnable=False)
-        document = analyze(checked)
+        checked = read_plan_file(plan, runnable=False).plan
+        document = analysis.analyze(checked)
         code = 2 if document.get("hasCycles") else 0
         if as_json:
             print_json(document)
@@ -38,7 +39,7 @@ def analyze_command(
 
 def show_analysis(plan: Plan) -> None:
     """The analysis of a plan for a person; of a cyclic one only why."""
-    document = analyze(plan)
+    document = analysis.analyze(plan)
     console_print(document["reasoning"])
     if document.get("hasCycles"):
         return

@@ -1,4 +1,4 @@
-"""`artifacts`: the ignored results that an execution's tasks have kept."""
+"""`artifacts`: ignored results that an execution's tasks kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from activities.git import kept_files
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import complete, describe
-from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json, printable
+from epw.cli.session import run_connected
 from epw.cli.show import table
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug
@@ -74,7 +76,7 @@ def _folder(to: str) -> Path:
 
 
 def _fetch(hub: Hub, commits: dict[Path, str], to: Path) -> None:
-    """Write what each commit holds into its folder; nothing where a file of the user's is another than that."""
+    """Write the files of each commit into its folder; raises `InvalidRequest` before it would overwrite a file."""
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".epw-") as scratch:
         made = [

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine offers, and what is missing."""
+"""`doctor`: checks of this machine, of a workspace, of an execution."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from activities.sandbox.levels import lacks_bubblewrap, strongest
 from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import describe, full_document, replay
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import console_print, print_json, printable
 from epw.cli.repository import traits
 from epw.cli.retry import plan_of
-from epw.cli.session import JSON_OPTION, console_print, print_json, printable, run_command, run_connected
+from epw.cli.session import run_command, run_connected
 from epw.cli.show import table
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.plan.model import MODELS
@@ -39,8 +41,10 @@ def doctor(
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Check this machine (exit code 3 where something is missing), what a workspace means here, or what must hold of
-    an execution (1)."""
+    """Check this machine, a workspace, or an execution that has ended.
+
+    Exit code 3 where this machine lacks something, 1 where an execution violates an invariant.
+    """
     if what is not None and (os.sep in what or os.path.isdir(what)):
         _look_at(what, as_json)
     if what is not None:

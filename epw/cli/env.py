@@ -7,7 +7,9 @@ import shlex
 
 from temporalio.envconfig import ClientConfig
 
-from epw.cli.session import JSON_OPTION, print_json, run_command
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json
+from epw.cli.session import run_command
 from epw.core.errors import Unavailable
 from epw.service.embedded import running
 from epw.settings import Settings

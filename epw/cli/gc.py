@@ -1,4 +1,4 @@
-"""`gc`: the end of what executions have saved, said before it is done; never of work that exists nowhere else."""
+"""`gc`: removal of what ended executions saved, announced first; never of work that exists nowhere else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.directories import Trash, size_of
 from epw.cli.documents import complete
-from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json, printable
+from epw.cli.session import run_connected
 from epw.core.errors import EpwError, GitError, InvalidRequest
 from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
 from epw.service.connection import Connection
@@ -75,7 +77,7 @@ def gc(
             raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
         removable = [each for each in found if each.kept_because is None]
         for each in found:
-            _say(each)
+            _announce(each)
         agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))
         for each in removable if agreed else []:
             _remove(settings.home, each)
@@ -99,7 +101,7 @@ def gc(
     run_connected(command, as_json=as_json)
 
 
-def _say(candidate: Candidate) -> None:
+def _announce(candidate: Candidate) -> None:
     what = f"{candidate.changes} saved changes, {candidate.size / _MB:.1f} MB"
     verb, more = ("kept", candidate.kept_because) if candidate.kept_because else ("to be removed", what)
     print(f"{verb}: {printable(candidate.execution.workflow_id)} ({more})", file=sys.stderr, flush=True)
@@ -121,7 +123,7 @@ async def _examined(
     except RPCError:
         found.kept_because = "this server does not know it; remove its directory by hand"
         return found
-    found.kept_because = _in_use(execution, described, days)
+    found.kept_because = _reason_to_keep(execution, described, days)
     if ids and execution.workflow_id not in ids:
         found.kept_because = found.kept_because or "not named"
     if found.kept_because is not None:
@@ -134,7 +136,9 @@ async def _examined(
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)
         if hub is not None:
-            found.alone = len([each for each in saved if each not in _elsewhere(execution, hub, found.document)])
+            found.alone = len(
+                [each for each in saved if each not in _delivered_commits(execution, hub, found.document)]
+            )
             found.size = hub.size_of(execution.ref())
     except (EpwError, RPCError, OSError, ValueError) as error:
         found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
@@ -157,7 +161,7 @@ async def _described(connection: Connection, execution: ExecutionStore) -> Workf
     return described
 
 
-def _in_use(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:
+def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:
     """Why an execution is not removed; None: it has ended, long enough ago."""
     if described.close_time is None:
         return _RUNNING
@@ -171,8 +175,8 @@ def _in_use(execution: ExecutionStore, described: WorkflowExecutionDescription, 
     return None
 
 
-def _elsewhere(execution: ExecutionStore, hub: Hub, document: dict[str, Any]) -> set[str]:
-    """Commits whose content the user has: in the delivered branch as it is now, or in the work tree."""
+def _delivered_commits(execution: ExecutionStore, hub: Hub, document: dict[str, Any]) -> set[str]:
+    """Commits whose content the user has, in a branch or in the work tree."""
     delivery = document.get("delivery") or {}
     head, base = delivery.get("head"), delivery.get("base")
     if not head or not base or delivery.get("refusedBecause") or not (execution.path / "workspace.json").is_file():

@@ -9,60 +9,31 @@ startup.prepare()
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import typer
 
-from epw.cli.analyze import analyze_command
-from epw.cli.artifacts import artifacts
-from epw.cli.control import answer, cancel, list_executions, pause, resolve, resume, status
-from epw.cli.doctor import doctor
-from epw.cli.env import env
-from epw.cli.executions import run, start, watch_command
-from epw.cli.gc import gc
-from epw.cli.plan import plan_command
-from epw.cli.retry import retry
-from epw.cli.session import exit_process, printable
-from epw.cli.storage import salvage
-from epw.cli.up import up
+from epw.cli.commands import Commands
+from epw.cli.output import exit_process, printable
 from epw.core.errors import InvalidRequest
 
 app = typer.Typer(
     name="epw",
+    cls=Commands,
     help="Run coding agents in parallel, durably: a plan of tasks, merged and delivered.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-_COMMANDS: dict[str, Callable[..., Any]] = {
-    "run": run,
-    "start": start,
-    "watch": watch_command,
-    "status": status,
-    "list": list_executions,
-    "answer": answer,
-    "resolve": resolve,
-    "pause": pause,
-    "resume": resume,
-    "cancel": cancel,
-    "retry": retry,
-    "salvage": salvage,
-    "artifacts": artifacts,
-    "gc": gc,
-    "analyze": analyze_command,
-    "plan": plan_command,
-    "doctor": doctor,
-    "up": up,
-    "env": env,
-}
-for name, command in _COMMANDS.items():
-    app.command(name)(command)
+
+
+@app.callback()
+def _app() -> None:
+    """Typer makes a group only where something is registered; the commands are those of `Commands`."""
 
 
 def main() -> None:
-    """Run a command; its exit code is the contract's."""
+    """Run a command; docs/errors.md lists the exit codes."""
     # What is written into the state directory is its owner's alone.
     os.umask(0o077)
     for argument in sys.argv[1:]:

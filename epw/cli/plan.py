@@ -16,15 +16,17 @@ from activities.git.workspace import Workspace
 from activities.model_api.credentials import api_key
 from activities.system.directories import walk
 from epw.cli.analyze import show_analysis
-from epw.cli.executions import check_runnable, start_execution, to_the_end
-from epw.cli.session import JSON_OPTION, console_print, print_json, run_command
+from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import console_print, print_json
+from epw.cli.plan_file import PlanFile
+from epw.cli.session import run_command
 from epw.core.errors import InvalidRequest
-from epw.core.plan.validate import read_plan
 from epw.core.schedule.analysis import analyze
 from epw.settings import Settings
 
 
-def plan_command(
+def plan(
     goal: Annotated[str, typer.Argument(help="What is wanted, in your words.")],
     workspace: Annotated[
         str | None, typer.Option(help="The project; default: this directory, where it is a git repository.")
@@ -39,7 +41,7 @@ def plan_command(
     yes: Annotated[bool, typer.Option("--yes", help="Run it without asking.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Have a plan made for a goal, show it with its analysis, and run it after your look."""
+    """Have a plan made for a goal, show its analysis, and run it after your look."""
 
     async def command(settings: Settings) -> int:
         api_key()
@@ -53,22 +55,20 @@ def plan_command(
             path = str(Path(place).expanduser().resolve())
             given["workspace"] = path
             files = await asyncio.to_thread(_files, path)
-        document = await _planned(goal, files, given, model)
-        check_runnable(read_plan(document), here=True)
+        made = PlanFile.of(await _planned(goal, files, given, model))
+        check_runnable(made.plan, here=True)
         if output is not None:
-            Path(output).write_text(_yaml(document))
+            Path(output).write_text(_yaml(made.document))
         if as_json and not yes:
-            print_json({"plan": document, "analysis": analyze(read_plan(document))})
+            print_json({"plan": made.document, "analysis": analyze(made.plan)})
             return 0
         if not as_json:
-            print(_yaml(document), flush=True)
-            show_analysis(read_plan(document))
+            print(_yaml(made.document), flush=True)
+            show_analysis(made.plan)
         if not yes and not await _agreed():
             console_print(f"not run; later: epw run {output or '(with --output FILE)'}")
             return 0
-        return await to_the_end(
-            settings, partial(start_execution, document=document, execution_id=None), as_json=as_json
-        )
+        return await to_the_end(settings, partial(start_execution, file=made, execution_id=None), as_json=as_json)
 
     run_command(command, as_json=as_json)
 
@@ -86,7 +86,7 @@ async def _planned(goal: str, files: list[str], given: dict[str, Any], model: st
 
 
 def _files(path: str) -> list[str]:
-    """The names of a project's files, as far as a planner needs them."""
+    """Names of a project's files, for the planner."""
     found = Workspace.read(path)
     if found.kind == "git":
         listed = found.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -96,7 +96,7 @@ def _files(path: str) -> list[str]:
 
 
 async def _agreed() -> bool:
-    """Whether the user says so; nobody there: no."""
+    """Whether the user agrees; False where nobody can be asked."""
     if not sys.stdin.isatty():
         return False
     return await asyncio.to_thread(typer.confirm, "Run it?", default=False)

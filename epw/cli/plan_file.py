@@ -5,20 +5,41 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.plan.model import Plan
 from epw.core.plan.unsupported import is_url
+from epw.core.plan.validate import read_plan
 
 _MAX_BYTES = 20_000_000
 _MAX_NODES = 2_000_000
 
 
-def read_plan_file(path: str) -> dict[str, Any]:
-    """The document of a file (`-`: standard input), its workspace made absolute; raises `InvalidPlan`."""
+@dataclass(frozen=True)
+class PlanFile:
+    """A plan, and the document that it was read from: what the workflow gets."""
+
+    plan: Plan
+    document: dict[str, Any]
+
+    @classmethod
+    def of(cls, document: Any, *, runnable: bool = True) -> PlanFile:
+        """Raises `InvalidPlan`; `runnable`: also where this version cannot run it."""
+        return cls(read_plan(document, runnable=runnable), document)
+
+
+def read_plan_file(path: str, *, runnable: bool = True) -> PlanFile:
+    """The plan in a file (`-`: standard input), its workspace made absolute; raises `InvalidPlan`."""
+    return PlanFile.of(read_document(path), runnable=runnable)
+
+
+def read_document(path: str) -> Any:
+    """The document in a file, not yet validated as a plan; raises `InvalidPlan`."""
     try:
         raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if path == "-" else _read(Path(path))
         text = raw.decode("utf-8")
@@ -37,7 +58,7 @@ def read_plan_file(path: str) -> dict[str, Any]:
         raise _bad(path, f"expands to more than {_MAX_NODES} values")
     if isinstance(document, dict):
         _make_workspace_absolute(document, Path.cwd() if path == "-" else Path(path).absolute().parent)
-    return document  # type: ignore[no-any-return]
+    return document
 
 
 def _read(path: Path) -> bytes:

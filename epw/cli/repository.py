@@ -38,7 +38,7 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
     kind = "bare repository" if workspace.bare else "git repository"
     begins = "no commit yet: the files as they are" if workspace.head is None else "agents' branch has that name"
     yield Trait("kind", f"{kind}, {at}", begins)
-    yield from _of_clones(workspace)
+    yield from _clone_traits(workspace)
     if workspace.bare:
         yield Trait("work tree", "none", "only `deliver: branch` and `none`")
         return
@@ -52,7 +52,7 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
     yield from _of_hooks(workspace)
 
 
-def _of_clones(workspace: Workspace) -> Iterator[Trait]:
+def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
     if workspace.promisor is not None and workspace.head is not None:
         lacks = len(missing(workspace, workspace.head))
         told = f"{lacks} objects are fetched from there at the start" if lacks else "nothing is lacking"

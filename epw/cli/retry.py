@@ -10,13 +10,14 @@ from temporalio.client import WorkflowHandle
 
 from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import complete, describe
-from epw.cli.executions import IdOption, check_runnable, start_execution, to_the_end
-from epw.cli.plan_file import read_plan_file
-from epw.cli.session import JSON_OPTION, printable, run_command
+from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.options import JSON_OPTION, NewId
+from epw.cli.output import printable
+from epw.cli.plan_file import PlanFile, read_plan_file
+from epw.cli.session import run_command
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import reusable
 from epw.core.messages import Redrive
-from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -25,19 +26,19 @@ def retry(
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="The execution to begin from.")],
     plan: Annotated[str | None, typer.Argument(help="A changed plan (default: the same).")] = None,
     plan_option: Annotated[str | None, typer.Option("--plan", help="As the argument PLAN.")] = None,
-    new_id: IdOption = None,
+    new_id: NewId = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Run a plan again to its end, without what succeeded and would see nothing new; says what runs and why."""
+    """Run a plan again, without what succeeded and would see nothing new; says what runs and why."""
 
     async def command(settings: Settings) -> int:
         changed = plan or plan_option
-        document = read_plan_file(changed) if changed is not None else None
-        if document is not None:
-            check_runnable(read_plan(document), here=True)
+        file = read_plan_file(changed) if changed is not None else None
+        if file is not None:
+            check_runnable(file.plan, here=True)
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
-            return await _redriven(settings, connection, execution_id, document, new_id)
+            return await _redriven(settings, connection, execution_id, file, new_id)
 
         return await to_the_end(settings, begin, as_json=as_json)
 
@@ -45,27 +46,26 @@ def retry(
 
 
 async def _redriven(
-    settings: Settings, connection: Connection, earlier: str, changed: dict[str, Any] | None, new_id: str | None
+    settings: Settings, connection: Connection, earlier: str, changed: PlanFile | None, new_id: str | None
 ) -> WorkflowHandle[Any, Any]:
     handle = connection.client.get_workflow_handle(earlier)
     described = await describe(handle)
     if described.close_time is None:
         raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
-    document = await plan_of(connection, handle)
+    before = PlanFile.of(await plan_of(connection, handle))
     rows = {row["taskId"]: row for row in (await complete(settings, handle, described))["results"]}
-    before = read_plan(document)
-    after = read_plan(changed) if changed is not None else before
-    commits, reasons = reusable(before, after, rows)
-    print(f"taken over from {printable(earlier)}: {len(commits)} of {len(after.tasks)} tasks", file=sys.stderr)
+    after = changed or before
+    commits, reasons = reusable(before.plan, after.plan, rows)
+    print(f"taken over from {printable(earlier)}: {len(commits)} of {len(after.plan.tasks)} tasks", file=sys.stderr)
     for task_id, why in reasons.items():
         print(f"  runs: {printable(task_id)} ({printable(why)})", file=sys.stderr)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
     redrive = Redrive(of=earlier, commits=commits, chain=ExecutionStore.of(settings.home, described).run_id, kept=kept)
-    return await start_execution(connection, changed or document, new_id, redrive)
+    return await start_execution(connection, after, new_id, redrive)
 
 
 async def plan_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-    """The plan that an execution was started with."""
+    """Plan document that an execution was started with; raises `InvalidRequest`."""
     async for event in handle.fetch_history_events(page_size=1):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
         (document,) = await connection.client.data_converter.decode(payloads[:1])

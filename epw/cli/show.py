@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from epw.cli.session import printable
+from epw.cli.output import printable
 
 _WIDE = 400
 

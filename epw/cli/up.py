@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from epw.cli.executions import interruptible
-from epw.cli.session import INTERRUPTED, run_connected
+from epw.cli.launch import interruptible
+from epw.cli.output import INTERRUPTED
+from epw.cli.session import run_connected
 from epw.service.connection import Connection
 from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings

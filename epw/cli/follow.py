@@ -1,4 +1,4 @@
-"""Watch an execution: one plain line a change, until it ends."""
+"""Follow an execution: one plain line for each change, until it ends."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQuer
 from temporalio.service import RPCError
 
 from epw.cli.documents import describe
-from epw.cli.session import printable, retry_while_unavailable
+from epw.cli.output import printable
+from epw.cli.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
 from epw.service.connection import Connection
 
-_EVERY_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _QUERY_TIMEOUT = timedelta(seconds=2)
 
 
-async def watch(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
-    """Print lines until the execution has ended; returns without an opinion on how."""
+async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
+    """Print lines until the execution has ended, however it ends."""
     lines = _Lines(out or sys.stdout)
     ending = asyncio.ensure_future(_ended(handle))
     try:
-        while not (await asyncio.wait([ending], timeout=_EVERY_SECONDS))[0]:
+        while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
             with contextlib.suppress(RPCError, WorkflowQueryFailedError):
-                lines.show(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
-                lines.ask(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
-                lines.tell(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
-                lines.move(await progress_of(connection, handle))
+                lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
+                lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
+                lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
+                lines.progress(await progress_of(connection, handle))
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
-            lines.show(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
+            lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
     finally:
         ending.cancel()
 
@@ -59,53 +60,55 @@ async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
 
 
 class _Lines:
+    """Lines about what has changed since the last look."""
+
     def __init__(self, out: IO[str]) -> None:
         self._out = out
-        self._shown: dict[str, str] = {}
-        self._moved: dict[str, str] = {}
+        self._states: dict[str, str] = {}
+        self._progress: dict[str, str] = {}
         self._asked: set[str] = set()
-        self._told: dict[str, str] = {}
+        self._resolutions: dict[str, str] = {}
         self._warned: set[tuple[str, str]] = set()
 
-    def show(self, progress: dict[str, Any]) -> None:
+    def tasks(self, progress: dict[str, Any]) -> None:
         for task in progress["tasks"]:
             waiting = f" ({task['waitingFor']})" if task["waitingFor"] else ""
             agent = f" · {task['agentId']}" if task["agentId"] and task["status"] == "running" else ""
             attempt = f" · attempt {task['attempts']}" if task["attempts"] > 1 else ""
             state = f"{task['status']}{waiting}{agent}{attempt}"
-            known = self._shown.get(task["taskId"])
+            known = self._states.get(task["taskId"])
             if state != known and (known is not None or task["status"] != "pending"):
                 self._line(f"{task['taskId']}: {state}")
-            self._shown[task["taskId"]] = state
+            self._states[task["taskId"]] = state
 
-    def move(self, progresses: dict[str, AgentProgress]) -> None:
+    def progress(self, progresses: dict[str, AgentProgress]) -> None:
         for task_id, progress in progresses.items():
             # A quarter at a time: this is a log, not a live view.
             quarter = f"{int(progress.percent // 25) * 25} %" if progress.percent is not None else ""
             state = " · ".join(part for part in (quarter, progress.operation or "") if part)
-            if state and state != self._moved.get(task_id):
+            if state and state != self._progress.get(task_id):
                 simulated = " (simulated)" if progress.simulated else ""
                 self._line(f"{task_id}: {state}{simulated}")
-            self._moved[task_id] = state
+            self._progress[task_id] = state
             for warning in progress.warnings:
                 if (task_id, warning) not in self._warned:
                     self._warned.add((task_id, warning))
                     self._line(f"{task_id}: warning: {warning}")
 
-    def ask(self, questions: list[dict[str, Any]]) -> None:
+    def questions(self, questions: list[dict[str, Any]]) -> None:
         for question in questions:
             if question["answer"] is None and question["id"] not in self._asked:
                 self._asked.add(question["id"])
                 options = f" [{' | '.join(question['options'])}]" if question["options"] else ""
                 self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{options}")
 
-    def tell(self, conflicts: list[dict[str, Any]]) -> None:
+    def conflicts(self, conflicts: list[dict[str, Any]]) -> None:
         for conflict in conflicts:
             state = conflict["resolution"] or ""
-            if self._told.get(conflict["id"]) != state:
+            if self._resolutions.get(conflict["id"]) != state:
                 by = f" → {state} by {conflict['decidedBy']}" if state else ""
                 self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
-            self._told[conflict["id"]] = state
+            self._resolutions[conflict["id"]] = state
 
     def _line(self, text: str) -> None:
         flat = printable(text).replace("\n", " ")

@@ -1,4 +1,4 @@
-"""`salvage`: what executions have saved."""
+"""`salvage`: saved changes of an execution."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
 from activities.system.process_identity import UMASK
 from epw.cli.documents import describe
-from epw.cli.session import JSON_OPTION, print_json, printable, run_connected
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json, printable
+from epw.cli.session import run_connected
 from epw.cli.show import table
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug
@@ -33,7 +35,7 @@ def salvage(
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Every change that an execution's agents have saved, landed or not; as a branch or as patches."""
+    """Every change that agents have saved; as a branch or as patches. Landed or not, failed or not."""
 
     async def command(settings: Settings, connection: Connection) -> int:
         execution = ExecutionStore.of(
@@ -68,14 +70,14 @@ def salvage(
 
 
 def _what(row: dict[str, Any]) -> str:
-    """Of what an agent left in its own git: what it was."""
+    """Subject of a commit that an agent left in its own git; empty for a saved change."""
     return printable(row["subject"].removeprefix(f"{row['taskId']}: ")) if row["leftBehind"] else ""
 
 
 def _put_on_branch(
     execution: ExecutionStore, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
 ) -> list[str]:
-    """The newest one; what is left to the user, as commands."""
+    """Put the newest saved work on a branch; returns the commands that the user has to run afterwards."""
     if task is None or hub is None or not rows:
         raise InvalidRequest("--branch needs a TASK that has saved work")
     if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":

@@ -1,0 +1,35 @@
+"""Output of commands: JSON documents, text of unknown origin made safe for a terminal, the end of the process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import Any, NoReturn
+
+INTERRUPTED = 130
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode(), flush=True)
+
+
+def console_print(text: str) -> None:
+    """A line of unknown origin on standard output."""
+    print(printable(text), flush=True)
+
+
+def printable(text: str) -> str:
+    """Text of unknown origin for a terminal: control characters are shown, not obeyed."""
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def exit_process(code: int) -> NoReturn:
+    """End the process. The SDK's threads can abort an interpreter that shuts down (sdk-python issue 300)."""
+    for stream in (sys.stdout, sys.stderr):
+        # Nobody may be there to read it, or no disk to hold it: what was done was done all the same.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

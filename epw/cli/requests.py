@@ -1,0 +1,67 @@
+"""Requests to a running execution, patient with a server that is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from epw.core.errors import EpwError, InvalidRequest, Unavailable
+
+_MESSAGE_TIMEOUT = timedelta(seconds=8)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+_MAX_AWAY_SECONDS = 120.0
+_RETRY_SECONDS = 0.5
+_Read = TypeVar("_Read")
+
+
+async def retry_while_unavailable(read: Callable[[], Awaitable[_Read]]) -> _Read:
+    """Call `read` until it answers; a server that is away is waited for, up to two minutes."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _MAX_AWAY_SECONDS
+    while True:
+        try:
+            return await read()
+        except RPCError as error:
+            if error.status not in _AWAY or clock() > deadline:
+                raise
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def send(handle: WorkflowHandle[Any, Any], update: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Send an update; raises `InvalidRequest` where it is refused, `Unavailable` where no worker takes it."""
+    try:
+        # Not the call's own time-out: an update that no worker has taken yet stays pending without one.
+        answer: dict[str, Any] = await asyncio.wait_for(
+            handle.execute_update(update, request), _MESSAGE_TIMEOUT.total_seconds()
+        )
+    except WorkflowUpdateFailedError as error:
+        raise InvalidRequest(str(getattr(error.cause, "message", None) or error.cause)) from None
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        raise no_worker() from None
+    except RPCError as error:
+        raise from_rpc(error, handle.id) from None
+    return answer
+
+
+def no_worker() -> Unavailable:
+    return Unavailable("no worker polls the queue: run `up`, `run --resume ID`, or `python worker.py`, then again")
+
+
+def from_rpc(error: RPCError, execution_id: str) -> EpwError:
+    """Error for a user, made of a refusal by the server."""
+    if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+        ended = "already completed" in error.message
+        why = "has ended" if ended else "is not known; `list` shows the executions there are"
+        return InvalidRequest(f"execution {execution_id!r} {why}")
+    if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+        return no_worker()
+    return Unavailable(f"Temporal: {error.message}")

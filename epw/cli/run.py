@@ -1,0 +1,47 @@
+"""`run`: a plan to its end."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import WorkflowHandle
+
+from epw.cli.documents import describe
+from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.options import JSON_OPTION, NewId
+from epw.cli.plan_file import read_plan_file
+from epw.cli.requests import retry_while_unavailable
+from epw.cli.session import run_command
+from epw.core.errors import InvalidRequest
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+def run(
+    plan: Annotated[str | None, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")] = None,
+    resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="Go on with an execution.")] = None,
+    execution_id: NewId = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Run a plan to its end, with a worker of its own."""
+
+    async def command(settings: Settings) -> int:
+        if (plan is None) == (resume is None):
+            raise InvalidRequest("give a plan file, or --resume ID")
+        file = None
+        if plan is not None:
+            file = read_plan_file(plan)
+            check_runnable(file.plan, here=True)
+
+        async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
+            if file is not None:
+                return await start_execution(connection, file, execution_id)
+            handle = connection.client.get_workflow_handle(resume or "")
+            await retry_while_unavailable(partial(describe, handle))
+            return handle
+
+        return await to_the_end(settings, begin, as_json=as_json)
+
+    run_command(command, as_json=as_json)
