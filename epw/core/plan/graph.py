@@ -76,7 +76,7 @@ class TaskGraph:
             for after in self.dependants[task]:
                 if after == start:
                     path = [start, task]
-                    while path[-1] != start or len(path) == 1:
+                    while path[-1] != start:
                         path.append(came_from[path[-1]])
                     return path[::-1]
                 if after not in came_from:
