@@ -81,7 +81,6 @@ class Scheduler:
             if not self._leases.grant(task):
                 self._held[task] = None
                 continue
-            self._held.pop(task, None)
             self._busy[task] = self._free.popleft()
             return task, self._busy[task]
         return None
