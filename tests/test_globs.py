@@ -28,6 +28,13 @@ from epw.core.globs import literal_prefix, matches, may_overlap
         ("x", "x*y", False),
         ("x[*]y", "x*y", True),
         ("x[*]y", "xzy", False),
+        ("x[*]*", "x*y", True),
+        ("x[*]*", "xyz", False),
+        ("x[?]*", "x?y", True),
+        ("x[?]*", "xyz", False),
+        ("x[y]", "xy", True),
+        ("x[y]", "xx", False),
+        ("x[y]*", "xyz", True),
     ],
 )
 def test_matches(pattern: str, path: str, covered: bool) -> None:
@@ -90,3 +97,9 @@ def test_a_segment_s_pattern_covers_what_a_shell_s_would(pattern: str) -> None:
 )
 def test_the_literal_prefix_ends_before_the_first_wildcard(pattern: str, prefix: tuple[str, ...]) -> None:
     assert literal_prefix(pattern) == prefix
+
+
+def test_many_wildcards_take_no_longer_than_their_number_times_the_length() -> None:
+    assert not matches("*a" * 30, "a" * 60 + "b")
+    assert not may_overlap("*a" * 30, "*b" * 30 + "c")
+    assert not matches("**/a/" * 30 + "?", "a/" * 60 + "bc")
