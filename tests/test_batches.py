@@ -111,9 +111,3 @@ async def test_batches_without_a_workspace_are_barriers_only(farm: Farm) -> None
         await ended(handle)
         document = await farm.document(handle)
     assert statuses(document) == {"bad": "failed", "good": "succeeded", "next": "succeeded"}
-
-
-def test_the_prediction_knows_barriers() -> None:
-    graph = TaskGraph({"a": [], "b": [], "c": ["a"], "d": ["b"]}, {"a": 1, "b": 3, "c": 3, "d": 1})
-    assert makespan(predict(graph, 2)) == 4
-    assert makespan(predict(graph, 2, levels=graph.level)) == 6

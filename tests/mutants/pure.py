@@ -14,8 +14,8 @@ from pathlib import Path
 from tests.mutants import copy_checkout
 
 _MODULES = ("batches", "globs", "graph", "leases", "rates", "schedule")
-_TESTS = ("analysis", "batches", "globs", "plan", "rates", "schedule")
-_BESIDE = ("activities", "workflows", "epw", "examples", "docs", "starter.py", "worker.py")
+_TESTS = ("analysis", "batches_pure", "globs", "graph", "leases", "plan", "rates", "schedule")
+_BESIDE = ("activities", "commands", "service", "epw", "examples", "docs", "settings.py", "starter.py", "worker.py")
 _KILLED = ("killed", "timeout", "suspicious", "segfault")
 _SHARE = 0.9
 
