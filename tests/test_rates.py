@@ -178,6 +178,15 @@ def test_many_calls_get_what_a_second_holds() -> None:
 
 def test_without_a_limit_calls_are_free_for_a_second() -> None:
     assert _asked(AccountLimiter(), 5000, 3) == Lease(free_for_ms=1000)
+    paused = AccountState(paused_until_ms=5000)
+    assert _asked(AccountLimiter(paused), 4999, 1) == Lease(slots=[1], again_ms=10)
+    assert _asked(AccountLimiter(paused), 5000, 1) == Lease(free_for_ms=1000)
+
+
+def test_a_worker_asks_again_when_there_are_new_slots_but_not_at_once() -> None:
+    limit = _given(requests_per_minute=600)
+    assert _asked(AccountLimiter(), 0, 1, executions=limit) == Lease(slots=[0], again_ms=10)
+    assert _asked(AccountLimiter(AccountState(paused_until_ms=3000)), 0, 1, executions=limit) == Lease(again_ms=2500)
 
 
 def test_tokens_keep_calls_apart_by_what_they_may_use_and_then_by_what_they_used() -> None:
@@ -187,6 +196,9 @@ def test_tokens_keep_calls_apart_by_what_they_may_use_and_then_by_what_they_used
     assert _asked(account, 2000, 1, tokens_beyond=50, executions=limit).slots == [250]
     assert _asked(account, 2000, 1, tokens_beyond=-101, executions=limit).slots == [150]
     assert _asked(account, 9000, 1, tokens_beyond=30, executions=limit).slots == [30], "from now on"
+    slower = AccountLimiter()
+    _asked(slower, 1000, executions=_given(tokens_per_minute=15_000))
+    assert _asked(slower, 1000, 1, tokens_beyond=30, executions=_given(tokens_per_minute=15_000)).slots == [120]
 
 
 def test_of_several_executions_the_lowest_limit_holds_until_ten_minutes_after_its_last_call() -> None:
@@ -195,6 +207,7 @@ def test_of_several_executions_the_lowest_limit_holds_until_ten_minutes_after_it
     _asked(account, 0, 1, executions=limits)
     assert _asked(account, 599_999, 3, executions={"b": limits["b"]}).slots == [0]
     assert _asked(account, 600_000, 3, executions={"b": limits["b"]}).slots == [999]
+    assert set(account.state().executions) == {"b"}
     assert len(_asked(account, 700_000, 3, executions={"b": limits["b"]}).slots) == 3
 
 
@@ -250,6 +263,19 @@ def test_a_rate_is_felt_for_after_the_first_refusal_and_kept_near_the_second() -
     assert account.state().ceiling == learned
 
 
+def test_a_rate_is_judged_by_the_last_five_seconds_and_by_one_second_at_least() -> None:
+    long, short, later = AccountLimiter(), AccountLimiter(), AccountLimiter(AccountState(learned=4.0))
+    for second in range(2):
+        _asked(long, 10_000 + 1000 * second, succeeded=10)
+        _asked(short, 10_000 + 500 * second, succeeded=10)
+    _asked(long, 15_000, throttled=1)
+    assert long.state().learned == pytest.approx(0.9 * 10 / 5)
+    _asked(short, 10_500, throttled=1)
+    assert short.state().learned == pytest.approx(0.9 * 10 / 1)
+    _asked(later, 10_000, throttled=1)
+    assert later.state().learned == pytest.approx(0.9 * 4 / 2), "seen were none, half of what was in force is believed"
+
+
 def test_a_first_guess_is_at_least_a_call_a_second_and_a_second_no_less_than_what_it_grew_from() -> None:
     account = AccountLimiter()
     _asked(account, 4000, throttled=1)
@@ -286,7 +312,7 @@ def test_what_refusals_taught_is_forgotten_ten_minutes_later() -> None:
 
 
 def test_the_slower_of_what_was_given_and_learned_holds() -> None:
-    for learned, per_minute, interval in ((2.0, 600, 500), (20.0, 240, 250)):
+    for learned, per_minute, interval in ((2.0, 600, 500), (3.0, 600, 333), (20.0, 240, 250)):
         account = AccountLimiter(AccountState(learned=learned, changed_ms=1000, decreased_ms=1000))
         lease = _asked(account, 1000, 9, executions=_given(requests_per_minute=per_minute))
         assert lease.slots[:2] == [0, interval]

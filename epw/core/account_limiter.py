@@ -125,7 +125,7 @@ class AccountLimiter:
         if self._blocked_until > now:
             left = round(self._blocked_until - now)
             return Lease(blocked_for_ms=left, again_ms=left)
-        interval, token_interval = self._interval(now), self._token_interval()
+        interval, token_interval = self._interval(), self._token_interval()
         free = interval is None and token_interval is None and self._paused_until <= now
         if free:
             return Lease(free_for_ms=_HORIZON_MS)
@@ -168,8 +168,7 @@ class AccountLimiter:
                     # Too little has been seen to judge by: from here it is felt for, quickly.
                     self._learned = max(_FIRST_A_SECOND, _DECREASE * seen)
                 elif self._ceiling is None:
-                    least = max(_MIN_A_SECOND, before / _FEELING**2)
-                    self._learned = max(least, _DECREASE * min(seen, before))
+                    self._learned = max(_LEAST_A_SECOND, _DECREASE * seen)
                 else:
                     self._learned = max(_MIN_A_SECOND, _DECREASE * before)
                 self._ceiling, self._decreased = before, now
@@ -194,8 +193,8 @@ class AccountLimiter:
         seen = sum(count for _, count in counted) / max(1.0, (now - oldest) / 1000)
         return seen if self._learned is None else max(min(seen, self._learned), 0.5 * self._learned)
 
-    def _interval(self, now: float) -> float | None:
-        """Ms between two calls; None: no limit is known."""
+    def _interval(self) -> float | None:
+        """Ms between two calls; null: no limit is known."""
         given = [limits.requests_per_minute for _, limits in self._executions.values() if limits.requests_per_minute]
         slowest = _MINUTE_MS / min(given) if given else 0.0
         if self._learned is not None:
