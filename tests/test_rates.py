@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from epw.core.account_limiter import AccountLimiter, AccountState, Lease, LeaseRequest, Limits
@@ -131,6 +131,7 @@ def test_a_given_limit_at_the_quota_is_used_without_refusals(workers: int) -> No
     assert (api.served[-1] - api.served[0]) / ((_AGENTS * 20 - 1) / 5 * 1000) < 1.05
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     limit=st.integers(1, 600),
     requests=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.integers(0, 3000)), max_size=60),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from epw.core.execution.state import ExecutionState
@@ -117,6 +117,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans(), st.randoms(use_true_random=False))
 def test_any_execution_keeps_the_invariants(document: dict[str, Any], random: Any) -> None:
     """Drives the execution as the workflow does, with agents that end, fail and ask in any order."""
