@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.list_schedule import makespan, predict
 from tests.support import Farm, ended, fingerprint, make_repository, sh, statuses, tasks
 
 

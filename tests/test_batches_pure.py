@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows.batches import Batches
+from epw.core.schedule.batches import Batches
 
 
 def two_levels() -> Batches:

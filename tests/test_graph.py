@@ -7,8 +7,8 @@ from itertools import combinations, pairwise, product
 
 import pytest
 
-from workflows.graph import TaskGraph, shown_cycle
-from workflows.validate import read_plan
+from epw.core.plan.graph import TaskGraph, shown_cycle
+from epw.core.plan.validate import read_plan
 
 
 def graph_of(*rows: str) -> TaskGraph:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.globs import may_overlap
-from workflows.leases import Leases
+from epw.core.globs import may_overlap
+from epw.core.schedule.leases import Leases
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from epw.core.execution.state import ExecutionState
+from epw.core.execution.task_state import TERMINAL
 from epw.core.globs import may_overlap
-from epw.core.plan.graph import TaskGraph
 from epw.core.messages import Failure, TaskOutcome
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.validate import read_plan
 from epw.core.report.metrics import metrics
 from epw.core.schedule.list_schedule import Scheduler, Slot, batches, makespan, predict
-from epw.core.execution.task_state import TERMINAL
-from epw.core.plan.validate import read_plan
 
 CASES = json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())
 

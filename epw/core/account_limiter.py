@@ -168,7 +168,7 @@ class AccountLimiter:
                     # Too little has been seen to judge by: from here it is felt for, quickly.
                     self._learned = max(_FIRST_A_SECOND, _DECREASE * seen)
                 elif self._ceiling is None:
-                    self._learned = max(_LEAST_A_SECOND, _DECREASE * seen)
+                    self._learned = max(_MIN_A_SECOND, _DECREASE * seen)
                 else:
                     self._learned = max(_MIN_A_SECOND, _DECREASE * before)
                 self._ceiling, self._decreased = before, now
@@ -194,7 +194,7 @@ class AccountLimiter:
         return seen if self._learned is None else max(min(seen, self._learned), 0.5 * self._learned)
 
     def _interval(self) -> float | None:
-        """Ms between two calls; null: no limit is known."""
+        """Ms between two calls; None: no limit is known."""
         given = [limits.requests_per_minute for _, limits in self._executions.values() if limits.requests_per_minute]
         slowest = _MINUTE_MS / min(given) if given else 0.0
         if self._learned is not None:

@@ -13,9 +13,16 @@ from pathlib import Path
 
 from tests.mutants import copy_checkout
 
-_MODULES = ("batches", "globs", "graph", "leases", "rates", "schedule")
+_MODULES = (
+    "account_limiter",
+    "globs",
+    "plan/graph",
+    "schedule/batches",
+    "schedule/leases",
+    "schedule/list_schedule",
+)
 _TESTS = ("analysis", "batches_pure", "globs", "graph", "leases", "plan", "rates", "schedule")
-_BESIDE = ("activities", "commands", "service", "epw", "examples", "docs", "settings.py", "starter.py", "worker.py")
+_BESIDE = ("activities", "workflows", "examples", "docs", "starter.py", "worker.py")
 _KILLED = ("killed", "timeout", "suspicious", "segfault")
 _SHARE = 0.9
 
@@ -27,8 +34,8 @@ def main() -> int:
             settings.write(
                 f"""
 [tool.mutmut]
-source_paths = ["workflows"]
-only_mutate = {json.dumps([f"workflows/{each}.py" for each in _MODULES])}
+source_paths = ["epw"]
+only_mutate = {json.dumps([f"epw/core/{each}.py" for each in _MODULES])}
 pytest_add_cli_args_test_selection = {json.dumps([f"tests/test_{each}.py" for each in _TESTS])}
 also_copy = {json.dumps(_BESIDE)}
 """
@@ -42,7 +49,8 @@ also_copy = {json.dumps(_BESIDE)}
         verdicts = dict(re.findall(r"^ *(\S+): (.+)$", said, re.MULTILINE))
         survivors = [name for name, verdict in verdicts.items() if verdict not in _KILLED]
         for module in _MODULES:
-            mine = Counter(verdict for name, verdict in verdicts.items() if name.split(".")[1] == module)
+            prefix = f"epw.core.{module.replace('/', '.')}."
+            mine = Counter(verdict for name, verdict in verdicts.items() if name.startswith(prefix))
             print(f"{module}: {', '.join(f'{count} {verdict}' for verdict, count in sorted(mine.items()))}")
         for name in survivors:
             shown = subprocess.run(
