@@ -1,4 +1,4 @@
-"""The same schedule as the smallest Temporal workflow: what the server and the SDK cost by themselves."""
+"""Bare Temporal: the same schedule as a minimal workflow, to show what server and SDK cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUEUE = "bare"
 
 @activity.defn
 async def sleep(seconds: float) -> None:
-    """All that a task does here."""
+    """Sleep, the only work of a task here."""
     await asyncio.sleep(seconds)
 
 
@@ -49,7 +49,7 @@ class Bare:
 
 @asynccontextmanager
 async def bare_worker(client: Client) -> AsyncIterator[None]:
-    """A worker for `Bare`, as quick as the SDK makes one."""
+    """Worker for `Bare` with the SDK's fastest settings."""
     async with Worker(
         client,
         task_queue=QUEUE,
@@ -62,7 +62,7 @@ async def bare_worker(client: Client) -> AsyncIterator[None]:
 
 
 async def run_bare(client: Client, graph: TaskGraph, agents: int, identifier: str) -> float:
-    """Seconds of an execution, by the server's own times, as ours are taken."""
+    """Seconds from start to close of an execution, by the server's clock."""
     handle = await client.start_workflow(
         "Bare", args=[graph.dependencies, graph.minutes, agents], id=identifier, task_queue=QUEUE
     )

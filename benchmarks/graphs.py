@@ -1,4 +1,4 @@
-"""Graphs to measure on: uneven tasks, the same for every contestant."""
+"""Graphs of uneven tasks, the same for every contestant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What limits and sandboxes cost: a command and an attempt's guard, at each level, beside a bare process.
+"""Cost of limits and sandboxes: a command and an attempt's guard, at each level, beside a bare process.
 
 `python -m benchmarks.isolation [--rounds N]`. Interleaved, medians in ms; `more`: than the bare process.
 """

@@ -1,4 +1,4 @@
-"""What landing takes of an execution: many agents on one large repository, a fifth of their tasks on shared files.
+"""Share of an execution that landing takes: many agents on one large repository, a fifth of their tasks on shared files.
 
 `python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--json FILE]`. Real commands in real
 directories, landed by real merges. A landing's time is that of its activity, from the history; the share is the sum
@@ -35,7 +35,7 @@ _TASKS_A_SHARED_FILE = 5
 
 
 def make_repository(path: Path, files: int) -> None:
-    """`files` modules of some lines, of which tasks change a few."""
+    """Repository of `files` small modules, of which tasks change a few."""
     body = "".join(f"def f{line}(x):\n    return x + {line}\n\n\n" for line in range(20))
     for number in range(files):
         file = path / f"pkg{number // _OF_A_FOLDER}" / f"m{number}.py"
@@ -79,7 +79,7 @@ def _missing(path: Path, branch: str, files: int, tasks: int) -> list[str]:
 
 
 def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
-    """Of each landing activity, from its start by a worker to its end."""
+    """Durations of the landing activities, from start to end on the worker."""
     scheduled: dict[int, str] = {}
     started: dict[int, float] = {}
     found = []

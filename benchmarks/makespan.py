@@ -1,4 +1,4 @@
-"""How near an execution comes to the ideal: ours beside bare Temporal, a plain asyncio run and level barriers.
+"""Makespan against the ideal: ours beside bare Temporal, a plain asyncio run and level barriers.
 
 `python -m benchmarks.makespan [--quick] [--json FILE]`. The same graphs, interleaved. Efficiency is the list
 schedule of the planned seconds divided by the measured wall time; `epw metric` is the result's own
@@ -66,7 +66,7 @@ async def plain(graph: TaskGraph, agents: int) -> float:
 
 
 async def barriers(graph: TaskGraph, agents: int) -> float:
-    """Level after level, each awaited whole."""
+    """Run level after level, each awaited as a whole."""
     began, slots = time.perf_counter(), asyncio.Semaphore(agents)
 
     async def one(task: str) -> None:
@@ -119,7 +119,7 @@ async def measure(found: Bench, quick: bool) -> dict[str, Any]:
 
 
 async def _size(found: Bench, count: int, agents: int) -> dict[str, Any]:
-    """The seed's phase 6: measured speedup beside the estimate, overhead beside the list schedule."""
+    """Measured speedup beside the estimate, overhead beside the list schedule."""
     graph = layered(count, agents * 2, count, mean=0.5)
     document, _ = await found.run(plan_of(graph, agents))
     metrics = document["metrics"]

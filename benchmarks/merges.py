@@ -1,4 +1,4 @@
-"""Replays the merge commits of a local clone through our landing's merge, and says what became of each.
+"""Replay of a local clone's merge commits through our landing's merge.
 
 `python -m benchmarks.merges REPOSITORY [--most N]`. `kept`: merges whose tree is what git makes of them by itself, so
 that a semantic conflict of ours in one would hold up what people took as it was.
@@ -26,7 +26,7 @@ from benchmarks.server import revision
 
 
 def _git_s_own(hub: Hub, ours: str, theirs: str) -> tuple[bool, str]:
-    """git's verdict and tree, asked for in the plainest way: no setting of ours, the attributes as they are there."""
+    """Verdict and tree of plain git, without any setting of ours and with the repository's attributes."""
     show = subprocess.run(["git", "show", f"{ours}:.gitattributes"], cwd=hub.path, capture_output=True, check=False)
     with tempfile.NamedTemporaryFile() as attributes:
         attributes.write(show.stdout)

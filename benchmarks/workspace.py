@@ -1,4 +1,4 @@
-"""What a task's directory costs: made, saved and landed by us, beside `git worktree add` of the same tree.
+"""Cost of a task's directory: made, saved and landed by us, beside `git worktree add` of the same tree.
 
 `python -m benchmarks.workspace [--quick] [--json FILE]`. Interleaved, medians in ms. `first`: a directory that did
 not exist; `next`: one whose attempt ended cleanly, moved on. Ratio: `next` in all, to `git worktree add` alone
@@ -39,7 +39,7 @@ _PARTS = ("directory", "save", "land")
 
 
 def repository(path: Path, files: int) -> Path:
-    """A repository of about so many files of a few KB, forty in a directory."""
+    """Repository of about `count` files of a few KB, forty in a directory."""
     chance = random.Random(files)
     for number in range(files):
         folder = path / f"package{number // 1600}" / f"module{number // 40}"
@@ -101,7 +101,7 @@ class Steps:
         return {name: seconds * 1000 for name, seconds in spent.items()}
 
     def _work(self, tree: Path) -> None:
-        """What an agent does: a few edits, a new file, a build product that git ignores."""
+        """Act as an agent: a few edits, a new file, an ignored build product."""
         edited = sorted(tree.glob(f"package0/module{self.number % 4}/*.py"))[:3]
         for path in edited:
             path.write_text(path.read_text() + f"# by {self.number}\n")

@@ -1,4 +1,4 @@
-"""`analyze`: what a plan would give, before anything runs."""
+"""`analyze`: a plan judged before anything runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def analyze(
 
 
 def show_analysis(plan: Plan) -> None:
-    """The analysis of a plan for a person; of a cyclic one only why."""
+    """Print the analysis of a plan for a person; for a cyclic plan, the cycles alone."""
     document = analysis.analyze(plan)
     console_print(document["reasoning"])
     if document.get("hasCycles"):

@@ -1,4 +1,4 @@
-"""`answer`: an agent's question."""
+"""`answer`: answer an agent's question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cancel`: an execution, in order."""
+"""`cancel`: stop an execution in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands by name."""
+"""Table of the commands, and the group that imports each when it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COMMANDS = {
 
 
 class Commands(TyperGroup):
-    """Commands by name, imported one by one: all of them together would take longer than most of them do."""
+    """Group whose commands are imported one at a time: importing all takes longer than most of them run."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -1,4 +1,4 @@
-"""`env`: what the `temporal` CLI, and everything else that speaks to Temporal, needs to find the server."""
+"""`env`: variables by which the `temporal` CLI and SDKs find the server."""
 
 from __future__ import annotations
 

@@ -35,18 +35,18 @@ _MB = 2**20
 
 @dataclass
 class Candidate:
-    """An execution that has files in the state directory."""
+    """Execution with files in the state directory."""
 
     execution: ExecutionStore
     kept_because: str | None = None
     document: dict[str, Any] | None = None
-    """Its results as they are now, to stay true afterwards."""
+    """Result document, stored before its commits are removed."""
     size: int = 0
-    """Bytes that nothing else uses."""
+    """Bytes that are freed by removing it."""
     changes: int = 0
-    """Saved changes."""
+    """Number of saved changes."""
     alone: int = 0
-    """Of these, those that exist nowhere else."""
+    """Number of saved changes that exist nowhere else."""
 
     def row(self) -> dict[str, Any]:
         return {
@@ -162,7 +162,7 @@ async def _described(connection: Connection, execution: ExecutionStore) -> Workf
 
 
 def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:
-    """Why an execution is not removed; None: it has ended, long enough ago."""
+    """Reason why an execution is not removed; None where it may be."""
     if described.close_time is None:
         return _RUNNING
     if time.time() - described.close_time.timestamp() < days * _DAY:

@@ -1,4 +1,4 @@
-"""`list`: all executions, newest first."""
+"""`list`: list executions, newest first."""
 
 from __future__ import annotations
 

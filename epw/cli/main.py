@@ -29,7 +29,7 @@ app = typer.Typer(
 
 @app.callback()
 def _app() -> None:
-    """Typer makes a group only where something is registered; the commands are those of `Commands`."""
+    """Typer builds a group only where a callback is registered; the commands come from `Commands`."""
 
 
 def main() -> None:

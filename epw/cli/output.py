@@ -12,12 +12,12 @@ INTERRUPTED = 130
 
 
 def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode(), flush=True)
 
 
 def console_print(text: str) -> None:
-    """A line of unknown origin on standard output."""
+    """Print a line of unknown origin on standard output."""
     print(printable(text), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""`pause` and `resume`: whether an execution starts tasks."""
+"""`pause` and `resume`: stop and allow the start of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`plan`: a plan from a goal, by Claude; it runs only after the user's look."""
+"""`plan`: make a plan from a goal with Claude; it runs only after the user has agreed."""
 
 from __future__ import annotations
 

@@ -22,24 +22,24 @@ _MAX_NODES = 2_000_000
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A plan, and the document that it was read from: what the workflow gets."""
+    """Plan and the document that it was read from, which is the workflow's input."""
 
     plan: Plan
     document: dict[str, Any]
 
     @classmethod
     def of(cls, document: Any, *, runnable: bool = True) -> PlanFile:
-        """Raises `InvalidPlan`; `runnable`: also where this version cannot run it."""
+        """Validate a document; raises `InvalidPlan`. `runnable`: also for what this version cannot run."""
         return cls(read_plan(document, runnable=runnable), document)
 
 
 def read_plan_file(path: str, *, runnable: bool = True) -> PlanFile:
-    """The plan in a file (`-`: standard input), its workspace made absolute; raises `InvalidPlan`."""
+    """Read a plan from a file (`-`: standard input), with an absolute workspace; raises `InvalidPlan`."""
     return PlanFile.of(read_document(path), runnable=runnable)
 
 
 def read_document(path: str) -> Any:
-    """The document in a file, not yet validated as a plan; raises `InvalidPlan`."""
+    """Read the document in a file, before validation; raises `InvalidPlan`."""
     try:
         raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if path == "-" else _read(Path(path))
         text = raw.decode("utf-8")

@@ -1,4 +1,4 @@
-"""What kind of repository a workspace is, and what each of its traits means for an execution."""
+"""Traits of a workspace's repository, and what each means for an execution."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Trait:
     found: str
     means: str
     ok: bool = True
-    """Whether work on it can begin as it is."""
+    """Whether an execution can start with it as it is."""
 
 
 def traits(workspace: Workspace) -> Iterator[Trait]:
-    """Those that it has, by looking only; nothing of the repository is run or changed."""
+    """Traits of a workspace, read-only: nothing of the repository is run or changed."""
     if workspace.kind == "directory":
         yield Trait("kind", "a plain directory", "changes are applied in place (`deliver: apply`); no branches")
         return
@@ -44,12 +44,12 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
         return
     entries = [entry.split("\t", 1) for entry in records(workspace.git("ls-files", "--stage", "-z"))]
     paths = [path for _, path in entries]
-    yield from _of_size(workspace, paths)
-    yield from _of_filters(workspace, paths)
-    yield from _of_submodules(workspace, [path for entry, path in entries if entry.startswith(GITLINK)])
-    yield from _of_others(workspace)
-    yield from _of_names(paths)
-    yield from _of_hooks(workspace)
+    yield from _size_traits(workspace, paths)
+    yield from _filter_traits(workspace, paths)
+    yield from _submodule_traits(workspace, [path for entry, path in entries if entry.startswith(GITLINK)])
+    yield from _other_traits(workspace)
+    yield from _name_traits(paths)
+    yield from _hook_traits(workspace)
 
 
 def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
@@ -68,7 +68,7 @@ def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
         yield Trait("sparse checkout", "not all files are here", "agents have all files of the commit")
 
 
-def _of_size(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
+def _size_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     sizes = [file.lstat().st_size for path in paths if os.path.lexists(file := Path(workspace.path, path))]
     megabytes = sum(sizes) / 1e6
     told = "each agent has a copy" if megabytes < _LARGE_MB else "each agent has a copy: mind the disk and `maxAgents`"
@@ -79,7 +79,7 @@ def _of_size(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
         )
 
 
-def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
+def _filter_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
     named = filter_drivers.named_by(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
     for name, count in sorted(Counter(named.values()).items()):
@@ -94,14 +94,14 @@ def _of_filters(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
 
 
 def _not_fetched(workspace: Workspace, paths: list[str]) -> int:
-    """How many of them are pointers whose objects the user does not have."""
+    """Number of these files that are LFS pointers whose objects are not in the local store."""
     files = (Path(workspace.path, path) for path in paths)
     small = (file for file in files if file.is_file() and file.stat().st_size < MAX_POINTER_BYTES)
     pointers = (Pointer.read(file.read_bytes()) for file in small)
     return sum(each is not None and each.object_in(workspace.large_objects) is None for each in pointers)
 
 
-def _of_submodules(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
+def _submodule_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     there = [path for path in paths if Path(workspace.path, path, ".git").exists()]
     if there:
         means = "agents have their files; what changes in one becomes a commit in its repository, branch epw/<id>"
@@ -111,7 +111,7 @@ def _of_submodules(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
         yield Trait("submodules without files", _named(absent), means, ok=False)
 
 
-def _of_others(workspace: Workspace) -> Iterator[Trait]:
+def _other_traits(workspace: Workspace) -> Iterator[Trait]:
     listed = records(workspace.git("ls-files", "--others", "--exclude-standard", "--directory", "-z"))
     nested = [path for path in listed if Path(workspace.path, path, ".git").exists()]
     if untracked := [path for path in listed if path not in nested]:
@@ -125,13 +125,13 @@ def _of_others(workspace: Workspace) -> Iterator[Trait]:
         yield Trait("ignored", f"{_named(ignored)}, {size:,.1f} MB", means)
 
 
-def _of_names(paths: list[str]) -> Iterator[Trait]:
+def _name_traits(paths: list[str]) -> Iterator[Trait]:
     alike = Counter(unicodedata.normalize("NFC", path).casefold() for path in paths)
     if twins := [path for path in paths if alike[unicodedata.normalize("NFC", path).casefold()] > 1]:
         yield Trait("names alike", _named(twins), "one file where a disk ignores case and form", ok=False)
 
 
-def _of_hooks(workspace: Workspace) -> Iterator[Trait]:
+def _hook_traits(workspace: Workspace) -> Iterator[Trait]:
     common = Path(workspace.path, text(workspace.git("rev-parse", "--git-common-dir")))
     # By file: for our own git hooks are off.
     argv = ("config", "--file", str(common / "config"), "--get", "core.hooksPath")

@@ -1,4 +1,4 @@
-"""`resolve`: a conflict that waits for a person."""
+"""`resolve`: decide a conflict that waits for a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`retry`: a new execution that takes over what an earlier one has done already."""
+"""`retry`: start an execution that takes over what succeeded in an earlier one (redrive)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run`: a plan to its end."""
+"""`run`: run a plan to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`start`: a plan, for a worker elsewhere."""
+"""`start`: start a plan that a worker elsewhere runs."""
 
 from __future__ import annotations
 

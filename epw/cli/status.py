@@ -1,4 +1,4 @@
-"""`status`: an execution as it stands."""
+"""`status`: show an execution as it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`up`: server, Web UI and worker until Ctrl-C."""
+"""`up`: keep server, Web UI and worker running until Ctrl-C."""
 
 from __future__ import annotations
 

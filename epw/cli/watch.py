@@ -1,4 +1,4 @@
-"""`watch`: an execution, line by line, to its end."""
+"""`watch`: follow an execution to its end."""
 
 from __future__ import annotations
 

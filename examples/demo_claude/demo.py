@@ -39,7 +39,7 @@ async def main() -> int:
 
 
 def show() -> None:
-    """What has been delivered."""
+    """Print what has been delivered."""
     shown = ["git", "log", "--graph", "--oneline", "--stat", "--max-count=40", "--branches=epw/*", "--not", "main"]
     subprocess.run(shown, cwd=REPOSITORY, check=False)
 

@@ -1,4 +1,4 @@
-"""What the scripted model says in the demo: for each task its turns, which change real files."""
+"""Turns of the scripted model in the demo: for each task its turns, which change real files."""
 
 from __future__ import annotations
 
