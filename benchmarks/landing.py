@@ -1,4 +1,4 @@
-"""Share of an execution that landing takes: many agents on one large repository, a fifth of their tasks on shared files.
+"""Share of an execution that landing takes: many agents, one large repository, a fifth of the tasks on shared files.
 
 `python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--json FILE]`. Real commands in real
 directories, landed by real merges. A landing's time is that of its activity, from the history; the share is the sum
