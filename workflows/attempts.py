@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,17 +10,16 @@ from temporalio import workflow
 
 from epw.core import failures
 from epw.core.decisions import approval
-from epw.core.decisions.questions import Asked, Questions
 from epw.core.decisions.resolver import Resolver
-from epw.core.errors import InvalidRequest
 from epw.core.execution import budget_policy
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
-from epw.core.messages import ConflictFound, Failure, Landing, Question, TaskOutcome, TaskRun
+from epw.core.messages import ConflictFound, Failure, Landing, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.model import MODELS, Budget
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
+from workflows.open_questions import OpenQuestions
 
 _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is spent")
 
@@ -29,12 +27,17 @@ _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is s
 class Attempts:
     """Runs the execution's starts; what has happened to them goes to `events`."""
 
-    def __init__(self, execution: ExecutionState, questions: Questions, events: EventQueue, resolver: Resolver) -> None:
-        self.hub: str | None = None
-        self.queue = ""
-        self.model: str | None = None
+    def __init__(
+        self,
+        execution: ExecutionState,
+        prepared: Prepared,
+        open_questions: OpenQuestions,
+        events: EventQueue,
+        resolver: Resolver,
+    ) -> None:
         self._execution = execution
-        self._questions = questions
+        self._prepared = prepared
+        self._open_questions = open_questions
         self._events = events
         self._resolver = resolver
         self._budget = execution.plan.constraints.budget or Budget()
@@ -43,10 +46,8 @@ class Attempts:
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._budgets: dict[str, Budget] = {}
         """What each running attempt was told that it may spend."""
-        self._timers: dict[str, asyncio.Task[None]] = {}
-        """By question."""
         self._limits: dict[str, asyncio.Task[None]] = {}
-        """By task that waits for a usage limit."""
+        """Timers of tasks that wait for the end of a usage limit, by task id."""
 
     @property
     def any_running(self) -> bool:
@@ -63,12 +64,12 @@ class Attempts:
             task_id=start.task_id,
             attempt=start.attempt,
             agent_id=start.agent_id,
-            hub=self.hub,
+            hub=self._prepared.hub,
             base=state.base,
             round=start.round,
             resume=start.resume,
             answer=start.answer,
-            model=execution.plan.model_of(state.task) or self.model if by_model else None,
+            model=execution.plan.model_of(state.task) or self._prepared.model if by_model else None,
             budget=self._budget if by_model and self._budget != execution.plan.constraints.budget else None,
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
             inputs=execution.produced(start.task_id) if by_model else [],
@@ -76,7 +77,7 @@ class Attempts:
             reruns=state.reruns,
         )
         self._budgets[start.task_id] = self._budget
-        handle = dispatch.start_task(run, self._execution.strategy, self.queue, state.task.description)
+        handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
 
@@ -85,27 +86,10 @@ class Attempts:
         for handle in list(self._running.values()):
             handle.cancel()
 
-    def close_questions(self) -> None:
-        for asked in self._questions.open:
-            asked.closed = True
-        for timer in [*self._timers.values(), *self._limits.values()]:
+    def close_waits(self) -> None:
+        """Stop waiting for the ends of usage limits."""
+        for timer in self._limits.values():
             timer.cancel()
-
-    def give_answer(self, asked: Asked, text: str) -> None:
-        """The first answer of a question: its attempt goes on."""
-        asked.answer, asked.answered_at, asked.closed = text, now(), True
-        if timer := self._timers.pop(asked.id, None):
-            timer.cancel()
-        if asked.settle is not None:
-            asked.settle(text)
-        else:
-            self._execution.answered(asked.task_id, text, now())
-        self._events.notify()
-
-    def check_answer(self, asked: Asked, text: str) -> None:
-        """Raises `InvalidRequest` for an answer that means nothing."""
-        if asked.check is not None:
-            asked.check(text)
 
     def _ended(self, task_id: str, handle: Any) -> None:
         del self._running[task_id]
@@ -120,12 +104,15 @@ class Attempts:
         # One that was cancelled early had nothing to tell of.
         cancelled = dispatch.is_cancelled(error) or failure.type == failures.CANCELLED.type
         if self._execution.out_of_budget and cancelled:
-            self._execution.attempt_failed(task_id, _NO_BUDGET, outcome, now())
+            self._failed(task_id, _NO_BUDGET, outcome)
         # While everything stops, a try that infrastructure ended is not its agent's failure.
         elif cancelled or (self._execution.stopping and outcome is None):
             self._execution.cancelled(task_id, outcome, now())
         else:
-            self._execution.attempt_failed(task_id, failure, outcome, now())
+            self._failed(task_id, failure, outcome)
+
+    def _failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None) -> None:
+        self._execution.attempt_failed(task_id, failure, outcome, now(), last_resort=self._resolver.failed)
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
         if self._execution.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):
@@ -134,7 +121,7 @@ class Attempts:
             return
         if outcome.question is not None:
             self._execution.wait_for("question", task_id, outcome, now())
-            self._await_answer(self._questions.ask(task_id, outcome.question, now()))
+            self._open_questions.ask(task_id, outcome.question)
             return
         if outcome.kind == "usage-limit":
             self._execution.wait_for("usage-limit", task_id, outcome, now())
@@ -158,27 +145,6 @@ class Attempts:
             # It changed nothing, so nothing lands.
             self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))
 
-    def ask_person(
-        self, task_id: str, question: Question, settle: Callable[[str | None], None], check: Callable[[str], object]
-    ) -> Asked:
-        """A question of the execution itself: `settle` is called with the answer, or with None where none comes."""
-        asked = self._questions.ask(task_id, question, now())
-        asked.settle, asked.check = settle, check
-        self._await_answer(asked)
-        return asked
-
-    def _await_answer(self, asked: Asked) -> None:
-        policy = self._execution.plan.on_question
-        if not policy.wait:
-            self._expire(asked)
-        elif policy.timeout_minutes is not None:
-            waiting = self._time_out(asked, policy.timeout_minutes * 60)
-            self._timers[asked.id] = asyncio.create_task(waiting)
-
-    async def _time_out(self, asked: Asked, seconds: float) -> None:
-        await workflow.sleep(seconds)
-        self._events.post(partial(self._expire, asked))
-
     async def _wait_until(self, task_id: str, until: int) -> None:
         await workflow.sleep(max(0, until - now()) / 1000)
         self._events.post(partial(self._limit_over, task_id))
@@ -187,21 +153,6 @@ class Attempts:
         self._limits.pop(task_id, None)
         if self._execution.tasks[task_id].waiting_for == "usage-limit":
             self._execution.answered(task_id, None, now())
-
-    def _expire(self, asked: Asked) -> None:
-        """Nobody will be waited for any longer: the default answers, or the task fails."""
-        default = self._execution.plan.on_question.default
-        if asked.closed:
-            return
-        if default is not None and self._is_answer(asked, default):
-            self.give_answer(asked, default)
-            return
-        asked.closed = True
-        if asked.settle is not None:
-            asked.settle(None)
-            return
-        failure = Failure.of(failures.QUESTION_UNANSWERED, f"nobody answered: {asked.question.text}")
-        self._execution.give_up(asked.task_id, "failed", failure, now())
 
     def _ask_approval(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
         """The change lands, or its task has failed: nobody has seen it, or it is not wanted."""
@@ -218,7 +169,7 @@ class Attempts:
             self._execution.give_up(task_id, "failed", failure, now())
 
         self._execution.wait_for("question", task_id, outcome, now())
-        self.ask_person(task_id, question, settle, approval.approved)
+        self._open_questions.ask(task_id, question, settle, approval.approved)
 
     # The budget.
 
@@ -226,7 +177,7 @@ class Attempts:
         """The task stopped because the budget is spent: one question for all that do."""
         failure = outcome.failure or _NO_BUDGET
         if self._execution.out_of_budget:
-            self._execution.attempt_failed(task_id, failure, outcome, now())
+            self._failed(task_id, failure, outcome)
         elif self._execution.stopping:
             self._execution.cancelled(task_id, outcome, now())
         elif self._budgets[task_id] != self._budget:
@@ -240,7 +191,7 @@ class Attempts:
                 self._execution.is_short = True
                 question = budget_policy.question(failure.message, self._budget)
                 settle = partial(self._settle_budget, failure.message)
-                self.ask_person(task_id, question, settle, partial(budget_policy.raised, self._budget))
+                self._open_questions.ask(task_id, question, settle, partial(budget_policy.raised, self._budget))
 
     def _settle_budget(self, spent: str, answer: str | None) -> None:
         """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
@@ -253,12 +204,4 @@ class Attempts:
                 self._execution.answered(task_id, None, now())
             return
         budget_policy.end(self._execution, Failure.of(failures.BUDGET_LIMIT, spent), now())
-        for other in self._questions.open:
-            other.closed = self._execution.tasks[other.task_id].is_terminal
-
-    def _is_answer(self, asked: Asked, text: str) -> bool:
-        try:
-            self.check_answer(asked, text)
-        except InvalidRequest:
-            return False
-        return True
+        self._open_questions.close_ended()

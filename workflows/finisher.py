@@ -10,6 +10,7 @@ from temporalio.exceptions import ActivityError
 
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import CleanUpRequest, Compensation, DeliverRequest, Delivery, RollBackRequest
+from epw.core.execution.outcomes import Conclusion
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import CLEAN_UP, DELIVER, ROLL_BACK
 from epw.core.naming import branch_name
@@ -20,20 +21,20 @@ from workflows.merge_queue import MergeQueue
 class Finisher:
     """Decides the execution's `status` once every task has ended."""
 
-    def __init__(self, execution: ExecutionState, head: MergeQueue, compensations: Compensations) -> None:
-        self.status = "running"
-        self.message: str | None = None
-        self.delivery: Delivery | None = None
+    def __init__(
+        self, execution: ExecutionState, head: MergeQueue, compensations: Compensations, conclusion: Conclusion
+    ) -> None:
         self._execution = execution
         self._merge_queue = head
         self._compensations = compensations
+        self._conclusion = conclusion
 
     async def finish(self) -> bool:
         """Verify and deliver the head, or undo it; false: tasks are to run again before."""
         execution = self._execution
         if self._merge_queue.commit is None:
             some = execution.counts["succeeded"] and not execution.strategy.stops_on_failure
-            self.status = "succeeded" if not execution.failed else "partial" if some else "failed"
+            self._conclusion.status = "succeeded" if not execution.failed else "partial" if some else "failed"
             return True
         if execution.failed and execution.undoes_all:
             await self._undo("rolled_back")
@@ -49,12 +50,12 @@ class Finisher:
             await self._undo("failed")
             return True
         try:
-            self.delivery = await self._deliver(self._merge_queue.commit)
+            self._conclusion.delivery = await self._deliver(self._merge_queue.commit)
         except ActivityError as error:
             self._give_way(error)
             return True
-        refused = self.delivery.refused_because is not None
-        self.status = "undelivered" if refused else "partial" if execution.failed else "succeeded"
+        refused = self._conclusion.delivery.refused_because is not None
+        self._conclusion.status = "undelivered" if refused else "partial" if execution.failed else "succeeded"
         return True
 
     async def abort(self, error: BaseException) -> None:
@@ -89,18 +90,18 @@ class Finisher:
                 await self._roll_back(RollBackRequest(steps=[Compensation(step="apply", hub=head.hub)]))
             return refused
         if mode == "apply":
-            await self._clean_up(CleanUpRequest(hub=head.hub), head.queue)
+            await self._clean_up(CleanUpRequest(hub=head.hub))
         return delivery
 
-    async def tidy(self, queue: str) -> None:
+    async def tidy(self) -> None:
         """Remove the directories in which attempts wait for what will not come any more."""
         if any(state.saved is not None for state in self._execution.tasks.values()):
-            await self._clean_up(CleanUpRequest(directories=True), queue)
+            await self._clean_up(CleanUpRequest(directories=True))
 
-    async def _clean_up(self, request: CleanUpRequest, queue: str) -> None:
+    async def _clean_up(self, request: CleanUpRequest) -> None:
         """From here on nothing undoes the delivery, whoever cancels."""
         retry = dispatch.retry_policy(self._execution.strategy)
-        started = dispatch.start(CLEAN_UP, request, queue=queue, retry=retry, summary="clean up")
+        started = dispatch.start(CLEAN_UP, request, queue=self._merge_queue.queue, retry=retry, summary="clean up")
         try:
             await dispatch.uncancelled(started)
         except ActivityError as error:
@@ -112,20 +113,22 @@ class Finisher:
         head, steps = self._merge_queue, self._compensations.reversed()
         self._execution.undo_landings()
         if head.commit is not None:
-            self.delivery = Delivery(mode=head.deliver, base=head.base, head=head.base)
+            self._conclusion.delivery = Delivery(mode=head.deliver, base=head.base, head=head.base)
         try:
             if steps:
                 await self._roll_back(RollBackRequest(steps=steps))
         except ActivityError as error:
             self._give_way(error)
             return
-        self.status, self.message = status, message
+        self._conclusion.status, self._conclusion.message = status, message
 
     def _give_way(self, error: ActivityError) -> None:
         """A rollback that cannot finish: the user gets the commands that finish it."""
         commands = [str(command) for command in dispatch.details_of(error)]
-        self.status, self.message = "rollback_failed", dispatch.told(error)
-        self.delivery = Delivery(mode=self._merge_queue.deliver, base=self._merge_queue.base, finish_with=commands)
+        self._conclusion.status, self._conclusion.message = "rollback_failed", dispatch.told(error)
+        self._conclusion.delivery = Delivery(
+            mode=self._merge_queue.deliver, base=self._merge_queue.base, finish_with=commands
+        )
 
     async def _roll_back(self, request: RollBackRequest) -> None:
         retry = dispatch.retry_policy(self._execution.strategy)

@@ -14,6 +14,7 @@ from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
+from epw.core.execution.landings import Landings
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import (
     LAND,
@@ -24,6 +25,7 @@ from epw.core.messages import (
     Landed,
     Landing,
     LandRequest,
+    Prepared,
     StepRequest,
     Verified,
     VerifyRequest,
@@ -40,20 +42,24 @@ class MergeQueue:
     """Lands what the execution has ready; `commit` is None without a workspace."""
 
     def __init__(
-        self, execution: ExecutionState, compensations: Compensations, events: EventQueue, resolver: Resolver
+        self,
+        execution: ExecutionState,
+        prepared: Prepared,
+        compensations: Compensations,
+        events: EventQueue,
+        resolver: Resolver,
+        landings: Landings,
     ) -> None:
-        self.commit: str | None = None
-        self._resolver = resolver
+        self.hub, self.base, self.queue = prepared.hub or "", prepared.base or "", prepared.task_queue
+        self.commit = prepared.base if prepared.hub is not None else None
+        self.deliver = execution.plan.deliver or prepared.deliver or "branch"
         self._execution = execution
         self._compensations = compensations
         self._events = events
-        self.hub = ""
-        self.base = ""
-        self.queue = ""
-        self.deliver = "branch"
-        self._ref = ""
-        self._landings: list[tuple[str, str]] = []
-        """Task and head after it, in landing order."""
+        self._resolver = resolver
+        self._landings = landings
+        self._ref = self.base
+        """Commit of the head's ref, as the last landing activity has left it."""
         self._batch: tuple[int, int] = (-1, 0)
         """The level that lands, and how many landings there were before it."""
         self._task: asyncio.Task[None] | None = None
@@ -61,16 +67,6 @@ class MergeQueue:
         self._verifying: workflow.ActivityHandle[Any] | None = None
         self._verdicts: dict[str, bool] = {}
         """Whether a commit was green, of those that were verified."""
-
-    def open(self, hub: str, base: str, queue: str, deliver: str) -> None:
-        """Begin at the base."""
-        self.hub, self.base, self.queue, self.deliver = hub, base, queue, deliver
-        self.commit = self._ref = base
-
-    @property
-    def order(self) -> list[str]:
-        """The tasks whose changes are in the head, as they landed: in this order they make this tree again."""
-        return [task_id for task_id, _ in self._landings]
 
     @property
     def is_landing(self) -> bool:
@@ -101,11 +97,11 @@ class MergeQueue:
         while not (verified := await self._verify(self.commit or "", "final")).green:
             if self._execution.undoes_all:
                 return verified.message
-            heads = [self.base, *(head for _, head in self._landings)]
+            heads = [self.base, *self._landings.heads]
             blamed = await first_bad(len(heads), partial(self._is_green, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
-            culprit = self._landings[blamed - 1][0]
+            culprit = self._landings.order[blamed - 1]
             if self._resolver.can_run_again(culprit) and workflow.patched(_RUN_CULPRITS_AGAIN):
                 self._execution.reopen(culprit, now())
                 again[culprit] = verified
@@ -140,8 +136,8 @@ class MergeQueue:
         """With `atomic: batch`: the head goes back to before the batch of which one task conflicts."""
         if self._execution.batches.broken is None:
             return
-        del self._landings[self._batch[1] :]
-        self.commit = self._landings[-1][1] if self._landings else self.base
+        self._landings.cut(self._batch[1])
+        self.commit = [self.base, *self._landings.heads][-1]
         self._execution.undo_batch(self._execution.batches.broken, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
@@ -164,7 +160,7 @@ class MergeQueue:
             self._resolver.landed(row)
             self.commit = row.head
             if self._execution.tasks[row.task_id].commit is not None:
-                self._landings.append((row.task_id, row.head))
+                self._landings.append(row.task_id, row.head)
             self._execution.landed(row.task_id, now())
 
     async def _was_green(self, task_id: str) -> bool:
@@ -187,9 +183,9 @@ class MergeQueue:
     async def _land_again(self) -> None:
         """Build the head again from the base, of what is still to be in it, in the order it landed."""
         while True:
-            kept = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
+            kept = [task_id for task_id in self._landings.order if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
-            self._landings = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+            self._landings.replace((row.task_id, row.head) for row in landed.rows if row.conflict is None)
             self.commit = landed.head
             refused = [row for row in landed.rows if row.conflict is not None]
             for row in refused:

@@ -56,7 +56,7 @@ MUTANTS = (
     _m("activities/attempt/nested_repositories.py", "own = git_dir_for(self._hub, self.workspace_of(each).info_attributes) if path else None", "own = None", "test_submodules_rules.py -k parent_s_alone"),
     _m("activities/git/left_behind.py", "objects, borrowed = self._copied_objects(view), self._alternates", "objects = self._copied_objects(view)", "test_left_behind.py -k borrows"),
     _m("activities/git/left_behind.py", "                if folder.is_symlink() or not folder.is_dir():\n", "                if not folder.is_dir():\n", "test_left_behind.py -k brought_in"),
-    _m("epw/core/decisions/resolver.py", "files = (dispute.paths or [_ALL]) if self.patched(_IN_TURN) else []", "files = []", "test_reruns.py -k once_each"),
+    _m("epw/core/decisions/resolver.py", "files = (dispute.paths or [_ALL]) if self._patched(_IN_TURN) else []", "files = []", "test_reruns.py -k once_each"),
     _m("workflows/merge_queue.py", "if not verified.green and await self._was_green(row.task_id):", "if not verified.green:", "test_reruns.py -k not_blamed"),
     _m("workflows/merge_queue.py", "        return self._verdicts[onto]\n", "        return False\n", "test_again.py -k plan_s_check"),
     _m("activities/system/concurrency.py", "            cancelled = error\n", "            raise\n", "test_children.py -k whoever_cancels"),

@@ -26,16 +26,19 @@ Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], obj
 
 
 class Resolver:
-    """`ask` puts a question to a person, and calls back with the answer, or with None; `now` is epoch ms."""
+    """`ask` puts a question to a person, and calls back with the answer, or with None; `now` is epoch ms.
 
-    def __init__(self, execution: ExecutionState, now: Callable[[], int]) -> None:
+    `patched`: whether an execution began with a named change of these rules.
+    """
+
+    def __init__(
+        self, execution: ExecutionState, now: Callable[[], int], ask: Ask, patched: Callable[[str], bool]
+    ) -> None:
         self.conflicts: list[Conflict] = []
-        self.ask: Ask | None = None
-        self.patched: Callable[[str], bool] = lambda change: True
-        """Whether an execution began with a change of these rules."""
         self._execution = execution
         self._now = now
-        execution.on_last_failure = self.failed
+        self._ask_person = ask
+        self._patched = patched
         self._open: dict[str, Conflict] = {}
         """By the task whose change did not merge."""
         self._ways: dict[str, str] = {}
@@ -108,7 +111,7 @@ class Resolver:
         known = {"tasks": before.tasks} if len(found.tasks) == 1 else {}
         known |= {} if found.paths else {"paths": before.paths}
         conflict.found = found.model_copy(update=known)
-        if conflict.step == "retry" and met and not self._execution.stopping and self.patched(_IN_TURN):
+        if conflict.step == "retry" and met and not self._execution.stopping and self._patched(_IN_TURN):
             # Not the side that it ran again for: another one landed meanwhile.
             self._run_again(task_id, conflict, merging=False)
         elif conflict.step == "merge" and self._can_relock(conflict):
@@ -210,7 +213,7 @@ class Resolver:
         self._earlier[task_id] = self._execution.tasks[task_id].commit or ""
         dispute = self._dispute(task_id, conflict, merging=merging)
         # Where only a check has found them at odds it could be about any file.
-        files = (dispute.paths or [_ALL]) if self.patched(_IN_TURN) else []
+        files = (dispute.paths or [_ALL]) if self._patched(_IN_TURN) else []
         self._execution.run_again(task_id, dispute, self._now(), files)
 
     def _has_model(self, task_id: str) -> bool:
@@ -251,13 +254,12 @@ class Resolver:
         return ["retry", *(["agent"] if self._has_model(found.tasks[0]) else []), *sides, *_FINAL]
 
     def _ask(self, task_id: str, conflict: Conflict) -> None:
-        assert self.ask is not None
         options = conflict.choices = self._choices(conflict)
         last = f"{conflict.tried[-1]} has not settled it: " if conflict.tried else ""
         text = f"Conflict {conflict.id}: {last}{conflict.found.description}. What is to become of it?"
         self._execution.waits_for_choice(task_id, self._now())
         settle = partial(self._chosen, task_id, conflict)
-        asked = self.ask(task_id, Question.cut(text, options), settle, partial(_one_of, options))
+        asked = self._ask_person(task_id, Question.cut(text, options), settle, partial(_one_of, options))
         conflict.asked = None if asked.closed else asked
 
     def _chosen(self, task_id: str, conflict: Conflict, choice: str | None) -> None:

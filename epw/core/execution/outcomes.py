@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from epw.core import failures
+from epw.core.execution.delivery import Delivery
 from epw.core.failures import FailureKind
 
 
@@ -14,6 +15,16 @@ class Outcome:
     exit_code: int
     failure: FailureKind | None = None
     """Of the Temporal failure; None: COMPLETED (or CANCELED)."""
+
+
+@dataclass
+class Conclusion:
+    """How an execution ends. `status`: `running` until that is decided, then a key of `OUTCOMES`."""
+
+    status: str = "running"
+    message: str | None = None
+    """Why, where no task's failure says it."""
+    delivery: Delivery | None = None
 
 
 OUTCOMES = {

@@ -50,8 +50,6 @@ class ExecutionState:
         """The budget is spent: a person is asked for more, and nothing starts; or it is spent for good."""
         self.stopping = self.undo_decided = False
         self.to_land: list[str] = []
-        self.on_last_failure: Callable[[str], bool] = lambda task_id: False
-        """Whether somebody knows what else becomes of a task than that it has failed."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
         self.idle = Stretches()
@@ -213,8 +211,19 @@ class ExecutionState:
         state.answer, state.round = answer, state.round + 1
         self._requeue(task_id, now)
 
-    def attempt_failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None, now: int) -> None:
-        """The attempt failed: another one, or the task is failed for good. No outcome: infrastructure."""
+    def attempt_failed(
+        self,
+        task_id: str,
+        failure: Failure,
+        outcome: TaskOutcome | None,
+        now: int,
+        *,
+        last_resort: Callable[[str], bool] = lambda task_id: False,
+    ) -> None:
+        """The attempt failed: start another one, or give the task up. No outcome: infrastructure failed.
+
+        `last_resort` is asked before the task is given up; true: it has found another way for the task.
+        """
         state = self._attempt_ended(task_id, outcome, now)
         state.commit = outcome.commit if outcome else state.commit
         self._blame(state, failure)
@@ -223,7 +232,7 @@ class ExecutionState:
         if outcome is not None and again and not self.stopping:
             state.saved = outcome.saved
             self._requeue(task_id, now)
-        elif not self.on_last_failure(task_id):
+        elif not last_resort(task_id):
             self.give_up(task_id, "failed", failure, now)
 
     def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:

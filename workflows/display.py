@@ -1,0 +1,95 @@
+"""Result document, current details and search attributes of an execution, made from its state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+
+from epw.core.decisions.questions import Questions
+from epw.core.decisions.resolver import Resolver
+from epw.core.execution.landings import Landings
+from epw.core.execution.outcomes import Conclusion
+from epw.core.execution.state import ExecutionState
+from epw.core.report import result
+from workflows.clock import now
+from workflows.visibility import Visibility
+
+_TASKS_PER_TURN = 100
+"""Details cost a pass over all tasks: of 400 tasks they are made every fifth turn."""
+
+
+class Display:
+    """Shows the state of one execution; `visibility` writes its search attributes."""
+
+    def __init__(
+        self,
+        execution: ExecutionState,
+        questions: Questions,
+        resolver: Resolver,
+        landings: Landings,
+        conclusion: Conclusion,
+        visibility: Visibility,
+    ) -> None:
+        self._execution = execution
+        self._questions = questions
+        self._resolver = resolver
+        self._landings = landings
+        self._conclusion = conclusion
+        self._visibility = visibility
+        self._id = workflow.info().workflow_id
+        self._started = int(workflow.info().start_time.timestamp() * 1000)
+        self._turn = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the outcome is still open."""
+        return self._conclusion.status == "running"
+
+    @property
+    def status(self) -> str:
+        return "paused" if self.is_running and self._execution.paused else self._conclusion.status
+
+    def document(self, at: int) -> dict[str, Any]:
+        """The result as of a moment (epoch ms); needs no Temporal context."""
+        return result.document(
+            self._execution,
+            status=self.status,
+            execution_id=self._id,
+            conflicts=self._resolver.conflicts,
+            questions=self._questions,
+            delivery=self._conclusion.delivery,
+            elapsed_ms=at - self._started,
+            landing_order=self._landings.order,
+            message=self._conclusion.message,
+        )
+
+    def show(self, *, last: bool = False) -> None:
+        """Update what Temporal shows: search attributes, and now and then the details."""
+        execution = self._execution
+        self._visibility.show(execution, self.status, last=last)
+        self._turn += 1
+        if last or self._turn % (1 + len(execution.tasks) // _TASKS_PER_TURN) == 0 or self._questions.open:
+            text = result.details(
+                execution,
+                self._id,
+                self.status,
+                self._resolver.conflicts,
+                self._questions,
+                self._conclusion.delivery,
+            )
+            workflow.set_current_details(text)
+
+    def why(self) -> str:
+        """One sentence on why the execution did not succeed."""
+        if self._conclusion.message:
+            return self._conclusion.message
+        for task_id in self._execution.with_status("failed", "conflicted"):
+            error = self._execution.tasks[task_id].error or {}
+            return f"{task_id}: {error.get('type')}: {error.get('message')}"
+        delivery = self._conclusion.delivery
+        return (delivery and delivery.refused_because) or self._conclusion.status
+
+    def final_document(self) -> dict[str, Any]:
+        """The document with which the workflow ends, within the bounds of the history."""
+        return result.for_history(self.document(now()))

@@ -1,0 +1,125 @@
+"""Updates, signals and queries of an execution: what callers can change and ask while it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epw.core.decisions.questions import Questions
+from epw.core.decisions.resolver import Resolver
+from epw.core.errors import InvalidRequest
+from epw.core.execution.resource_waits import ResourceWaits
+from epw.core.execution.state import ExecutionState
+from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SetMaxAgents
+from epw.core.report import result
+from workflows.clock import now
+from workflows.display import Display
+from workflows.event_queue import EventQueue
+from workflows.open_questions import OpenQuestions
+from workflows.typed_handlers import query, signal, update
+
+
+class ExecutionHandlers:
+    """Base of the workflow, which sets these attributes before any handler is called."""
+
+    _invalid: str
+    """Why the plan cannot run; empty for a valid plan. The other attributes exist for a valid plan only."""
+    _execution: ExecutionState
+    _questions: Questions
+    _open_questions: OpenQuestions
+    _resolver: Resolver
+    _resource_waits: ResourceWaits
+    _events: EventQueue
+    _display: Display
+
+    def check_open(self) -> None:
+        """Raise `InvalidRequest` where the execution takes no update: its plan is invalid, or it is ending."""
+        if self._opened.stopping or not self._display.is_running:
+            raise InvalidRequest(f"the execution is ending ({self._display.status})")
+
+    @property
+    def _opened(self) -> ExecutionState:
+        if self._invalid:
+            raise InvalidRequest(f"the plan is invalid: {self._invalid}")
+        return self._execution
+
+    def _check_answer(self, message: AnswerQuestion) -> None:
+        self._open_questions.check(self._questions.answerable(message.question_id), message.text)
+
+    @update(AnswerQuestion, check=_check_answer)
+    def answer(self, message: AnswerQuestion) -> dict[str, Any]:
+        """Answer an agent's question; the first answer wins."""
+        asked = self._questions.answerable(message.question_id)
+        self._open_questions.answer(asked, message.text)
+        return asked.document()
+
+    def _check_choice(self, message: ResolveConflict) -> None:
+        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        self._open_questions.check(asked, message.choice)
+
+    @update(ResolveConflict, check=_check_choice)
+    def resolve_conflict(self, message: ResolveConflict) -> dict[str, Any]:
+        """Choose how a conflict that waits for a person is resolved; the first choice wins."""
+        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        self._open_questions.answer(asked, message.choice)
+        return {"conflictId": message.conflict_id, "choice": message.choice}
+
+    @update(Nothing)
+    def pause(self, message: Nothing) -> dict[str, Any]:
+        """Start no further attempt; running attempts go on to their end."""
+        self._execution.paused = True
+        self._events.notify()
+        return {"status": self._display.status}
+
+    @update(Nothing)
+    def resume(self, message: Nothing) -> dict[str, Any]:
+        """End a pause: start what is ready."""
+        self._execution.paused = False
+        self._events.notify()
+        return {"status": self._display.status}
+
+    @update(SetMaxAgents)
+    def set_max_agents(self, message: SetMaxAgents) -> dict[str, Any]:
+        """Change how many tasks run at once; surplus agents leave when their task ends."""
+        self._execution.set_max_agents(message.max_agents)
+        self._events.notify()
+        return {"maxAgents": self._execution.max_agents}
+
+    @signal(InLine)
+    def in_line(self, message: InLine) -> None:
+        """Note which attempts of a worker wait for room on its machine."""
+        if not self._invalid:
+            self._resource_waits.stand_in_line(message.worker, message.tasks, now())
+            self._events.notify()
+
+    @query(Nothing)
+    def progress(self, message: Nothing) -> dict[str, Any]:
+        """Status, counts and every task's status; percentages come from describe."""
+        return result.progress(self._opened, self._display.status)
+
+    @query(Page)
+    def results(self, message: Page) -> dict[str, Any]:
+        """Rows `offset` … `offset + limit` of the results, with everything else of the document."""
+        found = self.document(now())
+        rows = found["results"][message.offset : message.offset + message.limit]
+        return {**found, "results": rows, "offset": message.offset, "total": len(found["results"])}
+
+    @query(Nothing)
+    def questions(self, message: Nothing) -> list[dict[str, Any]]:
+        """Every question asked so far, answered or not."""
+        self._opened  # noqa: B018 (an invalid plan has none)
+        return [asked.document() for asked in self._questions]
+
+    @query(Nothing)
+    def conflicts(self, message: Nothing) -> list[dict[str, Any]]:
+        """Every conflict found so far, without its hunks."""
+        return [result.conflict_document(self._opened, conflict) for conflict in self._resolver.conflicts]
+
+    @query(Nothing)
+    def graph(self, message: Nothing) -> dict[str, Any]:
+        """Nodes, edges and critical path, with each task's status."""
+        return result.graph(self._opened)
+
+    def document(self, at: int) -> dict[str, Any]:
+        """The result as of a moment (epoch ms); needs no Temporal context, so a replay can ask for it."""
+        self._opened  # noqa: B018 (an invalid plan has no result)
+        return self._display.document(at)
