@@ -108,7 +108,10 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
             hub = ExecutionStore.of(running.settings.home, await handle.describe()).hub()
             whole = read_plan(plan)
             wrong = [*of_document(whole, document), *of_history(whole, document, events), *of_hub(document, hub)]
-            wrong += _missing(path, document["delivery"]["branch"], files, tasks)
+            delivery, metrics = document["delivery"], document["metrics"]
+            assert delivery is not None
+            assert metrics is not None
+            wrong += _missing(path, delivery["branch"] or "", files, tasks)
     landings = landing_seconds(events)
     return {
         "measured": revision(),
@@ -116,7 +119,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
         "agents": agents,
         "files": files,
         "makespan": makespan,
-        "efficiency": document["metrics"]["efficiency"],
+        "efficiency": metrics["efficiency"],
         "statuses": dict(Counter(row["status"] for row in document["results"])),
         "conflicts": dict(Counter(f"{each['kind']}: {each['resolution']}" for each in document["conflicts"])),
         "landings": len(landings),

@@ -32,7 +32,7 @@ class Bench:
     async def run(self, plan: dict[str, Any]) -> tuple[dict[str, Any], float]:
         """The document of an execution, and the seconds from asking for it to having its result."""
         handle, spent = await self.execute(plan)
-        return await full_document(self.settings, handle), spent
+        return {**await full_document(self.settings, handle)}, spent
 
     async def execute(self, plan: dict[str, Any]) -> tuple[WorkflowHandle[Any, Any], float]:
         """An execution that has ended, and the seconds from asking for it to its end."""

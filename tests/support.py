@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
@@ -25,11 +26,15 @@ from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
+from epw.core.report.model import ExecutionResult
 from epw.service.worker import workers
 from epw.settings import Settings
 
 LEFT_SECONDS = 5.0
 """So long after its end something of an execution may still be there (invariant 12)."""
+
+
+_RESULT = TypeAdapter(ExecutionResult)
 
 
 def sh(directory: Path, *argv: str, **more: Any) -> str:
@@ -153,6 +158,7 @@ async def check_invariants(plan: Plan, document: dict[str, Any], handle: Workflo
     """What `doctor ID` checks of an execution that has ended."""
     history = await handle.fetch_history()
     execution = ExecutionStore.of(home, await handle.describe())
+    _RESULT.validate_python(document)
     found = [*of_document(plan, document), *of_history(plan, document, history.events)]
     found += of_hub(document, execution.hub())
     deadline = time.monotonic() + LEFT_SECONDS

@@ -1,13 +1,17 @@
-"""`python -m tests.tables`: the tables of docs/errors.md, made from the records that the product decides by."""
+"""`python -m tests.tables` writes docs/errors.md and docs/result.schema.json, which are made from the code."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
+from epw.core.report.model import result_schema
 
-PAGE = Path(__file__).parent.parent / "docs/errors.md"
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "errors.md"
+RESULT_SCHEMA = DOCS / "result.schema.json"
 _HEAD = """# Errors, outcomes and exit codes
 
 Made by `python -m tests.tables` from `epw/core/failures.py` and `epw/core/execution/outcomes.py`: change those.
@@ -45,5 +49,11 @@ def page() -> str:
     )
 
 
+def schema_text() -> str:
+    """docs/result.schema.json, whole."""
+    return json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    RESULT_SCHEMA.write_text(schema_text())

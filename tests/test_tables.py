@@ -5,12 +5,26 @@ from __future__ import annotations
 import re
 
 from epw.core.failures import FAILURES
-from tests.tables import PAGE, page
+from tests.tables import DOCS, PAGE, RESULT_SCHEMA, page, schema_text
 from tests.test_architecture import modules
 
 
 def test_the_page_of_errors_is_made_from_the_records() -> None:
     assert PAGE.read_text() == page(), "run `python -m tests.tables`"
+
+
+def test_the_schema_of_results_is_made_from_the_model() -> None:
+    assert RESULT_SCHEMA.read_text() == schema_text(), "run `python -m tests.tables`"
+
+
+def test_every_invariant_that_is_checked_is_documented() -> None:
+    documented = re.findall(r"^\| \*\*(I\d+)\*\* \|.*\| (.*) \|$", (DOCS / "invariants.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in documented] == [f"I{number}" for number in range(1, 16)]
+    checks = (modules()["epw.cli.invariants"].read_text(), modules()["epw.cli.doctor"].read_text())
+    checked = {name for text in checks for name in re.findall(r'f?"(I\d+):', text)}
+    assert checked == {name for name, by in documented if "*doctor*" in by}
+    for _, by in documented:
+        assert all((DOCS.parent / "tests" / file).exists() for file in re.findall(r"test_\w+\.py", by)), by
 
 
 def test_every_failure_is_raised_somewhere() -> None:

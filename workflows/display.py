@@ -12,6 +12,8 @@ from epw.core.execution.landings import Landings
 from epw.core.execution.outcomes import Conclusion
 from epw.core.execution.state import ExecutionState
 from epw.core.report import result
+from epw.core.report.details import details
+from epw.core.report.history import within_bounds
 from workflows.clock import now
 from workflows.visibility import Visibility
 
@@ -50,8 +52,8 @@ class Display:
     def status(self) -> str:
         return "paused" if self.is_running and self._execution.paused else self._conclusion.status
 
-    def document(self, at: int) -> dict[str, Any]:
-        """The result as of a moment (epoch ms); needs no Temporal context."""
+    def document(self, at: int, rows: slice = slice(None)) -> dict[str, Any]:
+        """The result in its short form as of a moment (epoch ms), of the tasks `rows`; needs no Temporal context."""
         return result.document(
             self._execution,
             status=self.status,
@@ -62,6 +64,7 @@ class Display:
             elapsed_ms=at - self._started,
             landing_order=self._landings.order,
             message=self._conclusion.message,
+            rows=rows,
         )
 
     def show(self, *, last: bool = False) -> None:
@@ -70,7 +73,7 @@ class Display:
         self._visibility.show(execution, self.status, last=last)
         self._turn += 1
         if last or self._turn % (1 + len(execution.tasks) // _TASKS_PER_TURN) == 0 or self._questions.open:
-            text = result.details(
+            text = details(
                 execution,
                 self._id,
                 self.status,
@@ -92,4 +95,4 @@ class Display:
 
     def final_document(self) -> dict[str, Any]:
         """The document with which the workflow ends, within the bounds of the history."""
-        return result.for_history(self.document(now()))
+        return within_bounds(self.document(now()))

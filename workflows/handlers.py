@@ -99,9 +99,9 @@ class ExecutionHandlers:
     @query(Page)
     def results(self, message: Page) -> dict[str, Any]:
         """Rows `offset` … `offset + limit` of the results, with everything else of the document."""
-        found = self.document(now())
-        rows = found["results"][message.offset : message.offset + message.limit]
-        return {**found, "results": rows, "offset": message.offset, "total": len(found["results"])}
+        rows = slice(message.offset, message.offset + message.limit)
+        found = self.document(now(), rows)
+        return {**found, "offset": message.offset, "total": len(self._execution.tasks)}
 
     @query(Nothing)
     def questions(self, message: Nothing) -> list[dict[str, Any]]:
@@ -119,7 +119,10 @@ class ExecutionHandlers:
         """Nodes, edges and critical path, with each task's status."""
         return result.graph(self._opened)
 
-    def document(self, at: int) -> dict[str, Any]:
-        """The result as of a moment (epoch ms); needs no Temporal context, so a replay can ask for it."""
+    def document(self, at: int, rows: slice = slice(None)) -> dict[str, Any]:
+        """The result in its short form as of a moment (epoch ms), of the tasks `rows`.
+
+        Needs no Temporal context, so a replay can ask for it.
+        """
         self._opened  # noqa: B018 (an invalid plan has no result)
-        return self._display.document(at)
+        return self._display.document(at, rows)

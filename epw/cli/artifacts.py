@@ -6,7 +6,7 @@ import filecmp
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,7 +43,7 @@ def artifacts(
             raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")
         hub = execution.hub()
         commits = kept_files.newest(hub, execution.ref("kept")) if hub is not None else {}
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"taskId": row["taskId"], **file}
             for row in document["results"]
             if task in (None, row["taskId"]) and slug(row["taskId"]) in commits

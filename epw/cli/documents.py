@@ -1,4 +1,4 @@
-"""The full document of an execution: from its result, its `results` query, or its history; plus the hub."""
+"""Result documents of executions: from the workflow's result, its `results` query, or its history."""
 
 from __future__ import annotations
 
@@ -26,27 +26,24 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from activities.git import kept_files
-from activities.git.changes import changed_paths, changes
-from activities.git.command import display_path
-from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
-from epw.core.errors import GitError, InvalidPlan, InvalidRequest, Problem
+from epw.cli.hub_results import add_hub_results
+from epw.core.errors import InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
-from epw.core.failures import recovery_options
-from epw.core.naming import slug
+from epw.core.report.history import task_error, whole
+from epw.core.report.model import ExecutionResult
 from epw.service.converter import data_converter
 from epw.settings import Settings
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
-_PAGE = 500
-_WAITS = ("question", "usageLimit", "rateLimit", "files", "resources", "host")
+_DESCRIBE_TIMEOUT = timedelta(seconds=10)
+_ROWS_PER_PAGE = 500
 
 
-async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-    """Section 8's document, whether the execution runs, has ended, or has no worker.
+async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> ExecutionResult:
+    """The result of an execution, whether it runs, has ended, or has no worker.
 
     Raises `InvalidRequest` for an unknown id and `InvalidPlan` where the plan was refused.
     """
@@ -55,40 +52,54 @@ async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) ->
 
 async def complete(
     settings: Settings, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
-) -> dict[str, Any]:
+) -> ExecutionResult:
     """As `full_document`, of the run that was described."""
-    document = await _compact(handle, described)
-    _complete(settings, document, described)
+    return completed(settings, await _short(handle, described), described)
+
+
+def completed(settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription) -> ExecutionResult:
+    """The document with every key, from its short form and the hub."""
+    document = whole(short, described.run_id)
+    if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
+        _end_from_outside(document, STATUS_OF_TEMPORAL[described.status.name])
+    add_hub_results(document, ExecutionStore.of(settings.home, described))
     return document
 
 
 async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescription:
-    """What the server says of an execution; raises `InvalidRequest` where there is none of this id."""
+    """The server's description of an execution; raises `InvalidRequest` where there is none of this id."""
     try:
-        return await handle.describe(rpc_timeout=timedelta(seconds=10))
+        return await handle.describe(rpc_timeout=_DESCRIBE_TIMEOUT)
     except RPCError as error:
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
             raise InvalidRequest(f"no execution {handle.id!r}; `list` shows those there are") from None
         raise
 
 
-async def _compact(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+def exit_code(document: ExecutionResult) -> int:
+    """Exit code of a command for an execution that has ended; 1 for one that was terminated."""
+    outcome = OUTCOMES.get(document["status"])
+    return outcome.exit_code if outcome else 1
+
+
+async def _short(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+    """The document as the history or a query holds it."""
     if described.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
         document = await _result(handle)
-        if not document.pop("truncated", False):
+        if not document.get("truncated"):
             return document
     try:
         first = await _query(handle, 0)
         while len(first["results"]) < first["total"]:
             first["results"] += (await _query(handle, len(first["results"])))["results"]
-        return {name: value for name, value in first.items() if name not in ("offset", "total")}
+        return first
     except (RPCError, WorkflowQueryFailedError):
         # Nobody polls the queue: the state is a function of the history, so compute it here.
         return await _replayed(handle, described)
 
 
 async def _query(handle: WorkflowHandle[Any, Any], offset: int) -> dict[str, Any]:
-    page = {"offset": offset, "limit": _PAGE}
+    page = {"offset": offset, "limit": _ROWS_PER_PAGE}
     found: dict[str, Any] = await handle.query("results", page, rpc_timeout=_QUERY_TIMEOUT)
     return found
 
@@ -134,7 +145,7 @@ class _Tap(Interceptor):
 
 
 async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Exception | None:
-    """Run the workflow's code against a history; why they do not fit, if they do not."""
+    """Run the workflow's code against a history; returns the reason where they do not match."""
     replayer = Replayer(
         workflows=[ExecuteParallelWorkflow],
         data_converter=data_converter,
@@ -145,123 +156,28 @@ async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Except
 
 
 async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
-    tap = _Tap()
     history = await handle.fetch_history()
-    await replay(history, tap)
-    status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
-    if not tap.seen:
-        return {
-            "success": False,
-            "status": status,
-            "executionId": handle.id,
-            "results": [],
-            "conflicts": [],
-        } | {
-            "questions": [],
-            "metrics": None,
-            "delivery": None,
-            "landingOrder": [],
-        }
     last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
-    return tap.seen[0].document(int(last.timestamp() * 1000))
+    found = await document_of_history(history, int(last.timestamp() * 1000))
+    status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
+    return found or {"executionId": handle.id, "status": status}
 
 
-def _complete(settings: Settings, document: dict[str, Any], described: WorkflowExecutionDescription) -> None:
-    """Add what the history does not hold: changes, hunks, files, recovery options."""
-    execution = ExecutionStore.of(settings.home, described)
-    document["runId"] = described.run_id
-    if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
-        # The workflow could not say so itself.
-        document["status"] = STATUS_OF_TEMPORAL[described.status.name]
-        _end(document)
-    hub, removed = execution.hub(), execution.kept_results()
-    rows = {row["taskId"]: row for row in removed.get("results", [])}
-    stored = kept_files.newest(hub, execution.ref("kept")) if hub is not None else {}
-    lists = dict(zip(stored, kept_files.listed(hub, list(stored.values())), strict=True)) if hub is not None else {}
-    for row in document["results"]:
-        gone = rows.get(row["taskId"], {})
-        _complete_row(row, execution, hub, gone.get("changes"))
-        files = [{**each, "path": display_path(each["path"])} for each in lists.get(slug(row["taskId"]), [])]
-        row["kept"] = files or gone.get("kept", [])
-    hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
-    for conflict in document["conflicts"]:
-        known = execution.conflict(conflict.get("commit")).get("hunks", [])
-        conflict["hunks"] = known or hunks.get(conflict["id"], [])
-    delivery = document["delivery"]
-    if delivery:
-        found = _changed(hub, delivery["base"], delivery["head"])
-        delivery["files"] = (removed.get("delivery") or {}).get("files") if found is None else found
+async def document_of_history(history: WorkflowHistory, at: int) -> dict[str, Any] | None:
+    """The short document as of a moment (epoch ms), by a replay; None where the workflow has not begun."""
+    tap = _Tap()
+    await replay(history, tap)
+    return tap.seen[0].document(at) if tap.seen else None
 
 
-def _end(document: dict[str, Any]) -> None:
-    """Of an execution that was ended from outside nothing is delivered, and nothing goes on."""
-    document["success"] = False
-    document["error"] = {"type": document["status"], "message": f"the execution was {document['status']} from outside"}
+def _end_from_outside(document: ExecutionResult, status: str) -> None:
+    """Correct the document of an execution that was terminated, which its workflow could not do."""
+    message = f"the execution was {status} from outside"
+    document["status"], document["success"] = status, False
+    document["error"] = {"type": status, "message": message}
     for row in document["results"]:
         if row["status"] not in TERMINAL:
-            row["status"] = "cancelled" if row.get("attempts") else "skipped"
+            row["status"] = "cancelled" if row["attempts"] else "skipped"
             row.pop("waitingFor", None)
-            row["error"] = {
-                "type": "Terminated",
-                "message": document["error"]["message"],
-                "attempt": row.get("attempts", 0),
-            }
+            row["error"] = task_error(row["taskId"], type="Terminated", message=message, attempt=row["attempts"])
         row["landed"] = row["landed"] and False
-
-
-def _complete_row(
-    row: dict[str, Any], execution: ExecutionStore, hub: Hub | None, removed: list[dict[str, Any]] | None
-) -> None:
-    """Add what the history does not hold to a task's row; `removed`: its changes, where `gc` has removed the commit."""
-    for name in (
-        "summary",
-        "startedAt",
-        "finishedAt",
-        "duration",
-        "usage",
-        "peakMemoryMB",
-        "cpuSeconds",
-        "throttledSeconds",
-        "processes",
-        "writtenMB",
-        "sandbox",
-    ):
-        row.setdefault(name, None)
-    row.setdefault("leftBehind", [])
-    row["attempts"] = row.get("attempts", 0)
-    row["duration"] = row["duration"] or 0
-    row["usage"] = row["usage"] or {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}
-    waited = row.get("waitedMs", {})
-    row["waitedMs"] = {kind: waited.get(kind, 0) for kind in _WAITS}
-    row["changes"] = []
-    if hub is not None and row["commit"] is None and row["attempts"] and row["status"] != "succeeded":
-        row["commit"] = hub.newest_of(execution.ref("tasks", slug(row["taskId"])))
-    if hub is not None and row["commit"]:
-        try:
-            row["changes"] = changes(hub, hub.parent_of(row["commit"]), row["commit"])
-        except GitError:
-            row["changes"] = removed
-    elif row["commit"] or removed:
-        row["changes"] = removed
-    # None where nobody knows: the commit is on another machine, or gone.
-    row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
-    if row["error"]:
-        row["error"] |= {"context": row["taskId"], "recoveryOptions": recovery_options(row["error"]["type"])}
-
-
-def _changed(hub: Hub | None, base: str | None, head: str | None) -> list[str] | None:
-    """What was delivered; None where nobody knows: the commits are gone or on another machine."""
-    if base is None or head is None:
-        return []
-    if hub is None:
-        return None
-    try:
-        return [display_path(path) for path in changed_paths(hub, base, head)]
-    except GitError:
-        return None
-
-
-def exit_code(document: dict[str, Any]) -> int:
-    """The code of section 4 for an execution that has ended; 1 for one that was terminated."""
-    ending = OUTCOMES.get(document["status"])
-    return ending.exit_code if ending else 1

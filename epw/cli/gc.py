@@ -25,6 +25,7 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.core.errors import EpwError, GitError, InvalidRequest
 from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
+from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -39,7 +40,7 @@ class Candidate:
 
     execution: ExecutionStore
     kept_because: str | None = None
-    document: dict[str, Any] | None = None
+    document: ExecutionResult | None = None
     """Result document, stored before its commits are removed."""
     size: int = 0
     """Bytes that are freed by removing it."""
@@ -131,14 +132,12 @@ async def _examined(
     hub = execution.hub()
     try:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
-        found.document = await complete(settings, handle, described)
+        document = found.document = await complete(settings, handle, described)
         of_each = [hub.saved_work(execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)
         if hub is not None:
-            found.alone = len(
-                [each for each in saved if each not in _delivered_commits(execution, hub, found.document)]
-            )
+            found.alone = len([each for each in saved if each not in _delivered_commits(execution, hub, document)])
             found.size = hub.size_of(execution.ref())
     except (EpwError, RPCError, OSError, ValueError) as error:
         found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
@@ -175,15 +174,17 @@ def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescr
     return None
 
 
-def _delivered_commits(execution: ExecutionStore, hub: Hub, document: dict[str, Any]) -> set[str]:
+def _delivered_commits(execution: ExecutionStore, hub: Hub, document: ExecutionResult) -> set[str]:
     """Commits whose content the user has, in a branch or in the work tree."""
-    delivery = document.get("delivery") or {}
-    head, base = delivery.get("head"), delivery.get("base")
-    if not head or not base or delivery.get("refusedBecause") or not (execution.path / "workspace.json").is_file():
+    delivery = document["delivery"]
+    if delivery is None or delivery["refusedBecause"] or not (execution.path / "workspace.json").is_file():
+        return set()
+    head, base = delivery["head"], delivery["base"]
+    if not head or not base:
         return set()
     try:
         workspace = execution.workspace()
-        is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery.get("mode", ""))
+        is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery["mode"])
         if is_there is None or not is_there(workspace, hub, base, head):
             return set()
         # What was handed over may be other commits of the same content.
@@ -213,7 +214,7 @@ def _has_content(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
 def _remove(home: Path, candidate: Candidate) -> None:
     execution, hub = candidate.execution, candidate.execution.hub()
     if candidate.document is not None:
-        execution.keep_results(candidate.document)
+        execution.keep_results({**candidate.document})
     if hub is not None:
         hub.forget(execution.ref())
     Trash(home).take(execution.path)

@@ -1,11 +1,14 @@
-"""What must hold of every execution, checked from outside: from its history, its result, the hub, this machine."""
+"""Checks of the invariants I1 to I14 of an execution that has ended; docs/invariants.md explains each.
+
+Each function looks from outside, at the result, the history, the hub or this machine, and yields one line per
+violation, which begins with the invariant's name.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import psutil
 from temporalio.api.enums.v1 import EventType
@@ -16,65 +19,70 @@ from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.processes.process_tree import MARKER
 from activities.state.execution_store import ExecutionStore
+from epw.core import failures
 from epw.core.execution.outcomes import OUTCOMES
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import RUN_TASK
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
+from epw.core.report.model import ExecutionResult, Metrics, TaskResult
 
-_PREFIX = "task-"
+_TASK_ACTIVITY = "task-"
+"""Prefix of the ids of task activities."""
 _CLOSED = (
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED,
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED,
     EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
     EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED,
 )
-# CONTRACT section 8: of an execution, of a task without and with a workspace, of each further step.
-_EVENTS = (60, 6, 12, 6)
-_METRIC_SLACK = 0.05
+_MAX_EVENTS_OF_EXECUTION = 60
+_MAX_EVENTS_OF_TASK = 6
+_MAX_EVENTS_OF_TASK_WITH_WORKSPACE = 12
+_MAX_EVENTS_OF_STEP = 6
+"""Of each further attempt, question, landing, verify and roll-back."""
+_SPEEDUP_TOLERANCE = 0.05
 
 
-def of_document(plan: Plan, document: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the result of an execution that has ended (I1 to I3, I5 to I7, I13)."""
+def of_document(plan: Plan, document: ExecutionResult) -> Iterator[str]:
+    """Violations in the result (I1 to I7, I13)."""
     rows = {row["taskId"]: row for row in document["results"]}
     graph = TaskGraph.of_plan(plan)
     if list(rows) != graph.ids:
-        yield "I3: not every planned task stands once, in plan order"
+        yield "I3: the result does not hold every planned task once, in plan order"
         return
     yield from (f"I3: {task} is {row['status']}" for task, row in rows.items() if row["status"] not in TERMINAL)
     for before, after in graph.edges:
-        started, finished = rows[after].get("startedAt"), rows[before].get("finishedAt")
+        started, finished = rows[after]["startedAt"], rows[before]["finishedAt"]
         if rows[after]["attempts"] and (finished is None or started is None or finished > started):
             yield f"I1: {after} started before {before} had ended"
-    yield from _of_metrics(document["metrics"], rows)
+    if document["metrics"] is not None:
+        yield from _of_metrics(document["metrics"], rows)
     yield from _of_landings(plan, graph, document, rows)
     for asked in document["questions"]:
         if asked["answer"] is not None and asked["taskId"] not in rows:
-            yield f"I13: the answer to {asked['id']} has no asker"
+            yield f"I13: the answer to {asked['id']} belongs to no task"
     if len({asked["id"] for asked in document["questions"]}) != len(document["questions"]):
-        yield "I13: a question stands twice"
+        yield "I13: two questions have the same id"
 
 
-def _of_metrics(metrics: dict[str, Any], rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _of_metrics(metrics: Metrics, rows: dict[str, TaskResult]) -> Iterator[str]:
     if metrics["peakConcurrency"] > metrics["agentCount"]:
         yield "I2: more agents at once than allowed"
     if metrics["totalTasks"] != len(rows) or metrics["parallelTasks"] + metrics["sequentialTasks"] != len(rows):
         yield "I6: the counts of tasks do not add up"
     if metrics["sequentialDuration"] != sum(row["duration"] for row in rows.values()):
         yield "I6: sequentialDuration is not the sum of the durations"
-    if (metrics["actualSpeedup"] or 0) > metrics["agentCount"] + _METRIC_SLACK:
+    if (metrics["actualSpeedup"] or 0) > metrics["agentCount"] + _SPEEDUP_TOLERANCE:
         yield "I6: a speedup above the number of agents"
 
 
-def _of_landings(
-    plan: Plan, graph: TaskGraph, document: dict[str, Any], rows: dict[str, dict[str, Any]]
-) -> Iterator[str]:
+def _of_landings(plan: Plan, graph: TaskGraph, document: ExecutionResult, rows: dict[str, TaskResult]) -> Iterator[str]:
     bad = [task for task, row in rows.items() if row["status"] in ("failed", "conflicted")]
     goes_on = plan.strategy == "aggressive" and plan.atomic in (None, "task")
     if goes_on and document["status"] in ("partial", "succeeded"):
         skipped = {task for task, row in rows.items() if row["status"] == "skipped"}
-        if any((row["error"] or {}).get("type") == "BudgetLimit" for row in rows.values()):
-            # Then what had not started was skipped too.
+        if any(row["error"] and row["error"]["type"] == failures.BUDGET_LIMIT.type for row in rows.values()):
+            # The end of a budget skips tasks that had not started.
             skipped -= {task for task in skipped if not rows[task]["attempts"]} - set(graph.descendants(bad))
         if skipped != set(graph.descendants(bad)):
             yield f"I5: skipped is not exactly what depends on {', '.join(bad) or 'a failure'}"
@@ -90,8 +98,8 @@ def _of_landings(
         yield from (f"I7: {file} was delivered, and no landed task changed it" for file in more)
 
 
-def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEvent]) -> Iterator[str]:
-    """What is wrong with the events (I1, I2, I9, I14)."""
+def of_history(plan: Plan, document: ExecutionResult, events: Sequence[HistoryEvent]) -> Iterator[str]:
+    """Violations in the history (I1, I2, I9, I14)."""
     graph = TaskGraph.of_plan(plan)
     scheduled: dict[int, str] = {}
     running: dict[int, str] = {}
@@ -102,7 +110,7 @@ def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEve
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
             steps += attributes.activity_type.name != RUN_TASK
             if attributes.activity_type.name == RUN_TASK:
-                task = attributes.activity_id.removeprefix(_PREFIX)
+                task = attributes.activity_id.removeprefix(_TASK_ACTIVITY)
                 scheduled[event.event_id] = running[event.event_id] = task
                 most = max(most, len(running))
                 yield from (
@@ -110,25 +118,24 @@ def of_history(plan: Plan, document: dict[str, Any], events: Sequence[HistoryEve
                     for before in graph.dependencies.get(task, [])
                     if not succeeded[before] and not _is_reused(document, before)
                 )
-                # Once more for each time that its change did not merge.
+                # A task runs again each time its change did not merge.
                 if succeeded[task] > json.loads(attributes.input.payloads[0].data).get("reruns", 0):
                     yield f"I9: {task} ran again after it had succeeded"
         elif event.event_type in _CLOSED:
             closed = _scheduled_by(event)
             task = running.pop(closed, "")
             succeeded[task] += bool(task) and _is_success(event)
-    if most > document["metrics"]["agentCount"]:
+    if document["metrics"] and most > document["metrics"]["agentCount"]:
         yield f"I2: {most} agents at once, {document['metrics']['agentCount']} allowed"
-    execution, plain, landing, more = _EVENTS
-    each = plain if plan.workspace is None else landing
-    further = max(0, len(scheduled) - len(plan.tasks)) + len(document["questions"])
-    bound = execution + each * len(plan.tasks) + more * (further + steps)
+    of_task = _MAX_EVENTS_OF_TASK if plan.workspace is None else _MAX_EVENTS_OF_TASK_WITH_WORKSPACE
+    further = max(0, len(scheduled) - len(plan.tasks)) + len(document["questions"]) + steps
+    bound = _MAX_EVENTS_OF_EXECUTION + of_task * len(plan.tasks) + _MAX_EVENTS_OF_STEP * further
     if len(events) > bound:
         yield f"I14: {len(events)} events, {bound} allowed"
 
 
-def of_hub(document: dict[str, Any], hub: Hub | None) -> Iterator[str]:
-    """What is wrong with the saved commits (I7): each is there, and its changes are what git says."""
+def of_hub(document: ExecutionResult, hub: Hub | None) -> Iterator[str]:
+    """Violations in the saved commits (I7): each is there, and its changes are what git says."""
     for row in document["results"]:
         commit = row["commit"]
         if hub is None or commit is None:
@@ -141,10 +148,10 @@ def of_hub(document: dict[str, Any], hub: Hub | None) -> Iterator[str]:
             yield f"I7: the changes of {row['taskId']} are not what git says"
 
 
-def of_machine(execution: ExecutionStore, document: dict[str, Any]) -> Iterator[str]:
-    """What an execution that has ended has left on this machine (I12)."""
+def of_machine(execution: ExecutionStore, document: ExecutionResult) -> Iterator[str]:
+    """Remains of the execution on this machine (I12)."""
     if document["status"] not in OUTCOMES:
-        return
+        return  # Terminated: the next command or worker removes what it has left.
     if (execution.path / "attempts").is_dir():
         yield f"I12: directories of attempts are left in {execution.path}"
     if execution.has_half_delivery() and document["status"] != "rollback_failed":
@@ -159,19 +166,19 @@ def of_machine(execution: ExecutionStore, document: dict[str, Any]) -> Iterator[
 
 
 def _is_success(event: HistoryEvent) -> bool:
-    """Whether an attempt is done: not that it asks, or waits for an account."""
+    """Whether an attempt completed its task; a question or a usage limit completes the activity only."""
     if event.event_type != EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
         return False
     (payload,) = event.activity_task_completed_event_attributes.result.payloads
     return bool(json.loads(payload.data)["kind"] == "completed")
 
 
-def _is_reused(document: dict[str, Any], task: str) -> bool:
-    rows: Iterable[dict[str, Any]] = document["results"]
-    return any(row["taskId"] == task and row.get("reused") for row in rows)
+def _is_reused(document: ExecutionResult, task: str) -> bool:
+    return any(row["taskId"] == task and row.get("reused") for row in document["results"])
 
 
 def _scheduled_by(event: HistoryEvent) -> int:
+    """Id of the event that scheduled the activity which this event closes; 0 for other events."""
     for name in ("completed", "failed", "timed_out", "canceled"):
         field = f"activity_task_{name}_event_attributes"
         if event.HasField(field):  # type: ignore[arg-type]

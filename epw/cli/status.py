@@ -21,9 +21,8 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         handle = connection.client.get_workflow_handle(execution_id)
         document = await full_document(settings, handle)
         live = await progress_of(connection, handle)
-        document["progress"] = [each.model_dump(by_alias=True) for each in live.values()]
         if as_json:
-            print_json(document)
+            print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0
         show_result(document)
         rows = [[p.task_id, p.agent_id, p.percent and f"{p.percent:.0f} %", p.operation] for p in live.values()]

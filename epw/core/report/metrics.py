@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from epw.core.execution.state import ExecutionState
+from epw.core.report.model import Metrics
 from epw.core.schedule.list_schedule import batches, makespan, predict
 
 
-def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> dict[str, Any]:
+def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> Metrics:
     """`elapsed_ms`: from the execution's start until now or its close."""
     graph, states = execution.graph, list(execution.tasks.values())
     total = max(0, elapsed_ms - execution.idle.ms)

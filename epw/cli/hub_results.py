@@ -1,0 +1,74 @@
+"""Parts of a result document that the hub and the state directory hold: changes, kept files, hunks."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from activities.git import kept_files
+from activities.git.changes import changed_paths, changes
+from activities.git.command import display_path
+from activities.git.hub import Hub
+from activities.state.execution_store import ExecutionStore
+from epw.core.errors import GitError
+from epw.core.naming import slug
+from epw.core.report.model import ExecutionResult, FileChange, KeptFile, TaskResult
+
+
+def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> None:
+    """Fill in what the history does not hold; what `gc` has removed is taken from what it noted before."""
+    hub, removed = execution.hub(), execution.kept_results()
+    rows = {row["taskId"]: row for row in removed.get("results", [])}
+    kept = _kept_files(hub, execution)
+    for row in document["results"]:
+        gone = rows.get(row["taskId"], {})
+        row["kept"] = kept.get(slug(row["taskId"])) or gone.get("kept", [])
+        _add_changes(row, execution, hub, gone.get("changes"))
+    hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
+    for conflict in document["conflicts"]:
+        known = execution.conflict(conflict["commit"]).get("hunks", [])
+        conflict["hunks"] = known or hunks.get(conflict["id"], [])
+    delivery = document["delivery"]
+    if delivery is not None:
+        found = _changed_files(hub, delivery["base"], delivery["head"])
+        delivery["files"] = (removed.get("delivery") or {}).get("files") if found is None else found
+
+
+def _kept_files(hub: Hub | None, execution: ExecutionStore) -> dict[str, list[KeptFile]]:
+    """Kept files by slug of the task."""
+    if hub is None:
+        return {}
+    commits = kept_files.newest(hub, execution.ref("kept"))
+    lists = kept_files.listed(hub, list(commits.values()))
+    return {
+        task: [cast(KeptFile, {**each, "path": display_path(each["path"])}) for each in files]
+        for task, files in zip(commits, lists, strict=True)
+    }
+
+
+def _add_changes(row: TaskResult, execution: ExecutionStore, hub: Hub | None, removed: Any) -> None:
+    """Fill in the changes of a task's commit, None where nobody knows them: it is on another machine, or gone.
+
+    `removed`: its changes as noted before `gc` removed the commit, or None.
+    """
+    if hub is not None and row["commit"] is None and row["attempts"] and row["status"] != "succeeded":
+        row["commit"] = hub.newest_of(execution.ref("tasks", slug(row["taskId"])))
+    if hub is not None and row["commit"]:
+        try:
+            row["changes"] = cast(list[FileChange], changes(hub, hub.parent_of(row["commit"]), row["commit"]))
+        except GitError:
+            row["changes"] = removed
+    elif row["commit"] or removed:
+        row["changes"] = removed
+    row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
+
+
+def _changed_files(hub: Hub | None, base: str | None, head: str | None) -> list[str] | None:
+    """Delivered files; None where nobody knows: the commits are gone or on another machine."""
+    if base is None or head is None:
+        return []
+    if hub is None:
+        return None
+    try:
+        return [display_path(path) for path in changed_paths(hub, base, head)]
+    except GitError:
+        return None

@@ -1,0 +1,25 @@
+"""`schema`: JSON schemas of the plan and of the result document."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from epw.core.plan.schema import plan_schema
+from epw.core.report.model import result_schema
+
+
+class _Kind(StrEnum):
+    PLAN = "plan"
+    RESULT = "result"
+
+
+_SCHEMAS = {_Kind.PLAN: plan_schema, _Kind.RESULT: result_schema}
+
+
+def schema(kind: Annotated[_Kind, typer.Argument(help="Of which document.")]) -> None:
+    """Print a JSON schema, for editors and programs."""
+    print(json.dumps(_SCHEMAS[kind](), indent=2, ensure_ascii=False))

@@ -1,0 +1,126 @@
+"""Short form of the result document, as Temporal's history and queries hold it, and back.
+
+Left out of it: values that are empty, and what can be read from the hub or follows from other values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from epw.core.failures import recovery_options
+from epw.core.report.model import (
+    ConflictResult,
+    DeliveryResult,
+    ExecutionResult,
+    ModelUsage,
+    TaskError,
+    TaskResult,
+    Waits,
+)
+
+MAX_ROWS_IN_HISTORY = 500
+_MAX_BYTES_IN_HISTORY = 1_000_000
+_ALWAYS = frozenset(("agentId", "success", "landed", "error", "commit"))
+"""Keys that a row has even when they are empty."""
+_EMPTY_DELIVERY: dict[str, Any] = {"branch": None, "refusedBecause": None, "finishWith": [], "warnings": []}
+
+
+def no_waits() -> Waits:
+    return {"question": 0, "usageLimit": 0, "rateLimit": 0, "files": 0, "resources": 0, "host": 0}
+
+
+def no_usage() -> ModelUsage:
+    return {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}
+
+
+def empty_row(task_id: str) -> TaskResult:
+    """The row of a task that has not started, without its optional keys."""
+    return {
+        "taskId": task_id,
+        "status": "pending",
+        "success": False,
+        "agentId": None,
+        "landed": None,
+        "attempts": 0,
+        "startedAt": None,
+        "finishedAt": None,
+        "duration": 0,
+        "commit": None,
+        "summary": None,
+        "error": None,
+        "sandbox": None,
+        "peakMemoryMB": None,
+        "cpuSeconds": None,
+        "throttledSeconds": None,
+        "processes": None,
+        "writtenMB": None,
+        "changes": [],
+        "filesModified": [],
+        "kept": [],
+        "leftBehind": [],
+        "usage": no_usage(),
+        "waitedMs": no_waits(),
+    }
+
+
+def short_row(row: TaskResult) -> dict[str, Any]:
+    """A row as the history holds it."""
+    error = row["error"]
+    waited = {kind: ms for kind, ms in row["waitedMs"].items() if ms}
+    short = {**row, "waitedMs": waited, "usage": row["usage"] if row["usage"] != no_usage() else None}
+    if error is not None:
+        short["error"] = {"type": error["type"], "message": error["message"], "attempt": error["attempt"]}
+    return {key: value for key, value in short.items() if value or key in _ALWAYS}
+
+
+def whole_row(short: Mapping[str, Any]) -> TaskResult:
+    """A row with every key, from one of the history; what the hub holds is still empty."""
+    row = cast(TaskResult, {**empty_row(short["taskId"]), **short})
+    waited = short.get("waitedMs", {})
+    row["waitedMs"] = cast(Waits, {kind: waited.get(kind, 0) for kind in no_waits()})
+    if short["error"] is not None:
+        row["error"] = task_error(row["taskId"], **short["error"])
+    return row
+
+
+def task_error(task_id: str, *, type: str, message: str, attempt: int) -> TaskError:
+    options = recovery_options(type)
+    return {"type": type, "message": message, "attempt": attempt, "context": task_id, "recoveryOptions": options}
+
+
+def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
+    """The document with every key, from one of the history or of the `results` query.
+
+    Not validated: it may be of another version of the program.
+    """
+    known = {key: value for key, value in short.items() if key not in ("offset", "total", "truncated")}
+    conflicts = [cast(ConflictResult, {**each, "hunks": []}) for each in short.get("conflicts", [])]
+    found: ExecutionResult = {
+        "success": False,
+        "status": short["status"],
+        "executionId": short["executionId"],
+        "runId": run_id,
+        "results": [],
+        "conflicts": [],
+        "questions": [],
+        "metrics": None,
+        "delivery": None,
+        "landingOrder": [],
+    }
+    found.update(cast(ExecutionResult, known))
+    found["results"] = [whole_row(each) for each in short.get("results", [])]
+    found["conflicts"] = conflicts
+    if found["delivery"] is not None:
+        found["delivery"] = cast(DeliveryResult, {**_EMPTY_DELIVERY, **found["delivery"], "files": None})
+    return found
+
+
+def within_bounds(short: dict[str, Any]) -> dict[str, Any]:
+    """The document with which a workflow can end: a result above 2 MB would never end it."""
+    size = len(json.dumps(short, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    many = len(short["results"]) > MAX_ROWS_IN_HISTORY
+    if size > _MAX_BYTES_IN_HISTORY:
+        return {**short, "results": [], "conflicts": [], "questions": [], "landingOrder": [], "truncated": True}
+    return {**short, "results": [], "truncated": True} if many else short

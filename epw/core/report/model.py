@@ -1,0 +1,324 @@
+"""Model of the result document of an execution, which `run --json` and `status --json` print.
+
+docs/result.schema.json is made from it. Temporal's history holds the same document in a shorter form
+(`epw.core.report.history`). Times are epoch milliseconds, durations milliseconds, sizes as the name says.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, with_config
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+from epw.core.decisions.conflicts import KINDS
+from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
+from epw.core.execution.task_state import TERMINAL
+from epw.core.messages import AgentProgress
+
+
+class _OneOf:
+    """Annotation of a text that is one of some values."""
+
+    def __init__(self, *values: str) -> None:
+        self._values = list(dict.fromkeys(values))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.literal_schema(self._values)
+
+
+Status = Annotated[str, _OneOf("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())]
+TaskStatus = Annotated[str, _OneOf("pending", "ready", "running", "waiting", *TERMINAL)]
+ConflictKind = Annotated[str, _OneOf(*KINDS)]
+
+
+@with_config(ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True))
+class Document(TypedDict):
+    """Base of every part of a result: no other keys than those named."""
+
+
+class LineRange(Document):
+    """First and last changed line."""
+
+    start: int
+    end: int
+
+
+class FileChange(Document):
+    """A changed file, as git says."""
+
+    file: str
+    type: Annotated[str, _OneOf("create", "modify", "delete")]
+    additions: int | None
+    """Added lines; null for a binary file, as `deletions` and `lineNumbers`."""
+    deletions: int | None
+    lineNumbers: LineRange | None
+    """In the new file; of a deleted one in the old file."""
+    mode: NotRequired[str]
+    """Where it changed: `100644 → 100755`."""
+
+
+class KeptFile(Document):
+    """An ignored file that was kept beside the change (`keep` of the plan)."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class LeftBehind(Document):
+    """Work of an agent that is not part of its change: commits elsewhere, stashes, ignored files."""
+
+    kind: str
+    name: str
+    files: list[str]
+    """The first few."""
+    commit: str | None
+    """Where `salvage` finds it."""
+
+
+class ModelUsage(Document):
+    """Use of a model's API."""
+
+    requests: int
+    inputTokens: int
+    outputTokens: int
+    costUSD: float | None
+    """Null: the model has no known price."""
+
+
+class Waits(Document):
+    """Time in which the task waited, by reason, in milliseconds."""
+
+    question: int
+    usageLimit: int
+    rateLimit: int
+    files: int
+    resources: int
+    host: int
+
+
+class TaskError(Document):
+    """Why a task did not succeed; docs/errors.md lists the types."""
+
+    type: str
+    message: str
+    attempt: int
+    context: str
+    """The task's id."""
+    recoveryOptions: list[str]
+
+
+class TaskResult(Document):
+    """A task of the plan. What its commit holds is null where that is gone or on another machine."""
+
+    taskId: str
+    status: TaskStatus
+    success: bool
+    agentId: str | None
+    landed: bool | None
+    """Whether its change is in the final head; null without a workspace."""
+    attempts: int
+    """Failed attempts of its agent, and the last one; lost workers and questions do not count."""
+    startedAt: int | None
+    finishedAt: int | None
+    duration: int
+    """Time in attempts, without waits."""
+    commit: str | None
+    """Its change, in the hub."""
+    summary: str | None
+    error: TaskError | None
+    sandbox: str | None
+    peakMemoryMB: float | None
+    """This and the following four: of the last attempt, null where not measured."""
+    cpuSeconds: float | None
+    throttledSeconds: float | None
+    processes: int | None
+    writtenMB: float | None
+    changes: list[FileChange] | None
+    filesModified: list[str] | None
+    kept: list[KeptFile]
+    leftBehind: list[LeftBehind]
+    usage: ModelUsage
+    waitedMs: Waits
+    waitingFor: NotRequired[str]
+    """While its status is `waiting`."""
+    warnings: NotRequired[list[str]]
+    notEnforced: NotRequired[list[str]]
+    """Constraints of the plan that nothing enforces for this agent."""
+    reused: NotRequired[bool]
+    """Taken over from an earlier execution."""
+    simulated: NotRequired[bool]
+    """No real agent has run."""
+
+
+class ResolutionOption(Document):
+    """A way to end a conflict."""
+
+    strategy: str
+    description: str
+    automatic: bool
+    risk: str
+    choice: NotRequired[str]
+    """What to give to `resolve`, while the conflict waits for a person."""
+
+
+class Intent(Document):
+    """What a task of a conflict was asked to do, and its agent's summary."""
+
+    taskId: str
+    description: str
+    summary: str | None
+
+
+class Hunk(Document, total=False):
+    """A place of a conflict; each side null or empty where it has nothing."""
+
+    path: str
+    line: int
+    what: str
+    """Where it is not text: `name`, `mode`, `symlink`, `submodule`, `binary`."""
+    base: Any
+    ours: Any
+    theirs: Any
+    message: str
+    other: dict[str, Any]
+    """The place in the other side, of a semantic conflict."""
+
+
+class ConflictResult(Document):
+    """A conflict, or the advice that there may be one (`type: dependency`)."""
+
+    id: str
+    type: Annotated[str, _OneOf("file-level", "semantic", "dependency")]
+    kind: ConflictKind
+    severity: Annotated[str, _OneOf("low", "medium", "high")]
+    agents: list[str]
+    tasks: list[str]
+    description: str
+    affectedResources: list[str]
+    """The same as `paths`."""
+    paths: list[str]
+    hunks: list[Hunk]
+    detectionMethod: str
+    commit: str | None
+    resolutionOptions: list[ResolutionOption]
+    resolution: str | None
+    """The step of `onConflict` that ended it; null while it is open."""
+    decidedBy: str | None
+    """`plan`, `strategy`, `user` or `agent:<task>`."""
+    intents: list[Intent]
+    command: NotRequired[str]
+    """The `verify` that failed, with `exitCode` and the end of its `output`."""
+    exitCode: NotRequired[int | None]
+    output: NotRequired[str]
+    underWay: NotRequired[str]
+    """The step that is being tried."""
+    tried: NotRequired[list[str]]
+    passedOver: NotRequired[list[str]]
+    """Steps that could not be taken."""
+    overwrote: NotRequired[list[str]]
+    """Paths in which lines of the other side are gone."""
+    dropped: NotRequired[list[str]]
+    """Paths in which lines of the task's own earlier change are gone."""
+    questionId: NotRequired[str]
+    """The question by which it waits for a person."""
+
+
+class QuestionResult(Document):
+    """A question to a person."""
+
+    id: str
+    taskId: str
+    text: str
+    options: list[str]
+    askedAt: int
+    answer: str | None
+    answeredAt: int | None
+
+
+class Metrics(Document):
+    """Numbers of an execution: measured or null."""
+
+    totalTasks: int
+    parallelTasks: int
+    """Tasks in levels of the graph that are wider than one."""
+    sequentialTasks: int
+    totalDuration: int
+    """From start to close, without stretches in which everything waited for people or usage limits."""
+    sequentialDuration: int
+    """Sum of the tasks' durations."""
+    actualSpeedup: float | None
+    agentCount: int
+    conflictCount: int
+    failureCount: int
+    retryCount: int
+    estimatedSpeedup: float | None
+    scheduleDuration: int | None
+    """Makespan of a list schedule of the measured durations on `agentCount` agents."""
+    efficiency: float | None
+    """`scheduleDuration / totalDuration`."""
+    coordinationOverhead: float | None
+    criticalPath: list[str]
+    peakMemoryMB: float | None
+    cpuSeconds: float | None
+    writtenMB: float | None
+    agentsUsed: int
+    batches: int
+    peakConcurrency: int
+    costUSD: float | None
+
+
+class DeliveryResult(Document):
+    """How the final head was handed over."""
+
+    mode: str
+    base: str | None
+    head: str | None
+    branch: str | None
+    refusedBecause: str | None
+    finishWith: list[str]
+    """Commands that finish by hand what could not be finished."""
+    warnings: list[str]
+    files: list[str] | None
+    """Changed files; null where the commits are gone or on another machine."""
+
+
+class ExecutionError(Document):
+    """Why an execution did not succeed, where no task's error says it."""
+
+    type: str
+    message: str
+
+
+class ExecutionResult(Document):
+    """An execution: every planned task once, in plan order."""
+
+    success: bool
+    status: Status
+    executionId: str
+    runId: str
+    """Temporal's id of the run."""
+    results: list[TaskResult]
+    conflicts: list[ConflictResult]
+    questions: list[QuestionResult]
+    metrics: Metrics | None
+    delivery: DeliveryResult | None
+    """Null without a workspace, and until the execution ends."""
+    landingOrder: list[str]
+    error: NotRequired[ExecutionError]
+    progress: NotRequired[list[AgentProgress]]
+    """Of `status`: the running attempts."""
+
+
+class _Schema(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON schema of the result document."""
+    schema = TypeAdapter(ExecutionResult).json_schema(schema_generator=_Schema, mode="serialization")
+    return {"$schema": _Schema.schema_dialect, **schema}
