@@ -68,7 +68,7 @@ class Claude:
         except TimeoutError:
             last = [(call.task, call.turn, call.status, round(call.at - time.monotonic())) for call in self.api.calls]
             raise AssertionError(f"no end: {await handle.query('progress')} after calls {last[-30:]}") from None
-        document = await full_document(Settings(self.home), handle)
+        document = {**await full_document(Settings(self.home), handle)}
         whole = {**DEFAULTS, **plan}
         await check_invariants(read_plan(whole), document, handle, self.home)
         return document

@@ -111,7 +111,7 @@ class Farm:
         return document
 
     async def document(self, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-        return await full_document(Settings(self.home), handle)
+        return {**await full_document(Settings(self.home), handle)}
 
 
 async def ended(handle: WorkflowHandle[Any, Any], seconds: float = 60) -> BaseException | None:
@@ -154,11 +154,11 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {row["taskId"]: row["status"] for row in document["results"]}
 
 
-async def check_invariants(plan: Plan, document: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
-    """What `doctor ID` checks of an execution that has ended."""
+async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
+    """What `doctor ID` checks of an execution that has ended, and that its result fits the model."""
+    document = _RESULT.validate_python(result)
     history = await handle.fetch_history()
     execution = ExecutionStore.of(home, await handle.describe())
-    _RESULT.validate_python(document)
     found = [*of_document(plan, document), *of_history(plan, document, history.events)]
     found += of_hub(document, execution.hub())
     deadline = time.monotonic() + LEFT_SECONDS

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": ("doctor:doctor", "Check this machine, a workspace, or an execution that has ended."),
     "up": ("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C."),
     "env": ("env:env", 'Print variables for a shell: `eval "$(epw env)"`, then `temporal workflow list`.'),
+    "schema": ("schema:schema", "Print the JSON schema of plans or of results."),
 }
 """Name → (module of `epw.cli` and its function, one line of help): a command is imported when it runs."""
 

@@ -1,4 +1,4 @@
-"""`schema`: JSON schemas of the plan and of the result document."""
+"""`schema`: JSON schemas of plans and results."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ _SCHEMAS = {_Kind.PLAN: plan_schema, _Kind.RESULT: result_schema}
 
 
 def schema(kind: Annotated[_Kind, typer.Argument(help="Of which document.")]) -> None:
-    """Print a JSON schema, for editors and programs."""
+    """Print the JSON schema of plans or of results."""
     print(json.dumps(_SCHEMAS[kind](), indent=2, ensure_ascii=False))
