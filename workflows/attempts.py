@@ -58,7 +58,7 @@ class Attempts:
         execution, state = self._execution, self._execution.tasks[start.task_id]
         if start.resume is None:
             state.base = head
-        error = state.error if start.attempt > 1 and start.round == 0 else None
+        error = state.error if start.attempt > 1 and start.resumes == 0 else None
         by_model = execution.plan.agent_of(state.task) in MODELS
         run = TaskRun(
             task_id=start.task_id,
@@ -66,15 +66,15 @@ class Attempts:
             agent_id=start.agent_id,
             hub=self._prepared.hub,
             base=state.base,
-            round=start.round,
+            round=start.resumes,
             resume=start.resume,
             answer=start.answer,
             model=execution.plan.model_of(state.task) or self._prepared.model if by_model else None,
             budget=self._budget if by_model and self._budget != execution.plan.constraints.budget else None,
             after=f"{error['type']}: {error['message']}" if error and by_model else None,
-            inputs=execution.produced(start.task_id) if by_model else [],
-            dispute=state.dispute,
-            reruns=state.reruns,
+            inputs=execution.dependency_results(start.task_id) if by_model else [],
+            dispute=state.merge_context,
+            reruns=state.conflict_reruns,
         )
         self._budgets[start.task_id] = self._budget
         handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
@@ -187,8 +187,8 @@ class Attempts:
         else:
             self._execution.wait_for("question", task_id, outcome, now())
             self._short[task_id] = None
-            if not self._execution.is_short:
-                self._execution.is_short = True
+            if not self._execution.awaits_budget:
+                self._execution.awaits_budget = True
                 question = budget_policy.question(failure.message, self._budget)
                 settle = partial(self._settle_budget, failure.message)
                 self._open_questions.ask(task_id, question, settle, partial(budget_policy.raised, self._budget))
@@ -197,7 +197,7 @@ class Attempts:
         """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
         budget = budget_policy.raised(self._budget, answer) if answer is not None else None
         short, self._short = list(self._short), {}
-        self._execution.is_short = False
+        self._execution.awaits_budget = False
         if budget is not None:
             self._budget = budget
             for task_id in short:

@@ -109,7 +109,7 @@ MUTANTS = (
     # workflows
     _m("epw/core/execution/reuse.py", '"keep", "network", "sandbox")', '"keep", "network")', f"{_PROMISES} -k setting"),
     _m("epw/core/execution/reuse.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "test_promises.py -k setting"),
-    _m("epw/core/execution/state.py", "return self.paused or self.is_short or self.stopping", "return self.is_short or self.stopping", f"{_PROMISES} -k pause"),
+    _m("epw/core/execution/state.py", "return self.paused or self.awaits_budget or self.stopping", "return self.awaits_budget or self.stopping", f"{_PROMISES} -k pause"),
     _m("epw/core/execution/outcomes.py", 'Outcome("cancelled", 4)', 'Outcome("cancelled", 1)', _ENDED),
     _m("epw/core/execution/outcomes.py", 'Outcome("failed", 1, failures', 'Outcome("failed", 0, failures', _ENDED),
     _m("epw/core/schedule/leases.py", "        for group in (*groups, self._beneath.get(start, {})):\n", "        for group in groups:\n", _SCHEDULE),

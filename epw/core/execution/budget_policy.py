@@ -22,7 +22,7 @@ def question(spent: str, budget: Budget) -> Question:
 
 def end(execution: ExecutionState, failure: Failure, now: int) -> None:
     """No more will be spent: what waits for money is failed, what has not started is skipped."""
-    execution.is_short, execution.out_of_budget = False, True
+    execution.awaits_budget, execution.out_of_budget = False, True
     for task_id, state in execution.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
         is_done = state.outcome is not None and state.outcome.kind == "completed"

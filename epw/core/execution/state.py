@@ -1,89 +1,61 @@
-"""The state of an execution: every task's status and what each event makes of it. Pure; times in epoch ms."""
+"""State of an execution: the status of every task, changed by events. Times in epoch milliseconds."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from epw.core import failures
+from epw.core.execution.landing_state import LandingState
 from epw.core.execution.reuse import is_taking_over
-from epw.core.execution.strategy import STRATEGIES
-from epw.core.execution.task_state import TERMINAL, Start, Stretches, TaskState
+from epw.core.execution.task_state import Start, Stopwatch, TaskState
 from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
-from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.schedule.batches import Batches
-from epw.core.schedule.list_schedule import Scheduler
 
-_MESSAGE_LIMIT = 1000
-_MAX_INPUTS = 10
+_MAX_DEPENDENCY_RESULTS = 10
 
 
-class ExecutionState:
-    """Applies the strategy's record to events; a task is in exactly one status at any time."""
+class ExecutionState(LandingState):
+    """Applies the strategy's record to events of attempts, landings and people."""
 
     def __init__(self, plan: Plan, reused: Mapping[str, str | None] | None = None) -> None:
-        """`reused`: tasks whose change is taken over from an earlier execution."""
-        self.plan = plan
+        """`reused`: commits of the tasks that are taken over from an earlier execution; None: it changed nothing."""
+        super().__init__(plan)
         self.reused = dict(reused or {})
-        self.strategy = STRATEGIES[plan.strategy]
-        self.graph = TaskGraph.of_plan(plan)
-        self.max_agents = self.most_agents = plan.max_agents
-        landed = None if plan.workspace is None else False
-        self.tasks = {task.id: TaskState(task, landed) for task in plan.tasks}
-        self.counts: Counter[str] = Counter({"pending": len(plan.tasks)})
-        self.waits: Counter[str] = Counter()
-        self.atomic = plan.atomic or self.strategy.atomic
-        self.levels = self.graph.level if self.atomic == "batch" else {}
-        self.batches = Batches(self.levels if plan.workspace is not None else {})
-        self.scheduler = Scheduler(
-            self.graph,
-            plan.max_agents,
-            {task.id: task.priority for task in plan.tasks},
-            {task.id: task.files for task in plan.tasks if task.files},
-            self.levels,
-        )
+        self.max_agents = self.max_agents_so_far = plan.max_agents
         self.takes_over_first = False
-        """Whether tasks start on what is taken over, not beside it."""
+        """Whether tasks start only after the changes that are taken over have landed."""
         self.paused = False
-        self.is_short = self.out_of_budget = False
-        """The budget is spent: a person is asked for more, and nothing starts; or it is spent for good."""
-        self.stopping = self.undo_decided = False
-        self.to_land: list[str] = []
+        self.awaits_budget = False
+        """Whether a person is asked for a higher budget; nothing starts meanwhile."""
+        self.out_of_budget = False
+        """Whether the budget is spent for good."""
+        self.stopping = False
+        self.undo_decided = False
+        """Whether a person or the plan has chosen to undo everything."""
         self.agents_used: dict[str, None] = {}
         self.peak_concurrency = 0
-        self.idle = Stretches()
+        self.idle = Stopwatch()
+        """Time in which no agent ran because people or usage limits were waited for."""
         for task_id, dependencies in self.graph.dependencies.items():
             if not dependencies:
                 self.move(task_id, "ready")
-
-    @property
-    def finished(self) -> bool:
-        return sum(self.counts[status] for status in TERMINAL) == len(self.tasks)
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.counts["failed"] or self.counts["conflicted"])
 
     @property
     def undoes_all(self) -> bool:
         """Whether a failure undoes everything that has landed."""
         return self.undo_decided or self.atomic == "execution"
 
-    def with_status(self, *statuses: str) -> list[str]:
-        return [task_id for task_id, state in self.tasks.items() if state.status in statuses]
-
     @property
     def _holds(self) -> bool:
         """Whether nothing may start now."""
-        return self.paused or self.is_short or self.stopping
+        return self.paused or self.awaits_budget or self.stopping
 
     @property
     def _is_taking_over(self) -> bool:
         return self.takes_over_first and is_taking_over(self.tasks, self.reused, self.graph)
 
     def starts(self, now: int) -> Iterator[Start]:
-        """Every attempt that can start now, in the order in which it should."""
+        """Start every attempt that can start now, in order of priority."""
         later, taking_over = list[str](), self._is_taking_over
         while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
@@ -98,87 +70,72 @@ class ExecutionState:
                 self.scheduler.release_files(task_id)
                 later.append(task_id)
                 continue
-            resume, state.saved = state.saved, None
-            if not state.goes_on:
-                state.attempt, state.round = state.attempt + 1, 0
-            state.goes_on = False
-            state.agent_id = f"agent-{agent}"
-            state.started_at = state.started_at or now
-            self.agents_used[state.agent_id] = None
-            self.move(task_id, "running", now=now)
-            self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
-            yield Start(task_id, state.agent_id, state.attempt, state.round, resume, state.answer)
+            yield self._start(state, f"agent-{agent}", now)
         for task_id in later:
             self.scheduler.requeue(task_id)
         if later and not self._is_taking_over:
-            yield from self.starts(now)  # No landing wakes them where what was taken over had changed nothing.
+            # What was taken over had changed nothing: no landing will cause another turn.
+            yield from self.starts(now)
         for held in self.scheduler.held:
             if self.tasks[held].status == "ready":
                 self.move(held, "waiting", "files", now)
 
-    def produced(self, task_id: str) -> list[Produced]:
-        """What came of the dependencies of a task."""
-        return [self.tasks[before].produced for before in self.graph.dependencies[task_id][:_MAX_INPUTS]]
+    def _start(self, state: TaskState, agent_id: str, now: int) -> Start:
+        resume, state.saved = state.saved, None
+        if not state.continues:
+            state.attempt, state.resumes = state.attempt + 1, 0
+        state.continues = False
+        state.agent_id = agent_id
+        state.started_at = state.started_at or now
+        self.agents_used[agent_id] = None
+        self.move(state.task.id, "running", now=now)
+        self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
+        return Start(state.task.id, agent_id, state.attempt, state.resumes, resume, state.answer)
+
+    def dependency_results(self, task_id: str) -> list[Produced]:
+        """Results of the first few tasks that a task depends on."""
+        return [self.tasks[before].produced for before in self.graph.dependencies[task_id][:_MAX_DEPENDENCY_RESULTS]]
 
     def observe(self, now: int, *, landing: bool = False) -> None:
-        """Account for a stretch in which no agent runs because people or usage limits are waited for."""
+        """Account for time in which no agent runs because people or usage limits are waited for."""
         people = self.paused or self.waits["question"] > 0 or self.waits["usage-limit"] > 0
-        # Ready tasks under a free agent start in this very turn; what is left ready waits for a pause.
+        # A ready task with a free agent starts in this turn; what stays ready is held by a pause.
         busy = self.scheduler.running or landing or self.to_land or self.finished
         self.idle.note(bool(people and not busy), now)
 
     def completed(self, task_id: str, outcome: TaskOutcome, now: int, *, unchanged: bool = False) -> None:
-        """The agent succeeded; its change still has to land, or its lack of one (`unchanged`: it ran again in vain)."""
+        """The agent succeeded; its change still has to land.
+
+        `unchanged`: it ran again because of a conflict and changed nothing, so its earlier change is merged again.
+        """
         state = self._attempt_ended(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self.land_again(task_id, now) if unchanged else self._done(task_id, now)
 
-    def land_again(self, task_id: str, now: int) -> None:
-        """The same change, merged in another way."""
-        self.to_land.append(task_id)
-        self.move(task_id, "waiting", "landing", now)
+    def run_again(self, task_id: str, merge_context: MergeContext, now: int, files: Sequence[str] = ()) -> None:
+        """The change did not merge: run the task again on the head of then. That is no failed attempt.
 
-    def run_again(self, task_id: str, dispute: MergeContext, now: int, files: Sequence[str] = ()) -> None:
-        """The change did not merge: its task gets an agent again, on the head of then; that is no failure of it.
-
-        `files`: it has them to itself meanwhile, else those that run again would only meet each other.
+        `files`: globs that no other task may hold meanwhile; else tasks that run again would only conflict again.
         """
         state = self.tasks[task_id]
-        state.dispute, state.saved, state.goes_on = dispute, None, True
-        state.round, state.reruns = state.round + 1, state.reruns + 1
+        state.merge_context, state.saved, state.continues = merge_context, None, True
+        state.resumes, state.conflict_reruns = state.resumes + 1, state.conflict_reruns + 1
         self._requeue(task_id, now, files)
 
     def waits_for_choice(self, task_id: str, now: int) -> None:
-        """Somebody is asked what is to become of a change that did not merge."""
+        """A person is asked how to resolve the conflict of the task's change."""
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", "question", now)
 
     def approved(self, task_id: str, now: int) -> None:
-        """A person has seen the finished change that waited for it, and lets it land."""
+        """A person has approved the finished change: it may land."""
         state = self.tasks[task_id]
         assert state.outcome is not None
         state.commit, state.summary, state.error = state.outcome.commit, state.outcome.summary, None
         self._done(task_id, now)
 
-    def _done(self, task_id: str, now: int) -> None:
-        """The task's work is there; its change, if there is one, still has to land."""
-        if self.batches:
-            self.move(task_id, "waiting", "landing", now)
-            self.batches.complete(task_id)
-            self._settled(task_id, now)
-        elif self.tasks[task_id].commit is None or self.plan.workspace is None:
-            self.landed(task_id, now)
-        else:
-            self.land_again(task_id, now)
-
-    def reopen(self, task_id: str, now: int) -> None:
-        """A landed task turned out to break the head: its change is out of it, and it may run again."""
-        state = self.tasks[task_id]
-        state.landed, state.finished_at = False, None
-        self.move(task_id, "waiting", "landing", now)
-
     def run_after_all(self, task_id: str, now: int) -> None:
-        """A change that was taken over does not fit any more: the task gets its agent."""
+        """The change that was taken over does not merge any more: run the task."""
         del self.reused[task_id]
         self.tasks[task_id].commit = None
         self._requeue(task_id, now)
@@ -188,27 +145,17 @@ class ExecutionState:
         self.move(task_id, "ready", now=now)
         self.scheduler.requeue(task_id, files)
 
-    def landed(self, task_id: str, now: int) -> None:
-        """The task's change is in the head: its dependants may start."""
-        state = self.tasks[task_id]
-        if state.landed is not None:
-            state.landed = True
-        self._finish(task_id, "succeeded", now)
-        for ready in self.scheduler.landed(task_id):
-            if self.tasks[ready].status == "pending":
-                self.move(ready, "ready", now=now)
-
     def wait_for(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The agent needs an answer, or its account may not be used for a while: it holds neither slot nor files."""
+        """The attempt ended with a question or at a usage limit: it holds neither agent nor files while it waits."""
         state = self._attempt_ended(task_id, outcome, now)
-        state.saved, state.goes_on = outcome.saved, True
+        state.saved, state.continues = outcome.saved, True
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", what, now)
 
     def answered(self, task_id: str, answer: str | None, now: int) -> None:
-        """What the attempt waited for is there: it goes on as soon as an agent is free."""
+        """The wait of the attempt is over: it continues as soon as an agent is free."""
         state = self.tasks[task_id]
-        state.answer, state.round = answer, state.round + 1
+        state.answer, state.resumes = answer, state.resumes + 1
         self._requeue(task_id, now)
 
     def attempt_failed(
@@ -220,13 +167,13 @@ class ExecutionState:
         *,
         last_resort: Callable[[str], bool] = lambda task_id: False,
     ) -> None:
-        """The attempt failed: start another one, or give the task up. No outcome: infrastructure failed.
+        """The attempt failed: queue another one, or give the task up. No outcome: infrastructure failed.
 
         `last_resort` is asked before the task is given up; true: it has found another way for the task.
         """
         state = self._attempt_ended(task_id, outcome, now)
         state.commit = outcome.commit if outcome else state.commit
-        self._blame(state, failure)
+        self.set_error(task_id, failure)
         more = state.attempt < self.strategy.attempts and not self.out_of_budget
         again = outcome is not None and not outcome.final and more
         if outcome is not None and again and not self.stopping:
@@ -236,8 +183,8 @@ class ExecutionState:
             self.give_up(task_id, "failed", failure, now)
 
     def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:
-        """The task is failed or conflicted for good: its descendants are skipped, or everything stops."""
-        self._blame(self.tasks[task_id], failure)
+        """The task is failed or conflicted for good: skip its descendants, or stop everything."""
+        self.set_error(task_id, failure)
         self.scheduler.abandon(task_id)
         self._finish(task_id, status, now)
         for after in self.graph.descendants([task_id]):
@@ -248,15 +195,15 @@ class ExecutionState:
             self.stopping = True
 
     def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
-        state = self.tasks[task_id]
+        """The task was stopped before it was done."""
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
-        self._blame(state, Failure.of(failures.CANCELLED, "stopped before it was done"))
+        self.set_error(task_id, Failure.of(failures.CANCELLED, "stopped before it was done"))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
 
     def stop(self, now: int) -> None:
-        """Nothing starts any more: what waits for an answer is cancelled, what never ran is skipped."""
+        """Start nothing more: cancel tasks that wait in an attempt, skip those that have not started."""
         self.stopping = True
         for task_id, state in self.tasks.items():
             if state.status == "waiting" and state.waiting_for == "landing":
@@ -268,38 +215,10 @@ class ExecutionState:
                     self.skip(task_id, "the execution stopped before it could start", now)
         self.to_land.clear()
 
-    def undo_landings(self, tasks: list[str] | None = None) -> None:
-        """The named tasks' changes (default: all) are out of the head again."""
-        for task_id in tasks if tasks is not None else list(self.tasks):
-            if self.tasks[task_id].landed:
-                self.tasks[task_id].landed = False
-
-    def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
-        """A landed task turned out to break the head: it is conflicted, its descendants are undone."""
-        batch = self.batches.beside(culprit)
-        undone = [each for each in self.graph.descendants(batch or [culprit]) if self.tasks[each].landed]
-        self._blame(self.tasks[culprit], failure)
-        self._finish(culprit, "conflicted", now)
-        for task_id in undone:
-            self.skip(task_id, f"undone: depends on {culprit}, which is conflicted", now)
-        self.undo_landings([culprit, *batch, *undone])
-
-    def undo_batch(self, level: int, now: int) -> None:
-        """A batch lands whole or not: none of it is in the head, and nothing that depends on it can start."""
-        self.batches.broken = None
-        members = self.batches.members(level)
-        self.to_land = [task_id for task_id in self.to_land if task_id not in members]
-        self.undo_landings(members)
-        for task_id in members:
-            if self.tasks[task_id].status == "waiting":
-                self._finish(task_id, "succeeded", now)
-        for after in self.graph.descendants(members):
-            if not self.tasks[after].is_terminal:
-                self.skip(after, "depends on a batch that did not land", now)
-
     def set_max_agents(self, agents: int) -> None:
+        """Change how many tasks run at once."""
         self.max_agents = agents
-        self.most_agents = max(self.most_agents, agents)
+        self.max_agents_so_far = max(self.max_agents_so_far, agents)
         self.scheduler.set_max_agents(agents)
 
     def _attempt_ended(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:
@@ -307,53 +226,6 @@ class ExecutionState:
         self.scheduler.release_agent(task_id)
         state.answer = None
         if outcome is not None:
-            state.ended_with(outcome)
+            state.end_attempt(outcome)
         state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
         return state
-
-    def _finish(self, task_id: str, status: str, now: int) -> None:
-        self.scheduler.release_files(task_id)
-        state = self.tasks[task_id]
-        state.finished_at = state.finished_at or now
-        was_landing = state.waiting_for == "landing"
-        was_settled = state.is_terminal or was_landing
-        self.move(task_id, status, now=now)
-        self.scheduler.close(task_id)
-        if self.batches and not was_settled:
-            self._settled(task_id, now)
-        elif self.batches and was_landing and status == "conflicted":
-            self.batches.broken = self.batches.level_of(task_id)
-
-    def _settled(self, task_id: str, now: int) -> None:
-        """With its last task a batch is decided: everything of it lands, or nothing."""
-        complete = self.batches.settle(task_id)
-        if complete is None:
-            return
-        statuses = {self.tasks[each].status for each in self.batches.beside(task_id)}
-        if statuses & {"failed", "conflicted", "cancelled"}:
-            self.undo_batch(self.batches.level_of(task_id), now)
-            return
-        for each in complete:
-            if self.tasks[each].commit is None:
-                self.landed(each, now)
-            else:
-                self.to_land.append(each)
-
-    def skip(self, task_id: str, because: str, now: int) -> None:
-        self.scheduler.abandon(task_id)
-        self._blame(self.tasks[task_id], Failure.of(failures.SKIPPED, because))
-        self._finish(task_id, "skipped", now)
-
-    def _blame(self, state: TaskState, failure: Failure) -> None:
-        state.error = {"type": failure.type, "message": failure.message[:_MESSAGE_LIMIT], "attempt": state.attempt}
-
-    def move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
-        state = self.tasks[task_id]
-        if state.waiting_for is not None:
-            self.waits[state.waiting_for] -= 1
-        state.has_waited(now)
-        if waiting_for is not None:
-            self.waits[waiting_for] += 1
-        self.counts[state.status] -= 1
-        self.counts[status] += 1
-        state.status, state.waiting_for, state.since = status, waiting_for, now

@@ -1,4 +1,4 @@
-"""A task's place in its execution: its status, what it waits for, and what its attempts have brought."""
+"""State of one task: its status, what it waits for, and what its attempts have produced."""
 
 from __future__ import annotations
 
@@ -9,68 +9,81 @@ from epw.core.messages import MergeContext, Produced, Saved, Side, TaskOutcome
 from epw.core.plan.model import Task
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
-_MAX_SUMMARY = 200
+_MAX_SUMMARY_LENGTH = 200
 
 
 @dataclass
 class TaskState:
+    """Mutable state of a task. Times in epoch milliseconds.
+
+    Four counters tell its runs apart: `attempt` counts starts that its agent's failures made necessary, `resumes` the
+    answers and limits after which an attempt went on, `conflict_reruns` the runs because its change did not merge;
+    the tries of the activity, after a lost worker, are counted by Temporal.
+    """
+
     task: Task
     landed: bool | None
+    """Whether its change is in the head; None without a workspace."""
     status: str = "pending"
     waiting_for: str | None = None
     agent_id: str | None = None
     attempt: int = 0
-    round: int = 0
+    resumes: int = 0
+    """Resumes of the present attempt."""
+    conflict_reruns: int = 0
     base: str | None = None
+    """Head commit from which the present attempt began."""
     commit: str | None = None
     saved: Saved | None = None
-    dispute: MergeContext | None = None
-    """Why it runs again although its agent had succeeded."""
-    reruns: int = 0
-    """How often that was so."""
-    goes_on: bool = False
-    """The next start continues the attempt; else it is a new one."""
+    merge_context: MergeContext | None = None
+    """The conflict because of which it runs again, although its agent had succeeded."""
+    continues: bool = False
+    """Whether the next start continues the present attempt; else it is a new one."""
     answer: str | None = None
     summary: str | None = None
     error: dict[str, Any] | None = None
     started_at: int | None = None
     finished_at: int | None = None
     duration_ms: int = 0
+    """Time in attempts, without waits."""
     since: int = 0
-    """When the present status began."""
+    """Time at which the present status began."""
     waited: dict[str, int] = field(default_factory=dict)
+    """Milliseconds by what it waited for."""
     outcome: TaskOutcome | None = None
-
-    @property
-    def produced(self) -> Produced:
-        """What came of it, for a task that builds on it."""
-        summary = self.summary and self.summary[:_MAX_SUMMARY]
-        return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
-
-    def side(self, most: int) -> Side:
-        """What it was to do and what is said of it, each in so many characters, for who meets its change."""
-        summary = self.summary and self.summary[:most]
-        return Side(task_id=self.task.id, description=self.task.description[:most], summary=summary)
-
-    def ended_with(self, outcome: TaskOutcome) -> None:
-        """An attempt has ended; how long it waited within is told by it."""
-        self.outcome = outcome
-        self._wait("rate-limit", outcome.limited_ms)
-        self._wait("resources", outcome.crowded_ms)
-
-    def has_waited(self, now: int) -> None:
-        """The wait that it is in, if it is in one, is over."""
-        # For room it waits within its attempt.
-        if self.waiting_for is not None and self.waiting_for != "resources":
-            self._wait(self.waiting_for, max(0, now - self.since), known=True)
-
-    def _wait(self, what: str, waited: int, *, known: bool = False) -> None:
-        if waited or known:
-            self.waited[what] = self.waited.get(what, 0) + waited
+    """Outcome of its last attempt."""
 
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def produced(self) -> Produced:
+        """Result of the task, for the tasks that depend on it."""
+        summary = self.summary and self.summary[:_MAX_SUMMARY_LENGTH]
+        return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
+
+    def side(self, max_length: int) -> Side:
+        """Description and summary of the task, each cut to a length, for the agent of a conflicting change."""
+        summary = self.summary and self.summary[:max_length]
+        return Side(task_id=self.task.id, description=self.task.description[:max_length], summary=summary)
+
+    def end_attempt(self, outcome: TaskOutcome) -> None:
+        """Take the outcome of an attempt, with the waits within it."""
+        self.outcome = outcome
+        self._add_wait("rate-limit", outcome.limited_ms)
+        self._add_wait("resources", outcome.crowded_ms)
+
+    def end_wait(self, now: int) -> None:
+        """Account for the present wait, if there is one."""
+        # A wait for resources lies within an attempt, whose outcome reports it.
+        if self.waiting_for is not None and self.waiting_for != "resources":
+            kind, waited = self.waiting_for, max(0, now - self.since)
+            self.waited[kind] = self.waited.get(kind, 0) + waited
+
+    def _add_wait(self, kind: str, waited: int) -> None:
+        if waited:
+            self.waited[kind] = self.waited.get(kind, 0) + waited
 
 
 @dataclass(frozen=True)
@@ -80,21 +93,22 @@ class Start:
     task_id: str
     agent_id: str
     attempt: int
-    round: int
+    resumes: int
     resume: Saved | None
     answer: str | None
 
 
 @dataclass
-class Stretches:
-    """How long something has been so, in all."""
+class Stopwatch:
+    """Total time of the intervals in which something was true."""
 
     ms: int = 0
     _since: int | None = None
 
-    def note(self, is_so: bool, now: int) -> None:
-        if is_so and self._since is None:
+    def note(self, is_true: bool, now: int) -> None:
+        """Start or end an interval; `now` in milliseconds."""
+        if is_true and self._since is None:
             self._since = now
-        elif not is_so and self._since is not None:
+        elif not is_true and self._since is not None:
             self.ms += now - self._since
             self._since = None

@@ -14,7 +14,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> 
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
-    agents = execution.most_agents
+    agents = execution.max_agents_so_far
     schedule = makespan(predict(graph, agents, durations, levels=execution.levels)) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
