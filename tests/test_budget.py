@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from epw.core.errors import InvalidRequest
-from epw.core.execution.budget_policy import raised
+from epw.core.execution.budget_policy import parse_budget
 from epw.core.plan.model import Budget
 from tests.messages_api import Turn
 from tests.scripted import Claude
@@ -189,10 +189,10 @@ async def test_a_model_without_a_price_cannot_be_kept_within_dollars(claude: Cla
 
 def test_answers_about_a_budget() -> None:
     both = Budget(max_cost_usd=1, max_tokens=1000)
-    assert raised(both, "$2.50") == Budget(max_cost_usd=2.5, max_tokens=1000)
-    assert raised(both, "2000 tokens") == Budget(max_cost_usd=1, max_tokens=2000)
-    assert raised(Budget(max_tokens=10), "20") == Budget(max_tokens=20)
-    assert raised(both, " Stop ") is None
+    assert parse_budget(both, "$2.50") == Budget(max_cost_usd=2.5, max_tokens=1000)
+    assert parse_budget(both, "2000 tokens") == Budget(max_cost_usd=1, max_tokens=2000)
+    assert parse_budget(Budget(max_tokens=10), "20") == Budget(max_tokens=20)
+    assert parse_budget(both, " Stop ") is None
     for text in ("0.5", "lots", "", "-3", "1e9", "NaN"):
         with pytest.raises(InvalidRequest):
-            raised(both, text)
+            parse_budget(both, text)

@@ -1,4 +1,4 @@
-"""Attempts in flight: each a Temporal activity, started here, settled here, cancelled here."""
+"""Running attempts of tasks, each a Temporal activity: their start, their outcome, their cancellation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is s
 
 
 class Attempts:
-    """Runs the execution's starts; what has happened to them goes to `events`."""
+    """Runs attempts and applies their outcomes to the execution, through `events`."""
 
     def __init__(
         self,
@@ -41,11 +41,12 @@ class Attempts:
         self._events = events
         self._resolver = resolver
         self._budget = execution.plan.constraints.budget or Budget()
-        self._short: dict[str, None] = {}
-        """Tasks that had to stop because the budget is spent."""
+        """What the execution may spend now; a person can raise the plan's budget."""
+        self._over_budget_tasks: dict[str, None] = {}
+        """Tasks that stopped because the budget is spent."""
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._budgets: dict[str, Budget] = {}
-        """What each running attempt was told that it may spend."""
+        """Budget that each running attempt was started with, by task id."""
         self._limits: dict[str, asyncio.Task[None]] = {}
         """Timers of tasks that wait for the end of a usage limit, by task id."""
 
@@ -54,11 +55,11 @@ class Attempts:
         return bool(self._running)
 
     def start(self, start: Start, head: str | None) -> None:
-        """Dispatch an attempt; a new one begins at the head of this moment."""
+        """Start an attempt; a new one begins from `head`, the present commit."""
         execution, state = self._execution, self._execution.tasks[start.task_id]
         if start.resume is None:
             state.base = head
-        error = state.error if start.attempt > 1 and start.resumes == 0 else None
+        previous = state.error if start.attempt > 1 and start.resumes == 0 else None
         by_model = execution.plan.agent_of(state.task) in MODELS
         run = TaskRun(
             task_id=start.task_id,
@@ -71,7 +72,7 @@ class Attempts:
             answer=start.answer,
             model=execution.plan.model_of(state.task) or self._prepared.model if by_model else None,
             budget=self._budget if by_model and self._budget != execution.plan.constraints.budget else None,
-            after=f"{error['type']}: {error['message']}" if error and by_model else None,
+            after=f"{previous['type']}: {previous['message']}" if previous and by_model else None,
             inputs=execution.dependency_results(start.task_id) if by_model else [],
             dispute=state.merge_context,
             reruns=state.conflict_reruns,
@@ -82,7 +83,7 @@ class Attempts:
         handle.add_done_callback(partial(self._ended, start.task_id))
 
     def cancel_all(self) -> None:
-        """Ask every running agent to stop; each is settled once it has."""
+        """Ask every running agent to stop; its outcome is applied once it has."""
         for handle in list(self._running.values()):
             handle.cancel()
 
@@ -101,11 +102,11 @@ class Attempts:
             self._succeeded(task_id, handle.result())
             return
         failure, outcome = dispatch.failure_of(error)
-        # One that was cancelled early had nothing to tell of.
+        # An agent that was cancelled early had no outcome to report.
         cancelled = dispatch.is_cancelled(error) or failure.type == failures.CANCELLED.type
         if self._execution.out_of_budget and cancelled:
             self._failed(task_id, _NO_BUDGET, outcome)
-        # While everything stops, a try that infrastructure ended is not its agent's failure.
+        # While everything stops, a failure of infrastructure is not counted as the agent's.
         elif cancelled or (self._execution.stopping and outcome is None):
             self._execution.cancelled(task_id, outcome, now())
         else:
@@ -116,7 +117,7 @@ class Attempts:
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
         if self._execution.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):
-            # Nothing is waited for any more.
+            # The execution waits for nothing any more.
             self._execution.cancelled(task_id, outcome, now())
             return
         if outcome.question is not None:
@@ -137,12 +138,12 @@ class Attempts:
         if outcome.risky:
             self._ask_approval(task_id, outcome, approval.question(task_id, outcome.risky))
             return
-        # Is its earlier change in what has landed by now?
+        # Where it ran again and changed nothing, its earlier change may merge by now.
         unchanged = outcome.commit is None and self._resolver.is_open(task_id)
         unchanged = unchanged and workflow.patched("unchanged-reruns")
         self._execution.completed(task_id, outcome, now(), unchanged=unchanged)
         if self._execution.tasks[task_id].is_terminal:
-            # It changed nothing, so nothing lands.
+            # It changed nothing, so there is no landing.
             self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))
 
     async def _wait_until(self, task_id: str, until: int) -> None:
@@ -155,7 +156,7 @@ class Attempts:
             self._execution.answered(task_id, None, now())
 
     def _ask_approval(self, task_id: str, outcome: TaskOutcome, question: Question) -> None:
-        """The change lands, or its task has failed: nobody has seen it, or it is not wanted."""
+        """Ask a person whether a change may land; without an approval its task fails."""
         if self._execution.stopping:
             self._execution.cancelled(task_id, outcome, now())
             return
@@ -164,43 +165,41 @@ class Attempts:
             if answer is not None and approval.approved(answer):
                 self._execution.approved(task_id, now())
                 return
-            because = "nobody has approved" if answer is None else "a person refused"
-            failure = Failure.of(failures.NOT_APPROVED, f"{because}: {question.text}")
+            reason = "nobody has approved" if answer is None else "a person refused"
+            failure = Failure.of(failures.NOT_APPROVED, f"{reason}: {question.text}")
             self._execution.give_up(task_id, "failed", failure, now())
 
         self._execution.wait_for("question", task_id, outcome, now())
         self._open_questions.ask(task_id, question, settle, approval.approved)
 
-    # The budget.
-
     def _over_budget(self, task_id: str, outcome: TaskOutcome) -> None:
-        """The task stopped because the budget is spent: one question for all that do."""
+        """Handle a task that stopped because the budget is spent; one question is asked for all such tasks."""
         failure = outcome.failure or _NO_BUDGET
         if self._execution.out_of_budget:
             self._failed(task_id, failure, outcome)
         elif self._execution.stopping:
             self._execution.cancelled(task_id, outcome, now())
         elif self._budgets[task_id] != self._budget:
-            # It has been raised since.
+            # A person has raised it since this attempt started.
             self._execution.wait_for("question", task_id, outcome, now())
             self._execution.answered(task_id, None, now())
         else:
             self._execution.wait_for("question", task_id, outcome, now())
-            self._short[task_id] = None
+            self._over_budget_tasks[task_id] = None
             if not self._execution.awaits_budget:
                 self._execution.awaits_budget = True
                 question = budget_policy.question(failure.message, self._budget)
                 settle = partial(self._settle_budget, failure.message)
-                self._open_questions.ask(task_id, question, settle, partial(budget_policy.raised, self._budget))
+                self._open_questions.ask(task_id, question, settle, partial(budget_policy.parse_budget, self._budget))
 
     def _settle_budget(self, spent: str, answer: str | None) -> None:
-        """The budget is raised, and who stopped goes on; or it is not, and they have failed."""
-        budget = budget_policy.raised(self._budget, answer) if answer is not None else None
-        short, self._short = list(self._short), {}
+        """Let the stopped tasks continue with a raised budget, or fail them where it is not raised."""
+        budget = budget_policy.parse_budget(self._budget, answer) if answer is not None else None
+        stopped, self._over_budget_tasks = list(self._over_budget_tasks), {}
         self._execution.awaits_budget = False
         if budget is not None:
             self._budget = budget
-            for task_id in short:
+            for task_id in stopped:
                 self._execution.answered(task_id, None, now())
             return
         budget_policy.end(self._execution, Failure.of(failures.BUDGET_LIMIT, spent), now())

@@ -1,4 +1,4 @@
-"""Workflow time, as the application counts it."""
+"""Workflow time in milliseconds."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from temporalio import workflow
 
 
 def now() -> int:
-    """Epoch milliseconds of the present workflow task; the same on replay."""
+    """Epoch milliseconds of the current workflow task; the same on replay."""
     return workflow.time_ns() // 1_000_000

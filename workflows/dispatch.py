@@ -1,4 +1,4 @@
-"""How activities are started: their queue, timeouts, retries, cancellation, ids and summaries."""
+"""Start of every activity: task queue, timeouts, retries, cancellation, id and summary."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ from epw.core.messages import (
 )
 from epw.core.plan.model import Message
 
-# Long enough to ride out a server outage; a worker that died is told of by its successor, at once.
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+"""Long enough for a restart of the server; the death of a worker is reported by its successor at once."""
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What every activity of a name has in common; `limit`: of one try, from start to close."""
+    """Properties of an activity type."""
 
     result: type[Message] | None
-    limit: timedelta = timedelta(hours=6)
+    start_to_close: timedelta = timedelta(hours=6)
+    """Time limit of one try."""
 
 
 _KINDS = {
     PREPARE: _Kind(Prepared),
-    # An agent's time is bounded by its own limits; its sign of life is the heartbeat.
+    # The agent's own limits bound its time; its heartbeat shows that it is alive.
     RUN_TASK: _Kind(TaskOutcome, timedelta(days=30)),
     VERIFY: _Kind(Verified, timedelta(days=30)),
     LAND: _Kind(Landed),
@@ -59,7 +60,7 @@ _KINDS = {
 
 
 def retry_policy(strategy: Strategy) -> RetryPolicy:
-    """Retries of infrastructure; an agent's own failure is never retried here."""
+    """Policy for failures of infrastructure; an agent's own failure is never retried by Temporal."""
     return RetryPolicy(
         initial_interval=timedelta(seconds=strategy.first_backoff_seconds),
         backoff_coefficient=strategy.backoff_coefficient,
@@ -78,7 +79,7 @@ def start(
     activity_id: str | None = None,
     summary: str | None = None,
 ) -> workflow.ActivityHandle[Any]:
-    """Start an activity of ours."""
+    """Start an activity by its type's name."""
     info = workflow.info()
     if info.first_execution_run_id != info.run_id:
         message = message.model_copy(update={"chain": info.first_execution_run_id})
@@ -87,10 +88,10 @@ def start(
         arg=message,
         task_queue=queue,
         result_type=_KINDS[name].result,
-        start_to_close_timeout=_KINDS[name].limit,
+        start_to_close_timeout=_KINDS[name].start_to_close,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry,
-        # With the default the workflow would go on while a cancelled agent still writes.
+        # With the default, the workflow would go on while a cancelled agent still writes.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         activity_id=activity_id,
         summary=summary,
@@ -98,12 +99,12 @@ def start(
 
 
 async def step(name: str, message: StepRequest, queue: str, strategy: Strategy, summary: str) -> Any:
-    """The result of one of the execution's own steps."""
+    """Run an activity that is no attempt of a task, and return its result."""
     return await awaited(start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary))
 
 
 async def awaited(handle: workflow.ActivityHandle[Any]) -> Any:
-    """The activity's result; one that completes in spite of a cancellation does not swallow it."""
+    """Wait for an activity's result; raises `CancelledError` also where it completed in spite of a cancellation."""
     result = await handle
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
@@ -111,7 +112,7 @@ async def awaited(handle: workflow.ActivityHandle[Any]) -> Any:
 
 
 async def uncancelled(handle: workflow.ActivityHandle[Any]) -> Any:
-    """The activity's result; a compensation goes on to its end whoever cancels."""
+    """Wait for an activity's result, whoever cancels meanwhile: a compensation runs to its end."""
     while True:
         try:
             return await asyncio.shield(handle)
@@ -121,7 +122,7 @@ async def uncancelled(handle: workflow.ActivityHandle[Any]) -> Any:
 
 
 async def prepare_locally(request: PrepareRequest, queue: str) -> Prepared:
-    """Prepare an execution without a workspace."""
+    """Prepare an execution without a workspace by a local activity."""
     prepared: Prepared = await workflow.execute_local_activity(
         PREPARE,
         request,
@@ -147,7 +148,7 @@ def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -
 
 
 def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:
-    """Why an activity ended badly; with the agent's outcome where an agent's failure ended it."""
+    """Failure of an activity, with the agent's outcome where it was the agent that failed."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error
     if isinstance(cause, ApplicationError):
         if cause.type == failures.AGENT_FAILED.type and cause.details:
@@ -160,18 +161,18 @@ def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether it is a cancellation: of the workflow, or of an activity that was awaited."""
+    """Whether an error is a cancellation, of the workflow or of an awaited activity."""
     caused = isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)
     return caused or isinstance(error, asyncio.CancelledError)
 
 
 def details_of(error: BaseException) -> list[Any]:
-    """What an activity's error carries for its caller: a list, or nothing."""
+    """List in the details of an activity's error; empty where there is none."""
     cause = error.cause if isinstance(error, ActivityError) else None
     found = cause.details[0] if isinstance(cause, ApplicationError) and cause.details else []
     return found if isinstance(found, list) else []
 
 
-def told(error: BaseException) -> str:
-    """An activity's error in words."""
+def message_of(error: BaseException) -> str:
+    """Message of an activity's failure."""
     return failure_of(error)[0].message

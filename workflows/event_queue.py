@@ -1,4 +1,4 @@
-"""What has happened since the workflow last looked, in order."""
+"""Events that the workflow has not handled yet, in order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 
 class EventQueue:
+    """FIFO queue of event handlers; not empty: the workflow's main loop has something to do."""
+
     def __init__(self) -> None:
         self._waiting: list[Callable[[], None]] = []
 
@@ -13,15 +15,15 @@ class EventQueue:
         return bool(self._waiting)
 
     def post(self, settle: Callable[[], None]) -> None:
-        """Something happened; `settle` takes it into account."""
+        """Add an event; `settle` is called when it is handled."""
         self._waiting.append(settle)
 
     def notify(self) -> None:
-        """Something changed already: look at the execution again."""
+        """Wake the main loop, after a change of the state."""
         self._waiting.append(lambda: None)
 
     def drain(self) -> None:
-        """Settle all, also what comes up meanwhile."""
+        """Handle all events, also those that are added meanwhile."""
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             for settle in waiting:

@@ -110,7 +110,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         except ActivityError as error:
             if dispatch.failure_of(error)[0].type != InvalidPlan.__name__:
                 raise
-            message = dispatch.told(error)
+            message = dispatch.message_of(error)
             raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
 
     def _set_up(self, prepared: Prepared) -> None:
@@ -161,7 +161,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         if dispatch.is_cancelled(error):
             self._conclusion.status = "cancelled"
         else:
-            self._conclusion.status, self._conclusion.message = "failed", dispatch.told(error)
+            self._conclusion.status, self._conclusion.message = "failed", dispatch.message_of(error)
         return self._close()
 
     def _close(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How an execution is concluded: verified, delivered, or undone (CONTRACT section 4)."""
+"""End of an execution: verification and delivery of the head, or its undoing."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from workflows.merge_queue import MergeQueue
 
 
 class Finisher:
-    """Decides the execution's `status` once every task has ended."""
+    """Sets the execution's conclusion, once every task has ended."""
 
     def __init__(
-        self, execution: ExecutionState, head: MergeQueue, compensations: Compensations, conclusion: Conclusion
+        self, execution: ExecutionState, merge_queue: MergeQueue, compensations: Compensations, conclusion: Conclusion
     ) -> None:
         self._execution = execution
-        self._merge_queue = head
+        self._merge_queue = merge_queue
         self._compensations = compensations
         self._conclusion = conclusion
 
     async def finish(self) -> bool:
-        """Verify and deliver the head, or undo it; false: tasks are to run again before."""
+        """Verify and deliver the head, or undo it; false: tasks have to run again before."""
         execution = self._execution
         if self._merge_queue.commit is None:
             some = execution.counts["succeeded"] and not execution.strategy.stops_on_failure
@@ -40,11 +40,11 @@ class Finisher:
             await self._undo("rolled_back")
             return True
         if execution.plan.verify and self._any_landed:
-            red = await self._merge_queue.verify_or_bisect()
+            problem = await self._merge_queue.verify_or_bisect()
             if not execution.finished:
                 return False
-            if red is not None:
-                await self._undo("rolled_back" if execution.undoes_all else "failed", f"verify is red: {red}")
+            if problem is not None:
+                await self._undo("rolled_back" if execution.undoes_all else "failed", f"verify is red: {problem}")
                 return True
         if execution.failed and not self._any_landed:
             await self._undo("failed")
@@ -52,80 +52,80 @@ class Finisher:
         try:
             self._conclusion.delivery = await self._deliver(self._merge_queue.commit)
         except ActivityError as error:
-            self._give_way(error)
+            self._rollback_failed(error)
             return True
         refused = self._conclusion.delivery.refused_because is not None
         self._conclusion.status = "undelivered" if refused else "partial" if execution.failed else "succeeded"
         return True
 
     async def abort(self, error: BaseException) -> None:
-        """The execution was cancelled, or a step of it failed for good."""
+        """Undo an execution that was cancelled, or of which a step failed for good."""
         if dispatch.is_cancelled(error):
             await self._undo("cancelled")
         else:
-            await self._undo("failed", dispatch.told(error))
+            await self._undo("failed", dispatch.message_of(error))
 
     @property
     def _any_landed(self) -> bool:
         return any(state.landed for state in self._execution.tasks.values())
 
     async def _deliver(self, commit: str) -> Delivery:
-        head, mode = self._merge_queue, self._merge_queue.deliver
+        queue, mode = self._merge_queue, self._merge_queue.deliver
         if mode == "none":
-            return Delivery(mode=mode, base=head.base, head=commit)
+            return Delivery(mode=mode, base=queue.base, head=commit)
         branch = branch_name(workflow.info().workflow_id) if mode == "branch" else None
         step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
-        self._compensations.register(Compensation(step=step, hub=head.hub, branch=branch, head=commit))
+        self._compensations.register(Compensation(step=step, hub=queue.hub, branch=branch, head=commit))
         commits = self._execution.plan.commits
-        request = DeliverRequest(hub=head.hub, base=head.base, head=commit, branch=branch, mode=mode, commits=commits)
+        request = DeliverRequest(hub=queue.hub, base=queue.base, head=commit, branch=branch, mode=mode, commits=commits)
         summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:
-            delivery: Delivery = await dispatch.step(DELIVER, request, head.queue, self._execution.strategy, summary)
+            delivery: Delivery = await dispatch.step(DELIVER, request, queue.queue, self._execution.strategy, summary)
         except ActivityError as error:
             if dispatch.is_cancelled(error) or workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError from None
-            refused = Delivery(mode=mode, base=head.base, head=commit, refused_because=dispatch.told(error))
+            refused = Delivery(mode=mode, base=queue.base, head=commit, refused_because=dispatch.message_of(error))
             if mode == "apply":
-                # It may have been ended half-way.
-                await self._roll_back(RollBackRequest(steps=[Compensation(step="apply", hub=head.hub)]))
+                # The delivery may have stopped half-way.
+                await self._roll_back(RollBackRequest(steps=[Compensation(step="apply", hub=queue.hub)]))
             return refused
         if mode == "apply":
-            await self._clean_up(CleanUpRequest(hub=head.hub))
+            await self._clean_up(CleanUpRequest(hub=queue.hub))
         return delivery
 
     async def tidy(self) -> None:
-        """Remove the directories in which attempts wait for what will not come any more."""
+        """Remove the directories of attempts that still wait: they will not be resumed."""
         if any(state.saved is not None for state in self._execution.tasks.values()):
             await self._clean_up(CleanUpRequest(directories=True))
 
     async def _clean_up(self, request: CleanUpRequest) -> None:
-        """From here on nothing undoes the delivery, whoever cancels."""
+        """Remove what is not needed any more; no cancellation interrupts this."""
         retry = dispatch.retry_policy(self._execution.strategy)
         started = dispatch.start(CLEAN_UP, request, queue=self._merge_queue.queue, retry=retry, summary="clean up")
         try:
             await dispatch.uncancelled(started)
         except ActivityError as error:
-            # What is left is found by the next worker's janitor.
-            workflow.logger.warning("clean-up failed: %s", dispatch.told(error))
+            # The next worker's janitor removes what is left.
+            workflow.logger.warning("clean-up failed: %s", dispatch.message_of(error))
 
     async def _undo(self, status: str, message: str | None = None) -> None:
-        """Undo every step that was taken, newest first."""
-        head, steps = self._merge_queue, self._compensations.reversed()
+        """Undo every step that was taken, newest first, then set the status."""
+        queue, steps = self._merge_queue, self._compensations.reversed()
         self._execution.undo_landings()
-        if head.commit is not None:
-            self._conclusion.delivery = Delivery(mode=head.deliver, base=head.base, head=head.base)
+        if queue.commit is not None:
+            self._conclusion.delivery = Delivery(mode=queue.deliver, base=queue.base, head=queue.base)
         try:
             if steps:
                 await self._roll_back(RollBackRequest(steps=steps))
         except ActivityError as error:
-            self._give_way(error)
+            self._rollback_failed(error)
             return
         self._conclusion.status, self._conclusion.message = status, message
 
-    def _give_way(self, error: ActivityError) -> None:
-        """A rollback that cannot finish: the user gets the commands that finish it."""
+    def _rollback_failed(self, error: ActivityError) -> None:
+        """Conclude a rollback that cannot finish, with the commands that finish it by hand."""
         commands = [str(command) for command in dispatch.details_of(error)]
-        self._conclusion.status, self._conclusion.message = "rollback_failed", dispatch.told(error)
+        self._conclusion.status, self._conclusion.message = "rollback_failed", dispatch.message_of(error)
         self._conclusion.delivery = Delivery(
             mode=self._merge_queue.deliver, base=self._merge_queue.base, finish_with=commands
         )

@@ -86,9 +86,9 @@ class ExecutionHandlers:
 
     @signal(InLine)
     def in_line(self, message: InLine) -> None:
-        """Note which attempts of a worker wait for room on its machine."""
+        """Record which attempts of a worker wait for resources of its machine."""
         if not self._invalid:
-            self._resource_waits.stand_in_line(message.worker, message.tasks, now())
+            self._resource_waits.report(message.worker, message.tasks, now())
             self._events.notify()
 
     @query(Nothing)

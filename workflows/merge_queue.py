@@ -1,4 +1,4 @@
-"""The head: base plus what has landed, moved only by landing activities, one batch at a time."""
+"""Queue of finished changes, which landing activities merge into the head, one batch at a time."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 
-_RUN_CULPRITS_AGAIN = "run-culprits-again"
-_BLAME_ON_GREEN_ONLY = "blame-on-green-only"
+_PATCH_RERUN_CULPRITS = "run-culprits-again"
+_PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
 
 
 class MergeQueue:
-    """Lands what the execution has ready; `commit` is None without a workspace."""
+    """Lands the changes of the execution and verifies the head; does nothing without a workspace."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class MergeQueue:
     ) -> None:
         self.hub, self.base, self.queue = prepared.hub or "", prepared.base or "", prepared.task_queue
         self.commit = prepared.base if prepared.hub is not None else None
+        """The head: the base and what has landed; None without a workspace."""
         self.deliver = execution.plan.deliver or prepared.deliver or "branch"
         self._execution = execution
         self._compensations = compensations
@@ -59,21 +60,21 @@ class MergeQueue:
         self._resolver = resolver
         self._landings = landings
         self._ref = self.base
-        """Commit of the head's ref, as the last landing activity has left it."""
+        """Commit of the head's ref after the last landing activity."""
         self._batch: tuple[int, int] = (-1, 0)
-        """The level that lands, and how many landings there were before it."""
+        """The level that is landing (`atomic: batch`), and the number of landings before it."""
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
         self._verifying: workflow.ActivityHandle[Any] | None = None
         self._verdicts: dict[str, bool] = {}
-        """Whether a commit was green, of those that were verified."""
+        """Whether `verify` passed, by commit."""
 
     @property
     def is_landing(self) -> bool:
         return self._task is not None
 
     def land(self) -> None:
-        """Land what is ready, unless a landing is under way: it will come back for the rest."""
+        """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
         if self._task is None and self._execution.to_land:
             batch, self._execution.to_land = self._execution.to_land, []
             level = self._execution.batches.level_of(batch[0])
@@ -83,35 +84,35 @@ class MergeQueue:
             self._task.add_done_callback(self._landed_batch)
 
     def abandon(self) -> None:
-        """Everything will be undone: no verify has anything to say any more."""
+        """Stop verifying: everything will be undone."""
         self._abandoned = True
         if self._verifying is not None:
             self._verifying.cancel()
 
     async def verify_or_bisect(self) -> str | None:
-        """Verify the head and leave out each landing that turns it red; else say why it stays red.
+        """Verify the head, and exclude each landing that makes it fail; returns why it fails still, or None.
 
-        Where the plan's steps have it run again first, the execution is not finished any more.
+        Where the plan's steps run an excluded task again first, the execution is not finished afterwards.
         """
-        again: dict[str, Verified] = {}
+        rerun: dict[str, Verified] = {}
         while not (verified := await self._verify(self.commit or "", "final")).green:
             if self._execution.undoes_all:
                 return verified.message
             heads = [self.base, *self._landings.heads]
-            blamed = await first_bad(len(heads), partial(self._is_green, heads))
+            blamed = await first_bad(len(heads), partial(self._passes, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
             culprit = self._landings.order[blamed - 1]
-            if self._resolver.can_run_again(culprit) and workflow.patched(_RUN_CULPRITS_AGAIN):
+            if self._resolver.can_run_again(culprit) and workflow.patched(_PATCH_RERUN_CULPRITS):
                 self._execution.reopen(culprit, now())
-                again[culprit] = verified
+                rerun[culprit] = verified
                 await self._land_again()
                 continue
-            self._leave_out(culprit, verified)
+            self._exclude(culprit, verified)
             await self._land_again()
-        # On a green head only: else each would be blamed for the others.
-        for culprit, verified in again.items():
-            self._resolver.conflicted(culprit, self._red([culprit], [], verified))
+        # Only once the head passes: else each would be blamed for the others.
+        for culprit, verified in rerun.items():
+            self._resolver.conflicted(culprit, self._verify_conflict([culprit], [], verified))
         return None
 
     async def _land(self, batch: list[str]) -> None:
@@ -133,7 +134,7 @@ class MergeQueue:
                     self._execution.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
 
     def _undo_broken_batch(self) -> None:
-        """With `atomic: batch`: the head goes back to before the batch of which one task conflicts."""
+        """With `atomic: batch`: set the head back to before the batch that has a conflict."""
         if self._execution.batches.broken is None:
             return
         self._landings.cut(self._batch[1])
@@ -142,7 +143,7 @@ class MergeQueue:
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        # A bug in the settling must fail the workflow task, which a fixed worker retries; not vanish here.
+        # A bug must fail the workflow task, which a corrected worker retries; here it would go unnoticed.
         self._events.post(task.result)
 
     async def _settle(self, row: Landing) -> None:
@@ -150,8 +151,8 @@ class MergeQueue:
         joins = row.shared_with or self._resolver.earlier(row.task_id)
         if joins and row.conflict is None and self._execution.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
-            if not verified.green and await self._was_green(row.task_id):
-                conflict = self._red([row.task_id, *row.shared_with], row.shared_paths, verified)
+            if not verified.green and await self._passed_before(row.task_id):
+                conflict = self._verify_conflict([row.task_id, *row.shared_with], row.shared_paths, verified)
         if conflict is not None and row.task_id in self._execution.reused:
             self._execution.run_after_all(row.task_id, now())
         elif conflict is not None:
@@ -163,36 +164,38 @@ class MergeQueue:
                 self._landings.append(row.task_id, row.head)
             self._execution.landed(row.task_id, now())
 
-    async def _was_green(self, task_id: str) -> bool:
-        """Whether the head that a change was merged onto is green: else the change is not to blame, and what is gets
-        found at the end."""
-        onto = self.commit or ""
-        if self._abandoned or not workflow.patched(_BLAME_ON_GREEN_ONLY):
-            return True
-        if onto not in self._verdicts:
-            await self._verify(onto, f"before {task_id}")
-        return self._verdicts[onto]
+    async def _passed_before(self, task_id: str) -> bool:
+        """Whether the head before a change's landing passes `verify`.
 
-    def _leave_out(self, task_id: str, red: Verified) -> None:
-        """A landed change turns the head red, or no longer lands: it and its descendants go."""
-        conflict = self._resolver.record(self._red([task_id], [], red))
+        Else the change is not to blame, and the final verification finds the one that is.
+        """
+        head = self.commit or ""
+        if self._abandoned or not workflow.patched(_PATCH_BLAME_ON_PASSING_HEAD):
+            return True
+        if head not in self._verdicts:
+            await self._verify(head, f"before {task_id}")
+        return self._verdicts[head]
+
+    def _exclude(self, task_id: str, verified: Verified) -> None:
+        """Take a change that makes `verify` fail, or no longer merges, out of the head, with its descendants."""
+        conflict = self._resolver.record(self._verify_conflict([task_id], [], verified))
         conflict.take("skip", "strategy")
         conflict.end()
-        self._execution.undo_culprit(task_id, Failure.of(failures.VERIFY_FAILED, red.message), now())
+        self._execution.undo_culprit(task_id, Failure.of(failures.VERIFY_FAILED, verified.message), now())
 
     async def _land_again(self) -> None:
-        """Build the head again from the base, of what is still to be in it, in the order it landed."""
+        """Build the head again from the base, of the changes that stay in it, in landing order."""
         while True:
             kept = [task_id for task_id in self._landings.order if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
             self._landings.replace((row.task_id, row.head) for row in landed.rows if row.conflict is None)
             self.commit = landed.head
-            refused = [row for row in landed.rows if row.conflict is not None]
-            for row in refused:
+            conflicting = [row for row in landed.rows if row.conflict is not None]
+            for row in conflicting:
                 if self._execution.tasks[row.task_id].landed:
-                    told = row.conflict.description if row.conflict else ""
-                    self._leave_out(row.task_id, Verified(green=False, message=told))
-            if not refused:
+                    reason = row.conflict.description if row.conflict else ""
+                    self._exclude(row.task_id, Verified(green=False, message=reason))
+            if not conflicting:
                 return
 
     async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
@@ -221,7 +224,7 @@ class MergeQueue:
             keeps_both=self._resolver.must_keep_both(task_id),
         )
 
-    async def _is_green(self, heads: list[str], at: int) -> bool:
+    async def _passes(self, heads: list[str], at: int) -> bool:
         return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green
 
     async def _verify(self, commit: str, label: str) -> Verified:
@@ -234,15 +237,15 @@ class MergeQueue:
         finally:
             self._verifying = None
 
-    def _red(self, tasks: list[str], paths: list[str], red: Verified) -> ConflictFound:
+    def _verify_conflict(self, tasks: list[str], paths: list[str], verified: Verified) -> ConflictFound:
         return ConflictFound(
             kind="verify",
             tasks=tasks,
             paths=paths,
-            description=f"verify is red: {red.message}",
-            command=self._execution.plan.verify if red.exit_code is not None else None,
-            exit_code=red.exit_code,
-            output=red.output,
+            description=f"verify is red: {verified.message}",
+            command=self._execution.plan.verify if verified.exit_code is not None else None,
+            exit_code=verified.exit_code,
+            output=verified.output,
         )
 
     def _start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:

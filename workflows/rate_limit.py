@@ -1,4 +1,4 @@
-"""The limiter of an API account: one workflow, asked by every worker that has the account's key."""
+"""Workflow that limits the calls of one API account, for every worker that has the account's key."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ with workflow.unsafe.imports_passed_through():
 RATE_LIMIT = "RateLimitWorkflow"
 LEASE = "lease"
 MAX_UPDATES = 1_000
-_IDLE = timedelta(hours=1)
+_MAX_IDLE = timedelta(hours=1)
 
 
 @workflow.defn(name=RATE_LIMIT)
 class RateLimitWorkflow:
-    """Input: None, or the state of the run before. Id: `rate-limit-<provider>-<fingerprint of the key>`.
+    """Input: None, or the state of the previous run. Id: `rate-limit-<provider>-<fingerprint of the key>`.
 
-    Ends when nobody has asked for an hour; whoever asks next starts it again.
+    Ends after an hour without a request; the next request starts it again.
     """
 
     @workflow.init
     def __init__(self, state: Any = None) -> None:
         self._account = AccountLimiter(AccountState.read(state) if state is not None else None)
-        self._asked = 0
+        self._requests = 0
 
     @workflow.run
     async def run(self, state: Any = None) -> None:
         while True:
-            asked = self._asked
+            before = self._requests
             try:
-                await workflow.wait_condition(lambda: self._asked >= MAX_UPDATES, timeout=_IDLE)
+                await workflow.wait_condition(lambda: self._requests >= MAX_UPDATES, timeout=_MAX_IDLE)
             except TimeoutError:
-                if self._asked == asked and not self._account.is_blocked(now()):
+                if self._requests == before and not self._account.is_blocked(now()):
                     return
                 continue
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -48,10 +48,10 @@ class RateLimitWorkflow:
 
     @workflow.update(name=LEASE)
     def lease(self, request: Any) -> dict[str, Any]:
-        """Slots for a worker's calls (`LeaseRequest` → `Lease`)."""
-        self._asked += 1
+        """Grant slots for a worker's calls: a `LeaseRequest` gives a `Lease`."""
+        self._requests += 1
         try:
-            asked = LeaseRequest.model_validate(request)
+            message = LeaseRequest.model_validate(request)
         except ValidationError as error:
             raise ApplicationError(str(error), type=failures.INVALID_REQUEST.type, non_retryable=True) from None
-        return self._account.lease(asked, now()).model_dump(by_alias=True)
+        return self._account.lease(message, now()).model_dump(by_alias=True)

@@ -1,4 +1,4 @@
-"""What Temporal itself shows of an execution: search attributes and current details."""
+"""Search attributes of an execution."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ STATUS = SearchAttributeKey.for_keyword("EpwStatus")
 STRATEGY = SearchAttributeKey.for_keyword("EpwStrategy")
 WAITING = SearchAttributeKey.for_keyword("EpwWaiting")
 FAILED_TASKS = SearchAttributeKey.for_int("EpwFailedTasks")
-# Each change is an event; CONTRACT section 8 bounds those of an execution.
 _MAX_UPSERTS = 24
+"""Each is an event of the history, whose number is bounded (docs/invariants.md, I14)."""
 
 
 class Visibility:
-    """Writes search attributes when they change. Disabled where the server does not know them:
-    an unknown attribute would fail the workflow task for ever."""
+    """Writer of the search attributes, when they change."""
 
     def __init__(self) -> None:
         self.enabled = False
-        self._shown: tuple[str, str, int] | None = None
+        """Whether the server knows the attributes: an unknown one would fail the workflow task for ever."""
+        self._written: tuple[str, str, int] | None = None
         self._upserts = 0
 
     def show(self, execution: ExecutionState, status: str, *, last: bool) -> None:
+        """Write the attributes that have changed; `last`: even beyond the bound of events."""
         waiting = next(
             (kind for kind in ("question", "usage-limit", "resources", "files") if execution.waits[kind]), ""
         )
         state = (status, waiting, execution.counts["failed"])
-        if not self.enabled or state == self._shown or (self._upserts >= _MAX_UPSERTS and not last):
+        if not self.enabled or state == self._written or (self._upserts >= _MAX_UPSERTS and not last):
             return
         updates: list[SearchAttributeUpdate[Any]] = [
             STATUS.value_set(status),
             WAITING.value_set(waiting),
             FAILED_TASKS.value_set(state[2]),
         ]
-        if self._shown is None:
+        if self._written is None:
             updates.append(STRATEGY.value_set(execution.plan.strategy))
         workflow.upsert_search_attributes(updates)
-        self._shown = state
+        self._written = state
         self._upserts += 1

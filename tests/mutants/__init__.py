@@ -57,8 +57,8 @@ MUTANTS = (
     _m("activities/git/left_behind.py", "objects, borrowed = self._copied_objects(view), self._alternates", "objects = self._copied_objects(view)", "test_left_behind.py -k borrows"),
     _m("activities/git/left_behind.py", "                if folder.is_symlink() or not folder.is_dir():\n", "                if not folder.is_dir():\n", "test_left_behind.py -k brought_in"),
     _m("epw/core/decisions/resolver.py", "files = (dispute.paths or [_ALL]) if self._patched(_IN_TURN) else []", "files = []", "test_reruns.py -k once_each"),
-    _m("workflows/merge_queue.py", "if not verified.green and await self._was_green(row.task_id):", "if not verified.green:", "test_reruns.py -k not_blamed"),
-    _m("workflows/merge_queue.py", "        return self._verdicts[onto]\n", "        return False\n", "test_again.py -k plan_s_check"),
+    _m("workflows/merge_queue.py", "if not verified.green and await self._passed_before(row.task_id):", "if not verified.green:", "test_reruns.py -k not_blamed"),
+    _m("workflows/merge_queue.py", "        return self._verdicts[head]\n", "        return False\n", "test_again.py -k plan_s_check"),
     _m("activities/system/concurrency.py", "            cancelled = error\n", "            raise\n", "test_children.py -k whoever_cancels"),
     # apply
     _m("activities/roll_back.py", "    if holds == head:\n", "    if holds:\n", f"{_PROMISES} -k delivered_branch"),

@@ -1,19 +1,22 @@
-"""Which landing turned the head red: bisection over the heads since the last green one."""
+"""Bisection for the first landing after which `verify` fails."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 
-async def first_bad(count: int, is_green: Callable[[int], Awaitable[bool]]) -> int | None:
-    """The first red of `count` states, of which the last is known to be red; None if the first is too."""
-    if count < 2 or not await is_green(0):
+async def first_bad(count: int, passes: Callable[[int], Awaitable[bool]]) -> int | None:
+    """Index of the first failing one of `count` states, the last of which is known to fail.
+
+    Returns None where the first state fails too. Assumes that every state after the first failing one fails.
+    """
+    if count < 2 or not await passes(0):
         return None
-    green, red = 0, count - 1
-    while red - green > 1:
-        middle = (green + red) // 2
-        if await is_green(middle):
-            green = middle
+    good, bad = 0, count - 1
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if await passes(middle):
+            good = middle
         else:
-            red = middle
-    return red
+            bad = middle
+    return bad

@@ -1,4 +1,4 @@
-"""What becomes of an execution whose budget is spent: a person raises it, or the execution ends. Pure."""
+"""Rules for a spent budget: a person raises it, or the execution ends."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORE
 
 
 def question(spent: str, budget: Budget) -> Question:
-    """Whether to go on; `spent`: what has been used, in words."""
+    """Question whether to raise the budget; `spent` says in words what has been used."""
     unit = "dollars" if budget.max_cost_usd is not None else "tokens"
     text = f"{spent}. Answer with a higher budget ({unit}, of the whole execution) to go on, or with {STOP}."
     return Question.cut(text, [STOP])
 
 
 def end(execution: ExecutionState, failure: Failure, now: int) -> None:
-    """No more will be spent: what waits for money is failed, what has not started is skipped."""
+    """Spend nothing more: fail tasks that need a model to continue, skip those that have not started."""
     execution.awaits_budget, execution.out_of_budget = False, True
     for task_id, state in execution.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
         is_done = state.outcome is not None and state.outcome.kind == "completed"
-        needs_none = waits and state.attempt and (is_done or execution.plan.agent_of(state.task) not in MODELS)
-        if (state.status in ("pending", "ready") or waits) and not needs_none:
+        needs_no_model = waits and state.attempt and (is_done or execution.plan.agent_of(state.task) not in MODELS)
+        if (state.status in ("pending", "ready") or waits) and not needs_no_model:
             if state.attempt:
                 execution.give_up(task_id, "failed", failure, now)
             else:
                 execution.skip(task_id, "the budget was spent before it could start", now)
 
 
-def raised(budget: Budget, answer: str) -> Budget | None:
-    """The budget that an answer gives; None: stop. Raises `InvalidRequest` for one that is neither."""
+def parse_budget(budget: Budget, answer: str) -> Budget | None:
+    """Read a higher budget from a person's answer; None: stop. Raises `InvalidRequest` for an answer that is neither.
+
+    An amount is in the unit of the present `budget`, unless it names one.
+    """
     text = answer.strip()
     if text.lower() == STOP:
         return None

@@ -35,7 +35,7 @@ class LandingState(TaskTable):
         """Tasks whose changes are ready to land, in order."""
 
     def _done(self, task_id: str, now: int) -> None:
-        """The agent's work is done: land its change, if there is one."""
+        """Finish the agent's part of a task: land its change, if there is one."""
         if self.batches:
             self.move(task_id, "waiting", "landing", now)
             self.batches.complete(task_id)
@@ -51,7 +51,7 @@ class LandingState(TaskTable):
         self.move(task_id, "waiting", "landing", now)
 
     def landed(self, task_id: str, now: int) -> None:
-        """The task's change is in the head: the tasks that depend on it may start."""
+        """Record that the task's change is in the head: the tasks that depend on it may start."""
         state = self.tasks[task_id]
         if state.landed is not None:
             state.landed = True
@@ -61,19 +61,19 @@ class LandingState(TaskTable):
                 self.move(ready, "ready", now=now)
 
     def reopen(self, task_id: str, now: int) -> None:
-        """The landed change made `verify` fail: it is out of the head, and the task is open again."""
+        """Open a task again whose landed change made `verify` fail and is out of the head now."""
         state = self.tasks[task_id]
         state.landed, state.finished_at = False, None
         self.move(task_id, "waiting", "landing", now)
 
     def skip(self, task_id: str, because: str, now: int) -> None:
-        """The task will not run."""
+        """End a task that will not run."""
         self.scheduler.abandon(task_id)
         self.set_error(task_id, Failure.of(failures.SKIPPED, because))
         self._finish(task_id, "skipped", now)
 
     def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
-        """A landed change makes `verify` fail: the task is conflicted, its batch and descendants are undone."""
+        """End the task as conflicted whose landed change makes `verify` fail; undo its batch and its descendants."""
         batch = self.batches.beside(culprit)
         undone = [each for each in self.graph.descendants(batch or [culprit]) if self.tasks[each].landed]
         self.set_error(culprit, failure)
@@ -83,7 +83,7 @@ class LandingState(TaskTable):
         self.undo_landings([culprit, *batch, *undone])
 
     def undo_batch(self, level: int, now: int) -> None:
-        """A batch lands as a whole or not at all: take it out of the head and skip what depends on it."""
+        """Take a batch out of the head, which lands as a whole or not at all, and skip what depends on it."""
         self.batches.broken = None
         members = self.batches.members(level)
         self.to_land = [task_id for task_id in self.to_land if task_id not in members]
@@ -109,7 +109,7 @@ class LandingState(TaskTable):
             self.batches.broken = self.batches.level_of(task_id)
 
     def _settled(self, task_id: str, now: int) -> None:
-        """The task needs no agent any more. The last one of a batch decides: all of it lands, or nothing."""
+        """Count a task that needs no agent any more; with the last one of its batch, land all of it or nothing."""
         complete = self.batches.settle(task_id)
         if complete is None:
             return

@@ -1,4 +1,4 @@
-"""Outcomes of an execution, one record each: status, exit code of a command, failure in Temporal."""
+"""Outcomes of an execution: status, exit code of a command and failure in Temporal, one record each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from epw.core.failures import FailureKind
 
 @dataclass(frozen=True)
 class Outcome:
+    """A final status of an execution."""
+
     status: str
     exit_code: int
     failure: FailureKind | None = None
-    """Of the Temporal failure; None: COMPLETED (or CANCELED)."""
+    """Failure with which the workflow ends FAILED; None: it ends COMPLETED, or CANCELED where it was cancelled."""
 
 
 @dataclass
@@ -39,7 +41,6 @@ OUTCOMES = {
         Outcome("rollback_failed", 3, failures.ROLLBACK_FAILED),
     )
 }
-# How Temporal closed an execution whose own status cannot be read.
 STATUS_OF_TEMPORAL = {
     "COMPLETED": "succeeded",
     "FAILED": "failed",
@@ -49,3 +50,4 @@ STATUS_OF_TEMPORAL = {
     "RUNNING": "running",
     "CONTINUED_AS_NEW": "running",
 }
+"""Status by Temporal's status of the workflow, for an execution whose own status cannot be read."""

@@ -1,4 +1,4 @@
-"""Redrive: which tasks of an earlier execution need not run again, and why the others do."""
+"""Redrive: choice of the tasks of an earlier execution that need not run again."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from epw.core.execution.task_state import TaskState
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan, Task
 
-# What cannot change a task's work: how it is scheduled, and what it is declared to touch.
 _SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
-# Of the plan, what every agent of it sees.
+"""Fields of a task that cannot change its work: its scheduling, and what it is declared to touch."""
 _SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "network", "sandbox")
+"""Fields of the plan that every agent sees."""
 
 
 def reusable(
     before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Tasks whose change (a commit, None: none) can be taken over, and for each other task the reason why not.
+    """Commits of the tasks that can be taken over (None: no change), and for each other task the reason why not.
 
-    A task is taken over when it succeeded, it and its settings are unchanged, and so is all that it could see of
-    its dependencies: they are taken over themselves. `rows`: the earlier result's, by task.
+    A task is taken over when it succeeded, it and the settings of the plan that agents see are unchanged, and all its
+    dependencies are taken over. `before`, `after`: the earlier plan and the new one; `rows`: the earlier result's
+    rows, by task id.
     """
     graph, known = TaskGraph.of_plan(after), {task.id: task for task in before.tasks}
     changed = [name for name in _SETTINGS if getattr(before, name) != getattr(after, name)]
@@ -30,9 +31,9 @@ def reusable(
     reasons: dict[str, str] = {}
     for task_id in graph.topological_order:
         why = _reason(before, after, known.get(task_id), planned[task_id], rows.get(task_id, {}), changed)
-        again = [before for before in graph.dependencies[task_id] if before not in taken]
-        if why is None and again:
-            why = f"depends on {again[0]}, which runs again"
+        rerun = [each for each in graph.dependencies[task_id] if each not in taken]
+        if why is None and rerun:
+            why = f"depends on {rerun[0]}, which runs again"
         if why is None:
             taken[task_id] = rows[task_id].get("commit")
         else:
@@ -46,6 +47,7 @@ def reusable(
 def _reason(
     before: Plan, after: Plan, old: Task | None, new: Task, row: Mapping[str, Any], changed: list[str]
 ) -> str | None:
+    """Reason why the task itself has to run; None: it is unchanged and succeeded."""
     if old is None:
         return "is new"
     if row.get("status") != "succeeded":
@@ -65,7 +67,7 @@ def _reason(
 
 
 def is_taking_over(tasks: Mapping[str, TaskState], reused: Collection[str], graph: TaskGraph) -> bool:
-    """Whether a change that is taken over has yet to land, and waits for no task that has to run."""
+    """Whether a change that is taken over has still to land and depends on no task that has to run."""
     left = [task_id for task_id in reused if not tasks[task_id].is_terminal]
     later = graph.descendants([each for each in tasks if each not in reused]) if left else []
     return len(left) > len([task_id for task_id in later if task_id in left])

@@ -104,7 +104,7 @@ class ExecutionState(LandingState):
         self.idle.note(bool(people and not busy), now)
 
     def completed(self, task_id: str, outcome: TaskOutcome, now: int, *, unchanged: bool = False) -> None:
-        """The agent succeeded; its change still has to land.
+        """Record a successful attempt, whose change still has to land.
 
         `unchanged`: it ran again because of a conflict and changed nothing, so its earlier change is merged again.
         """
@@ -113,7 +113,7 @@ class ExecutionState(LandingState):
         self.land_again(task_id, now) if unchanged else self._done(task_id, now)
 
     def run_again(self, task_id: str, merge_context: MergeContext, now: int, files: Sequence[str] = ()) -> None:
-        """The change did not merge: run the task again on the head of then. That is no failed attempt.
+        """Run the task again, on the newest head, because its change did not merge; that is no failed attempt.
 
         `files`: globs that no other task may hold meanwhile; else tasks that run again would only conflict again.
         """
@@ -123,19 +123,19 @@ class ExecutionState(LandingState):
         self._requeue(task_id, now, files)
 
     def waits_for_choice(self, task_id: str, now: int) -> None:
-        """A person is asked how to resolve the conflict of the task's change."""
+        """Wait until a person has chosen how to resolve the conflict of the task's change."""
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", "question", now)
 
     def approved(self, task_id: str, now: int) -> None:
-        """A person has approved the finished change: it may land."""
+        """Land the finished change, which a person has approved."""
         state = self.tasks[task_id]
         assert state.outcome is not None
         state.commit, state.summary, state.error = state.outcome.commit, state.outcome.summary, None
         self._done(task_id, now)
 
     def run_after_all(self, task_id: str, now: int) -> None:
-        """The change that was taken over does not merge any more: run the task."""
+        """Run the task: the change that was taken over does not merge any more."""
         del self.reused[task_id]
         self.tasks[task_id].commit = None
         self._requeue(task_id, now)
@@ -146,14 +146,14 @@ class ExecutionState(LandingState):
         self.scheduler.requeue(task_id, files)
 
     def wait_for(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
-        """The attempt ended with a question or at a usage limit: it holds neither agent nor files while it waits."""
+        """End the attempt with a question or at a usage limit: it holds neither agent nor files while it waits."""
         state = self._attempt_ended(task_id, outcome, now)
         state.saved, state.continues = outcome.saved, True
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", what, now)
 
     def answered(self, task_id: str, answer: str | None, now: int) -> None:
-        """The wait of the attempt is over: it continues as soon as an agent is free."""
+        """End the wait of an attempt: it continues as soon as an agent is free."""
         state = self.tasks[task_id]
         state.answer, state.resumes = answer, state.resumes + 1
         self._requeue(task_id, now)
@@ -167,7 +167,7 @@ class ExecutionState(LandingState):
         *,
         last_resort: Callable[[str], bool] = lambda task_id: False,
     ) -> None:
-        """The attempt failed: queue another one, or give the task up. No outcome: infrastructure failed.
+        """Record a failed attempt, then queue another one or give the task up. No outcome: infrastructure failed.
 
         `last_resort` is asked before the task is given up; true: it has found another way for the task.
         """
@@ -183,7 +183,7 @@ class ExecutionState(LandingState):
             self.give_up(task_id, "failed", failure, now)
 
     def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:
-        """The task is failed or conflicted for good: skip its descendants, or stop everything."""
+        """End the task as failed or conflicted, and skip its descendants or stop everything."""
         self.set_error(task_id, failure)
         self.scheduler.abandon(task_id)
         self._finish(task_id, status, now)
@@ -195,7 +195,7 @@ class ExecutionState(LandingState):
             self.stopping = True
 
     def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
-        """The task was stopped before it was done."""
+        """End a task that was stopped before it was done."""
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
         self.set_error(task_id, Failure.of(failures.CANCELLED, "stopped before it was done"))

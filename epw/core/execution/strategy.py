@@ -1,4 +1,4 @@
-"""The two strategies, as records: what a failure means, how often an agent may try."""
+"""The two strategies, one record each: the number of attempts and the consequences of a failure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ Atomic = Literal["execution", "batch", "task"]
 
 @dataclass(frozen=True)
 class Strategy:
+    """Rules by which an execution reacts to failures and conflicts."""
+
     name: str
     attempts: int
-    """Attempts of one task that may end with its agent's failure."""
+    """Maximum number of attempts of a task that end with its agent's failure."""
     stops_on_failure: bool
-    """A task failed for good cancels its siblings; else only its descendants are skipped."""
+    """Whether a failed task cancels its siblings; else only its descendants are skipped."""
     atomic: Atomic
-    """What is undone together, where the plan does not say."""
+    """Tasks that are undone together, unless the plan's `atomic` says otherwise."""
     on_conflict: tuple[str, ...]
+    """Steps tried in order, unless the plan's `onConflict` names others."""
     simulated_failure_rate: float
+    """Probability that an attempt of a simulated agent fails."""
     guidance: str
+    """Sentence for the agent's prompt."""
     infrastructure_attempts: int = 10
-    """How often Temporal tries one activity again after a lost worker or a passing fault."""
+    """Maximum number of tries of one activity by Temporal, after lost workers and passing faults."""
     first_backoff_seconds: float = 0.2
     backoff_coefficient: float = 2.0
     longest_backoff_seconds: float = 30.0

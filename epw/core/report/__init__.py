@@ -1,1 +1,1 @@
-"""Result document of an execution and its metrics."""
+"""Result document of an execution: its model, its short form, its metrics, its display."""

@@ -1,4 +1,4 @@
-"""The numbers of an execution (CONTRACT section 8), measured or None. Durations in milliseconds."""
+"""Metrics of an execution, measured or None; `epw.core.report.model.Metrics` explains each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from epw.core.schedule.list_schedule import batches, makespan, predict
 
 
 def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> Metrics:
-    """`elapsed_ms`: from the execution's start until now or its close."""
+    """Metrics as of now; `elapsed_ms`: time since the execution's start, until its close where it has one."""
     graph, states = execution.graph, list(execution.tasks.values())
     total = max(0, elapsed_ms - execution.idle.ms)
     durations = {state.task.id: float(state.duration_ms) for state in states}
