@@ -8,7 +8,6 @@ from temporalio import workflow
 
 from epw.core.decisions.questions import Questions
 from epw.core.decisions.resolver import Resolver
-from epw.core.execution.landings import Landings
 from epw.core.execution.outcomes import Conclusion
 from epw.core.execution.state import ExecutionState
 from epw.core.report import result
@@ -22,14 +21,14 @@ _TASKS_PER_TURN = 100
 
 
 class Display:
-    """Shows the state of one execution; `visibility` writes its search attributes."""
+    """Shows the state of one execution; `landings`: task id and head commit after it, in landing order."""
 
     def __init__(
         self,
         execution: ExecutionState,
         questions: Questions,
         resolver: Resolver,
-        landings: Landings,
+        landings: list[tuple[str, str]],
         conclusion: Conclusion,
         visibility: Visibility,
     ) -> None:
@@ -62,7 +61,7 @@ class Display:
             questions=self._questions,
             delivery=self._conclusion.delivery,
             elapsed_ms=at - self._started,
-            landing_order=self._landings.order,
+            landing_order=[task_id for task_id, _ in self._landings],
             message=self._conclusion.message,
             rows=rows,
         )

@@ -15,7 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.decisions.resolver import Resolver
     from epw.core.errors import InvalidPlan
     from epw.core.execution.compensation import Compensations
-    from epw.core.execution.landings import Landings
     from epw.core.execution.outcomes import OUTCOMES, Conclusion
     from epw.core.execution.resource_waits import ResourceWaits
     from epw.core.execution.state import ExecutionState
@@ -65,7 +64,8 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         self._open_questions = OpenQuestions(execution, self._questions, self._events)
         self._resolver = Resolver(execution, now, self._open_questions.ask, workflow.patched)
         self._resource_waits = ResourceWaits(execution)
-        self._landings, self._conclusion, self._visibility = Landings(), Conclusion(), Visibility()
+        self._landings: list[tuple[str, str]] = []
+        self._conclusion, self._visibility = Conclusion(), Visibility()
         self._display = Display(
             execution, self._questions, self._resolver, self._landings, self._conclusion, self._visibility
         )
@@ -114,7 +114,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
             raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
 
     def _set_up(self, prepared: Prepared) -> None:
-        """Make what runs attempts, lands their changes and concludes, for a prepared workspace."""
+        """Build the parts that need to know the prepared workspace."""
         execution, compensations = self._execution, Compensations()
         self._visibility.enabled = prepared.search_attributes
         for task_id in prepared.lost:

@@ -14,7 +14,6 @@ from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
-from epw.core.execution.landings import Landings
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import (
     LAND,
@@ -39,7 +38,10 @@ _PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
 
 
 class MergeQueue:
-    """Lands the changes of the execution and verifies the head; does nothing without a workspace."""
+    """Lands the changes of the execution and verifies the head; does nothing without a workspace.
+
+    `landings` is kept up to date: task id and head commit after it, in landing order.
+    """
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class MergeQueue:
         compensations: Compensations,
         events: EventQueue,
         resolver: Resolver,
-        landings: Landings,
+        landings: list[tuple[str, str]],
     ) -> None:
         self.hub, self.base, self.queue = prepared.hub or "", prepared.base or "", prepared.task_queue
         self.commit = prepared.base if prepared.hub is not None else None
@@ -98,11 +100,11 @@ class MergeQueue:
         while not (verified := await self._verify(self.commit or "", "final")).green:
             if self._execution.undoes_all:
                 return verified.message
-            heads = [self.base, *self._landings.heads]
+            heads = [self.base, *(head for _, head in self._landings)]
             blamed = await first_bad(len(heads), partial(self._passes, heads))
             if blamed is None:
                 return f"{verified.message} (no landing is to blame)"
-            culprit = self._landings.order[blamed - 1]
+            culprit = self._landings[blamed - 1][0]
             if self._resolver.can_run_again(culprit) and workflow.patched(_PATCH_RERUN_CULPRITS):
                 self._execution.reopen(culprit, now())
                 rerun[culprit] = verified
@@ -137,8 +139,8 @@ class MergeQueue:
         """With `atomic: batch`: set the head back to before the batch that has a conflict."""
         if self._execution.batches.broken is None:
             return
-        self._landings.cut(self._batch[1])
-        self.commit = [self.base, *self._landings.heads][-1]
+        del self._landings[self._batch[1] :]
+        self.commit = self._landings[-1][1] if self._landings else self.base
         self._execution.undo_batch(self._execution.batches.broken, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
@@ -161,7 +163,7 @@ class MergeQueue:
             self._resolver.landed(row)
             self.commit = row.head
             if self._execution.tasks[row.task_id].commit is not None:
-                self._landings.append(row.task_id, row.head)
+                self._landings.append((row.task_id, row.head))
             self._execution.landed(row.task_id, now())
 
     async def _passed_before(self, task_id: str) -> bool:
@@ -186,9 +188,9 @@ class MergeQueue:
     async def _land_again(self) -> None:
         """Build the head again from the base, of the changes that stay in it, in landing order."""
         while True:
-            kept = [task_id for task_id in self._landings.order if self._execution.tasks[task_id].landed]
+            kept = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
-            self._landings.replace((row.task_id, row.head) for row in landed.rows if row.conflict is None)
+            self._landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
             conflicting = [row for row in landed.rows if row.conflict is not None]
             for row in conflicting:

@@ -24,15 +24,9 @@ MAX_ROWS_IN_HISTORY = 500
 _MAX_BYTES_IN_HISTORY = 1_000_000
 _ALWAYS = frozenset(("agentId", "success", "landed", "error", "commit"))
 """Keys that a row has even when they are empty."""
+_NO_WAITS: Waits = {"question": 0, "usageLimit": 0, "rateLimit": 0, "files": 0, "resources": 0, "host": 0}
+_NO_USAGE: ModelUsage = {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}
 _EMPTY_DELIVERY: dict[str, Any] = {"branch": None, "refusedBecause": None, "finishWith": [], "warnings": []}
-
-
-def no_waits() -> Waits:
-    return {"question": 0, "usageLimit": 0, "rateLimit": 0, "files": 0, "resources": 0, "host": 0}
-
-
-def no_usage() -> ModelUsage:
-    return {"requests": 0, "inputTokens": 0, "outputTokens": 0, "costUSD": None}
 
 
 def empty_row(task_id: str) -> TaskResult:
@@ -60,16 +54,18 @@ def empty_row(task_id: str) -> TaskResult:
         "filesModified": [],
         "kept": [],
         "leftBehind": [],
-        "usage": no_usage(),
-        "waitedMs": no_waits(),
+        "usage": _NO_USAGE,
+        "waitedMs": _NO_WAITS,
     }
 
 
 def short_row(row: TaskResult) -> dict[str, Any]:
     """A row as the history holds it."""
     error = row["error"]
-    waited = {kind: ms for kind, ms in row["waitedMs"].items() if ms}
-    short = {**row, "waitedMs": waited, "usage": row["usage"] if row["usage"] != no_usage() else None}
+    short: dict[str, Any] = {**row}
+    short["waitedMs"] = {kind: ms for kind, ms in row["waitedMs"].items() if ms}
+    if row["usage"] == _NO_USAGE:
+        del short["usage"]
     if error is not None:
         short["error"] = {"type": error["type"], "message": error["message"], "attempt": error["attempt"]}
     return {key: value for key, value in short.items() if value or key in _ALWAYS}
@@ -79,7 +75,7 @@ def whole_row(short: Mapping[str, Any]) -> TaskResult:
     """A row with every key, from one of the history; what the hub holds is still empty."""
     row = cast(TaskResult, {**empty_row(short["taskId"]), **short})
     waited = short.get("waitedMs", {})
-    row["waitedMs"] = cast(Waits, {kind: waited.get(kind, 0) for kind in no_waits()})
+    row["waitedMs"] = cast(Waits, {kind: waited.get(kind, 0) for kind in _NO_WAITS})
     if short["error"] is not None:
         row["error"] = task_error(row["taskId"], **short["error"])
     return row
