@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +56,8 @@ def test_one_task_gives_one_batch_and_full_confidence() -> None:
 def test_concurrent_tasks_on_one_file_are_a_high_risk() -> None:
     tasks = [{"id": i, "description": i, "files": ["src/**"]} for i in "ab"]
     assert analyze(read_plan({"tasks": tasks}, runnable=False))["risks"][0]["severity"] == "high"
+
+
+def test_a_command_that_analyses_no_graph_does_not_wait_for_networkx() -> None:
+    code = "import sys, epw.cli.main; sys.exit('networkx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)

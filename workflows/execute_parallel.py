@@ -47,7 +47,9 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         self._invalid = ""
         try:
             earlier = None if redrive is None and not more else Redrive.model_validate(redrive)
-            execution = ExecutionState(read_plan(request), earlier.commits if earlier else None)
+            # What the plan's analysis imports when first used is the same outside of a workflow sandbox as in it.
+            with workflow.unsafe.imports_passed_through():
+                execution = ExecutionState(read_plan(request), earlier.commits if earlier else None)
         except ValidationError:
             self._invalid = f"one input is expected, a plan, not {2 + len(more)}"
             return

@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 
+import networkx  # noqa: F401 (loaded now, not within the first workflow task, where it would take a third of a second)
+
 from activities.processes.children import adopt_orphans
 from activities.system.process_identity import KEPT, Process, keeper
 from epw.core.errors import EpwError

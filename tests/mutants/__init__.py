@@ -116,6 +116,6 @@ MUTANTS = (
     _m("epw/core/schedule/list_schedule.py", "rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])", "rank = (-self._graph.bottom_level[task], -self._priorities.get(task, 0), self._order[task])", _SCHEDULE),
     _m("epw/core/schedule/list_schedule.py", "        if agent <= self._max_agents:\n", "        if True:\n", f"{_PROMISES} -k surplus"),
     _m("epw/core/schedule/list_schedule.py", "            if not self._blocking[after] and after not in self._abandoned:\n", "            if not self._blocking[after]:\n", f"{_PROMISES} -k surplus"),
-    _m("epw/core/plan/graph.py", "bottom[task] = self.minutes[task] + rest", "bottom[task] = self.minutes[task]", _SCHEDULE),
+    _m("epw/core/plan/graph.py", "minutes[task] = self.minutes[task] + rest", "minutes[task] = self.minutes[task]", _SCHEDULE),
     _m("epw/core/execution/compensation.py", "return list(reversed(self._steps))", "return list(self._steps)", f"{_PROMISES} -k newest"),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from epw.core.errors import InvalidPlan, Problem
-from epw.core.plan.graph import TaskGraph, shown_cycle
+from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import DEFAULT_TOOLS, MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
 from epw.core.plan.unsupported import is_url, not_available
 
@@ -73,7 +73,7 @@ def read_plan(document: Any, *, runnable: bool = True) -> Plan:
 
 def check_cycles(graph: TaskGraph) -> list[Problem]:
     """A problem for each circular dependency, with its path."""
-    return [Problem("tasks", f"Circular dependency: {shown_cycle(cycle)}") for cycle in graph.cycles()]
+    return [Problem("tasks", f"Circular dependency: {format_cycle(cycle)}") for cycle in graph.cycles()]
 
 
 def too_deep(value: Any) -> bool:

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from epw.core.globs import may_overlap
-from epw.core.plan.graph import TaskGraph, shown_cycle
+from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
 from epw.core.schedule.list_schedule import batches, makespan, predict
 
@@ -184,7 +184,7 @@ def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
 
 def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
-    paths = "; ".join(map(shown_cycle, cycles[:_MAX_CYCLES]))
+    paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES]))
     return {
         "parallelizable": False,
         "confidence": 100,
