@@ -1,9 +1,11 @@
-"""Roll back: the compensations of an execution's steps, newest first; doing it twice changes nothing more."""
+"""Activity `roll_back`: undo the steps of an execution, newest first; doing it twice changes nothing more."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -21,6 +23,8 @@ from epw.core.messages import ROLL_BACK
 
 
 class RollBacker:
+    """Compensates executions of the state directory `home`."""
+
     def __init__(self, home: Path) -> None:
         self._home = home
 
@@ -28,23 +32,24 @@ class RollBacker:
     async def roll_back(self, request: RollBackRequest) -> None:
         """Undo each step; every task's commit stays reachable in the hub.
 
-        An error carries, as its detail, the commands that finish by hand what is left; what only the user can
-        decide (type `UndoBlocked`) is not tried again.
+        The detail of a failure is the list of shell commands that finish by hand what is left. `UndoBlocked`, for what
+        only the user can decide, is not retried.
         """
         execution = current_execution(self._home, request)
         async with activity_scope(self._home, execution.key + "/roll-back"):
             execution.check_fence(ROLL_BACK, fencing_token())
             failpoint("undo.begun")
             for step in request.steps:
+                kind = COMPENSATIONS[step.step]
                 try:
-                    await in_thread(_STEPS[step.step], execution, step)
+                    await in_thread(kind.undo, execution, step)
                 except UndoBlocked as error:
                     execution.keep_blocked()
                     raise ApplicationError(
                         str(error), error.commands, type=UndoBlocked.__name__, non_retryable=True
                     ) from None
                 except (GitError, OSError) as error:
-                    commands = await in_thread(_by_hand, execution, step)
+                    commands = await in_thread(kind.by_hand, execution, step)
                     raise ApplicationError(str(error), commands, type=failures.ROLLBACK_FAILED.type) from None
             await in_thread(execution.remove_attempts)
             failpoint("undo.done")
@@ -54,8 +59,12 @@ def _reset_head(execution: ExecutionStore, step: Compensation) -> None:
     Hub(Path(step.hub)).update_ref(execution.head_ref, step.to or "")
 
 
+def _commands_for_head(execution: ExecutionStore, step: Compensation) -> list[str]:
+    return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
+
+
 def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
-    """Remove a branch of ours that still is where we put it; one that somebody moved is theirs now."""
+    """Remove a branch that is still where the delivery put it; one that somebody has moved since is theirs."""
     hub, workspace, delivered = Hub(Path(step.hub)), execution.workspace(), execution.delivered()
     if delivered is None:
         return
@@ -71,21 +80,32 @@ def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
         hub.take_back(module, commit, reference)
 
 
-def _bring_back_tree(execution: ExecutionStore, step: Compensation) -> None:
+def _commands_for_branch(execution: ExecutionStore, step: Compensation) -> list[str]:
+    # With the expected commit, so that git does not delete a branch that has been moved since.
+    branch, head = execution.delivered() or ("", "")
+    return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", f"refs/heads/{branch}", head])]
+
+
+def _restore_work_tree(execution: ExecutionStore, step: Compensation) -> None:
     hub = Hub(Path(step.hub))
     with hub.locked():
         tree_delivery_of(execution, hub).undo()
 
 
-def _by_hand(execution: ExecutionStore, step: Compensation) -> list[str]:
-    if step.step == "apply":
-        return tree_delivery_of(execution, Hub(Path(step.hub))).commands()
-    if step.step == "head":
-        return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
-    # Compare and swap here too: a branch that is not where we put it is not ours to delete.
-    branch, head = execution.delivered() or ("", "")
-    reference = f"refs/heads/{branch}"
-    return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", reference, head])]
+def _commands_for_work_tree(execution: ExecutionStore, step: Compensation) -> list[str]:
+    return tree_delivery_of(execution, Hub(Path(step.hub))).commands()
 
 
-_STEPS = {"head": _reset_head, "branch": _remove_branch, "apply": _bring_back_tree}
+class _Compensation(NamedTuple):
+    """How one kind of step is undone."""
+
+    undo: Callable[[ExecutionStore, Compensation], None]
+    by_hand: Callable[[ExecutionStore, Compensation], list[str]]
+    """The shell commands that do the same, for a user to whom an error left them."""
+
+
+COMPENSATIONS = {
+    "head": _Compensation(_reset_head, _commands_for_head),
+    "branch": _Compensation(_remove_branch, _commands_for_branch),
+    "apply": _Compensation(_restore_work_tree, _commands_for_work_tree),
+}

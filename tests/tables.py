@@ -1,17 +1,18 @@
-"""`python -m tests.tables` writes docs/errors.md and docs/result.schema.json, which are made from the code."""
+"""`python -m tests.tables`: the parts of the documentation that are made from the records the product decides by."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
 from epw.core.report.model import result_schema
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = DOCS / "errors.md"
-RESULT_SCHEMA = DOCS / "result.schema.json"
+_BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
 _HEAD = """# Errors, outcomes and exit codes
 
 Made by `python -m tests.tables` from `epw/core/failures.py` and `epw/core/execution/outcomes.py`: change those.
@@ -27,7 +28,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
-def page() -> str:
+def errors_page() -> str:
     """docs/errors.md, whole."""
     kinds = [[f"`{each.type}`", each.meaning, each.retried, each.recovery or "–"] for each in FAILURES.values()]
     outcomes = [
@@ -49,11 +50,30 @@ def page() -> str:
     )
 
 
-def schema_text() -> str:
-    """docs/result.schema.json, whole."""
-    return json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n"
+def conflicts_page() -> str:
+    """docs/conflicts.md, whole: its table of steps from their records, the rest as it stands."""
+    rows = [
+        [
+            f"`{each.syntax.replace('<task>', 'TASK')}`",
+            each.meaning,
+            each.possible.text,
+            f"yes, risk {each.option.risk}" if each.option else "–",
+        ]
+        for each in CONFLICT_STEPS.values()
+    ]
+    steps = table(["step", "what it does", "possible where", "a person can choose it"], rows)
+    before, rest = (DOCS / "conflicts.md").read_text().split(_BEGIN)
+    return before + _BEGIN + steps + _END + rest.split(_END, 1)[1]
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "errors.md": errors_page,
+    "conflicts.md": conflicts_page,
+    "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
+}
+"""Files of docs/ and what they hold."""
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
-    RESULT_SCHEMA.write_text(schema_text())
+    for name, text in GENERATED.items():
+        (DOCS / name).write_text(text())

@@ -48,10 +48,10 @@ async def chosen(handle: WorkflowHandle[Any, Any], wanted: Sequence[str]) -> Non
         options = [each.replace(":b1", f":b{number}") for each in wanted]
         assert choices(conflict) == options
         for other in {*others, f"prefer:b{number}"} - set(options):
-            assert f"is none of: {', '.join(options)}" in await refused(handle, conflict["id"], other)
+            assert f"must be one of: {', '.join(options)}" in await refused(handle, conflict["id"], other)
         await handle.execute_update("resolve_conflict", {"conflictId": conflict["id"], "choice": options[number - 1]})
         if choice == "skip":
-            assert "ended as skip" in await refused(handle, conflict["id"], choice)
+            assert "resolved by: skip" in await refused(handle, conflict["id"], choice)
 
 
 @pytest.mark.parametrize("kind", SIDES)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
+import pytest
+
+from activities.roll_back import COMPENSATIONS
+from epw.core.execution.delivery import Compensation
 from epw.core.failures import FAILURES
-from tests.tables import DOCS, PAGE, RESULT_SCHEMA, page, schema_text
+from tests.tables import DOCS, GENERATED
 from tests.test_architecture import modules
 
 
-def test_the_page_of_errors_is_made_from_the_records() -> None:
-    assert PAGE.read_text() == page(), "run `python -m tests.tables`"
-
-
-def test_the_schema_of_results_is_made_from_the_model() -> None:
-    assert RESULT_SCHEMA.read_text() == schema_text(), "run `python -m tests.tables`"
+@pytest.mark.parametrize("name", GENERATED)
+def test_documentation_is_made_from_the_records(name: str) -> None:
+    assert (DOCS / name).read_text() == GENERATED[name](), "run `python -m tests.tables`"
 
 
 def test_every_invariant_that_is_checked_is_documented() -> None:
@@ -34,3 +36,7 @@ def test_every_failure_is_raised_somewhere() -> None:
     for type in FAILURES:
         constant = re.sub(r"(?<!^)(?=[A-Z])", "_", type).upper()
         assert f"failures.{constant}" in text or constant in text or type in classes, type
+
+
+def test_every_step_that_can_be_registered_can_be_undone() -> None:
+    assert set(get_args(Compensation.model_fields["step"].annotation)) == set(COMPENSATIONS)

@@ -144,7 +144,7 @@ class Attempts:
         self._execution.completed(task_id, outcome, now(), unchanged=unchanged)
         if self._execution.tasks[task_id].is_terminal:
             # It changed nothing, so there is no landing.
-            self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.disputed(task_id)))
+            self._resolver.landed(Landing(task_id=task_id, head="", dropped=self._resolver.conflicting_paths(task_id)))
 
     async def _wait_until(self, task_id: str, until: int) -> None:
         await workflow.sleep(max(0, until - now()) / 1000)

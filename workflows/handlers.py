@@ -53,13 +53,13 @@ class ExecutionHandlers:
         return asked.document()
 
     def _check_choice(self, message: ResolveConflict) -> None:
-        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        asked = self._questions.answerable(self._resolver.question_of(message.conflict_id))
         self._open_questions.check(asked, message.choice)
 
     @update(ResolveConflict, check=_check_choice)
     def resolve_conflict(self, message: ResolveConflict) -> dict[str, Any]:
         """Choose how a conflict that waits for a person is resolved; the first choice wins."""
-        asked = self._questions.answerable(self._resolver.waiting(message.conflict_id))
+        asked = self._questions.answerable(self._resolver.question_of(message.conflict_id))
         self._open_questions.answer(asked, message.choice)
         return {"conflictId": message.conflict_id, "choice": message.choice}
 

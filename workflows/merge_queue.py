@@ -180,9 +180,7 @@ class MergeQueue:
 
     def _exclude(self, task_id: str, verified: Verified) -> None:
         """Take a change that makes `verify` fail, or no longer merges, out of the head, with its descendants."""
-        conflict = self._resolver.record(self._verify_conflict([task_id], [], verified))
-        conflict.take("skip", "strategy")
-        conflict.end()
+        self._resolver.left_out(self._verify_conflict([task_id], [], verified))
         self._execution.undo_culprit(task_id, Failure.of(failures.VERIFY_FAILED, verified.message), now())
 
     async def _land_again(self) -> None:
@@ -221,7 +219,7 @@ class MergeQueue:
             task_id=task_id,
             commit=commit,
             detached=task_id in self._execution.reused,
-            way=self._resolver.way_of(task_id),
+            way=self._resolver.merge_strategy(task_id),
             earlier=self._resolver.earlier(task_id),
             keeps_both=self._resolver.must_keep_both(task_id),
         )

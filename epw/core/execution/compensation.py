@@ -1,4 +1,7 @@
-"""What to undo, in which order: each step registers its compensation before it is taken (saga)."""
+"""Saga of an execution: each step registers what undoes it before it is taken.
+
+Garcia-Molina and Salem, Sagas (1987), https://doi.org/10.1145/38713.38742.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,16 @@ from epw.core.execution.delivery import Compensation
 
 
 class Compensations:
-    """Steps that were taken, newest last; undone from the newest back."""
+    """Registered steps of one execution."""
 
     def __init__(self) -> None:
         self._steps: list[Compensation] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._steps)
-
     def register(self, step: Compensation) -> None:
-        """Add a step. One kind needs one entry: undoing the first landing undoes all that came after."""
+        """Add a step; only the first of its kind counts, because undoing it undoes the later ones too."""
         if all(step.step != taken.step for taken in self._steps):
             self._steps.append(step)
 
     def reversed(self) -> list[Compensation]:
+        """The steps in the order in which they are undone: newest first."""
         return list(reversed(self._steps))
-
-    def clear(self) -> None:
-        self._steps.clear()

@@ -1,4 +1,4 @@
-"""What the workflow and its activities say to each other of handing over, and of undoing that."""
+"""Messages between the workflow and the activities `deliver`, `clean_up` and `roll_back`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from epw.core.plan.model import Message
 
 
 class DeliverRequest(StepRequest):
+    """Deliver the change from `base` to `head`: as a branch, or into the work tree (`mode`: `apply`)."""
+
     hub: str
     base: str
     head: str
@@ -20,15 +22,15 @@ class DeliverRequest(StepRequest):
 
 
 class CleanUpRequest(StepRequest):
-    """What is of no use any more: what would undo a delivery that stays, the directories of attempts that waited."""
+    """Remove what is no longer needed: what a delivery could be undone with, and directories of waiting attempts."""
 
     hub: str | None = None
-    """Of the delivery."""
+    """The hub of a delivery that stays."""
     directories: bool = False
 
 
 class Delivery(Message):
-    """How the final head was handed over (CONTRACT section 8)."""
+    """How the final head was delivered, as results show it."""
 
     mode: str
     base: str | None = None
@@ -40,8 +42,8 @@ class Delivery(Message):
 
 
 class Compensation(Message):
-    """One step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `apply`
-    brings the work tree back."""
+    """Step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `apply` restores the
+    work tree."""
 
     step: Literal["head", "branch", "apply"]
     hub: str
@@ -51,6 +53,6 @@ class Compensation(Message):
 
 
 class RollBackRequest(StepRequest):
-    """Compensations in the order in which they are done."""
+    """Compensations, in the order in which they run."""
 
     steps: list[Compensation]

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import DEFAULT_TOOLS, MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
 from epw.core.plan.unsupported import is_url, not_available
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_CONFLICT_STEP = re.compile(r"merge|retry|agent|ask|skip|rollback|prefer:(.+)", re.DOTALL)
 _MAX_DEPTH = 100
 _MAX_HINTS = 20
 _MAX_COMPARED = 500
@@ -38,10 +38,11 @@ _PLAIN_WORDS = {
 }
 
 
-def read_plan(document: Any, *, runnable: bool = True) -> Plan:
+def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepKind] = CONFLICT_STEPS) -> Plan:
     """The plan that a JSON-like document holds; raises `InvalidPlan` with every problem found.
 
-    `runnable`: also refuse what this version cannot run, a workspace that is relative, and cycles.
+    `runnable`: also refuse what this version cannot run, a workspace that is relative, and cycles. `steps`: what
+    `onConflict` can name.
     """
     if not isinstance(document, dict):
         raise InvalidPlan([Problem("", f"a plan is an object, not {_kind(document)}")])
@@ -61,7 +62,7 @@ def read_plan(document: Any, *, runnable: bool = True) -> Plan:
         found = [_from_pydantic(details, document) for details in error.errors()]
         problems += [problem for problem in found if problem.path not in told]
     if plan is not None:
-        problems += _check_references(plan)
+        problems += _check_references(plan, steps)
         if runnable:
             problems += [*_check_size(document), *_check_workspace(plan), *not_available(plan)]
             if not problems:
@@ -153,7 +154,7 @@ def _check_dependencies(
             yield Problem(f"{path}[{position}]", message + (_nearest(dependency, known) if hint else ""))
 
 
-def _check_references(plan: Plan) -> Iterator[Problem]:
+def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Problem]:
     """Fields that must agree with one another."""
     ids = {task.id for task in plan.tasks}
     for index, task in enumerate(plan.tasks):
@@ -179,12 +180,13 @@ def _check_references(plan: Plan) -> Iterator[Problem]:
                 if {"..", ".git"} & set(written.split("/")):
                     yield Problem(f"{path}.simulate", f"{written!r} must stay within the workspace")
     for position, step in enumerate(plan.on_conflict or []):
-        found = _CONFLICT_STEP.fullmatch(step)
-        if not found:
-            message = "must be one of: merge, retry, agent, prefer:<task>, ask, skip, rollback"
-            yield Problem(f"onConflict[{position}]", message)
-        elif found[1] and found[1] not in ids:
-            yield Problem(f"onConflict[{position}]", f"prefers a non-existent task: {found[1]}")
+        try:
+            target = parse_step(step, steps).target
+        except ValueError as error:
+            yield Problem(f"onConflict[{position}]", str(error))
+        else:
+            if target and target not in ids:
+                yield Problem(f"onConflict[{position}]", f"names a non-existent task: {target}")
     for position, host in enumerate(plan.network if isinstance(plan.network, list) else []):
         port = host.rpartition("]" if host.startswith("[") else ":")[2].lstrip(":") if ":" in host else ""
         if port and not 1 <= int(port) <= 65535:

@@ -1,0 +1,79 @@
+"""Which steps of `onConflict` an execution has, and which of them are possible now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from epw.core.conflict_steps import ConflictStep, Situation, StepKind, choices, parse_step
+from epw.core.decisions.conflicts import ADVICE_KINDS, Conflict
+from epw.core.execution.state import ExecutionState
+from epw.core.messages import ConflictFound
+from epw.core.plan.model import MODELS
+
+_MAX_REGENERATIONS = 5
+
+
+class StepRules:
+    """The steps of one execution's plan or strategy; `kinds` are those that they can name."""
+
+    def __init__(self, execution: ExecutionState, kinds: Mapping[str, StepKind]) -> None:
+        self.kinds = kinds
+        named = execution.plan.steps_on_conflict(execution.strategy.on_conflict)
+        self.steps = [parse_step(text, kinds) for text in named]
+        self.decided_by = "plan" if execution.plan.on_conflict is not None else "strategy"
+        """Who has chosen these steps."""
+        self._execution = execution
+
+    @property
+    def first_landing(self) -> ConflictStep | None:
+        """The first step, where a landing takes it itself before it reports a conflict."""
+        first = self.steps[0] if self.steps and not self._execution.batches else None
+        return first if first is not None and first.kind.landing_strategy else None
+
+    @property
+    def last_resort(self) -> ConflictStep:
+        """What the strategy does where no step is left: what a failure undoes anyway is undone."""
+        undoes_all = self._execution.strategy.stops_on_failure and self._execution.undoes_all
+        return parse_step("rollback") if undoes_all else self.skip
+
+    @property
+    def skip(self) -> ConflictStep:
+        """The step that leaves the change out."""
+        return parse_step("skip")
+
+    @property
+    def only_final(self) -> bool:
+        """Whether a change can only be left out now."""
+        return self._execution.stopping or bool(self._execution.batches)
+
+    def has_model(self, task_id: str) -> bool:
+        """Whether a model does the task."""
+        return self._execution.plan.agent_of(self._execution.tasks[task_id].task) in MODELS
+
+    def is_possible(self, step: ConflictStep, found: ConflictFound) -> bool:
+        """Whether the step can be taken for this conflict now."""
+        if step.kind.is_final:
+            return True
+        if self.only_final or (step.kind.names_task and step.target not in found.tasks):
+            return False
+        return step.kind.possible.holds(self._situation(found.kind, found.tasks))
+
+    def can_land_again(self, task_id: str, left: list[ConflictStep]) -> bool:
+        """Whether a step is left for a landed change that turns the head red, other than leaving it out."""
+        situation = self._situation("verify", [task_id])
+        return any(not step.kind.is_final and step.kind.possible.holds(situation) for step in left)
+
+    def can_regenerate(self, conflict: Conflict) -> bool:
+        """Whether the step under way goes on with the commands of `relock`; bounded, since the head can move."""
+        if conflict.step is None or not conflict.step.kind.regenerates or not conflict.found.relock:
+            return False
+        return conflict.regenerations < _MAX_REGENERATIONS and not self.only_final
+
+    def choices(self, found: ConflictFound) -> list[ConflictStep]:
+        """The steps that a person can choose; advice has none."""
+        if found.kind in ADVICE_KINDS or not found.tasks:
+            return []
+        return choices(self._situation(found.kind, found.tasks), self.kinds.values())
+
+    def _situation(self, kind: str, tasks: list[str]) -> Situation:
+        return Situation(kind, tasks, self.has_model(tasks[0]))
