@@ -1,9 +1,12 @@
-"""How fast an API account may be called: the limits that are given, and those that its 429s teach. Pure; times in ms.
+"""Rate limiter of one API account: limits that plans give, and a rate that is learned from 429s. Times in ms.
 
-Given limits are kept by GCRA (the generic cell rate algorithm, a leaky bucket that needs one time stamp): each call
-has a slot, slots are an interval apart. Unknown ones are found by additive increase and multiplicative decrease:
-a 429 slows everyone down together, every second without one lets everyone go faster: by much while far from where the
-last 429 came (after the first one nobody knows where that is), by little near it.
+Given limits are kept by GCRA, the generic cell rate algorithm (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm):
+one time stamp says when the next call may be made, each call moves it on by an interval.
+
+An unknown limit is found by multiplicative increase and multiplicative decrease: a 429 lowers the rate of all callers
+together, each second without one raises it, much while it is far from the rate of the last 429 and little near it.
+Additive increase would let competing senders converge to fair shares (Chiu and Jain 1989,
+https://doi.org/10.1016/0169-7552(89)90019-6); here one limiter gives each worker its share.
 """
 
 from __future__ import annotations
@@ -16,19 +19,29 @@ from epw.core.plan.model import Message
 
 _MINUTE_MS = 60_000
 _HORIZON_MS = 1_000
+"""How far ahead slots are given out; 429s less than this apart lower the rate once."""
 _WORKER_MS = 5_000
+"""How long after its last request a worker counts when slots are shared."""
 _EXECUTION_MS = 10 * _MINUTE_MS
+"""How long after its last call the limits of an execution hold."""
 _FORGET_MS = 10 * _MINUTE_MS
+"""How long after the last 429 the learned rate is forgotten."""
 _WINDOW_MS = 5_000
+"""The time over which calls that succeeded are counted."""
 _DECREASE = 0.9
-_FIRST_A_SECOND = 1.0
-_FEELING = 1.5
-_FAR = 1.15
-_NEAR = 1.02
-_IS_NEAR = 0.9
-"""From this share of the rate of the last refusal on. The three before: by how much the rate grows in a second."""
-_MIN_A_SECOND = 0.1
+"""By what the rate is multiplied after a 429."""
+_SLOW_START_GROWTH = 1.5
+_RECOVERY_GROWTH = 1.15
+_PROBE_GROWTH = 1.02
+"""By what the rate is multiplied each second: before the second 429 shows where the limit is, far from it, near it."""
+_NEAR_CEILING = 0.9
+"""The share of the rate of the last 429 from which growth is slow."""
+_MIN_FIRST_RATE = 1.0
+_MIN_RATE = 0.1
+"""Calls a second that are always tried: after the first 429, and after any."""
 _NO_RETRY_AFTER_MS = 500
+"""The pause after a 429 that names none."""
+_MIN_AGAIN_MS = 10
 
 
 class Limits(Message):
@@ -39,23 +52,26 @@ class Limits(Message):
 
 
 class LeaseRequest(Message):
-    """A worker asks for slots for the calls that wait in it, and tells how the last ones went."""
+    """Request of a worker for slots for its waiting calls, and what became of the last ones."""
 
     worker: str
     waiting: list[int] = Field(default_factory=list)
-    """The tokens that each waiting call may use, in order; a worker tells of no more than it could use soon."""
+    """The tokens that each waiting call may use, in order; only as many as could be made soon."""
     executions: dict[str, Limits] = Field(default_factory=dict)
-    """The executions whose calls wait."""
+    """The executions whose calls wait, by key."""
     succeeded: int = 0
     throttled: int = 0
     retry_after_ms: int | None = None
     tokens_beyond: int = 0
-    """How many tokens calls used beyond what was said of them; negative: fewer."""
+    """Tokens that calls used beyond those in `waiting`; negative: they used fewer."""
     blocked_until_ms: int | None = None
 
 
 class Lease(Message):
-    """When calls may be made: `slots`, ms from now; or all of them for a while, where no limit is known."""
+    """When calls may be made: at `slots` (ms from now), or freely for `free_for_ms` where no limit is known.
+
+    The worker asks again in `again_ms`. `blocked_for_ms`: a usage limit holds, so no call may be made.
+    """
 
     slots: list[int] = Field(default_factory=list)
     free_for_ms: int = 0
@@ -64,16 +80,16 @@ class Lease(Message):
 
 
 class AccountState(Message):
-    """All that a limiter knows; it goes on with it as a new run."""
+    """State of a limiter, handed from one workflow run to the next."""
 
     next_slot_ms: float = 0
     next_tokens_ms: float = 0
     paused_until_ms: float = 0
     blocked_until_ms: float = 0
     learned: float | None = None
-    """Calls a second; None: nothing has been refused yet."""
+    """Calls a second; None: no 429 has come yet."""
     ceiling: float | None = None
-    """Calls a second at which the last refusal came; None: not known."""
+    """Calls a second at which the last 429 came; None: unknown."""
     changed_ms: float = 0
     decreased_ms: float = 0
     successes: list[tuple[float, int]] = Field(default_factory=list)
@@ -83,13 +99,13 @@ class AccountState(Message):
 
     @classmethod
     def read(cls, document: Any) -> AccountState:
-        """The state that a run before this one has left."""
-        # Not strict: JSON has no tuples.
+        """The state that an earlier run has left, from JSON."""
+        # Not strict, because JSON has no tuples.
         return cls.model_validate(document, strict=False)
 
 
 class AccountLimiter:
-    """The limiter of one API account."""
+    """Limiter of one API account; `now` is the time in epoch milliseconds."""
 
     def __init__(self, state: AccountState | None = None) -> None:
         given = state or AccountState()
@@ -101,6 +117,7 @@ class AccountLimiter:
         self._executions, self._workers = dict(given.executions), dict(given.workers)
 
     def state(self) -> AccountState:
+        """What the next run needs to go on."""
         return AccountState(
             next_slot_ms=self._next_slot,
             next_tokens_ms=self._next_tokens,
@@ -116,11 +133,11 @@ class AccountLimiter:
         )
 
     def is_blocked(self, now: float) -> bool:
-        """Whether a usage limit holds, which nobody may forget."""
+        """Whether a usage limit holds; its limiter has to stay."""
         return self._blocked_until > now
 
     def lease(self, request: LeaseRequest, now: float) -> Lease:
-        """Slots for as many of a worker's calls as is fair, in the next second."""
+        """Slots in the next second for the worker's share of calls."""
         self._note(request, now)
         if self._blocked_until > now:
             left = round(self._blocked_until - now)
@@ -140,9 +157,10 @@ class AccountLimiter:
                 self._next_slot = at + interval
             self._next_tokens = max(self._next_tokens, at) + tokens * (token_interval or 0)
         following = max(self._paused_until, self._next_slot, self._next_tokens) - now
-        return Lease(slots=slots, again_ms=max(10, round(following - _HORIZON_MS / 2)))
+        return Lease(slots=slots, again_ms=max(_MIN_AGAIN_MS, round(following - _HORIZON_MS / 2)))
 
     def _note(self, request: LeaseRequest, now: float) -> None:
+        """Take over what the request says, and drop what is too old."""
         self._workers[request.worker] = (now, max(1, len(request.executions)))
         self._workers = {name: each for name, each in self._workers.items() if now - each[0] < _WORKER_MS}
         self._executions |= {name: (now, limits) for name, limits in request.executions.items()}
@@ -158,20 +176,13 @@ class AccountLimiter:
         self._learn(request, now)
 
     def _learn(self, request: LeaseRequest, now: float) -> None:
+        """Lower the learned rate after a 429, raise it for the time without one."""
         if request.throttled:
             wait = request.retry_after_ms if request.retry_after_ms is not None else _NO_RETRY_AFTER_MS
             self._paused_until = max(self._paused_until, now + wait)
-            # Refusals of calls that were under way together are one piece of news.
+            # Calls that were under way together are refused together: that counts once.
             if now - self._decreased > _HORIZON_MS:
-                seen, before = self._rate_seen(now), self._learned
-                if before is None:
-                    # Too little has been seen to judge by: from here it is felt for, quickly.
-                    self._learned = max(_FIRST_A_SECOND, _DECREASE * seen)
-                elif self._ceiling is None:
-                    self._learned = max(_MIN_A_SECOND, _DECREASE * seen)
-                else:
-                    self._learned = max(_MIN_A_SECOND, _DECREASE * before)
-                self._ceiling, self._decreased = before, now
+                self._decrease(now)
         elif self._learned is not None:
             if now - self._decreased > _FORGET_MS:
                 self._learned = self._ceiling = None
@@ -180,21 +191,32 @@ class AccountLimiter:
             self._learned *= self._growth(self._learned) ** ((now - since) / 1000)
         self._changed = now
 
+    def _decrease(self, now: float) -> None:
+        seen, before = self._rate_seen(now), self._learned
+        if before is None:
+            # Too few calls have been seen to know the limit: start low, and grow quickly.
+            self._learned = max(_MIN_FIRST_RATE, _DECREASE * seen)
+        elif self._ceiling is None:
+            self._learned = max(_MIN_RATE, _DECREASE * seen)
+        else:
+            self._learned = max(_MIN_RATE, _DECREASE * before)
+        self._ceiling, self._decreased = before, now
+
     def _growth(self, rate: float) -> float:
         if self._ceiling is None:
-            return _FEELING
-        return _NEAR if rate >= _IS_NEAR * self._ceiling else _FAR
+            return _SLOW_START_GROWTH
+        return _PROBE_GROWTH if rate >= _NEAR_CEILING * self._ceiling else _RECOVERY_GROWTH
 
     def _rate_seen(self, now: float) -> float:
         """Calls a second that went through, or the rate in force where that is lower."""
         oldest = self._successes[0][0] if self._successes else now
-        # What was told first had happened before.
+        # The calls of the oldest report were made before it came.
         counted = self._successes[1:] or self._successes
         seen = sum(count for _, count in counted) / max(1.0, (now - oldest) / 1000)
         return seen if self._learned is None else max(min(seen, self._learned), 0.5 * self._learned)
 
     def _interval(self) -> float | None:
-        """Ms between two calls; None: no limit is known."""
+        """Milliseconds between two calls; None: no limit is known."""
         given = [limits.requests_per_minute for _, limits in self._executions.values() if limits.requests_per_minute]
         slowest = _MINUTE_MS / min(given) if given else 0.0
         if self._learned is not None:
@@ -202,11 +224,12 @@ class AccountLimiter:
         return slowest or None
 
     def _token_interval(self) -> float | None:
+        """Milliseconds that one token takes; None: no limit is given."""
         given = [limits.tokens_per_minute for _, limits in self._executions.values() if limits.tokens_per_minute]
         return _MINUTE_MS / min(given) if given else None
 
     def _share(self, request: LeaseRequest, interval: float | None) -> int:
-        """How many of the next second's slots are a worker's: by the executions that wait in it."""
+        """How many of the next second's slots the worker gets, by the number of executions that wait in it."""
         slots = _HORIZON_MS / interval if interval else len(request.waiting)
         everyone = sum(count for _, count in self._workers.values())
         mine = self._workers[request.worker][1]
