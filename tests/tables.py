@@ -9,6 +9,7 @@ from pathlib import Path
 from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
+from epw.core.plan.schema import plan_schema
 from epw.core.report.model import result_schema
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -70,6 +71,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "conflicts.md": conflicts_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
+    "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
 }
 """Files of docs/ and what they hold."""
 

@@ -1,4 +1,4 @@
-"""What a user may write: the plan's models and bounds (CONTRACT section 2)."""
+"""Models and bounds of a plan: what a user writes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 MAX_TASKS = 10_000
+MAX_ID_LENGTH = 128
 MAX_DESCRIPTION_BYTES = 16 * 1024
 MAX_PLAN_BYTES = 1_500_000
 DEFAULT_MINUTES = 10.0
@@ -24,7 +25,7 @@ AgentName = Literal["claude", "claude-code", "command", "simulated"]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
-# `name`, `*.name`, an address (IPv6 in brackets), each with `:port` or without.
+# `name`, `*.name` or an address (IPv6 in brackets), with or without `:port`.
 Host = Annotated[
     str,
     StringConstraints(max_length=300, pattern=r"^((\*\.)?[\w]([\w.-]*[\w])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
@@ -33,7 +34,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 class Message(BaseModel):
-    """Base of everything that crosses an edge: frozen, camelCase on the wire, no unknown keys."""
+    """Base of every message and document: frozen, camelCase in JSON, unknown keys refused."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -46,130 +47,195 @@ class Message(BaseModel):
     )
 
 
-class ApiRateLimit(Message):
-    """The most calls an API account takes, over all executions, workers and machines."""
+class PlanPart(Message):
+    """Base of what a user writes; the text under a field is its description in the JSON schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class ApiRateLimit(PlanPart):
+    """Limit of an API account, over all executions, workers and machines; of several the lowest holds."""
 
     provider: str = Field(min_length=1)
+    """Whose API: `anthropic`."""
     max_requests_per_minute: int = Field(ge=1, le=10_000)
     max_tokens_per_minute: int | None = Field(default=None, ge=1)
 
 
-class ResourceLimits(Message):
-    """Limits of one agent's whole process tree; None: derived from the machine."""
+class ResourceLimits(PlanPart):
+    """Limits of one agent's whole process tree; where absent, derived from the machine."""
 
     max_memory_mb: int | None = Field(default=None, alias="maxMemoryMB", ge=100, le=32_768)
+    """Resident memory."""
     max_cpu_percent: float | None = Field(default=None, alias="maxCPUPercent", ge=1, le=100)
+    """Share of the whole machine."""
     max_duration_ms: int | None = Field(default=None, ge=1)
+    """Time of an attempt, waits not counted."""
     max_processes: int | None = Field(default=None, ge=1)
     max_disk_mb: int | None = Field(default=None, alias="maxDiskMB", ge=1)
-    """Written into the attempt's directory."""
+    """What is written into the attempt's directory."""
 
 
-class Budget(Message):
+class Budget(PlanPart):
     """What an execution may spend on models."""
 
     max_cost_usd: float | None = Field(default=None, alias="maxCostUSD", gt=0)
     max_tokens: int | None = Field(default=None, ge=1)
 
 
-class TaskConstraints(Message):
+class TaskConstraints(PlanPart):
+    """Limits of one task."""
+
     resource_limits: ResourceLimits | None = None
 
 
-class Constraints(Message):
+class Constraints(PlanPart):
+    """Limits of an execution and of its agents."""
+
     api_rate_limit: ApiRateLimit | None = None
     resource_limits: ResourceLimits | None = None
     budget: Budget | None = None
 
 
-class OnQuestion(Message):
-    """What becomes of an agent's question: wait, for how long (minutes), and the answer in lieu."""
+class OnQuestion(PlanPart):
+    """What becomes of a question that an agent asks."""
 
     wait: bool = True
+    """Whether to wait for a person at all."""
     timeout_minutes: float | None = Field(default=None, gt=0, le=60 * 24 * 365)
+    """How long to wait; where absent, for ever."""
     default: str | None = None
+    """The answer where no person gives one."""
 
 
-class Simulation(Message):
-    """`seed` decides the simulated agents' failures; `speed` divides their estimated minutes."""
+class Simulation(PlanPart):
+    """How all simulated agents behave."""
 
     seed: int = 0
+    """Decides which simulated attempts fail."""
     speed: float = Field(default=1, gt=0)
+    """Divides the estimated minutes."""
 
 
-class Simulate(Message):
-    """What a simulated agent does (CONTRACT section 9)."""
+class Simulate(PlanPart):
+    """What the simulated agent of a task does."""
 
     seconds: float | None = Field(default=None, ge=0)
+    """How long an attempt takes; where absent, the estimate divided by `simulation.speed`."""
     writes: dict[RelativePath, str] = Field(default_factory=dict)
+    """Files, by path, and their text."""
     deletes: list[RelativePath] = Field(default_factory=list)
     fail_attempts: list[int] = Field(default_factory=list)
+    """Attempts, from 1, that fail."""
     fail_rate: float = Field(default=0, ge=0, le=1)
+    """Share of attempts that fail."""
     crash_attempts: list[int] = Field(default_factory=list)
+    """Attempts, from 1, that end their worker."""
     ask: str | None = None
+    """A question that is asked before the work."""
     memory_mb: float | None = Field(default=None, alias="memoryMB", ge=0)
+    """Memory that is used."""
     cpu_seconds: float | None = Field(default=None, ge=0)
+    """CPU time that is used."""
     hang: bool = False
+    """Whether an attempt never ends and sends no heartbeat."""
 
 
-class Task(Message):
-    """One node of the graph, done by one sub-agent."""
+class Task(PlanPart):
+    """Node of the graph, done by one agent."""
 
-    id: str
-    description: str
+    id: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_ID_LENGTH})
+    """Name of the task, without control characters."""
+    description: str = Field(json_schema_extra={"minLength": 1})
+    """What is to be done; at most 16 KiB."""
     depends_on: list[str] = Field(default_factory=list)
-    estimated_minutes: float = DEFAULT_MINUTES
+    """Tasks that have to be in the head before it starts."""
+    estimated_minutes: float = Field(
+        default=DEFAULT_MINUTES, json_schema_extra={"exclusiveMinimum": 0, "maximum": MAX_MINUTES}
+    )
+    """How long an attempt probably takes; a default time limit is derived from it."""
     priority: int = Field(default=0, ge=-(2**31), lt=2**31)
+    """Higher ones start first; then those with the longest path of work after them."""
     context: Any = None
+    """Any JSON for the agent, handed on unchanged."""
     run: Text | None = Field(default=None, min_length=1)
+    """Shell text of agent `command`."""
     simulate: Simulate | None = None
+    """What agent `simulated` does."""
     agent: AgentName | None = None
+    """Its backend; where absent, the plan's."""
     model: str | None = Field(default=None, min_length=1)
+    """Its model; where absent, the plan's."""
     tools: list[str] | None = None
+    """The tools of a model; where absent, Read, Write, Edit, Bash, Glob and Grep."""
     files: list[Glob] = Field(default_factory=list, max_length=100)
+    """What it will write: tasks whose files may overlap do not run at once."""
     reads: list[Glob] = Field(default_factory=list, max_length=100)
+    """What it will read."""
     verify: Text | None = Field(default=None, min_length=1)
+    """Command that its result must pass."""
     constraints: TaskConstraints = TaskConstraints()
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
+    """Variables beside the plan's."""
     include: list[RelativePath] = Field(default_factory=list, max_length=100)
-    """Beside the plan's: ignored paths of the workspace, or globs of what tasks before it keep."""
+    """Ignored paths of the workspace, or globs of what earlier tasks keep, copied beside the plan's."""
     keep: list[Glob] = Field(default_factory=list, max_length=100)
+    """Ignored results that are kept, beside the plan's."""
 
 
-class Plan(Message):
-    """A graph of tasks, a strategy, limits and a workspace."""
+class Plan(PlanPart):
+    """A graph of tasks, and how it is to be done."""
 
-    tasks: list[Task]
+    tasks: list[Task] = Field(json_schema_extra={"minItems": 1, "maxItems": MAX_TASKS})
+    """The nodes of the graph."""
     name: str | None = Field(default=None, max_length=200)
+    """Name of the plan, for people."""
     description: str | None = None
+    """What the plan is for, for people."""
     strategy: Literal["conservative", "aggressive"] = "conservative"
+    """Whether a failure stops and undoes everything, or only what depends on it."""
     max_agents: int = Field(default=5, ge=1, le=1000)
+    """How many tasks run at once."""
     workspace: Text | None = Field(default=None, min_length=1)
+    """A directory, git repository or not, relative to the plan file; where absent, each task has an empty one."""
     base: Text | None = Field(default=None, min_length=1)
+    """A ref to start from; where absent, the work tree as it is."""
     agent: AgentName | None = None
+    """The backend of tasks that name none; where absent, chosen by what each task brings."""
     model: str | None = Field(default=None, min_length=1)
+    """The model of tasks that name none; where absent, the newest Sonnet."""
     atomic: Literal["execution", "batch", "task"] | None = None
+    """What is undone together; where absent, the strategy decides. A batch is a level of the graph."""
     deliver: Literal["branch", "apply", "push", "none"] | None = None
+    """How the result is handed over; where absent, a branch of a repository, changed files of a directory."""
     commits: Literal["squash", "keep"] = "squash"
-    """Of a delivered branch: one a task, or those that its agent made."""
+    """Commits of a delivered branch: one for each task, or those that its agent made."""
     verify: Text | None = Field(default=None, min_length=1)
+    """Command that the merged tree must pass."""
     setup: Text | None = Field(default=None, min_length=1)
+    """Command that prepares a new directory."""
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
+    """Variables that are set for agents and commands."""
     pass_env: list[EnvironmentName] = Field(default_factory=list)
+    """Variables of the worker that are passed on."""
     include: list[RelativePath] = Field(default_factory=list)
+    """Ignored paths of the workspace that are copied along."""
     keep: list[Glob] = Field(default_factory=list, max_length=100)
     """Ignored results that are kept beside each task's change."""
     network: bool | list[Host] = True
+    """Whether agents reach the network, or which hosts."""
     sandbox: Literal["none", "process", "landlock", "bubblewrap", "auto"] = "auto"
+    """How agents' processes are confined; `auto`: as strongly as the machine can, for shells driven by a model."""
     constraints: Constraints = Constraints()
     on_conflict: list[str] | None = None
+    """What is tried, in order, for a change that does not merge; where absent, the strategy decides."""
     relock: dict[Glob, Text] = Field(default_factory=dict, max_length=20)
-    """Generated files, by pattern, and the command that makes them anew where two changes of them do not merge."""
+    """Generated files, by glob, and the command that makes one again where two changes of it do not merge."""
     on_question: OnQuestion = OnQuestion()
     simulation: Simulation = Simulation()
 
     def agent_of(self, task: Task) -> AgentName:
-        """The backend that runs a task: its own, the plan's, else by what the task brings."""
+        """The backend of a task: its own, else the plan's, else by what the task brings."""
         if task.agent or self.agent:
             return task.agent or self.agent or "claude"
         if task.run is not None:
@@ -177,24 +243,24 @@ class Plan(Message):
         return "simulated" if task.simulate is not None else "claude"
 
     def model_of(self, task: Task) -> str | None:
-        """The model that a task names, or its plan; None: the default, resolved once for the execution."""
+        """The model that the task or its plan names; None: the default of the execution."""
         return task.model or self.model
 
     def steps_on_conflict(self, default: Sequence[str]) -> Sequence[str]:
-        """What is tried where changes do not merge: what the plan says, else its strategy."""
+        """The steps of `onConflict`; where the plan has none, the strategy's (`default`)."""
         return default if self.on_conflict is None else self.on_conflict
 
     def limits_of(self, task: Task) -> ResourceLimits:
-        """The limits of a task's agent: each its own, else the plan's."""
+        """The limits of a task's agent: each is its own, else the plan's."""
         own, general = task.constraints.resource_limits, self.constraints.resource_limits or ResourceLimits()
         return general.model_copy(update=own.model_dump(exclude_none=True, by_alias=False)) if own else general
 
     def kept_of(self, task: Task) -> list[str]:
-        """The globs of what is kept of a task's ignored results."""
+        """Globs of the task's ignored results that are kept."""
         return [*self.keep, *task.keep]
 
     def included_in(self, task: Task) -> list[str]:
-        """What is copied into a task's directories."""
+        """Paths and globs of what is copied into the task's directories."""
         return [*self.include, *task.include]
 
     @property
@@ -204,14 +270,14 @@ class Plan(Message):
 
     @property
     def demands_bubblewrap(self) -> bool:
-        """Whether it cannot do with less."""
+        """Whether no weaker sandbox will do."""
         return self.sandbox == "bubblewrap" or self.network is not True
 
     def not_enforced(self, task: Task) -> list[str]:
-        """Constraints that are checked and handed to the agent, but that nothing enforces yet."""
+        """Constraints of the plan that nothing enforces for this task."""
         if self.agent_of(task) in MODELS:
             return []
-        # A command's calls are its own.
+        # Only calls of our own model backends are counted.
         named: dict[str, Message | None] = {
             "constraints.apiRateLimit": self.constraints.api_rate_limit,
             "constraints.budget": self.constraints.budget,
