@@ -1,4 +1,4 @@
-"""What callers say to an execution: its updates, signals and queries, one model each."""
+"""Inputs of an execution's updates, signals and queries, one model each."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ IN_LINE = "in_line"
 
 
 class AnswerQuestion(Message):
-    """Update `answer`."""
+    """Input of update `answer`."""
 
     question_id: str
     text: str = Field(max_length=30_000)
 
 
 class InLine(Message):
-    """Signal `in_line`: which tasks stand in line in a worker, for room on its machine; all of them, each time."""
+    """Input of signal `in_line`: every task that waits in this worker for room on its machine."""
 
     worker: str
     tasks: list[str]
 
 
 class ResolveConflict(Message):
-    """Update `resolve_conflict`."""
+    """Input of update `resolve_conflict`."""
 
     conflict_id: str
     choice: str
 
 
 class SetMaxAgents(Message):
-    """Update `set_max_agents`."""
+    """Input of update `set_max_agents`."""
 
     max_agents: int = Field(ge=1, le=1000)
 
 
 class Nothing(Message):
-    """Updates `pause` and `resume`."""
+    """Input of updates `pause` and `resume`, and of queries without one."""
 
 
 class Page(Message):
-    """Query `results`."""
+    """Input of query `results`: rows `offset` to `offset + limit`."""
 
     offset: int = Field(default=0, ge=0)
     limit: int = Field(default=500, ge=1, le=10_000)
 
 
 def read_message(kind: type[M], value: Any) -> M:
-    """A message from what a caller sent; nothing stands for an empty object."""
+    """Parse what a caller sent; None stands for an empty object. Raises `ValidationError`."""
     return kind.model_validate({} if value is None else value)

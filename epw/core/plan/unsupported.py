@@ -1,4 +1,4 @@
-"""What a plan may ask for by the contract and this version does not do yet: refused, never ignored."""
+"""Parts of a plan that are valid but not implemented yet: refused, never ignored."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from epw.core.errors import Problem
 from epw.core.plan.model import Plan
 
-# A history ends at 51,200 events, 12 a task; larger plans need an execution that continues as new.
+# Temporal ends a history at 51,200 events, and a task takes 12; larger plans would have to continue as new.
 MAX_RUNNABLE_TASKS = 4_000
 
 
 def is_url(workspace: str) -> bool:
-    """Whether a workspace is a git URL (`https://…`, `ssh://…`, `host:path`), not a directory."""
+    """Whether a workspace is a git URL (`https://…`, `ssh://…`, `host:path`) and not a directory."""
     head = workspace.split("/", 1)[0]
     return "://" in workspace or (":" in head and not workspace.startswith(("/", ".")))
 
 
 def not_available(plan: Plan) -> Iterator[Problem]:
-    """Each part of the plan that this version cannot do, with what to do instead."""
+    """A problem for each part that is not implemented, with what to use instead."""
 
     def refuse(path: str, what: str, instead: str) -> Problem:
         return Problem(path, f"{what} is not available yet; {instead}")

@@ -1,51 +1,43 @@
-"""The one validator of plans, at every way in: all problems at once, each with its path.
-
-Texts and bounds of the seed's tools stand in `_check_tasks`; the noun (`Task`, `Subtask`) is a parameter.
-"""
+"""Validator of plans, the same at every way in: all problems at once, each with its path."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
-from epw.core.plan.model import DEFAULT_TOOLS, MAX_DESCRIPTION_BYTES, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan
+from epw.core.plan.model import (
+    DEFAULT_TOOLS,
+    MAX_DESCRIPTION_BYTES,
+    MAX_ID_LENGTH,
+    MAX_MINUTES,
+    MAX_PLAN_BYTES,
+    MAX_TASKS,
+    Plan,
+    Task,
+)
 from epw.core.plan.unsupported import is_url, not_available
+from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_DEPTH = 100
 _MAX_HINTS = 20
-_MAX_COMPARED = 500
-_PLAIN_WORDS = {
-    "string_type": "must be a text (a number needs quotes)",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "list_type": "must be an array",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "missing": "is required",
-    "finite_number": "must be a finite number",
-}
 
 
 def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepKind] = CONFLICT_STEPS) -> Plan:
-    """The plan that a JSON-like document holds; raises `InvalidPlan` with every problem found.
+    """The plan in a JSON-like document; raises `InvalidPlan` with every problem found.
 
-    `runnable`: also refuse what this version cannot run, a workspace that is relative, and cycles. `steps`: what
-    `onConflict` can name.
+    `runnable`: also refuse what is not implemented, a relative workspace, and cycles. `steps`: what `onConflict` can
+    name.
     """
     if not isinstance(document, dict):
-        raise InvalidPlan([Problem("", f"a plan is an object, not {_kind(document)}")])
+        raise InvalidPlan([Problem("", f"a plan is an object, not {kind_of(document)}")])
     if too_deep(document):
         raise InvalidPlan([Problem("", f"nested deeper than {_MAX_DEPTH} levels")])
     count = len(document["tasks"]) if isinstance(document.get("tasks"), list) else 0
@@ -53,14 +45,14 @@ def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepK
         raise InvalidPlan([Problem("tasks", f"Maximum {MAX_TASKS} tasks allowed (current: {count})")])
     problems: list[Problem] = []
     document = _own_keys(document, Plan, "", problems)
-    problems += _check_tasks(document.get("tasks"), noun="Task")
+    problems += _check_tasks(document.get("tasks"))
     plan = None
     try:
         plan = Plan.model_validate(document)
     except ValidationError as error:
-        told = {problem.path for problem in problems}
-        found = [_from_pydantic(details, document) for details in error.errors()]
-        problems += [problem for problem in found if problem.path not in told]
+        reported = {problem.path for problem in problems}
+        found = [problem_of(details, document) for details in error.errors()]
+        problems += [problem for problem in found if problem.path not in reported]
     if plan is not None:
         problems += _check_references(plan, steps)
         if runnable:
@@ -73,12 +65,12 @@ def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepK
 
 
 def check_cycles(graph: TaskGraph) -> list[Problem]:
-    """A problem for each circular dependency, with its path."""
+    """A problem for each circular dependency."""
     return [Problem("tasks", f"Circular dependency: {format_cycle(cycle)}") for cycle in graph.cycles()]
 
 
 def too_deep(value: Any) -> bool:
-    """Whether a JSON-like value nests deeper than any plan needs (iterative: it may be hostile)."""
+    """Whether a JSON-like value has more than 100 levels; not recursive, since it may be hostile."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         level = [
@@ -92,7 +84,7 @@ def too_deep(value: Any) -> bool:
     return True
 
 
-def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
+def _check_tasks(tasks: Any) -> list[Problem]:
     if not isinstance(tasks, list):
         return []
     if not tasks:
@@ -101,23 +93,25 @@ def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
     known: dict[str, int] = {}
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_task(index, task, noun, known)
+            problems += _check_task(index, task, known)
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_dependencies(index, task, noun, known, hint=len(problems) < _MAX_HINTS)
+            problems += _check_dependencies(index, task, known, hint=len(problems) < _MAX_HINTS)
     return problems
 
 
-def _check_task(index: int, task: dict[str, Any], noun: str, known: dict[str, int]) -> Iterator[Problem]:
+def _check_task(index: int, task: dict[str, Any], known: dict[str, int]) -> Iterator[Problem]:
+    """Check id, description and estimate; `known` collects the ids, with the index of the first task that has each."""
     path = f"tasks[{index}]"
     for field in ("id", "description"):
         value = task.get(field)
         if value is None or (isinstance(value, str) and not value.strip()):
-            yield Problem(f"{path}.{field}", f"{noun} at index {index} is missing required field: {field}")
+            yield Problem(f"{path}.{field}", f"Task at index {index} is missing required field: {field}")
     identifier = task.get("id")
     if isinstance(identifier, str) and identifier.strip():
-        if len(identifier) > 128 or _CONTROL.search(identifier):
-            yield Problem(f"{path}.id", "must have 1 to 128 characters, none of them a control character")
+        if len(identifier) > MAX_ID_LENGTH or _CONTROL.search(identifier):
+            message = f"must have 1 to {MAX_ID_LENGTH} characters, none of them a control character"
+            yield Problem(f"{path}.id", message)
         if identifier in known:
             yield Problem(f"{path}.id", f"Duplicate task ID found: {identifier}")
         known.setdefault(identifier, index)
@@ -132,69 +126,40 @@ def _check_task(index: int, task: dict[str, Any], noun: str, known: dict[str, in
     if not number or not 0 < minutes <= MAX_MINUTES:  # false for NaN too
         yield Problem(
             f"{path}.estimatedMinutes",
-            f"{noun} {identifier}: estimatedMinutes must be above 0 and at most {MAX_MINUTES} (24 hours)",
+            f"Task {identifier}: estimatedMinutes must be above 0 and at most {MAX_MINUTES} (24 hours)",
         )
 
 
-def _check_dependencies(
-    index: int, task: dict[str, Any], noun: str, known: dict[str, int], *, hint: bool
-) -> Iterator[Problem]:
+def _check_dependencies(index: int, task: dict[str, Any], known: dict[str, int], *, hint: bool) -> Iterator[Problem]:
     path, identifier = f"tasks[{index}].dependsOn", task.get("id")
     dependencies = task.get("dependsOn", [])
     if not isinstance(dependencies, list):
-        yield Problem(path, f"{noun} {identifier}: dependsOn must be an array")
+        yield Problem(path, f"Task {identifier}: dependsOn must be an array")
         return
     for position, dependency in enumerate(dependencies):
         if not isinstance(dependency, str):
             continue
         if dependency == identifier:
-            yield Problem(f"{path}[{position}]", f"{noun} {identifier} cannot depend on itself")
+            yield Problem(f"{path}[{position}]", f"Task {identifier} cannot depend on itself")
         elif dependency not in known:
-            message = f"{noun} {identifier} depends on non-existent task: {dependency}"
-            yield Problem(f"{path}[{position}]", message + (_nearest(dependency, known) if hint else ""))
+            message = f"Task {identifier} depends on non-existent task: {dependency}"
+            yield Problem(f"{path}[{position}]", message + (did_you_mean(dependency, known) if hint else ""))
 
 
 def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Problem]:
-    """Fields that must agree with one another."""
-    ids = {task.id for task in plan.tasks}
+    """Check fields that must agree with one another."""
     for index, task in enumerate(plan.tasks):
-        path, agent = f"tasks[{index}]", plan.agent_of(task)
-        if agent == "command" and task.run is None:
-            yield Problem(f"{path}.run", 'is required by agent "command"')
-        if agent == "command" and task.simulate is not None:
-            yield Problem(f"{path}.simulate", 'has no meaning for agent "command"')
-        if agent in ("command", "simulated") and task.tools is not None:
-            yield Problem(f"{path}.tools", f'has no meaning for agent "{agent}"')
-        if agent == "claude":
-            for position, tool in enumerate(task.tools or []):
-                if tool not in DEFAULT_TOOLS:
-                    message = f"must be one of: {', '.join(DEFAULT_TOOLS)}" + _nearest(tool, DEFAULT_TOOLS)
-                    yield Problem(f"{path}.tools[{position}]", message)
+        yield from _check_agent(f"tasks[{index}]", task, plan.agent_of(task))
         for name, globs in (("files", task.files), ("reads", task.reads), ("keep", task.keep)):
-            for position, glob in enumerate(globs):
-                if ".." in glob.split("/"):
-                    yield Problem(f"{path}.{name}[{position}]", "must stay within the workspace (no ..)")
-        yield from _check_include(f"{path}.include", task.include)
-        if task.simulate is not None:
-            for written in [*task.simulate.writes, *task.simulate.deletes]:
-                if {"..", ".git"} & set(written.split("/")):
-                    yield Problem(f"{path}.simulate", f"{written!r} must stay within the workspace")
-    for position, step in enumerate(plan.on_conflict or []):
-        try:
-            target = parse_step(step, steps).target
-        except ValueError as error:
-            yield Problem(f"onConflict[{position}]", str(error))
-        else:
-            if target and target not in ids:
-                yield Problem(f"onConflict[{position}]", f"names a non-existent task: {target}")
+            yield from _check_globs(f"tasks[{index}].{name}", globs)
+        yield from _check_include(f"tasks[{index}].include", task.include)
+    yield from _check_globs("keep", plan.keep)
+    yield from _check_include("include", plan.include)
+    yield from _check_conflict_steps(plan, steps)
     for position, host in enumerate(plan.network if isinstance(plan.network, list) else []):
         port = host.rpartition("]" if host.startswith("[") else ":")[2].lstrip(":") if ":" in host else ""
         if port and not 1 <= int(port) <= 65535:
             yield Problem(f"network[{position}]", f"{port} is not a port (1 to 65535)")
-    for position, glob in enumerate(plan.keep):
-        if ".." in glob.split("/"):
-            yield Problem(f"keep[{position}]", "must stay within the workspace (no ..)")
-    yield from _check_include("include", plan.include)
     if plan.deliver == "push" and plan.base is None:
         yield Problem("base", 'is required by deliver "push"')
     if plan.workspace is None:
@@ -204,9 +169,45 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
         if plan.deliver not in (None, "none"):
             yield Problem("deliver", "needs a workspace")
     if plan.base is not None and (plan.base.startswith("-") or _CONTROL.search(plan.base)):
-        yield Problem("base", "is no name of a ref")
+        yield Problem("base", "is not a valid git ref")
     if not plan.on_question.wait and plan.on_question.timeout_minutes is not None:
         yield Problem("onQuestion.timeoutMinutes", "has no meaning with wait: false")
+
+
+def _check_agent(path: str, task: Task, agent: str) -> Iterator[Problem]:
+    """Check the fields that a task's backend needs, and those that it cannot use."""
+    if agent == "command" and task.run is None:
+        yield Problem(f"{path}.run", 'is required by agent "command"')
+    if agent == "command" and task.simulate is not None:
+        yield Problem(f"{path}.simulate", 'has no meaning for agent "command"')
+    if agent in ("command", "simulated") and task.tools is not None:
+        yield Problem(f"{path}.tools", f'has no meaning for agent "{agent}"')
+    for position, tool in enumerate(task.tools or [] if agent == "claude" else []):
+        if tool not in DEFAULT_TOOLS:
+            message = f"must be one of: {', '.join(DEFAULT_TOOLS)}" + did_you_mean(tool, DEFAULT_TOOLS)
+            yield Problem(f"{path}.tools[{position}]", message)
+    if task.simulate is not None:
+        for written in [*task.simulate.writes, *task.simulate.deletes]:
+            if {"..", ".git"} & set(written.split("/")):
+                yield Problem(f"{path}.simulate", f"{written!r} must stay within the workspace")
+
+
+def _check_conflict_steps(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Problem]:
+    ids = {task.id for task in plan.tasks}
+    for position, text in enumerate(plan.on_conflict or []):
+        try:
+            target = parse_step(text, steps).target
+        except ValueError as error:
+            yield Problem(f"onConflict[{position}]", str(error))
+        else:
+            if target and target not in ids:
+                yield Problem(f"onConflict[{position}]", f"names a non-existent task: {target}")
+
+
+def _check_globs(path: str, globs: Sequence[str]) -> Iterator[Problem]:
+    for position, glob in enumerate(globs):
+        if ".." in glob.split("/"):
+            yield Problem(f"{path}[{position}]", "must stay within the workspace (no ..)")
 
 
 def _check_include(path: str, include: Sequence[str]) -> Iterator[Problem]:
@@ -224,10 +225,10 @@ def _check_size(document: dict[str, Any]) -> Iterator[Problem]:
     try:
         size = len(json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8"))
     except UnicodeEncodeError:
-        yield Problem("", "holds half of a surrogate pair, which is no text")
+        yield Problem("", "contains an unpaired surrogate (invalid Unicode)")
         return
     except (ValueError, OverflowError) as error:
-        yield Problem("", f"holds a value that is none in JSON: {str(error)[:200]}")
+        yield Problem("", f"contains a value that JSON cannot hold: {str(error)[:200]}")
         return
     if size > MAX_PLAN_BYTES:
         message = f"has {size} bytes; running one above {MAX_PLAN_BYTES} is not available yet; split the plan"
@@ -235,7 +236,7 @@ def _check_size(document: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Problem]) -> Any:
-    """The value with our own keys in camelCase, however they were written, and unknown ones reported."""
+    """The value with the keys of `model` in camelCase, however they were written; unknown ones are reported."""
     if not isinstance(value, dict):
         return value
     aliases = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -245,7 +246,7 @@ def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Prob
         name = key if key in aliases else camel.get(key, key)
         where = f"{path}.{key}" if path else str(key)
         if name not in aliases:
-            hint = _nearest(str(key), [*aliases, *camel]) if len(problems) < _MAX_HINTS else ""
+            hint = did_you_mean(str(key), [*aliases, *camel]) if len(problems) < _MAX_HINTS else ""
             problems.append(Problem(where, "unknown key" + hint))
         elif name in read:
             problems.append(Problem(where, f"is given twice (also as {name})"))
@@ -261,39 +262,3 @@ def _own_item(item: Any, annotation: Any, path: str, problems: list[Problem]) ->
                 return [_own_keys(each, kind, f"{path}[{i}]", problems) for i, each in enumerate(item)]
             return _own_keys(item, kind, path, problems)
     return item
-
-
-def _nearest(word: str, known: Any) -> str:
-    # The comparison is slow, and a workflow task must not be.
-    close = get_close_matches(word[:200], list(known)[:_MAX_COMPARED], n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _from_pydantic(details: ErrorDetails, document: dict[str, Any]) -> Problem:
-    path = ""
-    here: Any = document
-    for part in details["loc"]:
-        # A union's branch names stand in `loc` too; only what is in the document is a path to a user.
-        inside = isinstance(here, dict) and (part in here or details["type"] == "missing")
-        if isinstance(part, int):
-            path += f"[{part}]"
-            here = here[part] if isinstance(here, list) and part < len(here) else None
-        elif inside:
-            path += f".{part}" if path else str(part)
-            here = here.get(part)
-    return Problem(path, _PLAIN_WORDS.get(details["type"]) or _told(details))
-
-
-def _told(details: ErrorDetails) -> str:
-    context = details.get("ctx", {})
-    if details["type"] == "literal_error":
-        return f"must be one of: {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
-    if details["type"] == "string_pattern_mismatch":
-        return f"{details['input']!r} has characters or a form that is not allowed here"
-    message = details["msg"]
-    return message[:1].lower() + message[1:].replace("Input", "value") if message else "is not valid"
-
-
-def _kind(value: Any) -> str:
-    kinds = {type(None): "nothing", list: "an array", str: "a text", bool: "a truth value"}
-    return kinds.get(type(value), "a number")

@@ -1,0 +1,64 @@
+"""Texts of a plan's problems: what is wrong in plain words, and which known word may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from epw.core.errors import Problem
+
+_MAX_COMPARED = 500
+_PLAIN_WORDS = {
+    "string_type": "must be a text (a number needs quotes)",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "list_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "missing": "is required",
+    "finite_number": "must be a finite number",
+}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known word; empty where none is near."""
+    # The comparison is slow, and validation runs within a workflow task.
+    close = get_close_matches(word[:200], list(known)[:_MAX_COMPARED], n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def problem_of(details: ErrorDetails, document: dict[str, Any]) -> Problem:
+    """The problem that one error of pydantic is for a user."""
+    path = ""
+    here: Any = document
+    for part in details["loc"]:
+        # `loc` also holds the names of a union's branches, which are not part of the document.
+        inside = isinstance(here, dict) and (part in here or details["type"] == "missing")
+        if isinstance(part, int):
+            path += f"[{part}]"
+            here = here[part] if isinstance(here, list) and part < len(here) else None
+        elif inside:
+            path += f".{part}" if path else str(part)
+            here = here.get(part)
+    return Problem(path, _PLAIN_WORDS.get(details["type"]) or _describe(details))
+
+
+def _describe(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if details["type"] == "literal_error":
+        return f"must be one of: {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+    if details["type"] == "string_pattern_mismatch":
+        return f"{details['input']!r} has characters or a form that is not allowed here"
+    message = details["msg"]
+    return message[:1].lower() + message[1:].replace("Input", "value") if message else "is not valid"
+
+
+def kind_of(value: Any) -> str:
+    """The JSON type of a value that is no object."""
+    kinds = {type(None): "nothing", list: "an array", str: "a text", bool: "a truth value"}
+    return kinds.get(type(value), "a number")
