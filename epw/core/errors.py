@@ -1,4 +1,4 @@
-"""Every error of the application, and which of them an activity is retried for."""
+"""Exceptions of the application, and which of them Temporal does not retry an activity for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_PROBLEMS = 100
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with an input: `path` as a user would write it (`tasks[3].dependsOn[0]`)."""
+    """One thing that is wrong with an input; `path` as a user would write it: `tasks[3].dependsOn[0]`."""
 
     path: str
     message: str
@@ -21,7 +21,7 @@ class Problem:
 
 
 class EpwError(Exception):
-    """Base of all; `exit_code` is what a command ends with (CONTRACT: 1 failed, 2 input, 3 environment)."""
+    """Base of all; `exit_code` is what a command ends with: 1 failed, 2 wrong input, 3 environment."""
 
     exit_code = 1
 
@@ -31,7 +31,7 @@ class EpwError(Exception):
 
 
 class InvalidPlan(EpwError):
-    """The plan cannot be run as written; carries every problem found (the first 100), not only the first."""
+    """The plan cannot be run as written; has the first 100 problems."""
 
     exit_code = 2
 
@@ -44,7 +44,7 @@ class InvalidPlan(EpwError):
 
 
 class InvalidRequest(EpwError):
-    """A command or message names something that is not there or may not be done now."""
+    """A command or message names something that does not exist or is not possible now."""
 
     exit_code = 2
 
@@ -56,9 +56,9 @@ class Unavailable(EpwError):
 
 
 class TaskFailed(EpwError):
-    """Failure of an attempt, of a kind that a result shows.
+    """Failure of an attempt, of a kind that results show.
 
-    `final`: another attempt would end the same way; unless told, as the kind says.
+    `final`: another attempt would end the same way; by default as the kind says.
     """
 
     def __init__(self, kind: FailureKind, message: str, *, final: bool | None = None) -> None:
@@ -72,7 +72,7 @@ class TaskFailed(EpwError):
 
 
 class GitError(EpwError):
-    """git ended with an error; the message holds its own words."""
+    """git ended with an error; the message has the end of its stderr."""
 
     def __init__(self, arguments: list[str], code: int, stderr: str) -> None:
         self.code = code
@@ -81,11 +81,11 @@ class GitError(EpwError):
 
 
 class Refused(EpwError):
-    """A delivery that would overwrite or break something of the user's; the workspace is as it was."""
+    """A delivery would overwrite or break something of the user's; the workspace is unchanged."""
 
 
 class UndoBlocked(EpwError):
-    """What cannot be undone without losing what the user did since; `commands` finish it by hand."""
+    """Undoing would lose what the user did since; `commands` finish it by hand."""
 
     def __init__(self, message: str, commands: list[str]) -> None:
         self.commands = commands
@@ -93,9 +93,9 @@ class UndoBlocked(EpwError):
 
 
 class Fenced(EpwError):
-    """The execution moved on without this attempt; what it holds must not land."""
+    """The execution has moved on without this attempt, whose change must not land."""
 
 
-# Temporal retries an activity for every error type not named here. An agent's own failure is settled
-# by the workflow (its strategy's `attempts`), never by Temporal's RetryPolicy.
+# Temporal retries an activity for every error type that is not named here. After an agent's failure the workflow starts
+# the next attempt (its strategy's `attempts`), never Temporal's RetryPolicy.
 NOT_RETRIED = (InvalidPlan.__name__, Fenced.__name__, AGENT_FAILED.type)

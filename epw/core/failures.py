@@ -1,6 +1,6 @@
-"""Every named failure that a result shows or Temporal carries: what it means, who tries again, what to do.
+"""Named failures, as results show them and Temporal carries them: meaning, who tries again, what a user can do.
 
-`python -m tests.tables` writes docs/errors.md from these records. A new failure is one record here.
+`python -m tests.tables` writes docs/errors.md from these records; a new failure is one record here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class Retried(StrEnum):
 
 @dataclass(frozen=True)
 class FailureKind:
-    """One named reason why something ended badly. `type`: its name in results and in Temporal's failures."""
+    """One named reason for a failure; `type` is its name in results and in Temporal's failures."""
 
     type: str
     meaning: str
     retried: Retried
     recovery: str = ""
-    """What a user can do, as shown in `recoveryOptions`."""
+    """What a user can do, for `recoveryOptions`."""
 
 
 FAILURES: dict[str, FailureKind] = {}
@@ -132,7 +132,7 @@ MERGE_CONFLICT = _kind(
     recovery="add a dependency between the tasks, or let them declare `files`, then run the plan again",
 )
 CONFLICT_MARKERS = _kind("ConflictMarkers", "the agent left conflict markers in files that it was to merge")
-RELOCK_FAILED = _kind("RelockFailed", "the command of `relock` did not make the generated file anew")
+RELOCK_FAILED = _kind("RelockFailed", "the command of `relock` did not make the generated file again")
 # Decisions.
 QUESTION_UNANSWERED = _kind(
     "QuestionUnanswered",
@@ -168,6 +168,6 @@ ROLLBACK_FAILED = _kind("RollbackFailed", "compensation could not undo everythin
 
 
 def recovery_options(type: str) -> list[str]:
-    """What a user can do about a failure of this type, which may be of a kind that is not ours."""
+    """What a user can do about a failure of this type; nothing for types that are not in the table."""
     kind = FAILURES.get(type)
     return [kind.recovery] if kind is not None and kind.recovery else []

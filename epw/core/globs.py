@@ -1,7 +1,7 @@
-"""Path patterns of `files` and `reads`: does one match a path, can two name the same path?
+"""Glob patterns of paths: whether one matches a path, and whether two can match the same path.
 
 `*` and `?` stay within a path segment, `**` spans any number of segments, `[...]` is one character.
-A pattern without a wildcard at its end covers what is beneath it (`src` = `src/**`).
+A pattern whose last segment has no wildcard also covers what is below it (`src` = `src/**`).
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ def normalise(pattern: str) -> tuple[str, ...]:
 
 
 def literal(path: str) -> str:
-    """The pattern that covers exactly this path, and what is beneath it."""
+    """The pattern that covers exactly this path and what is below it."""
     return _WILDCARD.sub(lambda found: f"[{found[0]}]", path)
 
 
 def literal_prefix(pattern: str) -> tuple[str, ...]:
-    """The segments before the first that has a wildcard."""
+    """The segments before the first one with a wildcard."""
     parts = normalise(pattern)
     wild = (index for index, part in enumerate(parts) if _WILDCARD.search(part))
     return parts[: next(wild, len(parts))]
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether the pattern covers exactly this path (the path's own characters are literal)."""
+    """Whether the pattern covers the path, whose characters are all literal."""
     return _meet(_covering(normalise(pattern)), normalise(literal(path)), "**", _segments_meet)
 
 
 @lru_cache(maxsize=65536)
 def may_overlap(left: str, right: str) -> bool:
-    """Whether some path is covered by both; errs only towards yes, for `[...]` classes."""
+    """Whether some path is covered by both; can be wrongly true where both have `[...]` classes."""
     return _meet(_covering(normalise(left)), _covering(normalise(right)), "**", _segments_meet)
 
 
@@ -55,7 +55,10 @@ def _characters_meet(left: str, right: str) -> bool:
 
 
 def _meet(a: Sequence[str], b: Sequence[str], many: str, same: Callable[[str, str], bool]) -> bool:
-    """Whether two sequences, in which `many` stands for any run, have a common instance."""
+    """Whether two sequences have a common instance, where `many` stands for any run of elements.
+
+    Searches the pairs of positions, as in the product of two automata.
+    """
     seen = {(0, 0)}
     frontier = [(0, 0)]
     while frontier:
@@ -77,7 +80,7 @@ def _meet(a: Sequence[str], b: Sequence[str], many: str, same: Callable[[str, st
 
 
 def _tokens(segment: str) -> list[str]:
-    """Literal characters, `*` for a run; `[x]` is the literal x, even where x is a wildcard."""
+    """The segment's characters, `*` for a run; `[x]` is the literal x, even if x is a wildcard."""
     tokens = []
     for part in re.findall(r"\[[^\]]+\]|.", segment, re.DOTALL):
         if part == "?" or len(part) > 3:

@@ -1,4 +1,4 @@
-"""Names on disk, in refs and in queues: a readable slug plus a hash, whatever an id holds."""
+"""Names on disk, in refs and in queues that are safe for any id: a readable slug and a hash."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 from functools import lru_cache
 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
-# What `git check-ref-format` takes for one path component, narrowed to characters no shell touches.
+# What `git check-ref-format` accepts as one path component, without characters that mean something to a shell.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 @lru_cache(maxsize=16384)
 def slug(text: str) -> str:
-    """A name of at most 49 characters from [a-z0-9-], different for different texts."""
+    """A name of at most 49 characters of [a-z0-9-], different for different texts."""
     words = _UNSAFE.sub("-", text.lower()).strip("-")[:36].strip("-")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{words}-{digest}" if words else digest
 
 
 def ref_component(text: str) -> str:
-    """`text` where git takes it as a ref component as it is, else its slug."""
+    """The text itself where git accepts it as a ref component, else its slug."""
     plain = _PLAIN.fullmatch(text) and ".." not in text and not text.endswith((".", ".lock"))
     return text if plain else slug(text)
 
@@ -31,5 +31,5 @@ def branch_name(execution_id: str) -> str:
 
 
 def execution_ref(execution_id: str, *parts: str) -> str:
-    """A ref of an execution in its hub: `refs/epw/<execution>/<part>/...`; parts must be safe names."""
+    """A ref of an execution in its hub: `refs/epw/<execution>/<part>/...`; the parts must be safe names."""
     return "/".join(("refs/epw", slug(execution_id), *parts))

@@ -1,1 +1,1 @@
-"""What a person or a policy decides: conflicts, questions, approvals."""
+"""Decisions of people and policies: conflicts, questions, approvals."""

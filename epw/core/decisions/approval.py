@@ -1,7 +1,6 @@
-"""Changes that make other programs do things: by a model's hand they land only when a person says so. Pure.
+"""Approval of changes to files that other programs execute unasked: a model's land only when a person allows it.
 
-One list, with what runs each: continuous integration, git, shells, editors, agents, package managers, all without
-being asked for it by name.
+The list says which program runs each: continuous integration, git, shells, editors, agents, package managers.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ LAND, REFUSE = "land", "refuse"
 
 @dataclass(frozen=True)
 class Executed:
-    """Files that are executed, or name what is; names in lower case, with `*`."""
+    """Files that a program executes, or that name what it executes; patterns with `*`, in lower case."""
 
     by: str
-    """What does it, and when."""
+    """Which program executes them, and when."""
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -134,13 +133,13 @@ _LIFECYCLE = (
     "postpack",
     "dependencies",
 )
-_PART_OF_A_REPOSITORY = ("head", "config", "packed-refs", "objects", "refs", "hooks", "info")
+_REPOSITORY_PARTS = ("head", "config", "packed-refs", "objects", "refs", "hooks", "info")
 REPOSITORY = "HEAD", "objects", "refs"
-"""What makes a folder a bare repository to git, which then obeys its `config` and `hooks`."""
+"""Entries that make a folder a bare repository for git, which then follows its `config` and `hooks`."""
 
 
 def reason(path: str) -> str | None:
-    """What executes a file with this path, or what it names; None: nothing unasked."""
+    """Which program executes a file with this path, or what it names; None: none unasked."""
     *folders, name = path.casefold().split("/")
     if folders[-1:] == ["hooks"] and name in _HOOKS:
         return "git runs it"
@@ -154,29 +153,29 @@ def reason(path: str) -> str | None:
 
 
 def may_be_repository(path: str) -> list[str]:
-    """Folders that a change of this path may make a bare repository, or change one."""
+    """Folders that are or become a bare repository if this path changes."""
     parts = path.split("/")
-    places = (i for i, part in enumerate(parts) if part.casefold() in _PART_OF_A_REPOSITORY)
-    return ["/".join(parts[:i]) for i in places]
+    depths = (depth for depth, part in enumerate(parts) if part.casefold() in _REPOSITORY_PARTS)
+    return ["/".join(parts[:depth]) for depth in depths]
 
 
 def reason_in(path: str, before: bytes | None, after: bytes | None) -> str | None:
-    """What of a file's change is executed unasked, where that depends on its content; None: nothing."""
+    """Which program executes the change of a file whose content decides that; None: none unasked."""
     name = path.rpartition("/")[2]
-    judge = _BY_CONTENT.get(name)
-    if judge is None or after is None:
+    rule = _BY_CONTENT.get(name)
+    if rule is None or after is None:
         return None
-    parts, by = judge
-    return by if parts(after) and parts(after) != (parts(before) if before is not None else None) else None
+    executed, by = rule
+    return by if executed(after) and executed(after) != (executed(before) if before is not None else None) else None
 
 
 def by_content(path: str) -> bool:
-    """Whether `reason_in` has something to say of such a file."""
+    """Whether the content of such a file decides whether it is executed: see `reason_in`."""
     return path.rpartition("/")[2] in _BY_CONTENT
 
 
 def shadowed(path: str, names: list[str]) -> str | None:
-    """Why a new file is run in place of another one in its folder, whose files have these names."""
+    """Why a new file is executed instead of another one of its folder (`names`); None: it is not."""
     order = ("GNUmakefile", "makefile", "Makefile")
     name = path.rpartition("/")[2]
     later = order[order.index(name) + 1 :] if name in order else ()
@@ -185,7 +184,7 @@ def shadowed(path: str, names: list[str]) -> str | None:
 
 
 def _scripts(content: bytes) -> Any:
-    """Of a package.json, the scripts that are run without being asked for."""
+    """The scripts of a package.json that npm runs unasked."""
     try:
         scripts = json.loads(content).get("scripts", {})
         return {name: scripts[name] for name in _LIFECYCLE if name in scripts}
@@ -194,6 +193,7 @@ def _scripts(content: bytes) -> Any:
 
 
 def _composer(content: bytes) -> Any:
+    """The scripts of a composer.json."""
     try:
         return json.loads(content).get("scripts")
     except (ValueError, AttributeError, RecursionError):
@@ -201,7 +201,7 @@ def _composer(content: bytes) -> Any:
 
 
 def _build_system(content: bytes) -> Any:
-    """Of a pyproject.toml, what builds it."""
+    """The build system of a pyproject.toml."""
     try:
         return tomllib.loads(content.decode()).get("build-system")
     except (ValueError, RecursionError):
@@ -216,14 +216,14 @@ _BY_CONTENT: dict[str, tuple[Callable[[bytes], Any], str]] = {
 
 
 def question(task_id: str, paths: list[str]) -> Question:
-    """Whether a task's change may land."""
+    """The question whether a task's change may land."""
     text = f"{task_id} has changed {', '.join(paths)}. Look at it; {LAND} or {REFUSE}?"
     return Question.cut(text, [LAND, REFUSE])
 
 
 def approved(answer: str) -> bool:
-    """Raises `InvalidRequest` for an answer that is none."""
+    """Whether the answer allows the change; raises `InvalidRequest` for any other text."""
     text = answer.strip().lower()
     if text not in (LAND, REFUSE):
-        raise InvalidRequest(f"{answer[:100]!r} is neither {LAND} nor {REFUSE}")
+        raise InvalidRequest(f"{answer[:100]!r} must be one of: {LAND}, {REFUSE}")
     return text == LAND

@@ -1,8 +1,8 @@
-"""The questions of an execution: first answer wins, a second is refused."""
+"""Questions of an execution: the first answer wins, a second is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,23 @@ from epw.core.messages import Question
 
 @dataclass
 class Asked:
+    """A question that was asked, and its answer; times in epoch milliseconds."""
+
     id: str
     task_id: str
     question: Question
     asked_at: int
     settle: Callable[[str | None], None] | None = None
-    """Where the execution itself asks: what its answer does, or, None, that there is none."""
+    """For a question of the execution itself: called with the answer, or with None where none comes."""
     check: Callable[[str], object] | None = None
-    """Raises `InvalidRequest` for an answer that means nothing."""
+    """Raises `InvalidRequest` for an answer that is not possible."""
     answer: str | None = None
     answered_at: int | None = None
     closed: bool = False
-    """Answered, expired, or its task will not go on."""
+    """Whether it was answered, has expired, or its task will not go on."""
 
     def document(self) -> dict[str, Any]:
+        """The question as results show it."""
         return {
             "id": self.id,
             "taskId": self.task_id,
@@ -38,23 +41,27 @@ class Asked:
 
 
 class Questions:
+    """All questions of an execution, by id, in the order in which they were asked."""
+
     def __init__(self) -> None:
         self._asked: dict[str, Asked] = {}
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Asked]:
         return iter(self._asked.values())
 
     @property
     def open(self) -> list[Asked]:
+        """The questions that can be answered."""
         return [asked for asked in self._asked.values() if not asked.closed]
 
     def ask(self, task_id: str, question: Question, now: int) -> Asked:
+        """Keep a new question."""
         asked = Asked(f"q{len(self._asked) + 1}", task_id, question, now)
         self._asked[asked.id] = asked
         return asked
 
     def answerable(self, question_id: str) -> Asked:
-        """The open question of that id; raises `InvalidRequest` for an unknown or closed one."""
+        """The open question with this id; raises `InvalidRequest` if it is unknown, answered or closed."""
         asked = self._asked.get(question_id)
         if asked is None:
             open_ids = ", ".join(each.id for each in self.open) or "none"

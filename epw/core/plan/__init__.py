@@ -1,1 +1,1 @@
-"""The plan: its model, its validation, its graph."""
+"""Plans: model, validation, graph, schema."""

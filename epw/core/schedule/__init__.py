@@ -1,1 +1,1 @@
-"""Which task starts next: list scheduling, leases on files, batches, analysis of a plan."""
+"""Order of tasks: list scheduling, file leases, batches, analysis of a plan."""

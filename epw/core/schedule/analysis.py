@@ -1,4 +1,4 @@
-"""Is a plan worth running in parallel? Score, batches, risks and bottlenecks (the seed's first tool)."""
+"""Analysis of a plan: whether it is worth running in parallel, its batches, risks and bottlenecks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _WEIGHTS = {
     "resourceContention": 0.10,
 }
 _MIN_SCORE, _MIN_SPEEDUP, _MIN_TASKS = 40, 1.5, 3
-_WIDE_LEVEL, _UNEVEN = 10, 3
+_MAX_LEVEL_TASKS, _MAX_LEVEL_RATIO = 10, 3
 _MAX_COMPARED = 400
-_MAX_CYCLES = 20
-"""Pairs grow with the square: above this many tasks only those that declare files are compared."""
+"""How many of the tasks that declare files are compared in pairs."""
+_MAX_CYCLES_SHOWN = 20
+_MAX_FILE_RISKS = 20
 
 
 def analyze(plan: Plan) -> dict[str, Any]:
-    """The analysis document; times in minutes. A cyclic plan is analysed as far as it can be."""
+    """The analysis document; times in minutes. A cyclic plan has only its cycles and graph."""
     graph, agents = TaskGraph.of_plan(plan), plan.max_agents
     cycles = graph.cycles()
     if cycles:
@@ -58,7 +59,7 @@ def analyze(plan: Plan) -> dict[str, Any]:
 
 
 def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
-    """Batches in the seed's form; every batch that one depends on exists."""
+    """Batches of at most `agents` tasks, each with the batches that it depends on."""
     cut = batches(graph, agents)
     batch_of = {task: f"batch-{index}" for index, batch in enumerate(cut, 1) for task in batch}
     return [
@@ -75,7 +76,7 @@ def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
 
 
 def bottlenecks(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
-    """Tasks that hold the rest up: a large share of the critical path, or many that wait for one."""
+    """Tasks of the critical path that are a large share of it, or that many others wait for."""
     agent_of = {slot.task_id: f"agent-{slot.agent}" for slot in predict(graph, agents)}
     found = []
     for task in graph.critical_path:
@@ -126,7 +127,7 @@ def _decide(count: int, score: float, speedup: float, risks: list[dict[str, str]
 
 
 def _confidence(plan: Plan) -> float:
-    """How much was given and how little assumed; a plan's edges are all explicit."""
+    """Percentage of the plan that is given and not assumed: estimates, files, and edges, which always are."""
     count = len(plan.tasks)
     estimated = sum("estimated_minutes" in task.model_fields_set for task in plan.tasks) / count
     with_files = sum(bool(task.files) for task in plan.tasks) / count
@@ -134,7 +135,7 @@ def _confidence(plan: Plan) -> float:
 
 
 def _shared_files(plan: Plan, graph: TaskGraph) -> list[tuple[str, str, str]]:
-    """(task, task, pattern) of concurrent tasks whose declared files may overlap."""
+    """(task, other task, pattern of the first) where the files of tasks that can run at once may overlap."""
     tasks = [task for task in plan.tasks if task.files][:_MAX_COMPARED]
     after = {task.id: frozenset(graph.descendants([task.id])) for task in tasks}
     return [
@@ -153,7 +154,7 @@ def _risks(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> 
             "high",
             "order them by an edge; they will not run at once",
         )
-        for one, other, path in shared[:20]
+        for one, other, path in shared[:_MAX_FILE_RISKS]
     ]
     seen: dict[str, str] = {}
     for task in plan.tasks:
@@ -163,12 +164,12 @@ def _risks(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> 
             risks.append(_risk(message, "medium", "say what each of them does, or remove one"))
         seen.setdefault(text, task.id)
     for number, level in enumerate(graph.levels):
-        if len(level) > _WIDE_LEVEL:
+        if len(level) > _MAX_LEVEL_TASKS:
             risks.append(
                 _risk(f"level {number} has {len(level)} tasks", "low", "give enough agents, or let them queue")
             )
     longest = [max(graph.minutes[task] for task in level) for level in graph.levels]
-    if longest and max(longest) > _UNEVEN * min(longest):
+    if longest and max(longest) > _MAX_LEVEL_RATIO * min(longest):
         risks.append(_risk("the levels' longest tasks differ by more than 3 times", "low", "split the longest tasks"))
     return risks
 
@@ -184,7 +185,7 @@ def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
 
 def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
-    paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES]))
+    paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES_SHOWN]))
     return {
         "parallelizable": False,
         "confidence": 100,

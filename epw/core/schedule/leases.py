@@ -1,4 +1,4 @@
-"""File leases: a task gets all of its declared files or none, and shares none with a running one."""
+"""File leases: a task gets all of its declared files or none, and shares none with another holder."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ _Granted = dict[tuple[str, str], None]
 
 
 class Leases:
-    """Grants the patterns of `files` by task; a task that declares none needs no lease.
+    """Leases on the glob patterns in `files`, by task; a task that declares none needs no lease.
 
-    Patterns can only overlap where the literal start of one is the start of the other's, so granted ones
-    are found by their starts: a grant costs the depth of its paths, not the number of running tasks.
+    Two patterns can only overlap if the literal prefix of one begins with that of the other, so granted patterns are
+    indexed by prefix: a grant costs the depth of its paths, not the number of running tasks.
     """
 
     def __init__(self, files: Mapping[str, Sequence[str]]) -> None:
         self._files = {task: list(patterns) for task, patterns in files.items()}
+        # Granted patterns by their prefix, and by every beginning of it.
         self._at: dict[tuple[str, ...], _Granted] = {}
         self._beneath: dict[tuple[str, ...], _Granted] = {}
         self._holders: dict[str, None] = {}
 
     def add(self, task: str, paths: Sequence[str]) -> None:
-        """The task, which holds nothing now, needs these files too from its next grant on."""
+        """Add files to what the task, which holds nothing now, gets by its next grant."""
         wanted = self._files.setdefault(task, [])
         wanted += [pattern for pattern in map(literal, paths) if pattern not in wanted]
 
     def grant(self, task: str) -> bool:
-        """Take all files of the task, unless one may overlap with another task's."""
+        """Take all files of the task; false, and none taken, if one may overlap with another holder's."""
         wanted = self._files.get(task, ())
         if any(may_overlap(mine, theirs) for mine in wanted for theirs in self._near(task, mine)):
             return False
@@ -40,7 +41,7 @@ class Leases:
         return True
 
     def release(self, task: str) -> bool:
-        """Give the task's files back; whether it had any."""
+        """Give back the task's files; whether it held any."""
         if task not in self._holders:
             return False
         del self._holders[task]
@@ -53,7 +54,7 @@ class Leases:
         return True
 
     def _near(self, task: str, pattern: str) -> Iterator[str]:
-        """Other tasks' granted patterns that could overlap with this one."""
+        """Granted patterns of other tasks that could overlap with this one."""
         start = literal_prefix(pattern)
         groups = [self._at.get(start[:length], {}) for length in range(len(start))]
         for group in (*groups, self._beneath.get(start, {})):
@@ -62,6 +63,7 @@ class Leases:
                     yield theirs
 
     def _places(self, pattern: str) -> Iterator[tuple[dict[tuple[str, ...], _Granted], tuple[str, ...]]]:
+        """Each index and key under which a granted pattern is kept."""
         start = literal_prefix(pattern)
         yield self._at, start
         for length in range(len(start) + 1):

@@ -1,6 +1,7 @@
-"""The list schedule: who starts next, on which agent; and the same rule run ahead to predict.
+"""List scheduling: which task starts next on which agent, and the same rule run ahead to predict a schedule.
 
-Graham's list scheduling by bottom level (longest remaining path first), O(log n) a start.
+Ready tasks start in the order of their bottom levels, the longest remaining path first; a start costs O(log n). Without
+leases and barriers the schedule takes less than twice the shortest time (Graham 1969, https://doi.org/10.1137/0117039).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from epw.core.schedule.leases import Leases
 
 @dataclass(frozen=True)
 class Slot:
-    """A task's place in a predicted schedule; times in the unit of the durations given."""
+    """A task in a predicted schedule; times have the unit of the durations."""
 
     task_id: str
     agent: int
@@ -28,8 +29,8 @@ class Slot:
 class Scheduler:
     """Ready tasks by priority, then bottom level, then plan order; free agents in turn.
 
-    The caller tells what happened (`landed`, `released`, `requeue`, `abandon`) and asks `next_start`. With
-    `levels` there is a barrier: no task starts before every task of a lower level is closed (`close`).
+    The caller reports what happened (`release_agent`, `release_files`, `landed`, `requeue`, `abandon`, `close`) and
+    calls `next_start`. With `levels` there are barriers: no task starts before all tasks of lower levels are closed.
     """
 
     def __init__(
@@ -62,14 +63,16 @@ class Scheduler:
 
     @property
     def running(self) -> int:
+        """How many agents are busy."""
         return len(self._busy)
 
     @property
     def held(self) -> list[str]:
-        """Ready tasks that wait for files."""
+        """Ready tasks that wait for files of others."""
         return list(self._held)
 
     def agent_of(self, task: str) -> int | None:
+        """The number of the agent that works on the task, from 1; None: it does not run."""
         return self._busy.get(task)
 
     def next_start(self) -> tuple[str, int] | None:
@@ -86,25 +89,25 @@ class Scheduler:
         return None
 
     def release_agent(self, task: str) -> None:
-        """The task's attempt has ended: its agent is free."""
+        """Free the task's agent: its attempt has ended."""
         agent = self._busy.pop(task)
         if agent <= self._max_agents:
             self._free.append(agent)
 
     def release_files(self, task: str) -> None:
-        """Nothing of the task will be written or landed any more: others may have its files."""
+        """Give back the task's files: nothing of it will be written or landed any more."""
         if self._leases.release(task):
             for waiting in self._held:
                 self._push(waiting)
             self._held.clear()
 
     def requeue(self, task: str, files: Sequence[str] = ()) -> None:
-        """The task needs another attempt; with these `files` to itself until nothing of it is to land."""
+        """Queue another attempt of the task, which then also holds `files`."""
         self._leases.add(task, files)
         self._push(task)
 
     def landed(self, task: str) -> list[str]:
-        """The task is done; the dependants that became ready by it."""
+        """Note that the task is done; returns the dependants that are ready now."""
         ready = []
         for after in self._graph.dependants[task]:
             self._blocking[after] -= 1
@@ -114,12 +117,12 @@ class Scheduler:
         return ready
 
     def abandon(self, task: str) -> None:
-        """The task will never start (again)."""
+        """Never start the task (again)."""
         self._abandoned[task] = None
         self._held.pop(task, None)
 
     def close(self, task: str) -> None:
-        """The task has its end: the last one of a level opens the next level."""
+        """Note that the task has ended for good: the last one of a level opens the next."""
         if task in self._closed or task not in self._levels:
             return
         self._closed[task] = None
@@ -130,7 +133,7 @@ class Scheduler:
                 self._push(waiting)
 
     def set_max_agents(self, agents: int) -> None:
-        """More agents take work at once; surplus ones leave when their task ends."""
+        """Change the number of agents: new ones are free at once, surplus ones leave when their task ends."""
         present = [*self._free, *self._busy.values()]
         self._max_agents = agents
         self._free = deque(agent for agent in self._free if agent <= agents)
@@ -146,9 +149,9 @@ class Scheduler:
 
 
 def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None = None, **fields: Any) -> list[Slot]:
-    """The list schedule of `durations` (default: the estimates) on so many agents, in start order.
+    """The list schedule on this number of agents, in the order of starts.
 
-    `fields`: `priorities`, `files` and `levels`, as for `Scheduler`.
+    `durations` is by task, by default the estimates. `fields`: `priorities`, `files` and `levels` of a `Scheduler`.
     """
     times = durations or graph.minutes
     scheduler = Scheduler(graph, agents, **fields)
@@ -163,7 +166,7 @@ def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None
         if not running:
             return slots
         now = running[0][0]
-        # All that ends now frees its agents before any starts: the order of equal ends decides nothing.
+        # Every task that ends now frees its agent before another starts, so that their order does not matter.
         while running and running[0][0] <= now:
             task = heapq.heappop(running)[2]
             scheduler.release_agent(task)
@@ -173,12 +176,12 @@ def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None
 
 
 def makespan(slots: Sequence[Slot]) -> float:
-    """When the last slot ends."""
+    """The end of the slot that ends last; 0 without slots."""
     return max((slot.end for slot in slots), default=0.0)
 
 
 def batches(graph: TaskGraph, agents: int) -> list[list[str]]:
-    """Levels cut to at most `agents` tasks, longest remaining path first: what could run together."""
+    """Tasks that can run at once: each level, longest remaining path first, in pieces of at most `agents` tasks."""
     cut = []
     for level in graph.levels:
         ranked = sorted(level, key=lambda task: -graph.bottom_level[task])
