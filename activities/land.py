@@ -34,7 +34,8 @@ from activities.state.plan_source import PlanSource
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced
-from epw.core.messages import LAND, Change, ConflictFound, Landed, Landing, LandRequest
+from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest
+from epw.core.messages import LAND
 from epw.core.plan.model import Task
 
 T = TypeVar("T")

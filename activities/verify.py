@@ -21,7 +21,8 @@ from activities.state.plan_source import PlanSource
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import TaskFailed
-from epw.core.messages import VERIFY, AgentProgress, TaskRun, Verified, VerifyRequest
+from epw.core.landing import Verified, VerifyRequest
+from epw.core.messages import VERIFY, AgentProgress, TaskRun
 from epw.core.plan.model import Task
 
 

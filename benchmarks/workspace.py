@@ -31,7 +31,8 @@ from activities.git.workspace import Workspace
 from activities.land import land_changes
 from activities.state.execution_store import ExecutionStore
 from benchmarks.server import revision
-from epw.core.messages import Change, LandRequest, TaskRun
+from epw.core.landing import Change, LandRequest
+from epw.core.messages import TaskRun
 
 # Files, the most that the ratio may be.
 SIZES = {250: 0.9, 5_000: 0.2, 50_000: 0.35}

@@ -11,7 +11,8 @@ from epw.core.decisions.questions import Asked
 from epw.core.decisions.resolver import Resolver
 from epw.core.errors import InvalidPlan
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import ConflictFound, TaskOutcome
+from epw.core.landing import ConflictFound
+from epw.core.messages import TaskOutcome
 from epw.core.plan.validate import read_plan
 from tests.support import tasks
 

@@ -10,7 +10,7 @@ import pytest
 from activities.git.hub import Hub
 from activities.land import land_changes
 from activities.state.execution_store import ExecutionStore
-from epw.core.messages import Change, LandRequest
+from epw.core.landing import Change, LandRequest
 from tests.support import Farm, make_repository, tasks
 from tests.test_spares import Attempts
 

@@ -14,7 +14,8 @@ from epw.core.decisions.resolver import Resolver
 from epw.core.execution import budget_policy
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
-from epw.core.messages import ConflictFound, Failure, Landing, Prepared, Question, TaskOutcome, TaskRun
+from epw.core.landing import ConflictFound, Landing
+from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.model import MODELS, Budget
 from workflows import dispatch
 from workflows.clock import now

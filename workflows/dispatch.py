@@ -15,6 +15,7 @@ from epw.core import failures
 from epw.core.errors import NOT_RETRIED
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.strategy import Strategy
+from epw.core.landing import Landed, Verified
 from epw.core.messages import (
     CLEAN_UP,
     DELIVER,
@@ -24,13 +25,11 @@ from epw.core.messages import (
     RUN_TASK,
     VERIFY,
     Failure,
-    Landed,
     Prepared,
     PrepareRequest,
     StepRequest,
     TaskOutcome,
     TaskRun,
-    Verified,
 )
 from epw.core.plan.model import Message
 

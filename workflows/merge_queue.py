@@ -15,20 +15,8 @@ from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import (
-    LAND,
-    VERIFY,
-    Change,
-    ConflictFound,
-    Failure,
-    Landed,
-    Landing,
-    LandRequest,
-    Prepared,
-    StepRequest,
-    Verified,
-    VerifyRequest,
-)
+from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest, Verified, VerifyRequest
+from epw.core.messages import LAND, VERIFY, Failure, Prepared, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue

@@ -9,7 +9,7 @@ from activities.git.changes import changed_paths
 from activities.git.command import named
 from activities.git.hub import Hub
 from epw.core.globs import matches
-from epw.core.messages import ConflictFound
+from epw.core.landing import ConflictFound
 from epw.core.plan.model import Task
 
 

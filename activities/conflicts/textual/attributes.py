@@ -12,7 +12,7 @@ from activities.git.command import REGULAR, git, named, records
 from activities.git.filters import filter_drivers
 from activities.git.hub import File
 from activities.git.merge import ATTRIBUTES
-from epw.core.messages import ConflictFound
+from epw.core.landing import ConflictFound
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from epw.core.conflict_steps import ConflictStep
 from epw.core.decisions.questions import Asked
-from epw.core.messages import ConflictFound
+from epw.core.landing import ConflictFound
 
 
 class _Class(NamedTuple):

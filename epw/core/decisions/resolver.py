@@ -10,7 +10,7 @@ from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.step_rules import StepRules
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import ConflictFound, Landing
+from epw.core.landing import ConflictFound, Landing
 
 _IN_TURN = "reruns-in-turn"
 

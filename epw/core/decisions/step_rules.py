@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from epw.core.conflict_steps import ConflictStep, Situation, StepKind, choices, parse_step
 from epw.core.decisions.conflicts import ADVICE_KINDS, Conflict
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import ConflictFound
+from epw.core.landing import ConflictFound
 from epw.core.plan.model import MODELS
 
 _MAX_REGENERATIONS = 5

@@ -1,0 +1,101 @@
+"""Messages between the workflow and the activities `land` and `verify`: changes, what became of them, conflicts."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from epw.core.messages import StepRequest
+from epw.core.plan.model import Message
+
+
+class Change(Message):
+    """A task's saved change that is to land."""
+
+    task_id: str
+    commit: str
+    detached: bool = False
+    """Whether to merge it without the commits before it, which are of another execution."""
+    way: str = ""
+    """How conflicts are merged: `merge` by the structure of the files, `ours` has landed, `theirs` is the task's."""
+    earlier: str | None = None
+    """The task's earlier change, which did not merge; with an empty `commit` it has changed nothing since."""
+    keeps_both: bool = False
+    """Whether it is a conflict if the change loses lines of a side."""
+
+
+class LandRequest(StepRequest):
+    """Merge the changes, in this order, into `head`; `at` is the date of the merge commits, in epoch seconds.
+
+    The commits depend on nothing else, so that a second run makes the same ones.
+    """
+
+    hub: str
+    head: str
+    changes: list[Change]
+    at: int
+    expected: str | None = None
+    """What the head ref must point to (default: `head`); stops a landing that has been overtaken."""
+    detached: bool = False
+    """Whether to merge each change without the head that it started from, which has what is now left out."""
+    stop_at_shared_file: bool = False
+    """Whether to end after a merge of two sides of one file, so that it can be verified alone."""
+
+
+class ConflictFound(Message):
+    """A conflict as it was found; its hunks are in the hub, by `commit`, not in the history."""
+
+    kind: str
+    tasks: list[str]
+    paths: list[str]
+    description: str
+    commit: str | None = None
+    relock: list[str] = Field(default_factory=list)
+    """Generated files that the plan has commands for, if nothing else is in conflict."""
+    command: str | None = None
+    """The command of a red `verify`; then its exit code and the end of its output."""
+    exit_code: int | None = None
+    output: str | None = None
+
+
+class Landing(Message):
+    """Result for one change: `head` after it, or the conflict."""
+
+    task_id: str
+    head: str
+    shared_with: list[str] = Field(default_factory=list)
+    """Tasks whose changes of a file were merged with this one's without conflict."""
+    shared_paths: list[str] = Field(default_factory=list)
+    conflict: ConflictFound | None = None
+    settled: ConflictFound | None = None
+    """The conflict that was merged as `way` says."""
+    hazards: list[ConflictFound] = Field(default_factory=list)
+    """Advice: reads and writes of one file by concurrent tasks that no edge orders."""
+    overwrote: list[str] = Field(default_factory=list)
+    """Paths that lost lines of the other side of the earlier conflict."""
+    dropped: list[str] = Field(default_factory=list)
+    """Paths that lost lines of the task's own earlier change, because it ran again and did something else."""
+
+
+class Landed(Message):
+    """Result of a batch: `head` after it; changes without a row were not reached and go into the next batch."""
+
+    head: str
+    rows: list[Landing]
+
+
+class VerifyRequest(StepRequest):
+    """Run the plan's `verify` on the tree of `commit`; `label` is shown for it."""
+
+    hub: str
+    commit: str
+    label: str
+
+
+class Verified(Message):
+    """Result of `verify`; `output` is the end of what it printed."""
+
+    green: bool
+    message: str = ""
+    exit_code: int | None = None
+    output: str | None = None
+    duration_ms: int = 0
