@@ -28,22 +28,17 @@ class Executed:
     files: tuple[str, ...] = ()
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 EXECUTED = (
     Executed(
         "continuous integration runs it",
         folders=(".github", ".circleci", ".forgejo", ".gitea", ".buildkite", ".semaphore", ".teamcity", ".woodpecker"),
-        files=(
-            ".gitlab-ci.yml",
-            ".gitlab-ci.yaml",
-            "azure-pipelines.y*ml",
-            "jenkinsfile",
-            ".travis.yml",
-            ".drone.yml",
-            ".woodpecker.y*ml",
-            "appveyor.yml",
-            ".appveyor.yml",
-            "bitbucket-pipelines.yml",
-            "cloudbuild.y*ml",
+        files=_words(
+            ".gitlab-ci.yml .gitlab-ci.yaml azure-pipelines.y*ml jenkinsfile .travis.yml .drone.yml "
+            ".woodpecker.y*ml appveyor.yml .appveyor.yml bitbucket-pipelines.yml cloudbuild.y*ml"
         ),
     ),
     Executed(
@@ -59,16 +54,7 @@ EXECUTED = (
     Executed(
         "an editor runs it when the folder is opened",
         folders=(".vscode", ".idea", ".devcontainer", ".fleet", ".zed", ".vs"),
-        files=(
-            "*.code-workspace",
-            ".devcontainer.json",
-            ".vimrc",
-            ".nvimrc",
-            ".exrc",
-            ".lvimrc",
-            ".nvim.lua",
-            ".dir-locals*.el",
-        ),
+        files=_words("*.code-workspace .devcontainer.json .vimrc .nvimrc .exrc .lvimrc .nvim.lua .dir-locals*.el"),
     ),
     Executed(
         "a shell or its tools run it when they enter the folder",
@@ -78,60 +64,21 @@ EXECUTED = (
     Executed(
         "a package manager or compiler runs what it names",
         folders=(".mvn", ".yarn"),
-        files=(
-            ".npmrc",
-            ".yarnrc*",
-            ".pnpmfile.*",
-            ".bazelrc",
-            "pip.conf",
-            ".pypirc",
-            "sitecustomize.py",
-            "usercustomize.py",
-            "*.pth",
-            "gradle-wrapper.properties",
-            "gradle-wrapper.jar",
-            "init.gradle*",
+        files=_words(
+            ".npmrc .yarnrc* .pnpmfile.* .bazelrc pip.conf .pypirc sitecustomize.py usercustomize.py *.pth "
+            "gradle-wrapper.properties gradle-wrapper.jar init.gradle*"
         ),
     ),
     Executed("a debugger runs it", files=(".gdbinit", ".lldbinit")),
 )
-_HOOKS = frozenset(
-    {
-        "applypatch-msg",
-        "pre-applypatch",
-        "post-applypatch",
-        "pre-commit",
-        "pre-merge-commit",
-        "prepare-commit-msg",
-        "commit-msg",
-        "post-commit",
-        "pre-rebase",
-        "post-checkout",
-        "post-merge",
-        "pre-push",
-        "pre-receive",
-        "update",
-        "post-receive",
-        "post-update",
-        "reference-transaction",
-        "push-to-checkout",
-        "pre-auto-gc",
-        "post-rewrite",
-        "sendemail-validate",
-        "fsmonitor-watchman",
-    }
+_HOOKS = _words(
+    "applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg "
+    "commit-msg post-commit pre-rebase post-checkout post-merge pre-push pre-receive update post-receive "
+    "post-update reference-transaction push-to-checkout pre-auto-gc post-rewrite sendemail-validate "
+    "fsmonitor-watchman"
 )
-_LIFECYCLE = (
-    "preinstall",
-    "install",
-    "postinstall",
-    "prepublish",
-    "preprepare",
-    "prepare",
-    "postprepare",
-    "prepack",
-    "postpack",
-    "dependencies",
+_LIFECYCLE = _words(
+    "preinstall install postinstall prepublish preprepare prepare postprepare prepack postpack dependencies"
 )
 _REPOSITORY_PARTS = ("head", "config", "packed-refs", "objects", "refs", "hooks", "info")
 REPOSITORY = "HEAD", "objects", "refs"
