@@ -1,4 +1,4 @@
-"""The analysis of a plan, by the seed's rules and numbers."""
+"""The analysis of a plan, by its rules and known numbers."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,16 +30,21 @@ KINDS = step_kinds(NEWEST, *CONFLICT_STEPS.values())
 ROWS = tasks({"id": "a", "run": "true"}, {"id": "b", "run": "true"})
 
 
-def conflicting(*steps: str, kind: str = "lines") -> tuple[ExecutionState, Resolver]:
+TUTORIAL = Path(__file__).parent.parent / "docs/tutorials/conflict-step.md"
+
+
+def conflicting(
+    *steps: str, kind: str = "lines", kinds: Mapping[str, StepKind] = KINDS
+) -> tuple[ExecutionState, Resolver]:
     """An execution in which b's change did not merge with a's, which has landed."""
-    plan = read_plan({"tasks": ROWS, "workspace": "/w", "onConflict": list(steps)}, steps=KINDS)
+    plan = read_plan({"tasks": ROWS, "workspace": "/w", "onConflict": list(steps)}, steps=kinds)
     execution = ExecutionState(plan)
     resolver = Resolver(
         execution,
         lambda: 0,
         lambda task_id, question, settle, check: Asked("q1", task_id, question, 0, settle, check),
         lambda change: True,
-        KINDS,
+        kinds,
     )
     for start in execution.starts(0):
         execution.completed(start.task_id, TaskOutcome(kind="completed", commit=f"commit of {start.task_id}"), 0)
@@ -88,3 +96,13 @@ def test_a_step_is_written_as_it_is_read(text: str) -> None:
 def test_what_names_no_step_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^must be one of: merge, retry, agent, prefer:<task>, ask, skip, rollback$"):
         parse_step(text)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("binary", "waiting"), ("lines", "conflicted")])
+def test_the_step_of_the_tutorial_works(kind: str, status: str) -> None:
+    program: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), re.DOTALL)), program)
+    assert program["plan"].on_conflict == ["own-file", "skip"]
+    execution, resolver = conflicting("own-file", "skip", kind=kind, kinds=program["kinds"])
+    assert execution.tasks["b"].status == status
+    assert resolver.merge_strategy("b") == ("theirs" if kind == "binary" else "")

@@ -1,4 +1,4 @@
-"""The list scheduler against the seed's numbers and, for any plan, against I1 to I6."""
+"""The list scheduler against known numbers, and for any plan against the invariants I1 to I6."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def graph_of(tasks: list[dict[str, Any]]) -> TaskGraph:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_the_seed_s_numbers(case: dict[str, Any]) -> None:
+def test_plans_with_known_numbers(case: dict[str, Any]) -> None:
     graph = graph_of(case["tasks"])
     assert graph.critical_minutes == case["criticalPathMinutes"]
     assert sum(graph.minutes.values()) == case["totalMinutes"]
