@@ -219,7 +219,7 @@ class TaskOutcome(Message):
 
 
 class AgentProgress(Message):
-    """Details of a heartbeat: what an agent is doing now; None where nothing was measured."""
+    """Details of a heartbeat: what an agent is doing now, as far as it was measured."""
 
     task_id: str
     agent_id: str
