@@ -43,7 +43,7 @@ def doctor(
 ) -> None:
     """Check this machine, a workspace, or an execution that has ended.
 
-    Exit code 3 where this machine lacks something, 1 where an execution violates an invariant.
+    Exit code 3 where this machine lacks something, 1 where an execution violates an invariant (docs/invariants.md).
     """
     if what is not None and (os.sep in what or os.path.isdir(what)):
         _look_at(what, as_json)
