@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from activities.conflicts.semantic.grammar import GRAMMARS
-from activities.conflicts.semantic.symbols import symbols
+from activities.conflicts.semantic.languages import LANGUAGES
+from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.state.execution_store import ExecutionStore
 from epw.core.errors import Fenced, UndoBlocked
 from epw.core.execution.compensation import Compensations
@@ -157,12 +157,12 @@ _DEFINITIONS["tsx"] = _DEFINITIONS["typescript"]
     ("language", "text", "name"), [(language, *case) for language, cases in _DEFINITIONS.items() for case in cases]
 )
 def test_each_kind_of_definition_of_a_language_is_one(language: str, text: str, name: str) -> None:
-    grammar = next(each for each in GRAMMARS if each.name == language)
-    assert symbols(f"x{grammar.suffixes[0]}", text.encode()).named(name)
+    record = next(each for each in LANGUAGES if each.name == language)
+    assert read_symbols(f"x{record.suffixes[0]}", text.encode()).named(name)
 
 
 def test_each_language_has_its_kinds_of_definition_tried() -> None:
-    assert set(_DEFINITIONS) == {grammar.name for grammar in GRAMMARS}
+    assert set(_DEFINITIONS) == {each.name for each in LANGUAGES}
 
 
 # While it runs.

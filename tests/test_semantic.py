@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from activities.conflicts.semantic.check import check
+from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.symbols import symbols
 from tests.semantic_cases import CONFLICTS, LOOK_ALIKES, MOVED, STILL_THERE, Case, cases, module_cases
 
 Files = Mapping[str, bytes | None]
@@ -26,7 +26,7 @@ def findings(case: Case) -> list[str]:
     base = {path: text.encode() for path, text in case.base.items() if path in {*ours, *theirs}}
     rest = {path: text.encode() for path, text in case.base.items() if path not in base}
     for path, text in {**case.base, **case.ours, **case.theirs}.items():
-        assert symbols(path, text.encode()).parses, (path, text)
+        assert read_symbols(path, text.encode()).parses, (path, text)
     whole = {path: tuple(side.get(path) for side in (ours, base, theirs)) for path in {*ours, *theirs}}
     merged = {path: merge(*versions) for path, versions in whole.items()}
     found = checked(base, ours, theirs, merged, rest)
@@ -35,7 +35,7 @@ def findings(case: Case) -> list[str]:
 
 def checked(base: Files, ours: Files, theirs: Files, merged: Files, rest: Files | None = None) -> list[Finding]:
     versions = ({**dict.fromkeys({**ours, **theirs}), **base}, ours, theirs, merged, rest or {})
-    parsed = [{path: symbols(path, text) for path, text in files.items()} for files in versions]
+    parsed = [{path: read_symbols(path, text) for path, text in files.items()} for files in versions]
     tree = [path for path, text in {**(rest or {}), **merged}.items() if text is not None]
     return check(parsed[0], parsed[1], parsed[2], parsed[3], lambda names: parsed[4].items(), lambda: tree)
 
@@ -101,7 +101,7 @@ def test_there_are_enough_of_them() -> None:
 
 @pytest.mark.parametrize("text", ["f" + "()" * 40_000, "f(" * 16_000 + ")" * 16_000, "a\n" * 200_000])
 def test_what_nobody_would_write_says_nothing(text: str) -> None:
-    found = symbols("a.py", f"{text}\n".encode())
+    found = read_symbols("a.py", f"{text}\n".encode())
     assert not found.parses
     assert len(found.uses) <= 50_001
     assert all(len(each.name) <= 200 for each in found.uses)

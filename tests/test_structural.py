@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.semantic.symbols import symbols
+from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.structural.file import merged_by_structure
 from activities.git.merge import merge_texts
 from tests.support import Farm, make_repository, sh, tasks
@@ -136,7 +136,7 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
     result = settled(path, base, ours, theirs)
     assert result is not None
     assert all(part in result for part in parts), result
-    assert symbols(path, result.encode()).parses
+    assert read_symbols(path, result.encode()).parses
     assert settled(path, base, theirs, ours) is not None
 
 

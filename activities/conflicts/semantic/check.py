@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from activities.conflicts.semantic.delta import place_in_file
-from activities.conflicts.semantic.grammar import grammar_of
+from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.modules import in_question, moved
 from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, SideChange, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
@@ -109,7 +109,7 @@ def _twice(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Fin
 
 def _is_for_some(path: str, found: Symbols) -> bool:
     """Whether a file of Go may be built only on some machines, or only for tests."""
-    return "_" in PurePosixPath(path).stem or found.is_for_some
+    return "_" in PurePosixPath(path).stem or found.has_build_constraint
 
 
 def _added(side: SideChange) -> Iterator[tuple[str, Definition]]:
@@ -119,8 +119,8 @@ def _added(side: SideChange) -> Iterator[tuple[str, Definition]]:
 
 def _place(path: str, definition: Definition) -> tuple[object, ...]:
     """Two definitions of one place are one too many."""
-    grammar = grammar_of(path)
-    module = os.path.dirname(path) if grammar is not None and grammar.folder_is_module else path
+    language = language_of(path)
+    module = os.path.dirname(path) if language is not None and language.folder_is_module else path
     return module, *place_in_file(definition, overloads(path))
 
 
@@ -133,35 +133,27 @@ def _left(name: str, one: SideChange, other: SideChange, result: Result) -> Iter
 
 def _refers(use: Use, path: str, found: Symbols, where: str, definition: Definition) -> bool:
     """Whether a use means a definition, as far as imports and receivers tell."""
-    grammar, owner = grammar_of(path), grammar_of(where)
-    if grammar is None or owner is None or not _related(grammar.name, owner.name):
+    language, owner = language_of(path), language_of(where)
+    if language is None or owner is None or not language.is_related(owner):
         return False
     receiver = use.receiver.split("(")[0] if use.receiver is not None else None
     last = receiver.replace("::", ".").split(".")[-1] if receiver else None
     file, folder = PurePosixPath(where), PurePosixPath(where).parent
     if definition.scope and definition.kind == "function" and definition.name != definition.scope[-1]:
         # A method: by its class, or by a receiver of which nothing is known.
-        return receiver is not None or (path == where and grammar.overloads)
-    if receiver is None and use.name in found.bound:
+        return receiver is not None or (path == where and language.overloads)
+    if receiver is None and use.name in found.local_names:
         # A variable or parameter of this name is there too.
         return False
-    if path == where or (grammar.folder_is_module and PurePosixPath(path).parent == folder):
+    if path == where or (language.folder_is_module and PurePosixPath(path).parent == folder):
         return receiver is None
-    modules = {file.stem, folder.name if file.stem in ("__init__", "index", "mod", "lib") else file.stem}
-    if grammar.name == "rust":
-        modules |= _paths_in_rust(path, file)
-    if grammar.folder_is_module:
+    modules = {file.stem, folder.name if file.stem in owner.named_after_folder else file.stem}
+    modules |= language.module_aliases(path, file)
+    if language.folder_is_module:
         return last == folder.name or (receiver is None and any(definition.name in each for each in found.imports))
     if receiver is None:
         return any(_imports(each, definition.name, modules) for each in found.imports)
     return last in modules or any(last is not None and _imports(each, last, modules) for each in found.imports)
-
-
-def _paths_in_rust(path: str, file: PurePosixPath) -> set[str]:
-    """By what else than its name a file calls the module of another one."""
-    beside = PurePosixPath(path).parent
-    is_parent = beside == (file.parent if file.stem in ("lib", "main", "mod") else file.parent / file.stem)
-    return ({"crate"} if file.stem in ("lib", "main") else set()) | ({"super"} if is_parent else set())
 
 
 def _imports(statement: str, name: str, modules: set[str]) -> bool:
@@ -175,11 +167,6 @@ def _words(statement: str) -> set[str]:
 
 
 _WORD = re.compile(r"[\w$-]+")
-
-
-def _related(one: str, other: str) -> bool:
-    scripts = {"javascript", "typescript", "tsx"}
-    return one == other or {one, other} <= scripts
 
 
 def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from activities.conflicts.semantic.imported import Import
+from activities.conflicts.semantic.language import Import
 from activities.conflicts.semantic.sides import Finding, Paths, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Symbols
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from activities.conflicts.semantic.delta import Delta, delta
-from activities.conflicts.semantic.grammar import grammar_of
+from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
 Files = Mapping[str, Symbols]
@@ -79,5 +79,5 @@ class Result:
 
 def overloads(path: str) -> bool:
     """Whether functions of one name and other parameters are others, in the language of a file."""
-    grammar = grammar_of(path)
-    return grammar is not None and grammar.overloads
+    language = language_of(path)
+    return language is not None and language.overloads

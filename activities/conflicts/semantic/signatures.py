@@ -1,4 +1,4 @@
-"""What functions take and calls give, as far as a grammar tells."""
+"""Parameters of functions and arguments of calls, as far as a grammar shows them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 from tree_sitter import Node
 
-from activities.conflicts.semantic.grammar import Grammar
+_MAX_ARGUMENTS_LENGTH = 4000
 
-_SELF = ("self", "cls", "this")
+Kinds = dict[str, set[int]]
+"""Ids of the nodes with the captures `parameter.*` and `argument.*`."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """How many arguments a call may give; `most` None: any number. `names`: of its parameters; `text`: as written."""
+    """Parameters of a function.
+
+    `required`, `names`: those a call must give, and all; `most`: how many arguments it may give, None for any number;
+    `text`: as written; `has_self`: whether the first one is the receiver, which is in none of these.
+    """
 
     required: tuple[str, ...]
     names: tuple[str, ...]
@@ -23,7 +28,7 @@ class Signature:
     has_self: bool = False
 
     def takes(self, call: Call) -> bool:
-        """Whether a call fits, as far as it can be told."""
+        """Whether a call fits; true where that is unknown."""
         if call.spreads:
             return True
         given = call.positional
@@ -39,41 +44,52 @@ class Signature:
 
 @dataclass(frozen=True)
 class Call:
+    """Arguments of a call. `spreads`: whether they may be more than are written."""
+
     positional: int
     keywords: tuple[str, ...] = ()
     spreads: bool = False
 
 
-def signature_of(parameters: Node | None, grammar: Grammar) -> Signature:
+def signature_of(parameters: Node, kinds: Kinds) -> Signature:
     names: list[str] = []
     required: list[str] = []
     most: int | None = 0
     has_self = False
-    for each in _parameters(parameters, grammar):
-        kind, text = each.type, text_of(each)
-        if kind in ("self_parameter", "receiver_parameter") or (kind == "identifier" and text in _SELF and not names):
+    for each in _given(parameters):
+        if _is(each, "parameter.self", kinds) and not names:
             has_self = True
-            continue
-        if kind in grammar.rest or (kind == "required_parameter" and text.startswith("...")):
+        elif _is(each, "parameter.rest", kinds):
             most = None
-            continue
-        if kind in ("keyword_separator", "positional_separator", "*", "/"):
-            continue
-        several = [text_of(name) for name in each.children_by_field_name("name")] or [_parameter_name(each)]
-        names += several
-        has_default = kind in grammar.optional or each.child_by_field_name("value") is not None
-        required += [] if has_default else several
-        most = most + len(several) if most is not None else None
+        elif not _is(each, "parameter.separator", kinds):
+            several = [text_of(name) for name in each.children_by_field_name("name")] or [_parameter_name(each)]
+            names += several
+            required += [] if _is(each, "parameter.optional", kinds) else several
+            most = most + len(several) if most is not None else None
     text = " ".join(text_of(parameters).split())
     return Signature(tuple(required), tuple(names), most, text, has_self)
 
 
-def _parameters(node: Node | None, grammar: Grammar) -> Iterator[Node]:
-    for child in node.named_children if node is not None else []:
-        if child.type in grammar.ignored:
-            continue
-        inner = child.named_children[0] if child.type == "typed_parameter" and child.named_children else None
-        yield inner if inner is not None and inner.type in grammar.rest else child
+def call_of(arguments: Node | None, kinds: Kinds) -> Call:
+    if arguments is None:
+        return Call(0)
+    given = list(_given(arguments))
+    named = [each for each in given if _is(each, "argument.keyword", kinds)]
+    keywords = tuple(text_of(each.child_by_field_name("name")) for each in named)
+    # Long arguments are not searched: they count as any number.
+    is_long = arguments.end_byte - arguments.start_byte > _MAX_ARGUMENTS_LENGTH
+    spreads = is_long or b"..." in (arguments.text or b"")
+    spreads = spreads or any(_is(each, "argument.spread", kinds) for each in given)
+    return Call(len(given) - len(named), keywords, spreads)
+
+
+def _given(node: Node) -> Iterator[Node]:
+    """The named children, without comments."""
+    return (child for child in node.named_children if not child.is_extra)
+
+
+def _is(node: Node, kind: str, kinds: Kinds) -> bool:
+    return node.id in kinds.get(kind, ())
 
 
 def _parameter_name(node: Node) -> str:

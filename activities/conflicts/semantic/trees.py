@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
 
 from activities.conflicts.semantic.check import check
-from activities.conflicts.semantic.grammar import GRAMMARS, grammar_of
+from activities.conflicts.semantic.languages import BY_SUFFIX, language_of
+from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.symbols import NOTHING, Symbols, symbols
+from activities.conflicts.semantic.symbols import NOTHING, Symbols
 from activities.git.changes import Blobs, changed_blobs, paths_in
 from activities.git.hub import Hub
 
@@ -21,7 +22,6 @@ _MAX_CHANGED = 500
 _MAX_ELSEWHERE = 200
 # Definitions and uses, of some 250 bytes each.
 _MAX_KEPT = 250_000
-_SUFFIXES = tuple(suffix for grammar in GRAMMARS for suffix in grammar.suffixes)
 
 
 def warm_symbol_cache(hub: Hub, base: str, commit: str) -> None:
@@ -50,16 +50,16 @@ def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged:
         whole = {path: joined[path][1] if path in joined else before[path] for path in whole}
 
     def elsewhere(names: Collection[str]) -> Iterable[tuple[str, Symbols]]:
-        paths = [path for path in hub.files_with(merged, names, _SUFFIXES, _MAX_ELSEWHERE) if path not in whole]
+        paths = [path for path in hub.files_with(merged, names, tuple(BY_SUFFIX), _MAX_ELSEWHERE) if path not in whole]
         found = hub.files([(merged, path) for path in paths])
-        return [(path, symbols(path, content)) for path, content in zip(paths, found, strict=True)]
+        return [(path, read_symbols(path, content)) for path, content in zip(paths, found, strict=True)]
 
     base_files, our_files, their_files, after = _KNOWN.of(hub, [before, *sides, whole])
     return check(base_files, our_files, their_files, after, elsewhere, cache(partial(paths_in, hub, merged)))
 
 
 def _understood(changed: Blobs) -> Blobs:
-    return {path: blobs for path, blobs in changed.items() if grammar_of(path) is not None}
+    return {path: blobs for path, blobs in changed.items() if language_of(path) is not None}
 
 
 class _SymbolCache:
@@ -80,7 +80,7 @@ class _SymbolCache:
                 self._kept.move_to_end(key)
         missing = [key for key in wanted if key not in found]
         for key, content in zip(missing, hub.blobs([blob for _, blob in missing]), strict=True):
-            found[key] = symbols(wanted[key], content)
+            found[key] = read_symbols(wanted[key], content)
             self._keep(key, found[key])
         return [
             {path: found[_kind(path), blob] if blob is not None else NOTHING for path, blob in files.items()}
@@ -102,5 +102,5 @@ _KNOWN = _SymbolCache()
 
 
 def _kind(path: str) -> str:
-    grammar = grammar_of(path)
-    return grammar.suffixes[0] if grammar is not None else ""
+    language = language_of(path)
+    return language.name if language is not None else ""

@@ -8,48 +8,40 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from activities.conflicts.semantic.grammar import Grammar, grammar_of
-from activities.conflicts.semantic.symbols import Definition, symbols
+from activities.conflicts.semantic.language import Language
+from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.read_symbols import read_symbols
+from activities.conflicts.semantic.symbols import Definition
 from activities.conflicts.structural.places import ConflictRegion, assemblies
 
-_IMPORT = {
-    "python": re.compile(r"\s*(import\s+[\w.]+(\s+as\s+\w+)?|from\s+[\w.]+\s+import\s+[\w*, ]+)\s*(#.*)?$"),
-    "javascript": re.compile(r"\s*import\s[^;]*;?\s*$"),
-    "typescript": re.compile(r"\s*import\s[^;]*;?\s*$"),
-    "tsx": re.compile(r"\s*import\s[^;]*;?\s*$"),
-    "go": re.compile(r'\s*(import\s+)?(\w+\s+)?"[^"]+"\s*$'),
-    "java": re.compile(r"\s*import\s+(static\s+)?[\w.*]+;\s*$"),
-    "rust": re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
-}
 _BESIDE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
 _MAX_PLACES = 4
 
 
 def merged(path: str, parts: list[str | ConflictRegion], base: str, ours: str, theirs: str) -> str | None:
     """The file with both sides; None where that cannot be proved."""
-    grammar = grammar_of(path)
+    language = language_of(path)
     disputed = [part for part in parts if isinstance(part, ConflictRegion)]
-    if grammar is None or not disputed or len(disputed) > _MAX_PLACES:
+    if language is None or not disputed or len(disputed) > _MAX_PLACES:
         return None
     choices = []
     for place in disputed:
-        found = _imports(place, grammar) or _definitions(place, path, ours, theirs)
+        found = _imports(place, language) or _definitions(place, path, ours, theirs)
         if not found:
             return None
         choices.append(found)
     return next((text for text in assemblies(parts, choices) if _holds_both(path, text, base, ours, theirs)), None)
 
 
-def _imports(place: ConflictRegion, grammar: Grammar) -> list[str]:
+def _imports(place: ConflictRegion, language: Language) -> list[str]:
     """The imports of both, less what either has taken out."""
-    pattern = _IMPORT[grammar.name]
-    if not all(pattern.match(line) for line in (*place.base, *place.ours, *place.theirs) if line.strip()):
+    if not all(language.import_line.match(line) for line in (*place.base, *place.ours, *place.theirs) if line.strip()):
         return []
-    if place.base and grammar.name != "python":
+    if place.base and not language.import_lines_may_change:
         # A line that both have changed would name the same thing twice.
         return []
     removed = (set(place.base) - set(place.ours)) | (set(place.base) - set(place.theirs))
-    if _bind_the_same(place, grammar):
+    if _bind_the_same(place, language):
         return []
     kept = [line for line in place.ours if line not in removed]
     added = [line for line in place.theirs if line not in kept and line not in removed]
@@ -60,29 +52,13 @@ def _imports(place: ConflictRegion, grammar: Grammar) -> list[str]:
     return ["".join(lines)]
 
 
-def _bind_the_same(place: ConflictRegion, grammar: Grammar) -> bool:
+def _bind_the_same(place: ConflictRegion, language: Language) -> bool:
     """Whether a name would mean one thing to one side and another to the other."""
     mine, yours = (
-        {name: line for line in side if line not in place.base for name in _bound(line, grammar.name)}
+        {name: line for line in side if line not in place.base for name in language.imported_names(line)}
         for side in (place.ours, place.theirs)
     )
     return any(mine[name].strip() != yours[name].strip() for name in mine.keys() & yours.keys())
-
-
-def _bound(line: str, language: str) -> set[str]:
-    """The names that an import makes known in its file; of `import a.b` in Python only what another may not take."""
-    text = line.split("#")[0] if language == "python" else line.split("//")[0] if language != "go" else line
-    if language == "go":
-        alias = re.match(r'\s*(?:import\s+)?(\w+)?\s*"([^"]+)"', text)
-        parts = [part for part in alias[2].split("/") if not re.fullmatch(r"v\d+", part)] if alias else []
-        return {alias[1] or parts[-1]} - {"_"} if alias and parts else set()
-    if language == "python" and not text.strip().startswith("from"):
-        return {name for _, name in re.findall(r"([\w.]+)\s+as\s+(\w+)", text)}
-    if language in ("java", "rust"):
-        text = re.sub(r"[\w:.]*(::|\.)(?=\w+\s*(as\b|;|,|}))", " ", text)
-    names = text.split(" import ", 1)[1] if language == "python" else re.split(r"\bfrom\b", text)[0]
-    renamed = re.sub(r"(\w+|\*)\s+as\s+(\w+)", r"\2", names)
-    return set(re.findall(r"[A-Za-z_$][\w$]*", renamed)) - {"import", "use", "pub", "static", "type", "self"}
 
 
 def _definitions(place: ConflictRegion, path: str, ours: str, theirs: str) -> list[str]:
@@ -105,7 +81,7 @@ def _is_whole(path: str, side: str, added: str) -> bool:
         return False
     first = side[:at].count("\n") + 1
     last = first + added.count("\n") - 1
-    inside = [each for each in symbols(path, side.encode()).definitions if first <= each.line and each.end <= last]
+    inside = [each for each in read_symbols(path, side.encode()).definitions if first <= each.line and each.end <= last]
     covered = {line for each in inside for line in range(each.line, each.end + 1)}
     lines = added.splitlines()
     return bool(inside) and all(first + n in covered or _BESIDE.match(line) for n, line in enumerate(lines))
@@ -113,8 +89,8 @@ def _is_whole(path: str, side: str, added: str) -> bool:
 
 def _holds_both(path: str, text: str, base: str, ours: str, theirs: str) -> bool:
     """It parses, and every definition that a side has is there as often as there, unless the other took it out."""
-    result = symbols(path, text.encode())
-    sides = [symbols(path, each.encode()) for each in (base, ours, theirs)]
+    result = read_symbols(path, text.encode())
+    sides = [read_symbols(path, each.encode()) for each in (base, ours, theirs)]
     if not result.parses or not all(side.parses for side in sides):
         return False
     before, mine, yours = (Counter(map(_key, side.definitions)) for side in sides)

@@ -1,0 +1,220 @@
+"""Reader of the captures that the queries of a language give for one parsed file.
+
+The first capture of a pattern says what its node is; where several patterns say the same of one node, the last one in
+the file counts, so that special cases follow the general one. Captures, with those inside the same pattern:
+
+- `@import`: a statement; names in it are no references.
+- `@definition.class`: `@name`; also the scope of what is defined inside.
+- `@definition.type`: `@name`; no scope.
+- `@definition.function`: `@name`, `@parameters`, and `@owner`, the type of a method that stands outside of it.
+- `@definition.value`: `@name`, and `@parameters` if it is a function.
+- `@scope`: `@type`, and `@trait`; the scope of what is defined inside, defined elsewhere itself.
+- `@closed`: nobody outside sees what is defined inside. So it is in functions and values.
+- `@repeats`: what is defined inside, or here, may be defined a second time.
+- `@call`: `@called`, `@arguments`; where the name stands apart, `@receiver` and `@name`.
+- `@member`: `@receiver`, `@name`.
+- `@reference`, `@not_reference`: a name that stands alone; one that is no use of anything.
+- `@bound`: the name of a variable or parameter that can hide a function of the same name.
+- `@parameter.optional`, `.rest`, `.self`, `.separator`; `@argument.spread`, `.keyword`: see `signatures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tree_sitter import Node, QueryCursor, Tree
+
+from activities.conflicts.semantic.language import Language
+from activities.conflicts.semantic.signatures import Kinds, call_of, signature_of, text_of
+from activities.conflicts.semantic.symbols import Definition, Symbols, Use
+
+_MAX_RECEIVER_LENGTH = 200
+_MAX_DEPTH = 300
+_MAX_TOKENS = 10_000
+_MAX_USES = 50_000
+_ORDER = {"repeats": 0, "import": 0, "definition": 1, "scope": 1, "closed": 2}
+"""Which capture of one node is read first; all others come last."""
+_LAST = 3
+_NOT_REFERENCES = ("name", "called")
+
+Parts = dict[str, list[Node]]
+
+
+class _Block(NamedTuple):
+    """Part of a file, from the byte `start`: whether its definitions are visible outside, and may repeat."""
+
+    start: int
+    scope: tuple[str, ...] = ()
+    visible: bool = True
+    repeats: bool = False
+    is_import: bool = False
+
+
+class _Capture(NamedTuple):
+    node: Node
+    kind: str
+    parts: Parts
+    pattern: int
+
+
+def read_captures(language: Language, tree: Tree, found: Symbols) -> None:
+    """Add to `found` what the file defines, uses and imports, the end of the file first."""
+    if _is_pathological(tree.root_node):
+        found.parses = False
+        return
+    _Reader(language, found).read(tree.root_node)
+
+
+def _is_pathological(root: Node) -> bool:
+    """Whether nobody would write such code: queries of it, and the text of every receiver, would take minutes.
+
+    The time of a query grows with the square of a node's children between two named ones.
+    """
+    waiting = [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _MAX_DEPTH or node.child_count - 2 * node.named_child_count > _MAX_TOKENS:
+            return True
+        # A node with fewer descendants than levels left, or tokens allowed, can exceed neither.
+        waiting += [(child, depth + 1) for child in node.children if child.descendant_count > _MAX_DEPTH - depth]
+    return False
+
+
+class _Reader:
+    def __init__(self, language: Language, found: Symbols) -> None:
+        self._language = language
+        self._found = found
+        self._kinds: Kinds = {}
+        self._not_references: set[int] = set()
+        self._called: set[int] = set()
+        self._blocks = [_Block(0)]
+        self._readers: dict[str, Callable[[Node, Parts, str], None]] = {
+            "import": self._import,
+            "definition": self._definition,
+            "scope": self._scope,
+            "closed": self._closed,
+            "repeats": self._repeats,
+            "call": self._call,
+            "member": self._member,
+            "reference": self._reference,
+        }
+
+    def read(self, root: Node) -> None:
+        captures = sorted(self._captures(root), key=_end_first)
+        for node, kind, parts, _ in captures:
+            while len(self._blocks) > 1 and self._blocks[-1].start >= node.end_byte:
+                self._blocks.pop()
+            if self._blocks[-1].is_import:
+                continue
+            if len(self._found.uses) > _MAX_USES:
+                self._found.parses = False
+                return
+            group, _, detail = kind.partition(".")
+            self._readers[group](node, parts, detail)
+
+    def _captures(self, root: Node) -> Iterator[_Capture]:
+        """Captures that are read one by one; the others are noted, for the reading of these."""
+        last: dict[tuple[int, str], _Capture] = {}
+        references = []
+        for pattern, parts in QueryCursor(self._language.query).matches(root):
+            kind = next(iter(parts))
+            node = parts[kind][0]
+            if kind == "reference":
+                references.append(_Capture(node, kind, parts, pattern))
+                continue
+            group = kind.partition(".")[0]
+            if group not in self._readers:
+                self._note(kind, parts[kind])
+                continue
+            known = last.get((node.id, group))
+            if known is None or known.pattern < pattern:
+                last[node.id, group] = _Capture(node, kind, parts, pattern)
+            for part in _NOT_REFERENCES:
+                self._not_references.update(each.id for each in parts.get(part, ()))
+            if "called" in parts:
+                self._called.add(parts["called"][0].id)
+        yield from last.values()
+        yield from (each for each in references if each.node.id not in self._not_references)
+
+    def _note(self, kind: str, nodes: list[Node]) -> None:
+        if kind == "bound":
+            self._found.local_names.update(map(text_of, nodes))
+        elif kind == "not_reference":
+            self._not_references.update(node.id for node in nodes)
+        else:
+            self._kinds.setdefault(kind, set()).update(node.id for node in nodes)
+
+    def _open(self, node: Node, scope: tuple[str, ...], visible: bool, repeats: bool = False) -> None:
+        self._blocks.append(_Block(node.start_byte, scope, visible, repeats))
+
+    def _import(self, node: Node, _parts: Parts, _detail: str) -> None:
+        self._found.imports.append(text_of(node))
+        self._found.modules += self._language.modules_of(node)
+        self._blocks.append(_Block(node.start_byte, is_import=True))
+
+    def _definition(self, node: Node, parts: Parts, kind: str) -> None:
+        block, name = self._blocks[-1], _text(parts, "name")
+        parameters = parts.get("parameters")
+        signature = signature_of(parameters[0], self._kinds) if parameters and block.visible else None
+        if block.visible and name:
+            scope = (_text(parts, "owner"),) if "owner" in parts else block.scope
+            symbol_kind = "function" if signature else "value" if kind == "value" else "class"
+            lines = node.start_point[0] + 1, node.end_point[0] + 1
+            repeats = block.repeats and kind != "value"
+            self._found.definitions.append(Definition(name, scope, symbol_kind, *lines, signature, repeats))
+        if kind == "class":
+            self._open(node, (*block.scope, name), block.visible)
+        elif kind != "type":
+            self._open(node, block.scope, visible=False)
+
+    def _scope(self, node: Node, parts: Parts, _detail: str) -> None:
+        block = self._blocks[-1]
+        trait = (" ".join(_text(parts, "trait").split()),) if "trait" in parts else ()
+        self._open(node, (*block.scope, *trait, _bare(_text(parts, "type"))), block.visible)
+
+    def _closed(self, node: Node, _parts: Parts, _detail: str) -> None:
+        self._open(node, self._blocks[-1].scope, visible=False)
+
+    def _repeats(self, node: Node, _parts: Parts, _detail: str) -> None:
+        block = self._blocks[-1]
+        self._open(node, block.scope, block.visible, repeats=True)
+
+    def _call(self, node: Node, parts: Parts, _detail: str) -> None:
+        called = parts["called"][0]
+        is_member = "name" in parts
+        if is_member or called.end_byte - called.start_byte <= _MAX_RECEIVER_LENGTH:
+            name = _bare(_text(parts, "name" if is_member else "called"))
+            arguments = parts.get("arguments")
+            call = call_of(arguments[0] if arguments else None, self._kinds)
+            self._found.uses.append(Use(name, node.start_point[0] + 1, _receiver(parts), call))
+
+    def _member(self, node: Node, parts: Parts, _detail: str) -> None:
+        if node.id not in self._called:
+            self._found.uses.append(Use(_text(parts, "name"), node.start_point[0] + 1, _receiver(parts)))
+
+    def _reference(self, node: Node, _parts: Parts, _detail: str) -> None:
+        self._found.uses.append(Use(text_of(node), node.start_point[0] + 1))
+
+
+def _end_first(capture: _Capture) -> tuple[int, int, int]:
+    """What is around a node comes before it, and what follows it too."""
+    node, kind, _, _ = capture
+    return -node.end_byte, node.start_byte, _ORDER.get(kind.partition(".")[0], _LAST)
+
+
+def _text(parts: Parts, name: str) -> str:
+    return text_of(parts[name][0]) if name in parts else ""
+
+
+def _receiver(parts: Parts) -> str | None:
+    """The text before a name; of a long chain only that it is there, or its text would be kept for every link."""
+    if "receiver" not in parts:
+        return None
+    node = parts["receiver"][0]
+    return text_of(node) if node.end_byte - node.start_byte <= _MAX_RECEIVER_LENGTH else "…"
+
+
+def _bare(text: str) -> str:
+    """The name of a type or function without type arguments, `*` and `&`."""
+    return text.split("<")[0].split("[")[0].lstrip("*&").strip()

@@ -1,0 +1,35 @@
+; Captures are explained in capture_reader.py. This part is the same in JavaScript, TypeScript and TSX.
+
+(import_statement) @import
+
+(class_declaration name: (_) @name) @definition.class
+(function_declaration name: (_) @name parameters: (_) @parameters) @definition.function
+(generator_function_declaration name: (_) @name parameters: (_) @parameters) @definition.function
+(method_definition name: (_) @name parameters: (_) @parameters) @definition.function
+
+(variable_declarator name: (identifier) @name) @definition.value
+(variable_declarator
+  name: (identifier) @name
+  value: [
+    (arrow_function parameters: (_) @parameters)
+    (function_expression parameters: (_) @parameters)
+  ]) @definition.value
+(variable_declarator name: [(object_pattern) (array_pattern)]) @closed
+[(arrow_function) (function_expression) (statement_block) (object)] @closed
+
+[(if_statement) (try_statement) (with_statement) (for_statement)] @repeats
+
+(call_expression function: (_) @called arguments: (_) @arguments) @call
+(call_expression
+  function: (member_expression object: (_) @receiver property: (_) @name) @called
+  arguments: (_) @arguments) @call
+(new_expression constructor: (_) @called) @call
+(new_expression constructor: (_) @called arguments: (_) @arguments) @call
+(new_expression
+  constructor: (member_expression object: (_) @receiver property: (_) @name) @called) @call
+(new_expression
+  constructor: (member_expression object: (_) @receiver property: (_) @name) @called
+  arguments: (_) @arguments) @call
+
+(member_expression object: (_) @receiver property: (_) @name) @member
+[(identifier) (property_identifier) (shorthand_property_identifier)] @reference

@@ -1,0 +1,27 @@
+; Captures are explained in capture_reader.py.
+
+[(import_declaration) (package_declaration)] @import
+
+[
+  (class_declaration name: (_) @name)
+  (interface_declaration name: (_) @name)
+  (enum_declaration name: (_) @name)
+  (record_declaration name: (_) @name)
+] @definition.class
+(method_declaration name: (_) @name parameters: (_) @parameters) @definition.function
+(constructor_declaration name: (_) @name parameters: (_) @parameters) @definition.function
+(lambda_expression) @closed
+
+; Classes without a name, in one branch or the other.
+[(if_statement) (try_statement) (for_statement)] @repeats
+
+(receiver_parameter) @parameter.self
+(spread_parameter) @parameter.rest
+
+(method_invocation !object name: (_) @called arguments: (_) @arguments) @call
+(method_invocation object: (_) @receiver name: (_) @called arguments: (_) @arguments) @call
+(object_creation_expression type: (_) @called arguments: (_) @arguments) @call
+
+(field_access object: (_) @receiver field: (_) @name) @member
+[(identifier) (type_identifier)] @reference
+(variable_declarator name: (_) @not_reference)

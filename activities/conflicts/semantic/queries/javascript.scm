@@ -1,0 +1,5 @@
+; What JavaScript has beside ecmascript.scm.
+
+(formal_parameters (assignment_pattern) @parameter.optional)
+(formal_parameters (rest_pattern) @parameter.rest)
+(formal_parameters (identifier) @parameter.self (#any-of? @parameter.self "self" "cls" "this"))

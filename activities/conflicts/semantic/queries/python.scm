@@ -1,0 +1,35 @@
+; Captures are explained in capture_reader.py.
+
+[(import_statement) (import_from_statement)] @import
+
+(class_definition name: (_) @name) @definition.class
+(function_definition name: (_) @name parameters: (_) @parameters) @definition.function
+(lambda) @closed
+
+; One branch or the other; `@overload`, `@property` and its setter, and the definition after them.
+[
+  (if_statement)
+  (try_statement)
+  (with_statement)
+  (for_statement)
+  (match_statement)
+  (decorated_definition)
+] @repeats
+((decorated_definition) . (comment)* . (_) @repeats)
+
+[(default_parameter) (typed_default_parameter)] @parameter.optional
+(parameters [(list_splat_pattern) (dictionary_splat_pattern)] @parameter.rest)
+(typed_parameter . [(list_splat_pattern) (dictionary_splat_pattern)]) @parameter.rest
+[(keyword_separator) (positional_separator)] @parameter.separator
+(parameters (identifier) @parameter.self (#any-of? @parameter.self "self" "cls" "this"))
+
+(call function: (_) @called arguments: (_) @arguments) @call
+(call
+  function: (attribute object: (_) @receiver attribute: (_) @name) @called
+  arguments: (_) @arguments) @call
+[(list_splat) (dictionary_splat)] @argument.spread
+(keyword_argument) @argument.keyword
+
+(attribute object: (_) @receiver attribute: (_) @name) @member
+(identifier) @reference
+(keyword_argument (identifier) @not_reference)

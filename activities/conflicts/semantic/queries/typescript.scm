@@ -1,0 +1,15 @@
+; What TypeScript and TSX have beside ecmascript.scm.
+
+(abstract_class_declaration name: (_) @name) @definition.class
+(interface_declaration name: (_) @name) @definition.type
+(type_alias_declaration name: (_) @name) @definition.type
+(enum_declaration name: (_) @name) @definition.type
+
+; Interfaces of one name add up.
+(interface_declaration) @repeats
+
+(optional_parameter) @parameter.optional
+(required_parameter value: (_)) @parameter.optional
+(required_parameter pattern: (rest_pattern)) @parameter.rest
+
+(type_identifier) @reference
