@@ -1,4 +1,4 @@
-"""Plan files: JSON or YAML, read strictly (no duplicate keys, no NaN, no bombs)."""
+"""Plan files: JSON or YAML, read strictly: no duplicate keys, no NaN, no aliases that expand without bound."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from epw.core import strict_yaml
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.model import Plan
 from epw.core.plan.unsupported import is_url
@@ -49,11 +48,11 @@ def read_document(path: str) -> Any:
         raise _bad(path, f"has more than {_MAX_BYTES} bytes")
     is_json = path.endswith(".json") or text.lstrip()[:1] in ("{", "[")
     try:
-        document = _json(text) if is_json else yaml.load(text, _StrictLoader)
+        document = _json(text) if is_json else strict_yaml.load(text)
     except RecursionError:
         raise _bad(path, "is nested too deep") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise _bad(path, f"is no valid {'JSON' if is_json else 'YAML'}: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise _bad(path, f"is no valid {'JSON' if is_json else 'YAML'}: {error}") from None
     if not _is_small(document):
         raise _bad(path, f"expands to more than {_MAX_NODES} values")
     if isinstance(document, dict):
@@ -84,23 +83,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses duplicate keys; dates stay text."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                raise ValueError(f"duplicate key {key!r} at line {node.start_mark.line + 1}")
-        return super().construct_mapping(node, deep)
-
-
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def _is_small(document: Any) -> bool:

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-import yaml
-
 from activities.conflicts.structural import documents
 from activities.conflicts.structural.lists import joined
 from activities.conflicts.structural.places import ConflictRegion, assemblies
+from epw.core import strict_yaml
 
 _MAX_CHARACTERS = 50_000
 _MAX_CHOICES = 8
@@ -41,7 +40,7 @@ def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, t
             assemblies(parts, [_choices(part) for part in parts if isinstance(part, ConflictRegion)]), _MAX_CHOICES
         )
         return next((text for text in texts if _says(text, wanted, read)), None)
-    except (ValueError, yaml.YAMLError):
+    except ValueError:
         return None
 
 
@@ -55,27 +54,12 @@ def _choices(place: ConflictRegion) -> list[str]:
 def _says(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
     try:
         return documents.same(read(text), wanted)
-    except (ValueError, yaml.YAMLError):
+    except ValueError:
         return False
 
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]
-    """A key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        if len(found) < len(node.value):
-            raise ValueError("a key stands twice")
-        return found
-
-
 def _read_yaml(text: str) -> Any:
-    # A few aliases can stand for gigabytes; and what a side adds to an anchor, it adds elsewhere too.
-    if ("&" in text or "*" in text) and any(
-        isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text, _Loader)
-    ):
+    # A few aliases can stand for gigabytes; and what a side adds to an anchor, it adds to every alias.
+    if strict_yaml.has_aliases(text):
         raise ValueError("anchors")
-    return yaml.load(text, _Loader)
+    return strict_yaml.load(text)

@@ -1,0 +1,55 @@
+"""Strict reader of YAML: no duplicate keys, no objects of Python; dates stay text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class InvalidYaml(ValueError):
+    """The text is no YAML, or names a key twice; the message says where."""
+
+
+def load(text: str) -> Any:
+    """The document of a text; raises `InvalidYaml`, or `RecursionError` where it is nested too deep.
+
+    A small text can stand for a large document, by its aliases.
+    """
+    try:
+        return yaml.load(text, _StrictLoader)
+    except yaml.YAMLError as error:
+        raise InvalidYaml(" ".join(str(error).split())) from None
+
+
+def has_aliases(text: str) -> bool:
+    """Whether a text has an anchor or an alias; raises `InvalidYaml`."""
+    if "&" not in text and "*" not in text:
+        return False
+    try:
+        return any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text, _StrictLoader))
+    except yaml.YAMLError as error:
+        raise InvalidYaml(" ".join(str(error).split())) from None
+
+
+class _StrictLoader(_Base):  # type: ignore[misc]
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = "<<" if key_node.tag == _MERGE else self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | None):
+                raise InvalidYaml(f"a key at line {key_node.start_mark.line + 1} is no text, number or null")
+            if key in seen:
+                raise InvalidYaml(f"duplicate key {key!r} at line {key_node.start_mark.line + 1}")
+            seen.add(key)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
