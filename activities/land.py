@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.conflicts.hazards import Reads, hazards
+from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.trees import semantic_conflicts, semantic_conflicts_of
-from activities.conflicts.textual.attributes import encoded
+from activities.conflicts.semantic.tree_check import semantic_conflicts, semantic_conflicts_of
 from activities.conflicts.textual.case_collisions import case_collisions
-from activities.conflicts.textual.decoded import FilterDrivers
-from activities.conflicts.textual.hunks import bounded, places
-from activities.conflicts.textual.losses import Read, left_out, overwritten
-from activities.conflicts.textual.resolve import merged_by, to_relock
+from activities.conflicts.textual.encoded_files import FilterDrivers
+from activities.conflicts.textual.hunks import conflict_hunks, limit_hunks
+from activities.conflicts.textual.losses import Read, dropped_paths, overwritten_paths
+from activities.conflicts.textual.new_attributes import encode_by_new_attributes
+from activities.conflicts.textual.resolve import lock_files_to_regenerate, resolved_tree
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import display_path, named
@@ -75,7 +75,7 @@ def land_changes(
 ) -> Landed:
     hub, head, rows, advice = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
     landing = _Landings(hub, execution, execution.workspace(), request.at, relock, FilterDrivers.of(execution, hub))
-    reads = Reads(tasks, execution.reads)
+    reads = TaskReads(tasks, execution.reads)
     known = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
         alone = request.detached or change.detached
@@ -131,9 +131,9 @@ class _Landings:
         settled = None
         if not merged.clean:
             settled = self._conflict(merged, head, started_from, change)
-            tree = merged_by(hub, merged, change.way)
+            tree = resolved_tree(hub, merged, change.way)
             if tree is None:
-                relock = to_relock(hub, merged, self.relock) if change.way == "merge" else []
+                relock = lock_files_to_regenerate(hub, merged, self.relock) if change.way == "merge" else []
                 found = settled.model_copy(update={"relock": relock})
                 return Landing(task_id=change.task_id, head=head, conflict=found)
             merged.tree = tree
@@ -142,7 +142,7 @@ class _Landings:
         alike = self._alike(change, list(changed[1]), merged.tree, [head, started_from])
         if alike is not None and self.author.ignores_case:
             return Landing(task_id=change.task_id, head=head, conflict=alike)
-        stored = encoded(self.drivers, (head, change.commit), changed, merged.tree)
+        stored = encode_by_new_attributes(self.drivers, (head, change.commit), changed, merged.tree)
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
         new = hub.commit(stored.tree, [head, change.commit], message, self.author, self.at)
@@ -195,7 +195,7 @@ class _Landings:
             return Landing(task_id=change.task_id, head=change.commit)
         merged = self._merge(*hub.siblings(started_from, head, change.commit))
         if not merged.clean:
-            tree = merged_by(hub, merged, change.way)
+            tree = resolved_tree(hub, merged, change.way)
             if tree is None:
                 conflict = self._conflict(merged, head, started_from, change)
                 return Landing(task_id=change.task_id, head=head, conflict=conflict)
@@ -238,8 +238,8 @@ class _Landings:
         if self.author.filters:
             read = partial(self.drivers.files_as_seen, new)
         return {
-            "overwrote": named(_advised(overwritten, read, base, other, new, theirs)),
-            "dropped": named(_advised(left_out, self.hub, read, change.earlier, start, new)),
+            "overwrote": named(_advised(overwritten_paths, read, base, other, new, theirs)),
+            "dropped": named(_advised(dropped_paths, self.hub, read, change.earlier, start, new)),
         }
 
     def _alike(
@@ -279,12 +279,15 @@ class _Landings:
             for each in findings
         ]
         description = "; ".join(display_path(each.message) for each in findings[:5])
-        return self._kept(head, change, "semantic", others, paths, description, {"hunks": bounded(hunks)})
+        return self._kept(head, change, "semantic", others, paths, description, {"hunks": limit_hunks(hunks)})
 
     def _conflict(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         hub = self.hub
         others = hub.tasks_that_touched(started_from, head, merged.paths)
-        detail = {"hunks": places(hub, merged), "messages": [display_path(message) for message in merged.messages]}
+        detail = {
+            "hunks": conflict_hunks(hub, merged),
+            "messages": [display_path(message) for message in merged.messages],
+        }
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
         description = f"{sides} changed {', '.join(named(merged.paths))} in ways that do not merge ({what})"

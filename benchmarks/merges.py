@@ -17,8 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from activities.conflicts.semantic.trees import semantic_conflicts
-from activities.conflicts.textual.resolve import merged_by
+from activities.conflicts.semantic.tree_check import semantic_conflicts
+from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -55,7 +55,7 @@ def replay(repository: Path, most: int) -> tuple[Counter[str], list[float], list
             clock = time.perf_counter()
             merged = merge(hub, ours, theirs)
             findings = semantic_conflicts(hub, base, ours, theirs, merged.tree) if merged.clean else []
-            resolved = None if merged.clean else merged_by(hub, merged, "merge")
+            resolved = None if merged.clean else resolved_tree(hub, merged, "merge")
             times.append((time.perf_counter() - clock) * 1000)
             clean, tree = _git_s_own(hub, ours, theirs)
             counts["verdict as git's"] += clean == merged.clean

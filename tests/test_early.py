@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.conflicts.predicted import Early, SoFar
+from activities.conflicts.prediction import ConflictPredictor, WorkInProgress
 from activities.git.hub import Hub
 from tests.messages_api import Turn
 from tests.scripted import Claude
@@ -76,9 +76,9 @@ async def test_a_model_is_told_at_its_next_turn_with_the_other_s_intent(claude: 
     assert document["conflicts"] == []
 
 
-def saved(hub: Hub, task: str, base: str, path: str, text: str) -> SoFar:
+def saved(hub: Hub, task: str, base: str, path: str, text: str) -> WorkInProgress:
     tree = hub.with_files(base, {path: ("100644", text.encode())})
-    return SoFar(task_id=task, commit=hub.commit(tree, [base], task, None, 0), paths=[path])
+    return WorkInProgress(task_id=task, commit=hub.commit(tree, [base], task, None, 0), paths=[path])
 
 
 @pytest.fixture
@@ -96,18 +96,18 @@ def test_what_git_or_the_structure_merges_is_no_warning(hub: Hub, base: str) -> 
     own = saved(hub, "a", base, "shared", text.replace("one", "1"))
     far = saved(hub, "b", base, "shared", text.replace("six", "6"))
     elsewhere = saved(hub, "c", base, "other", "y\n")
-    assert Early(hub, base, "merge").coming(own, [far, elsewhere], base) == []
+    assert ConflictPredictor(hub, base, "merge").predict(own, [far, elsewhere], base) == []
     ours = saved(hub, "a", base, "imports.py", "import a\nimport b\n\nx = 1\n")
     theirs = saved(hub, "b", base, "imports.py", "import a\nimport c\n\nx = 1\n")
-    assert Early(hub, base, "merge").coming(ours, [theirs], base) == []
-    (coming,) = Early(hub, base, "").coming(ours, [theirs], base)
+    assert ConflictPredictor(hub, base, "merge").predict(ours, [theirs], base) == []
+    (coming,) = ConflictPredictor(hub, base, "").predict(ours, [theirs], base)
     assert coming.tasks == ("b",)
 
 
 def test_a_warning_ends_with_its_cause(hub: Hub, base: str) -> None:
-    text, early = BASE["shared"], Early(hub, base, "merge")
+    text, early = BASE["shared"], ConflictPredictor(hub, base, "merge")
     own = saved(hub, "a", base, "shared", text.replace("one", "1"))
     other = saved(hub, "b", base, "shared", text.replace("one", "I"))
-    assert len(early.coming(own, [other], base)) == 1
-    assert len(early.coming(own, [other], base)) == 1
-    assert early.coming(own, [saved(hub, "b", base, "shared", text.replace("six", "6"))], base) == []
+    assert len(early.predict(own, [other], base)) == 1
+    assert len(early.predict(own, [other], base)) == 1
+    assert early.predict(own, [saved(hub, "b", base, "shared", text.replace("six", "6"))], base) == []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.textual.attributes import encoded
-from activities.conflicts.textual.decoded import FilterDrivers
+from activities.conflicts.textual.encoded_files import FilterDrivers
+from activities.conflicts.textual.new_attributes import encode_by_new_attributes
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -448,5 +448,5 @@ async def test_what_new_attributes_encode_is_the_same_when_it_is_encoded_again(t
         commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
     drivers = FilterDrivers(hub, Workspace.read(str(path)).checkout_settings, tmp_path / "memory")
     merged, changed = merge(hub, *commits), changed_blobs(hub, base, *commits)
-    trees = [encoded(drivers, commits, changed, merged.tree).tree for _ in range(2)]
+    trees = [encode_by_new_attributes(drivers, commits, changed, merged.tree).tree for _ in range(2)]
     assert trees[0] == trees[1] != merged.tree

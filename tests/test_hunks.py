@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from activities.conflicts.textual.hunks import places
+from activities.conflicts.textual.hunks import conflict_hunks
 from tests.support import Farm, make_repository, tasks
 from tests.test_textual import BASE, BINARY, EDIT, SUBMODULE, TEXT, Case, both
 
@@ -71,13 +71,13 @@ def test_each_kind_shows_what_the_sides_have(tmp_path: Path, case: Case, expecte
             for side in ("ours", "theirs"):
                 content = hunk[side].encode()
                 hunk[side] = {"size": len(content), "blob": hub.keep_blob(content)}
-    assert places(hub, merged) == [{"path": path, **hunk} for path, hunk in expected]
+    assert conflict_hunks(hub, merged) == [{"path": path, **hunk} for path, hunk in expected]
 
 
 def test_a_file_renamed_to_where_the_other_side_puts_one_shows_who_renamed_it(tmp_path: Path) -> None:
     theirs = "git mv a new; sed -i 's/line 5/line V/' new"
     hub, merged = both(make_repository(tmp_path / "work", BASE), Case("taken", f"echo 3 > new; {EDIT}", theirs))
-    assert places(hub, merged)[0] == {"path": "new", **what("name", "a", None, "new")}
+    assert conflict_hunks(hub, merged)[0] == {"path": "new", **what("name", "a", None, "new")}
 
 
 def test_they_are_bounded(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_they_are_bounded(tmp_path: Path) -> None:
     (tmp_path / "long").write_text(long)
     ours, theirs = (f"for n in $(seq 30); do sed s/$/{side}/ {tmp_path}/long > n$n; done" for side in "ab")
     hub, merged = both(make_repository(tmp_path / "work", BASE), Case("long", ours, theirs))
-    found = places(hub, merged)
+    found = conflict_hunks(hub, merged)
     assert 0 < len(found) < 30
     assert len(json.dumps(found)) < 60_000
 

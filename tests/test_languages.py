@@ -13,7 +13,7 @@ from activities.conflicts.semantic.check import check
 from activities.conflicts.semantic.language import Language
 from activities.conflicts.semantic.languages import BY_SUFFIX, LANGUAGES
 from activities.conflicts.semantic.read_symbols import read_symbols
-from activities.conflicts.structural.file import merged_by_structure
+from activities.conflicts.structural.structural_merge import merged_by_structure
 
 QUERIES = Path(languages.__file__).parent / "queries"
 

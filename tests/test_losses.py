@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.textual.losses import left_out, overwritten
+from activities.conflicts.textual.losses import dropped_paths, overwritten_paths
 from activities.git.hub import Hub
 
 BASE = {"f": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"}
@@ -21,7 +21,9 @@ def _commit(hub: Hub, files: Files, *parents: str) -> str:
 def _left(tmp_path: Path, earlier: Files, start: Files, new: Files) -> list[str]:
     hub = Hub.without_workspace(tmp_path)
     base = _commit(hub, BASE)
-    return left_out(hub, hub.files, _commit(hub, earlier, base), _commit(hub, start, base), _commit(hub, new, base))
+    return dropped_paths(
+        hub, hub.files, _commit(hub, earlier, base), _commit(hub, start, base), _commit(hub, new, base)
+    )
 
 
 def _f(**lines: str) -> Files:
@@ -76,4 +78,4 @@ def test_what_is_left_out(tmp_path: Path, earlier: Files, start: Files, new: Fil
 def test_a_line_that_became_a_part_of_a_new_one_is_not_lost(tmp_path: Path, new: Files, lost: list[str]) -> None:
     hub = Hub.without_workspace(tmp_path)
     base = _commit(hub, BASE)
-    assert overwritten(hub.files, base, _commit(hub, _f(l5="a\n"), base), _commit(hub, new, base), ["f"]) == lost
+    assert overwritten_paths(hub.files, base, _commit(hub, _f(l5="a\n"), base), _commit(hub, new, base), ["f"]) == lost

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.conflicts.semantic.read_symbols import read_symbols
-from activities.conflicts.structural.file import merged_by_structure
+from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.merge import merge_texts
 from tests.support import Farm, make_repository, sh, tasks
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.conflicts.textual.resolve import merged_by
+from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.hub import Hub
 from activities.git.merge import Merge, merge
 from tests.support import make_repository, sh
@@ -272,7 +272,7 @@ def test_git_s_verdict_its_kind_and_each_way_out(tmp_path: Path, case: Case) -> 
         assert not any("~" in path for path in merged.paths)
     expected = {"": case.merged, "ours": case.prefer_ours, "theirs": case.prefer_theirs}
     for way, wanted in expected.items():
-        tree = merged.tree if merged.clean else merged_by(hub, merged, way or "merge")
+        tree = merged.tree if merged.clean else resolved_tree(hub, merged, way or "merge")
         if wanted is None:
             assert way or tree is None or merged.clean
             continue

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from activities.conflicts.predicted import PredictedConflict
+from activities.conflicts.prediction import PredictedConflict
 from activities.model_api.waiting import WaitClock
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrapped, entering

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from activities.attempt.directory import READY, AttemptDirectory, made_at
 from activities.attempt.worktree_pool import NotReusable, bare
-from activities.conflicts.textual.resolve import merged_by
+from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.submodules.picked import line_of
 from activities.git.tree import WorkTree
 from activities.state.execution_store import write_atomically
@@ -59,7 +59,7 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
         return saved or base
     relocked = directory.run.dispute.relock if directory.run.dispute else []
     merged = both.merged
-    tree = merged_by(directory.hub, merged, "merge", relocked) if relocked and not merged.clean else both.tree
+    tree = resolved_tree(directory.hub, merged, "merge", relocked) if relocked and not merged.clean else both.tree
     if tree is None:
         told = f"more than {', '.join(relocked)} has come to be in the way"
         raise TaskFailed(failures.RELOCK_FAILED, told, final=True)

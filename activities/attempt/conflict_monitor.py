@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 
 from activities.agents.base import Work
 from activities.attempt.directory import AttemptDirectory
-from activities.conflicts.predicted import Early, PredictedConflict, SoFar
-from activities.conflicts.textual.decoded import FilterDrivers
+from activities.conflicts.prediction import ConflictPredictor, PredictedConflict, WorkInProgress
+from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import display_path
 from activities.state.execution_store import write_atomically
 from activities.system.concurrency import in_thread
@@ -56,7 +56,7 @@ class _Lookout:
         self._base = base
         merges = "merge" in work.plan.steps_on_conflict(work.strategy.on_conflict)
         drivers = FilterDrivers.of(directory.execution, directory.hub)
-        self.early = Early(directory.hub, base, "merge" if merges else "", drivers)
+        self.early = ConflictPredictor(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
         self._own = self._folder / f"{slug(work.task.id)}.json"
@@ -93,20 +93,20 @@ class _Lookout:
         if commit is None:
             self.leave()
             return []
-        own = SoFar(task_id=self._work.task.id, commit=commit, paths=[display_path(path) for path in paths])
+        own = WorkInProgress(task_id=self._work.task.id, commit=commit, paths=[display_path(path) for path in paths])
         write_atomically(self._own, own.model_dump_json().encode(), outlives_machine=False)
-        return self.early.coming(own, self._others(), head)
+        return self.early.predict(own, self._others(), head)
 
     def _has_company(self) -> bool:
         """Whether other tasks have directories now."""
         own = self._directory.path.parent
         return any(each.name != own.name and not each.name.startswith(".") for each in own.parent.iterdir())
 
-    def _others(self) -> Iterator[SoFar]:
+    def _others(self) -> Iterator[WorkInProgress]:
         for path in sorted(self._folder.glob("[!.]*.json")):
             if path != self._own:
                 try:
-                    yield SoFar.model_validate_json(path.read_bytes())
+                    yield WorkInProgress.model_validate_json(path.read_bytes())
                 except FileNotFoundError:
                     # It has ended meanwhile.
                     continue

@@ -22,9 +22,9 @@ from activities.attempt.executed_later import executed_later
 from activities.attempt.merge_directory import BothSides
 from activities.attempt.nested_repositories import Left, Repositories
 from activities.attempt.worktree_pool import WorktreePool
-from activities.conflicts.semantic.trees import warm_symbol_cache
+from activities.conflicts.semantic.tree_check import warm_symbol_cache
 from activities.conflicts.textual.case_collisions import case_collisions
-from activities.conflicts.textual.decoded import FilterDrivers
+from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub, trailers

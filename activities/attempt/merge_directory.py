@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from activities.conflicts.textual.decoded import FilterDrivers
+from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import GITLINK, LINK, REGULAR, GitLocation, display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import File, Hub

@@ -14,7 +14,7 @@ from epw.core.plan.model import Task
 
 
 @dataclass(frozen=True)
-class Reads:
+class TaskReads:
     """What tasks read: by what they declare, and by what their agents were seen to look into."""
 
     tasks: Mapping[str, Task]
@@ -27,7 +27,7 @@ class Reads:
         return [path for path in among if path in seen or any(matches(pattern, path) for pattern in declared)]
 
 
-def hazards(hub: Hub, reads: Reads, task_id: str, commit: str, head: str) -> Iterator[ConflictFound]:
+def hazards(hub: Hub, reads: TaskReads, task_id: str, commit: str, head: str) -> Iterator[ConflictFound]:
     """Between a change and those that have landed since it was begun.
 
     Advice: whether it matters only the tasks know.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from activities.agents.base import Input, Work
-from activities.conflicts.predicted import PredictedConflict
+from activities.conflicts.prediction import PredictedConflict
 from activities.git.command import display_path
 from epw.core.messages import MergeContext
 

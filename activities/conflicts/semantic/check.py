@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from activities.conflicts.semantic.delta import place_in_file
 from activities.conflicts.semantic.languages import language_of
-from activities.conflicts.semantic.modules import in_question, moved
+from activities.conflicts.semantic.python_modules import in_question, moved
 from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, SideChange, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from activities.conflicts.structural.places import ConflictRegion
+from activities.conflicts.structural.regions import ConflictRegion
 
 Settle = Callable[[ConflictRegion], str | None]
 

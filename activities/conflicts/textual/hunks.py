@@ -21,7 +21,7 @@ _PLACE = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
 Hunk = dict[str, Any]
 
 
-def places(hub: Hub, merged: Merge) -> list[Hunk]:
+def conflict_hunks(hub: Hub, merged: Merge) -> list[Hunk]:
     """`{path, base, ours, theirs}` of each place that does not merge; None, or empty text, where a side has nothing.
 
     Text has `line`, in the file with conflict markers, or else in the side that has changed it. Others have `what`:
@@ -32,10 +32,10 @@ def places(hub: Hub, merged: Merge) -> list[Hunk]:
     for path in merged.paths:
         stages = {stage.number: stage for stage in merged.stages.get(path, [])}
         found += [{"path": display_path(path), **place} for place in _of_file(hub, path, stages, merged)]
-    return bounded(found)
+    return limit_hunks(found)
 
 
-def bounded(found: Iterable[Hunk]) -> list[Hunk]:
+def limit_hunks(found: Iterable[Hunk]) -> list[Hunk]:
     """The first few, their texts cut."""
     kept, size = [], 0
     for each in found:

@@ -20,7 +20,7 @@ Read = Callable[[Sequence[tuple[str, str]]], list[Content]]
 """Contents of files by commit and path."""
 
 
-def overwritten(read: Read, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
+def overwritten_paths(read: Read, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
     """Paths in which lines that `ours` had added to `base` are not in `new` any more.
 
     A line that became a part of a new one is still there.
@@ -30,7 +30,7 @@ def overwritten(read: Read, base: str, ours: str, new: str, paths: list[str]) ->
     return [path for path, *contents in sides if _loses(*contents)]
 
 
-def left_out(hub: Hub, read: Read, earlier: str, start: str, new: str) -> list[str]:
+def dropped_paths(hub: Hub, read: Read, earlier: str, start: str, new: str) -> list[str]:
     """Paths of the change `earlier` in which a part of it is neither in `new` nor was made again in another way.
 
     `start`: what the task ran again on. A part was made again where the run has changed what that part conflicts with.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from activities.conflicts.structural.ends import LF, level
-from activities.conflicts.structural.file import merged_by_structure
-from activities.conflicts.structural.places import is_clean
+from activities.conflicts.structural.line_endings import LF, level
+from activities.conflicts.structural.regions import is_clean
+from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.changes import paths_in
 from activities.git.command import GITLINK, LINK, REGULAR, display_path
 from activities.git.hub import File, Hub
@@ -22,7 +22,7 @@ class _Unsettled(Exception):
     """A file cannot be had in the way that is asked for."""
 
 
-def merged_by(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ()) -> str | None:
+def resolved_tree(hub: Hub, merged: Merge, way: str, relocked: Collection[str] = ()) -> str | None:
     """The tree in which every conflict of a merge is settled in that way; None where it cannot be.
 
     `relocked`: files that will be made anew, so that either side of them will do.
@@ -91,7 +91,7 @@ def _holds_markers(hub: Hub, stage: Stage) -> bool:
     return stage.mode in REGULAR and b"<<<<<<<< " in hub.blob(stage.blob)
 
 
-def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
+def lock_files_to_regenerate(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
     """Generated files, by pattern, that alone are in the way of a merge; empty where others are too."""
     found = [
         path
@@ -102,7 +102,7 @@ def to_relock(hub: Hub, merged: Merge, patterns: Collection[str]) -> list[str]:
     can = 0 < len(found) <= _MAX_RELOCKED and all(
         display_path(path) == path and len(path) <= _MAX_PATH_LENGTH for path in found
     )
-    return found if can and merged_by(hub, merged, "merge", found) is not None else []
+    return found if can and resolved_tree(hub, merged, "merge", found) is not None else []
 
 
 def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> File:

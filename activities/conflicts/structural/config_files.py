@@ -11,9 +11,9 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from activities.conflicts.structural import documents
+from activities.conflicts.structural import json_documents
 from activities.conflicts.structural.lists import joined
-from activities.conflicts.structural.places import ConflictRegion, assemblies
+from activities.conflicts.structural.regions import ConflictRegion, assemblies
 from epw.core import strict_yaml
 
 _MAX_CHARACTERS = 50_000
@@ -33,8 +33,8 @@ def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, t
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
     try:
-        wanted = documents.merged_values(read(base), read(ours), read(theirs))
-        if wanted is documents.CLASH:
+        wanted = json_documents.merged_values(read(base), read(ours), read(theirs))
+        if wanted is json_documents.CLASH:
             return None
         texts = islice(
             assemblies(parts, [_choices(part) for part in parts if isinstance(part, ConflictRegion)]), _MAX_CHOICES
@@ -53,7 +53,7 @@ def _choices(place: ConflictRegion) -> list[str]:
 
 def _says(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
     try:
-        return documents.same(read(text), wanted)
+        return json_documents.same(read(text), wanted)
     except ValueError:
         return False
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from activities.conflicts.textual.decoded import FilterDrivers
-from activities.conflicts.textual.resolve import merged_by
+from activities.conflicts.textual.encoded_files import FilterDrivers
+from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.changes import changed_paths
 from activities.git.command import display_path, named
 from activities.git.hub import Hub
@@ -18,7 +18,7 @@ _MAX_PATHS = 5
 _MAX_OTHERS = 100
 
 
-class SoFar(Message):
+class WorkInProgress(Message):
     """What a running task has changed until now, as a commit on what it started from."""
 
     task_id: str
@@ -44,7 +44,7 @@ class PredictedConflict:
         return f"{paths}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
 
-class Early:
+class ConflictPredictor:
     """Looks ahead for one task; what was merged once is not merged again. Blocking."""
 
     def __init__(self, hub: Hub, base: str, way: str, drivers: FilterDrivers | None = None) -> None:
@@ -59,13 +59,17 @@ class Early:
         self.stopped = False
         """Nobody waits for it any more."""
 
-    def coming(self, own: SoFar, others: Iterable[SoFar], head: str | None) -> list[PredictedConflict]:
+    def predict(
+        self, own: WorkInProgress, others: Iterable[WorkInProgress], head: str | None
+    ) -> list[PredictedConflict]:
         """What would not merge: with each of the others, and with what has landed since the task began."""
         pairs = [*self._with_head(own, head), *self._with_others(own, others)]
         self._known = {(own.commit, other): found for other, found in pairs}
         return [found for _, found in pairs if found is not None]
 
-    def _with_others(self, own: SoFar, others: Iterable[SoFar]) -> Iterator[tuple[str, PredictedConflict | None]]:
+    def _with_others(
+        self, own: WorkInProgress, others: Iterable[WorkInProgress]
+    ) -> Iterator[tuple[str, PredictedConflict | None]]:
         mine = set(own.paths)
         for other in islice(others, _MAX_OTHERS):
             if self.stopped:
@@ -73,7 +77,7 @@ class Early:
             if not mine.isdisjoint(other.paths):
                 yield other.commit, self._merged(own, other.commit, other.task_id)
 
-    def _with_head(self, own: SoFar, head: str | None) -> Iterator[tuple[str, PredictedConflict | None]]:
+    def _with_head(self, own: WorkInProgress, head: str | None) -> Iterator[tuple[str, PredictedConflict | None]]:
         if head is None or head == self._base:
             return
         if head != self._head:
@@ -81,13 +85,13 @@ class Early:
         if not self._landed.isdisjoint(own.paths):
             yield head, self._merged(own, head, None)
 
-    def _merged(self, own: SoFar, other: str, task_id: str | None) -> PredictedConflict | None:
+    def _merged(self, own: WorkInProgress, other: str, task_id: str | None) -> PredictedConflict | None:
         if (own.commit, other) in self._known:
             return self._known[own.commit, other]
         merged = merge(self._hub, other, own.commit)
         if not merged.clean and self._drivers is not None:
             self._drivers.join(merged)
-        if merged.clean or merged_by(self._hub, merged, self._way) is not None:
+        if merged.clean or resolved_tree(self._hub, merged, self._way) is not None:
             return None
         tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)
         return PredictedConflict(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)

@@ -12,7 +12,7 @@ from activities.conflicts.semantic.language import Language
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.semantic.symbols import Definition
-from activities.conflicts.structural.places import ConflictRegion, assemblies
+from activities.conflicts.structural.regions import ConflictRegion, assemblies
 
 _BESIDE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
 _MAX_PLACES = 4

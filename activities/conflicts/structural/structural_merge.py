@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import PurePosixPath
 
-from activities.conflicts.structural import documents, entities, lists, manifests
-from activities.conflicts.structural.places import ConflictRegion, assembled, places
+from activities.conflicts.structural import config_files, json_documents, lists, source_files
+from activities.conflicts.structural.regions import ConflictRegion, assembled, places
 
 _log = logging.getLogger(__name__)
 _MAX_BYTES = 500_000
@@ -30,17 +30,17 @@ def merged_by_structure(path: str, base: bytes, ours: bytes, theirs: bytes, mark
 
 def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | None:
     name = PurePosixPath(path).name
-    if documents.is_document(name):
-        return documents.merged(base, ours, theirs)
+    if json_documents.is_document(name):
+        return json_documents.merged(base, ours, theirs)
     parts = places(marked)
     if parts is None or not any(isinstance(part, ConflictRegion) for part in parts):
         return None
     if lists.has_records(name):
         settle = lists.settling(name) if lists.is_list(name) else None
         return _settled(parts, lambda place: lists.line_by_line(name, place) or (settle(place) if settle else None))
-    if manifests.is_manifest(name):
-        return manifests.merged(name, parts, base, ours, theirs)
-    return entities.merged(path, parts, base, ours, theirs)
+    if config_files.is_manifest(name):
+        return config_files.merged(name, parts, base, ours, theirs)
+    return source_files.merged(path, parts, base, ours, theirs)
 
 
 def _settled(parts: list[str | ConflictRegion], settle: lists.Settle) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from activities.conflicts.textual.decoded import FilterDrivers
+from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import Blobs
 from activities.git.command import REGULAR, git, named, records
 from activities.git.filters import filter_drivers
@@ -16,7 +16,7 @@ from epw.core.landing import ConflictFound
 
 
 @dataclass
-class Encoded:
+class EncodedTree:
     """`tree`: with what was encoded; by driver, the paths that were in clear until now, and those that stay so."""
 
     tree: str
@@ -52,7 +52,9 @@ class Encoded:
         return ConflictFound(kind="hazard", tasks=[task_id, *others], paths=named(paths), description=said[:1000])
 
 
-def encoded(drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Blobs], tree: str) -> Encoded:
+def encode_by_new_attributes(
+    drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Blobs], tree: str
+) -> EncodedTree:
     """The tree of a merge, as its own attributes would have it stored.
 
     `changed`: what each of the two `commits` has changed. Of a file that was there before, and that neither has
@@ -60,7 +62,7 @@ def encoded(drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Bl
     """
     attributes = [path for side in changed for path in side if path.split("/")[-1] == ATTRIBUTES]
     if not attributes:
-        return Encoded(tree)
+        return EncodedTree(tree)
     wrote = [
         (commit, [path for path, (_, blob) in side.items() if blob])
         for commit, side in zip(commits, changed, strict=True)
@@ -68,12 +70,12 @@ def encoded(drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Bl
     with drivers.of_tree(tree) as place:
         wanted = filter_drivers.named_by([path for _, paths in wrote for path in paths], drivers.settings, **place)
         if not wanted:
-            return Encoded(tree)
+            return EncodedTree(tree)
         for commit, paths in wrote:
             # What its own attributes leave to the driver is encoded already.
             own = drivers.named(commit, [path for path in paths if path in wanted])
             wanted = {path: name for path, name in wanted.items() if own.get(path) != name}
-        found, files = Encoded(tree, attributes=attributes), dict[str, File | None]()
+        found, files = EncodedTree(tree, attributes=attributes), dict[str, File | None]()
         for path, (mode, blob) in _regular(drivers, tree, wanted).items():
             made = None
             if filter_drivers.has_driver(wanted[path], drivers.settings):

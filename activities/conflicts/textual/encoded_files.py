@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.conflicts.structural.places import is_clean
+from activities.conflicts.structural.regions import is_clean
 from activities.git.command import REGULAR, GitLocation, git, run_git
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
