@@ -36,9 +36,9 @@ def test_a_language_is_added_by_one_record(monkeypatch: pytest.MonkeyPatch) -> N
     )
     (finding,) = check(base, ours, theirs, {**ours, **theirs}, lambda names: [], lambda: ["lib.pyx2", "app.pyx2"])
     assert finding.message == "total is used in app.pyx2:3 and was removed or renamed in lib.pyx2"
-    sides = [f"from {module} import {module}\n".encode() for module in ("a", "b")]
-    marked = b"<<<<<<< ours\n%s||||||| base\n=======\n%s>>>>>>> theirs\n" % tuple(sides)
-    assert merged_by_structure("app.pyx2", b"", *sides, marked) == b"".join(sides)
+    one, other = (f"from {module} import {module}\n".encode() for module in ("a", "b"))
+    marked = b"<<<<<<< ours\n%s||||||| base\n=======\n%s>>>>>>> theirs\n" % (one, other)
+    assert merged_by_structure("app.pyx2", b"", one, other, marked) == one + other
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)

@@ -94,6 +94,15 @@ def test_what_is_passed_on_from_elsewhere_is_not_gone() -> None:
     assert checked(base, ours, theirs, {**ours, **theirs}) == []
 
 
+def test_a_module_whose_imports_were_left_by_its_remover_is_to_be_had_elsewhere() -> None:
+    base: dict[str, bytes | None] = {"helper.py": b"x = 1\n", "app.py": b"y = 1\n"}
+    rest: dict[str, bytes | None] = {"main.py": b"import helper\n"}
+    ours: dict[str, bytes | None] = {"helper.py": None}
+    theirs: dict[str, bytes | None] = {"app.py": b"import helper\n\ny = 1\n"}
+    assert checked(base, ours, theirs, {**ours, **theirs}, rest) == []
+    assert len(checked(base, ours, theirs, {**ours, **theirs})) == 1
+
+
 def test_there_are_enough_of_them() -> None:
     assert len(cases(CONFLICTS)) >= 40
     assert len(cases(LOOK_ALIKES)) >= 20

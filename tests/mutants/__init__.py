@@ -79,7 +79,7 @@ MUTANTS = (
     _m("activities/git/merge.py", 'if told == "file/directory" and not any(', 'if False and not any(', "test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", "elif path in named and stages[0].number != _NUMBER[way]:", "elif False:", "test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", 'elif way == "merge" and sides == {stage.number: stage for stage in stages}:', 'elif way == "merge":', "test_textual.py"),
-    _m("activities/conflicts/semantic/python_modules.py", "if not is_left and not is_elsewhere:", "if True:", "test_semantic.py"),
+    _m("activities/conflicts/semantic/python_modules.py", "if not is_elsewhere:", "if True:", "test_semantic.py"),
     _m("activities/attempt/directory.py", "tree, paths = own, changed_paths(hub, base, own)", "pass", "test_resolution.py -k beside"),
     _m("epw/core/decisions/conflicts.py", '({"choice": str(step)} if self.waits else {})', '{"choice": str(step)}', "test_choices.py -k lines"),
     # limits

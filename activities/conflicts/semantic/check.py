@@ -1,172 +1,148 @@
-"""Whether two sides that merged line by line still fit together (CONTRACT section 6, `semantic`).
+"""Check whether two sides that merged line by line still fit together.
 
-Four findings: one side uses anew what the other has removed or renamed; imports anew a module, or from one, that the
-other has moved; calls anew what the other has given another signature; both define the same. What cannot be told apart
-from something else of the same name is no finding.
+Four findings: a removed symbol that the other side uses anew, a moved module that it imports anew, a changed
+signature that it calls anew, and a definition that both sides added. Where a name could as well mean
+something else, there is no finding.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePosixPath
 
 from activities.conflicts.semantic.delta import place_in_file
 from activities.conflicts.semantic.languages import language_of
-from activities.conflicts.semantic.python_modules import in_question, moved
+from activities.conflicts.semantic.python_modules import moved_modules, removed_module_names
+from activities.conflicts.semantic.references import refers_to, words_of
 from activities.conflicts.semantic.sides import Elsewhere, Files, Finding, Paths, Result, SideChange, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
-_EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
+_NAMES_FOUND_EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
 
 
 def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Elsewhere, paths: Paths) -> list[Finding]:
-    """`base` and `merged` hold the files that either side changed, `ours` and `theirs` what each made of its own.
+    """Findings for two sides; none where a file of either does not parse.
 
-    `elsewhere`: the other files of the merged tree in which one of some names occurs; asked once at most.
-    `paths`: the files of that tree.
+    `base`, `merged`: the files that either side changed; `ours`, `theirs`: the versions of each side.
+    `elsewhere`: gives the other files of the merged tree that mention one of some names; called once at most.
+    `paths`: gives the paths of the merged tree.
     """
     sides = [SideChange({path: base[path] for path in side}, side) for side in (ours, theirs)]
     if not all(side.parses for side in sides):
-        # Half-parsed files say nothing certain.
         return []
     pairs = (sides, sides[::-1])
-    names = sorted({name for pair in pairs for name in (*_in_question(*pair), *in_question(*pair))})
-    others = list(elsewhere(names)) if names else []
-    result = Result(merged, others)
+    names = {name for pair in pairs for name in (*_affected_names(*pair), *removed_module_names(*pair))}
+    result = Result(merged, list(elsewhere(sorted(names))) if names else [])
+    one_sided = (
+        chain(
+            _removed_symbols(one, other, result),
+            _changed_signatures(one, other, result),
+            moved_modules(one, other, result, paths),
+        )
+        for one, other in pairs
+    )
     found: dict[tuple[str, str, str], Finding] = {}
-    for one, other in pairs:
-        for finding in (*_gone(one, other, result), *_misfit(one, other, result), *moved(one, other, result, paths)):
-            found.setdefault((finding.name, finding.path, finding.other), finding)
-    for finding in _twice(sides[0], sides[1], result):
+    for finding in chain(*one_sided, _duplicate_definitions(sides[0], sides[1], result)):
         found.setdefault((finding.name, finding.path, finding.other), finding)
     return list(found.values())
 
 
-def _in_question(one: SideChange, other: SideChange) -> set[str]:
-    """Names that one side has taken away or changed and the other uses anew."""
-    changed = {definition.name for _, definition in one.removed()} | {old.name for _, old, _ in one.signed_anew()}
-    return changed & {use.name for _, use in other.new_uses()} - _EVERYWHERE
+def _affected_names(one: SideChange, other: SideChange) -> set[str]:
+    """Names that one side has removed or given another signature, and that the other uses anew."""
+    changed = {definition.name for _, definition in one.removed()} | {
+        old.name for _, old, _ in one.changed_signatures()
+    }
+    return changed & {use.name for _, use in other.new_uses()} - _NAMES_FOUND_EVERYWHERE
 
 
-def _gone(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
-    """What one side has removed and the other uses anew."""
+def _removed_symbols(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
+    """Uses, new on the other side, of what one side has removed."""
     used = _by_name(other.new_uses())
-    for where, definition in one.removed():
+    for target, definition in one.removed():
         name = definition.name
-        if name in _EVERYWHERE or name not in used or result.defines(name):
+        if name in _NAMES_FOUND_EVERYWHERE or name not in used or result.defines(name):
             continue
-        if any(_words(each) & {name} for each in one.after[where].imports):
-            # It comes from elsewhere now, and still goes by this module.
+        if any(name in words_of(each) for each in one.after[target].imports):
+            # The module still offers the name: it imports it now.
             continue
-        # Who removed it has seen to its uses; one that is left means something else of this name.
-        if any(_refers(use, path, found, where, definition) for path, found, use in _left(name, one, other, result)):
+        # The side that removed it has adapted the uses; one that it left means something else of this name.
+        remaining = _remaining_uses(name, one, other, result)
+        if any(refers_to(use, path, symbols, target, definition) for path, symbols, use in remaining):
             continue
         for path, use in used[name]:
-            if _refers(use, path, other.after[path], where, definition):
-                told = f"{_shown(definition)} is used in {path}:{use.line} and was removed or renamed in {where}"
-                yield Finding(name, path, use.line, where, definition.line, told)
+            if refers_to(use, path, other.after[path], target, definition):
+                message = (
+                    f"{_full_name(definition)} is used in {path}:{use.line} and was removed or renamed in {target}"
+                )
+                yield Finding(name, path, use.line, target, definition.line, message)
 
 
-def _misfit(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
-    """What takes other arguments on one side and is called as before, anew, on the other."""
+def _changed_signatures(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
+    """Calls, new on the other side, that fit only the parameters that one side has changed."""
     used = _by_name(other.new_uses())
-    for where, old, new in one.signed_anew():
+    for target, old, new in one.changed_signatures():
         assert old.signature is not None
         assert new.signature is not None
-        if old.name not in used or result.defines(old.name, but=(where, new)):
+        if old.name not in used or result.defines(old.name, but=(target, new)):
             continue
         for path, use in used[old.name]:
             call = use.call
             fits = call is None or new.signature.takes(call) or not old.signature.takes(call)
-            if not fits and _refers(use, path, other.after[path], where, new):
-                told = f"{path}:{use.line} calls {_shown(old)} as it was; in {where} it takes {new.signature.text}"
-                yield Finding(old.name, path, use.line, where, new.line, told)
+            if not fits and refers_to(use, path, other.after[path], target, new):
+                message = (
+                    f"{path}:{use.line} calls {_full_name(old)} as it was; in {target} it takes {new.signature.text}"
+                )
+                yield Finding(old.name, path, use.line, target, new.line, message)
 
 
-def _twice(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
-    """What both sides define anew, in one scope of one module; of what is in it no more is said."""
+def _duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
+    """Definitions that both sides added to one scope of one module; what is inside of them is left out."""
     mine = {_place(path, each): (path, each) for path, each in _added(ours)}
     yours = [(path, each) for path, each in _added(theirs) if _place(path, each) in mine]
     if not yours:
         return
-    there = Counter(_place(path, each) for path, found in result.merged.items() for each in found.definitions)
-    both: set[tuple[str, ...]] = set()
+    counts = Counter(_place(path, each) for path, found in result.merged.items() for each in found.definitions)
+    duplicates: set[tuple[str, ...]] = set()
     for path, each in sorted(yours, key=lambda added: len(added[1].scope)):
-        found = mine[_place(path, each)]
-        if found[0] != path and any(_is_for_some(each, result.merged[each]) for each in (path, found[0])):
+        other_path, other = mine[_place(path, each)]
+        if other_path != path and any(_is_conditional(each, result.merged[each]) for each in (path, other_path)):
             continue
-        # Where both did the same, it is there once.
-        if there[_place(path, each)] < 2 or each.may_repeat or found[1].may_repeat:
+        # Where both sides added the same lines, the merge holds them once.
+        if counts[_place(path, each)] < 2 or each.may_repeat or other.may_repeat:
             continue
-        both.add((*each.scope, each.name))
-        if each.scope not in both:
-            told = f"{_shown(each)} is defined in {path}:{each.line} and in {found[0]}:{found[1].line}"
-            yield Finding(each.name, path, each.line, found[0], found[1].line, told)
+        duplicates.add((*each.scope, each.name))
+        if each.scope not in duplicates:
+            message = f"{_full_name(each)} is defined in {path}:{each.line} and in {other_path}:{other.line}"
+            yield Finding(each.name, path, each.line, other_path, other.line, message)
 
 
-def _is_for_some(path: str, found: Symbols) -> bool:
-    """Whether a file of Go may be built only on some machines, or only for tests."""
-    return "_" in PurePosixPath(path).stem or found.has_build_constraint
+def _is_conditional(path: str, symbols: Symbols) -> bool:
+    """Whether a file may be built only on some machines, or only for tests: by its name in Go, or by what it says."""
+    return "_" in PurePosixPath(path).stem or symbols.has_build_constraint
 
 
 def _added(side: SideChange) -> Iterator[tuple[str, Definition]]:
     for path, found in side.deltas.items():
-        yield from ((path, each) for each in found.added if each.name not in _EVERYWHERE)
+        yield from ((path, each) for each in found.added if each.name not in _NAMES_FOUND_EVERYWHERE)
 
 
 def _place(path: str, definition: Definition) -> tuple[object, ...]:
-    """Two definitions of one place are one too many."""
+    """Key that two definitions share where one of them is too many."""
     language = language_of(path)
     module = os.path.dirname(path) if language is not None and language.folder_is_module else path
     return module, *place_in_file(definition, overloads(path))
 
 
-def _left(name: str, one: SideChange, other: SideChange, result: Result) -> Iterator[tuple[str, Symbols, Use]]:
-    """Uses of a name that neither side has touched, or that the one that removed it has left."""
+def _remaining_uses(
+    name: str, one: SideChange, other: SideChange, result: Result
+) -> Iterator[tuple[str, Symbols, Use]]:
+    """Uses of a name in files that `one` has changed, or that neither side has."""
     untouched = [(path, found) for path, found in result.elsewhere if path not in other.after]
     for path, found in (*one.after.items(), *untouched):
         yield from ((path, found, use) for use in found.uses if use.name == name)
-
-
-def _refers(use: Use, path: str, found: Symbols, where: str, definition: Definition) -> bool:
-    """Whether a use means a definition, as far as imports and receivers tell."""
-    language, owner = language_of(path), language_of(where)
-    if language is None or owner is None or not language.is_related(owner):
-        return False
-    receiver = use.receiver.split("(")[0] if use.receiver is not None else None
-    last = receiver.replace("::", ".").split(".")[-1] if receiver else None
-    file, folder = PurePosixPath(where), PurePosixPath(where).parent
-    if definition.scope and definition.kind == "function" and definition.name != definition.scope[-1]:
-        # A method: by its class, or by a receiver of which nothing is known.
-        return receiver is not None or (path == where and language.overloads)
-    if receiver is None and use.name in found.local_names:
-        # A variable or parameter of this name is there too.
-        return False
-    if path == where or (language.folder_is_module and PurePosixPath(path).parent == folder):
-        return receiver is None
-    modules = {file.stem, folder.name if file.stem in owner.named_after_folder else file.stem}
-    modules |= language.module_aliases(path, file)
-    if language.folder_is_module:
-        return last == folder.name or (receiver is None and any(definition.name in each for each in found.imports))
-    if receiver is None:
-        return any(_imports(each, definition.name, modules) for each in found.imports)
-    return last in modules or any(last is not None and _imports(each, last, modules) for each in found.imports)
-
-
-def _imports(statement: str, name: str, modules: set[str]) -> bool:
-    """Whether an import names something, from one of the modules."""
-    words = _words(statement)
-    return name in words and bool(words & modules)
-
-
-def _words(statement: str) -> set[str]:
-    return set(_WORD.findall(statement))
-
-
-_WORD = re.compile(r"[\w$-]+")
 
 
 def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:
@@ -176,5 +152,5 @@ def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]
     return found
 
 
-def _shown(definition: Definition) -> str:
+def _full_name(definition: Definition) -> str:
     return ".".join((*definition.scope, definition.name))

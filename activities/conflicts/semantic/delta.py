@@ -1,4 +1,4 @@
-"""What became of a file's symbols from one version to another."""
+"""Difference between the symbols of two versions of a file."""
 
 from __future__ import annotations
 
@@ -11,41 +11,43 @@ from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 @dataclass(frozen=True)
 class Delta:
     removed: tuple[Definition, ...]
-    """What the file does not define any more."""
-    signed: tuple[tuple[Definition, Definition], ...]
-    """Functions that take other arguments: as they were and as they are."""
+    """Definitions whose name the file does not define any more."""
+    changed_signatures: tuple[tuple[Definition, Definition], ...]
+    """Functions with other parameters, before and after."""
     added: tuple[Definition, ...]
-    """What stands in a place where it did not stand."""
+    """Definitions in a place where there was none."""
     uses: tuple[Use, ...]
     """Uses of which there are more than before."""
 
 
 def delta(before: Symbols, after: Symbols, overloads: bool) -> Delta:
-    """Worked out once, and kept as long as both are. `overloads`: whether functions of one name and other parameters
-    are others; for files of one language always the same."""
+    """The difference, computed once and kept as long as both versions are.
+
+    `overloads`: whether functions of one name with other parameters are different ones; a constant of the language.
+    """
     found: Delta | None = after.deltas.get(before)
     if found is None:
-        found = after.deltas[before] = _worked_out(before, after, overloads)
+        found = after.deltas[before] = _compare(before, after, overloads)
     return found
 
 
-def _worked_out(before: Symbols, after: Symbols, overloads: bool) -> Delta:
+def _compare(before: Symbols, after: Symbols, overloads: bool) -> Delta:
     places = {place_in_file(each, overloads) for each in before.definitions}
     return Delta(
         removed=tuple(each for each in before.definitions if each.name not in after.by_name),
-        signed=tuple(_signed(before, after)),
+        changed_signatures=tuple(_changed_signatures(before, after)),
         added=tuple(each for each in after.definitions if place_in_file(each, overloads) not in places),
-        uses=tuple(_more(before, after)),
+        uses=tuple(_new_uses(before, after)),
     )
 
 
 def place_in_file(definition: Definition, overloads: bool) -> tuple[object, ...]:
-    """Two definitions of one place are one too many."""
+    """Key that two definitions share where one of them is too many."""
     overload = definition.signature.text if definition.signature and overloads else None
     return definition.scope, definition.name, overload
 
 
-def _signed(before: Symbols, after: Symbols) -> list[tuple[Definition, Definition]]:
+def _changed_signatures(before: Symbols, after: Symbols) -> list[tuple[Definition, Definition]]:
     found = []
     for old in before.definitions:
         now = [each for each in after.named(old.name) if each.scope == old.scope]
@@ -59,12 +61,12 @@ def _differ(old: Definition, new: Definition) -> bool:
     return a is not None and b is not None and (a.required, a.names, a.most) != (b.required, b.names, b.most)
 
 
-def _more(before: Symbols, after: Symbols) -> list[Use]:
-    left, found = Counter(map(_kind, before.uses)), []
+def _new_uses(before: Symbols, after: Symbols) -> list[Use]:
+    known, found = Counter(map(_kind, before.uses)), []
     for use in after.uses:
         kind = _kind(use)
-        if left[kind] > 0:
-            left[kind] -= 1
+        if known[kind] > 0:
+            known[kind] -= 1
         else:
             found.append(use)
     return found

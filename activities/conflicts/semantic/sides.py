@@ -1,4 +1,4 @@
-"""What the check of two sides goes by: what each did to the files that it changed, and what both together are."""
+"""Inputs and output of the semantic check: the changes of each side, their merge, and the findings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
 Files = Mapping[str, Symbols]
+"""Symbols by path."""
 Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, Symbols]]]
+"""Gives the unchanged files that mention one of some names."""
 Paths = Callable[[], Collection[str]]
-"""The files of the merged tree."""
+"""Gives the paths of the merged tree."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`path`: where it shows; `other`: where the other side did what does not fit (what it removed: where it was)."""
+    """A semantic conflict.
+
+    `path`, `line`: where it shows; `other`, `other_line`: the change of the other side that does not fit, or the former
+    place of what that side removed. Lines count from 1.
+    """
 
     name: str
     path: str
@@ -30,7 +36,7 @@ class Finding:
 
 @dataclass
 class SideChange:
-    """What one side did to the files that it changed."""
+    """The files that one side changed, before and after."""
 
     before: Files
     after: Files
@@ -44,16 +50,16 @@ class SideChange:
         return all(each.parses for each in self.after.values())
 
     def removed(self) -> Iterator[tuple[str, Definition]]:
-        """What it defines nowhere any more."""
+        """Definitions, with their former path, whose name no changed file defines any more."""
         for path, each in self.deltas.items():
             for old in each.removed:
                 if not any(old.name in found.by_name for found in self.after.values()):
                     yield path, old
 
-    def signed_anew(self) -> Iterator[tuple[str, Definition, Definition]]:
-        """Functions that take other arguments than before."""
+    def changed_signatures(self) -> Iterator[tuple[str, Definition, Definition]]:
+        """Functions with other parameters than before: path, before, after."""
         for path, each in self.deltas.items():
-            yield from ((path, old, new) for old, new in each.signed)
+            yield from ((path, old, new) for old, new in each.changed_signatures)
 
     def new_uses(self) -> Iterator[tuple[str, Use]]:
         """Uses of which a file has more than before."""
@@ -63,21 +69,21 @@ class SideChange:
 
 @dataclass
 class Result:
-    """What both sides together are: the files that either changed, merged, and those others that name what matters."""
+    """The merge of both sides: `merged` has the changed files, `elsewhere` others that mention a name in doubt."""
 
     merged: Files
     elsewhere: Sequence[tuple[str, Symbols]]
 
     def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
-        """Whether something of this name is there, other than what is named."""
-        spared = (but[0], but[1].scope) if but is not None else None
+        """Whether a definition of this name exists, apart from the one of `but`: its path, and itself."""
+        excluded = (but[0], but[1].scope) if but is not None else None
         for path, found in (*self.merged.items(), *self.elsewhere):
-            if any((path, each.scope) != spared for each in found.named(name)):
+            if any((path, each.scope) != excluded for each in found.named(name)):
                 return True
         return False
 
 
 def overloads(path: str) -> bool:
-    """Whether functions of one name and other parameters are others, in the language of a file."""
+    """Whether functions of one name with other parameters are different ones, in the language of a file."""
     language = language_of(path)
     return language is not None and language.overloads
