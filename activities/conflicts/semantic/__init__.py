@@ -1,1 +1,1 @@
-"""Changes that merge line by line and break together: definitions, references, imports."""
+"""Conflicts of changes that merge line by line and do not fit together: definitions, references, imports."""

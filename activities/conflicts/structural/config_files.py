@@ -1,7 +1,7 @@
-"""TOML and YAML files: what both sides have added in one place, where the result says what both documents say.
+"""TOML and YAML files, merged where both sides added lines in one place.
 
-The text is put together of both sides' lines, so comments and style stay; read as a document it must be the two,
-merged by key.
+The text is assembled from the lines of both sides, so that comments and style stay. It counts only if it reads as the
+key-by-key merge of both documents.
 """
 
 from __future__ import annotations
@@ -17,41 +17,40 @@ from activities.conflicts.structural.regions import ConflictRegion, assemblies
 from epw.core import strict_yaml
 
 _MAX_CHARACTERS = 50_000
-_MAX_CHOICES = 8
-_ENDS = (".toml", ".yaml", ".yml")
-# Of lock files only their tool knows what fits together.
-_LOCKS = ("pnpm-lock.yaml",)
+_MAX_ASSEMBLIES = 8
+_SUFFIXES = (".toml", ".yaml", ".yml")
+# Which entries of a lock file fit together, only its tool knows.
+_LOCK_FILES = ("pnpm-lock.yaml",)
 
 
-def is_manifest(name: str) -> bool:
-    return name.endswith(_ENDS) and name not in _LOCKS
+def is_config_file(name: str) -> bool:
+    return name.endswith(_SUFFIXES) and name not in _LOCK_FILES
 
 
 def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, theirs: str) -> str | None:
-    """The file with what both sides did; None where that cannot be proved."""
+    """The file with the changes of both sides; None where that cannot be proved."""
     if max(map(len, (base, ours, theirs))) > _MAX_CHARACTERS:
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
     try:
         wanted = json_documents.merged_values(read(base), read(ours), read(theirs))
-        if wanted is json_documents.CLASH:
-            return None
-        texts = islice(
-            assemblies(parts, [_choices(part) for part in parts if isinstance(part, ConflictRegion)]), _MAX_CHOICES
-        )
-        return next((text for text in texts if _says(text, wanted, read)), None)
     except ValueError:
         return None
+    if wanted is json_documents.CLASH:
+        return None
+    choices = [_choices(part) for part in parts if isinstance(part, ConflictRegion)]
+    texts = islice(assemblies(parts, choices), _MAX_ASSEMBLIES)
+    return next((text for text in texts if _reads_as(text, wanted, read)), None)
 
 
-def _choices(place: ConflictRegion) -> list[str]:
-    """Either side first; with lines that are in both once, or as often as they are there."""
-    orders = (place, ConflictRegion(place.theirs, place.base, place.ours))
+def _choices(region: ConflictRegion) -> list[str]:
+    """Both additions, either side first, with common lines once or as often as they occur."""
+    orders = (region, ConflictRegion(region.theirs, region.base, region.ours))
     found = [joined(each, once=once) for once in (False, True) for each in orders]
     return list(dict.fromkeys(text for text in found if text is not None))
 
 
-def _says(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
+def _reads_as(text: str, wanted: Any, read: Callable[[str], Any]) -> bool:
     try:
         return json_documents.same(read(text), wanted)
     except ValueError:

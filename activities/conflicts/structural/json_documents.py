@@ -1,4 +1,4 @@
-"""JSON documents, manifests and lock files among them: merged by key, and written as they were."""
+"""JSON documents, merged key by key and written in the style of the original."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any
 
-_GONE = object()
+_ABSENT = object()
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+CLASH = object()
+"""Result where both sides have changed one value."""
 
 
 def is_document(name: str) -> bool:
@@ -15,40 +17,38 @@ def is_document(name: str) -> bool:
 
 
 def merged(base: str, ours: str, theirs: str) -> str | None:
-    """The document with what both sides did; None where both changed one value, or it is not written as we would."""
+    """The document with the changes of both sides; None where both changed one value.
+
+    Also None where a side, read and written again, is not what it was: then more than the conflict would change.
+    """
     try:
         sides = [_read(text) for text in (base, ours, theirs)]
     except (ValueError, RecursionError):
         return None
     result = merged_values(*sides)
-    # Written by us as by them, to the last digit: then nothing of it changes unseen.
     if result is CLASH or _written(sides[1], ours) != ours or _written(sides[2], theirs) != theirs:
         return None
     return _written(result, ours)
 
 
-def _written(value: Any, as_in: str) -> str:
-    """A document in the style of another."""
-    found = _INDENT.search(as_in)
-    ending = "\n" if as_in.endswith("\n") else ""
+def _written(value: Any, style: str) -> str:
+    """A document with the indentation and the last line ending of the text `style`."""
+    found = _INDENT.search(style)
+    ending = "\n" if style.endswith("\n") else ""
     return json.dumps(value, indent=found[1] if found else None, ensure_ascii=False, allow_nan=False) + ending
 
 
-CLASH = object()
-"""Both sides have changed one value."""
-
-
 def _read(text: str) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice")
+            raise ValueError("duplicate key")
         return dict(pairs)
 
-    return json.loads(text, object_pairs_hook=once)
+    return json.loads(text, object_pairs_hook=unique)
 
 
 def merged_values(base: Any, ours: Any, theirs: Any) -> Any:
-    """What both sides have made of a value; `CLASH` where they cannot both have it."""
+    """Three-way merge of a value; `CLASH` where both sides have changed it differently."""
     if same(ours, theirs) or same(base, theirs):
         return ours
     if same(base, ours):
@@ -63,25 +63,25 @@ def merged_values(base: Any, ours: Any, theirs: Any) -> Any:
 def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> Any:
     result = {}
     for key in _ordered(list(ours), list(theirs)):
-        value = merged_values(base.get(key, _GONE), ours.get(key, _GONE), theirs.get(key, _GONE))
+        value = merged_values(base.get(key, _ABSENT), ours.get(key, _ABSENT), theirs.get(key, _ABSENT))
         if value is CLASH:
             return CLASH
-        if value is not _GONE:
+        if value is not _ABSENT:
             result[key] = value
     return result
 
 
 def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
-    """Both have only added, at the end."""
+    """The list with what both sides appended, ours first; `CLASH` where one did anything else."""
     if not same(ours[: len(base)], base) or not same(theirs[: len(base)], base):
         return CLASH
-    # By how it is written: `1`, `1.0` and `true` are equal, and not the same.
+    # Compared as written: `1`, `1.0` and `true` are equal in Python, and different in JSON.
     mine = set(map(repr, ours[len(base) :]))
     return [*ours, *(each for each in theirs[len(base) :] if repr(each) not in mine)]
 
 
 def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
-    """Our order, theirs in its place: where ours is sorted, the whole is."""
+    """Our keys in their order, then the new keys of the other side; all sorted where ours are."""
     known = set(ours)
     new = [key for key in theirs if key not in known]
     if all(isinstance(key, str) for key in (*ours, *new)) and ours == sorted(ours):
@@ -90,7 +90,7 @@ def _ordered(ours: list[str], theirs: list[str]) -> list[str]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal, also in kind: `1` is not `true`, nor `1.0`. The order of keys says nothing."""
+    """Whether two values are equal and of one type: `1` is neither `true` nor `1.0`. The order of keys is ignored."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):

@@ -1,14 +1,14 @@
-"""Line ends: a side that has changed nothing else has changed no line."""
+"""Line endings: a side that changed only these has changed no line."""
 
 from __future__ import annotations
 
 LF, CRLF = b"\n", b"\r\n"
 
 
-def level(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
-    """The three with LF, and the line end that the merged file is to have: who changed it, meant it.
+def normalized(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """The three versions with LF, and the line ending of the merge: the one that a side changed to.
 
-    Null where they have one kind, or one of them has both.
+    None where all have the same line ending, or one version mixes both.
     """
     kinds = [_kind(each) for each in (base, ours, theirs)]
     if None in kinds or len({kind for kind in kinds if kind}) < 2:
@@ -19,8 +19,8 @@ def level(base: bytes, ours: bytes, theirs: bytes) -> tuple[bytes, bytes, bytes,
 
 
 def _kind(content: bytes) -> bytes | None:
-    """Empty for what has no line; None for both kinds in one file."""
-    whole, windows = content.count(LF), content.count(CRLF)
-    if not whole:
+    """The line ending of a content; empty where it has no lines, None where it mixes both."""
+    lines, windows = content.count(LF), content.count(CRLF)
+    if not lines:
         return b""
-    return CRLF if windows == whole else LF if not windows else None
+    return CRLF if windows == lines else LF if not windows else None

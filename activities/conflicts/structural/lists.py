@@ -1,4 +1,4 @@
-"""Files in which every line stands for itself, and changelogs: what both sides have added stays."""
+"""Files whose lines are independent of each other, and changelogs: the additions of both sides stay."""
 
 from __future__ import annotations
 
@@ -8,47 +8,52 @@ from functools import partial
 
 from activities.conflicts.structural.regions import ConflictRegion
 
-Settle = Callable[[ConflictRegion], str | None]
+Resolve = Callable[[ConflictRegion], str | None]
+"""Text in place of a conflict region; None where it stays a conflict."""
 
 _SETS = frozenset({".gitignore", ".dockerignore", ".npmignore", ".prettierignore", ".eslintignore", "go.sum"})
 _LOGS = frozenset({"changelog", "changes", "history", "news"})
-_LOG_ENDS = ("", ".md", ".rst", ".txt")
-_REQUIREMENTS = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
-_PACKAGES = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
-# To pip they are one.
-_SAME = re.compile(r"[-_.]+")
-_RECORDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".properties", ".lst")
+_LOG_SUFFIXES = ("", ".md", ".rst", ".txt")
+_REQUIREMENTS_FILE = re.compile(r"(requirements|constraints)([-_.]\w+)*\.(txt|in)")
+_PACKAGE = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+# pip takes these for the same in a package's name.
+_NAME_SEPARATORS = re.compile(r"[-_.]+")
+_RECORD_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".properties", ".lst")
 _MARKDOWN = (".md", ".markdown")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s|\s*\|")
-"""An item of a list, a row of a table."""
-_MODULES = re.compile(r"\s*(?:require\s+)?(\S+)\s+v\d")
-
-
-def is_list(name: str) -> bool:
-    """Whether what both sides add to such a file can be joined."""
-    return name.casefold() in _SETS or name == "go.mod" or _is_requirements(name) or _is_log(name)
-
-
-def settling(name: str) -> Settle:
-    """How both sides' additions to such a file are joined."""
-    if _is_log(name):
-        return _logged
-    if name == "go.mod":
-        return _modules
-    if _is_requirements(name):
-        return partial(_versions, _PACKAGES)
-    return _patterns if name.endswith("ignore") else joined
+"""An item of a list, or a row of a table."""
+_GO_MODULE = re.compile(r"\s*(?:require\s+)?(\S+)\s+v\d")
 
 
 def has_records(name: str) -> bool:
-    """Whether lines of such a file may stand for themselves."""
-    return is_list(name) or name.casefold().endswith((*_RECORDS, *_MARKDOWN))
+    """Whether the lines of a file can be independent of each other."""
+    return _is_list(name) or name.casefold().endswith((*_RECORD_SUFFIXES, *_MARKDOWN))
 
 
-def line_by_line(name: str, place: ConflictRegion) -> str | None:
-    """Each line as the side has it that changed it; None where both did, or where lines came, went or moved."""
-    sides = (place.base, place.ours, place.theirs)
-    if len({len(side) for side in sides}) > 1 or not place.base:
+def resolver(name: str) -> Resolve:
+    """How conflict regions of such a file are resolved: line by line, or by joining the additions."""
+    join = _joiner(name) if _is_list(name) else None
+    return lambda region: _line_by_line(name, region) or (join(region) if join else None)
+
+
+def _is_list(name: str) -> bool:
+    return name.casefold() in _SETS or name == "go.mod" or _is_requirements(name) or _is_log(name)
+
+
+def _joiner(name: str) -> Resolve:
+    if _is_log(name):
+        return _join_entries
+    if name == "go.mod":
+        return _join_go_modules
+    if _is_requirements(name):
+        return partial(_join_versions, _PACKAGE)
+    return _join_patterns if name.endswith("ignore") else joined
+
+
+def _line_by_line(name: str, region: ConflictRegion) -> str | None:
+    """Each line from the side that changed it; None where both did, or where lines came, went or moved."""
+    sides = (region.base, region.ours, region.theirs)
+    if len({len(side) for side in sides}) > 1 or not region.base:
         return None
     if name.casefold().endswith(_MARKDOWN) and not all(_ITEM.match(line) for side in sides for line in side):
         return None
@@ -56,7 +61,7 @@ def line_by_line(name: str, place: ConflictRegion) -> str | None:
     for base, ours, theirs in zip(*sides, strict=True):
         if ours != base and theirs not in (base, ours):
             return None
-        if any(line != base and line in place.base for line in (ours, theirs)):
+        if any(line != base and line in region.base for line in (ours, theirs)):
             return None
         chosen.append(theirs if ours == base else ours)
     return "".join(chosen)
@@ -64,63 +69,63 @@ def line_by_line(name: str, place: ConflictRegion) -> str | None:
 
 def _is_log(name: str) -> bool:
     stem, dot, suffix = name.casefold().partition(".")
-    return stem in _LOGS and dot + suffix in _LOG_ENDS
+    return stem in _LOGS and dot + suffix in _LOG_SUFFIXES
 
 
 def _is_requirements(name: str) -> bool:
-    return _REQUIREMENTS.fullmatch(name.casefold()) is not None
+    return _REQUIREMENTS_FILE.fullmatch(name.casefold()) is not None
 
 
-def _versions(names: re.Pattern[str], place: ConflictRegion) -> str | None:
-    """One version of a package only."""
+def _join_versions(package: re.Pattern[str], region: ConflictRegion) -> str | None:
+    """Both additions; None where they name different versions of one package."""
     mine, yours = (
         {
-            _SAME.sub("-", found[1].lower()): line
+            _NAME_SEPARATORS.sub("-", found[1].lower()): line
             for line in side
-            if line not in place.base and (found := names.match(line))
+            if line not in region.base and (found := package.match(line))
         }
-        for side in (place.ours, place.theirs)
+        for side in (region.ours, region.theirs)
     )
     clash = any(mine[name] != yours[name] for name in mine if name in yours)
-    return None if clash else joined(place)
+    return None if clash else joined(region)
 
 
-def _logged(place: ConflictRegion) -> str | None:
-    """Both entries, each whole; two under one heading would be one section twice."""
-    first, other = (next((line for line in side if line.strip()), "") for side in (place.ours, place.theirs))
-    is_one = first == other and first.startswith("#") and first not in place.base
-    return None if is_one else joined(place, once=False)
+def _join_entries(region: ConflictRegion) -> str | None:
+    """Both entries of a changelog, each whole; None where both add to one new heading, which would stand twice."""
+    first, other = (next((line for line in side if line.strip()), "") for side in (region.ours, region.theirs))
+    is_one_section = first == other and first.startswith("#") and first not in region.base
+    return None if is_one_section else joined(region, once=False)
 
 
-def _patterns(place: ConflictRegion) -> str | None:
-    """Not a pattern and its opposite: the last one holds."""
-    mine, yours = ({line.strip() for line in side} - {""} for side in (place.ours, place.theirs))
-    opposite = any(f"!{one}" in others for one, others in [*((e, yours) for e in mine), *((e, mine) for e in yours)])
-    return None if opposite else joined(place)
+def _join_patterns(region: ConflictRegion) -> str | None:
+    """Both additions; None where one negates a pattern of the other, since the last one would win."""
+    mine, yours = ({line.strip() for line in side} - {""} for side in (region.ours, region.theirs))
+    pairs = [*((each, yours) for each in mine), *((each, mine) for each in yours)]
+    return None if any(f"!{pattern}" in others for pattern, others in pairs) else joined(region)
 
 
-def _modules(place: ConflictRegion) -> str | None:
-    """Only what is required: `module`, `go` and `replace` stand once."""
-    lines = [line for line in (*place.base, *place.ours, *place.theirs) if line.strip()]
-    return _versions(_MODULES, place) if all(map(_MODULES.match, lines)) else None
+def _join_go_modules(region: ConflictRegion) -> str | None:
+    """Both additions of requirements; None where a line is anything else, such as `go` or `replace`."""
+    lines = [line for line in (*region.base, *region.ours, *region.theirs) if line.strip()]
+    return _join_versions(_GO_MODULE, region) if all(map(_GO_MODULE.match, lines)) else None
 
 
-def joined(place: ConflictRegion, *, once: bool = True) -> str | None:
-    """Both additions, ours first, and what stood there where both left it; None where a side took something away.
+def joined(region: ConflictRegion, *, once: bool = True) -> str | None:
+    """Both additions, ours first, around the base's lines; None where a side removed or changed one of these.
 
-    `once`: a line that both have added stands once.
+    `once`: a line that both sides added is kept once.
     """
-    mine, yours = _around(place.base, place.ours), _around(place.base, place.theirs)
+    mine, yours = _around(region.base, region.ours), _around(region.base, region.theirs)
     if mine is None or yours is None:
         return None
     before, after = (
         [*own, *(line for line in other if not once or line not in own)] for own, other in zip(mine, yours, strict=True)
     )
-    return "".join(_ended([*before, *place.base, *after]))
+    return "".join(_terminated([*before, *region.base, *after]))
 
 
 def _around(base: list[str], side: list[str]) -> tuple[list[str], list[str]] | None:
-    """What a side has put before and after; None where it did not leave the rest as it was."""
+    """Lines that a side added before and after the base's; None where it changed these."""
     if not base:
         return [], side
     for start in range(len(side) - len(base) + 1):
@@ -129,6 +134,6 @@ def _around(base: list[str], side: list[str]) -> tuple[list[str], list[str]] | N
     return None
 
 
-def _ended(lines: list[str]) -> list[str]:
-    """Every line but the last with its end."""
+def _terminated(lines: list[str]) -> list[str]:
+    """The lines, each but the last with a line ending."""
     return [line if line.endswith("\n") or line is lines[-1] else f"{line}\n" for line in lines]

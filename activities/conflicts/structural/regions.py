@@ -1,4 +1,4 @@
-"""What git writes where lines do not merge (style `diff3`), read back."""
+"""Conflict regions of a file that git merged with markers of the style `diff3`."""
 
 from __future__ import annotations
 
@@ -6,55 +6,60 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+_OURS, _BASE, _THEIRS, _END = range(4)
+_MARKERS = {"<<<<<<< ": _OURS, "||||||| ": _BASE, ">>>>>>> ": _END}
+_SEPARATOR = "======="
+
 
 @dataclass
 class ConflictRegion:
-    """Lines of the three sides that stand for each other."""
+    """Lines of the three sides that stand for each other, each with its line end."""
 
     ours: list[str] = field(default_factory=list)
     base: list[str] = field(default_factory=list)
     theirs: list[str] = field(default_factory=list)
 
 
-def places(marked: str) -> list[str | ConflictRegion] | None:
-    """Text that merged and places that did not, in order; None where the markers cannot be told from the text."""
-    found: list[str | ConflictRegion] = []
+def parse_regions(marked: str) -> list[str | ConflictRegion] | None:
+    """Merged text and conflict regions in order; None where the text itself has lines like markers."""
+    parts: list[str | ConflictRegion] = []
     text: list[str] = []
-    place: ConflictRegion | None = None
-    into = text
+    region, lines, expected = ConflictRegion(), text, _OURS
     for line in marked.splitlines(keepends=True):
-        if line.startswith("<<<<<<< ") and place is None:
-            found.append("".join(text))
-            place, text = ConflictRegion(), []
-            into = place.ours
-        elif line.startswith("||||||| ") and place is not None and into is place.ours:
-            into = place.base
-        elif line.rstrip("\r\n") == "=======" and place is not None and into is place.base:
-            into = place.theirs
-        elif line.startswith(">>>>>>> ") and place is not None and into is place.theirs:
-            found.append(place)
-            place, into = None, text
-        elif line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")) or (place and line.rstrip("\r\n") == "======="):
+        marker = _marker(line)
+        if marker is None or (marker == _THEIRS and expected == _OURS):
+            # Outside of a region, a row of `=` underlines a heading.
+            lines.append(line)
+            continue
+        if marker != expected:
             return None
-        else:
-            into.append(line)
-    if place is not None:
+        if marker == _OURS:
+            parts.append("".join(text))
+            region = ConflictRegion()
+        elif marker == _END:
+            parts.append(region)
+            text = []
+        lines = (region.ours, region.base, region.theirs, text)[marker]
+        expected = (marker + 1) % (_END + 1)
+    if expected != _OURS:
         return None
-    found.append("".join(text))
-    return found
+    parts.append("".join(text))
+    return parts
+
+
+def _marker(line: str) -> int | None:
+    if line.rstrip("\r\n") == _SEPARATOR:
+        return _THEIRS
+    return _MARKERS.get(line[:8])
 
 
 def is_clean(marked: bytes) -> bool:
-    """Whether a merged text has no place that did not merge."""
+    """Whether a merged text has no conflict region."""
     return not any(line.startswith(b"<<<<<<< ") for line in marked.splitlines())
 
 
 def assemblies(parts: Sequence[str | ConflictRegion], choices: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The texts in which each place is one of its choices, in their order."""
+    """All texts in which each region is replaced by one of its choices, the first choices first."""
     for choice in product(*choices):
-        settled = iter(choice)
-        yield assembled([part if isinstance(part, str) else next(settled) for part in parts])
-
-
-def assembled(parts: Sequence[str | ConflictRegion | None]) -> str:
-    return "".join(part for part in parts if isinstance(part, str))
+        resolved = iter(choice)
+        yield "".join(part if isinstance(part, str) else next(resolved) for part in parts)

@@ -1,1 +1,1 @@
-"""Conflicts of lines, modes and names: resolved by a preferred side, losses named."""
+"""Conflicts of lines, modes and names: their resolution, and what it loses."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from activities.conflicts.structural.line_endings import LF, level
+from activities.conflicts.structural.line_endings import LF, normalized
 from activities.conflicts.structural.regions import is_clean
 from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.changes import paths_in
@@ -118,11 +118,11 @@ def _structural(hub: Hub, path: str, sides: dict[str, Stage], merged: Merge) -> 
     if ours.mode != theirs.mode and (base is None or base.mode not in (ours.mode, theirs.mode)):
         raise _Unsettled
     before, mine, yours = (hub.blob(side.blob) if side is not None else b"" for side in (base, ours, theirs))
-    leveled = level(before, mine, yours)
-    found = _joined(path, before, mine, yours) if leveled is None else _joined(path, *leveled[:3])
+    unified = normalized(before, mine, yours)
+    found = _joined(path, before, mine, yours) if unified is None else _joined(path, *unified[:3])
     if found is None:
         raise _Unsettled
-    return _mode(base, ours, theirs), found if leveled is None else found.replace(LF, leveled[3])
+    return _mode(base, ours, theirs), found if unified is None else found.replace(LF, unified[3])
 
 
 def _joined(path: str, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
