@@ -1,1 +1,1 @@
-"""Merges by the structure of a file where its lines conflict; each file type proves that the result holds both sides."""
+"""Merges by the structure of a file where its lines conflict; each file type proves that both sides are kept."""
