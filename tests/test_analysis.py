@@ -11,6 +11,7 @@ from typing import Any
 from epw.core.plan.validate import read_plan
 from epw.core.schedule.analysis import analyze
 
+ROOT = Path(__file__).parent.parent
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parent / "plans" / "cases.json").read_text())}
 
 
@@ -59,5 +60,6 @@ def test_concurrent_tasks_on_one_file_are_a_high_risk() -> None:
 
 
 def test_a_command_that_analyses_no_graph_does_not_wait_for_networkx() -> None:
-    code = "import sys, epw.cli.main; sys.exit('networkx' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+    commands = [f"epw.cli.{path.stem}" for path in (ROOT / "epw/cli").glob("*.py")]
+    code = f"import sys, {', '.join(commands)}; sys.exit('networkx' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
