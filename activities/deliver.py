@@ -1,4 +1,4 @@
-"""Deliver: hand the final head over, once: as a branch of the user's repository, or into their work tree."""
+"""Deliver: hand the final head over, once, as a branch of the user's repository or into their work tree."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ _MAX_NAMES = 20
 
 
 class Deliverer:
+    """The activities `deliver` and `clean_up`."""
+
     def __init__(self, home: Path) -> None:
         self._home = home
 
     @activity.defn(name=DELIVER)
     async def deliver(self, request: DeliverRequest) -> Delivery:
-        """Deliver as `mode` says; doing it twice finds what was done the first time.
+        """Deliver as `mode` says; a repeated delivery finds what the first one did.
 
-        `branch` writes objects and one ref, `apply` the changed files. A refusal is an answer, with the commands
-        that finish the job. Raises `Fenced`, not retried, where the execution has moved on without this try.
+        `branch` writes objects and one ref, `apply` the changed files. A refusal is a result, with the commands that
+        finish the delivery by hand. Raises `Fenced`, not retried, where a later activity of the execution has begun.
         """
         execution = current_execution(self._home, request)
         try:
@@ -49,7 +51,7 @@ class Deliverer:
 
     @activity.defn(name=CLEAN_UP)
     async def clean_up(self, request: CleanUpRequest) -> None:
-        """The delivery into the work tree stays, or nothing waits any more: remove what is of no use."""
+        """Remove what an ended execution needs no more: records of a delivery that stays, directories of attempts."""
         execution = current_execution(self._home, request)
         async with activity_scope(self._home, execution.key + "/clean-up"):
             if request.hub is not None:
@@ -64,7 +66,7 @@ def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int,
         execution.check_fence(DELIVER, now)
         failpoint("deliver.begun")
         if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
-            return _refused(execution, request, f"{execution.workspace().path} is not there any more")
+            return _refused(execution, request, f"{execution.workspace().path} does not exist any more")
         try:
             delivered = _DELIVERIES[request.mode](execution, hub, request)
         except GitError as error:
@@ -76,7 +78,7 @@ def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int,
 
 
 def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
-    """A new branch; a name that is taken gets `-2`, `-3`, ..."""
+    """Make a new branch; where the name is taken, with `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
     base, lowered = modules.lowered(request.base).commit, modules.lowered(request.head)
@@ -95,10 +97,10 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
         if holds and not ours:
             continue
         execution.keep_delivered(branch, head)
-        # Refused as well where a branch stands beneath the name (`epw/x/y` beside `epw/x`): try the next.
-        # First what it points to.
-        told = (_hand_over(hub, module, commit, reference) for module, commit in handed_over)
-        refused = next(filter(None, told), None)
+        # A branch below the name (`epw/x/y` beside `epw/x`) is refused too: the next number may succeed.
+        # Submodules first: the branch points to their commits.
+        refusals = (_hand_over(hub, module, commit, reference) for module, commit in handed_over)
+        refused = next(filter(None, refusals), None)
         refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
         if refused is None:
             more = finish_commands.of_branch(execution, hub, request.head, branch)
@@ -109,7 +111,7 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
 
 
 def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str | None:
-    """A submodule's commit, by a ref of its own in its repository; there already where this is done again."""
+    """Make a ref to a submodule's commit in its own repository, unless it is there; returns why that is refused."""
     holds = text(module.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)))
     refused = None if holds == commit else hub.hand_over(module, commit, reference)
     return None if refused is None else f"{module.path}: {refused}"
@@ -130,12 +132,12 @@ def _refused(execution: ExecutionStore, request: DeliverRequest, why: str) -> De
         base=request.base,
         head=request.head,
         refused_because=why,
-        finish_with=_by_hand(execution, request),
+        finish_with=_finish_commands(execution, request),
     )
 
 
-def _by_hand(execution: ExecutionStore, request: DeliverRequest) -> list[str]:
-    """What brings the head into the workspace, where the user wants it in spite of all."""
+def _finish_commands(execution: ExecutionStore, request: DeliverRequest) -> list[str]:
+    """Commands by which the user can bring the head into the workspace despite the refusal."""
     workspace = execution.workspace()
     if request.mode == "apply":
         return finish_commands.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))

@@ -1,4 +1,4 @@
-"""Prepare: look at the workspace, snapshot it into the hub, bind the execution to this host."""
+"""Prepare: check the plan's needs, snapshot the workspace into the hub, bind the execution to this host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.agents.environment import require_agents, require_bash
+from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
 from activities.attempt.include import check_included
 from activities.git import commits, kept_files
@@ -31,6 +31,8 @@ from epw.core.naming import slug
 
 
 class Preparer:
+    """The activity `prepare`."""
+
     def __init__(
         self, home: Path, plans: PlanSource, host_queue: str, search_attributes: Callable[[], Awaitable[bool]]
     ) -> None:
@@ -41,12 +43,12 @@ class Preparer:
 
     @activity.defn(name=PREPARE)
     async def prepare(self, request: PrepareRequest) -> Prepared:
-        """The base of the execution; raises `InvalidPlan`, not retried, for an unusable workspace."""
+        """Make what the execution works on; raises `InvalidPlan` or `Unavailable`, not retried."""
         known = await self._search_attributes()
         if request.has_commands or request.has_workspace:
             await in_thread(_require_tools)
         if not request.has_workspace and not request.has_models and not request.needs_sandbox:
-            # The first tasks ask for the plan in a moment.
+            # The first tasks need the plan in a moment.
             self._plans.begin()
             return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
@@ -61,21 +63,17 @@ class Preparer:
                 if request.has_workspace:
                     snapshot: Prepared = await in_thread(self._snapshot, execution, running)
                     prepared = snapshot.model_copy(update={"model": prepared.model})
-        except InvalidPlan as error:
+        except (InvalidPlan, Unavailable) as error:
             raise ApplicationError(
-                str(error), type=InvalidPlan.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
-            ) from None
-        except Unavailable as error:
-            raise ApplicationError(
-                str(error), type=Unavailable.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+                str(error), type=type(error).__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
             ) from None
         return prepared.model_copy(update={"search_attributes": known})
 
     def _model(self, running: Running) -> str:
-        # Here: it takes seconds to import, and most plans need none.
-        from activities.model_api.models import resolved
+        # Imported here: it takes seconds, and most plans have no model.
+        from activities.model_api.models import resolve_model
 
-        model = resolved(running.plan, self._home)
+        model = resolve_model(running.plan, self._home)
         require_agents(running.plan)
         return model
 
@@ -90,7 +88,7 @@ class Preparer:
         hub = Hub.of(self._home, workspace.path)
         hub.check_sound()
         with hub.locked():
-            # A repeated prepare finds its own snapshot, whatever the user has done since.
+            # A repeated prepare uses its first snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))
             if base is None:
                 finish_interrupted(hub)
@@ -103,12 +101,12 @@ class Preparer:
             failpoint("prepare.kept")
         execution.check_fence(PREPARE, fencing_token())
         deliver = plan.deliver or workspace.default_delivery
-        lost = _take_over(hub, execution, running.redrive) if running.redrive else []
+        lost = _adopt_commits(hub, execution, running.redrive) if running.redrive else []
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)
 
 
-def _take_over(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:
-    """Keep the taken-over commits by refs of this execution too; the tasks whose commit is gone."""
+def _adopt_commits(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:
+    """Make refs of this execution to the reused commits; returns the tasks whose commit or kept files are gone."""
     earlier, lost = ExecutionStore(execution.home, redrive.of, redrive.chain), list[str]()
     own = commits.kept(hub, earlier.ref("commits")) if redrive.chain else {}
     for task_id, commit in redrive.commits.items():

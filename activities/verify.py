@@ -1,25 +1,25 @@
-"""Verify: the plan's command on a merged tree, by the agents' launcher."""
+"""Verify: run the plan's command on a merged tree, contained like an agent."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from temporalio import activity
 
-from activities.agents.command import ended, last_output, run_shell
+from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
-from activities.attempt.setup import furnish
+from activities.attempt.setup import set_up_directory
 from activities.processes.process_tree import end_marked
-from activities.sandbox.levels import level
+from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
+from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
 from epw.core.landing import Verified, VerifyRequest
 from epw.core.messages import VERIFY, AgentProgress, TaskRun
@@ -27,36 +27,37 @@ from epw.core.plan.model import Task
 
 
 class Verifier:
+    """The activity `verify`."""
+
     def __init__(self, home: Path, plans: PlanSource) -> None:
         self._home = home
         self._plans = plans
 
     @activity.defn(name=VERIFY)
     async def verify(self, request: VerifyRequest) -> Verified:
-        """Green: the command ended with 0 on a fresh checkout of the commit, furnished as for an agent."""
-        execution, tries = current_execution(self._home, request), activity.info().attempt
+        """Run the command on a fresh checkout of the commit, set up as for an agent; green: it ended with 0."""
+        execution, activity_attempt = current_execution(self._home, request), activity.info().attempt
         running = await self._plans.of_current_execution()
         name = f"verify {request.commit[:12]}"
         run = TaskRun(task_id=name, attempt=1, agent_id="verify", hub=request.hub, base=request.commit)
-        directory = AttemptDirectory(execution, run, tries)
+        directory = AttemptDirectory(execution, run, activity_attempt)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="verify", operation=request.label))
         command = running.plan.verify or ""
-        task = Task(id=name, description=request.label, run=command)
-        work = directory.work(running, task, heartbeat)
+        task = Task(id=name, description=request.label, agent=COMMAND.name, run=command)
         clock = time.perf_counter()
-        if tries > 1:
+        if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
-        # It runs what the agents have written.
-        work = replace(work, sandbox=level(running.plan, "claude" if running.plan.has_models else "command"))
-        async with activity_scope(self._home, directory.marker, heartbeat), contained(work) as work:
+        # The command runs what the agents have written.
+        attempt = Attempt.of(directory, running, task, heartbeat, running.plan.default_sandbox)
+        async with activity_scope(self._home, directory.marker, heartbeat), contained(attempt) as attempt:
             code, output = None, ""
             try:
-                await furnish(directory, work)
+                await set_up_directory(attempt)
                 failpoint("verify.furnished")
-                code = await run_shell(work, command)
+                code = await run_shell(attempt.launcher, command)
                 failpoint("verify.ran")
-                output = last_output(work)
-                message = "" if code == 0 else f"{ended(code)}{output}"
+                output = last_output(attempt.launcher.log, attempt.reporter.redact)
+                message = "" if code == 0 else f"{describe_exit(code)}{output}"
             except TaskFailed as error:
                 message = str(error)
             finally:

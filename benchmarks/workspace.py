@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.attempt.agent_repository import add_repositories
-from activities.attempt.checkout import fill
+from activities.attempt.checkout import check_out
 from activities.attempt.directory import AttemptDirectory
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
@@ -79,14 +79,14 @@ class Steps:
         )
         directory = AttemptDirectory(self.execution, run, 1)
         spent, clock = {}, time.perf_counter()
-        fill(directory)
+        check_out(directory)
         add_repositories(directory)
         directory.open_to_agent()
         spent["directory"] = time.perf_counter() - clock
         self._work(directory.tree)
         clock = time.perf_counter()
         commit, _ = directory.save(self.number)
-        directory.retire()
+        directory.recycle()
         spent["save"] = time.perf_counter() - clock
         assert commit is not None
         request = LandRequest(

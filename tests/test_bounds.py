@@ -9,9 +9,12 @@ from typing import Any
 import psutil
 import pytest
 
-from activities.agents.base import AgentOutcome, Completed, Work
+from activities.agents.base import AgentOutcome, Completed
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
 from activities.processes import bounds
 from activities.processes.bounds import Bounds
+from activities.processes.launcher import ProcessLauncher
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
 from tests.support import Farm, ended, tasks
@@ -52,17 +55,15 @@ def test_without_limits_an_attempt_has_its_share_of_the_machine(
 class _Notes:
     """An agent that notes what each task's attempt may use."""
 
-    simulated = keeps_state = False
-
     def __init__(self) -> None:
         self.of: dict[str, tuple[float, Bounds]] = {}
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> AgentOutcome:
-        assert work.guard is not None
-        self.of[work.task.id] = (work.most_seconds, work.guard.bounds)
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        assert launcher.guard is not None
+        self.of[context.task.id] = (context.max_seconds, launcher.guard.bounds)
         return Completed()
 
 

@@ -27,7 +27,7 @@ def one(**more: Any) -> dict[str, Any]:
 def test_defaults_are_the_contract_s() -> None:
     plan = read_plan(one())
     assert (plan.strategy, plan.max_agents, plan.tasks[0].estimated_minutes) == ("conservative", 5, 10)
-    assert plan.agent_of(plan.tasks[0]) == "command"
+    assert plan.backend_of(plan.tasks[0]).name == "command"
 
 
 def test_all_problems_are_told_at_once_with_their_paths() -> None:

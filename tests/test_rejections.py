@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from activities.model_api.api import Rejected, rejection
+from activities.model_api.caller import Caller
 from activities.model_api.calls import Calls
 from activities.model_api.prices import Prices
 from activities.model_api.rate_client import AccountBlocked
 from activities.model_api.waiting import WaitClock
+from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Budget
 
@@ -101,7 +102,9 @@ class _Gate:
 async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
     """How a call ends that is refused so often, and what the account has heard."""
     reported: list[Any] = []
-    work = SimpleNamespace(ledger=tmp_path / "ledger.json", budget=Budget(), waited=WaitClock(), report=reported.append)
+    caller = Caller(
+        "execution", tmp_path / "ledger.json", Budget(), lambda provider: Limits(), WaitClock(), reported.append
+    )
     gate, coming = _Gate(), list(refusals)
 
     async def send(most: int, used: dict[str, int]) -> str:
@@ -110,7 +113,7 @@ async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str
         return "answered"
 
     try:
-        end = await Calls(work, gate, Prices({})).make("key", "model", 100, 1000, send)
+        end = await Calls(caller, gate, Prices({})).make("key", "model", 100, 1000, send)
     except TaskFailed as failed:
         end = failed.type
     except AccountBlocked:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.attempt.checkout import fill
+from activities.attempt.checkout import check_out
 from activities.attempt.directory import AttemptDirectory
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
@@ -80,8 +80,8 @@ def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> Non
     )
     head = commit("2\n", "\0theirs")
     run = TaskRun(task_id="t", attempt=1, agent_id="agent-1", hub=str(hub.path), base=head, dispute=dispute)
-    with pytest.raises(TaskFailed, match=r"more than uv\.lock has come to be in the way"):
-        fill(AttemptDirectory(execution, run, 1))
+    with pytest.raises(TaskFailed, match=r"more than uv\.lock conflicts by now"):
+        check_out(AttemptDirectory(execution, run, 1))
 
 
 async def test_where_other_files_are_in_the_way_nothing_is_made_anew(farm: Farm, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.attempt.agent_repository import add_repositories
-from activities.attempt.checkout import fill
+from activities.attempt.checkout import check_out
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.worktree_pool import WorktreePool
 from activities.git.hub import Hub
@@ -49,7 +49,7 @@ class Attempts:
         self.number += 1
         run = TaskRun(task_id=f"t{self.number}", attempt=1, agent_id="agent-1", hub=str(self.hub.path), base=commit)
         directory = AttemptDirectory(self.execution, run, 1)
-        fill(directory)
+        check_out(directory)
         add_repositories(directory)
         directory.open_to_agent()
         return directory
@@ -105,10 +105,10 @@ def test_a_directory_moved_on_is_as_a_fresh_one(tmp_path: Path, deed: str) -> No
     used = attempts.make(attempts.base)
     sh(used.tree, "bash", "-euc", DEEDS[deed])
     used.save(2)
-    used.retire()
+    used.recycle()
     moved = attempts.make(head)
     found = look(moved.tree)
-    assert not list(moved.spares.folder.glob("*"))
+    assert not list(moved.pool.folder.glob("*"))
     moved.remove()
     fresh = attempts.make(head)
     assert found == look(fresh.tree)
@@ -119,7 +119,7 @@ def test_what_an_earlier_agent_kept_a_hand_on_is_not_what_the_next_one_gets(tmp_
     attempts = Attempts(tmp_path)
     first = attempts.make(attempts.base)
     os.link(first.tree / "src/a.py", tmp_path / "hand")
-    first.retire()
+    first.recycle()
     second = attempts.make(attempts.base)
     (tmp_path / "hand").write_text("evil\n")
     assert (second.tree / "src/a.py").read_text() == "a\n"
@@ -133,7 +133,7 @@ def test_an_untouched_file_is_not_written_again(tmp_path: Path) -> None:
         (first.tree / "src/a.py").write_text("changed\n")
     os.utime(first.work_tree.fresh_index, ns=(0, first.work_tree.fresh_index.stat().st_mtime_ns + 1))
     before = {name: (first.tree / name).stat().st_ino for name in FILES}
-    first.retire()
+    first.recycle()
     second = attempts.make(attempts.base)
     after = {name: (second.tree / name).stat().st_ino for name in FILES}
     assert {name for name in FILES if before[name] != after[name]} == {"src/a.py"}
@@ -142,15 +142,15 @@ def test_an_untouched_file_is_not_written_again(tmp_path: Path) -> None:
 def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(tmp_path: Path) -> None:
     attempts = Attempts(tmp_path)
     made = [attempts.make(attempts.base) for _ in range(2)]
-    mine, orphan = (directory.retire() for directory in made)
+    mine, orphan = (directory.recycle() for directory in made)
     assert mine is not None
     assert orphan is not None
     pid, created, rest = orphan.name.split("_")
     orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
-    WorktreePool(mine.parent, Trash(tmp_path)).drop_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path)).discard_orphans()
     assert list(mine.parent.iterdir()) == [mine]
     mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
-    WorktreePool(mine.parent, Trash(tmp_path)).drop_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path)).discard_orphans()
     assert not (attempts.execution.path / "attempts").exists()
 
 
@@ -160,12 +160,12 @@ def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path) -> None:
 
     class Watched(Trash):
         def _delete(self, path: Path) -> OSError | None:
-            taken.append(spares.take(tmp_path / "next"))
+            taken.append(spares.acquire(tmp_path / "next"))
             return super()._delete(path)
 
     spares, directory = WorktreePool(tmp_path / ".spare", Watched(tmp_path)), tmp_path / "attempt"
     directory.mkdir()
-    spares.drop(spares.keep(directory))
+    spares.discard(spares.release(directory))
     assert taken == [False]
 
 
@@ -181,5 +181,5 @@ def test_a_folder_that_another_attempt_removes_is_made_again(tmp_path: Path, mon
             path.rmdir()
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    assert spares.keep(directory).is_dir()
+    assert spares.release(directory).is_dir()
     assert len(made) == 2

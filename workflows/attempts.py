@@ -16,7 +16,7 @@ from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
-from epw.core.plan.model import MODELS, Budget
+from epw.core.plan.model import Budget
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
@@ -61,7 +61,7 @@ class Attempts:
         if start.resume is None:
             state.base = head
         previous = state.error if start.attempt > 1 and start.resumes == 0 else None
-        by_model = execution.plan.agent_of(state.task) in MODELS
+        by_model = execution.plan.backend_of(state.task).driven_by_model
         run = TaskRun(
             task_id=start.task_id,
             attempt=start.attempt,

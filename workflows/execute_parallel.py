@@ -97,7 +97,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         plan, queue = self._execution.plan, workflow.info().task_queue
         request = PrepareRequest(
             has_workspace=plan.workspace is not None,
-            has_commands=bool(plan.relock) or any(plan.agent_of(task) == "command" for task in plan.tasks),
+            has_commands=bool(plan.relock) or plan.has_commands,
             has_models=plan.has_models,
             needs_sandbox=plan.demands_bubblewrap or plan.sandbox == "landlock",
         )

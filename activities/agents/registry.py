@@ -1,75 +1,140 @@
-"""The agents there are: one line each."""
+"""Registry of the agents of all backends: one entry a backend, beside its record in `epw/core/backends.py`."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
-from activities.agents.base import Agent, AgentOutcome, Work
+from activities.agents.base import Agent, AgentOutcome
 from activities.agents.command import CommandAgent
-from activities.agents.environment import lacking
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
 from activities.agents.simulated import SimulatedAgent
+from activities.model_api.credentials import has_key, missing_key
 from activities.model_api.rate_client import Ask
+from activities.processes.launcher import ProcessLauncher
 from activities.system.async_lazy import AsyncLazy
 from epw.core import failures
-from epw.core.errors import TaskFailed
-from epw.core.plan.model import Task
+from epw.core.backends import CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
+from epw.core.errors import TaskFailed, Unavailable
+from epw.core.plan.model import Plan, Task
+
+if TYPE_CHECKING:
+    from activities.model_api.account import ApiAccount
 
 
-def backends(home: Path, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
-    """By name. `ask`: how to ask the limiter of an account."""
-    models = ModelBackends(home, ask)
-    return {
-        "command": CommandAgent(),
-        "simulated": SimulatedAgent(),
-        "claude": LazyBackend(models, "claude"),
-        "claude-code": LazyBackend(models, "claude-code"),
-    }
+@dataclass(frozen=True)
+class Implementation:
+    """The part of a backend that only a worker needs."""
+
+    make: Callable[[SharedAccount], Agent]
+    missing: Callable[[], str | None] = lambda: None
+    """Message for a user where this process lacks something for it; else None."""
 
 
-class ModelBackends:
-    """The agents that share the worker's API account, made when the first task needs one: their SDKs take seconds
-    to import."""
+def make_agents(home: Path, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
+    """An agent of each backend, by name; `ask` gives a connection to the limiter of a workflow id."""
+    account = SharedAccount(home, ask)
+    return {name: each.make(account) for name, each in _IMPLEMENTATIONS.items()}
+
+
+def missing_for(backend: str) -> str | None:
+    """Message for a user where this process lacks something for a backend; else None."""
+    found = _IMPLEMENTATIONS.get(backend)
+    return found.missing() if found is not None else None
+
+
+def require_agents(plan: Plan) -> None:
+    """Raises `Unavailable` where this process lacks something for a backend of the plan."""
+    for name in dict.fromkeys(plan.backend_of(task).name for task in plan.tasks):
+        if missing := missing_for(name):
+            raise Unavailable(missing)
+
+
+def require_bash() -> None:
+    """Raises `Unavailable` without the shell that runs commands."""
+    if shutil.which("bash") is None:
+        raise Unavailable("bash is needed by `run`, `verify` and `setup`, and is not on PATH: install it")
+
+
+class SharedAccount:
+    """The worker's API account, made when the first agent needs it: importing its SDK takes seconds."""
 
     def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
         self._home = home
         self._ask = ask
-        self._made: AsyncLazy[Mapping[str, Agent]] = AsyncLazy(lambda: asyncio.to_thread(self._make))
+        self._lock = Lock()
 
-    async def agent(self, name: str) -> Agent:
-        found = (await self._made.get()).get(name)
-        if found is None:
-            raise TaskFailed(failures.AGENT_UNAVAILABLE, lacking(name) or f"there is no agent {name}")
-        return found
+    def get(self) -> ApiAccount:
+        """The account; blocking. Raises `Unavailable` without a key."""
+        with self._lock:
+            return self._account
 
-    def _make(self) -> Mapping[str, Agent]:
-        if missing := lacking("claude"):
-            raise TaskFailed(failures.AGENT_UNAVAILABLE, missing)
-        from activities.agents.claude.agent import ClaudeAgent
+    @cached_property
+    def _account(self) -> ApiAccount:
         from activities.model_api.account import ApiAccount
 
-        account = ApiAccount(self._home, self._ask)
-        made: dict[str, Agent] = {"claude": ClaudeAgent(account)}
-        if lacking("claude-code") is None:
-            from activities.agents.claude_code.agent import ClaudeCodeAgent
-
-            made["claude-code"] = ClaudeCodeAgent(account)
-        return made
+        return ApiAccount(self._home, self._ask)
 
 
-class LazyBackend:
-    """One of them, by name."""
+class LazyAgent:
+    """An agent whose modules are imported by its first attempt."""
 
-    simulated = False
-    keeps_state = True
-
-    def __init__(self, models: ModelBackends, name: str) -> None:
-        self._models = models
-        self._name = name
+    def __init__(self, make: Callable[[], Agent], missing: Callable[[], str | None]) -> None:
+        self._make = make
+        self._missing = missing
+        self._made: AsyncLazy[Agent] = AsyncLazy(lambda: asyncio.to_thread(self._made_now))
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> AgentOutcome:
-        return await (await self._models.agent(self._name)).execute(work)
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        return await (await self._made.get()).execute(context, launcher, reporter)
+
+    def _made_now(self) -> Agent:
+        if missing := self._missing():
+            raise TaskFailed(failures.AGENT_UNAVAILABLE, missing)
+        return self._make()
+
+
+def _missing_claude() -> str | None:
+    return None if has_key() else missing_key(CLAUDE.name)
+
+
+def _missing_claude_code() -> str | None:
+    if not (find_spec("claude_agent_sdk") and find_spec("aiohttp")):
+        return "agent claude-code needs an extra: pip install 'epw[claude-code]' (from a clone: '.[claude-code]')"
+    return None if has_key() else missing_key(CLAUDE_CODE.name)
+
+
+def _claude(account: SharedAccount) -> Agent:
+    def make() -> Agent:
+        from activities.agents.claude.agent import ClaudeAgent
+
+        return ClaudeAgent(account.get())
+
+    return LazyAgent(make, _missing_claude)
+
+
+def _claude_code(account: SharedAccount) -> Agent:
+    def make() -> Agent:
+        from activities.agents.claude_code.agent import ClaudeCodeAgent
+
+        return ClaudeCodeAgent(account.get())
+
+    return LazyAgent(make, _missing_claude_code)
+
+
+_IMPLEMENTATIONS: Mapping[str, Implementation] = {
+    CLAUDE.name: Implementation(_claude, _missing_claude),
+    CLAUDE_CODE.name: Implementation(_claude_code, _missing_claude_code),
+    COMMAND.name: Implementation(lambda account: CommandAgent()),
+    SIMULATED.name: Implementation(lambda account: SimulatedAgent()),
+}

@@ -1,4 +1,4 @@
-"""Secrets that must not be stored or shown: found in any text, as they are and in the usual encodings."""
+"""Redaction of secrets that must not be stored or shown: as they are, and in the usual encodings."""
 
 from __future__ import annotations
 
@@ -15,56 +15,61 @@ _MIN_LINE = 16
 _MIN_ENCODED = 8
 """Shorter pieces of an encoding occur by chance."""
 
-
-# Between the characters of an encoding that a tool has broken into lines or bytes.
+# Characters that a tool may put between those of an encoding, when it breaks it into lines or bytes.
 _BREAKS = b" \t\r\n"
 _HEX_BREAKS = _BREAKS + rb":\x"
 
 
 @dataclass(frozen=True)
 class Secrets:
+    """The byte strings to redact, with their replacements."""
+
     forms: tuple[tuple[bytes, bytes], ...]
-    """What is looked for, the longest first, and what is to stand in its place."""
+    """Pairs of what is searched for and its replacement, the longest first."""
     broken: tuple[_Broken, ...] = ()
-    """Of these the encodings that tools break into pieces."""
+    """Encodings that tools break into pieces."""
 
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Secrets:
-        """Of variables by name; values of less than 4 characters are no secrets."""
+        """Secrets from variables by name; a value shorter than 4 characters is none."""
         forms: dict[bytes, bytes] = {}
         broken: list[_Broken] = []
         for name, value in values.items():
             if len(value) >= _MIN_LENGTH:
                 secret = value.encode("utf-8", "surrogateescape")
-                instead = f"[{name}]".encode()
+                replacement = f"[{name}]".encode()
                 base64s = list(_base64s(secret))
-                forms |= {form: instead for form in (secret, *_encoded(secret), *base64s) if form not in forms}
-                broken += [_Broken(form, instead, _BREAKS) for form in base64s]
-                broken.append(_Broken(secret.hex().encode(), instead, _HEX_BREAKS))
+                forms |= {form: replacement for form in (secret, *_encoded(secret), *base64s) if form not in forms}
+                broken += [_Broken(form, replacement, _BREAKS) for form in base64s]
+                broken.append(_Broken(secret.hex().encode(), replacement, _HEX_BREAKS))
         return cls(tuple(sorted(forms.items(), key=lambda item: -len(item[0]))), tuple(broken))
 
-    def hidden(self, text: bytes) -> bytes:
-        """The text with each secret's name in its place."""
-        for form, instead in self.forms:
-            text = text.replace(form, instead)
+    def redact(self, text: bytes) -> bytes:
+        """The text with `[NAME]` in place of each secret."""
+        for form, replacement in self.forms:
+            text = text.replace(form, replacement)
         for breaks in (_BREAKS, _HEX_BREAKS):
             joined = text.translate(None, breaks)
             for each in self.broken:
                 if each.breaks == breaks and each.is_in(joined):
-                    text = each.pattern.sub(each.instead, text)
+                    text = each.pattern.sub(each.replacement, text)
         return text
+
+    def redact_text(self, text: str) -> str:
+        """As `redact`, for a string; unpaired surrogates stay as they are."""
+        return self.redact(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
 class _Broken:
-    """An encoding with anything of `breaks` between its characters; hexadecimal digits in either case."""
+    """An encoding that may have characters of `breaks` between its own; hexadecimal digits in either case."""
 
     form: bytes
-    instead: bytes
+    replacement: bytes
     breaks: bytes
 
     def is_in(self, joined: bytes) -> bool:
-        """Whether it is in a text without `breaks`: asked first, since the pattern takes its time."""
+        """Whether a text without `breaks` holds it: a quick check before the slow pattern."""
         return self.form in (joined.lower() if self._is_hex else joined)
 
     @cached_property
@@ -79,7 +84,7 @@ class _Broken:
 
 
 def _encoded(secret: bytes) -> Iterator[bytes]:
-    """In a URL or form, as a JSON string, line by line."""
+    """The secret as it stands in a URL or form, in a JSON string, and each of its long lines."""
     for form in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
         yield form.encode()
         yield re.sub("%..", lambda found: found[0].lower(), form).encode()
@@ -90,9 +95,9 @@ def _encoded(secret: bytes) -> Iterator[bytes]:
 
 
 def _base64s(secret: bytes) -> Iterator[bytes]:
-    """Wherever it begins in a base64 text."""
+    """The secret inside a longer base64 text: one form for each of the three positions in a group of bytes."""
     for shift in range(3):
-        # What its first and last characters make depends on what stands beside it.
+        # The first and last characters depend on the neighbouring bytes as well: they are left out.
         begin = -(-shift * 4 // 3)
         whole = base64.b64encode(b"\0" * shift + secret).rstrip(b"=")
         end = len(whole) if (shift + len(secret)) % 3 == 0 else len(whole) - 1

@@ -1,4 +1,4 @@
-"""The `simulated` agent: takes time, writes, fails, crashes, asks and hangs as told, and says so."""
+"""The `simulated` backend: takes time, writes, fails, crashes, asks and hangs as `simulate` says."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-from activities.agents.base import Completed, Work
-from activities.agents.environment import environment
-from activities.processes.process_tree import ProcessTree
+from activities.agents.base import Completed
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
+from activities.processes.launcher import ProcessLauncher
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
 from epw.core.plan.model import Simulate, Task
 
-_BURN = """
+_LOAD = """
 import sys, time
 held = bytearray(int(float(sys.argv[1]) * 1024 * 1024))
 held[::4096] = b"x" * len(held[::4096])
@@ -30,58 +31,55 @@ _PROGRESS_SECONDS = 0.25
 
 
 class SimulatedAgent:
-    simulated = True
-    keeps_state = False
+    """Does what `simulate` of the task says; without it, waits and fails by the plan's `simulation`."""
 
     def needs_directory(self, task: Task) -> bool:
         simulate = task.simulate
         return simulate is not None and bool(simulate.writes or simulate.deletes)
 
-    async def execute(self, work: Work) -> Completed | Question:
-        simulate = work.task.simulate
+    async def execute(
+        self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter
+    ) -> Completed | Question:
+        simulate = context.task.simulate
         if simulate is None:
-            seconds = work.task.estimated_minutes * 60 / work.plan.simulation.speed
-            simulate = Simulate(seconds=seconds, fail_rate=work.strategy.simulated_failure_rate)
-        if work.tries in simulate.crash_attempts:
+            seconds = context.task.estimated_minutes * 60 / context.plan.simulation.speed
+            simulate = Simulate(seconds=seconds, fail_rate=context.strategy.simulated_failure_rate)
+        if context.activity_attempt in simulate.crash_attempts:
             os.kill(os.getpid(), signal.SIGKILL)
-        if simulate.ask is not None and work.answer is None:
+        if simulate.ask is not None and context.answer is None:
             return Question.cut(simulate.ask, [])
-        await self._spend(work, simulate)
-        if work.attempt in simulate.fail_attempts or _draw(work) < simulate.fail_rate:
-            raise TaskFailed(failures.SIMULATED_FAILURE, f"simulated failure of attempt {work.attempt}")
+        if simulate.memory_mb or simulate.cpu_seconds:
+            await _use_resources(launcher, simulate.memory_mb or 0, simulate.cpu_seconds or 0)
+        await _wait(reporter, simulate)
+        if context.attempt in simulate.fail_attempts or _random_number(context) < simulate.fail_rate:
+            raise TaskFailed(failures.SIMULATED_FAILURE, f"simulated failure of attempt {context.attempt}")
         for path, content in simulate.writes.items():
-            target = _inside(work.tree, path)
+            target = _inside(context.tree, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content)
         for path in simulate.deletes:
-            _inside(work.tree, path).unlink(missing_ok=True)
+            _inside(context.tree, path).unlink(missing_ok=True)
         return Completed(summary="simulated")
 
-    async def _spend(self, work: Work, simulate: Simulate) -> None:
-        if simulate.memory_mb or simulate.cpu_seconds:
-            await _burn(work, simulate.memory_mb or 0, simulate.cpu_seconds or 0)
-        seconds = simulate.seconds or 0
-        end = time.monotonic() + seconds
-        while simulate.hang or (left := end - time.monotonic()) > 0:
-            percent = 0.0 if simulate.hang else 100 * (1 - left / seconds)
-            work.report({"percent": percent, "operation": "simulated work"})
-            await asyncio.sleep(_PROGRESS_SECONDS if simulate.hang else min(_PROGRESS_SECONDS, left))
+
+async def _wait(reporter: Reporter, simulate: Simulate) -> None:
+    seconds = simulate.seconds or 0
+    end = time.monotonic() + seconds
+    while simulate.hang or (left := end - time.monotonic()) > 0:
+        percent = 0.0 if simulate.hang else 100 * (1 - left / seconds)
+        reporter.report({"percent": percent, "operation": "simulated work"})
+        await asyncio.sleep(_PROGRESS_SECONDS if simulate.hang else min(_PROGRESS_SECONDS, left))
 
 
-def _draw(work: Work) -> float:
-    """A number in [0, 1) that only the plan's seed, the task and the attempt decide."""
-    return random.Random(f"{work.plan.simulation.seed}:{work.task.id}:{work.attempt}").random()
+def _random_number(context: AgentContext) -> float:
+    """A number in [0, 1) that depends on nothing but the plan's seed, the task and the attempt."""
+    return random.Random(f"{context.plan.simulation.seed}:{context.task.id}:{context.attempt}").random()
 
 
-async def _burn(work: Work, megabytes: float, seconds: float) -> None:
-    tree = await ProcessTree.start(
-        work.entering([sys.executable, "-c", _BURN, str(megabytes), str(seconds)]),
-        cwd=work.tree if work.tree.is_dir() else Path("/"),
-        environment=environment(work),
-        output=work.output,
-        marker=work.marker,
-        before=work.before_start,
-    )
+async def _use_resources(launcher: ProcessLauncher, megabytes: float, seconds: float) -> None:
+    """Run a process that holds so much memory and uses so many seconds of CPU."""
+    cwd = launcher.cwd if launcher.cwd.is_dir() else Path("/")
+    tree = await launcher.start([sys.executable, "-c", _LOAD, str(megabytes), str(seconds)], cwd=cwd)
     try:
         code = await tree.wait()
     finally:
@@ -91,7 +89,7 @@ async def _burn(work: Work, megabytes: float, seconds: float) -> None:
 
 
 def _inside(tree: Path, path: str) -> Path:
-    """The path in the tree; a link on the way would lead out of it."""
+    """The path in the tree; raises `TaskFailed` where a link on the way could lead out of it."""
     target = tree / path
     parents = [parent for parent in target.parents if parent != tree and tree in parent.parents]
     if any(parent.is_symlink() for parent in parents) or target.is_symlink():

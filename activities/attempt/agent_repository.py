@@ -1,4 +1,4 @@
-"""An attempt's own repositories: made for its agent, and looked at when it has ended."""
+"""Git repositories of an agent: made for it, and searched for what it left there when it has ended."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from activities.attempt.directory import AttemptDirectory
-from activities.attempt.nested_repositories import Left as LeftOfAttempt
-from activities.attempt.nested_repositories import part_of
+from activities.attempt.nested_repositories import Findings, part_of
 from activities.git import commits, private
 from activities.git.command import display_path, named
 from activities.git.filters import filter_drivers
@@ -20,7 +19,7 @@ from epw.core.naming import slug
 
 
 def add_repositories(directory: AttemptDirectory) -> None:
-    """Give the filled directory, and each submodule's, the agent's own `.git`."""
+    """Make the agent's own `.git` in the checked out directory and in each submodule."""
     repositories = directory.repositories
     work_tree = repositories.at_start()
     for path, each in repositories.made.items():
@@ -35,7 +34,7 @@ def add_repositories(directory: AttemptDirectory) -> None:
 
 
 def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
-    """Keep the agent's own commits behind a saved change; why not, where it has some."""
+    """Keep the agent's own commits for a saved change; returns why not, where it has some that cannot be kept."""
     hub, start = directory.hub, directory.repositories.made[""].commit
     is_encoded = directory.work_tree.is_filtered()
 
@@ -43,7 +42,7 @@ def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
         return commits.unfit(view, start, last, change, is_encoded=is_encoded)
 
     try:
-        last = directory.left.agents[""].own_commits(refuse)
+        last = directory.findings.agents[""].own_commits(refuse)
         if last is not None:
             commits.keep(hub, directory.execution.ref("commits"), change, start, last)
     except (GitError, OSError, ValueError) as error:
@@ -52,20 +51,20 @@ def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
 
 
 def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> list[LeftBehind]:
-    """What the agent did with its own git that is in no file, nor in `commit`: kept by refs of its own, and named."""
+    """Work in the agent's repositories that is neither in a file nor in `commit`; refs in the hub keep it."""
     if directory.run.base is None:
         return []
-    left = directory.left
-    found = [LeftBehind(kind="repository within", name=display_path(path)) for path in left.opened]
-    for path, each in left.picked.items() if commit is None else ():
+    findings = directory.findings
+    found = [LeftBehind(kind="repository within", name=display_path(path)) for path in findings.opened]
+    for path, each in findings.picked.items() if commit is None else ():
         name = f"{display_path(path)} is at {each.commit[:12]}, with the same files as before: it stays where it was"
         found.append(LeftBehind(kind="HEAD", name=name))
-    for path, repository in left.agents.items():
+    for path, repository in findings.agents.items():
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            head, lefts = repository.left(_refusing(directory, left, path), lands=bool(path) or commit is not None)
-            if head is not None and path not in left.picked:
+            head, lefts = repository.left(_refuse(directory, findings, path), lands=bool(path) or commit is not None)
+            if head is not None and path not in findings.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
             found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(lefts)]
@@ -74,9 +73,10 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
     return found
 
 
-def _refusing(directory: AttemptDirectory, left: LeftOfAttempt, path: str) -> Refuse:
-    """Why a commit of the repository at `path` is not kept: it has, or may have, in clear what is to be encoded."""
-    top = left.work_tree or directory.repositories.at_start()
+def _refuse(directory: AttemptDirectory, findings: Findings, path: str) -> Refuse:
+    """A function that says why a commit of the repository at `path` is not kept: it may hold in clear what a filter is
+    to encode."""
+    top = findings.work_tree or directory.repositories.at_start()
     tree, out = part_of(top, path), top.in_clear
 
     def refuse(view: Path, start: str, last: str) -> str | None:
@@ -100,9 +100,9 @@ def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: i
     if left.commit is None:
         return LeftBehind(kind=left.kind, name=display_path(name)[:500])
     files = [f"{path}/{file}" if path else file for file in left.files]
-    whose = trailers(execution.workflow_id, run.task_id, run.attempt)
-    message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{whose}"
-    # As a change of the attempt's, which is a patch; its commits as they are beside it.
+    lines = trailers(execution.workflow_id, run.task_id, run.attempt)
+    message = f"{run.task_id}: left behind, {left.kind} {name}: {left.subject}\n\n{lines}"
+    # As one commit on the start, to be read as a patch; the agent's own commits are kept beside it.
     change = hub.commit(hub.tree_of(left.commit), [left.start], message, execution.workspace(), at)
     place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
     hub.update_ref(execution.ref("left", *place), change)

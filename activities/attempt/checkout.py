@@ -1,9 +1,9 @@
-"""Fill the directory of an attempt: from the hub, or by one that is as good as new, or that was left at work."""
+"""Check out the directory of an attempt: from the hub, from the pool, or from a lost worker's directory."""
 
 from __future__ import annotations
 
-from activities.attempt.directory import READY, AttemptDirectory, made_at
-from activities.attempt.worktree_pool import NotReusable, bare
+from activities.attempt.directory import READY, AttemptDirectory, age_key
+from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.submodules.picked import line_of
 from activities.git.tree import WorkTree
@@ -15,24 +15,24 @@ from epw.core.errors import GitError, TaskFailed
 _MAX_RACES = 100
 
 
-def fill(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool:
-    """Make and fill it; False where it is the one that waited, or that a dead worker left.
+def check_out(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool:
+    """Make the directory; False where the agent goes on in one that is there: it waited, or its worker died.
 
-    `keeps_state`: its agent goes on in the tree as it was.
+    `keeps_state`: the backend can go on in the tree that a dead worker left.
     """
     run = directory.run
-    if run.resume is not None and directory.tries == 1 and directory.tree.is_dir():
+    if run.resume is not None and directory.activity_attempt == 1 and directory.tree.is_dir():
         return False
-    goes_on = keeps_state and directory.tries > 1
-    if goes_on and _take_over(directory):
+    adopts = keeps_state and directory.activity_attempt > 1
+    if adopts and _adopt(directory):
         return False
-    checkpoint = _last_checkpoint(directory) if goes_on else None
+    checkpoint = _last_checkpoint(directory) if adopts else None
     directory.remove()
     directory.execution.keep_id()
     _make_private_folders(directory)
-    # The tree that waited is lost: go on from what was saved of it.
+    # Where the tree that waited is lost, the attempt goes on from its saved change.
     start = _start(directory, checkpoint or (run.resume.commit if run.resume else None))
-    if start is None or not _take_spare(directory):
+    if start is None or not _reuse_worktree(directory):
         directory.tree.mkdir(mode=0o700)
     if start is not None:
         write_atomically(directory.path / "start", start.encode())
@@ -41,7 +41,7 @@ def fill(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool:
 
 
 def _make_private_folders(directory: AttemptDirectory) -> None:
-    """Again while another attempt that ends removes the folders above, empty as they are."""
+    """Make `home` and `tmp`; retried where an attempt that ends removes the folders above because they are empty."""
     for folder in (directory.path / "home", directory.path / "tmp"):
         for left in reversed(range(_MAX_RACES)):
             try:
@@ -53,7 +53,7 @@ def _make_private_folders(directory: AttemptDirectory) -> None:
 
 
 def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
-    """What the directory is filled from."""
+    """The commit to check out; None: an empty directory. `saved`: the change of the run that this one goes on from."""
     base, both = directory.run.base, directory.both_sides
     if saved or base is None or both is None:
         return saved or base
@@ -61,46 +61,46 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
     merged = both.merged
     tree = resolved_tree(directory.hub, merged, "merge", relocked) if relocked and not merged.clean else both.tree
     if tree is None:
-        told = f"more than {', '.join(relocked)} has come to be in the way"
-        raise TaskFailed(failures.RELOCK_FAILED, told, final=True)
+        message = f"more than {', '.join(relocked)} conflicts by now"
+        raise TaskFailed(failures.RELOCK_FAILED, message, final=True)
     other = directory.run.dispute.commit if directory.run.dispute else None
     lines = line_of(directory.hub, other) if other else ""
     return directory.hub.commit(tree, [base], f"both sides\n\n{lines}", None, 0)
 
 
-def _take_over(directory: AttemptDirectory) -> bool:
-    """Have the directory of the try before this one: by another name, so that a frozen worker loses it."""
-    own = made_at(directory.own_key)
+def _adopt(directory: AttemptDirectory) -> bool:
+    """Rename the directory of an earlier activity attempt to this one's, so that a frozen worker loses it."""
+    own = age_key(directory.own_key)
     for each in reversed(directory.siblings()):
-        # Of this very attempt and round: an earlier round may have begun elsewhere.
-        is_same = made_at(each.name)[:2] == own[:2]
-        if is_same and (each / READY).is_file() and made_at(each.name) < own:
+        # Only of the same attempt and resume: an earlier one may have started from another commit.
+        is_same = age_key(each.name)[:2] == own[:2]
+        if is_same and (each / READY).is_file() and age_key(each.name) < own:
             each.rename(directory.path)
             return True
     return False
 
 
 def _last_checkpoint(directory: AttemptDirectory) -> str | None:
-    """What was saved of this attempt by a try before this one."""
+    """The newest checkpoint of this attempt by an earlier activity attempt."""
     run = directory.run
-    for tries in range(directory.tries - 1, 0, -1):
-        if commit := directory.hub.resolve(directory.saved_ref(f"{run.attempt}.{run.round}.{tries}")):
+    for number in range(directory.activity_attempt - 1, 0, -1):
+        if commit := directory.hub.resolve(directory.saved_ref(f"{run.attempt}.{run.round}.{number}")):
             return commit
     return None
 
 
-def _take_spare(directory: AttemptDirectory) -> bool:
-    """Have the bare directory of an attempt that ended cleanly, if there is one."""
-    spare, own, trash = directory.path / "spare", directory.work_tree, Trash(directory.execution.home)
-    if not directory.spares.take(spare):
+def _reuse_worktree(directory: AttemptDirectory) -> bool:
+    """Take a directory from the pool, cleaned; False where there is none that can be used."""
+    pooled, own, trash = directory.path / "spare", directory.work_tree, Trash(directory.execution.home)
+    if not directory.pool.acquire(pooled):
         return False
     try:
-        own.take_over(WorkTree(directory.hub, spare / "tree", spare / "index", own.settings))
-        bare(own)
+        own.take_over(WorkTree(directory.hub, pooled / "tree", pooled / "index", own.settings))
+        clean_to_index(own)
     except (NotReusable, OSError, GitError):
         trash.take(directory.tree)
         own.fresh_index.unlink(missing_ok=True)
         return False
     finally:
-        trash.take(spare)
+        trash.take(pooled)
     return True

@@ -1,7 +1,7 @@
-"""While an agent runs: its work so far is saved, and merged with the others' to see conflicts coming.
+"""Monitor that predicts conflicts while agents run, by merging their unfinished changes.
 
-Each attempt looks for itself, and finds the others by what they leave with the execution, whichever worker runs them.
-What is found is a warning, to the agent and to who watches; it decides nothing.
+Each attempt saves its change now and then where all workers of the execution find it, and merges it with those of the
+others. A predicted conflict is a warning to the agent and to watchers, and decides nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from activities.agents.base import Work
-from activities.attempt.directory import AttemptDirectory
+from activities.attempt.attempt import Attempt
 from activities.conflicts.prediction import ConflictPredictor, PredictedConflict, WorkInProgress
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import display_path
@@ -23,82 +22,87 @@ from epw.core.naming import slug
 
 _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 2.0
-# Of one core, for all attempts of a worker together.
-_SHARE = 0.02
+_CPU_SHARE = 0.02
+"""Share of one core that the monitors of a worker use together."""
 _MAX_WRITTEN_MB = 100
 
 
 @asynccontextmanager
-async def looking_out(directory: AttemptDirectory, work: Work) -> AsyncIterator[None]:
-    """Look now and then while the block runs."""
-    if directory.run.base is None:
+async def conflict_monitor(attempt: Attempt) -> AsyncIterator[None]:
+    """Update the attempt's warnings now and then while the block runs."""
+    base = attempt.directory.run.base
+    if base is None:
         yield
         return
-    lookout = _Lookout(directory, work, directory.run.base)
-    looking = asyncio.create_task(lookout.keep_looking())
+    monitor = _Monitor(attempt, base)
+    running = asyncio.create_task(monitor.run())
     try:
         yield
     finally:
-        lookout.early.stopped = True
-        looking.cancel()
+        monitor.early.stopped = True
+        running.cancel()
         try:
-            await asyncio.wait([looking])
+            await asyncio.wait([running])
         finally:
-            lookout.leave()
+            monitor.withdraw()
 
 
-class _Lookout:
-    _looking = 0
+class _Monitor:
+    _running = 0
+    """Monitors of this worker."""
 
-    def __init__(self, directory: AttemptDirectory, work: Work, base: str) -> None:
+    def __init__(self, attempt: Attempt, base: str) -> None:
+        directory, context = attempt.directory, attempt.context
+        self._attempt = attempt
         self._directory = directory
-        self._work = work
         self._base = base
-        merges = "merge" in work.plan.steps_on_conflict(work.strategy.on_conflict)
+        merges = "merge" in context.plan.steps_on_conflict(context.strategy.on_conflict)
         drivers = FilterDrivers.of(directory.execution, directory.hub)
         self.early = ConflictPredictor(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
-        self._own = self._folder / f"{slug(work.task.id)}.json"
+        self._own = self._folder / f"{slug(context.task.id)}.json"
 
-    async def keep_looking(self) -> None:
-        """At growing intervals where looking is dear."""
-        _Lookout._looking += 1
+    async def run(self) -> None:
+        """Look for conflicts until cancelled; less often where a look takes long."""
+        _Monitor._running += 1
         try:
             pause = _FIRST_SECONDS
             while True:
                 await asyncio.sleep(pause)
                 started = time.perf_counter()
                 try:
-                    self._work.warnings.hold(await in_thread(self._look))
+                    self._attempt.reporter.warnings.update(await in_thread(self._look))
                 except Exception as error:
-                    # Files go while they are read, and say what no reader of their format expects: next time.
-                    _log.debug("%s: %s", self._work.task.id, error)
-                pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * _Lookout._looking / _SHARE)
+                    # Files vanish while they are read, or have unexpected content: the next look may succeed.
+                    _log.debug("%s: %s", self._attempt.context.task.id, error)
+                pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * _Monitor._running / _CPU_SHARE)
         finally:
-            _Lookout._looking -= 1
+            _Monitor._running -= 1
 
-    def leave(self) -> None:
-        """From now on there is no work in progress."""
+    def withdraw(self) -> None:
+        """Remove the attempt's unfinished change from what others find."""
         self._own.unlink(missing_ok=True)
 
     def _look(self) -> list[PredictedConflict]:
-        if self._work.guard is not None and self._work.guard.disk_mb > _MAX_WRITTEN_MB:
-            # A build, most likely: what of it stays is seen at the end.
+        guard = self._attempt.launcher.guard
+        if guard is not None and guard.disk_mb > _MAX_WRITTEN_MB:
+            # Most likely a build: its lasting changes are seen at the end.
             return []
         head = self._directory.hub.resolve(self._directory.execution.head_ref)
-        if head in (None, self._base) and not self._has_company():
+        if head in (None, self._base) and not self._has_neighbours():
             return []
-        commit, paths = self._directory.save(self._began, opens=False, keeps=False)
+        commit, paths = self._directory.save(self._began, final=False, keep=False)
         if commit is None:
-            self.leave()
+            self.withdraw()
             return []
-        own = WorkInProgress(task_id=self._work.task.id, commit=commit, paths=[display_path(path) for path in paths])
+        shown = [display_path(path) for path in paths]
+        own = WorkInProgress(task_id=self._attempt.context.task.id, commit=commit, paths=shown)
         write_atomically(self._own, own.model_dump_json().encode(), outlives_machine=False)
         return self.early.predict(own, self._others(), head)
 
-    def _has_company(self) -> bool:
-        """Whether other tasks have directories now."""
+    def _has_neighbours(self) -> bool:
+        """Whether other tasks have directories at the moment."""
         own = self._directory.path.parent
         return any(each.name != own.name and not each.name.startswith(".") for each in own.parent.iterdir())
 
@@ -108,5 +112,5 @@ class _Lookout:
                 try:
                     yield WorkInProgress.model_validate_json(path.read_bytes())
                 except FileNotFoundError:
-                    # It has ended meanwhile.
+                    # The other attempt has ended.
                     continue

@@ -1,4 +1,4 @@
-"""What stands around an attempt's processes while they run: limits, sandbox, network; for agents and checks alike."""
+"""Containment of an attempt's processes while they run: limits, and the network of the sandbox."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from activities.agents.base import Work
 from activities.agents.environment import redact_log
+from activities.attempt.attempt import Attempt
 from activities.processes.bounds import Bounds
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.network.policy import NetworkPolicy
@@ -18,33 +18,35 @@ from activities.system.concurrency import in_thread
 
 
 @asynccontextmanager
-async def contained(work: Work) -> AsyncIterator[Work]:
-    """The work within its limits, and with the network that its sandbox allows; at the end nothing of it runs."""
+async def contained(attempt: Attempt) -> AsyncIterator[Attempt]:
+    """The attempt with a launcher that has limits and a network; at the end of the block no process of it is left."""
     try:
-        async with _limited(work) as work:
-            yield work
+        async with _limited(attempt) as limited:
+            yield limited
     finally:
-        await in_thread(redact_log, work)
+        await in_thread(redact_log, attempt.launcher.log, attempt.reporter.secrets)
 
 
 @asynccontextmanager
-async def _limited(work: Work) -> AsyncIterator[Work]:
-    bounds = Bounds.of(work.plan, work.task, work.disk)
-    async with ResourceGuard.around(work.marker, bounds, work.home.parent, work.output, work.report) as guard:
-        allowed = work.plan.network
-        # Claude Code, in a sandbox without network, still speaks to this worker.
-        if work.sandbox != "bubblewrap" or (allowed is False and work.plan.agent_of(work.task) != "claude-code"):
-            yield replace(work, guard=guard)
+async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
+    launcher, plan, home = attempt.launcher, attempt.context.plan, attempt.directory.execution.home
+    bounds = Bounds.of(plan, attempt.context.task, home)
+    async with ResourceGuard.around(
+        launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report
+    ) as guard:
+        needs_no_network = plan.network is False and not attempt.backend.calls_worker
+        if launcher.sandbox != "bubblewrap" or needs_no_network:
+            yield replace(attempt, launcher=replace(launcher, guard=guard))
             return
-        policy = NetworkPolicy(None if allowed is True else tuple(allowed or ()), _own_ports(work))
-        async with Network.around(policy, guard.refused) as network:
-            yield replace(work, guard=guard, network=network)
+        hosts = None if plan.network is True else tuple(plan.network or ())
+        async with Network.around(NetworkPolicy(hosts, _server_ports(home)), guard.refused) as network:
+            yield replace(attempt, launcher=replace(launcher, guard=guard, network=network))
 
 
-def _own_ports(work: Work) -> tuple[int, ...]:
-    """Where the embedded server of this state directory listens."""
+def _server_ports(home: Path) -> tuple[int, ...]:
+    """Ports of the embedded server of this state directory."""
     try:
-        note = json.loads(((work.state_directory or Path()) / "server/server.json").read_bytes())
+        note = json.loads((home / "server/server.json").read_bytes())
         return tuple(note["ports"])
     except (OSError, ValueError, KeyError):
         return ()

@@ -1,4 +1,4 @@
-"""What of a saved change other programs execute unasked, once it is in the user's repository."""
+"""Changed paths that CI, hooks or editors execute once they are in the user's repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`include`: what an attempt's directory has besides its checkout: ignored files, of the workspace or kept by tasks."""
+"""`include`: ignored files of the workspace, or kept by earlier tasks, that are copied into an attempt's directory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from activities.agents.base import Work
-from activities.attempt.directory import AttemptDirectory
+from activities.attempt.attempt import Attempt
 from activities.git import kept_files
 from activities.system.copying import copy_path, put_link
 from activities.system.directories import is_without_links
@@ -20,7 +19,7 @@ from epw.core.plan.model import Plan, Task
 
 
 def check_included(plan: Plan, workspace: Path) -> None:
-    """Raises `InvalidPlan` for what neither the workspace has nor a task before keeps."""
+    """Raises `InvalidPlan` for an entry that neither the workspace has nor an earlier task keeps."""
     graph = TaskGraph.of_plan(plan)
     named = [("include", plan.include, plan.tasks)]
     named += [
@@ -38,43 +37,45 @@ def check_included(plan: Plan, workspace: Path) -> None:
         raise InvalidPlan(problems)
 
 
-def copy_included(directory: AttemptDirectory, work: Work) -> list[str]:
-    """Copy what the plan and the task name; the commits whose kept files are among it.
+def copy_included(attempt: Attempt) -> list[str]:
+    """Copy the entries of the plan and the task; returns the commits from which kept files were copied.
 
-    Raises `TaskFailed`: `IncludeMissing` for a task's own entry that nobody has made, `UnsafeInclude` where a link is
+    Raises `TaskFailed`: `IncludeMissing` for a task's own entry that nothing has made, `UnsafeInclude` where a link is
     in the way.
     """
-    names = work.plan.included_in(work.task)
+    directory, task, tree = attempt.directory, attempt.context.task, attempt.directory.tree
+    names = attempt.context.plan.included_in(task)
     if not names:
         return []
     found = []
     if directory.run.base is not None:
         workspace = Path(directory.execution.workspace().path)
         found = [name for name in names if _unusable(workspace, name) is None]
-        links = [link for name in found for link in _copy_named(workspace / name, _target(work.tree, name))]
+        links = [link for name in found for link in _copy_named(workspace / name, _target(tree, name))]
         for link, place in links:
-            _put(link, place, [(workspace.resolve(), work.tree)])
-    chosen = _kept(directory, work, names)
+            _put(link, place, [(workspace.resolve(), tree)])
+    chosen = _kept(attempt, names)
     commits = list(dict.fromkeys(chosen.values()))
     try:
         for commit in commits:
-            kept_files.write(directory.hub, commit, work.tree, {path for path in chosen if chosen[path] == commit})
+            kept_files.write(directory.hub, commit, tree, {path for path in chosen if chosen[path] == commit})
     except OSError as error:
         raise TaskFailed(failures.UNSAFE_INCLUDE, f"include: {error.strerror}", final=True) from None
     landed = directory.work_tree.tracked() if directory.run.base is not None else []
-    for name in work.task.include:
+    for name in task.include:
         if name not in found and not any(matches(name, path) for path in (*chosen, *landed)):
             raise TaskFailed(failures.INCLUDE_MISSING, f"include: no task before this one has made {name}")
     return commits
 
 
-def _kept(directory: AttemptDirectory, work: Work, names: Sequence[str]) -> dict[str, str]:
-    """Of each kept file that is wanted the commit that has it: of tasks in turn, the later one's.
+def _kept(attempt: Attempt, names: Sequence[str]) -> dict[str, str]:
+    """The commit of each wanted kept file, by path; of several tasks that keep it, the last one's.
 
-    What a task had of those before it, and did not keep again, is gone.
+    A file that a task got from an earlier one and did not keep again is gone.
     """
-    plan, graph, hub = work.plan, TaskGraph.of_plan(work.plan), directory.hub
-    before = _before(plan, graph, work.task)
+    directory, plan = attempt.directory, attempt.context.plan
+    graph, hub = TaskGraph.of_plan(plan), directory.hub
+    before = _before(plan, graph, attempt.context.task)
     suppliers = [task for task in before if any(_may_keep(plan, task, name) for name in names)]
     newest = kept_files.newest(hub, directory.execution.ref("kept")) if suppliers else {}
     suppliers = [task for task in suppliers if slug(task.id) in newest]
@@ -103,7 +104,7 @@ def _parents(path: str) -> list[str]:
 
 
 def _before(plan: Plan, graph: TaskGraph, task: Task) -> list[Task]:
-    """The tasks that a task builds on, however far, each after those that it builds on itself."""
+    """The direct and indirect dependencies of a task, in topological order."""
     ancestors = set(graph.ancestors(task.id))
     known = {each.id: each for each in plan.tasks}
     return [known[task_id] for task_id in graph.topological_order if task_id in ancestors]
@@ -114,7 +115,7 @@ def _may_keep(plan: Plan, task: Task, name: str) -> bool:
 
 
 def _unusable(workspace: Path, name: str) -> str | None:
-    """Why an entry cannot be copied from the workspace; None: it can."""
+    """Why an entry cannot be copied from the workspace; None: it can be."""
     if not (workspace / name).exists():
         return f"is not in {workspace}"
     if not is_without_links(workspace, os.path.dirname(os.path.normpath(name))):
@@ -125,7 +126,7 @@ def _unusable(workspace: Path, name: str) -> str | None:
 
 
 def _target(tree: Path, name: str) -> Path:
-    """The place of a path in the tree, its parents made; a link on the way could lead to the user's files."""
+    """The path in the tree, with its parents made; raises `TaskFailed` for a link on the way, which could lead out."""
     parent = tree
     for part in Path(name).parent.parts:
         parent = parent / part
@@ -136,16 +137,16 @@ def _target(tree: Path, name: str) -> Path:
 
 
 def _copy_named(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Copy what the plan names, of a link what it leads to; the links within, and where each is to stand."""
+    """Copy an entry, or the target of one that is a link; returns the links inside, with their places in the copy."""
     return list(copy_path(source.resolve(), target, overwrite=True))
 
 
 def _put(link: Path, place: Path, copies: Sequence[tuple[Path, Path]]) -> None:
-    """Put at `place` what a link means there: none leads from an attempt's directory to files of the user's.
+    """Put a link, or a copy of its target, at `place`, so that no link leads from the attempt to the user's files.
 
-    `copies`: directories (the workspace first) and what stands for each in the attempt. Where a link leads to
-    something that has been copied, it leads to the copy; else what it leads to is copied. Two kinds stay as they
-    are: to a program elsewhere, which may need what lies beside it, and to a directory that holds what is copied.
+    `copies`: directories (the workspace first), each with its copy in the attempt. A link to something that has been
+    copied leads to the copy; of other links the target is copied. Two kinds stay as they are: a link to a program
+    elsewhere, which may need the files beside it, and one to a directory that holds what is copied.
     """
     leads_to = link.resolve()
     for source, copy in reversed(copies):

@@ -1,11 +1,10 @@
-"""`keep`: what of an attempt's ignored results stays beside its change."""
+"""`keep`: ignored results of an attempt that are kept in the hub beside its change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.agents.base import Work
-from activities.attempt.directory import AttemptDirectory
+from activities.attempt.attempt import Attempt
 from activities.git import kept_files
 from activities.git.command import display_path
 from activities.git.filters import filter_drivers
@@ -17,17 +16,17 @@ from epw.core.globs import matches
 from epw.core.naming import slug
 
 
-def keep_ignored(
-    directory: AttemptDirectory, work: Work, at: int, changed: Sequence[str], most: int
-) -> tuple[list[str], list[str]]:
-    """Keep what the plan and the task name, in all at most so many bytes an execution: its paths, and warnings.
+def keep_ignored(attempt: Attempt, at: int, changed: Sequence[str], max_bytes: int) -> tuple[list[str], list[str]]:
+    """Keep the files that `keep` of the plan and the task names; returns their paths, and warnings.
 
-    In place of what attempts of the task before have kept. `changed`: what the attempt changed, which lands.
+    They replace those of earlier attempts of the task. `changed`: paths of the attempt's change, which land.
+    `max_bytes`: of all kept files of the execution together.
     """
-    globs, hub, execution, run = work.plan.kept_of(work.task), directory.hub, directory.execution, directory.run
+    directory, task = attempt.directory, attempt.context.task
+    globs, hub, execution, run = attempt.context.plan.kept_of(task), directory.hub, directory.execution, directory.run
     if not globs or not directory.tree.is_dir():
         return [], []
-    work_tree, saved = directory.work_tree, directory.left.work_tree
+    work_tree, saved = directory.work_tree, directory.findings.work_tree
     if run.base is None:
         every = (f"{folder.path}/{name}".lstrip("/") for folder in walk(directory.tree) for name in folder.files)
         found = [path for path in every if any(matches(glob, path) for glob in globs)]
@@ -38,9 +37,9 @@ def keep_ignored(
         named = filter_drivers.named_by(found, work_tree.settings, **work_tree.place)
     secret = {path: name for path, name in named.items() if name not in filter_drivers.NO_SECRET}
     paths, made = [path for path in found if path not in secret], [*found, *changed]
-    unmet = [glob for glob in work.task.keep if not any(matches(glob, path) for path in made)]
-    told = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
-    told += [
+    unmet = [glob for glob in task.keep if not any(matches(glob, path) for path in made)]
+    warnings = [f"keep: nothing was made that {', '.join(unmet)} names"] if unmet else []
+    warnings += [
         f"keep: {display_path(path)} is for the filter {name!r}, and would be in clear" for path, name in secret.items()
     ]
     message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
@@ -52,7 +51,7 @@ def keep_ignored(
             before = others.pop(slug(run.task_id), None)
             used = sum(file["bytes"] for files in kept_files.listed(hub, list(others.values())) for file in files)
             if paths or before:
-                told += kept_files.keep(hub, ref, message, at, directory.tree, paths, (most - used, most))
+                warnings += kept_files.keep(hub, ref, message, at, directory.tree, paths, (max_bytes - used, max_bytes))
         except (GitError, OSError) as error:
-            told.append(f"keep: nothing was kept: {' '.join(str(error).split())[:300]}")
-    return paths, told
+            warnings.append(f"keep: nothing was kept: {' '.join(str(error).split())[:300]}")
+    return paths, warnings

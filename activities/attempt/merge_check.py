@@ -1,37 +1,38 @@
-"""What an attempt that was to bring two sides together has left as it was."""
+"""Check of an attempt that was to merge two sides: no conflict markers, and generated files made again."""
 
 from __future__ import annotations
 
 import contextlib
 
-from activities.agents.base import Work
+from activities.attempt.attempt import Attempt
 from activities.attempt.directory import AttemptDirectory
 from activities.git.command import named
 from activities.system.rooted_dir import RootedDir
 from epw.core import failures
 from epw.core.errors import TaskFailed
-from epw.core.messages import MergeContext
 
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def check_merged(work: Work, dispute: MergeContext, directory: AttemptDirectory) -> None:
-    """Raises `TaskFailed` for an attempt that has left a side out, or both in."""
-    if not work.disputed and not dispute.relock:
+def check_merged(attempt: Attempt) -> None:
+    """Raises `TaskFailed` where conflict markers remain, or a generated file is still that of one side."""
+    marked = attempt.context.conflicting_paths
+    generated = attempt.context.conflict.relock if attempt.context.conflict else []
+    if not marked and not generated:
         return
-    with RootedDir.opened(work.tree) as beneath:
-        if left := [path for path in work.disputed if _holds_markers(beneath, path)]:
-            raise TaskFailed(failures.CONFLICT_MARKERS, f"conflict markers are left in {', '.join(named(left))}")
-        if left := [path for path in dispute.relock if _is_as_before(beneath, path, directory)]:
+    with RootedDir.opened(attempt.directory.tree) as tree:
+        if found := [path for path in marked if _has_markers(tree, path)]:
+            raise TaskFailed(failures.CONFLICT_MARKERS, f"conflict markers are left in {', '.join(named(found))}")
+        if found := [path for path in generated if _is_unchanged(tree, path, attempt.directory)]:
             raise TaskFailed(
-                failures.RELOCK_FAILED, f"the plan's `relock` left {', '.join(named(left))} as one side had it"
+                failures.RELOCK_FAILED, f"the plan's `relock` left {', '.join(named(found))} as one side had it"
             )
 
 
-def _holds_markers(beneath: RootedDir, path: str) -> bool:
-    """Whether both sides still stand in a file; one that nobody can read is taken to hold them."""
+def _has_markers(tree: RootedDir, path: str) -> bool:
+    """Whether a file has conflict markers; one that cannot be read counts as if it had."""
     try:
-        lines = beneath.read(path, _MAX_BYTES).splitlines()
+        lines = tree.read(path, _MAX_BYTES).splitlines()
     except FileNotFoundError:
         return False
     except OSError:
@@ -39,7 +40,7 @@ def _holds_markers(beneath: RootedDir, path: str) -> bool:
     return any(line.startswith(b"<<<<<<<") for line in lines)
 
 
-def _is_as_before(beneath: RootedDir, path: str, directory: AttemptDirectory) -> bool:
+def _is_unchanged(tree: RootedDir, path: str, directory: AttemptDirectory) -> bool:
     with contextlib.suppress(OSError):
-        return beneath.read(path, _MAX_BYTES) == directory.hub.file(directory.start, path)
+        return tree.read(path, _MAX_BYTES) == directory.hub.file(directory.start, path)
     return False

@@ -1,4 +1,4 @@
-"""What an agent is given that is to bring two sides together: their merge, and beside it what has no lines to merge."""
+"""Directory of an agent that is to merge two sides: their merge, and side files for what has no lines to merge."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _MAX_NAME_LENGTH = 40
 _LANDED = "landed"
 
 
-class Beside(NamedTuple):
-    """A side of a file, in a file of its own."""
+class SideFile(NamedTuple):
+    """One side of a conflicting path, as a file of its own beside it; it never lands."""
 
     name: str
     path: str
@@ -30,8 +30,10 @@ class Beside(NamedTuple):
 
 
 class BothSides:
+    """The merge of the head and a task's change, with its conflicts."""
+
     def __init__(self, hub: Hub, head: str, change: str, task_id: str, drivers: FilterDrivers) -> None:
-        """`head`: what has landed; `change`: the task's."""
+        """`head`: the commit of what has landed; `change`: the task's commit."""
         self.merged: Merge = merge(hub, head, change)
         if not self.merged.clean:
             drivers.join(self.merged)
@@ -43,41 +45,43 @@ class BothSides:
     def marked(self) -> list[str]:
         """Files with conflict markers."""
         merged = self.merged
-        # The markers in an encoded file would be decoded with it.
+        # A filter would decode the markers in an encoded file as well.
         encoded = self._drivers.named(merged.tree, merged.paths)
-        can = (path for path in merged.paths if path not in (*merged.binary, *encoded) and not merged.what)
-        return [path for path in can if hunks(self._hub, merged.tree, path)]
+        texts = (path for path in merged.paths if path not in (*merged.binary, *encoded) and not merged.what)
+        return [path for path in texts if hunks(self._hub, merged.tree, path)]
 
     @cached_property
     def tree(self) -> str:
-        """The merge; what has no lines to merge is as it landed, or, where that has none, as the task had it."""
+        """The merged tree; paths without lines to merge are as in the head, or, if missing there, as in the change."""
         merged, files = self.merged, dict[str, File | None]()
         for path, stages in self._unmarked():
             sides = {stage.number: stage for stage in stages}
-            either = sides.get("2") or sides.get("3")
-            if either is not None and not self._hub.has_any(merged.tree, [f"{path}/"]):
-                files[path] = either.mode, either.blob
+            side = sides.get("2") or sides.get("3")
+            if side is not None and not self._hub.has_any(merged.tree, [f"{path}/"]):
+                files[path] = side.mode, side.blob
         files = {**dict.fromkeys(merged.aside), **files}
         return self._hub.with_files(merged.tree, files) if files else merged.tree
 
     @cached_property
-    def beside(self) -> list[Beside]:
-        """The sides of what has no lines to merge, under names that nothing has; they never land."""
+    def side_files(self) -> list[SideFile]:
+        """The sides of paths without lines to merge, under unused names."""
         return [
-            Beside(self._free(f"{path}~{self._labels[stage.number]}"), path, stage)
+            SideFile(self._unused_name(f"{path}~{self._labels[stage.number]}"), path, stage)
             for path, stages in self._unmarked()
             for stage in stages
             if stage.number in self._labels and stage.mode in (LINK, *REGULAR)
         ]
 
-    def told(self) -> list[str]:
-        """What is to be decided, a line for each path."""
+    def describe_unmergeable(self) -> list[str]:
+        """A line for each path without lines to merge: where each of its sides is found."""
         lines = []
         for path, stages in self._unmarked():
             there = {stage.number: stage for stage in stages}
             sides = []
             for number in self._labels:
-                name = next((each.name for each in self.beside if (each.path, each.stage.number) == (path, number)), "")
+                name = next(
+                    (each.name for each in self.side_files if (each.path, each.stage.number) == (path, number)), ""
+                )
                 stage = there.get(number)
                 what = f"commit {stage.blob}" if stage and stage.mode == GITLINK else display_path(name)
                 sides.append(f"{'landed' if number == '2' else 'this task'}: {what if stage else 'has no file there'}")
@@ -89,10 +93,10 @@ class BothSides:
             )
         return lines
 
-    def put(self, work_tree: WorkTree) -> None:
-        """Write them into a directory that holds the merge, decoded as everything in it."""
+    def write_side_files(self, work_tree: WorkTree) -> None:
+        """Write the side files into a directory that holds the merge, decoded like its other files."""
         place = GitLocation(git_dir=self._hub.path, work_tree=work_tree.path, index=work_tree.index)
-        for name, path, stage in self.beside:
+        for name, path, stage in self.side_files:
             file = work_tree.path / name
             if not is_without_links(work_tree.path, os.path.dirname(name)) or os.path.lexists(file):
                 continue
@@ -104,19 +108,18 @@ class BothSides:
             file.write_bytes(self._hub.blob(stage.blob) if decoded is None else decoded)
             file.chmod(0o755 if stage.mode == REGULAR[1] else 0o644)
 
-    def taken_out(self, tree: str) -> str:
-        """A tree without them."""
-        names = [each.name for each in self.beside]
+    def without_side_files(self, tree: str) -> str:
+        names = [each.name for each in self.side_files]
         return self._hub.with_files(tree, dict.fromkeys(names)) if self._hub.has_any(tree, names) else tree
 
     def _unmarked(self) -> Iterator[tuple[str, list[Stage]]]:
-        """What a side has moved stands under both names already."""
+        """Conflicting paths without markers; not those that a side has moved, which the merge has under both names."""
         moved = {path for _, paths in self.merged.moved for path in paths}
         for path, stages in self.merged.stages.items():
             if path not in self.marked and path not in moved:
                 yield path, stages
 
-    def _free(self, name: str) -> str:
+    def _unused_name(self, name: str) -> str:
         while self._hub.has_any(self.tree, [name]):
             name += "~"
         return name

@@ -1,4 +1,4 @@
-"""The repositories of an attempt's directory, the workspace's and those of its submodules: as made, and as left."""
+"""The repositories in an attempt's directory: the workspace's and its submodules', at the start and at the end."""
 
 from __future__ import annotations
 
@@ -29,43 +29,49 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Repository:
-    """One in an attempt's directory; `commit`: where it started, or for its work tree what that stands on."""
+    """One repository in an attempt's directory."""
 
     commit: str
+    """The commit that its work tree is compared with."""
     at_start: str | None
-    """Its path when the execution started (of the workspace's own the empty text); None: it has been added since."""
+    """Its path when the execution started (empty: the workspace itself); None: it has been added since."""
     is_new: bool = False
-    """The agent has made it."""
+    """Whether the agent has made it."""
 
 
 @dataclass
-class Left:
-    """What the agent's own repositories were when its work was saved; `opened`: those that it made within, whose files
-    are plain by now."""
+class Findings:
+    """Findings of saving an agent's work: its repositories, and failures."""
 
     agents: dict[str, AgentRepository] = field(default_factory=dict)
+    """The agent's repositories, by path."""
     picked: dict[str, Picked] = field(default_factory=dict)
+    """Commits to which the agent has moved submodules, by path."""
     opened: list[str] = field(default_factory=list)
+    """Repositories that the agent made inside, and whose files are plain now."""
     failures: list[TaskFailed] = field(default_factory=list)
-    """Why not all of it was saved, or why it is not to land; `work_tree`: what it was saved from."""
+    """Reasons why not everything was saved, or why the change may not land."""
     work_tree: WorkTree | None = None
+    """The tree from which the work was saved."""
 
     def failure(self) -> TaskFailed | None:
-        """The first of them, `final` where one is."""
+        """The first failure; it is `final` where any of them is."""
         first = next(iter(self.failures), None)
         return first and TaskFailed(first.kind, str(first), final=any(each.final for each in self.failures))
 
     def warnings(self) -> list[str]:
-        """What else there is to say."""
+        """The failures after the first, and the files that were not saved, in words."""
         out = self.work_tree.in_clear if self.work_tree is not None else []
-        told = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
+        message = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
         more = f" and {len(out) - MAX_NAMED} more" if len(out) > MAX_NAMED else ""
-        return [*([told + more] if out else []), *(str(each) for each in self.failures[1:])]
+        return [*([message + more] if out else []), *(str(each) for each in self.failures[1:])]
 
 
 class Repositories:
+    """Finds the repositories of one attempt's directory."""
+
     def __init__(self, execution: ExecutionStore, hub: Hub, tree: Path, index: Path, start: str) -> None:
-        """`start`: the flat commit that the directory was filled from."""
+        """`start`: the commit from which the directory was checked out, with submodules as plain folders."""
         self._execution = execution
         self._submodules = execution.submodules(hub)
         self._hub = hub
@@ -73,42 +79,42 @@ class Repositories:
         self._index = index
         self._start = start
         self.agents: dict[str, AgentRepository] = {}
-        """As `now` has found them, by path."""
+        """The agent's repositories, by path, as `current` has found them."""
         self.picked: dict[str, Picked] = {}
-        """What the agent has set submodules to, or where it has put them."""
+        """Commits to which the agent has moved submodules, by path."""
         self.failures: list[TaskFailed] = []
-        """A merge was left in the middle, or a repository cannot be read: the change is saved, and does not land."""
+        """Unfinished merges and unreadable repositories: the change is saved, and does not land."""
 
     @cached_property
     def made(self) -> dict[str, Repository]:
-        """Those that the attempt began with, by path: of the workspace (the empty text), and of its submodules."""
+        """The repositories with which the attempt began, by path; the workspace itself has the empty path."""
         start = self._submodules.lowered(self._start)
         at_start = self._submodules.paths_at_start(start)
         found = {path: Repository(commit, at_start[path]) for path, commit in start.pointers.items()}
         return {"": Repository(start.commit, ""), **found}
 
     def workspace_of(self, repository: Repository) -> Workspace:
-        """What is known of the user's; of one that has been added only what holds for all of them."""
+        """The user's repository that it stands for; of an added submodule only what holds for all submodules."""
         workspace = self._execution.workspace()
         if repository.at_start is None:
             return workspace.for_new_submodule()
         return workspace.modules[repository.at_start] if repository.at_start else workspace
 
     def refs_of(self, repository: Repository) -> Path:
-        """The user's refs for it, packed."""
+        """File of the user's refs for it, packed."""
         return Path(os.devnull) if repository.at_start is None else self._execution.refs(repository.at_start)
 
     def at_start(self) -> WorkTree:
-        """The directory as it is filled."""
+        """The directory as it was checked out."""
         return self._work_tree(self.made)
 
-    def now(self, base: str, *, opens: bool) -> WorkTree:
-        """The directory as its agent leaves it, to be saved on top of `base`; `opens`: it has ended.
+    def current(self, base: str, *, opens: bool) -> WorkTree:
+        """The directory as it is now, to be saved on top of `base`; `opens`: the agent has ended.
 
-        What it has set submodules to is kept in the hub. Files of one that cannot be read are saved on top of where it
-        started, or where the agent has made it, as plain ones.
+        Commits to which the agent has moved submodules are kept in the hub. Files of a submodule that cannot be read
+        are saved on top of the commit where it started, or, where the agent has made it, as plain files.
         """
-        left = {"": self.made[""], **self._left()}
+        left = {"": self.made[""], **self._present()}
         self.agents = {path: self._agent(path, each) for path, each in left.items()}
         settled = {path: self._settled(path, each) for path, each in left.items() if path}
         stands = {path: replace(left[path], commit=commit) for path, commit in settled.items() if commit is not None}
@@ -122,15 +128,15 @@ class Repositories:
         return work_tree
 
     def trailer(self) -> str:
-        """The line of a change's message that names what `now` has found; the empty text where that is nothing."""
+        """Trailer of a change's message that records the moved submodules; empty where there are none."""
         if not self.picked:
             return ""
         record = keep(self._hub, self.picked)
         self._hub.update_ref(self._submodules.ref_of(record), record)
         return line(record)
 
-    def _left(self) -> dict[str, Repository]:
-        """The submodules with files that there are now, by path, as `.gitmodules` names them."""
+    def _present(self) -> dict[str, Repository]:
+        """The submodules that have files now, by path, as `.gitmodules` names them."""
         found: dict[str, Repository] = {}
         without_files = {path for path, _ in pointers(self._hub, self._start)}
         names = self._submodules.names(self._submodules.lowered(self._start))
@@ -141,7 +147,7 @@ class Repositories:
             inner = self._declared(container)
             if inner is None:
                 inner = {within(known[name], container): name[-1] for name in known if name[:-1] == outer}
-            # What had no entry there at the start needs none now.
+            # A submodule without an entry at the start needs none now.
             inner |= {name[-1]: name[-1] for name in known if name[:-1] == outer and self._is_undeclared(known[name])}
             for path, name in inner.items():
                 whole, names_to = os.path.join(container, path), (*outer, name)
@@ -152,7 +158,7 @@ class Repositories:
         return found
 
     def _declared(self, container: str) -> dict[str, str] | None:
-        """Names by path; None where there is nothing that says them."""
+        """Names of submodules by path, from `.gitmodules`; None where it is missing or unreadable."""
         file = self._tree / container / MODULES
         is_file = not file.is_symlink() and file.is_file() and file.stat().st_size <= _MAX_BYTES
         found = declared(file.read_bytes()) if is_file else None
@@ -164,34 +170,34 @@ class Repositories:
         return within(path, container) not in known
 
     def _found(self, path: str, before: str | None) -> Repository | None:
-        """The submodule at a path, that was at another one before (None: it is new); None where none is."""
+        """The submodule at a path; None: there is none. `before`: its path at the start, None: it is new."""
         folder = self._tree / path
         if not is_without_links(self._tree, path) or not folder.is_dir():
             return None
         if before is not None:
             return self.made[before]
-        # Without a commit it is no submodule.
+        # A repository without a commit is not a submodule.
         head = AgentRepository(git_dir_of(self._tree, path), self._hub, "", Path(os.devnull), "").head()
         return Repository(head, None, is_new=True) if head is not None else None
 
     def _agent(self, path: str, each: Repository) -> AgentRepository:
         git_dir = git_dir_of(self._tree, path) if path else self._tree / ".git"
         if each.is_new:
-            # What it was cloned with was there before.
+            # Refs that came with its clone are not the agent's work.
             return AgentRepository(git_dir, self._hub, each.commit, git_dir / "packed-refs", "")
         borrowed = private.alternates(self._hub, self.workspace_of(each))
         return AgentRepository(git_dir, self._hub, each.commit, self.refs_of(each), borrowed)
 
     def _settled(self, path: str, each: Repository) -> str | None:
-        """The commit that a submodule is at, kept in the hub where that is not where it was; None: in no way."""
+        """The commit of a submodule, kept in the hub where it was moved; None: a new one that cannot be read."""
         commit = self.agents[path].head() or each.commit
         if path in self.made and self.made[path].commit == commit and not each.is_new:
             return commit
         try:
             is_public = self.agents[path].keep(commit, self._submodules.ref_of(commit))
         except (GitError, OSError) as error:
-            told = f"{display_path(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
-            self.failures.append(TaskFailed(failures.SUBMODULE_UNREADABLE, " ".join(told.split())))
+            message = f"{display_path(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
+            self.failures.append(TaskFailed(failures.SUBMODULE_UNREADABLE, " ".join(message.split())))
             return None if each.is_new else each.commit
         self.picked[path] = Picked(commit, is_public)
         return commit
@@ -212,18 +218,18 @@ class Repositories:
         return trees[""]
 
     def _check_finished(self, path: str, unmerged: list[str]) -> None:
-        """Whether a merge was left in the middle, its markers in the files."""
+        """Record a failure where an unfinished merge has left its markers in a file."""
         for name in unmerged:
             file = self._tree / path / name
             if not file.is_symlink() and file.is_file() and _MARKER in file.read_bytes():
-                message = "holds the conflict markers of an unfinished merge or rebase"
-                told = f"{display_path(os.path.join(path, name))} {message}"
-                self.failures.append(TaskFailed(failures.UNFINISHED_MERGE, told))
+                where = display_path(os.path.join(path, name))
+                message = f"{where} holds the conflict markers of an unfinished merge or rebase"
+                self.failures.append(TaskFailed(failures.UNFINISHED_MERGE, message))
                 return
 
 
 def part_of(work_tree: WorkTree, path: str) -> WorkTree:
-    """The work tree of a submodule, by its path from the top."""
+    """The work tree of a submodule; `path`: from the top."""
     for inner, part in work_tree.parts.items():
         if path == inner or path.startswith(f"{inner}/"):
             return part_of(part, within(path, inner))

@@ -1,7 +1,7 @@
-"""Directories of attempts that ended cleanly, for the next attempt of the same execution.
+"""Pool of checked out directories, from attempts that ended, for the next attempt of the same execution.
 
-Filling a directory anew costs a write for each file; moving one on costs a look at each. Only the directory of an
-attempt that succeeded, and of which no process is left, comes here.
+A new checkout costs a write for each file, a reused one a stat. Only the directory of an attempt that succeeded, and
+of which no process is left, is put here.
 """
 
 from __future__ import annotations
@@ -20,70 +20,72 @@ _USUAL_MODE = 0o777 & ~UMASK
 
 
 class NotReusable(Exception):
-    """Something in the directory that only a fresh one is certain not to have."""
+    """The directory has something that cannot be cleaned away with certainty."""
 
 
 class WorktreePool:
+    """The pool of one execution, shared by its workers on this host."""
+
     def __init__(self, folder: Path, trash: Trash) -> None:
         self.folder = folder
         self._trash = trash
 
-    def keep(self, directory: Path) -> Path:
-        """Put an attempt's directory by; where it is now."""
+    def release(self, directory: Path) -> Path:
+        """Move an attempt's directory into the pool; returns where it is now."""
         pid, created = CURRENT_PROCESS
-        spare = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
+        pooled = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
         for left in reversed(range(_MAX_RACES)):
             try:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                directory.rename(spare)
+                directory.rename(pooled)
                 break
             except FileNotFoundError:
-                # An attempt that ends has removed the folder, empty as it was.
+                # An attempt that ended has removed the folder, which was empty.
                 if not left or not directory.is_dir():
                     raise
-        return spare
+        return pooled
 
-    def take(self, directory: Path) -> bool:
-        """Make a spare the directory of an attempt; False where there is none. Nobody else gets the same one."""
-        for spare in sorted(self._kept()):
+    def acquire(self, directory: Path) -> bool:
+        """Move a directory of the pool to `directory`, and to nobody else; False where the pool is empty."""
+        for pooled in sorted(self._pooled()):
             try:
-                spare.rename(directory)
+                pooled.rename(directory)
             except OSError:
                 continue
             return True
         return False
 
-    def drop_orphans(self) -> None:
-        """Delete what was put by by processes that are gone."""
-        for spare in self._kept():
-            pid, created, _ = spare.name.split("_")
+    def discard_orphans(self) -> None:
+        """Delete directories of processes that are gone."""
+        for pooled in self._pooled():
+            pid, created, _ = pooled.name.split("_")
             if not is_alive((int(pid), float(created))):
-                self.drop(spare)
+                self.discard(pooled)
         with contextlib.suppress(OSError):
             for folder in (self.folder, self.folder.parent, self.folder.parent.parent):
                 folder.rmdir()
 
-    def _kept(self) -> list[Path]:
-        """What is put by; not what is being deleted, from under whoever would take it."""
+    def _pooled(self) -> list[Path]:
+        """The directories of the pool; not those that are being deleted."""
         return list(self.folder.glob("[0-9]*_*_*")) if self.folder.is_dir() else []
 
-    def drop(self, spare: Path) -> None:
-        """Delete a spare that nobody took meanwhile."""
-        self._trash.take(spare)
+    def discard(self, pooled: Path) -> None:
+        """Delete a directory of the pool, unless an attempt has acquired it."""
+        self._trash.take(pooled)
 
 
-def bare(work_tree: WorkTree) -> None:
-    """Delete everything from a directory but the files that are as they were checked out.
+def clean_to_index(work_tree: WorkTree) -> None:
+    """Delete everything from a directory except files that have not been touched since the checkout.
 
-    Which those are is told by ctime, the one time of a file that an agent cannot set: also where content and
-    modification time are the old ones, a mode, a link or an attribute may not be. Raises `NotReusable`.
+    A file's ctime shows that: no agent can set it, and it also changes with mode, links and attributes. Raises
+    `NotReusable`.
     """
     tracked = set(work_tree.tracked())
     folders = {os.path.dirname(path) for path in tracked}
     for path in list(folders):
         while path := os.path.dirname(path):
             folders.add(path)
-    # Written after the last file. What has this very time may be the agent's: clocks of file systems are coarse.
+    # The index is written after the last file. A file of the same time may be the agent's: file clocks are coarse.
     checked_out = work_tree.fresh_index.stat().st_mtime_ns
     root = str(work_tree.path)
     top = os.lstat(root)
@@ -91,7 +93,7 @@ def bare(work_tree: WorkTree) -> None:
     while waiting:
         here = waiting.pop()
         absolute = os.path.join(root, here) if here else root
-        _check(absolute, top)
+        _check_folder(absolute, top)
         with os.scandir(absolute) as entries:
             for entry in entries:
                 path = f"{here}/{entry.name}" if here else entry.name
@@ -104,8 +106,8 @@ def bare(work_tree: WorkTree) -> None:
                     os.unlink(entry.path)
 
 
-def _check(folder: str, top: os.stat_result) -> None:
-    """A directory must be one as git makes them: its times tell nothing of who changed it."""
+def _check_folder(folder: str, top: os.stat_result) -> None:
+    """Raises `NotReusable` for a folder that is not as git makes it; its times do not show who changed it."""
     status = os.lstat(folder)
     usual = 0o700 if status.st_ino == top.st_ino else _USUAL_MODE
     expected = (top.st_dev, os.geteuid(), os.getegid(), usual)

@@ -1,4 +1,4 @@
-"""One answer of the model, put together from its stream; whole, or not at all."""
+"""One answer of the model, assembled from its stream: complete, or an error."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 
 
 class BrokenAnswer(Exception):
-    """The stream ended early, or made no sense: nothing of it is used, and it is asked for again."""
+    """The stream ended early or was malformed: nothing of it is used, and the call is repeated."""
 
 
 @dataclass
 class ModelAnswer:
+    """A complete answer, as content blocks of the API."""
+
     content: list[dict[str, Any]] = field(default_factory=list)
     stop_reason: str = ""
     usage: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
-    """By call: why its input is no JSON object. The call must not be made."""
+    """Tool calls, by id, whose input is not a JSON object, with the reason; they must not run."""
 
     @property
     def text(self) -> str:
@@ -30,11 +32,11 @@ class ModelAnswer:
 
 
 async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> ModelAnswer:
-    """The answer of a stream of the SDK's raw events; raises `BrokenAnswer`. `used` has its token counts as they come.
+    """Assemble the SDK's raw events; raises `BrokenAnswer`. `used` gets the token counts as they arrive.
 
-    By ourselves: the SDK completes cut JSON as best it can, and half a call is none.
+    Not by the SDK's own accumulator: it completes truncated JSON, and a truncated call must not run.
     """
-    answer, inputs, is_whole = ModelAnswer(usage=used), dict[int, str](), False
+    answer, inputs, is_complete = ModelAnswer(usage=used), dict[int, str](), False
     async for event in events:
         kind = getattr(event, "type", None)
         try:
@@ -46,17 +48,17 @@ async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> ModelAn
                     raise BrokenAnswer("its blocks are out of order")
             elif kind == "content_block_delta":
                 delta = event.delta.model_dump(exclude_none=True)
-                # Until it is told: no token has less than a byte.
+                # Until the API names the count, an upper bound: a token has at least one byte.
                 used["output_tokens"] = used.get("output_tokens", 0) + sum(len(str(part)) for part in delta.values())
                 _extend(answer.content[event.index], delta, inputs, event.index)
             elif kind == "message_delta":
                 answer.stop_reason = event.delta.stop_reason or answer.stop_reason
                 answer.usage |= counted(event.usage)
             elif kind == "message_stop":
-                is_whole = True
+                is_complete = True
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise BrokenAnswer(f"a malformed {kind}: {error}") from None
-    if not is_whole or not answer.stop_reason:
+    if not is_complete or not answer.stop_reason:
         raise BrokenAnswer("the stream ended before the answer did")
     for index, block in enumerate(answer.content):
         if block.get("type") == "tool_use":
@@ -83,7 +85,7 @@ def _read_input(answer: ModelAnswer, block: dict[str, Any], text: str) -> None:
     try:
         value = json.loads(text) if text.strip() else {}
         if not isinstance(value, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         block["input"] = value
     except (ValueError, RecursionError) as error:
         block["input"] = {}
@@ -91,7 +93,7 @@ def _read_input(answer: ModelAnswer, block: dict[str, Any], text: str) -> None:
 
 
 def counted(usage: Any) -> dict[str, int]:
-    """Token counts of a usage object, those that are there."""
+    """The token counts that a usage object has."""
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     found = {name: usage.get(name) if isinstance(usage, dict) else getattr(usage, name, None) for name in names}
     return {name: value for name, value in found.items() if isinstance(value, int)}

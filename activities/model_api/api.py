@@ -1,4 +1,4 @@
-"""One call of the Messages API: what came of it in our words, whatever the network and the server did."""
+"""One call of the Messages API, and the classification of its errors."""
 
 from __future__ import annotations
 
@@ -32,37 +32,40 @@ Kind = Literal["rate", "usage-limit", "credit", "passing", "final"]
 
 @dataclass
 class Rejected(Exception):
-    """A call that brought no answer. `wait`: seconds that the server named, None: none."""
+    """A call without an answer."""
 
     kind: Kind
+    """`rate`: too many calls. `usage-limit`: none before `wait` is over. `credit`: no money left. `passing`: a
+    temporary error. `final`: the same call would fail again."""
     message: str
     wait: float | None = None
+    """Seconds to wait, from the server; None: it named none."""
 
     def __str__(self) -> str:
         return self.message
 
 
 class Api:
-    """The account of this process: key and address from the environment, as the SDK reads them."""
+    """Client of the API; key and address come from the environment, as the SDK reads them."""
 
     def __init__(self) -> None:
         self._client: anthropic.AsyncAnthropic | None = None
 
     @staticmethod
     def account() -> str:
-        """The account without its secret: the same for every worker that has the key."""
+        """Fingerprint of the account's key; equal in all workers that have the key."""
         return hashlib.sha256(api_key().encode()).hexdigest()[:12]
 
     @property
     def client(self) -> anthropic.AsyncAnthropic:
         if self._client is None:
             api_key()
-            # Waiting is ours: the SDK would sleep through a `retry-after` of hours, unseen.
+            # No retries by the SDK: it would sleep for the hours of a `retry-after` without reporting it.
             self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
         return self._client
 
     async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> ModelAnswer:
-        """The model's answer, whole; raises `Rejected`. `used` has its token counts, of a part of it too."""
+        """The complete answer; raises `Rejected`. `used` gets the token counts, also of a partial answer."""
         try:
             async with await self.client.messages.create(**request, stream=True) as stream:
                 return await collected(stream, {} if used is None else used)
@@ -74,31 +77,31 @@ class Api:
             raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
 
 
-def rejection(status: int, headers: Mapping[str, str], content: Any, told: str = "") -> Rejected:
-    """What an error answer means; `content`: its JSON, `told`: words for one that has none."""
+def rejection(status: int, headers: Mapping[str, str], content: Any, fallback: str = "") -> Rejected:
+    """Classify an error response; `content`: its JSON, `fallback`: message for one that has none."""
     now = time.time()
     body = content if isinstance(content, dict) else {}
     nested = body.get("error")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else body
-    kind, message = str(inner.get("type") or ""), str(inner.get("message") or told)[:500]
-    # An error in the middle of a stream comes with the status of the stream.
+    kind, message = str(inner.get("type") or ""), str(inner.get("message") or fallback)[:500]
+    # An error inside a stream comes with the status of the stream.
     status = _STATUS_OF_KIND.get(kind, 400) if status < 400 else status
-    said = f"{status} {kind}: {message}"
+    text = f"{status} {kind}: {message}"
     wait = _retry_after(headers, now)
     if status == 429:
         until = _named_moment(headers, message, now)
         if wait is not None and wait > _USAGE_LIMIT_SECONDS:
-            return Rejected("usage-limit", said, wait)
+            return Rejected("usage-limit", text, wait)
         if until is not None and until - now > _USAGE_LIMIT_SECONDS:
-            return Rejected("usage-limit", said, until - now)
-        return Rejected("rate", said, wait)
+            return Rejected("usage-limit", text, until - now)
+        return Rejected("rate", text, wait)
     if status in (400, 403, 402) and _CREDIT.search(message):
-        return Rejected("credit", said)
+        return Rejected("credit", text)
     if status == 529:
-        return Rejected("rate", said, wait)
+        return Rejected("rate", text, wait)
     if status in (408, 409) or status >= 500:
-        return Rejected("passing", said, wait)
-    return Rejected("final", said)
+        return Rejected("passing", text, wait)
+    return Rejected("final", text)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -114,7 +117,7 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _named_moment(headers: Mapping[str, str], message: str, now: float) -> float | None:
-    """When the message says that it will go on, or the headers of what has nothing remaining; epoch seconds."""
+    """The latest reset time that the message names, or the headers of an exhausted limit; epoch seconds."""
     found = [float(each) for each in _EPOCH.findall(message)]
     found += [moment for each in _MOMENT.findall(message) if (moment := _epoch(each)) is not None]
     for name, value in headers.items():

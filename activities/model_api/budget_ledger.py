@@ -1,7 +1,7 @@
-"""What an execution may spend on models, kept in one file: shared by its agents, and by every restart.
+"""Budget ledger of an execution: one file, shared by its agents and workers, over restarts.
 
-A call is made only after what it can cost at most has been reserved; what it did cost is then put in its place. Who
-cannot have their reservation yet stand in line: what comes back goes to the first.
+Before a call its maximum cost is reserved; afterwards the actual cost replaces the reservation. Calls that do not fit
+yet wait in a queue; what becomes free goes to the first.
 """
 
 from __future__ import annotations
@@ -22,28 +22,31 @@ _ROUNDING = 1e-9
 
 
 class BudgetSpent(Exception):
-    """Another call could exceed the budget, and nothing in flight could make room for it."""
+    """The call could exceed the budget, even when all reservations come back."""
 
 
 @dataclass
 class _State:
+    """Contents of the file."""
+
     tokens: int = 0
     cost: float = 0.0
+    """US dollars."""
     reserved: dict[str, tuple[int, float, Process]] = field(default_factory=dict)
-    """By call: tokens, dollars, and the process that makes it (id, time of its start)."""
+    """Tokens, dollars and process of each call in flight, by its key."""
     line: dict[str, Process] = field(default_factory=dict)
-    """Calls that wait, in order, and whose they are."""
+    """Processes of waiting calls by key, in the order in which they came."""
 
 
 class BudgetLedger:
-    """The account of one execution."""
+    """Reservations and expenses of one execution."""
 
     def __init__(self, path: Path, budget: Budget) -> None:
         self._path = path
         self._budget = budget
 
     async def reserve(self, key: str, tokens: int, cost: float) -> None:
-        """Wait until a call of at most so much fits; raises `BudgetSpent` where it never will."""
+        """Wait until a call that can use so much fits into the budget; raises `BudgetSpent` where it never will."""
         try:
             while not self._try(key, tokens, cost):  # noqa: ASYNC110 (other processes spend too)
                 await asyncio.sleep(_POLL_SECONDS)
@@ -53,24 +56,24 @@ class BudgetLedger:
             raise
 
     def settle(self, key: str, tokens: int, cost: float) -> None:
-        """The call has ended and used so much."""
+        """Replace the reservation of a call by what it has used."""
         with self._changing() as state:
             state.reserved.pop(key, None)
             state.tokens += tokens
             state.cost += cost
 
     def spent(self) -> tuple[int, float]:
-        """Tokens and dollars so far."""
+        """Tokens and dollars used so far."""
         with self._changing() as state:
             return state.tokens, state.cost
 
     def unspent(self) -> tuple[int | None, float | None]:
-        """Tokens and dollars that are left, reserved ones among them; None where there is no limit."""
+        """Tokens and dollars that are left, reservations not subtracted; None where there is no limit."""
         tokens, cost = self.spent()
-        most_tokens, most_cost = self._budget.max_tokens, self._budget.max_cost_usd
+        max_tokens, max_cost = self._budget.max_tokens, self._budget.max_cost_usd
         return (
-            None if most_tokens is None else most_tokens - tokens,
-            None if most_cost is None else most_cost - cost,
+            None if max_tokens is None else max_tokens - tokens,
+            None if max_cost is None else max_cost - cost,
         )
 
     def _try(self, key: str, tokens: int, cost: float) -> bool:
@@ -83,17 +86,17 @@ class BudgetLedger:
                 state.reserved[key] = (tokens, cost, CURRENT_PROCESS)
                 return True
             if not self._fits(state, tokens, cost):
-                most = self._budget
-                limits = [f"${most.max_cost_usd:g}"] if most.max_cost_usd is not None else []
-                limits += [f"{most.max_tokens} tokens"] if most.max_tokens is not None else []
+                budget = self._budget
+                limits = [f"${budget.max_cost_usd:g}"] if budget.max_cost_usd is not None else []
+                limits += [f"{budget.max_tokens} tokens"] if budget.max_tokens is not None else []
                 raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
             state.line.setdefault(key, CURRENT_PROCESS)
             return False
 
     def _fits(self, state: _State, tokens: int, cost: float) -> bool:
-        most = self._budget
-        within_tokens = most.max_tokens is None or state.tokens + tokens <= most.max_tokens
-        return within_tokens and (most.max_cost_usd is None or state.cost + cost <= most.max_cost_usd + _ROUNDING)
+        budget = self._budget
+        within_tokens = budget.max_tokens is None or state.tokens + tokens <= budget.max_tokens
+        return within_tokens and (budget.max_cost_usd is None or state.cost + cost <= budget.max_cost_usd + _ROUNDING)
 
     @contextmanager
     def _changing(self) -> Iterator[_State]:
@@ -101,7 +104,7 @@ class BudgetLedger:
         with locked(self._path.with_suffix(".lock")):
             before = self._path.read_bytes() if self._path.is_file() else b"{}"
             state = _State(**json.loads(before))
-            # A process that is gone may have spent what it had reserved: it counts as spent.
+            # A process that is gone may have spent its reservation: it counts as spent.
             for key, (tokens, cost, process) in list(state.reserved.items()):
                 if not is_alive(process):
                     del state.reserved[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from epw.core.backends import CLAUDE
 from epw.core.errors import Unavailable
 
 _NAMES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
@@ -19,9 +20,9 @@ def api_key() -> str:
     for name in _NAMES:
         if key := os.environ.get(name):
             return key
-    raise Unavailable(missing_key("claude"))
+    raise Unavailable(missing_key(CLAUDE.name))
 
 
 def missing_key(agent: str) -> str:
-    """Message for a user whose plan names an agent that needs the key."""
+    """Message for a user whose plan has an agent that needs the key."""
     return f"agent {agent} needs ANTHROPIC_API_KEY in the environment of the worker"

@@ -1,4 +1,4 @@
-"""Which model a plan's tasks get, and whether what it may cost is known: before anything runs."""
+"""Default model of a plan, and check that every model has a price where the budget is in dollars."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from anthropic.types.model_param import ModelParam
 
 from activities.model_api.prices import Prices
 from epw.core.errors import InvalidPlan, Problem
-from epw.core.plan.model import MODELS, Plan
+from epw.core.plan.model import Plan
 
 _SONNET = re.compile(r"claude-sonnet-(\d{1,2})(?:-(\d{1,2}))?")
 
 
 def newest_sonnet() -> str:
-    """The newest Sonnet that the SDK knows by name."""
+    """The newest Sonnet among the model names of the SDK."""
     names: list[str] = [name for each in get_args(ModelParam) for name in get_args(each)]
     found = [(int(match[1]), int(match[2] or 0), name) for name in names if (match := _SONNET.fullmatch(name))]
     return max(found)[2]
 
 
-def resolved(plan: Plan, home: Path) -> str:
-    """The model of tasks that name none; raises `InvalidPlan`."""
+def resolve_model(plan: Plan, home: Path) -> str:
+    """The model of tasks that name none; raises `InvalidPlan` for a model without a price under `maxCostUSD`."""
     default = plan.model or newest_sonnet()
     problems = list(_problems(plan, default, Prices.read(home)))
     if problems:
@@ -37,7 +37,7 @@ def _problems(plan: Plan, default: str, prices: Prices) -> Iterator[Problem]:
         return
     for index, task in enumerate(plan.tasks):
         model = plan.model_of(task) or default
-        if plan.agent_of(task) in MODELS and prices.of(model) is None:
+        if plan.backend_of(task).driven_by_model and prices.of(model) is None:
             path = f"tasks[{index}].model" if task.model else "model"
             message = (
                 f"{model} has no known price, so maxCostUSD cannot be kept; add it to prices.json, or use maxTokens"

@@ -1,6 +1,6 @@
-"""What a model's tokens cost: US dollars a million, as published by Anthropic (platform.claude.com, pricing).
+"""Prices of models in US dollars per million tokens, as published by Anthropic (platform.claude.com, pricing).
 
-`prices.json` beside this file; a file of the same form in the state directory overrides it, model by model.
+The table is `prices.json` beside this file; a file of the same form in the state directory overrides it by model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MILLION = 1_000_000
 
 
 class Rates(BaseModel):
-    """US dollars a million tokens."""
+    """US dollars per million tokens."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True)
 
@@ -32,16 +32,18 @@ class Rates(BaseModel):
 
 
 class Above(Rates):
-    """The rates of requests with more input than this."""
+    """Rates of requests with more input tokens than `input_tokens`."""
 
     input_tokens: int
 
 
 class Price(Rates):
+    """Rates of one model."""
+
     above: Above | None = None
 
     def cost(self, usage: dict[str, int]) -> float:
-        """US dollars of one answer, by its token counts."""
+        """US dollars of one call, from its token counts."""
         read, written = usage.get("cache_read_input_tokens", 0), usage.get("cache_creation_input_tokens", 0)
         plain = usage.get("input_tokens", 0)
         rates = self._rates(read + written + plain)
@@ -53,8 +55,8 @@ class Price(Rates):
         )
         return sum(tokens * rate for tokens, rate in parts) / _MILLION
 
-    def most(self, input_tokens: int, output_tokens: int) -> float:
-        """US dollars that an answer can cost at most."""
+    def max_cost(self, input_tokens: int, output_tokens: int) -> float:
+        """Upper bound of the cost of one call, US dollars."""
         rates = self._rates(input_tokens)
         dearest = max(rates.input, rates.cache_write)
         return (input_tokens * dearest + output_tokens * rates.output) / _MILLION
@@ -68,22 +70,24 @@ _TABLE = TypeAdapter(dict[str, Price])
 
 @dataclass(frozen=True)
 class Prices:
+    """Prices by model."""
+
     table: dict[str, Price]
 
     @classmethod
     def read(cls, home: Path) -> Prices:
-        """The published prices, and the user's over them; raises `InvalidRequest` for a file that is none."""
+        """The published prices, overridden by the user's; raises `InvalidRequest` for an invalid file."""
         table = _TABLE.validate_json((Path(__file__).parent / "prices.json").read_bytes())
         own = home / "prices.json"
         if own.is_file():
             try:
                 table |= _TABLE.validate_python(_loaded(own))
             except (ValueError, ValidationError) as error:
-                raise InvalidRequest(f"{own} is no price table: {' '.join(str(error).split())[:300]}") from None
+                raise InvalidRequest(f"{own} is not a price table: {' '.join(str(error).split())[:300]}") from None
         return cls(table)
 
     def of(self, model: str) -> Price | None:
-        """A model's price, by its name or by that of which it is a dated snapshot; None where nobody told it."""
+        """Price of a model, also of a dated snapshot (`NAME-20250101`); None where it is unknown."""
         return self.table.get(model) or self.table.get(_SNAPSHOT.sub("", model))
 
 

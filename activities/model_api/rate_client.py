@@ -1,4 +1,4 @@
-"""The worker's side of the rate limit: agents wait here, and one conversation a worker asks the limiter for them."""
+"""The worker's side of the rate limiter: calls wait here, and one loop asks the limiter workflow for all of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Ask = Callable[[LeaseRequest], Awaitable[Lease]]
 
 
 class AccountBlocked(Exception):
-    """A usage limit: no call before `until` (epoch seconds)."""
+    """A usage limit allows no call before `until` (epoch seconds)."""
 
     def __init__(self, until: float, message: str) -> None:
         self.until = until
@@ -32,23 +32,31 @@ class AccountBlocked(Exception):
 
 
 class AccountClosed(Exception):
-    """Credit is exhausted: this execution makes no further call."""
+    """The account's credit is exhausted: this execution makes no further call."""
 
 
 class Gate(Protocol):
-    """What stands between an agent and the API."""
+    """The account's limits, as the calls of one attempt see them."""
 
     async def enter(self, tokens: int) -> None:
         """Wait for a slot; raises `AccountBlocked` or `AccountClosed`."""
         ...
 
-    def succeeded(self, tokens_beyond: int) -> None: ...
+    def succeeded(self, tokens: int) -> None:
+        """Report an answer and its tokens."""
+        ...
 
-    def throttled(self, wait: float | None) -> None: ...
+    def throttled(self, wait: float | None) -> None:
+        """Report a 429; `wait`: seconds of its `retry-after`."""
+        ...
 
-    def block(self, until: float, message: str) -> None: ...
+    def block(self, until: float, message: str) -> None:
+        """Report a usage limit that ends at `until` (epoch seconds)."""
+        ...
 
-    def close(self, message: str) -> None: ...
+    def close(self, message: str) -> None:
+        """Report exhausted credit."""
+        ...
 
 
 @dataclass
@@ -58,8 +66,8 @@ class _Waiting:
 
 
 @dataclass
-class _News:
-    """What the limiter is to be told with the next request."""
+class _Report:
+    """Events since the last request to the limiter."""
 
     succeeded: int = 0
     throttled: int = 0
@@ -70,16 +78,16 @@ class _News:
 
 @dataclass
 class RateClient:
-    """One API account in this worker. Executions take turns; the calls of one go in order."""
+    """One API account in this worker; executions take turns, and the calls of one execution keep their order."""
 
     ask: Ask
     _queues: OrderedDict[str, deque[_Waiting]] = field(default_factory=OrderedDict)
     _limits: dict[str, Limits] = field(default_factory=dict)
-    _news: _News = field(default_factory=_News)
-    _refused: asyncio.Event = field(default_factory=asyncio.Event)
+    _report: _Report = field(default_factory=_Report)
+    _was_throttled: asyncio.Event = field(default_factory=asyncio.Event)
     _free_until: float = 0.0
     _blocked: AccountBlocked | None = None
-    _pump: asyncio.Task[None] | None = None
+    _loop: asyncio.Task[None] | None = None
     _name: str = field(default_factory=lambda: f"{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
     async def enter(self, execution: str, limits: Limits, tokens: int) -> None:
@@ -98,21 +106,21 @@ class RateClient:
             raise
 
     def succeeded(self, tokens_beyond: int) -> None:
-        self._news.succeeded += 1
-        self._news.tokens_beyond += tokens_beyond
+        self._report.succeeded += 1
+        self._report.tokens_beyond += tokens_beyond
 
     def throttled(self, wait: float | None) -> None:
-        """A 429: nothing goes until the limiter has said how fast."""
-        self._news.throttled += 1
+        """Report a 429; no call starts until the limiter has answered with a new rate."""
+        self._report.throttled += 1
         if wait is not None:
-            self._news.retry_after = max(wait, self._news.retry_after or 0.0)
+            self._report.retry_after = max(wait, self._report.retry_after or 0.0)
         self._free_until = 0.0
-        self._refused.set()
+        self._was_throttled.set()
 
     def block(self, until: float, message: str) -> None:
-        """A usage limit: who waits is told, who comes is told."""
+        """Report a usage limit; waiting calls and later ones raise `AccountBlocked`."""
         self._blocked = AccountBlocked(until, message)
-        self._news.blocked_until = until
+        self._report.blocked_until = until
         for queue in self._queues.values():
             for waiting in queue:
                 if not waiting.slot.done():
@@ -134,27 +142,27 @@ class RateClient:
                 del self._queues[execution]
 
     def _start(self) -> None:
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._pumping())
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._run())
 
-    async def _pumping(self) -> None:
-        while self._queues or self._news.blocked_until is not None:
-            # Before it is told: a refusal that comes while the limiter is asked is the next news, at once.
-            self._refused.clear()
-            news, self._news = self._news, _News()
+    async def _run(self) -> None:
+        while self._queues or self._report.blocked_until is not None:
+            # Before the request: a 429 that arrives while the limiter is asked belongs to the next report.
+            self._was_throttled.clear()
+            report, self._report = self._report, _Report()
             try:
-                lease = await self.ask(self._request(news))
+                lease = await self.ask(self._request(report))
             except Exception as error:
-                # The server is away, or the limiter changes runs: what was to be told is told later.
+                # The server is unreachable, or the limiter continues as new: report later.
                 _log.debug("the limiter did not answer: %s", error)
-                self._put_back(news)
+                self._merge_back(report)
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             if lease.blocked_for_ms and self._blocked is None:
                 self.block(time.time() + lease.blocked_for_ms / 1000, "the account's usage limit is reached")
-                self._news.blocked_until = None
+                self._report.blocked_until = None
                 continue
-            if not self._refused.is_set():
+            if not self._was_throttled.is_set():
                 await self._release(lease)
 
     async def _release(self, lease: Lease) -> None:
@@ -166,16 +174,16 @@ class RateClient:
             return
         for slot in lease.slots:
             await asyncio.sleep(max(0.0, received + slot / 1000 - time.monotonic()))
-            if self._refused.is_set():
+            if self._was_throttled.is_set():
                 return
             self._release_one()
-        # Of a refusal the limiter hears at once.
+        # After a 429 the limiter is asked again at once.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, received + lease.again_ms / 1000 - time.monotonic())):
-                await self._refused.wait()
+                await self._was_throttled.wait()
 
     def _release_one(self) -> None:
-        """The next execution in turn has the slot."""
+        """Give a slot to the next execution in turn."""
         while self._queues:
             execution, queue = next(iter(self._queues.items()))
             waiting = queue.popleft()
@@ -186,36 +194,36 @@ class RateClient:
                 waiting.slot.set_result(None)
                 return
 
-    def _request(self, news: _News) -> LeaseRequest:
+    def _request(self, report: _Report) -> LeaseRequest:
         turns = [list(queue) for queue in self._queues.values()]
         ordered = [queue[n] for n in range(max(map(len, turns), default=0)) for queue in turns if n < len(queue)]
         return LeaseRequest(
             worker=self._name,
             waiting=[each.tokens for each in ordered[:_MAX_WAITING]],
             executions={name: self._limits[name] for name in self._queues},
-            succeeded=news.succeeded,
-            throttled=news.throttled,
-            retry_after_ms=round(news.retry_after * 1000) if news.retry_after is not None else None,
-            tokens_beyond=news.tokens_beyond,
-            blocked_until_ms=round(news.blocked_until * 1000) if news.blocked_until is not None else None,
+            succeeded=report.succeeded,
+            throttled=report.throttled,
+            retry_after_ms=round(report.retry_after * 1000) if report.retry_after is not None else None,
+            tokens_beyond=report.tokens_beyond,
+            blocked_until_ms=round(report.blocked_until * 1000) if report.blocked_until is not None else None,
         )
 
-    def _put_back(self, news: _News) -> None:
-        now = self._news
-        self._news = _News(
-            now.succeeded + news.succeeded,
-            now.throttled + news.throttled,
-            max(filter(None, (now.retry_after, news.retry_after)), default=None),
-            now.tokens_beyond + news.tokens_beyond,
-            now.blocked_until or news.blocked_until,
+    def _merge_back(self, report: _Report) -> None:
+        now = self._report
+        self._report = _Report(
+            now.succeeded + report.succeeded,
+            now.throttled + report.throttled,
+            max(filter(None, (now.retry_after, report.retry_after)), default=None),
+            now.tokens_beyond + report.tokens_beyond,
+            now.blocked_until or report.blocked_until,
         )
 
 
 class ExecutionGate:
-    """The account's limiter as one agent of an execution sees it."""
+    """The gate of one attempt; implements `Gate`."""
 
     def __init__(self, limiter: RateClient, execution: str, limits: Limits, closed: Path) -> None:
-        """`closed`: the file that says that the account's credit is exhausted, for this execution."""
+        """`closed`: file that exists once the account's credit is exhausted for this execution."""
         self._limiter = limiter
         self._execution = execution
         self._limits = limits

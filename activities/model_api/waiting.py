@@ -1,4 +1,4 @@
-"""Time that an attempt waits: for the limits of an account, for a budget, for memory."""
+"""Stopwatch of the time that an attempt waits: for the account, the budget, or memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class WaitClock:
-    """How long an attempt has waited, for the limits of an account and a budget or for room: no work of its agent's."""
+    """Counts waiting time; overlapping waits count once."""
 
     def __init__(self) -> None:
         self._before = 0.0

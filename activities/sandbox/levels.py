@@ -19,8 +19,9 @@ from pathlib import Path
 
 from activities.sandbox import capabilities, landlock, seccomp
 from activities.sandbox.network.namespace import Namespace
+from epw.core.backends import DefaultSandbox
 from epw.core.errors import Unavailable
-from epw.core.plan.model import MODELS, Plan
+from epw.core.plan.model import Plan
 
 _PROBE_SECONDS = 10
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -85,13 +86,13 @@ _FILTER = 9
 """The descriptor by which bubblewrap reads its filter of system calls."""
 
 
-def level(plan: Plan, agent: str) -> str:
-    """What an agent's processes get: as the plan says; `auto`: the strongest there is where a model drives them."""
+def level(plan: Plan, default: DefaultSandbox) -> str:
+    """The level of a plan's processes: the one that it names; `default` where it says `auto`."""
     if plan.demands_bubblewrap:
         return "bubblewrap"
     if plan.sandbox != "auto":
         return plan.sandbox
-    return strongest() if agent in MODELS else "process"
+    return strongest() if default == "strongest" else default
 
 
 def strongest() -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from activities.agents.environment import lacking
+from activities.agents.registry import missing_for
 from activities.git.command import MIN_VERSION, version
 from activities.git.workspace import Workspace
 from activities.processes.cgroup import probe
@@ -26,8 +26,8 @@ from epw.cli.repository import traits
 from epw.cli.retry import plan_of
 from epw.cli.session import run_command, run_connected
 from epw.cli.show import table
+from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
-from epw.core.plan.model import MODELS
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection, SearchAttributes, connected
 from epw.settings import Settings
@@ -106,6 +106,7 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
     free = shutil.disk_usage(home).free // 2**20
     mode = stat.S_IMODE(home.stat().st_mode)
     binary = settings.temporal_binary()
+    models = [each.name for each in BACKENDS.values() if each.driven_by_model]
     return [
         _check("git", git is not None and git >= MIN_VERSION, f"{_dotted(git)} (needs {wanted})"),
         _check("bash", shutil.which("bash") is not None, shutil.which("bash")),
@@ -113,8 +114,8 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
         _check("free disk", free >= _MIN_FREE_MB, f"{free} MB"),
         _check("temporalio", True, package_version("temporalio")),
-        _check("agent command, simulated", True, "here"),
-        *(_check(f"agent {name}", True, lacking(name) or "here") for name in MODELS),
+        _check(f"agent {', '.join(name for name in BACKENDS if name not in models)}", True, "here"),
+        *(_check(f"agent {name}", True, missing_for(name) or "here") for name in models),
         _check("sandbox in force", True, _sandbox()),
         _check("limits in force", True, _limits()),
     ]

@@ -20,7 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from activities.agents.environment import require_agents, require_bash
+from activities.agents.registry import require_agents, require_bash
 from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
@@ -86,7 +86,7 @@ def check_runnable(plan: Plan, *, here: bool = False) -> None:
     if here:
         require_agents(plan)
         require_sandbox(plan)
-    if plan.workspace is not None or any(plan.agent_of(task) == "command" for task in plan.tasks):
+    if plan.workspace is not None or plan.has_commands:
         require_git()
         if here:
             require_bash()

@@ -64,7 +64,7 @@ def _drop_spares(home: Path) -> None:
     """Directories that a dead worker had put by for attempts to come."""
     for execution in ExecutionStore.with_remains(home):
         for folder in execution.path.glob("attempts/*/.spare"):
-            WorktreePool(folder, Trash(home)).drop_orphans()
+            WorktreePool(folder, Trash(home)).discard_orphans()
 
 
 async def _fail_unattended(client: Client, identity: str) -> None:

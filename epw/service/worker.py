@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.agents.base import Agent
-from activities.agents.registry import backends
+from activities.agents.registry import make_agents
 from activities.deliver import Deliverer
 from activities.land import Lander
 from activities.prepare import Preparer
@@ -69,7 +69,7 @@ def workers(
         TaskRunner(
             home,
             plans,
-            agents or backends(home, partial(limiter, client, queue)),
+            agents or make_agents(home, partial(limiter, client, queue)),
             partial(tell_in_line, client),
             most_kept,
         ).run_task,

@@ -1,22 +1,24 @@
-"""The loop: ask the model, do what it calls for, tell it what came of it, until it has finished or a limit ends it."""
+"""The `claude` backend: ask the model, run the tools that it calls, give it the results, until it finishes."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, Work
-from activities.agents.claude.conversation import Conversation, Progress
+from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, model_caller
+from activities.agents.claude.conversation import Conversation, Progress, order_of
 from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
-from activities.agents.claude.prompt import first_message, system_prompt, try_again, warned
+from activities.agents.claude.prompt import conflict_warning, first_message, system_prompt, try_again
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
-from activities.agents.environment import redacted
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
 from activities.model_api.account import ApiAccount
 from activities.model_api.answer import ModelAnswer
 from activities.model_api.api import Api
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.calls import Calls, Used
 from activities.model_api.rate_client import AccountBlocked
+from activities.processes.launcher import ProcessLauncher
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
@@ -32,78 +34,80 @@ _INTERRUPTED = (
 class ClaudeAgent:
     """Talks to the Messages API by the `anthropic` SDK."""
 
-    simulated = False
-    keeps_state = True
-
     def __init__(self, account: ApiAccount) -> None:
         self._account = account
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
-    async def execute(self, work: Work) -> AgentOutcome:
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
         """Raises `TaskFailed`: `Refusal`, `TurnLimit`, `TimeLimit`, `SpendLimit`, `RepeatedCall`, `InvalidResponse`,
         `ApiError` or `ApiUnavailable`."""
-        return await _Session(work, self._account.api, self._account.calls(work)).run()
+        calls = self._account.calls(model_caller(context, reporter))
+        return await _Session(context, launcher, reporter, self._account.api, calls).run()
 
 
 class _Session:
     """One attempt's part of a task's conversation."""
 
-    def __init__(self, work: Work, api: Api, calls: Calls) -> None:
-        self._work = work
+    def __init__(
+        self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter, api: Api, calls: Calls
+    ) -> None:
+        self._context = context
+        self._reporter = reporter
         self._api = api
+        self._marker = launcher.marker
         self._calls = calls
-        self._price = calls.price(work.model)
-        self._conversation = Conversation.resumed(work.state, (work.attempt, work.round, work.tries))
-        before = self._conversation.progress(work.attempt)
-        work.used.so_far = self._conversation.usage
+        self._price = calls.price(context.model)
+        self._conversation = Conversation.resumed(context.state, order_of(context))
+        before = self._conversation.progress(context.attempt)
+        reporter.usage = self._conversation.usage
         self._turns, self._broken = before.turns, before.broken
-        self._patience = LoopGuard(work, before.seconds)
-        self._toolset = Toolset(work, self._patience.left)
-        self._is_short = False
-        """The last answer was cut because the budget is nearly spent."""
+        self._loop_guard = LoopGuard(context, reporter, before.seconds)
+        self._toolset = Toolset(context, launcher, reporter, self._loop_guard.seconds_left)
+        self._budget_cut_answer = False
+        """Whether the last answer was cut because the budget is nearly spent."""
 
     async def run(self) -> AgentOutcome:
         try:
-            ending = await self._begin()
-            while ending is None:
-                ending = await self._done(await self._asked())
-                await self._work.save()
-                if ending is None:
-                    self._warn()
-            return ending
+            outcome = await self._begin()
+            while outcome is None:
+                outcome = await self._handle(await self._ask_model())
+                await self._reporter.checkpoint()
+                if outcome is None:
+                    self._pass_on_warnings()
+            return outcome
         except AccountBlocked as limit:
             return UsageLimit(limit.until, str(limit))
         except BudgetSpent as spent:
             return BudgetReached(str(spent))
 
     async def _begin(self) -> AgentOutcome | None:
-        """Open the conversation, or go on with it where it was left; an end that was only not told yet is told."""
-        conversation, work = self._conversation, self._work
+        """Open the conversation, or resume it; returns an outcome that an earlier run reached and did not report."""
+        conversation, context = self._conversation, self._context
         if not conversation:
-            conversation.say(first_message(work), work.attempt)
+            conversation.say(first_message(context), context.attempt)
             return None
-        ending = await self._taken_up()
-        if work.after is None or conversation.has_begun(work.attempt):
-            return ending
-        conversation.say(try_again(work.after), work.attempt)
+        outcome = await self._resume()
+        if context.previous_failure is None or conversation.has_begun(context.attempt):
+            return outcome
+        conversation.say(try_again(context.previous_failure), context.attempt)
         return None
 
-    async def _taken_up(self) -> AgentOutcome | None:
-        """Bring what a crash or a wait has interrupted to its end; nothing that has effects is done again."""
-        conversation, work = self._conversation, self._work
+    async def _resume(self) -> AgentOutcome | None:
+        """Finish a turn that a crash or a wait interrupted; no call that may have had effects runs again."""
+        conversation, answer = self._conversation, self._context.answer
         last, interrupted = conversation.last_answer, False
         asked: Completed | Question | None = None
         if last is None:
             return None
         if not last.calls:
-            return await self._done(last)
+            return await self._handle(last)
         for call in conversation.pending():
-            if call["name"] == "ask_coordinator" and work.answer is not None:
-                conversation.result(call["id"], work.answer)
+            if call["name"] == "ask_coordinator" and answer is not None:
+                conversation.result(call["id"], answer)
             elif call["name"] == "ask_coordinator":
-                # It was not put to anybody yet.
+                # The worker died before the question reached the workflow.
                 asked = await self._call(call, None, asked)
             elif call["name"] in WITHOUT_EFFECT and not interrupted:
                 await self._call(call, None, None)
@@ -115,33 +119,33 @@ class _Session:
             return self._completed(str(finished[0]["input"]["summary"]))
         return asked
 
-    async def _asked(self) -> ModelAnswer:
-        """The next answer, in the conversation; waits for the account's limits and the budget."""
+    async def _ask_model(self) -> ModelAnswer:
+        """Append the model's next answer to the conversation; waits for the account's limits and the budget."""
         self._check_limits()
         request: dict[str, Any] = {
-            "model": self._work.model,
-            "system": system_prompt(self._work),
+            "model": self._context.model,
+            "system": system_prompt(self._context),
             "tools": self._toolset.definitions(),
             "messages": self._conversation.messages(),
             "cache_control": {"type": "ephemeral"},
         }
-        # No token has less than a byte.
+        # An upper bound: a token has at least one byte.
         known = self._conversation.last_context
         new = len(json.dumps(request["messages"][-1:] if known else request).encode())
-        key = f"{self._work.marker}/{self._conversation.turns}"
+        key = f"{self._marker}/{self._conversation.turns}"
         allowed = _MAX_OUTPUT_TOKENS
 
-        async def send(most: int, used: Used) -> ModelAnswer:
+        async def send(max_tokens: int, used: Used) -> ModelAnswer:
             nonlocal allowed
-            allowed = most
-            return await self._api.ask({**request, "max_tokens": most}, used)
+            allowed = max_tokens
+            return await self._api.ask({**request, "max_tokens": max_tokens}, used)
 
-        answer = await self._calls.make(key, self._work.model, known + new, _MAX_OUTPUT_TOKENS, send)
-        self._is_short = answer.stop_reason == "max_tokens" and allowed < _MAX_OUTPUT_TOKENS
-        self._take(answer)
+        answer = await self._calls.make(key, self._context.model, known + new, _MAX_OUTPUT_TOKENS, send)
+        self._budget_cut_answer = answer.stop_reason == "max_tokens" and allowed < _MAX_OUTPUT_TOKENS
+        self._record(answer)
         return answer
 
-    def _take(self, answer: ModelAnswer) -> None:
+    def _record(self, answer: ModelAnswer) -> None:
         cost = self._price.cost(answer.usage) if self._price else None
         usage = {
             "inputTokens": _total(answer.usage) - answer.usage.get("output_tokens", 0),
@@ -149,17 +153,17 @@ class _Session:
             "costUSD": cost,
         }
         self._turns += 1
-        progress = Progress(self._work.attempt, self._turns, self._patience.worked(), self._broken)
+        progress = Progress(self._context.attempt, self._turns, self._loop_guard.seconds_worked(), self._broken)
         self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
-        whole = self._work.used.so_far = self._conversation.usage
-        tokens = whole.input_tokens + whole.output_tokens
-        self._work.report({"tokens": tokens, "costUSD": whole.cost_usd, "operation": _operation(answer)})
+        total = self._reporter.usage = self._conversation.usage
+        tokens = total.input_tokens + total.output_tokens
+        self._reporter.report({"tokens": tokens, "costUSD": total.cost_usd, "operation": _operation(answer)})
 
-    async def _done(self, answer: ModelAnswer) -> Completed | Question | None:
-        """Do what an answer calls for; how the attempt ends with it, None: it goes on."""
+    async def _handle(self, answer: ModelAnswer) -> Completed | Question | None:
+        """Run the calls of an answer; returns how the attempt ends with it, None: it goes on."""
         conversation = self._conversation
         if answer.stop_reason == "refusal":
-            raise TaskFailed(failures.REFUSAL, f"the model refused: {redacted(answer.text, self._work)}"[:500])
+            raise TaskFailed(failures.REFUSAL, f"the model refused: {self._reporter.redact(answer.text)}"[:500])
         if answer.stop_reason == "model_context_window_exceeded":
             raise TaskFailed(failures.CONTEXT_WINDOW, "the conversation has become longer than the model can read")
         if answer.stop_reason == "pause_turn":
@@ -167,72 +171,73 @@ class _Session:
         if answer.stop_reason == "max_tokens":
             for call in answer.calls:
                 conversation.result(call["id"], "Not run: your answer was cut at its token limit.", is_error=True)
-            if self._is_short:
+            if self._budget_cut_answer:
                 conversation.say("Your answer was cut: the budget allowed no more. Say it again.")
                 raise BudgetSpent("what is left of the budget is too little for another answer")
-            self._tell("Your answer was cut at its token limit. Say it in smaller parts, one call at a time.")
+            self._correct("Your answer was cut at its token limit. Say it in smaller parts, one call at a time.")
             return None
         if not answer.calls:
             if answer.text.strip():
                 return self._completed(answer.text.strip())
-            self._tell("Your answer was empty. Go on with the task, or call `finish` when it is done.")
+            self._correct("Your answer was empty. Go on with the task, or call `finish` when it is done.")
             return None
-        ending: Completed | Question | None = None
+        outcome: Completed | Question | None = None
         for call in answer.calls:
-            ending = await self._call(call, answer.unreadable.get(call["id"]), ending)
-        return ending
+            outcome = await self._call(call, answer.unreadable.get(call["id"]), outcome)
+        return outcome
 
     async def _call(
-        self, call: dict[str, Any], unreadable: str | None, ending: Completed | Question | None
+        self, call: dict[str, Any], unreadable: str | None, outcome: Completed | Question | None
     ) -> Completed | Question | None:
+        """Run one call; `outcome`: how an earlier call of the same answer ended the attempt, which stays."""
         conversation = self._conversation
         try:
             if unreadable is not None:
                 raise BadCall(f"the input of {call['name']} is no JSON object: {unreadable}")
-            self._patience.notice(call["name"], call["input"])
+            self._loop_guard.check_repeat(call["name"], call["input"])
             result = await self._toolset.run(call["name"], call["input"])
         except BadCall as error:
             conversation.result(call["id"], str(error), is_error=True)
             self._count_broken(str(error))
-            return ending
+            return outcome
         except ToolFailed as error:
             conversation.result(call["id"], str(error), is_error=True)
-            return ending
+            return outcome
         self._broken = 0
         if isinstance(result, Finished):
             conversation.result(call["id"], "noted")
-            return ending or self._completed(result.summary)
+            return outcome or self._completed(result.summary)
         if isinstance(result, Question):
-            if ending is not None:
+            if outcome is not None:
                 conversation.result(call["id"], "one thing at a time: ask this one later", is_error=True)
-                return ending
-            # Its result is the answer: it comes with the next attempt.
+                return outcome
+            # The result of this call is the answer, which comes when the attempt goes on.
             return result
         conversation.result(call["id"], result)
-        return ending
+        return outcome
 
     def _completed(self, summary: str) -> Completed:
         return Completed(summary, self._conversation.reads())
 
-    def _warn(self) -> None:
-        for coming in self._work.warnings.untold():
-            self._conversation.say(warned(self._work, coming))
+    def _pass_on_warnings(self) -> None:
+        for predicted in self._reporter.warnings.take_new():
+            self._conversation.say(conflict_warning(self._context, predicted))
 
-    def _tell(self, text: str) -> None:
+    def _correct(self, text: str) -> None:
         self._conversation.say(text)
         self._count_broken(text)
 
     def _count_broken(self, what: str) -> None:
         self._broken += 1
         if self._broken > MAX_BROKEN:
-            told = f"the model was told {MAX_BROKEN} times and went on: {what}"
-            raise TaskFailed(failures.INVALID_RESPONSE, told[:500])
+            message = f"model kept sending invalid calls after {MAX_BROKEN} corrections: {what}"
+            raise TaskFailed(failures.INVALID_RESPONSE, message[:500])
 
     def _check_limits(self) -> None:
         if self._turns >= MAX_TURNS:
             raise TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} turns without an end")
-        if self._patience.left() <= 0:
-            raise self._work.out_of_time()
+        if self._loop_guard.seconds_left() <= 0:
+            raise self._context.out_of_time()
 
 
 def _total(usage: dict[str, int]) -> int:

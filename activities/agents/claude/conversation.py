@@ -1,7 +1,7 @@
-"""The conversation of a task with its model: every turn on disk before anything is done about it.
+"""The conversation of a task with its model: every turn is on disk before anything is done about it.
 
-One JSON line an entry: what the user's side said, what the model answered, the result of each call of a tool as soon
-as it is there. So whoever takes over knows which call was running, and no answer is paid for twice.
+One JSON line an entry: a message to the model, an answer of the model, the result of a tool call as soon as it is
+known. So a worker that takes over knows which call was running, and no answer is paid for twice.
 """
 
 from __future__ import annotations
@@ -13,27 +13,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from activities.agents.context import AgentContext
 from activities.model_api.answer import ModelAnswer
 from activities.system.process_identity import private
 from epw.core.messages import Usage
 
 Block = dict[str, Any]
 Order = tuple[int, int, int]
+"""Attempt, resumes and activity attempt; later runs of a task compare greater."""
 _ORDER = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Of an attempt, over lost workers, questions and waits: answers, seconds of work, broken answers in a row."""
+    """Progress of an attempt, over lost workers, questions and waits."""
 
     attempt: int
     turns: int = 0
+    """Answers of the model."""
     seconds: float = 0.0
+    """Time at work, waits not counted."""
     broken: int = 0
+    """Invalid answers in a row."""
 
 
 class Conversation:
-    """Entries in order; `path` is this try's alone, so that a frozen worker's entries stay its own."""
+    """Entries in order, in a file of one activity attempt: a worker that froze and wakes up writes to its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,10 +48,10 @@ class Conversation:
 
     @classmethod
     def resumed(cls, folder: Path, order: Order) -> Conversation:
-        """The conversation so far, in a file of this try (attempt, round, try)."""
+        """Copy the newest earlier conversation of the task into the file of this activity attempt."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{'.'.join(map(str, order))}.jsonl"
-        before = earlier(folder, order, "jsonl")
+        before = newest_before(folder, order, "jsonl")
         if before is not None and not path.exists():
             content = before.read_bytes()
             beside = path.with_suffix(".part")
@@ -59,12 +64,12 @@ class Conversation:
 
     @property
     def turns(self) -> int:
-        """Answers of the model so far."""
+        """Number of answers of the model."""
         return sum(entry["kind"] == "answer" for entry in self._entries)
 
     @property
     def usage(self) -> Usage:
-        """What all answers used."""
+        """Tokens and dollars of all answers."""
         used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
         costs = [each.get("costUSD") for each in used]
         return Usage(
@@ -76,35 +81,35 @@ class Conversation:
 
     @property
     def last_context(self) -> int:
-        """Tokens of the last request and its answer: the least that the next one holds."""
+        """Tokens of the last request and its answer: the next request has at least as many."""
         used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
         return used[-1]["inputTokens"] + used[-1]["outputTokens"] if used else 0
 
     def say(self, text: str, attempt: int | None = None) -> None:
-        """Words of ours; with `attempt` those that begin it."""
+        """Append a message to the model; `attempt`: the attempt that it opens."""
         self._append({"kind": "said", "content": [{"type": "text", "text": text}], "begins": attempt})
 
     def has_begun(self, attempt: int) -> bool:
-        """Whether the model was told of this attempt."""
+        """Whether the conversation has the message that opens this attempt."""
         return any(entry.get("begins") == attempt for entry in self._entries)
 
     def answer(self, content: list[Block], stop_reason: str, usage: dict[str, Any], progress: Progress) -> None:
-        """What the model answered, as it came."""
+        """Append an answer of the model."""
         entry = {"kind": "answer", "content": content, "stop": stop_reason, "usage": usage}
         self._append({**entry, "progress": asdict(progress)})
 
     def progress(self, attempt: int) -> Progress:
-        """How far an attempt had come with its last answer."""
+        """Progress of the attempt at its last answer."""
         found = [entry["progress"] for entry in self._entries if entry["kind"] == "answer"]
         last = Progress(**found[-1]) if found else Progress(attempt)
         return last if last.attempt == attempt else Progress(attempt)
 
     def result(self, call: str, content: str | list[Block], *, is_error: bool = False) -> None:
-        """What became of a call of a tool."""
+        """Append the result of a tool call."""
         self._append({"kind": "result", "call": call, "content": content, "isError": is_error})
 
     def pending(self) -> list[Block]:
-        """Calls of the last answer without a result."""
+        """Calls of the last answer that have no result."""
         calls: list[Block] = []
         for entry in self._entries:
             if entry["kind"] == "answer":
@@ -115,7 +120,7 @@ class Conversation:
 
     @property
     def last_answer(self) -> ModelAnswer | None:
-        """The model's last answer, where nothing but results of its calls has followed it."""
+        """The model's last answer; None where a message has followed it."""
         for entry in reversed(self._entries):
             if entry["kind"] == "said":
                 return None
@@ -124,11 +129,11 @@ class Conversation:
         return None
 
     def was_done(self, call: str) -> bool:
-        """Whether a call has brought a result that is no error."""
+        """Whether a call has a result that is no error."""
         return any(entry.get("call") == call and not entry["isError"] for entry in self._entries)
 
     def reads(self) -> list[str]:
-        """Files that the model has looked into, by the names that it used."""
+        """Files that the model has read, by the names that it used."""
         found: dict[str, None] = {}
         for entry in self._entries:
             for block in entry["content"] if entry["kind"] == "answer" else ():
@@ -137,7 +142,7 @@ class Conversation:
         return list(found)
 
     def messages(self) -> list[dict[str, Any]]:
-        """As the API wants it: user and assistant in turn, every call followed by its result."""
+        """The conversation as the API takes it: user and assistant in turn, every call followed by its result."""
         found: list[dict[str, Any]] = []
         for entry in self._entries:
             role = "assistant" if entry["kind"] == "answer" else "user"
@@ -147,7 +152,7 @@ class Conversation:
         return found
 
     def _append(self, entry: dict[str, Any]) -> None:
-        # A file's name, and a model, may hold half of a surrogate pair: no request could ever be sent with it.
+        # A file's name, or a model, may bring an unpaired surrogate: a request that has one cannot be sent.
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
         self._entries.append(json.loads(line))
         with open(self._path, "ab", opener=private) as file:
@@ -156,7 +161,7 @@ class Conversation:
             os.fsync(file.fileno())
 
     def _read(self) -> None:
-        """A last line that a crash has cut is as if it had not been begun."""
+        """Read the entries; a last line that a crash has cut is removed."""
         content = self._path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
@@ -166,20 +171,24 @@ class Conversation:
 
 def _blocks(entry: dict[str, Any]) -> list[Block]:
     if entry["kind"] != "result":
-        # The API takes no empty content and no empty text back.
+        # The API refuses empty content and empty texts.
         full = [block for block in entry["content"] if block.get("type") != "text" or block["text"].strip()]
         return full or [{"type": "text", "text": "(nothing)"}]
     block = {"type": "tool_result", "tool_use_id": entry["call"], "content": entry["content"]}
     return [block | ({"is_error": True} if entry["isError"] else {})]
 
 
-def earlier(folder: Path, order: Order, kind: str) -> Path | None:
-    """The file of the newest try before this one (attempt, round, try); None: there is none."""
-    tries = {_order(path): path for path in folder.glob(f"*.{kind}") if _ORDER.fullmatch(path.stem)}
-    newest = max((each for each in tries if each < order), default=None)
-    return None if newest is None else tries[newest]
+def order_of(context: AgentContext) -> Order:
+    return context.attempt, context.resumes, context.activity_attempt
+
+
+def newest_before(folder: Path, order: Order, suffix: str) -> Path | None:
+    """The file of the task's newest run before this one; None: there is none."""
+    runs = {_order(path): path for path in folder.glob(f"*.{suffix}") if _ORDER.fullmatch(path.stem)}
+    newest = max((each for each in runs if each < order), default=None)
+    return None if newest is None else runs[newest]
 
 
 def _order(path: Path) -> Order:
-    attempt, waits, tries = map(int, path.stem.split("."))
-    return attempt, waits, tries
+    attempt, resumes, activity_attempt = map(int, path.stem.split("."))
+    return attempt, resumes, activity_attempt

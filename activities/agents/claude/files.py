@@ -1,6 +1,6 @@
-"""The file tools of a `claude` agent: the SDK's, on a copy of the one file that they are about.
+"""File tools of the `claude` backend: the SDK's own, each on a copy of the one file that it reads or writes.
 
-What they see of the attempt's directory, and what they leave in it, goes through `RootedDir`.
+All access to the attempt's directory goes through `RootedDir`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GLOB = sdk.beta_glob_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
 _GREP = sdk.beta_grep_tool(sdk.AgentToolContext(workdir=Path("/"), env={}))
 _TOOLS = {name: make(sdk.AgentToolContext(workdir=Path("/"), env={})) for name, make in _MAKERS.items()}
 SCHEMAS: Mapping[str, Any] = {**_TOOLS, "Glob": _GLOB, "Grep": _GREP}
-"""The SDK's tools, for what they say of themselves."""
+"""The SDK's tools, for their definitions."""
 _MAX_BYTES = 64 * 1024 * 1024
 _MAX_RESULTS = 200
 _MAX_FILES = 50_000
@@ -32,7 +32,7 @@ Content = str | list[dict[str, Any]]
 
 
 class FileTools:
-    """Of one directory. Blocking; `ValueError` where the input does not fit, `ToolError` where the tool says no."""
+    """File tools of one directory. Blocking; raises `ValueError` for invalid input, `ToolError` for failed calls."""
 
     def __init__(self, tree: Path) -> None:
         self._tree = tree
@@ -49,8 +49,8 @@ class FileTools:
                 f"{(error.strerror or 'cannot be done').lower()}"
             ) from None
 
-    def inner(self, path: str) -> str:
-        """A path that is there, as seen from the directory. Raises `ToolError`."""
+    def existing(self, path: str) -> str:
+        """The path relative to the directory; raises `ToolError` where nothing is there."""
         try:
             with RootedDir.opened(self._tree) as beneath:
                 return beneath.existing(path)
@@ -72,10 +72,10 @@ class FileTools:
                         raise ToolError(f"{name.lower()}: {inner}: larger than {_MAX_BYTES} bytes")
                     copy.write_bytes(content)
             tool = _MAKERS[name](sdk.AgentToolContext(workdir=scratch, env={}))
-            said = asyncio.run(tool.call({**arguments, "file_path": inner}))
+            result = asyncio.run(tool.call({**arguments, "file_path": inner}))
             if name != "Read":
                 beneath.write(inner, copy.read_bytes())
-            return said  # type: ignore[return-value]
+            return result  # type: ignore[return-value]
 
 
 def _glob(beneath: RootedDir, pattern: str, path: str = ".") -> str:
@@ -93,7 +93,8 @@ def _glob(beneath: RootedDir, pattern: str, path: str = ".") -> str:
 
 
 def _match(parts: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a path's names match a pattern's parts; `**`: any number of them."""
+    """Whether the names of a path match the parts of a pattern; `**` matches any number of names."""
+    # Numbers of names that the parts so far can match.
     reached = {0}
     for part in parts:
         if part == "**":
@@ -104,6 +105,7 @@ def _match(parts: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def _texts(arguments: dict[str, Any], *, required: str, optional: str) -> dict[str, str]:
+    """The two arguments, checked to be texts; raises `ValueError`."""
     given = {key: value for key, value in arguments.items() if value is not None or key == required}
     if required not in given or set(given) - {required, optional}:
         raise ValueError(required)

@@ -1,4 +1,4 @@
-"""A plan from a goal: the model writes it, the plan's own validator judges it, and the model corrects it."""
+"""Planner of `epw plan`: the model writes a plan for a goal, and corrects what the plan's validator refuses."""
 
 from __future__ import annotations
 
@@ -58,28 +58,30 @@ class _Planned(_Strict):
 
 @dataclass(frozen=True)
 class Goal:
-    """What is wanted, and in what project; `settings`: fields of the plan that the user has given."""
+    """The goal of a plan, and the project that it is for."""
 
     text: str
     files: list[str]
+    """Paths of the project's files."""
     settings: dict[str, Any]
+    """Fields of the plan that the user has set."""
 
 
-async def plan_of(goal: Goal, model: str, api: Api, told: Callable[[str], None]) -> dict[str, Any]:
-    """A valid plan document; `told` hears of what goes wrong on the way.
+async def plan_of(goal: Goal, model: str, api: Api, notify: Callable[[str], None]) -> dict[str, Any]:
+    """A valid plan document; `notify` gets a line for each problem on the way.
 
-    Raises `InvalidPlan` where three corrections were in vain, `Unavailable` where the API does not answer.
+    Raises `InvalidPlan` after three corrections without success, `Unavailable` where the API does not answer.
     """
     messages: list[dict[str, Any]] = [{"role": "user", "content": _request(goal)}]
     problems: list[Problem] = []
     for _ in range(1 + _MAX_CORRECTIONS):
-        answer = await _asked(api, model, messages, told)
+        answer = await _ask(api, model, messages, notify)
         try:
             document = _document(answer, goal)
             read_plan(document)
         except InvalidPlan as error:
             problems = error.problems
-            told(f"the plan is not valid yet: {error}")
+            notify(f"the plan is not valid yet: {error}")
             messages += [
                 {"role": "assistant", "content": answer.text or "(nothing)"},
                 {"role": "user", "content": f"This plan cannot be run:\n{error}\nWrite the whole plan again, correct."},
@@ -96,8 +98,8 @@ def _request(goal: Goal) -> str:
     return f"Goal: {goal.text}{project}"
 
 
-async def _asked(api: Api, model: str, messages: list[dict[str, Any]], told: Callable[[str], None]) -> ModelAnswer:
-    """One answer; faults that pass are waited for."""
+async def _ask(api: Api, model: str, messages: list[dict[str, Any]], notify: Callable[[str], None]) -> ModelAnswer:
+    """One answer of the model; temporary errors are waited out."""
     schema = {"type": "json_schema", "schema": transform_schema(_Planned)}
     request = {"model": model, "system": _SYSTEM, "messages": messages, "max_tokens": _MAX_OUTPUT_TOKENS}
     for attempt in range(_MAX_REJECTED):
@@ -106,8 +108,8 @@ async def _asked(api: Api, model: str, messages: list[dict[str, Any]], told: Cal
         except Rejected as rejected:
             wait = rejected.wait if rejected.wait is not None else float(2**attempt)
             if rejected.kind not in ("rate", "passing") or wait > _MAX_WAIT_SECONDS or attempt == _MAX_REJECTED - 1:
-                raise Unavailable(f"the API gives no answer: {rejected}") from None
-            told(f"waiting for the API: {rejected}")
+                raise Unavailable(f"no response from the API: {rejected}") from None
+            notify(f"waiting for the API: {rejected}")
             await asyncio.sleep(wait)
     raise AssertionError("unreachable")
 

@@ -1,10 +1,10 @@
-"""What a model is told: who it is, the task, and what came of the tasks that it builds on."""
+"""Prompts of a model: its role, the task, and the results of the tasks that it builds on."""
 
 from __future__ import annotations
 
 import json
 
-from activities.agents.base import Input, Work
+from activities.agents.context import AgentContext, DependencyResult
 from activities.conflicts.prediction import PredictedConflict
 from activities.git.command import display_path
 from epw.core.messages import MergeContext
@@ -32,52 +32,49 @@ _OWN_TOOLS = """\
 """
 
 
-def system_prompt(work: Work) -> str:
-    """For our own loop and its tools."""
-    return _SYSTEM.format(guidance=work.strategy.guidance, finish="in `finish`", ask="ask_coordinator") + _OWN_TOOLS
+def system_prompt(context: AgentContext) -> str:
+    """System prompt of the `claude` backend and its tools."""
+    return _SYSTEM.format(guidance=context.strategy.guidance, finish="in `finish`", ask="ask_coordinator") + _OWN_TOOLS
 
 
-def appended_prompt(work: Work) -> str:
-    """For Claude Code, after its own."""
-    return _SYSTEM.format(guidance=work.strategy.guidance, finish="at the end", ask="AskUserQuestion")
+def appended_prompt(context: AgentContext) -> str:
+    """Text that follows Claude Code's own system prompt."""
+    return _SYSTEM.format(guidance=context.strategy.guidance, finish="at the end", ask="AskUserQuestion")
 
 
-def try_again(after: str) -> str:
-    """To an agent whose attempt has failed."""
-    return f"That attempt did not succeed: {after}\nGo on from where you are and put it right."
+def try_again(failure: str) -> str:
+    """Message that opens the attempt after a failed one."""
+    return f"That attempt did not succeed: {failure}\nGo on from where you are and put it right."
 
 
-def warned(work: Work, coming: PredictedConflict) -> str:
-    """To an agent whose change, as it is now, would not merge with another one."""
-    described = {task.id: task.description[:_MAX_TEXT] for task in work.plan.tasks if task.id in coming.tasks}
+def conflict_warning(context: AgentContext, predicted: PredictedConflict) -> str:
+    """Message to an agent whose change, as it is now, would not merge with another one."""
+    described = {task.id: task.description[:_MAX_TEXT] for task in context.plan.tasks if task.id in predicted.tasks}
     intents = "".join(f"\n- {task_id}: {description}" for task_id, description in described.items())
-    if coming.has_landed:
-        told = f"What you have changed so far does not merge with what has landed meanwhile: {coming}."
-    else:
-        told = f"What you have changed so far does not merge with what another agent is changing now: {coming}."
-    return f"{told}{intents}\n{_WARNED}"
+    other = "what has landed meanwhile" if predicted.has_landed else "what another agent is changing now"
+    return f"What you have changed so far does not merge with {other}: {predicted}.{intents}\n{_WARNED}"
 
 
-def first_message(work: Work) -> str:
-    """The task, and what is known of its surroundings."""
-    task = work.task
+def first_message(context: AgentContext) -> str:
+    """Message that opens a task: its description, files, dependencies, conflict and check."""
+    task = context.task
     parts = [f"Task: {task.id}", task.description, f"Estimate: {task.estimated_minutes:g} minutes."]
     if task.files:
         parts.append(f"You are expected to write only: {', '.join(task.files)}")
     if task.context is not None:
         parts.append(f"Context:\n{json.dumps(task.context, indent=2, ensure_ascii=False)}")
-    if work.inputs:
-        parts.append("This task builds on:\n" + "\n".join(_input(each) for each in work.inputs))
-    if work.dispute is not None:
-        parts.append(_dispute(work, work.dispute))
+    if context.dependency_results:
+        parts.append("This task builds on:\n" + "\n".join(map(_dependency, context.dependency_results)))
+    if context.conflict is not None:
+        parts.append(_conflict(context, context.conflict))
     if task.verify:
         parts.append(f"It will be checked by this command, in your directory: {task.verify}")
     return "\n\n".join(parts)
 
 
-def _input(each: Input) -> str:
-    named = ", ".join(each.files[:_MAX_FILES]) + (" …" if len(each.files) > _MAX_FILES else "")
-    return f"- {each.task_id}: {each.summary or 'done'}" + (f" (changed: {named})" if each.files else "")
+def _dependency(result: DependencyResult) -> str:
+    files = ", ".join(result.files[:_MAX_FILES]) + (" …" if len(result.files) > _MAX_FILES else "")
+    return f"- {result.task_id}: {result.summary or 'done'}" + (f" (changed: {files})" if result.files else "")
 
 
 _WARNED = """\
@@ -101,21 +98,21 @@ Your directory holds both. All their lines have merged, but they do not work tog
 that what both wanted is there and works. Do nothing else."""
 
 
-def _dispute(work: Work, dispute: MergeContext) -> str:
-    """Why the task is to be done again, and what the others meant."""
-    lines = ["This task was done before, and its change did not merge.", dispute.description]
-    if dispute.summary:
-        lines.append(f"What was said of that change: {dispute.summary}")
-    for side in dispute.sides:
+def _conflict(context: AgentContext, conflict: MergeContext) -> str:
+    """The reason why the task runs again, and the intent of the tasks on the other side."""
+    lines = ["This task was done before, and its change did not merge.", conflict.description]
+    if conflict.summary:
+        lines.append(f"What was said of that change: {conflict.summary}")
+    for side in conflict.sides:
         lines.append(f"Another task, whose change has landed: {side.task_id}: {side.description}")
         lines += [f"What was said of that one: {side.summary}"] if side.summary else []
-    if dispute.commit is None:
+    if conflict.commit is None:
         lines.append(_AGAIN)
-    elif not dispute.fits:
+    elif not conflict.fits:
         lines.append(_FIT)
     else:
-        marked, beside = work.disputed[:_MAX_FILES], work.beside[:_MAX_FILES]
+        marked, unmergeable = context.conflicting_paths[:_MAX_FILES], context.unmergeable[:_MAX_FILES]
         lines += [_BOTH, *([_MARKED.format(paths=", ".join(map(display_path, marked)))] if marked else [])]
-        lines += [_BESIDE, *(f"- {each}" for each in beside)] if beside else []
+        lines += [_BESIDE, *(f"- {each}" for each in unmergeable)] if unmergeable else []
         lines.append(_NOTHING_ELSE)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The tools of a `claude` agent: files by the SDK's toolset, a shell of ours, and what speaks to the coordinator."""
+"""Tools of the `claude` backend: the SDK's file tools, a shell, and calls to the coordinator."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from anthropic.lib.tools import ToolError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from activities.agents.base import Work
 from activities.agents.claude.files import SCHEMAS, Content, FileTools
-from activities.agents.command import ended
-from activities.agents.environment import environment, redacted
-from activities.processes.process_tree import ProcessTree
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
+from activities.processes.launcher import ProcessLauncher
+from activities.processes.shell import describe_exit
 from activities.system.concurrency import in_thread
+from epw.core.backends import DEFAULT_TOOLS
 from epw.core.messages import Question
-from epw.core.plan.model import DEFAULT_TOOLS
 
 _BASH_SECONDS = 120.0
 _MAX_BASH_SECONDS = 3600.0
 _SEARCH_SECONDS = 60.0
 _MAX_OUTPUT = 60_000
 _NO_MATCH = 1
-_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+_INVALID_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _SCRIPT = "call.sh"
 
 
 class BadCall(Exception):
-    """The model called what is not there, or with what does not fit: it is told, and may try again."""
+    """The model called an unknown tool, or with invalid input; it gets the message and may call again."""
 
 
 class ToolFailed(Exception):
-    """A tool said no; an ordinary answer to the model."""
+    """The error of a tool, which is an ordinary result to the model."""
 
 
 @dataclass(frozen=True)
 class Finished:
+    """The model has called `finish`."""
+
     summary: str
 
 
@@ -82,18 +84,25 @@ _OURS: dict[str, tuple[type[BaseModel], str]] = {
 }
 _ALWAYS = ("ask_coordinator", "report_progress", "finish")
 WITHOUT_EFFECT = ("report_progress", "finish")
-"""Calls that may be made again."""
+"""Tools that may run again after an interruption."""
 
 
 class Toolset:
-    """What the model may call, contained to the attempt's directory."""
+    """The tools of one attempt, which reach its directory and nothing else."""
 
-    def __init__(self, work: Work, left: Callable[[], float]) -> None:
-        """`left`: how many seconds the attempt has left."""
-        self._work = work
-        self._left = left
-        self._files = FileTools(work.tree)
-        allowed = work.task.tools if work.task.tools is not None else DEFAULT_TOOLS
+    def __init__(
+        self,
+        context: AgentContext,
+        launcher: ProcessLauncher,
+        reporter: Reporter,
+        seconds_left: Callable[[], float],
+    ) -> None:
+        self._tree = context.tree
+        self._launcher = launcher
+        self._reporter = reporter
+        self._seconds_left = seconds_left
+        self._files = FileTools(context.tree)
+        allowed = context.task.tools if context.task.tools is not None else DEFAULT_TOOLS
         self._names = [*(name for name in DEFAULT_TOOLS if name in allowed), *_ALWAYS]
         self._own: dict[str, Callable[[Any], Awaitable[Content | Finished | Question]]] = {
             "Bash": self._bash,
@@ -103,40 +112,40 @@ class Toolset:
         }
 
     def definitions(self) -> list[dict[str, Any]]:
-        """As the API wants them."""
+        """Definitions of the tools for the API."""
         return [self._definition(name) for name in self._names]
 
     async def run(self, name: str, arguments: dict[str, Any]) -> Content | Finished | Question:
-        """A tool's answer; raises `BadCall`, or `ToolFailed` with the tool's own words."""
+        """Run a tool; raises `BadCall`, or `ToolFailed` with the message of the tool."""
         if name not in self._names:
             raise BadCall(f"there is no tool {name!r}; there are: {', '.join(self._names)}")
         if name in _OURS:
             try:
                 message = _OURS[name][0].model_validate(arguments)
             except ValidationError as error:
-                raise BadCall(f"{name}: {_told(error)}") from None
+                raise BadCall(f"{name}: {_describe(error)}") from None
             return await self._own[name](message)
         content = await (self._grep(arguments) if name == "Grep" else self._file(name, arguments))
-        return self._shown(content) if isinstance(content, str) else content
+        return self._printable(content) if isinstance(content, str) else content
 
     async def _file(self, name: str, arguments: dict[str, Any]) -> Content:
         try:
             return await in_thread(self._files.run, name, arguments)  # type: ignore[no-any-return]
         except ToolError as error:
-            raise ToolFailed(self._shown(str(error))) from None
+            raise ToolFailed(self._printable(str(error))) from None
         except ValueError:
             raise BadCall(f"{name}: the input does not fit {SCHEMAS[name].input_schema['properties']}") from None
 
     async def _grep(self, arguments: dict[str, Any]) -> str:
-        """By a process that can be ended: a pattern of the model's may take for ever."""
+        """Search by a process, which can be ended: a pattern may take forever."""
         pattern, path = arguments.get("pattern"), arguments.get("path") or "."
-        texts = [each for each in (pattern, path) if isinstance(each, str) and not _NO_TEXT.search(each)]
+        texts = [each for each in (pattern, path) if isinstance(each, str) and not _INVALID_TEXT.search(each)]
         if len(texts) < 2 or set(arguments) - {"pattern", "path"}:
             raise BadCall("Grep: the input is {pattern, path?}, both texts")
         try:
-            target = await in_thread(self._files.inner, path)
+            target = await in_thread(self._files.existing, path)
         except ToolError as error:
-            raise ToolFailed(f"grep: {self._shown(str(error))}") from None
+            raise ToolFailed(f"grep: {self._printable(str(error))}") from None
         if (program := shutil.which("rg")) is not None:
             argv = [program, "--no-config", "--line-number", "--no-heading", "--regexp", pattern, "--", target]
         else:
@@ -145,58 +154,51 @@ class Toolset:
         if code == _NO_MATCH:
             return "no matches"
         if code != 0:
-            raise ToolFailed(f"grep: {output or ended(code)}")
+            raise ToolFailed(f"grep: {output or describe_exit(code)}")
         return output
 
     async def _bash(self, message: _Bash) -> str:
         seconds = (message.timeout_ms or _BASH_SECONDS * 1000) / 1000
         if "\0" in message.command:
             raise BadCall("Bash: a command cannot hold a NUL character")
-        # By a file: an argument has an end at 128 KB.
-        script = self._work.home.parent / _SCRIPT
+        # By a file: an argument may have at most 128 KB.
+        script = self._launcher.folder / _SCRIPT
         script.write_text(message.command, errors="replace")
         argv = ["bash", str(script)]
-        code, output = await self._run(argv, min(seconds, _MAX_BASH_SECONDS, max(0.0, self._left())))
+        code, output = await self._run(argv, min(seconds, _MAX_BASH_SECONDS, max(0.0, self._seconds_left())))
         if code != 0:
-            raise ToolFailed(f"{output}\n[{ended(code)}]".lstrip())
+            raise ToolFailed(f"{output}\n[{describe_exit(code)}]".lstrip())
         return output or "[no output, ended with 0]"
 
     async def _run(self, argv: list[str], seconds: float) -> tuple[int, str]:
-        """Exit code and output of a process in the directory, whose whole tree ends here."""
-        output = self._work.home.parent / "call.out"
+        """Run a process in the directory; returns its exit code and output, when none of its tree is left."""
+        output = self._launcher.folder / "call.out"
         output.unlink(missing_ok=True)
-        tree = await ProcessTree.start(
-            self._work.entering(argv),
-            cwd=self._work.tree,
-            environment=environment(self._work),
-            output=output,
-            marker=self._work.marker,
-            before=self._work.before_start,
-        )
+        tree = await self._launcher.start(argv, output=output)
         timed_out = False
         try:
-            # Not `wait_for`: it loses a cancellation that comes when the command ends.
+            # Not `wait_for`: it loses a cancellation that arrives as the command ends.
             async with asyncio.timeout(seconds):
                 code = await tree.wait()
         except TimeoutError:
             timed_out, code = True, -1
         finally:
             await tree.end()
-        text = self._shown(await in_thread(partial(_capped, output)))
+        text = self._printable(await in_thread(partial(_read_capped, output)))
         if timed_out:
             raise ToolFailed(f"{text}\n[ended after {seconds:g} s: it took too long]".lstrip())
         return code, text
 
     async def _ask(self, message: _Ask) -> Question:
-        options = [redacted(each, self._work) for each in message.options]
-        return Question.cut(redacted(message.question, self._work), options)
+        options = [self._reporter.redact(each) for each in message.options]
+        return Question.cut(self._reporter.redact(message.question), options)
 
     async def _report(self, message: _Report) -> str:
-        self._work.report(message.model_dump(by_alias=True, exclude_none=True))
+        self._reporter.report(message.model_dump(by_alias=True, exclude_none=True))
         return "noted"
 
     async def _finish(self, message: _Finish) -> Finished:
-        return Finished(redacted(message.summary, self._work))
+        return Finished(self._reporter.redact(message.summary))
 
     def _definition(self, name: str) -> dict[str, Any]:
         if name in SCHEMAS:
@@ -208,16 +210,16 @@ class Toolset:
         schema.pop("title", None)
         return {"name": name, "description": description, "input_schema": schema}
 
-    def _shown(self, text: str) -> str:
-        """Without where the directory is on this machine, and without what was passed on in secret."""
-        for root in dict.fromkeys((str(self._work.tree.resolve()), str(self._work.tree))):
+    def _printable(self, text: str) -> str:
+        """The text without absolute paths of this machine, and without secrets."""
+        for root in dict.fromkeys((str(self._tree.resolve()), str(self._tree))):
             text = text.replace(f"{root}/", "").replace(root, ".")
-        text = text.replace(str(self._work.home.parent / _SCRIPT), "bash")
-        return redacted(text, self._work)
+        text = text.replace(str(self._launcher.folder / _SCRIPT), "bash")
+        return self._reporter.redact(text)
 
 
-def _capped(path: Path) -> str:
-    """What a process printed, its middle left out where it is too much."""
+def _read_capped(path: Path) -> str:
+    """Output of a process; of more than `_MAX_OUTPUT` bytes the middle is left out."""
     half = _MAX_OUTPUT // 2
     try:
         with open(path, "rb") as file:
@@ -232,5 +234,5 @@ def _capped(path: Path) -> str:
         return ""
 
 
-def _told(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'input'}: {each['msg']}" for each in error.errors())

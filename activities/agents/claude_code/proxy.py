@@ -1,7 +1,7 @@
-"""The Messages API as Claude Code sees it: on loopback, by a token of one attempt, within the execution's limits.
+"""Proxy of the Messages API for Claude Code: on loopback, with a token for each attempt.
 
-So the account's key is nowhere in its process or its shell, and its calls are counted, spaced and paid for like those
-of every other agent.
+The account's key never enters Claude Code's processes, and its calls go through the account's limiter and the
+execution's budget like those of every other agent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from activities.system.async_lazy import AsyncLazy
 from epw.core.errors import TaskFailed
 
 _MAX_BYTES = 64 * 1024 * 1024
-# Hop by hop, or ours to say.
+# Hop-by-hop headers, and those that the proxy sets itself.
 _OWN_HEADERS = frozenset(
     ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", "x-api-key")
 )
@@ -36,51 +36,55 @@ _OWN_HEADERS = frozenset(
 
 @dataclass
 class ProxySession:
-    """One attempt's way to the API; `used` is told of the token counts of each answer, by model."""
+    """One attempt's access to the API."""
 
     calls: Calls
     marker: str
-    used: Callable[[str, dict[str, int]], None]
-    redacted: Callable[[str], str]
-    """Takes out what no model may be told."""
+    count_usage: Callable[[str, dict[str, int]], None]
+    """Takes the model and the token counts of each answer."""
+    redact: Callable[[str], str]
+    """Removes secrets from a request."""
     ended: asyncio.Future[Exception]
-    """Why no further call can be made."""
+    """The reason why no further call can be made."""
     made: int = 0
-    was_refused: bool = False
-    """Whether the API said no to the last call, and that was passed on."""
+    """Number of calls."""
+    was_rejected: bool = False
+    """Whether the API rejected the last call, and Claude Code has seen that."""
     open: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Calls in flight."""
 
-    def end(self, because: Exception) -> None:
+    def end(self, reason: Exception) -> None:
+        """Allow no further call; the first reason stays."""
         if not self.ended.done():
-            self.ended.set_result(because)
+            self.ended.set_result(reason)
 
 
 class Proxy:
-    """One server a worker, made with the first line; it also listens in the network of each sandbox."""
+    """One server of a worker, started by the first session; it also listens in the network of each sandbox."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._lines: dict[str, ProxySession] = {}
+        self._sessions: dict[str, ProxySession] = {}
         self._server = AsyncLazy(self._serve)
         self._upstream = httpx2.AsyncClient(timeout=TIMEOUT)
 
     @asynccontextmanager
-    async def opened(self, line: ProxySession, listener: socket.socket | None) -> AsyncIterator[tuple[str, str]]:
-        """Base URL and key for the attempt; calls that are open when the block ends are ended.
+    async def opened(self, session: ProxySession, listener: socket.socket | None) -> AsyncIterator[tuple[str, str]]:
+        """Base URL and key for the attempt; calls that are in flight when the block ends are cancelled.
 
-        `listener`: of a sandbox that has no other way to this process.
+        `listener`: a socket in the network of a sandbox that cannot reach this process otherwise.
         """
         token, runner = secrets.token_hex(16), await self._server.get()
         port = (listener.getsockname() if listener is not None else runner.addresses[0])[1]
         site = web.SockSite(runner, listener.dup()) if listener is not None else None
         if site is not None:
             await site.start()
-        self._lines[token] = line
+        self._sessions[token] = session
         try:
             yield f"http://127.0.0.1:{port}/{token}", token
         finally:
-            del self._lines[token]
-            for task in list(line.open):
+            del self._sessions[token]
+            for task in list(session.open):
                 task.cancel()
             if site is not None:
                 await site.stop()
@@ -95,59 +99,59 @@ class Proxy:
         return runner
 
     async def _message(self, request: web.Request) -> web.StreamResponse:
-        line = self._line(request)
+        session = self._session(request)
         try:
-            body = json.loads(line.redacted((await request.read()).decode()))
-            model, most = str(body["model"]), int(body["max_tokens"])
+            body = json.loads(session.redact((await request.read()).decode()))
+            model, max_tokens = str(body["model"]), int(body["max_tokens"])
         except (ValueError, KeyError, TypeError, RecursionError):
-            return _refused("the body is no request for a message")
-        price = line.calls.price(model)
-        if price is None and line.calls.keeps_cost:
-            return _refused(f"{model} has no known price, and the execution has a budget in dollars")
-        if line.ended.done():
-            return _refused(str(line.ended.result()))
-        line.made += 1
+            return _error_response("the body is no request for a message")
+        price = session.calls.price(model)
+        if price is None and session.calls.keeps_cost:
+            return _error_response(f"{model} has no known price, and the execution has a budget in dollars")
+        if session.ended.done():
+            return _error_response(str(session.ended.result()))
+        session.made += 1
         task = asyncio.current_task()
         assert task is not None
-        line.open.add(task)
+        session.open.add(task)
 
         counts: Used = {}
 
         async def send(output_tokens: int, used: Used) -> web.StreamResponse:
             nonlocal counts
             counts = used
-            return await self._passed_on(request, {**body, "max_tokens": output_tokens}, used)
+            return await self._forward(request, {**body, "max_tokens": output_tokens}, used)
 
         try:
-            # No token has less than a byte.
+            # An upper bound: a token has at least one byte.
             size = len(json.dumps(body).encode())
-            response = await line.calls.make(f"{line.marker}/{line.made}", model, size, most, send)
-            line.was_refused = response.status != HTTPStatus.OK
+            response = await session.calls.make(f"{session.marker}/{session.made}", model, size, max_tokens, send)
+            session.was_rejected = response.status != HTTPStatus.OK
         except (TaskFailed, AccountBlocked, BudgetSpent) as error:
-            line.end(error)
-            return _refused(str(error))
+            session.end(error)
+            return _error_response(str(error))
         finally:
-            line.open.discard(task)
+            session.open.discard(task)
             if counts:
-                line.used(model, counts)
+                session.count_usage(model, counts)
         return response
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
-        """Counting costs nothing and has limits of its own."""
-        line = self._line(request)
+        """Forward a request to count tokens: it costs nothing and has limits of its own."""
+        session = self._session(request)
         try:
-            return await self._passed_on(request, json.loads(line.redacted((await request.read()).decode())), {})
+            return await self._forward(request, json.loads(session.redact((await request.read()).decode())), {})
         except (Rejected, ValueError) as error:
-            return _refused(str(error), 503)
+            return _error_response(str(error), 503)
 
-    def _line(self, request: web.Request) -> ProxySession:
-        line = self._lines.get(request.match_info["token"])
-        if line is None:
+    def _session(self, request: web.Request) -> ProxySession:
+        session = self._sessions.get(request.match_info["token"])
+        if session is None:
             raise web.HTTPNotFound
-        return line
+        return session
 
-    async def _passed_on(self, request: web.Request, body: dict[str, Any], used: Used) -> web.StreamResponse:
-        """Send a request on and its answer back; raises `Rejected` while nothing of an answer has been sent."""
+    async def _forward(self, request: web.Request, body: dict[str, Any], used: Used) -> web.StreamResponse:
+        """Forward a request and stream its answer back; raises `Rejected` unless part of an answer has been sent."""
         client = self._api.client
         path = request.path.split("/", 2)[2]
         url = client.base_url.join(path).copy_with(query=request.query_string.encode())
@@ -159,7 +163,7 @@ class Proxy:
             ) as answer:
                 content_type = answer.headers.get("content-type", "application/json")
                 if answer.status_code != HTTPStatus.OK:
-                    return _rejected_or_passed(answer.status_code, answer.headers, await answer.aread())
+                    return _pass_on_or_raise(answer.status_code, answer.headers, await answer.aread())
                 if not content_type.startswith("text/event-stream"):
                     return _whole(await answer.aread(), content_type, used)
                 response = web.StreamResponse(headers={"content-type": content_type})
@@ -172,15 +176,17 @@ class Proxy:
         except httpx2.HTTPError as error:
             if response is None:
                 raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
-            # Half an answer: Claude Code sees it cut, and asks again.
+            # Part of an answer has been sent: Claude Code sees it cut, and calls again.
             if request.transport is not None:
                 request.transport.close()
             return response
 
 
-def _rejected_or_passed(status: int, headers: httpx2.Headers, content: bytes) -> web.Response:
-    """What Claude Code can act on (a request too long, a model that is none) is its to see; not what is ours to put
-    right, a key that is none: that it would try again and again."""
+def _pass_on_or_raise(status: int, headers: httpx2.Headers, content: bytes) -> web.Response:
+    """Pass on an error that Claude Code can act on (a request too long, an unknown model); raise the others.
+
+    An invalid key is not passed on: Claude Code would retry it again and again.
+    """
     try:
         body = json.loads(content)
     except ValueError:
@@ -195,12 +201,12 @@ def _whole(content: bytes, content_type: str, used: Used) -> web.Response:
     try:
         used |= counted(json.loads(content).get("usage") or {})
     except (ValueError, AttributeError):
-        raise Rejected("passing", "an answer that is no JSON object") from None
+        raise Rejected("passing", "an answer that is not a JSON object") from None
     return web.Response(body=content, headers={"content-type": content_type})
 
 
 def _count(line: str, used: Used) -> None:
-    """Take over the token counts of a line of the stream; until they are told, no token has less than a byte."""
+    """Take over the token counts of a line of the stream; until it names them, each byte counts as a token."""
     if line.startswith("data:") and "content_block_delta" in line:
         used["output_tokens"] = used.get("output_tokens", 0) + len(line)
     if not line.startswith("data:") or '"usage"' not in line:
@@ -212,6 +218,6 @@ def _count(line: str, used: Used) -> None:
         return
 
 
-def _refused(message: str, status: int = 400) -> web.Response:
+def _error_response(message: str, status: int = 400) -> web.Response:
     error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
     return web.json_response(error, status=status)

@@ -1,4 +1,4 @@
-"""What a task's Claude Code session leaves for its next attempt: which session it is, and what it has used."""
+"""State of a task's Claude Code session: its id and usage, and what its transcript holds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from activities.agents.base import Work
-from activities.agents.claude.conversation import earlier
+from activities.agents.claude.conversation import newest_before, order_of
+from activities.agents.context import AgentContext
 from activities.state.execution_store import write_atomically
 from activities.system.rooted_dir import RootedDir
 from epw.core.messages import Usage
@@ -20,36 +20,38 @@ _MAX_BYTES = 256 * 1024 * 1024
 
 
 class Record(BaseModel):
+    """State that a later attempt needs to go on with the session."""
+
     session: str | None = None
     usage: Usage = Usage()
     attempt: int = 0
     seconds: float = 0.0
-    """Of work, in this attempt."""
+    """Time at work in this attempt, waits not counted."""
 
 
-class Recorded:
-    """A record in a file of this try alone, so that a frozen worker's stays its own."""
+class SessionRecord:
+    """A record in a file of one activity attempt: a worker that froze and wakes up writes to its own."""
 
-    def __init__(self, work: Work) -> None:
-        folder, order = work.state, (work.attempt, work.round, work.tries)
+    def __init__(self, context: AgentContext) -> None:
+        folder, order = context.state, order_of(context)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{'.'.join(map(str, order))}.json"
-        found = earlier(folder, order, "json")
+        found = newest_before(folder, order, "json")
         record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
-        if record.attempt != work.attempt:
-            record = record.model_copy(update={"attempt": work.attempt, "seconds": 0.0})
+        if record.attempt != context.attempt:
+            record = record.model_copy(update={"attempt": context.attempt, "seconds": 0.0})
         self._record = record
 
     @property
-    def now(self) -> Record:
+    def current(self) -> Record:
         return self._record
 
-    def change(self, **fields: object) -> None:
+    def update(self, **fields: object) -> None:
         self._record = self._record.model_copy(update=fields)
         write_atomically(self._path, self._record.model_dump_json().encode())
 
-    def use(self, tokens: dict[str, int], cost: float | None) -> None:
-        """An answer has used so much."""
+    def add_usage(self, tokens: dict[str, int], cost: float | None) -> None:
+        """Count an answer: its tokens, by the API's names, and dollars (None: unknown price)."""
         before, output = self._record.usage, tokens.get("output_tokens", 0)
         known = (before.cost_usd is not None or not before.requests) and cost is not None
         usage = Usage(
@@ -58,11 +60,11 @@ class Recorded:
             output_tokens=before.output_tokens + output,
             cost_usd=(before.cost_usd or 0.0) + (cost or 0.0) if known else None,
         )
-        self.change(usage=usage)
+        self.update(usage=usage)
 
 
-def unanswered(transcript: Path) -> dict[str, Any] | None:
-    """The input of a question of the session to which its transcript holds no answer yet."""
+def pending_question(transcript: Path) -> dict[str, Any] | None:
+    """The input of a question of the session that has no answer yet; None: there is none."""
     asked: dict[str, Any] = {}
     for block in _blocks(transcript):
         if block.get("type") == "tool_use" and block.get("name") == ASK:
@@ -73,7 +75,7 @@ def unanswered(transcript: Path) -> dict[str, Any] | None:
 
 
 def reads(transcript: Path) -> list[str]:
-    """Files that the session has looked into."""
+    """Files that the session has read."""
     calls: dict[str, str] = {}
     found: dict[str, None] = {}
     for block in _blocks(transcript):
@@ -85,7 +87,7 @@ def reads(transcript: Path) -> list[str]:
 
 
 def _blocks(transcript: Path) -> Iterator[dict[str, Any]]:
-    """Of every line; what is none of Claude Code's, in a file that its shell could write to, is passed over."""
+    """Tool calls and results of the transcript; other lines are ignored, since the session's shell could write them."""
     for line in _content(transcript).splitlines():
         try:
             content = json.loads(line)["message"]["content"]

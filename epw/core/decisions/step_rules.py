@@ -8,7 +8,6 @@ from epw.core.conflict_steps import ConflictStep, Situation, StepKind, choices, 
 from epw.core.decisions.conflicts import ADVICE_KINDS, Conflict
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import ConflictFound
-from epw.core.plan.model import MODELS
 
 _MAX_REGENERATIONS = 5
 
@@ -48,7 +47,7 @@ class StepRules:
 
     def has_model(self, task_id: str) -> bool:
         """Whether a model does the task."""
-        return self._execution.plan.agent_of(self._execution.tasks[task_id].task) in MODELS
+        return self._execution.plan.backend_of(self._execution.tasks[task_id].task).driven_by_model
 
     def is_possible(self, step: ConflictStep, found: ConflictFound) -> bool:
         """Whether the step can be taken for this conflict now."""

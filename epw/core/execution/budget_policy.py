@@ -7,7 +7,7 @@ import re
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, Question
-from epw.core.plan.model import MODELS, Budget
+from epw.core.plan.model import Budget
 
 STOP = "stop"
 _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)
@@ -26,7 +26,9 @@ def end(execution: ExecutionState, failure: Failure, now: int) -> None:
     for task_id, state in execution.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
         is_done = state.outcome is not None and state.outcome.kind == "completed"
-        needs_no_model = waits and state.attempt and (is_done or execution.plan.agent_of(state.task) not in MODELS)
+        needs_no_model = (
+            waits and state.attempt and (is_done or not execution.plan.backend_of(state.task).driven_by_model)
+        )
         if (state.status in ("pending", "ready") or waits) and not needs_no_model:
             if state.attempt:
                 execution.give_up(task_id, "failed", failure, now)

@@ -59,7 +59,7 @@ def _reason(
     differing = [
         name for name in type(new).model_fields if name not in _SCHEDULING and getattr(old, name) != getattr(new, name)
     ]
-    if before.agent_of(old) != after.agent_of(new):
+    if before.backend_of(old) != after.backend_of(new):
         differing.append("agent")
     if (old.model or before.model) != (new.model or after.model):
         differing.append("model")

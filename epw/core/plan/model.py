@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
+
+from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
 
 MAX_TASKS = 10_000
 MAX_ID_LENGTH = 128
 MAX_DESCRIPTION_BYTES = 16 * 1024
 MAX_PLAN_BYTES = 1_500_000
 DEFAULT_MINUTES = 10.0
-DEFAULT_TOOLS = ("Read", "Write", "Edit", "Bash", "Glob", "Grep")
 MAX_MINUTES = 1440
 
-MODELS = ("claude", "claude-code")
-"""The agents that are driven by a model."""
+
+def _known_backend(name: Any) -> str:
+    if isinstance(name, str) and name in BACKENDS:
+        return name
+    raise PydanticKnownError("literal_error", {"expected": ", ".join(BACKENDS)})
+
 
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
-AgentName = Literal["claude", "claude-code", "command", "simulated"]
+BackendName = Annotated[str, PlainValidator(_known_backend), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
@@ -162,7 +168,7 @@ class Task(PlanPart):
     """Shell text of agent `command`."""
     simulate: Simulate | None = None
     """What agent `simulated` does."""
-    agent: AgentName | None = None
+    agent: BackendName | None = None
     """Its backend; where absent, the plan's."""
     model: str | None = Field(default=None, min_length=1)
     """Its model; where absent, the plan's."""
@@ -200,7 +206,7 @@ class Plan(PlanPart):
     """A directory, git repository or not, relative to the plan file; where absent, each task has an empty one."""
     base: Text | None = Field(default=None, min_length=1)
     """A ref to start from; where absent, the work tree as it is."""
-    agent: AgentName | None = None
+    agent: BackendName | None = None
     """The backend of tasks that name none; where absent, chosen by what each task brings."""
     model: str | None = Field(default=None, min_length=1)
     """The model of tasks that name none; where absent, the newest Sonnet."""
@@ -234,13 +240,10 @@ class Plan(PlanPart):
     on_question: OnQuestion = OnQuestion()
     simulation: Simulation = Simulation()
 
-    def agent_of(self, task: Task) -> AgentName:
-        """The backend of a task: its own, else the plan's, else by what the task brings."""
-        if task.agent or self.agent:
-            return task.agent or self.agent or "claude"
-        if task.run is not None:
-            return "command"
-        return "simulated" if task.simulate is not None else "claude"
+    def backend_of(self, task: Task) -> Backend:
+        """The backend of a task: its own, else the plan's, else the one that its fields select."""
+        name = task.agent or self.agent
+        return BACKENDS[name] if name else default_backend(task)
 
     def model_of(self, task: Task) -> str | None:
         """The model that the task or its plan names; None: the default of the execution."""
@@ -266,7 +269,18 @@ class Plan(PlanPart):
     @property
     def has_models(self) -> bool:
         """Whether some task is done by a model."""
-        return any(self.agent_of(task) in MODELS for task in self.tasks)
+        return any(self.backend_of(task).driven_by_model for task in self.tasks)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether some task needs bash."""
+        return any(self.backend_of(task).runs_command for task in self.tasks)
+
+    @property
+    def default_sandbox(self) -> DefaultSandbox:
+        """Default level of commands that run what any of its agents may have written."""
+        levels = {self.backend_of(task).default_sandbox for task in self.tasks}
+        return "strongest" if "strongest" in levels else "process"
 
     @property
     def demands_bubblewrap(self) -> bool:
@@ -275,7 +289,7 @@ class Plan(PlanPart):
 
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints of the plan that nothing enforces for this task."""
-        if self.agent_of(task) in MODELS:
+        if self.backend_of(task).driven_by_model:
             return []
         # Only calls of our own model backends are counted.
         named: dict[str, Message | None] = {

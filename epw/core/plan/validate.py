@@ -9,11 +9,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from epw.core.backends import Backend
 from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import (
-    DEFAULT_TOOLS,
     MAX_DESCRIPTION_BYTES,
     MAX_ID_LENGTH,
     MAX_MINUTES,
@@ -149,7 +149,7 @@ def _check_dependencies(index: int, task: dict[str, Any], known: dict[str, int],
 def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Problem]:
     """Check fields that must agree with one another."""
     for index, task in enumerate(plan.tasks):
-        yield from _check_agent(f"tasks[{index}]", task, plan.agent_of(task))
+        yield from _check_agent(f"tasks[{index}]", task, plan.backend_of(task))
         for name, globs in (("files", task.files), ("reads", task.reads), ("keep", task.keep)):
             yield from _check_globs(f"tasks[{index}].{name}", globs)
         yield from _check_include(f"tasks[{index}].include", task.include)
@@ -174,17 +174,17 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
         yield Problem("onQuestion.timeoutMinutes", "has no meaning with wait: false")
 
 
-def _check_agent(path: str, task: Task, agent: str) -> Iterator[Problem]:
+def _check_agent(path: str, task: Task, backend: Backend) -> Iterator[Problem]:
     """Check the fields that a task's backend needs, and those that it cannot use."""
-    if agent == "command" and task.run is None:
-        yield Problem(f"{path}.run", 'is required by agent "command"')
-    if agent == "command" and task.simulate is not None:
-        yield Problem(f"{path}.simulate", 'has no meaning for agent "command"')
-    if agent in ("command", "simulated") and task.tools is not None:
-        yield Problem(f"{path}.tools", f'has no meaning for agent "{agent}"')
-    for position, tool in enumerate(task.tools or [] if agent == "claude" else []):
-        if tool not in DEFAULT_TOOLS:
-            message = f"must be one of: {', '.join(DEFAULT_TOOLS)}" + did_you_mean(tool, DEFAULT_TOOLS)
+    for field in backend.required:
+        if getattr(task, field) is None:
+            yield Problem(f"{path}.{field}", f'is required by agent "{backend.name}"')
+    for field in backend.forbidden:
+        if getattr(task, field) is not None:
+            yield Problem(f"{path}.{field}", f'has no meaning for agent "{backend.name}"')
+    for position, tool in enumerate(task.tools or []):
+        if backend.tools is not None and tool not in backend.tools:
+            message = f"must be one of: {', '.join(backend.tools)}" + did_you_mean(tool, backend.tools)
             yield Problem(f"{path}.tools[{position}]", message)
     if task.simulate is not None:
         for written in [*task.simulate.writes, *task.simulate.deletes]:

@@ -23,7 +23,7 @@ def details(
     """Tasks by status, open questions, the first conflicts and failures, and the delivery."""
     done = execution.counts["succeeded"]
     lines = [f"**{status}** · {done} of {len(execution.tasks)} tasks succeeded · {execution.plan.strategy}"]
-    if any(execution.plan.agent_of(task) == "simulated" for task in execution.plan.tasks[:1]):
+    if any(execution.plan.backend_of(task).simulated for task in execution.plan.tasks[:1]):
         lines.append("_simulated agents: nothing real was run_")
     lines.append("")
     lines.append("| status | tasks | |")

@@ -47,7 +47,7 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
         found["waitingFor"] = state.waiting_for
     found["notEnforced"] = execution.plan.not_enforced(state.task)
     found["reused"] = task_id in execution.reused
-    if execution.plan.agent_of(state.task) == "simulated":
+    if execution.plan.backend_of(state.task).simulated:
         found["simulated"] = True
     return found
 

@@ -1,0 +1,77 @@
+"""Reports of a running attempt: progress, predicted conflicts, tokens and waits, without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities.agents.secrets import Secrets
+from activities.conflicts.prediction import PredictedConflict
+from activities.model_api.waiting import WaitClock
+from activities.state.heartbeat import Heartbeat
+from epw.core.messages import Usage
+
+_MAX_WARNINGS = 5
+_MAX_WARNING_LENGTH = 300
+
+
+class Warnings:
+    """Predicted conflicts: shown while they last, passed to the agent once each."""
+
+    def __init__(self, show: Callable[[list[str]], None]) -> None:
+        self._show = show
+        self._known: dict[PredictedConflict, None] = {}
+        self._new: list[PredictedConflict] = []
+
+    def update(self, current: list[PredictedConflict]) -> None:
+        """Replace the predicted conflicts by those of the latest look."""
+        self._show([str(each) for each in current])
+        self._new += [each for each in current if each not in self._known]
+        self._known |= dict.fromkeys(current)
+
+    def take_new(self) -> list[PredictedConflict]:
+        """Predicted conflicts that the agent has not been told about; they count as told from now on."""
+        new, self._new = self._new, []
+        return new
+
+    @property
+    def all(self) -> list[str]:
+        """The first few conflicts that were predicted in this attempt, in words."""
+        found = [f"a conflict was seen coming: {each}"[:_MAX_WARNING_LENGTH] for each in self._known]
+        return found[:_MAX_WARNINGS]
+
+
+@dataclass
+class Reporter:
+    """Takes everything that the agent of one attempt says of itself."""
+
+    heartbeat: Heartbeat
+    secrets: Secrets
+    checkpoint: Callable[[], Awaitable[None]]
+    """Saves the directory as it is now, so that a later attempt can go on from there."""
+    warnings: Warnings
+    usage: Usage | None = None
+    """Tokens and dollars that the task has used, over all of its attempts; None for agents without a model."""
+    account_wait: WaitClock = field(default_factory=WaitClock)
+    """Time that the attempt waited for the API account and the budget."""
+    resource_wait: WaitClock = field(default_factory=WaitClock)
+    """Time that the attempt waited for memory or disk of this machine."""
+
+    def report(self, fields: dict[str, Any]) -> None:
+        """Take over fields of `AgentProgress`; others are ignored."""
+        self.heartbeat.report({name: self._redacted(value) for name, value in fields.items()})
+
+    def redact(self, text: str) -> str:
+        """The text with the name of each secret in its place."""
+        return self.secrets.redact_text(text)
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time of the attempt that was not the agent's work."""
+        return self.account_wait.seconds + self.resource_wait.seconds
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.redact(each) if isinstance(each, str) else each for each in value]
+        return self.redact(value) if isinstance(value, str) else value

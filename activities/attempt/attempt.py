@@ -1,0 +1,126 @@
+"""One attempt of a task: its directory, what its agent is told, how its processes start, and what it reports."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from activities.agents.context import AgentContext, DependencyResult
+from activities.agents.environment import attempt_variables, inherited_variables, secrets_of
+from activities.agents.reporter import Reporter, Warnings
+from activities.attempt.directory import AttemptDirectory
+from activities.git.changes import changed_paths
+from activities.git.command import display_path
+from activities.git.hub import Hub
+from activities.processes.launcher import ProcessLauncher
+from activities.sandbox.levels import level
+from activities.state.heartbeat import Heartbeat
+from activities.state.plan_source import Running
+from activities.system.concurrency import in_thread
+from epw.core.backends import Backend, DefaultSandbox
+from epw.core.errors import GitError, TaskFailed
+from epw.core.messages import Produced
+from epw.core.naming import slug
+from epw.core.plan.model import Task
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Everything that belongs to one attempt while it runs."""
+
+    directory: AttemptDirectory
+    context: AgentContext
+    launcher: ProcessLauncher
+    reporter: Reporter
+    uses_files: bool = True
+    """Whether its directory is made and saved."""
+
+    @classmethod
+    def of(
+        cls,
+        directory: AttemptDirectory,
+        running: Running,
+        task: Task,
+        heartbeat: Heartbeat,
+        default_sandbox: DefaultSandbox | None = None,
+        *,
+        uses_files: bool = True,
+    ) -> Attempt:
+        """Describe an attempt; nothing of it is made yet. Blocking.
+
+        `default_sandbox`: level under `sandbox: auto` in place of the backend's.
+        """
+        context = _context(directory, running, task)
+        reporter = Reporter(
+            heartbeat, secrets_of(running.plan), partial(_checkpoint, directory), Warnings(heartbeat.warn)
+        )
+        sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)
+        return cls(directory, context, _launcher(directory, context, sandbox), reporter, uses_files)
+
+    @property
+    def backend(self) -> Backend:
+        return self.context.backend
+
+
+def _context(directory: AttemptDirectory, running: Running, task: Task) -> AgentContext:
+    execution, run, both = directory.execution, directory.run, directory.both_sides
+    agents = execution.path / "agents"
+    # A rerun after a conflict starts a conversation of its own.
+    conversation = f"{slug(run.task_id)}~{run.reruns}" if run.reruns else slug(run.task_id)
+    return AgentContext(
+        plan=running.plan,
+        task=task,
+        strategy=running.strategy,
+        execution_id=execution.workflow_id,
+        attempt=run.attempt,
+        activity_attempt=directory.activity_attempt,
+        resumes=run.round,
+        tree=directory.tree,
+        events=directory.path / "events.jsonl",
+        state=agents / execution.run_key[:8] / conversation,
+        ledger=agents / "ledger.json",
+        answer=run.answer,
+        model=run.model or "",
+        dependency_results=[_dependency_result(directory.hub, each) for each in run.inputs],
+        previous_failure=run.after,
+        budget_override=run.budget,
+        conflict=run.dispute,
+        hunks=execution.conflict(run.dispute.found_with).get("hunks", []) if run.dispute else [],
+        conflicting_paths=both.marked if both else [],
+        unmergeable=both.describe_unmergeable() if both else [],
+    )
+
+
+def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str) -> ProcessLauncher:
+    execution, run, path = directory.execution, directory.run, directory.path
+    return ProcessLauncher(
+        cwd=directory.tree,
+        folder=path,
+        state=context.state,
+        log=execution.log(f"{slug(context.task.id)}.{run.attempt}"),
+        marker=directory.marker,
+        sandbox=sandbox,
+        inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox),
+        variables=attempt_variables(context),
+        readable=[directory.hub.path, *map(Path, execution.workspace().objects)] if run.base else [],
+    )
+
+
+def _dependency_result(hub: Hub, produced: Produced) -> DependencyResult:
+    commit = produced.commit
+    paths = changed_paths(hub, hub.parent_of(commit), commit) if commit else []
+    return DependencyResult(produced.task_id, produced.summary, [display_path(path) for path in paths])
+
+
+async def _checkpoint(directory: AttemptDirectory) -> None:
+    """Save the directory while its agent runs, for an attempt that would have to go on without it."""
+    try:
+        await in_thread(partial(directory.save, int(time.time()), final=False))
+    except (TaskFailed, GitError, OSError, ValueError) as error:
+        # The agent goes on: its work is saved at its end in any case.
+        _log.debug("no checkpoint of %s: %s", directory.run.task_id, error)

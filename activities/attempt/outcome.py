@@ -1,0 +1,64 @@
+"""The outcome of an attempt, for the workflow: how it ended, what it used, and what it warns of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from activities.agents.base import AgentOutcome, BudgetReached, UsageLimit
+from activities.attempt.attempt import Attempt
+from activities.attempt.saving import MAX_MESSAGE
+from epw.core import failures
+from epw.core.errors import TaskFailed
+from epw.core.messages import Failure, Question, TaskOutcome
+
+_MAX_SUMMARY = 500
+
+
+def outcome_of(
+    attempt: Attempt, ending: AgentOutcome | TaskFailed, saved: TaskOutcome, started: float, seconds: float
+) -> TaskOutcome:
+    """The saved change with everything else that is known of the attempt.
+
+    `started`: epoch seconds. `seconds`: duration with waits.
+    """
+    reporter, backend, guard = attempt.reporter, attempt.backend, attempt.launcher.guard
+    used = guard.result() if guard is not None else {}
+    outcome = saved.model_copy(update=_ending_fields(attempt, ending, saved))
+    warnings = [*outcome.warnings, *used.pop("warnings", []), *reporter.warnings.all]
+    lands_risky = outcome.kind != "completed" or not backend.driven_by_model or attempt.directory.run.base is None
+    if outcome.risky and lands_risky:
+        # Nobody has to approve these changes: they are only reported.
+        warnings.append(f"changed {', '.join(outcome.risky)}"[:MAX_MESSAGE])
+    return outcome.model_copy(
+        update={
+            **used,
+            "started_at": int(started * 1000),
+            "duration_ms": round((seconds - reporter.waited_seconds) * 1000),
+            "crowded_ms": round(reporter.resource_wait.seconds * 1000),
+            "limited_ms": round(reporter.account_wait.seconds * 1000),
+            "usage": reporter.usage,
+            "sandbox": None if backend.simulated else attempt.launcher.sandbox,
+            "simulated": backend.simulated,
+            "warnings": warnings,
+            "risky": [] if lands_risky else outcome.risky,
+        }
+    )
+
+
+def _ending_fields(attempt: Attempt, ending: AgentOutcome | TaskFailed, saved: TaskOutcome) -> dict[str, Any]:
+    """Fields about the end of the attempt; a failure of the agent comes before a failure to save its change."""
+    resumable = attempt.directory.saved(saved.commit)
+    if isinstance(ending, TaskFailed):
+        failure = Failure.of(ending.kind, str(ending)[:MAX_MESSAGE])
+        keeps = attempt.backend.keeps_state and not ending.final
+        return {"kind": "failed", "failure": failure, "final": ending.final, "saved": resumable if keeps else None}
+    if saved.kind == "failed":
+        return {}
+    if isinstance(ending, Question):
+        return {"kind": "question", "question": ending, "saved": resumable}
+    if isinstance(ending, UsageLimit):
+        return {"kind": "usage-limit", "until": round(ending.until * 1000), "saved": resumable}
+    if isinstance(ending, BudgetReached):
+        failure = Failure.of(failures.BUDGET_LIMIT, ending.message[:MAX_MESSAGE])
+        return {"kind": "budget-limit", "failure": failure, "saved": resumable}
+    return {"summary": ending.summary[:_MAX_SUMMARY] if ending.summary else None}
