@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from epw.core.backends import BACKENDS
 from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
@@ -63,13 +64,24 @@ def conflicts_page() -> str:
         for each in CONFLICT_STEPS.values()
     ]
     steps = table(["step", "what it does", "possible where", "a person can choose it"], rows)
-    before, rest = (DOCS / "conflicts.md").read_text().split(_BEGIN)
-    return before + _BEGIN + steps + _END + rest.split(_END, 1)[1]
+    return _with_table("conflicts.md", steps)
+
+
+def agents_page() -> str:
+    """docs/agents.md, whole: its table of backends from their records, the rest as it stands."""
+    rows = [[f"`{each.name}`", each.does, each.needs] for each in BACKENDS.values()]
+    return _with_table("agents.md", table(["`agent`", "what does the task", "needs"], rows))
+
+
+def _with_table(name: str, made: str) -> str:
+    before, rest = (DOCS / name).read_text().split(_BEGIN)
+    return before + _BEGIN + made + _END + rest.split(_END, 1)[1]
 
 
 GENERATED: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "conflicts.md": conflicts_page,
+    "agents.md": agents_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
     "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
 }
