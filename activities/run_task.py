@@ -27,6 +27,7 @@ from activities.attempt.setup import set_up_directory
 from activities.processes.admission import Admission, left_on
 from activities.processes.admission_notifier import AdmissionNotifier, Tell
 from activities.processes.bounds import Bounds
+from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
@@ -49,7 +50,13 @@ class TaskRunner:
     """The activity `run_task`, with the agents of this worker by backend."""
 
     def __init__(
-        self, home: Path, plans: PlanSource, agents: Mapping[str, Agent], notify: Tell, max_kept_bytes: int
+        self,
+        home: Path,
+        plans: PlanSource,
+        agents: Mapping[str, Agent],
+        notify: Tell,
+        max_kept_bytes: int,
+        host: HostMonitor,
     ) -> None:
         self._home = home
         self._plans = plans
@@ -58,6 +65,7 @@ class TaskRunner:
         self._admission = Admission(partial(left_on, home))
         self._admission_notifier = AdmissionNotifier(notify)
         self._max_kept_bytes = max_kept_bytes
+        self._host = host
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -84,7 +92,7 @@ class TaskRunner:
         await _end_earlier(directory)
         task = _task(running, directory.run)
         agent = self._agents[running.plan.backend_of(task).name]
-        attempt = await in_thread(_described, directory, running, task, agent)
+        attempt = await in_thread(_described, directory, running, task, agent, self._host)
         started, clock = time.time(), time.perf_counter()
         async with AsyncExitStack() as cleanup:
             if attempt.uses_files:
@@ -184,7 +192,7 @@ async def _check(attempt: Attempt) -> None:
         await in_thread(check_merged, attempt)
 
 
-def _described(directory: AttemptDirectory, running: Running, task: Task, agent: Agent) -> Attempt:
+def _described(directory: AttemptDirectory, running: Running, task: Task, agent: Agent, host: HostMonitor) -> Attempt:
     backend, run = running.plan.backend_of(task), directory.run
     progress = AgentProgress(
         task_id=task.id, agent_id=run.agent_id, simulated=backend.simulated, directory=directory.key
@@ -192,7 +200,7 @@ def _described(directory: AttemptDirectory, running: Running, task: Task, agent:
     # Commands that make files again run what models may have written.
     default_sandbox = running.plan.default_sandbox if run.dispute and run.dispute.relock else None
     uses_files = agent.needs_directory(task) or bool(task.verify)
-    return Attempt.of(directory, running, task, Heartbeat(progress), default_sandbox, uses_files=uses_files)
+    return Attempt.of(directory, running, task, Heartbeat(progress), host, default_sandbox, uses_files=uses_files)
 
 
 def _task(running: Running, run: TaskRun) -> Task:

@@ -12,6 +12,7 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import end_marked
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
@@ -29,9 +30,10 @@ from epw.core.plan.model import Task
 class Verifier:
     """The activity `verify`."""
 
-    def __init__(self, home: Path, plans: PlanSource) -> None:
+    def __init__(self, home: Path, plans: PlanSource, host: HostMonitor) -> None:
         self._home = home
         self._plans = plans
+        self._host = host
 
     @activity.defn(name=VERIFY)
     async def verify(self, request: VerifyRequest) -> Verified:
@@ -48,7 +50,7 @@ class Verifier:
         if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
         # The command runs what the agents have written.
-        attempt = Attempt.of(directory, running, task, heartbeat, running.plan.default_sandbox)
+        attempt = Attempt.of(directory, running, task, heartbeat, self._host, running.plan.default_sandbox)
         async with activity_scope(self._home, directory.marker, heartbeat), contained(attempt) as attempt:
             code, output = None, ""
             try:

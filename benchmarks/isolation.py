@@ -22,12 +22,14 @@ from rich.table import Table
 
 from activities.processes.bounds import Bounds
 from activities.processes.cgroup import probe
+from activities.processes.host_monitor import HostMonitor
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrapped, lacks_bubblewrap
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
 from benchmarks.server import revision
 
+_HOST = HostMonitor()
 _BOUNDS = Bounds(512, 80, 512, 1024)
 # More than the bare process, in ms, at the strongest level.
 _MAX_A_COMMAND, _MAX_AN_ATTEMPT = 15, 50
@@ -54,19 +56,19 @@ async def measure(rounds: int) -> dict[str, float]:
         folder = Path(scratch)
 
         async def around() -> None:
-            async with ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody):
+            async with ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody, _HOST):
                 pass
 
         async def around_with_network() -> None:
             async with (
-                ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody) as guard,
+                ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody, _HOST) as guard,
                 Network.around(NetworkPolicy(None), guard.refused),
             ):
                 pass
 
         async with contextlib.AsyncExitStack() as opened:
             guard = await opened.enter_async_context(
-                ResourceGuard.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody)
+                ResourceGuard.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody, _HOST)
             )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),

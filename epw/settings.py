@@ -41,7 +41,7 @@ class Settings:
         return str(beside) if os.access(beside, os.X_OK) else shutil.which("temporal")
 
     @property
-    def most_kept(self) -> int:
+    def max_kept_bytes(self) -> int:
         """Bytes of ignored results that an execution may keep; raises `Unavailable` for what is no number."""
         try:
             most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MAX_KEPT_BYTES

@@ -15,6 +15,7 @@ from activities.attempt.directory import AttemptDirectory
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
+from activities.processes.host_monitor import HostMonitor
 from activities.processes.launcher import ProcessLauncher
 from activities.sandbox.levels import level
 from activities.state.heartbeat import Heartbeat
@@ -37,6 +38,8 @@ class Attempt:
     context: AgentContext
     launcher: ProcessLauncher
     reporter: Reporter
+    host: HostMonitor
+    """Counts of the checks of the worker that it runs in."""
     uses_files: bool = True
     """Whether its directory is made and saved."""
 
@@ -47,6 +50,7 @@ class Attempt:
         running: Running,
         task: Task,
         heartbeat: Heartbeat,
+        host: HostMonitor,
         default_sandbox: DefaultSandbox | None = None,
         *,
         uses_files: bool = True,
@@ -60,7 +64,7 @@ class Attempt:
             heartbeat, secrets_of(running.plan), partial(_checkpoint, directory), Warnings(heartbeat.warn)
         )
         sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)
-        return cls(directory, context, _launcher(directory, context, sandbox), reporter, uses_files)
+        return cls(directory, context, _launcher(directory, context, sandbox), reporter, host, uses_files)
 
     @property
     def backend(self) -> Backend:

@@ -48,12 +48,10 @@ async def conflict_monitor(attempt: Attempt) -> AsyncIterator[None]:
 
 
 class _Monitor:
-    _running = 0
-    """Monitors of this worker."""
-
     def __init__(self, attempt: Attempt, base: str) -> None:
         directory, context = attempt.directory, attempt.context
         self._attempt = attempt
+        self._count = attempt.host.test_merged
         self._directory = directory
         self._base = base
         merges = "merge" in context.plan.steps_on_conflict(context.strategy.on_conflict)
@@ -65,8 +63,7 @@ class _Monitor:
 
     async def run(self) -> None:
         """Look for conflicts until cancelled; less often where a look takes long."""
-        _Monitor._running += 1
-        try:
+        with self._count.one_more():
             pause = _FIRST_SECONDS
             while True:
                 await asyncio.sleep(pause)
@@ -76,9 +73,7 @@ class _Monitor:
                 except Exception as error:
                     # Files vanish while they are read, or have unexpected content: the next look may succeed.
                     _log.debug("%s: %s", self._attempt.context.task.id, error)
-                pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * _Monitor._running / _CPU_SHARE)
-        finally:
-            _Monitor._running -= 1
+                pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * self._count.value / _CPU_SHARE)
 
     def withdraw(self) -> None:
         """Remove the attempt's unfinished change from what others find."""

@@ -32,7 +32,7 @@ async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
     launcher, plan, home = attempt.launcher, attempt.context.plan, attempt.directory.execution.home
     bounds = Bounds.of(plan, attempt.context.task, home)
     async with ResourceGuard.around(
-        launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report
+        launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report, attempt.host
     ) as guard:
         needs_no_network = plan.network is False and not attempt.backend.calls_worker
         if launcher.sandbox != "bubblewrap" or needs_no_network:

@@ -22,9 +22,10 @@ from typing import Any
 
 import psutil
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _MAX_SECONDS = 10.0
 
+# Of the whole process, on purpose: the kernel gives a process one set of children, whoever in it has started them.
 _lock = threading.Lock()
 _own: dict[int, Child] = {}
 _libraries: list[str] = []
@@ -131,13 +132,14 @@ def adopt_orphans() -> bool:
 
     Linux only: elsewhere only the marker in its environment tells whose an orphan is.
     """
-    if sys.platform == "linux":
-        _Adoption.works = ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-    return _Adoption.works
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
-class _Adoption:
-    works = False
+def _adopts_orphans() -> bool:
+    """Whether this process is a subreaper now, as the kernel knows it."""
+    value = ctypes.c_int()
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+    return prctl is not None and not prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0) and bool(value.value)
 
 
 @contextmanager
@@ -157,7 +159,7 @@ def all_known(environment_key: str) -> bool:
 
     A library's carry its marker in the variable `environment_key`.
     """
-    if not _Adoption.works:
+    if not _adopts_orphans():
         return False
     with _lock:
         return all(_is_library(process, environment_key) for process in _strangers() if is_alive(process))
@@ -170,7 +172,7 @@ def end_strangers(*, when_idle: bool = False) -> int:
     """
     ended = 0
     deadline = time.monotonic() + _MAX_SECONDS
-    while _Adoption.works and time.monotonic() < deadline:
+    while _adopts_orphans() and time.monotonic() < deadline:
         with contextlib.ExitStack() as opened:
             with _lock:
                 if _libraries or (when_idle and any(child.is_tree for child in _own.values())):

@@ -15,6 +15,7 @@ import psutil
 from activities.processes.bounds import MB, Bounds
 from activities.processes.cgroup import Reading
 from activities.processes.disk import written_mb
+from activities.processes.host_monitor import Count
 from activities.processes.process_tree import end_marked, marked
 
 _MAX_STOPPED_SECONDS = 0.5
@@ -28,11 +29,10 @@ _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / MB
 class Watched:
     """Of one attempt. What clears its environment is not seen."""
 
-    _many = 0
-
-    def __init__(self, marker: str, bounds: Bounds) -> None:
+    def __init__(self, marker: str, bounds: Bounds, polled: Count) -> None:
         self._marker = marker
         self._bounds = bounds
+        self._polled = polled
         self._used: dict[tuple[int, float], float] = {}
         """CPU seconds by process."""
         self._found: list[psutil.Process] = []
@@ -68,8 +68,7 @@ class Watched:
 
         For a thread of its own; it ends with `leave`.
         """
-        Watched._many += 1
-        try:
+        with self._polled.one_more():
             memory = 0.0
             while not self._over.wait(self._pause(memory)):
                 memory = self._memory()
@@ -77,8 +76,6 @@ class Watched:
                 if memory > self._bounds.memory_mb:
                     broken(memory)
                     return
-        finally:
-            Watched._many -= 1
 
     def leave(self) -> None:
         self._over.set()
@@ -104,7 +101,7 @@ class Watched:
 
     def _pause(self, memory: float) -> float:
         near = memory > _QUICK_ABOVE * self._bounds.memory_mb
-        return _QUICK_SECONDS if near else max(_SLOW_SECONDS, _SECONDS_EACH * Watched._many)
+        return _QUICK_SECONDS if near else max(_SLOW_SECONDS, _SECONDS_EACH * self._polled.value)
 
     def _memory(self) -> float:
         """Of those that were found, and of their children."""

@@ -16,6 +16,7 @@ from typing import Any
 from activities.processes.bounds import Bounds
 from activities.processes.cgroup import Group, Reading, probe
 from activities.processes.disk import Directory, free_middle, shorten
+from activities.processes.host_monitor import HostMonitor
 from activities.processes.polling_limiter import Watched
 from activities.system.concurrency import in_thread
 from epw.core import failures
@@ -44,9 +45,9 @@ Report = Callable[[dict[str, Any]], None]
 class ResourceGuard:
     """Of one attempt; `group` None: this machine offers none, and the processes are looked at now and then."""
 
-    _many = 0
-
-    def __init__(self, marker: str, bounds: Bounds, folder: Path, log: Path, group: Group | None) -> None:
+    def __init__(
+        self, marker: str, bounds: Bounds, folder: Path, log: Path, group: Group | None, host: HostMonitor
+    ) -> None:
         self.bounds = bounds
         self.memory_mb = 0.0
         """Now."""
@@ -61,14 +62,15 @@ class ResourceGuard:
         self.broken: asyncio.Future[TaskFailed] = asyncio.get_running_loop().create_future()
         """The limit that the attempt has broken; everything in it has been ended."""
         self._group = group
-        self._watched = Watched(marker, bounds) if group is None else None
+        self._watched = Watched(marker, bounds, host.polled) if group is None else None
         self._directory = Directory(folder, bounds.disk_mb)
         self._log = log
+        self._guarded = host.guarded
 
     @classmethod
     @asynccontextmanager
     async def around(
-        cls, marker: str, bounds: Bounds, folder: Path, log: Path, report: Report
+        cls, marker: str, bounds: Bounds, folder: Path, log: Path, report: Report, host: HostMonitor
     ) -> AsyncIterator[ResourceGuard]:
         """Made for the block; at its end nothing runs in it any more.
 
@@ -81,7 +83,7 @@ class ResourceGuard:
                 group.make(bounds)
             except OSError:
                 group = None
-        guard = cls(marker, bounds, folder, log, group)
+        guard = cls(marker, bounds, folder, log, group, host)
         if guard._watched is not None:
             threading.Thread(target=guard._watched.guard, args=[guard._too_much], daemon=True).start()
         watching = asyncio.create_task(guard._watch(report))
@@ -145,11 +147,10 @@ class ResourceGuard:
     async def _watch(self, report: Report) -> None:
         least = _SAMPLE_SECONDS if self._group is not None else _SAMPLE_WITHOUT_GROUP_SECONDS
         wait = _FIRST_SECONDS
-        ResourceGuard._many += 1
-        try:
+        with self._guarded.one_more():
             while True:
                 # Many are looked at less often: the kernel keeps the limits meanwhile.
-                await asyncio.sleep(min(wait, max(least, ResourceGuard._many * _SECONDS_EACH)))
+                await asyncio.sleep(min(wait, max(least, self._guarded.value * _SECONDS_EACH)))
                 wait *= 2
                 try:
                     await asyncio.to_thread(self.look)
@@ -159,8 +160,6 @@ class ResourceGuard:
                 report(self.used())
                 if self._watched is not None:
                     await self._hold(self._watched)
-        finally:
-            ResourceGuard._many -= 1
 
     async def _hold(self, watched: Watched) -> None:
         """Have the processes rest as long as they are ahead of their share of the CPU."""

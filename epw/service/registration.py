@@ -1,0 +1,103 @@
+"""What a worker of this application registers: its workflows, activities and options, in one place."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner
+
+from activities.agents.base import Agent
+from activities.agents.registry import make_agents
+from activities.deliver import Deliverer
+from activities.land import Lander
+from activities.prepare import Preparer
+from activities.processes.host_monitor import HostMonitor
+from activities.roll_back import RollBacker
+from activities.run_task import TaskRunner
+from activities.state.execution_store import write_atomically
+from activities.state.plan_source import StartEvent
+from activities.verify import Verifier
+from epw.core.naming import slug
+from epw.service.admission_signals import tell_in_line
+from epw.service.connection import SearchAttributes
+from epw.service.limiter import limiter
+from epw.settings import MAX_KEPT_BYTES
+from workflows.execute_parallel import ExecuteParallelWorkflow
+from workflows.rate_limit import RateLimitWorkflow
+
+_MAX_OPEN_FILES = 65_536
+_HEARTBEAT_INTERVAL = timedelta(milliseconds=300)
+
+WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, RateLimitWorkflow)
+
+# Not the SDK's sandbox, on purpose. It guards against non-deterministic workflow code; here tests/test_architecture.py
+# keeps everything that does I/O, reads a clock or draws random numbers out of the imports of workflow code, and
+# tests/test_replay.py replays recorded histories in the sandbox. In production the sandbox would import the workflow's
+# modules again for each cached execution, which costs time at each start and memory for as long as it stays cached.
+WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
+
+OPTIONS: dict[str, Any] = {
+    "workflow_runner": WORKFLOW_RUNNER,
+    "max_concurrent_activities": 1200,
+    "max_eager_activity_reservations_per_workflow_task": 50,
+    # After a worker's death the next step would wait 10 s for its sticky queue.
+    "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+    # Cancellations arrive with heartbeats: the default throttle would hold them back for 24 s.
+    "max_heartbeat_throttle_interval": _HEARTBEAT_INTERVAL,
+    "default_heartbeat_throttle_interval": _HEARTBEAT_INTERVAL,
+}
+"""Options of `temporalio.worker.Worker`."""
+
+
+def activities(
+    client: Client,
+    home: Path,
+    queue: str,
+    *,
+    agents: Mapping[str, Agent] | None = None,
+    max_kept_bytes: int = MAX_KEPT_BYTES,
+) -> list[Callable[..., Any]]:
+    """The activities of one worker process, which share what they know of this host.
+
+    `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution.
+    """
+    plans, deliverer, host = StartEvent(), Deliverer(home), HostMonitor()
+    agents = agents or make_agents(home, partial(limiter, client, queue))
+    return [
+        Preparer(home, plans, host_queue(queue, home), SearchAttributes(client).known).prepare,
+        TaskRunner(home, plans, agents, partial(tell_in_line, client), max_kept_bytes, host).run_task,
+        Lander(home, plans).land,
+        Verifier(home, plans, host).verify,
+        deliverer.deliver,
+        deliverer.clean_up,
+        RollBacker(home).roll_back,
+    ]
+
+
+def host_queue(queue: str, home: Path) -> str:
+    """Task queue for activities that need this host and state directory."""
+    return f"{queue}@{host_name(home)}"
+
+
+def host_name(home: Path) -> str:
+    """Name of this machine and state directory, created once: hubs and attempts exist here and nowhere else."""
+    note = home / "host"
+    if not note.is_file():
+        write_atomically(note, f"{slug(socket.gethostname())[:30]}-{uuid.uuid4().hex[:8]}".encode())
+    return note.read_text()
+
+
+def raise_open_files() -> None:
+    """Raise this process's limit of open files: git holds one open for each directory above the one it reads."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
