@@ -1,0 +1,75 @@
+"""Temporal plugin for users who have a client and worker of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import Worker, WorkerConfig
+
+from activities.agents.base import Agent
+from epw.service.converter import data_converter
+from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
+from epw.service.upkeep import maintained
+from epw.settings import Settings
+
+
+class EpwPlugin(SimplePlugin):
+    """Workflows, activities, data converter and workflow runner of this application.
+
+    Pass it to the client, from which workers take it over:
+
+        client = await Client.connect("localhost:7233", plugins=[EpwPlugin()])
+        worker = Worker(client, task_queue="epw")
+
+    While such a worker runs, a second one polls the queue of this host, for activities that need its state directory.
+    One worker per process and state directory. Raises `Unavailable` where the state directory cannot be used.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, agents: Mapping[str, Agent] | None = None) -> None:
+        """`settings`: default from the environment; `agents`: backends by name, default all of them."""
+        super().__init__("epw", data_converter=data_converter, workflows=WORKFLOWS)
+        self._settings = settings or Settings.from_environment()
+        self._agents = agents
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Add the application to a worker; a limit of concurrent activities, or a tuner, that it has stays."""
+        home = self._settings.make_home()
+        if self._is_for_host(config["task_queue"]):
+            return config
+        has_limit = config.get("tuner") or config.get("max_concurrent_activities")
+        options = {
+            name: value for name, value in OPTIONS.items() if name != "max_concurrent_activities" or not has_limit
+        }
+        registered = activities(
+            config["client"],
+            home,
+            config["task_queue"],
+            agents=self._agents,
+            max_kept_bytes=self._settings.max_kept_bytes,
+        )
+        config["activities"] = [*config.get("activities", []), *registered]
+        # The host's worker stops after the one it belongs to, and its agents have their grace time.
+        config.update(options)  # type: ignore[typeddict-item]
+        config["plugin_shutdown_timeout"] = None
+        return super().configure_worker(config)
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Run a worker beside the one for the queue of this host, and keep the state directory tidy meanwhile."""
+        if self._is_for_host(worker.task_queue):
+            return await next(worker)
+        home, config = self._settings.make_home(), worker.config(active_config=True)
+        raise_open_files()
+        for_host = Worker(
+            worker.client,
+            task_queue=host_queue(worker.task_queue, home),
+            activities=config["activities"],
+            identity=config["identity"],
+            graceful_shutdown_timeout=config["graceful_shutdown_timeout"],
+            **OPTIONS,
+        )
+        async with maintained(worker.client, home, config["identity"] or worker.client.identity), for_host:
+            return await super().run_worker(worker, next)
+
+    def _is_for_host(self, queue: str) -> bool:
+        return queue.endswith(f"@{host_name(self._settings.home)}")
