@@ -7,12 +7,13 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
+from epw.core import search_attributes
 from epw.core.execution.state import ExecutionState
 
-STATUS = SearchAttributeKey.for_keyword("EpwStatus")
-STRATEGY = SearchAttributeKey.for_keyword("EpwStrategy")
-WAITING = SearchAttributeKey.for_keyword("EpwWaiting")
-FAILED_TASKS = SearchAttributeKey.for_int("EpwFailedTasks")
+STATUS = SearchAttributeKey.for_keyword(search_attributes.STATUS)
+STRATEGY = SearchAttributeKey.for_keyword(search_attributes.STRATEGY)
+WAITING = SearchAttributeKey.for_keyword(search_attributes.WAITING)
+FAILED_TASKS = SearchAttributeKey.for_int(search_attributes.FAILED_TASKS)
 _MAX_UPSERTS = 24
 """Each is an event of the history, whose number is bounded (docs/invariants.md, I14)."""
 

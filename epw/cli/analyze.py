@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
 from epw.cli.plan_file import read_plan_file
-from epw.cli.session import run_command
 from epw.cli.show import table
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
@@ -34,7 +34,7 @@ def analyze(
             show_analysis(checked)
         return code
 
-    run_command(command, as_json=as_json)
+    run_offline(command, as_json=as_json)
 
 
 def show_analysis(plan: Plan) -> None:

@@ -18,10 +18,11 @@ from activities.processes.cgroup import probe
 from activities.sandbox import landlock
 from activities.sandbox.levels import lacks_bubblewrap, strongest
 from activities.state.execution_store import ExecutionStore
-from epw.cli.documents import describe, full_document, replay
+from epw.cli.documents import describe, full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
+from epw.cli.replay import replay
 from epw.cli.repository import traits
 from epw.cli.retry import plan_of
 from epw.cli.session import run_command, run_connected

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
-from temporalio import workflow
 from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
-    WorkflowHistory,
     WorkflowQueryFailedError,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import (
-    ExecuteWorkflowInput,
-    Interceptor,
-    Replayer,
-    UnsandboxedWorkflowRunner,
-    WorkflowInboundInterceptor,
-    WorkflowInterceptorClassInput,
-)
 
 from activities.state.execution_store import ExecutionStore
 from epw.cli.hub_results import add_hub_results
@@ -33,9 +23,7 @@ from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
 from epw.core.report.history import task_error, whole
 from epw.core.report.model import ExecutionResult
-from epw.service.converter import data_converter
 from epw.settings import Settings
-from workflows.execute_parallel import ExecuteParallelWorkflow
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _DESCRIBE_TIMEOUT = timedelta(seconds=10)
@@ -95,7 +83,9 @@ async def _short(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionD
         return first
     except (RPCError, WorkflowQueryFailedError):
         # Nobody polls the queue: the state is a function of the history, so compute it here.
-        return await _replayed(handle, described)
+        from epw.cli.replay import replayed_document
+
+        return await replayed_document(handle, described)
 
 
 async def _query(handle: WorkflowHandle[Any, Any], offset: int) -> dict[str, Any]:
@@ -123,51 +113,6 @@ def _problem(line: str) -> Problem:
     path, separator, message = line.partition(": ")
     is_path = separator and re.fullmatch(r"[\w.\[\]-]+", path)
     return Problem(path, message) if is_path else Problem("", line)
-
-
-class _Tap(Interceptor):
-    """Keeps the workflow object of a replay."""
-
-    def __init__(self) -> None:
-        self.seen: list[ExecuteParallelWorkflow] = []
-
-    def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor] | None:
-        seen = self.seen
-
-        class Inbound(WorkflowInboundInterceptor):
-            async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-                seen.append(workflow.instance())
-                return await super().execute_workflow(input)
-
-        return Inbound
-
-
-async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Exception | None:
-    """Run the workflow's code against a history; returns the reason where they do not match."""
-    replayer = Replayer(
-        workflows=[ExecuteParallelWorkflow],
-        data_converter=data_converter,
-        interceptors=interceptors,
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
-    return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
-
-
-async def _replayed(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
-    history = await handle.fetch_history()
-    last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
-    found = await document_of_history(history, int(last.timestamp() * 1000))
-    status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
-    return found or {"executionId": handle.id, "status": status}
-
-
-async def document_of_history(history: WorkflowHistory, at: int) -> dict[str, Any] | None:
-    """The short document as of a moment (epoch ms), by a replay; None where the workflow has not begun."""
-    tap = _Tap()
-    await replay(history, tap)
-    return tap.seen[0].document(at) if tap.seen else None
 
 
 def _end_from_outside(document: ExecutionResult, status: str) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from temporalio.client import WorkflowExecution
+from temporalio.common import SearchAttributeKey
 
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
@@ -13,9 +14,9 @@ from epw.cli.session import run_connected
 from epw.cli.show import table
 from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
 from epw.core.messages import WORKFLOW_TYPE
+from epw.core.search_attributes import STATUS, STRATEGY, WAITING
 from epw.service.connection import Connection
 from epw.settings import Settings
-from workflows.visibility import STATUS, STRATEGY, WAITING
 
 
 def list_executions(as_json: bool = JSON_OPTION) -> None:
@@ -39,15 +40,15 @@ def list_executions(as_json: bool = JSON_OPTION) -> None:
 def _listed(execution: WorkflowExecution) -> dict[str, Any]:
     attributes = execution.typed_search_attributes
     temporal = STATUS_OF_TEMPORAL.get(execution.status.name if execution.status else "", "running")
-    own = attributes.get(STATUS)
+    own = attributes.get(SearchAttributeKey.for_keyword(STATUS))
     # A workflow that Temporal ended (terminate, time-out) could not set its own status.
     ended = temporal != "running" and own in (None, "running", "paused")
     return {
         "executionId": execution.id,
         "status": temporal if ended else own or temporal,
-        "strategy": attributes.get(STRATEGY),
+        "strategy": attributes.get(SearchAttributeKey.for_keyword(STRATEGY)),
         "startedAt": int(execution.start_time.timestamp() * 1000),
-        "waiting": (attributes.get(WAITING) or None) if temporal == "running" else None,
+        "waiting": (attributes.get(SearchAttributeKey.for_keyword(WAITING)) or None) if temporal == "running" else None,
     }
 
 

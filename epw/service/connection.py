@@ -15,6 +15,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import Unavailable
+from epw.core.search_attributes import TYPES
 from epw.service.converter import data_converter
 from epw.service.embedded import embedded
 from epw.settings import Settings
@@ -22,12 +23,6 @@ from epw.settings import Settings
 _CONNECT_SECONDS = 8.0
 _EMBEDDED_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
-_SEARCH_ATTRIBUTES = {
-    "EpwStatus": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "EpwStrategy": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "EpwWaiting": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "EpwFailedTasks": IndexedValueType.INDEXED_VALUE_TYPE_INT,
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class SearchAttributes:
 
     async def _register(self) -> bool:
         namespace, operator = self._client.namespace, self._client.operator_service
-        missing = dict(_SEARCH_ATTRIBUTES)
+        missing = {name: _value_type(kind) for name, kind in TYPES.items()}
         try:
             listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
             for name in listed.custom_attributes:
@@ -119,3 +114,7 @@ class SearchAttributes:
         except RPCError:
             return not missing
         return True
+
+
+def _value_type(kind: str) -> IndexedValueType.ValueType:
+    return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from activities.sandbox.network import make_namespace
+from epw.core.search_attributes import TYPES
 from epw.service import startup
 
 _READY_SECONDS = 20.0
@@ -28,7 +29,6 @@ _PR_SET_PDEATHSIG = 1
 _CHUNK = 256 * 1024
 _MAX_HEAD = 64 * 1024
 _HEAD_SECONDS = 30.0
-_SEARCH_ATTRIBUTES = ("EpwStatus=Keyword", "EpwStrategy=Keyword", "EpwWaiting=Keyword", "EpwFailedTasks=Int")
 # A hop from one activity to the next waits for these queues: 51 ms with the defaults, 9 ms with these.
 _DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=5000",
@@ -88,7 +88,7 @@ def _start(folder: Path, binary: str, namespace: str) -> tuple[subprocess.Popen[
         argv += ["--db-filename", str(folder / "temporal.db"), "--namespace", namespace]
         argv += dynamic_flags()
         argv += [part for value in _PRAGMAS for part in ("--sqlite-pragma", value)]
-        argv += [part for value in _SEARCH_ATTRIBUTES for part in ("--search-attribute", value)]
+        argv += [part for name, kind in TYPES.items() for part in ("--search-attribute", f"{name}={kind}")]
         with open(folder / "server.log", "ab") as output:
             server = subprocess.Popen(
                 argv,

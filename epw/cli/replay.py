@@ -1,0 +1,69 @@
+"""State of an execution computed from its history by the workflow's own code; imported only where that is needed."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, WorkflowHistory
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    Replayer,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
+from epw.service.converter import data_converter
+from epw.service.registration import WORKFLOW_RUNNER
+from workflows.execute_parallel import ExecuteParallelWorkflow
+
+
+async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Exception | None:
+    """Run the workflow's code against a history; returns the reason where they do not match."""
+    replayer = Replayer(
+        workflows=[ExecuteParallelWorkflow],
+        data_converter=data_converter,
+        interceptors=interceptors,
+        workflow_runner=WORKFLOW_RUNNER,
+    )
+    return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
+
+
+async def replayed_document(
+    handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
+) -> dict[str, Any]:
+    """The short document of an execution for which no worker answers."""
+    history = await handle.fetch_history()
+    last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
+    found = await document_of_history(history, int(last.timestamp() * 1000))
+    status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
+    return found or {"executionId": handle.id, "status": status}
+
+
+async def document_of_history(history: WorkflowHistory, at: int) -> dict[str, Any] | None:
+    """The short document as of a moment (epoch ms), by a replay; None where the workflow has not begun."""
+    tap = _Tap()
+    await replay(history, tap)
+    return tap.seen[0].document(at) if tap.seen else None
+
+
+class _Tap(Interceptor):
+    """Keeps the workflow object of a replay."""
+
+    def __init__(self) -> None:
+        self.seen: list[ExecuteParallelWorkflow] = []
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        seen = self.seen
+
+        class Inbound(WorkflowInboundInterceptor):
+            async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+                seen.append(workflow.instance())
+                return await super().execute_workflow(input)
+
+        return Inbound
