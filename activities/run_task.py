@@ -24,8 +24,8 @@ from activities.attempt.merge_check import check_merged
 from activities.attempt.outcome import outcome_of
 from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
-from activities.processes.admission import Admission, left_on
-from activities.processes.admission_notifier import AdmissionNotifier, Tell
+from activities.processes.admission import Admission, capacity_left
+from activities.processes.admission_notifier import AdmissionNotifier, Notify
 from activities.processes.bounds import Bounds
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
@@ -54,7 +54,7 @@ class TaskRunner:
         home: Path,
         plans: PlanSource,
         agents: Mapping[str, Agent],
-        notify: Tell,
+        notify: Notify,
         max_kept_bytes: int,
         host: HostMonitor,
     ) -> None:
@@ -62,7 +62,7 @@ class TaskRunner:
         self._plans = plans
         self._agents = agents
         self._discarding: set[asyncio.Task[None]] = set()
-        self._admission = Admission(partial(left_on, home))
+        self._admission = Admission(partial(capacity_left, home))
         self._admission_notifier = AdmissionNotifier(notify)
         self._max_kept_bytes = max_kept_bytes
         self._host = host
@@ -147,13 +147,13 @@ class TaskRunner:
         info = activity.info()
         attempt.reporter.report({"operation": _IN_LINE})
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
-        with self._admission_notifier.standing(workflow_id, run_id, attempt.context.task.id):
+        with self._admission_notifier.queued(workflow_id, run_id, attempt.context.task.id):
             yield
         attempt.reporter.report({"operation": None})
 
     async def _recycle(self, directory: AttemptDirectory) -> None:
         """Offer the directory to the next attempt, unless a process may still write into it."""
-        if not ProcessTree.all_known() or not await in_thread(has_no_processes, directory.path):
+        if not ProcessTree.has_only_known_children() or not await in_thread(has_no_processes, directory.path):
             await in_thread(directory.remove)
             return
         pooled = await in_thread(directory.recycle)

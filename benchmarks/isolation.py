@@ -24,7 +24,7 @@ from activities.processes.bounds import Bounds
 from activities.processes.cgroup import probe
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.resource_guard import ResourceGuard
-from activities.sandbox.levels import bubblewrapped, lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_argv, bubblewrap_problem
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
 from benchmarks.server import revision
@@ -62,7 +62,7 @@ async def measure(rounds: int) -> dict[str, float]:
         async def around_with_network() -> None:
             async with (
                 ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody, _HOST) as guard,
-                Network.around(NetworkPolicy(None), guard.refused),
+                Network.around(NetworkPolicy(None), guard.on_denied),
             ):
                 pass
 
@@ -72,15 +72,15 @@ async def measure(rounds: int) -> dict[str, float]:
             )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),
-                "command, group": lambda: _run(guard.entering(argv), folder),
+                "command, group": lambda: _run(guard.wrap_argv(argv), folder),
                 "attempt, group": around,
             }
-            if lacks_bubblewrap() is None:
-                network = await opened.enter_async_context(Network.around(NetworkPolicy(None), guard.refused))
-                sandboxed = partial(bubblewrapped, argv, own=[folder], readable=[], cwd=folder)
+            if bubblewrap_problem() is None:
+                network = await opened.enter_async_context(Network.around(NetworkPolicy(None), guard.on_denied))
+                sandboxed = partial(bubblewrap_argv, argv, own=[folder], readable=[], cwd=folder)
                 without, with_proxy = sandboxed(namespace=None), sandboxed(namespace=network.namespace)
-                kinds["command, group and bubblewrap"] = lambda: _run(guard.entering(without), folder)
-                kinds["command, the same with the network"] = lambda: _run(guard.entering(with_proxy), folder)
+                kinds["command, group and bubblewrap"] = lambda: _run(guard.wrap_argv(without), folder)
+                kinds["command, the same with the network"] = lambda: _run(guard.wrap_argv(with_proxy), folder)
                 kinds["attempt, group and network"] = around_with_network
             for _ in range(rounds):
                 for name, work in kinds.items():
@@ -95,7 +95,7 @@ def main() -> None:
     bare = found["command, bare"]
     place = probe()
     groups = f"cgroup version {place.version}" if place else "no control groups"
-    table = Table(title=f"isolation, ms · {groups} · {lacks_bubblewrap() or 'bubblewrap'} · {revision()}")
+    table = Table(title=f"isolation, ms · {groups} · {bubblewrap_problem() or 'bubblewrap'} · {revision()}")
     for name in ("what", "median", "more", "at most"):
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, median in found.items():

@@ -108,7 +108,7 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
 
 
 async def test_an_execution_shows_who_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.run_task.left_on", lambda home: Capacity(700, 1e6))
+    monkeypatch.setattr("activities.run_task.capacity_left", lambda home: Capacity(700, 1e6))
     limits = {"resourceLimits": {"maxMemoryMB": 500}}
     rows = tasks(
         *({"id": f"t{n}", "run": f"test -e {farm.home}/go || sleep 2.5; touch {farm.home}/go"} for n in range(3))

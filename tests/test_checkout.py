@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from tests.support import Farm, make_repository, sh, tasks
 
 
@@ -48,7 +48,7 @@ LOOK = (
 
 @pytest.mark.parametrize("level", ["none", "process", "landlock", "bubblewrap"])
 async def test_an_agent_s_git_knows_tags_branches_and_remotes(farm: Farm, tmp_path: Path, level: str) -> None:
-    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+    if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     path = _with_history(tmp_path / "repo")
     said = (await _seen(farm, path, LOOK, sandbox=level)).splitlines()

@@ -27,8 +27,8 @@ over = threading.Event()
 
 def sweep():
     while not over.is_set():
-        children.end_strangers()
-        children.all_known("EPW_ATTEMPT_KEY")
+        children.end_orphans()
+        children.has_only_known_children("EPW_ATTEMPT_KEY")
 
 async def agent():
     codes = []
@@ -58,8 +58,8 @@ while len(psutil_children := __import__("psutil").Process().children(recursive=T
     pass
 pids = [child.pid for child in psutil_children]
 guard = children.start(["sleep", "1000"], is_tree=True)
-assert children.end_strangers(when_idle=True) == 0
-print(children.end_strangers(), guard.poll(), *pids)
+assert children.end_orphans(when_idle=True) == 0
+print(children.end_orphans(), guard.poll(), *pids)
 guard.signal_group(9)
 guard.reap()
 """

@@ -310,7 +310,7 @@ def test_doctor_says_what_each_machine_lacks(
     monkeypatch: pytest.MonkeyPatch, bubblewrap: str | None, abi: int, said: str
 ) -> None:
     for module in (doctor, levels):
-        monkeypatch.setattr(module, "lacks_bubblewrap", lambda: bubblewrap)
+        monkeypatch.setattr(module, "bubblewrap_problem", lambda: bubblewrap)
     monkeypatch.setattr(landlock, "abi", lambda: abi)
     assert doctor._sandbox() == said
 

@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from activities.system.process_identity import KEPT, keeper
 from epw.core.errors import Unavailable
 from epw.service.connection import connected
@@ -86,7 +86,7 @@ def test_another_user_gets_no_answer(up: Cli) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("way", ["itself", "in a new session", "without parent and environment"])
 def test_an_agent_gets_no_answer(up: Cli, level: str, way: str) -> None:
-    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+    if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     ports = _note(up)["ports"]
     before = {"itself": "", "in a new session": "setsid -w ", "without parent and environment": "env -i setsid -f "}[

@@ -111,7 +111,7 @@ async def test_a_daemon_without_session_parent_and_environment_ends_with_its_att
     assert document["status"] == "succeeded", document["results"]
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert not list(Group.beneath(document["executionId"]))
+    assert not list(Group.under(document["executionId"]))
 
 
 async def test_a_hundred_megabytes_of_output_are_cut_and_said(farm: Farm, groups: bool) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from activities.sandbox.network.policy import AccessDenied, NetworkPolicy
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Farm, failure_type, make_repository, sh, tasks
 
-needs_bubblewrap = pytest.mark.skipif(lacks_bubblewrap() is not None, reason=str(lacks_bubblewrap()))
+needs_bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason=str(bubblewrap_problem()))
 GET = """python3 - << 'END' > said 2>&1 || true
 import urllib.request, urllib.error
 for address in {addresses}:

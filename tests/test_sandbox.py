@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from activities.sandbox import landlock, levels
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from epw.core.plan.validate import read_plan
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
 from tests.support import Farm, ended, failure_type, make_repository, sh, statuses, tasks
 
-needs_bubblewrap = pytest.mark.skipif(lacks_bubblewrap() is not None, reason=str(lacks_bubblewrap()))
+needs_bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason=str(bubblewrap_problem()))
 
 
 async def printed(farm: Farm, command: str, **plan: Any) -> str:
@@ -86,7 +86,7 @@ async def test_no_service_of_this_machine_is_reached_whatever_the_network(farm: 
 async def test_of_a_tool_in_a_home_its_programs_are_there_and_its_settings_are_not(
     farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
-    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+    if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     tool, path = tmp_path / "home/.tool", make_repository(tmp_path / "work")
     (tool / "bin").mkdir(parents=True)
@@ -179,7 +179,7 @@ async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anyth
     abi: int,
     lacks: str | None,
 ) -> None:
-    monkeypatch.setattr(levels, "lacks_bubblewrap", lambda: bubblewrap)
+    monkeypatch.setattr(levels, "bubblewrap_problem", lambda: bubblewrap)
     monkeypatch.setattr(landlock, "abi", lambda: abi)
     path, ran = make_repository(tmp_path / "work"), tmp_path / "ran"
     command = {"id": "runs", "run": f"touch {ran}", "agent": "command"}

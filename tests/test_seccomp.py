@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from activities.sandbox import landlock, seccomp
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from tests.cli import ROOT
 from tests.support import Farm, make_repository, sh, tasks
 
-if seccomp.program("bubblewrap") is None or sys.platform != "linux":
+if seccomp.filter_program("bubblewrap") is None or sys.platform != "linux":
     pytest.skip("the filter knows no calls of this machine", allow_module_level=True)
 
 NUMBERS = {**seccomp._COMMON, **seccomp._MACHINES[platform.machine()][1]}
@@ -51,7 +51,7 @@ def test_each_call_is_refused_by_the_filter_and_no_call_without_it() -> None:
 
 @pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
 async def test_each_call_of_an_agent_is_refused(farm: Farm, tmp_path: Path, level: str) -> None:
-    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+    if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     if level == "landlock" and not landlock.abi():
         pytest.skip("this kernel has no Landlock")

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from activities.sandbox import landlock
-from activities.sandbox.levels import lacks_bubblewrap
+from activities.sandbox.levels import bubblewrap_problem
 from activities.sandbox.network import namespace
 from epw.core.naming import slug
 from tests.cli import ROOT, Cli, wait_for
@@ -81,7 +81,7 @@ def _own_address() -> str:
 
 
 def _require(level: str) -> None:
-    if level == "bubblewrap" and (missing := lacks_bubblewrap()):
+    if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     if level in ("process", "landlock") and landlock.abi() < 6:
         pytest.skip(f"what `{level}` stops needs Landlock 6 (Linux 6.12); this kernel has {landlock.abi()}")

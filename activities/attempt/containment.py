@@ -39,7 +39,7 @@ async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
             yield replace(attempt, launcher=replace(launcher, guard=guard))
             return
         hosts = None if plan.network is True else tuple(plan.network or ())
-        async with Network.around(NetworkPolicy(hosts, _server_ports(home)), guard.refused) as network:
+        async with Network.around(NetworkPolicy(hosts, _server_ports(home)), guard.on_denied) as network:
             yield replace(attempt, launcher=replace(launcher, guard=guard, network=network))
 
 

@@ -30,7 +30,7 @@ async def within_limits(attempt: Attempt, work: Callable[[], Awaitable[AgentOutc
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if guard is not None:
             # A process may have been ended by its limit: look before the agent gets the blame.
-            await in_thread(guard.look)
+            await in_thread(guard.sample)
             await asyncio.sleep(0)
         if broken is not None and broken.done():
             return broken.result()

@@ -1,1 +1,1 @@
-"""Processes of agents: the one place that starts, limits and ends them."""
+"""Processes of agents: started, limited and ended here and nowhere else."""

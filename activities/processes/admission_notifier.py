@@ -1,4 +1,4 @@
-"""Who stands in line in this worker for room on its machine, as their executions are told."""
+"""Notifications to executions about their attempts that wait in a worker's admission queue."""
 
 from __future__ import annotations
 
@@ -18,55 +18,55 @@ _FIRST_SECONDS = 1.0
 _MAX_SECONDS = 60.0
 _MAX_REMEMBERED = 1000
 
-Tell = Callable[[str, str, InLine], Awaitable[None]]
-"""Sends a run of an execution (workflow id, run id) a message."""
+Notify = Callable[[str, str, InLine], Awaitable[None]]
+"""Sends a message to one run of an execution: workflow id, run id, message."""
 
 
 @dataclass
 class _Execution:
     tasks: dict[str, None] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
-    after: float = _FIRST_SECONDS
-    telling: asyncio.Task[None] | None = None
+    notified: list[str] = field(default_factory=list)
+    interval: float = _FIRST_SECONDS
+    sending: asyncio.Task[None] | None = None
 
 
 class AdmissionNotifier:
-    """Tells at growing intervals, since every message costs history; heartbeats say it at once."""
+    """Sender of the tasks that wait, at growing intervals: each message costs history; heartbeats tell it at once."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
         self._name = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._executions: OrderedDict[tuple[str, str], _Execution] = OrderedDict()
 
     @contextmanager
-    def standing(self, workflow_id: str, run_id: str, task_id: str) -> Iterator[None]:
-        """While the block runs, the task stands in line."""
+    def queued(self, workflow_id: str, run_id: str, task_id: str) -> Iterator[None]:
+        """Count the task among those that wait while the block runs."""
         execution = self._executions.setdefault((workflow_id, run_id), _Execution())
         execution.tasks[task_id] = None
-        self._see_to(workflow_id, run_id, execution)
+        self._schedule(workflow_id, run_id, execution)
         try:
             yield
         finally:
             del execution.tasks[task_id]
-            self._see_to(workflow_id, run_id, execution)
+            self._schedule(workflow_id, run_id, execution)
 
-    def _see_to(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
-        if execution.telling is None or execution.telling.done():
-            execution.telling = asyncio.create_task(self._telling(workflow_id, run_id, execution))
+    def _schedule(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
+        if execution.sending is None or execution.sending.done():
+            execution.sending = asyncio.create_task(self._send(workflow_id, run_id, execution))
         while len(self._executions) > _MAX_REMEMBERED:
             self._executions.popitem(last=False)
 
-    async def _telling(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
-        while list(execution.tasks) != execution.told:
-            await asyncio.sleep(execution.after)
+    async def _send(self, workflow_id: str, run_id: str, execution: _Execution) -> None:
+        while list(execution.tasks) != execution.notified:
+            await asyncio.sleep(execution.interval)
             waiting = list(execution.tasks)
-            if waiting == execution.told:
+            if waiting == execution.notified:
                 return
-            execution.after = min(2 * execution.after, _MAX_SECONDS)
+            execution.interval = min(2 * execution.interval, _MAX_SECONDS)
             try:
-                await self._tell(workflow_id, run_id, InLine(worker=self._name, tasks=waiting))
-                execution.told = waiting
+                await self._notify(workflow_id, run_id, InLine(worker=self._name, tasks=waiting))
+                execution.notified = waiting
             except RPCError as error:
-                # A server that is away is told later, an execution that has ended never.
+                # Retried where the server is away; given up where the execution has ended.
                 if error.status == RPCStatusCode.NOT_FOUND or not waiting:
                     return

@@ -1,4 +1,4 @@
-"""What an attempt's processes may use: as the plan says, else a fair share of this machine (CONTRACT section 2)."""
+"""Resource limits of an attempt's processes: the plan's, else a fair share of this machine (docs/plan.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from epw.core.plan.model import Plan, Task
 _MIN_MB = 512
 _RESERVE_MB = 1024
 _RESERVE_SHARE = 0.1
-_CPU_PERCENT = 80.0
-_PROCESSES = 512
+_DEFAULT_CPU_PERCENT = 80.0
+_DEFAULT_PROCESSES = 512
 _MIN_DISK_MB = 2048
 _RESERVE_DISK_MB = 1024
 _RESERVE_DISK_SHARE = 0.02
@@ -23,31 +23,31 @@ MB = 1024 * 1024
 
 
 def reserve_mb() -> float:
-    """Of this machine's memory, for all that is not an agent."""
+    """Memory of this machine that agents do not get, MB."""
     return max(_RESERVE_MB, psutil.virtual_memory().total / MB * _RESERVE_SHARE)
 
 
 def reserve_disk_mb(total_mb: float) -> float:
-    """Of a disk of that size, for all that is not an agent."""
+    """Space that agents do not get of a disk with `total_mb` MB, MB."""
     return min(_RESERVE_DISK_MB, max(64.0, total_mb * _RESERVE_DISK_SHARE))
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of an attempt's whole process tree."""
+    """Limits of an attempt's whole process tree."""
 
     memory_mb: int
     cpu_percent: float
-    """Of the whole machine."""
+    """Percent of all cores of the machine."""
     processes: int
     disk_mb: int
-    """Of what it writes into its directory."""
+    """MB that it writes into its directory."""
 
     @classmethod
     def of(cls, plan: Plan, task: Task, folder: Path) -> Bounds:
-        """The task's own, else the plan's, else what the machine has less a reserve, by agents.
+        """The task's limits, else the plan's, else what the machine has, less its reserve, divided by `maxAgents`.
 
-        `folder`: on the disk that it writes to.
+        `folder`: a folder on the disk that the attempt writes to.
         """
         given = plan.limits_of(task)
         total = psutil.virtual_memory().total // MB
@@ -56,11 +56,12 @@ class Bounds:
         disk_share = int((disk.free / MB - reserve_disk_mb(disk.total / MB)) / plan.max_agents)
         return cls(
             given.max_memory_mb or max(_MIN_MB, share),
-            given.max_cpu_percent or _CPU_PERCENT,
-            given.max_processes or _PROCESSES,
+            given.max_cpu_percent or _DEFAULT_CPU_PERCENT,
+            given.max_processes or _DEFAULT_PROCESSES,
             given.max_disk_mb or max(_MIN_DISK_MB, disk_share),
         )
 
     @property
     def cores(self) -> float:
+        """The CPU limit as a number of cores."""
         return self.cpu_percent / 100 * (os.cpu_count() or 1)

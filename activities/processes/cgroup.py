@@ -1,7 +1,8 @@
-"""A control group an attempt: the kernel's own account of a process tree, its limits, and its certain end.
+"""One control group per attempt: the kernel accounts for its process tree, limits it, and ends it as a whole.
 
-Version 2, or version 1 with one folder a controller (there a version 2 hierarchy beside it, if there is one, ends a
-group at once). Where this process may make no groups there are none: `probe` is None.
+Version 2, or version 1 with one folder per controller, where a version 2 hierarchy beside it, if mounted, provides
+`cgroup.kill`. `probe` is None where this process may create no groups.
+https://docs.kernel.org/admin-guide/cgroup-v2.html
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PROBE_MB = 64
 
 @dataclass(frozen=True)
 class CgroupMount:
-    """Where groups are made: a folder of ours in each hierarchy."""
+    """Folders below which groups are created, one in each hierarchy."""
 
     version: int
     folders: dict[str, Path]
@@ -39,45 +40,45 @@ class CgroupMount:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a group has used so far."""
+    """Use of resources of a group so far."""
 
     memory_mb: float
-    """Now, without what the kernel only caches."""
-    most_mb: float
-    """At most, with what it caches."""
+    """Resident memory now, without the kernel's caches, MB."""
+    peak_mb: float
+    """Highest memory so far, with the kernel's caches, MB."""
     cpu_seconds: float
     throttled_seconds: float
     killed: int
-    """Processes that were ended for memory."""
-    refused: int
+    """Processes that the kernel ended for lack of memory."""
+    denied: int
     """Processes that could not be started."""
     processes: int
     written_mb: float
-    """By the processes that are there, and those whose end they have seen."""
+    """Written to disk by its living processes and by children that they have waited for, MB."""
 
 
 @cache
 def probe() -> CgroupMount | None:
-    """Where this process may make groups; None: nowhere."""
+    """The mount in which this process may create groups; None without one. Creates and removes a group to find out."""
     for version, folders in ((2, _version_2), (1, _version_1)):
         with contextlib.suppress(OSError):
-            place = CgroupMount(version, folders())
-            group = Group(place, f"probe-{os.getpid()}")
+            mount = CgroupMount(version, folders())
+            group = Group(mount, f"probe-{os.getpid()}")
             group.make(Bounds(_PROBE_MB, 100, 10, _PROBE_MB))
             group.remove()
-            return place
+            return mount
     return None
 
 
 def _version_2() -> dict[str, Path]:
     if not (_ROOT / "cgroup.controllers").is_file():
         raise OSError("no cgroup v2 here")
-    folder = _ROOT / _own("").lstrip("/")
+    folder = _ROOT / _own_group("").lstrip("/")
     wanted = "+memory +cpu +pids"
     try:
         (folder / "cgroup.subtree_control").write_text(wanted)
     except OSError:
-        # A group with processes of its own can have none with limits beneath it.
+        # A group that holds processes can have no groups with limits below it.
         leaf = folder / f"{_OURS}-worker"
         leaf.mkdir(exist_ok=True)
         (leaf / "cgroup.procs").write_text(str(os.getpid()))
@@ -94,7 +95,7 @@ def _version_1() -> dict[str, Path]:
         mount = _ROOT / controller
         if not (mount / "cgroup.procs").is_file():
             raise OSError(f"no controller {controller} here")
-        own = mount / _own(controller).lstrip("/")
+        own = mount / _own_group(controller).lstrip("/")
         folders[controller] = (own if own.is_dir() else mount) / _OURS
     if (_ROOT / "unified/cgroup.procs").is_file():
         folders["unified"] = _ROOT / "unified" / _OURS
@@ -103,8 +104,8 @@ def _version_1() -> dict[str, Path]:
     return folders
 
 
-def _own(controller: str) -> str:
-    """This process's group in a hierarchy."""
+def _own_group(controller: str) -> str:
+    """Path of this process's own group in a hierarchy."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -113,31 +114,31 @@ def _own(controller: str) -> str:
 
 
 class Group:
-    """The group of an attempt, by its marker."""
+    """Control group of an attempt, named by its marker."""
 
-    def __init__(self, place: CgroupMount, marker: str) -> None:
-        self._place = place
-        self._folders = {name: folder / _named(marker) for name, folder in place.folders.items()}
+    def __init__(self, mount: CgroupMount, marker: str) -> None:
+        self._mount = mount
+        self._folders = {name: folder / _group_name(marker) for name, folder in mount.folders.items()}
 
     @classmethod
-    def beneath(cls, marker: str) -> Iterator[Group]:
-        """The groups of a marker and of those beneath it, whoever made them."""
-        place = probe()
-        if place is None:
+    def under(cls, marker: str) -> Iterator[Group]:
+        """The groups of a marker and of the markers below it, created by any process."""
+        mount = probe()
+        if mount is None:
             return
-        first = next(iter(place.folders.values()))
-        name = _named(marker)
+        first = next(iter(mount.folders.values()))
+        name = _group_name(marker)
         with contextlib.suppress(OSError):
             for folder in first.iterdir():
                 if folder.name == name or folder.name.startswith(f"{name}!"):
-                    yield cls(place, folder.name)
+                    yield cls(mount, folder.name)
 
     def make(self, bounds: Bounds) -> None:
-        """Make it with its limits; one that is there keeps its processes."""
+        """Create the group, or set the limits of the one that is there."""
         for folder in self._folders.values():
             folder.mkdir(exist_ok=True)
         quota = int(bounds.cores * _PERIOD_US)
-        if self._place.version == 2:
+        if self._mount.version == 2:
             limits = {"memory.max": bounds.memory_mb * MB, "memory.oom.group": 1, "pids.max": bounds.processes}
             for name, value in {**limits, "cpu.max": f"{quota} {_PERIOD_US}"}.items():
                 self._write("unified", name, value)
@@ -150,49 +151,49 @@ class Group:
         self._write("cpu", "cpu.cfs_quota_us", max(1000, quota))
         self._write("pids", "pids.max", bounds.processes)
 
-    def joining(self) -> str:
-        """Shell text by which a shell puts itself, and what it becomes, into the group."""
-        return "".join(f"echo $$ > {shlex.quote(str(path))};" for path in self.joined_by)
+    def join_snippet(self) -> str:
+        """Shell text that moves the shell, and what it executes, into the group."""
+        return "".join(f"echo $$ > {shlex.quote(str(path))};" for path in self.join_files)
 
     @property
-    def joined_by(self) -> list[Path]:
-        """The files by which a process joins it."""
+    def join_files(self) -> list[Path]:
+        """Files to which a process writes its id to join."""
         return [folder / "cgroup.procs" for folder in self._folders.values()]
 
     def read(self) -> Reading:
-        """What it has used; raises `OSError` where it is gone."""
+        """Use of resources so far; raises `OSError` where the group is gone."""
         processes = self.processes()
         now = len(processes), written_mb(processes)
-        if self._place.version == 2:
+        if self._mount.version == 2:
             stat, cpu = self._table("unified", "memory.stat"), self._table("unified", "cpu.stat")
-            most = int(self._text("unified", "memory.peak"))
+            peak = int(self._text("unified", "memory.peak"))
             killed = self._table("unified", "memory.events").get("oom_kill", 0)
-            refused = self._table("unified", "pids.events").get("max", 0)
+            denied = self._table("unified", "pids.events").get("max", 0)
             used, throttled = cpu["usage_usec"] / 1e6, cpu.get("throttled_usec", 0) / 1e6
-            return Reading(stat["anon"] / MB, most / MB, used, throttled, killed, refused, *now)
+            return Reading(stat["anon"] / MB, peak / MB, used, throttled, killed, denied, *now)
         stat = self._table("memory", "memory.stat")
-        most = int(self._text("memory", "memory.max_usage_in_bytes"))
+        peak = int(self._text("memory", "memory.max_usage_in_bytes"))
         killed = self._table("memory", "memory.oom_control").get("oom_kill", 0)
-        refused = self._table("pids", "pids.events").get("max", 0) if self._has("pids", "pids.events") else 0
+        denied = self._table("pids", "pids.events").get("max", 0) if self._has("pids", "pids.events") else 0
         used = int(self._text("cpuacct", "cpuacct.usage")) / 1e9
         throttled = self._table("cpu", "cpu.stat").get("throttled_time", 0) / 1e9
-        return Reading(stat["rss"] / MB, most / MB, used, throttled, killed, refused, *now)
+        return Reading(stat["rss"] / MB, peak / MB, used, throttled, killed, denied, *now)
 
     def processes(self) -> list[int]:
-        """Who is in it."""
+        """Ids of the processes in it."""
         with contextlib.suppress(OSError):
             text = (next(iter(self._folders.values())) / "cgroup.procs").read_text()
             return [int(line) for line in text.split()]
         return []
 
     def kill(self) -> None:
-        """End everything in it, whatever session, parent or environment it gave itself."""
+        """Kill every process in it, also one that left its session, its parent or its environment."""
         unified = self._folders.get("unified")
         if unified is not None and (unified / "cgroup.kill").exists():
             with contextlib.suppress(OSError):
                 (unified / "cgroup.kill").write_text("1")
         deadline = time.monotonic() + _KILL_SECONDS
-        # A process may start others until it is dead: look again until nobody is found.
+        # A process may start others until it is dead: repeat until none is found.
         while (left := self.processes()) and time.monotonic() < deadline:
             for process in left:
                 with contextlib.suppress(OSError):
@@ -200,7 +201,7 @@ class Group:
             time.sleep(0.005)
 
     def remove(self) -> None:
-        """Remove it, empty as it must be."""
+        """Remove the group, which must be empty."""
         for folder in self._folders.values():
             with contextlib.suppress(OSError):
                 folder.rmdir()
@@ -219,8 +220,8 @@ class Group:
         return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
 
 
-def _named(marker: str) -> str:
-    """A folder's name for a marker; that of one beneath it begins with it."""
+def _group_name(marker: str) -> str:
+    """Folder name of a marker; names of markers below it begin with the same text and `!`."""
     name = marker.replace("/", "!")
     return (
         name

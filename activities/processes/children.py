@@ -1,8 +1,8 @@
-"""Child processes: the one place that starts those with a session of their own, and ends and reaps others.
+"""Child processes: started in sessions of their own and reaped here, as are orphans that this process adopts.
 
-A subreaper adopts whatever outlives its parent among its descendants. To tell such a stranger from a process that it
-has just started itself, a start and the search for strangers exclude each other, and every process that was started
-stays in the table, unreaped, until its owner lets go of it: its id can mean nobody else meanwhile.
+A subreaper becomes the parent of every descendant whose own parent has ended (prctl(2), PR_SET_CHILD_SUBREAPER). To
+tell such an orphan from a process that was just started here, a start and the search for orphans exclude each other,
+and each started process stays in the table, unreaped, until its owner calls `reap`: its id is not reused meanwhile.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ import psutil
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 _MAX_SECONDS = 10.0
 
-# Of the whole process, on purpose: the kernel gives a process one set of children, whoever in it has started them.
+# State of the whole process, on purpose: the kernel gives a process one set of children, whichever object started them.
 _lock = threading.Lock()
 _own: dict[int, Child] = {}
 _libraries: list[str] = []
-"""Markers of what libraries start by themselves, which is not in the table."""
+"""Markers of libraries that start processes by themselves, which are not in the table."""
 
 
 class Child:
-    """A process that `start` has started, in a session of its own."""
+    """Process that `start` has started, in a session of its own."""
 
     def __init__(self, popen: subprocess.Popen[bytes], *, is_tree: bool) -> None:
         self.is_tree = is_tree
@@ -57,7 +57,7 @@ class Child:
             if self._pidfd is None:
                 self._ended = asyncio.ensure_future(asyncio.to_thread(self._popen.wait))
             else:
-                loop.add_reader(self._pidfd, self._tell, loop, self._pidfd)
+                loop.add_reader(self._pidfd, self._set_ended, loop, self._pidfd)
         return await asyncio.shield(self._ended)
 
     def poll(self) -> int | None:
@@ -68,7 +68,7 @@ class Child:
         return self._popen.returncode
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Signal everything in its group; harmless once that is empty, since its id is not given out before `reap`."""
+        """Signal its whole process group; harmless when that is empty, since its id is not reused before `reap`."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
@@ -77,7 +77,7 @@ class Child:
             self._popen.send_signal(number)
 
     def reap(self) -> None:
-        """Wait for its end, and forget it."""
+        """Wait for its end, reap it and remove it from the table."""
         self._popen.wait()
         with _lock:
             _own.pop(self.pid, None)
@@ -85,7 +85,7 @@ class Child:
             os.close(self._pidfd)
             self._pidfd = None
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, pidfd: int) -> None:
+    def _set_ended(self, loop: asyncio.AbstractEventLoop, pidfd: int) -> None:
         loop.remove_reader(pidfd)
         found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
         assert self._ended is not None
@@ -95,19 +95,21 @@ class Child:
             self._ended.set_result(code)
 
 
-def start(argv: Sequence[str], *, is_tree: bool, entering: Callable[[], None] | None = None, **options: Any) -> Child:
+def start(
+    argv: Sequence[str], *, is_tree: bool, thread_setup: Callable[[], None] | None = None, **options: Any
+) -> Child:
     """Start a process in a session of its own, with the options of `subprocess.Popen`.
 
-    `is_tree`: it may leave orphans while it runs, which nothing distinguishes from the orphans of a dead one.
-    `entering`: runs before, in a thread that ends with the start; what it does to its thread, the process inherits.
+    `is_tree`: it may leave orphans while it runs, which look like the orphans of a process that has ended.
+    `thread_setup`: called in a thread of its own that then starts the process, which inherits what it does to it.
     """
-    if entering is None:
+    if thread_setup is None:
         return _started(argv, is_tree, options)
     found: list[Child | BaseException] = []
 
     def in_thread() -> None:
         try:
-            entering()
+            thread_setup()
             found.append(_started(argv, is_tree, options))
         except BaseException as error:
             found.append(error)
@@ -128,15 +130,15 @@ def _started(argv: Sequence[str], is_tree: bool, options: dict[str, Any]) -> Chi
 
 
 def adopt_orphans() -> bool:
-    """Become the parent of whatever outlives its own parent among this process's descendants; whether that works.
+    """Become the parent of descendants whose own parent ends; whether that works.
 
-    Linux only: elsewhere only the marker in its environment tells whose an orphan is.
+    Linux only: elsewhere an orphan is recognised by the marker in its environment alone.
     """
     return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 def _adopts_orphans() -> bool:
-    """Whether this process is a subreaper now, as the kernel knows it."""
+    """Whether the kernel knows this process as a subreaper."""
     value = ctypes.c_int()
     prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
     return prctl is not None and not prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0) and bool(value.value)
@@ -144,7 +146,7 @@ def _adopts_orphans() -> bool:
 
 @contextmanager
 def library(marker: str) -> Iterator[None]:
-    """While the block runs, children may be those of a library, which starts and reaps them by itself."""
+    """Let a library start and reap children by itself while the block runs."""
     with _lock:
         _libraries.append(marker)
     try:
@@ -154,21 +156,21 @@ def library(marker: str) -> Iterator[None]:
             _libraries.remove(marker)
 
 
-def all_known(environment_key: str) -> bool:
-    """Whether every living descendant of this process is one that it, or a library for it, has started.
+def has_only_known_children(environment_key: str) -> bool:
+    """Whether every living child of this process was started here, or by a library; False where orphans escape.
 
-    A library's carry its marker in the variable `environment_key`.
+    A library's processes carry its marker in the variable `environment_key`.
     """
     if not _adopts_orphans():
         return False
     with _lock:
-        return all(_is_library(process, environment_key) for process in _strangers() if is_alive(process))
+        return all(_is_library(process, environment_key) for process in _orphans() if is_alive(process))
 
 
-def end_strangers(*, when_idle: bool = False) -> int:
-    """Kill and reap what was adopted, and what that leaves; how many there were.
+def end_orphans(*, when_idle: bool = False) -> int:
+    """Kill and reap adopted orphans, and the orphans that these leave; returns how many there were.
 
-    `when_idle`: only while no tree runs that it may belong to.
+    `when_idle`: only while no process tree runs to which they may belong.
     """
     ended = 0
     deadline = time.monotonic() + _MAX_SECONDS
@@ -177,23 +179,23 @@ def end_strangers(*, when_idle: bool = False) -> int:
             with _lock:
                 if _libraries or (when_idle and any(child.is_tree for child in _own.values())):
                     break
-                # By descriptors: whatever is started once the lock is free cannot be one of these.
-                victims = [_opened(process.pid, opened) for process in _strangers()]
-            for pidfd in victims:
+                # Held by descriptors: a process started after the lock is released cannot be taken for one of these.
+                orphans = [_opened(process.pid, opened) for process in _orphans()]
+            for pidfd in orphans:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            for pidfd in victims:
+            for pidfd in orphans:
                 with contextlib.suppress(ChildProcessError):
                     os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        if not victims:
+        if not orphans:
             break
-        # What a victim leaves is adopted in turn.
-        ended += len(victims)
+        # The orphans of a victim are adopted in turn.
+        ended += len(orphans)
     return ended
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether that very process is there, and no zombie."""
+    """Whether this process, not another with its id, exists and is no zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -206,10 +208,10 @@ def _opened(pid: int, opened: contextlib.ExitStack) -> int:
     return pidfd
 
 
-def _strangers() -> list[psutil.Process]:
-    """Children in sessions of their own that are not in the table, dead ones too; with the lock held.
+def _orphans() -> list[psutil.Process]:
+    """Children, zombies too, with another session than this process that are not in the table. The lock must be held.
 
-    Whatever is started without a session of its own, git for one, is in this process's.
+    Processes started otherwise, such as git, share this process's session.
     """
     found = []
     for child in psutil.Process().children():

@@ -1,4 +1,4 @@
-"""What agents write: how much, into their directories, and into logs that get too long."""
+"""Disk use of agents: of their directories, and of logs that grow too long."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ from activities.system.directories import walk
 MAX_LOG_BYTES = 8 * MB
 _PAGE = 4096
 _KEEP_SIZE_PUNCH_HOLE = 3
-_LOOKS_COST = 20
+_PAUSE_FACTOR = 20
+"""A measurement is followed by a pause of this many times its duration."""
 
 
-class Directory:
-    """How much has been written into a directory since now.
+class DirectoryUsage:
+    """MB written into a directory since this object was created.
 
-    Looking through it takes its time: it is done only when the whole disk has been filled by so much that it matters.
+    Walking a directory is slow: it happens only when the use of the whole disk has grown enough to break the limit.
     """
 
-    def __init__(self, path: Path, most_mb: float) -> None:
+    def __init__(self, path: Path, max_mb: float) -> None:
         self._path = path
-        self._most = most_mb
-        self._since = time.time()
-        self._disk = self._on_disk()
+        self._max_mb = max_mb
+        self._started = time.time()
+        self._disk_mb = self._read_disk_mb()
         self._not_before = 0.0
         self.mb = 0.0
-        """At the last look."""
+        """Result of the last measurement, MB."""
 
-    def look(self) -> float:
-        """MB that it holds of files changed since, not less than what would break the limit."""
-        now = self._on_disk()
-        # What others delete hides nothing.
-        self._disk = min(self._disk, now)
-        if self.mb + now - self._disk > self._most and time.monotonic() >= self._not_before:
+    def measure(self) -> float:
+        """MB of files changed since the start; exact once the limit may be broken, else the last measurement."""
+        now = self._read_disk_mb()
+        # Space that others free must not hide what is written here.
+        self._disk_mb = min(self._disk_mb, now)
+        if self.mb + now - self._disk_mb > self._max_mb and time.monotonic() >= self._not_before:
             started = time.monotonic()
-            self._disk, self.mb = now, _size(self._path, self._since) / MB
-            self._not_before = started + _LOOKS_COST * (time.monotonic() - started)
+            self._disk_mb, self.mb = now, _size(self._path, self._started) / MB
+            self._not_before = started + _PAUSE_FACTOR * (time.monotonic() - started)
         return self.mb
 
-    def _on_disk(self) -> float:
+    def _read_disk_mb(self) -> float:
         try:
             return shutil.disk_usage(self._path).used / MB
         except OSError:
@@ -53,7 +54,7 @@ class Directory:
 
 
 def _size(path: Path, since: float) -> int:
-    """Bytes on disk of what was changed since; links are not followed."""
+    """Bytes on disk of entries changed at or after `since` (epoch seconds); links are not followed."""
     size = 0
     with contextlib.suppress(OSError):
         for folder in walk(path):
@@ -65,7 +66,7 @@ def _size(path: Path, since: float) -> int:
 
 
 def written_mb(processes: Iterable[int]) -> float:
-    """What processes, and those whose end they have seen, have sent to disks."""
+    """MB that processes, and children that they have waited for, have sent to disks."""
     total = 0
     for process in processes:
         with contextlib.suppress(OSError, ValueError, StopIteration):
@@ -75,7 +76,7 @@ def written_mb(processes: Iterable[int]) -> float:
 
 
 def free_middle(log: Path) -> None:
-    """Give back the disk space of the middle of a log that is being written; its ends stay where they are."""
+    """Free the disk space of the middle of a log that is being written; both ends keep their offsets."""
     with contextlib.suppress(OSError), open(log, "r+b") as file:
         size, half = os.fstat(file.fileno()).st_size, MAX_LOG_BYTES // 2
         start = -(-half // _PAGE) * _PAGE
@@ -89,7 +90,7 @@ def free_middle(log: Path) -> None:
 
 
 def shorten(log: Path) -> None:
-    """Leave out the middle of a log that is too long, and say so in it; nobody writes to it any more."""
+    """Cut the middle out of a log that is too long and note it there; the log must have no writer any more."""
     half = MAX_LOG_BYTES // 2
     with contextlib.suppress(OSError):
         size = log.stat().st_size

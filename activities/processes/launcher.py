@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.processes.process_tree import ProcessTree, launcher
+from activities.processes.process_tree import ProcessTree, write_launcher
 from activities.processes.resource_guard import ResourceGuard
-from activities.sandbox.levels import bubblewrapped, entered_by_command, entering
+from activities.sandbox.levels import bubblewrap_argv, setup_argv, thread_setup
 from activities.sandbox.network.proxy import Network
 
 
@@ -48,12 +48,12 @@ class ProcessLauncher:
         """Start a command; `output` replaces the log, `cwd` the directory."""
         inside = self._sandboxed(argv)
         return await ProcessTree.start(
-            inside if self.guard is None else self.guard.entering(inside),
+            inside if self.guard is None else self.guard.wrap_argv(inside),
             cwd=cwd or self.cwd,
             environment=self.environment,
             output=output or self.log,
             marker=self.marker,
-            before=self._before_start,
+            thread_setup=self._before_start,
         )
 
     def script(self, name: str, program: str, variables: Mapping[str, str], *, keep: Sequence[str]) -> Path:
@@ -61,21 +61,21 @@ class ProcessLauncher:
 
         `variables` come on top of the others; `keep` names variables that the library sets and the program gets.
         """
-        entered = entered_by_command(self.sandbox, own=self._writable, readable=self.readable)
-        return launcher(
+        entered = setup_argv(self.sandbox, own=self._writable, readable=self.readable)
+        return write_launcher(
             self.folder / name,
             [*entered, *self._sandboxed([program])],
             {**self.environment, **variables},
             self.marker,
             keep=keep,
-            joining=self.guard.joining() if self.guard is not None else "",
+            join_snippet=self.guard.join_snippet() if self.guard is not None else "",
         )
 
     def _sandboxed(self, argv: Sequence[str]) -> list[str]:
         if self.sandbox != "bubblewrap":
             return list(argv)
         namespace = self.network.namespace if self.network is not None else None
-        return bubblewrapped(argv, own=self._writable, readable=self.readable, cwd=self.cwd, namespace=namespace)
+        return bubblewrap_argv(argv, own=self._writable, readable=self.readable, cwd=self.cwd, namespace=namespace)
 
     @property
     def _writable(self) -> list[Path]:
@@ -84,5 +84,5 @@ class ProcessLauncher:
     @property
     def _before_start(self) -> Callable[[], None] | None:
         """What the thread that starts a process does to itself first; the process inherits it."""
-        joined = self.guard.joined_by if self.guard is not None else []
-        return entering(self.sandbox, own=[*self._writable, *joined], readable=self.readable)
+        joined = self.guard.join_files if self.guard is not None else []
+        return thread_setup(self.sandbox, own=[*self._writable, *joined], readable=self.readable)

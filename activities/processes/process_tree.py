@@ -1,7 +1,7 @@
-"""An agent's process tree: started in a session of its own, ended to its last descendant.
+"""Process tree of an agent: started in a session of its own, ended to its last descendant.
 
-Every process inherits a marker in its environment, by which an escapee (setsid, double fork) and the
-orphans of a killed worker are found.
+Every process inherits a marker in its environment, which identifies those that left the session (setsid, double fork)
+and the orphans of a killed worker.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _POLL_SECONDS = 0.02
 
 
 class ProcessTree:
-    """A running command and everything that it started."""
+    """Running command with everything that it started."""
 
     def __init__(self, child: children.Child, marker: str) -> None:
         self._child = child
@@ -49,18 +49,18 @@ class ProcessTree:
         environment: Mapping[str, str],
         output: Path,
         marker: str,
-        before: Callable[[], None] | None = None,
+        thread_setup: Callable[[], None] | None = None,
     ) -> ProcessTree:
-        """Start a command; its output and errors go to the file `output`, its input is empty.
+        """Start a command; its output and errors are appended to the file `output`, its input is empty.
 
-        `before`: what the thread that starts it does to itself, which the command inherits.
+        `thread_setup`: called in the thread that starts the command, which inherits what it does to that thread.
         """
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(output, "ab", opener=private) as log:
             child = children.start(
                 argv,
                 is_tree=True,
-                entering=before,
+                thread_setup=thread_setup,
                 umask=UMASK,
                 cwd=cwd,
                 env={**environment, MARKER: marker},
@@ -71,15 +71,15 @@ class ProcessTree:
         return cls(child, marker)
 
     async def wait(self) -> int:
-        """The command's exit code; negative: the number of the signal that ended it."""
+        """Exit code of the command; negative: the number of the signal that ended it."""
         return await self._child.wait()
 
     async def end(self) -> None:
-        """End the whole tree: TERM, a grace time, KILL. Returns when nothing of it is left, cancelled or not."""
+        """End the whole tree: TERM, a grace time, KILL. Returns when no process of it is left, also where cancelled."""
         await uninterrupted(self._end())
 
     async def _end(self) -> None:
-        # The group first: a process that cleared its environment still belongs to it.
+        # The process group first: a process that cleared its environment still belongs to it.
         self._child.signal_group(signal.SIGTERM)
         await asyncio.to_thread(end_marked, self._marker)
         self._child.signal_group(signal.SIGKILL)
@@ -89,8 +89,8 @@ class ProcessTree:
 
     @classmethod
     @asynccontextmanager
-    async def launched(cls, marker: str) -> AsyncIterator[None]:
-        """While the block runs a library may have programs running by a `launcher`; then everything ends."""
+    async def around_library(cls, marker: str) -> AsyncIterator[None]:
+        """Let a library run programs by a launcher script while the block runs; at its end all of them are ended."""
         try:
             with children.library(marker):
                 try:
@@ -101,33 +101,34 @@ class ProcessTree:
             await _end_escaped()
 
     @classmethod
-    def all_known(cls) -> bool:
-        """Whether every process that descends from this worker is one of ours, or of a command that runs."""
-        return children.all_known(MARKER)
+    def has_only_known_children(cls) -> bool:
+        """Whether every child of this worker is known: started here, or by a library that runs."""
+        return children.has_only_known_children(MARKER)
 
 
 async def _end_escaped() -> None:
-    """Where no command runs in this worker, what it adopted has escaped from an agent that has ended."""
-    await in_thread(partial(children.end_strangers, when_idle=True))
+    """End adopted orphans where no command runs in this worker: they escaped from an agent that has ended."""
+    await in_thread(partial(children.end_orphans, when_idle=True))
 
 
-def launcher(
+def write_launcher(
     path: Path,
     program: Sequence[str],
     environment: Mapping[str, str],
     marker: str,
     *,
     keep: Sequence[str] = (),
-    joining: str = "",
+    join_snippet: str = "",
 ) -> Path:
-    """Write a script that starts a program as `ProcessTree` does, for a library that starts it by itself.
+    """Write a launcher script, for a library that starts a program by itself, and return its path.
 
-    Of the variables that the library gives it, it has those named in `keep`; `joining`: what its shell does first.
+    The program gets `environment`, and those variables of the library that `keep` names; `join_snippet`: shell text
+    that the script runs first.
     """
     settings = [f"{name}={shlex.quote(value)}" for name, value in {**environment, MARKER: marker}.items()]
     settings += [f'{name}="${{{name}-}}"' for name in keep]
     session = "setsid " if shutil.which("setsid") else ""
-    line = f'umask {UMASK:o}; {joining} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
+    line = f'umask {UMASK:o}; {join_snippet} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
         script.write(f"#!/bin/sh\n{line}\n")
@@ -135,7 +136,7 @@ def launcher(
 
 
 def has_no_processes(folder: Path) -> bool:
-    """Whether no process has its working directory in the folder, as far as can be seen."""
+    """Whether no process that is visible to this user has its working directory in the folder."""
     prefix = f"{os.path.realpath(folder)}/"
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -145,9 +146,9 @@ def has_no_processes(folder: Path) -> bool:
 
 
 def end_marked(marker: str, *, forget: bool = False) -> int:
-    """End every process whose marker is `marker` or beneath it, and all that is in its groups; how many there were.
+    """End the processes with this marker or one below it, and those in its control groups; returns how many.
 
-    `forget`: the groups go too, since who made them is gone.
+    `forget`: remove the groups too, because the process that created them is gone.
     """
     victims = marked(marker)
     for process in victims:
@@ -156,14 +157,14 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
     deadline = time.monotonic() + _GRACE_SECONDS
     while any(is_alive(process) for process in victims) and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-    # A process may start others until it is dead: look again until nobody is found.
+    # A process may start others until it is dead: repeat until none is found.
     while victims and (left := marked(marker)) and time.monotonic() < deadline + _KILL_SECONDS:
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         time.sleep(_POLL_SECONDS)
     in_groups = 0
-    for group in Group.beneath(marker):
+    for group in Group.under(marker):
         in_groups += len(group.processes())
         group.kill()
         if forget:
@@ -172,11 +173,11 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
 
 
 def marked(marker: str) -> list[psutil.Process]:
-    """The living processes whose marker is `marker` or beneath it."""
+    """The living processes with this marker or one below it."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            theirs = process.environ().get(MARKER, "")
-            if (theirs == marker or theirs.startswith(marker + "/")) and is_alive(process):
+            found_marker = process.environ().get(MARKER, "")
+            if (found_marker == marker or found_marker.startswith(marker + "/")) and is_alive(process):
                 found.append(process)
     return found

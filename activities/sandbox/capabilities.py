@@ -11,7 +11,7 @@ _PERFMON, _BPF, _CHECKPOINT_RESTORE = 38, 39, 40
 _LOOKING = (_SYS_MODULE, _SYS_RAWIO, _SYS_PTRACE, _SYS_ADMIN, _PERFMON, _BPF, _CHECKPOINT_RESTORE)
 
 
-def drop_those_that_look_into_others() -> None:
+def drop_inspection_capabilities() -> None:
     """From the next program on this thread and all that it starts never have them; no matter for an ordinary user.
 
     The kernel lets who has CAP_PERFMON or CAP_SYS_ADMIN read `/proc/PID/environ`, ptrace allowed or not.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from activities.sandbox.levels import entering
+from activities.sandbox.levels import thread_setup
 
 
 def main() -> None:
     level, own, readable, _, *argv = sys.argv[1:]
     folders = ([Path(each) for each in joined.split(os.pathsep) if each] for joined in (own, readable))
-    prepare = entering(level, own=next(folders), readable=next(folders))
+    prepare = thread_setup(level, own=next(folders), readable=next(folders))
     if prepare is not None:
         prepare()
     os.execvp(argv[0], argv)

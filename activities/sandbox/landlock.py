@@ -42,7 +42,7 @@ def abi() -> int:
     return found if found >= _MIN_ABI else 0
 
 
-def keep_to_itself() -> None:
+def isolate() -> None:
     """Put this thread into a domain of its own, its files apart; nothing where there is no Landlock."""
     if abi() >= ABI_OF_SCOPES:
         _restrict(_ruleset(0, _SCOPE_SIGNALS))
@@ -53,8 +53,8 @@ def keep_to_itself() -> None:
         _restrict(ruleset)
 
 
-def keep_to(readable: Iterable[str | os.PathLike[str]], writable: Iterable[str | os.PathLike[str]]) -> None:
-    """As `keep_to_itself`, and of all files leave it those in these folders. Raises `OSError` without Landlock."""
+def restrict_files(readable: Iterable[str | os.PathLike[str]], writable: Iterable[str | os.PathLike[str]]) -> None:
+    """As `isolate`, and of all files leave it those in these folders. Raises `OSError` without Landlock."""
     if not abi():
         raise OSError("this kernel has no Landlock")
     handled = _all_rights()

@@ -97,40 +97,40 @@ def level(plan: Plan, default: DefaultSandbox) -> str:
 
 def strongest() -> str:
     """The strongest level that this machine has."""
-    if lacks_bubblewrap() is None:
+    if bubblewrap_problem() is None:
         return "bubblewrap"
     return "landlock" if landlock.abi() else "process"
 
 
 def require_sandbox(plan: Plan) -> None:
     """Raises `Unavailable` where this machine lacks the level that a plan demands, or that a model's shell needs."""
-    if plan.demands_bubblewrap and (missing := lacks_bubblewrap()):
+    if plan.demands_bubblewrap and (missing := bubblewrap_problem()):
         raise Unavailable(f'the plan needs sandbox "bubblewrap": {missing}')
     if plan.sandbox == "landlock" and not landlock.abi():
         raise Unavailable('the plan needs sandbox "landlock": this kernel has none (Linux 5.19 or newer)')
     if plan.sandbox == "auto" and plan.has_models and sys.platform == "linux" and strongest() == "process":
         raise Unavailable(
-            f"a model's shell needs a sandbox, and this machine has none: {lacks_bubblewrap()}; its kernel has no"
+            f"a model's shell needs a sandbox, and this machine has none: {bubblewrap_problem()}; its kernel has no"
             " Landlock. Install bubblewrap, or say `sandbox: process` in the plan"
         )
 
 
-def entering(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> Callable[[], None] | None:
+def thread_setup(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> Callable[[], None] | None:
     """What a thread does to itself before it starts a process of this level; None: nothing.
 
     `own`: folders to write in. `readable`: what it may read besides the system's.
     """
     if level == "process" and landlock.abi():
-        return _keep_to_itself
+        return _isolate
     if level == "landlock":
         return partial(_keep_to, tuple(own), tuple(readable))
     return None
 
 
-def _keep_to_itself() -> None:
-    landlock.keep_to_itself()
+def _isolate() -> None:
+    landlock.isolate()
     seccomp.restrict("process")
-    capabilities.drop_those_that_look_into_others()
+    capabilities.drop_inspection_capabilities()
 
 
 def _without(path: str, private: Sequence[str]) -> list[str]:
@@ -148,28 +148,28 @@ def _keep_to(own: Sequence[Path], readable: Sequence[Path]) -> None:
     system = [*_SYSTEM, *_etc(), *_programs(), _PROCESSORS, "/proc"]
     # It knows no exceptions from a folder: then it is what is in there.
     shown = [each for path in system for each in _without(path, _PRIVATE)]
-    landlock.keep_to([*shown, *readable], [*own, *devices])
-    capabilities.drop_those_that_look_into_others()
+    landlock.restrict_files([*shown, *readable], [*own, *devices])
+    capabilities.drop_inspection_capabilities()
     # Landlock lets nobody read a socket's folder, and everybody connect to it.
     seccomp.restrict("landlock")
 
 
 @cache
-def lacks_bubblewrap() -> str | None:
+def bubblewrap_problem() -> str | None:
     """Why there is no bubblewrap here; None: there is, and it works."""
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
     try:
         with Namespace.made(0) as namespace:
-            argv = bubblewrapped(["true"], own=[], readable=[], cwd=Path("/"), namespace=namespace)
+            argv = bubblewrap_argv(["true"], own=[], readable=[], cwd=Path("/"), namespace=namespace)
             done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not work here: {error}"
     return None if done.returncode == 0 else f"bubblewrap does not work here: {done.stderr.strip()[:200]}"
 
 
-def bubblewrapped(
+def bubblewrap_argv(
     argv: Sequence[str], *, own: Sequence[Path], readable: Sequence[Path], cwd: Path, namespace: Namespace | None
 ) -> list[str]:
     """The command in a sandbox of the system's folders, read-only, and its `own`, to write in; nothing else is there.
@@ -177,7 +177,7 @@ def bubblewrapped(
     It has no capability, an id that is not root's, and no way to any. `readable`: what it may read besides.
     `namespace`: its network; None: none.
     """
-    filtered = seccomp.path()
+    filtered = seccomp.filter_path()
     options = [] if filtered is None else ["sh", "-c", f'exec "$@" {_FILTER}< "$0"', filtered]
     options += [] if namespace is None else namespace.entering()
     options += ["bwrap", "--die-with-parent", *_NAMESPACES, *(["--unshare-net"] if namespace is None else [])]
@@ -277,9 +277,9 @@ def _secrets() -> list[str]:
     return found + [path for path in _PRIVATE if os.path.isdir(path)]
 
 
-def entered_by_command(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> list[str]:
+def setup_argv(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> list[str]:
     """What a command begins with where a library starts it, on a thread that is not ours to prepare."""
-    if entering(level, own=own, readable=readable) is None:
+    if thread_setup(level, own=own, readable=readable) is None:
         return []
     folders = (os.pathsep.join(map(str, each)) for each in (own, readable))
     return [sys.executable, "-I", str(Path(__file__).with_name("enter_sandbox.py")), level, *folders, "--"]

@@ -124,7 +124,7 @@ _AARCH64 = {
 _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
 
-def program(level: str) -> bytes | None:
+def filter_program(level: str) -> bytes | None:
     """The filter of a sandbox level as the kernel reads it (`struct sock_filter[]`).
 
     None for a machine whose calls are not known here. A refused call fails with EPERM (sockets: EACCES), one of another
@@ -162,7 +162,7 @@ def restrict(level: str) -> None:
 
     Raises `OSError`.
     """
-    code = program(level)
+    code = filter_program(level)
     if code is None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -175,9 +175,9 @@ def restrict(level: str) -> None:
 
 
 @cache
-def path() -> str | None:
+def filter_path() -> str | None:
     """Where a program can read the filter, while this process runs; None: there is none for this machine."""
-    code = program("bubblewrap")
+    code = filter_program("bubblewrap")
     if code is None or not hasattr(os, "memfd_create"):
         return None
     descriptor = os.memfd_create("epw-seccomp")

@@ -16,7 +16,7 @@ from activities.git.command import MIN_VERSION, version
 from activities.git.workspace import Workspace
 from activities.processes.cgroup import probe
 from activities.sandbox import landlock
-from activities.sandbox.levels import lacks_bubblewrap, strongest
+from activities.sandbox.levels import bubblewrap_problem, strongest
 from activities.state.execution_store import ExecutionStore
 from epw.cli.documents import describe, full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
@@ -136,7 +136,7 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _sandbox() -> str:
-    missing = lacks_bubblewrap()
+    missing = bubblewrap_problem()
     strong = strongest() if strongest() != "process" else "none that is enough"
     return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}; {_landlock()}"
 

@@ -11,7 +11,7 @@ from epw.core.plan.requests import IN_LINE, InLine
 _TIMEOUT = timedelta(seconds=10)
 
 
-async def tell_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:
+async def signal_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:
     """Raises `RPCError` where the server is away, or the run has ended."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     await handle.signal(IN_LINE, message, rpc_timeout=_TIMEOUT)

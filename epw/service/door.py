@@ -31,7 +31,7 @@ _GROUPS = "/epw/"
 _MAX_ANCESTORS = 200
 
 
-def may_enter(home: Path, connection: socket.socket, known: Workers) -> bool:
+def may_connect(home: Path, connection: socket.socket, known: Workers) -> bool:
     """Whether the other end of a connection on this machine is a process of ours that no agent has started.
 
     `known`: workers that were seen before, which agents cannot make forgotten.

@@ -26,7 +26,7 @@ from activities.state.execution_store import write_atomically
 from activities.state.plan_source import StartEvent
 from activities.verify import Verifier
 from epw.core.naming import slug
-from epw.service.admission_signals import tell_in_line
+from epw.service.admission_signals import signal_in_line
 from epw.service.connection import SearchAttributes
 from epw.service.limiter import limiter
 from epw.settings import MAX_KEPT_BYTES
@@ -73,7 +73,7 @@ def activities(
     agents = agents or make_agents(home, partial(limiter, client, queue))
     return [
         Preparer(home, plans, host_queue(queue, home), SearchAttributes(client).known).prepare,
-        TaskRunner(home, plans, agents, partial(tell_in_line, client), max_kept_bytes, host).run_task,
+        TaskRunner(home, plans, agents, partial(signal_in_line, client), max_kept_bytes, host).run_task,
         Lander(home, plans).land,
         Verifier(home, plans, host).verify,
         deliverer.deliver,

@@ -25,7 +25,7 @@ from typing import IO, Any
 import psutil
 
 from epw.service import startup
-from epw.service.door import may_enter, workers_of
+from epw.service.door import may_connect, workers_of
 
 _PREFERRED_PORTS = (7233, 8233)
 _READY_SECONDS = 60.0
@@ -97,7 +97,7 @@ class _Door:
         with connection, contextlib.suppress(OSError):
             server = self.server
             if server is not None and (
-                sys.platform != "linux" or may_enter(self._home, connection, list(self._workers))
+                sys.platform != "linux" or may_connect(self._home, connection, list(self._workers))
             ):
                 message = f"{which} {self.ports[which]}".encode()
                 socket.send_fds(server.control, [message], [connection.fileno()])

@@ -75,4 +75,4 @@ def _bury(worker: children.Child) -> None:
     """Reap a worker that has ended, and end what it leaves before another worker can start the same again."""
     worker.stdin.close()
     worker.reap()
-    children.end_strangers()
+    children.end_orphans()

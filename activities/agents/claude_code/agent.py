@@ -99,7 +99,7 @@ class _Session:
         listener: socket.socket | None = network.listener if network is not None else None
         try:
             async with (
-                ProcessTree.launched(self._launcher.marker),
+                ProcessTree.around_library(self._launcher.marker),
                 self._proxy.opened(self._proxy_session, listener) as (url, key),
             ):
                 return await self._converse(await in_thread(self._options, url, key))
