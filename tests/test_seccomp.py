@@ -21,7 +21,7 @@ if seccomp.filter_program("bubblewrap") is None or sys.platform != "linux":
     pytest.skip("the filter knows no calls of this machine", allow_module_level=True)
 
 NUMBERS = {**seccomp._COMMON, **seccomp._MACHINES[platform.machine()][1]}
-REFUSED = {name: NUMBERS[name] for name in seccomp._REFUSED}
+REFUSED = {name: NUMBERS[name] for name in seccomp._DENIED}
 # No number, pointer or flag is valid: a call that is not refused does nothing.
 CALL = "ctypes.set_errno(0) or (libc.syscall(number, *[ctypes.c_long(-1)] * 6), ctypes.get_errno())[1]"
 CALLS = (

@@ -216,7 +216,7 @@ def test_who_makes_a_sandbox_s_network_is_given_no_variables(tmp_path: Path, mon
     monkeypatch.setenv("TOKEN", SECRET)
     monkeypatch.setattr(sys, "executable", str(python))
     with suppress(OSError):
-        namespace._made_by_a_process(0)
+        namespace._create_by_process(0)
     assert "PATH=" in (tmp_path / "env").read_text()
     assert SECRET not in (tmp_path / "env").read_text()
 

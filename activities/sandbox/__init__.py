@@ -1,1 +1,1 @@
-"""Sandbox levels: bubblewrap, Landlock, seccomp, network."""
+"""Sandboxes of agents: their levels, by bubblewrap, Landlock, seccomp and network namespaces."""

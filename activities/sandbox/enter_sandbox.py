@@ -1,6 +1,6 @@
-"""As a program: enter a sandbox and become a command. `LEVEL OWN READABLE -- COMMAND …`, folders joined as in PATH.
+"""Program that enters a sandbox and executes a command: `LEVEL OWN READABLE -- COMMAND …`, folders joined as in PATH.
 
-Started by its path, isolated (`python -I`): where it starts is an agent's directory, whose modules are none of ours.
+Started by its path in isolated mode (`python -I`), so that it finds no modules of the agent's directory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from activities.sandbox.levels import thread_setup
 def main() -> None:
     level, own, readable, _, *argv = sys.argv[1:]
     folders = ([Path(each) for each in joined.split(os.pathsep) if each] for joined in (own, readable))
-    prepare = thread_setup(level, own=next(folders), readable=next(folders))
-    if prepare is not None:
-        prepare()
+    setup = thread_setup(level, own=next(folders), readable=next(folders))
+    if setup is not None:
+        setup()
     os.execvp(argv[0], argv)
 
 

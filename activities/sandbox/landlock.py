@@ -1,7 +1,7 @@
-"""Landlock: what the kernel lets a thread take from itself and from all that it starts, root too, for good.
+"""Landlock: rights that a thread gives up for itself and all that it starts, also as root, and never gets back.
 
-A domain of its own keeps a process from looking into others (`/proc/PID/environ`, `mem`, `fd`, ptrace) and from
-signalling them; with folders named, it reaches no other files. https://docs.kernel.org/userspace-api/landlock.html
+A domain of its own keeps a process from inspecting others (`/proc/PID/environ`, `mem`, `fd`, ptrace) and from
+signalling them; restricted to folders, it reaches no other files. https://docs.kernel.org/userspace-api/landlock.html
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _VERSION = 1
 _PATH_BENEATH = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _MIN_ABI = 2
-"""Before, a domain forbade to move files from one directory to another."""
+"""In version 1 a domain forbids moving files between directories."""
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_BLOCK = 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _RIGHTS_OF_ABI = {2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}
-_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
-_READING = _EXECUTE | _READ_FILE | _READ_DIR
+_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+_READ_RIGHTS = _EXECUTE | _READ_FILE | _READ_DIR
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 ABI_OF_SCOPES = 6
-"""From here (Linux 6.12) on a domain keeps its processes from signalling others."""
+"""First version (Linux 6.12) in which a domain keeps its processes from signalling others."""
 
 
 @cache
 def abi() -> int:
-    """The kernel's version of Landlock; 0: none that is of use here."""
+    """Version of the kernel's Landlock; 0 where there is none, or one too old."""
     if sys.platform != "linux":
         return 0
     found = int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION)))
@@ -43,25 +43,25 @@ def abi() -> int:
 
 
 def isolate() -> None:
-    """Put this thread into a domain of its own, its files apart; nothing where there is no Landlock."""
+    """Put this thread into a domain of its own that restricts no files; does nothing without Landlock."""
     if abi() >= ABI_OF_SCOPES:
         _restrict(_ruleset(0, _SCOPE_SIGNALS))
     elif abi():
-        # A domain must take something: block devices, which nobody makes.
+        # A domain must restrict something: the creation of block devices, which no agent needs.
         ruleset = _ruleset(_MAKE_BLOCK | _REFER, 0)
         _allow(ruleset, "/", _MAKE_BLOCK | _REFER)
         _restrict(ruleset)
 
 
 def restrict_files(readable: Iterable[str | os.PathLike[str]], writable: Iterable[str | os.PathLike[str]]) -> None:
-    """As `isolate`, and of all files leave it those in these folders. Raises `OSError` without Landlock."""
+    """Do as `isolate`, and restrict this thread to the files in these folders. Raises `OSError` without Landlock."""
     if not abi():
         raise OSError("this kernel has no Landlock")
     handled = _all_rights()
     scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi() >= ABI_OF_SCOPES else 0
     ruleset = _ruleset(handled, scopes)
     for path in readable:
-        _allow(ruleset, path, _READING & handled)
+        _allow(ruleset, path, _READ_RIGHTS & handled)
     for path in writable:
         _allow(ruleset, path, handled)
     _restrict(ruleset)
@@ -78,12 +78,12 @@ def _ruleset(files: int, scopes: int) -> int:
 
 
 def _allow(ruleset: int, path: str | os.PathLike[str], rights: int) -> None:
-    """Where the path is not there, there is nothing to allow."""
+    """Allow rights below a path; one that does not exist is skipped."""
     with contextlib.suppress(OSError):
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                rights &= _OF_FILES
+                rights &= _FILE_RIGHTS
             rule = struct.pack("=Qi", rights, descriptor)
             _checked(_libc().syscall(_ADD_RULE, ruleset, _PATH_BENEATH, rule, ctypes.c_uint32(0)))
         finally:
@@ -92,7 +92,7 @@ def _allow(ruleset: int, path: str | os.PathLike[str], rights: int) -> None:
 
 def _restrict(ruleset: int) -> None:
     try:
-        # Nothing that it starts gains rights by itself (setuid programs): of root's processes the kernel asks it not.
+        # Required by Landlock, except of root: setuid programs that it starts gain no rights.
         _checked(_libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         _checked(_libc().syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)))
     finally:

@@ -1,9 +1,9 @@
-"""How far an attempt's processes are kept apart: which level, and what of the machine each level shows them.
+"""Sandbox levels of an attempt's processes, and what of the machine each level shows them.
 
 - `none`: everything that the user's own programs have.
-- `process`: a home of its own; no look into other processes, no signals to them (by Landlock, where there is one).
-- `landlock`: of files the system's, read-only, and its own; no sockets of this machine's services.
-- `bubblewrap`: as `landlock`, in namespaces of its own: nothing else is there; a network of its own.
+- `process`: a home of its own; other processes can be neither inspected nor signalled (where there is Landlock).
+- `landlock`: the system's files, read-only, and its own; no Unix sockets of this machine's services.
+- `bubblewrap`: as `landlock`, in namespaces of its own: nothing else is visible; a network of its own.
 """
 
 from __future__ import annotations
@@ -71,23 +71,23 @@ _ETC = (
     "xattr.conf",
 )
 _PRIVATE = ("/etc/ssl/private", "/etc/pki/tls/private", "/usr/local/etc")
-"""Of the system's folders, what they are not shown with."""
+"""Parts of the system's folders that are hidden."""
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "stdin", "stdout", "stderr")
 _PROCESSORS = "/sys/devices/system/cpu"
-# Root's processes may write there without any capability: the kernel goes by their id.
-_SETTINGS_OF_THE_KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi", "/proc/scsi")
+# Processes of root may write there without any capability: the kernel checks only the user id.
+_KERNEL_SETTINGS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi", "/proc/scsi")
 _SCRATCH = ("/tmp", "/var/tmp", "/run")
-_NO_SETTINGS = ("version", "env", "pyvenv.cfg")
-"""Files beside a tool's folders that its programs go by."""
-_BINARIES = ("bin", "sbin", "shims")
-_BESIDE_BINARIES = ("include", "lib", "lib64", "libexec", "share", "pyvenv.cfg")
+_SAFE_FILES = ("version", "env", "pyvenv.cfg")
+"""Files beside a tool's folders that its programs need and that hold no secrets."""
+_BIN_NAMES = ("bin", "sbin", "shims")
+_BESIDE_BIN = ("include", "lib", "lib64", "libexec", "share", "pyvenv.cfg")
 _NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-_FILTER = 9
-"""The descriptor by which bubblewrap reads its filter of system calls."""
+_FILTER_FD = 9
+"""File descriptor from which bubblewrap reads its filter of system calls."""
 
 
 def level(plan: Plan, default: DefaultSandbox) -> str:
-    """The level of a plan's processes: the one that it names; `default` where it says `auto`."""
+    """Sandbox level of a plan's processes: the one that it names, `default` where it says `auto`."""
     if plan.demands_bubblewrap:
         return "bubblewrap"
     if plan.sandbox != "auto":
@@ -96,14 +96,14 @@ def level(plan: Plan, default: DefaultSandbox) -> str:
 
 
 def strongest() -> str:
-    """The strongest level that this machine has."""
+    """Strongest level that this machine offers."""
     if bubblewrap_problem() is None:
         return "bubblewrap"
     return "landlock" if landlock.abi() else "process"
 
 
 def require_sandbox(plan: Plan) -> None:
-    """Raises `Unavailable` where this machine lacks the level that a plan demands, or that a model's shell needs."""
+    """Check that this machine offers the level that a plan demands or a model's shell needs; raises `Unavailable`."""
     if plan.demands_bubblewrap and (missing := bubblewrap_problem()):
         raise Unavailable(f'the plan needs sandbox "bubblewrap": {missing}')
     if plan.sandbox == "landlock" and not landlock.abi():
@@ -116,14 +116,14 @@ def require_sandbox(plan: Plan) -> None:
 
 
 def thread_setup(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> Callable[[], None] | None:
-    """What a thread does to itself before it starts a process of this level; None: nothing.
+    """Setup of a thread before it starts a process of this level; None where there is none.
 
-    `own`: folders to write in. `readable`: what it may read besides the system's.
+    `own`: folders that the process may write to. `readable`: folders that it may read besides the system's.
     """
     if level == "process" and landlock.abi():
         return _isolate
     if level == "landlock":
-        return partial(_keep_to, tuple(own), tuple(readable))
+        return partial(_restrict, tuple(own), tuple(readable))
     return None
 
 
@@ -134,7 +134,7 @@ def _isolate() -> None:
 
 
 def _without(path: str, private: Sequence[str]) -> list[str]:
-    """A folder, or what is in it where it holds something private."""
+    """A folder without what is private: itself, or the entries that remain."""
     if path in private:
         return []
     if not any(each.startswith(f"{path}/") for each in private):
@@ -143,25 +143,25 @@ def _without(path: str, private: Sequence[str]) -> list[str]:
     return [each for name in inner for each in _without(name, private)]
 
 
-def _keep_to(own: Sequence[Path], readable: Sequence[Path]) -> None:
+def _restrict(own: Sequence[Path], readable: Sequence[Path]) -> None:
     devices = [f"/dev/{name}" for name in _DEVICES]
     system = [*_SYSTEM, *_etc(), *_programs(), _PROCESSORS, "/proc"]
-    # It knows no exceptions from a folder: then it is what is in there.
-    shown = [each for path in system for each in _without(path, _PRIVATE)]
-    landlock.restrict_files([*shown, *readable], [*own, *devices])
+    # Landlock has no exceptions within a folder: such a folder is replaced by its entries.
+    visible = [each for path in system for each in _without(path, _PRIVATE)]
+    landlock.restrict_files([*visible, *readable], [*own, *devices])
     capabilities.drop_inspection_capabilities()
-    # Landlock lets nobody read a socket's folder, and everybody connect to it.
+    # Landlock restricts no connection to a Unix socket, even in a folder that it hides.
     seccomp.restrict("landlock")
 
 
 @cache
 def bubblewrap_problem() -> str | None:
-    """Why there is no bubblewrap here; None: there is, and it works."""
+    """Why bubblewrap cannot be used here; None where it works."""
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (Debian: apt-get install bubblewrap)"
     try:
-        with Namespace.made(0) as namespace:
+        with Namespace.create(0) as namespace:
             argv = bubblewrap_argv(["true"], own=[], readable=[], cwd=Path("/"), namespace=namespace)
             done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -172,16 +172,16 @@ def bubblewrap_problem() -> str | None:
 def bubblewrap_argv(
     argv: Sequence[str], *, own: Sequence[Path], readable: Sequence[Path], cwd: Path, namespace: Namespace | None
 ) -> list[str]:
-    """The command in a sandbox of the system's folders, read-only, and its `own`, to write in; nothing else is there.
+    """The command in a sandbox that holds the system's folders, read-only, and its `own`, writable, and nothing else.
 
-    It has no capability, an id that is not root's, and no way to any. `readable`: what it may read besides.
-    `namespace`: its network; None: none.
+    It has no capabilities, a user id other than root's, and no way to gain any. `readable`: folders that it may read
+    besides. `namespace`: its network; None for no network.
     """
-    filtered = seccomp.filter_path()
-    options = [] if filtered is None else ["sh", "-c", f'exec "$@" {_FILTER}< "$0"', filtered]
-    options += [] if namespace is None else namespace.entering()
+    filter_path = seccomp.filter_path()
+    options = [] if filter_path is None else ["sh", "-c", f'exec "$@" {_FILTER_FD}< "$0"', filter_path]
+    options += [] if namespace is None else namespace.argv_prefix()
     options += ["bwrap", "--die-with-parent", *_NAMESPACES, *(["--unshare-net"] if namespace is None else [])]
-    options += [] if filtered is None else ["--seccomp", str(_FILTER)]
+    options += [] if filter_path is None else ["--seccomp", str(_FILTER_FD)]
     options += _system()
     for folder in readable:
         options += ["--ro-bind-try", str(folder), str(folder)]
@@ -192,8 +192,8 @@ def bubblewrap_argv(
 
 @cache
 def _system() -> tuple[str, ...]:
-    """The machine as every sandbox shows it."""
-    options = ["--cap-drop", "ALL", *_identity(), *_without_namespaces()]
+    """Options for what every bubblewrap sandbox shows of the machine."""
+    options = ["--cap-drop", "ALL", *_identity_options(), *_userns_options()]
     for path in _SYSTEM:
         if os.path.islink(path):
             options += ["--symlink", os.readlink(path), path]
@@ -202,7 +202,7 @@ def _system() -> tuple[str, ...]:
     for path in _SCRATCH:
         options += ["--tmpfs", path]
     options += ["--dev", "/dev", "--proc", "/proc", "--ro-bind-try", _PROCESSORS, _PROCESSORS]
-    for path in (each for each in _SETTINGS_OF_THE_KERNEL if os.path.exists(each)):
+    for path in (each for each in _KERNEL_SETTINGS if os.path.exists(each)):
         options += ["--ro-bind", path, path]
     for path in (*_etc(), *_programs()):
         options += ["--ro-bind", path, path]
@@ -211,8 +211,8 @@ def _system() -> tuple[str, ...]:
     return tuple(options)
 
 
-def _identity() -> list[str]:
-    """Root's sandbox has another id: what asks for root by its number finds none."""
+def _identity_options() -> list[str]:
+    """Give root's sandbox the id of another user: the kernel and programs grant user 0 more than others."""
     if os.geteuid() != 0:
         return []
     known = {entry.pw_uid: entry.pw_gid for entry in pwd.getpwall()}
@@ -221,23 +221,22 @@ def _identity() -> list[str]:
 
 
 @cache
-def _without_namespaces() -> list[str]:
-    """Where bubblewrap knows how (0.8): in it nobody gets capabilities by a user namespace of his own."""
+def _userns_options() -> list[str]:
+    """Forbid nested user namespaces, which grant capabilities, where bubblewrap can (from 0.8 on)."""
     option = "--disable-userns"
-    tried = ["bwrap", "--unshare-user", option, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
-    done = subprocess.run(tried, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+    argv = ["bwrap", "--unshare-user", option, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    done = subprocess.run(argv, capture_output=True, timeout=_PROBE_SECONDS, check=False)
     return [option] if done.returncode == 0 else []
 
 
 def _etc() -> list[str]:
-    """Of the system's settings those that programs need, and that hold no secrets."""
-    # Of a link, what it leads to stands in its place.
+    """Files of /etc that programs need and that hold no secrets; a link is replaced by its target."""
     return [str(path) for name in _ETC for path in sorted(Path("/etc").glob(name)) if path.exists()]
 
 
 @cache
 def _programs() -> tuple[str, ...]:
-    """Folders of programs that lie outside the system's: of PATH, and the interpreter's."""
+    """Folders of programs outside the system's: those of PATH, and the interpreter's."""
     entries = [*os.environ.get("PATH", "").split(os.pathsep), sys.prefix, sys.base_prefix]
     found: dict[str, None] = {}
     for entry in entries:
@@ -249,21 +248,21 @@ def _programs() -> tuple[str, ...]:
 
 
 def _installation(folder: str) -> list[str]:
-    """What a folder of programs needs besides itself, without what else may lie there: a home, a project."""
+    """A folder of programs with what it needs beside it, and nothing else that may be there, such as a home."""
     parent, name = os.path.split(folder)
-    grandparent, own = os.path.split(parent)
-    if name not in _BINARIES:
+    grandparent, tool = os.path.split(parent)
+    if name not in _BIN_NAMES:
         return [folder]
-    if grandparent == "/opt" or (own.startswith(".") and own != ".local" and parent != _home()):
-        # `/opt/tool` for `/opt/tool/bin`.
+    if grandparent == "/opt" or (tool.startswith(".") and tool != ".local" and parent != _home()):
+        # /opt/tool for /opt/tool/bin, ~/.tool for ~/.tool/bin.
         return [parent] if grandparent == "/opt" else _folders_of(parent)
-    beside = [os.path.join(parent, each) for each in _BESIDE_BINARIES] if own != ".local" else []
+    beside = [os.path.join(parent, each) for each in _BESIDE_BIN] if tool != ".local" else []
     return [folder, *(each for each in beside if os.path.exists(each))]
 
 
 def _folders_of(tool: str) -> list[str]:
-    """Of `~/.tool`, for `~/.tool/bin`: its folders; files beside them are settings, and may be credentials."""
-    entries = [entry for entry in os.scandir(tool) if entry.is_dir() or entry.name in _NO_SETTINGS]
+    """The folders of `~/.tool`; files beside them are settings, and may be credentials."""
+    entries = [entry for entry in os.scandir(tool) if entry.is_dir() or entry.name in _SAFE_FILES]
     return sorted(entry.path for entry in entries)
 
 
@@ -272,13 +271,13 @@ def _home() -> str:
 
 
 def _secrets() -> list[str]:
-    """What in folders of programs and settings is nobody's business."""
+    """Credentials in folders of programs, and the system's private folders."""
     found = [str(path) for folder in _programs() for path in Path(folder).glob("credentials*")]
     return found + [path for path in _PRIVATE if os.path.isdir(path)]
 
 
 def setup_argv(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> list[str]:
-    """What a command begins with where a library starts it, on a thread that is not ours to prepare."""
+    """First words of a command that enters this level by itself, where a library starts it on a thread of its own."""
     if thread_setup(level, own=own, readable=readable) is None:
         return []
     folders = (os.pathsep.join(map(str, each)) for each in (own, readable))

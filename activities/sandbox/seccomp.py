@@ -1,4 +1,4 @@
-"""System calls that no agent needs and that have opened sandboxes: refused by a filter in the kernel (seccomp).
+"""Seccomp filter for system calls that no agent needs and that have opened sandboxes before.
 
 https://docs.kernel.org/userspace-api/seccomp_filter.html
 """
@@ -16,11 +16,11 @@ _LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 _X32 = 0x40000000
-_AF_UNIX, _DATAGRAM, _KIND_OF_SOCKET = 1, 2, 0xF
+_AF_UNIX, _DATAGRAM, _SOCKET_TYPE_MASK = 1, 2, 0xF
 _ALL = 0xFFFFFFFF
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 
-_REFUSED = (
+_DENIED = (
     "mount",
     "umount2",
     "pivot_root",
@@ -125,58 +125,57 @@ _MACHINES = {"x86_64": (0xC000003E, _X86_64), "aarch64": (0xC00000B7, _AARCH64)}
 
 
 def filter_program(level: str) -> bytes | None:
-    """The filter of a sandbox level as the kernel reads it (`struct sock_filter[]`).
+    """The filter of a sandbox level as a `struct sock_filter[]`; None for an architecture that is not in the table.
 
-    None for a machine whose calls are not known here. A refused call fails with EPERM (sockets: EACCES), one of another
-    kind of machine (32 bits) with ENOSYS. At `process` only what would end other processes is refused; at `landlock`
-    also sockets of this machine, but for pairs that lead nowhere else.
+    A denied call fails with EPERM (sockets: EACCES), a call of another architecture (32 bits) with ENOSYS. At
+    `process` only what would end other processes is denied; at `landlock` also Unix sockets, except stream pairs.
     """
     known = _MACHINES.get(platform.machine())
     if known is None:
         return None
     architecture, numbers = known
-    lines = [
-        _line(_LOAD, _ARCHITECTURE_AT),
-        _line(_EQUAL, architecture, 1, 0),
-        _line(_RETURN, _ERROR | errno.ENOSYS),
-        _line(_LOAD, _NUMBER_AT),
-        _line(_AT_LEAST, _X32, 0, 1),
-        _line(_RETURN, _ERROR | errno.ENOSYS),
+    code = [
+        _instruction(_LOAD, _ARCHITECTURE_AT),
+        _instruction(_EQUAL, architecture, 1, 0),
+        _instruction(_RETURN, _ERROR | errno.ENOSYS),
+        _instruction(_LOAD, _NUMBER_AT),
+        _instruction(_AT_LEAST, _X32, 0, 1),
+        _instruction(_RETURN, _ERROR | errno.ENOSYS),
     ]
-    # A limit of CPU time set for another process is a signal to it; who sets his own names process 0.
+    # A CPU time limit set for another process ends it by a signal; for the caller itself the process argument is 0.
     for half in (_argument(2), _argument(2) + 4):
-        lines += _rule(numbers["prlimit64"], [(_argument(0), _ALL, 0, False), (half, _ALL, 0, False)], errno.EPERM)
+        code += _rule(numbers["prlimit64"], [(_argument(0), _ALL, 0, False), (half, _ALL, 0, False)], errno.EPERM)
     if level != "process":
-        for name in _REFUSED:
-            lines += _rule(({**_COMMON, **numbers})[name], [], errno.EPERM)
+        for name in _DENIED:
+            code += _rule(({**_COMMON, **numbers})[name], [], errno.EPERM)
     if level == "landlock":
         unix = (_argument(0), _ALL, _AF_UNIX, True)
-        lines += _rule(numbers["socket"], [unix], errno.EACCES)
-        # Of a pair of datagram sockets each sends to whom it likes.
-        lines += _rule(numbers["socketpair"], [unix, (_argument(1), _KIND_OF_SOCKET, _DATAGRAM, True)], errno.EACCES)
-    return b"".join([*lines, _line(_RETURN, _ALLOW)])
+        code += _rule(numbers["socket"], [unix], errno.EACCES)
+        # A datagram socket of a pair can still send to any other address.
+        code += _rule(numbers["socketpair"], [unix, (_argument(1), _SOCKET_TYPE_MASK, _DATAGRAM, True)], errno.EACCES)
+    return b"".join([*code, _instruction(_RETURN, _ALLOW)])
 
 
 def restrict(level: str) -> None:
-    """Put this thread, and all that it starts, under the filter of a level; no program brings them more rights.
+    """Apply the filter of a level to this thread and all that it starts, where setuid programs then gain no rights.
 
-    Raises `OSError`.
+    Raises `OSError` where the kernel accepts no filter.
     """
     code = filter_program(level)
     if code is None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    held = ctypes.create_string_buffer(code)
-    # struct sock_fprog: how many instructions, and where.
-    asked = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(held))
+    buffer = ctypes.create_string_buffer(code)
+    # struct sock_fprog: number of instructions, and their address.
+    argument = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, asked, 0, 0) != 0:
+    if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, argument, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this kernel takes no filter of system calls")
 
 
 @cache
 def filter_path() -> str | None:
-    """Where a program can read the filter, while this process runs; None: there is none for this machine."""
+    """File from which a program reads the filter while this process runs; None where there is no filter."""
     code = filter_program("bubblewrap")
     if code is None or not hasattr(os, "memfd_create"):
         return None
@@ -186,19 +185,22 @@ def filter_path() -> str | None:
 
 
 def _rule(number: int, checks: list[tuple[int, int, int, bool]], error: int) -> list[bytes]:
-    """Lines that refuse a call where each check holds: what at an offset, masked, is (or is not) a value."""
-    body = [_line(_RETURN, _ERROR | error)]
+    """Instructions that deny a call where all checks hold.
+
+    A check is (offset, mask, value, is_equal): the word at the offset, masked, is or is not the value.
+    """
+    body = [_instruction(_RETURN, _ERROR | error)]
     for offset, mask, value, is_equal in reversed(checks):
-        past = len(body)
-        jump = _line(_EQUAL, value, 0, past) if is_equal else _line(_EQUAL, value, past, 0)
-        body = [_line(_LOAD, offset), _line(_AND, mask), jump, *body]
-    return [_line(_LOAD, _NUMBER_AT), _line(_EQUAL, number, 0, len(body)), *body]
+        skip = len(body)
+        jump = _instruction(_EQUAL, value, 0, skip) if is_equal else _instruction(_EQUAL, value, skip, 0)
+        body = [_instruction(_LOAD, offset), _instruction(_AND, mask), jump, *body]
+    return [_instruction(_LOAD, _NUMBER_AT), _instruction(_EQUAL, number, 0, len(body)), *body]
 
 
 def _argument(number: int) -> int:
-    """Where the lower half of an argument stands in `struct seccomp_data`."""
+    """Offset of the lower half of an argument in `struct seccomp_data`."""
     return 16 + 8 * number
 
 
-def _line(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -88,7 +88,7 @@ MUTANTS = (
     _m("activities/system/process_identity.py", "return is_same and found.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)", "return is_same", "test_children.py"),
     _m("activities/sandbox/capabilities.py", "    if os.geteuid() == 0:\n", "    if False:\n", "test_threats.py -k process"),
     _m("activities/sandbox/levels.py", '    if level == "process" and landlock.abi():\n', "    if False:\n", "test_threats.py -k process"),
-    _m("activities/sandbox/levels.py", 'options = ["--cap-drop", "ALL", *_identity(), *_without_namespaces()]', "options = []", "test_sandbox.py -k power"),
+    _m("activities/sandbox/levels.py", 'options = ["--cap-drop", "ALL", *_identity_options(), *_userns_options()]', "options = []", "test_sandbox.py -k power"),
     _m("activities/sandbox/levels.py", '    seccomp.restrict("landlock")\n', "", "test_threats.py -k landlock"),
     _m("activities/system/directories.py", "    if (status.st_dev, status.st_ino) != expected.identity:\n", "    if False:\n", "test_directories.py"),
     # agents

@@ -1,1 +1,1 @@
-"""Network of a sandbox: a namespace of its own and a proxy that lets through what the plan allows."""
+"""Network of a sandbox: a namespace of its own, with a proxy that connects to what the plan allows."""

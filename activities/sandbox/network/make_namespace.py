@@ -1,6 +1,7 @@
-"""Makes a network namespace in this thread; as a script, with a user namespace around it, and sends it to its parent.
+"""Creation of a network namespace in this thread.
 
-Started for every attempt of an ordinary user, so it imports little.
+As a script it also creates a user namespace around it and sends the descriptors of both to its parent. An ordinary
+user's worker starts it for every attempt, so it imports little.
 """
 
 import ctypes
@@ -16,12 +17,12 @@ _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 
 
 def enter(*, as_user: bool = False) -> bool:
-    """Put this thread into a network namespace of its own; whether it may."""
+    """Put this thread into a network namespace of its own; whether the kernel allows it."""
     return bool(ctypes.CDLL(None).unshare(_NEW_NET | (_NEW_USER if as_user else 0)) == 0)
 
 
 def make(listeners: int) -> tuple[list[int], list[int]]:
-    """File descriptors of this thread's namespace, and of sockets that listen on its loopback."""
+    """File descriptors of this thread's network namespace, and of `listeners` sockets that listen on its loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         (flags,) = struct.unpack("16xH14x", fcntl.ioctl(any_socket, _GET_FLAGS, struct.pack("16s16x", b"lo")))
         fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sH14x", b"lo", flags | _UP))

@@ -1,4 +1,4 @@
-"""A network namespace with nothing in it but its own loopback, on which this process listens."""
+"""Network namespace with a loopback interface alone, on which this process listens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class Namespace:
-    """File descriptors of the namespace, of the user namespace that it belongs to, and of what listens in it."""
+    """File descriptors of a network namespace and of the user namespace that owns it, and its listening sockets."""
 
     net: int
     user: int | None
@@ -30,45 +30,45 @@ class Namespace:
 
     @classmethod
     @contextmanager
-    def made(cls, listeners: int) -> Iterator[Namespace]:
-        """One for the block, that lives on while something runs in it. Raises `OSError` where there can be none."""
-        namespaces, listening = _made_by_a_thread(listeners) or _made_by_a_process(listeners)
+    def create(cls, listeners: int) -> Iterator[Namespace]:
+        """A namespace for the block, kept while processes run in it. Raises `OSError` where none is possible."""
+        namespaces, listening = _create_by_thread(listeners) or _create_by_process(listeners)
         with contextlib.ExitStack() as opened:
             for descriptor in namespaces:
                 opened.callback(os.close, descriptor)
             sockets = [opened.enter_context(socket.socket(fileno=each)) for each in listening]
             yield cls(namespaces[0], namespaces[1] if len(namespaces) > 1 else None, sockets)
 
-    def entering(self) -> list[str]:
-        """What a command begins with that runs in it."""
+    def argv_prefix(self) -> list[str]:
+        """First words of a command that runs in the namespace."""
         own = f"/proc/{os.getpid()}/fd"
         user = [] if self.user is None else [f"--user={own}/{self.user}", "--preserve-credentials"]
         return ["nsenter", *user, f"--net={own}/{self.net}", "--"]
 
 
-_Made = tuple[list[int], list[int]]
+_Created = tuple[list[int], list[int]]
 
 
-def _made_by_a_thread(listeners: int) -> _Made | None:
-    """At once, by a thread that goes into the namespace and ends there; None: only root may."""
-    made: Future[_Made | None] = Future()
+def _create_by_thread(listeners: int) -> _Created | None:
+    """Create it by a thread that enters the namespace and ends there: fast. None where only root may."""
+    created: Future[_Created | None] = Future()
 
     def make() -> None:
         try:
-            made.set_result(make_namespace.make(listeners) if make_namespace.enter() else None)
+            created.set_result(make_namespace.make(listeners) if make_namespace.enter() else None)
         except OSError as error:
-            made.set_exception(error)
+            created.set_exception(error)
 
     Thread(target=make, daemon=True).start()
-    return made.result(_SECONDS)
+    return created.result(_SECONDS)
 
 
-def _made_by_a_process(listeners: int) -> _Made:
-    """By a process, since a user's namespace begins with one of a single thread."""
+def _create_by_process(listeners: int) -> _Created:
+    """Create it by a process: only a process of a single thread can enter a user namespace."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         argv = [sys.executable, "-I", "-S", make_namespace.__file__, str(theirs.fileno()), str(listeners)]
-        # For every attempt of an ordinary user: what it was started with, other agents may read.
+        # Agents of the same user can read its environment, so it gets no keys.
         env = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
         done = subprocess.run(
             argv, env=env, pass_fds=[theirs.fileno()], capture_output=True, timeout=_SECONDS, check=False

@@ -1,4 +1,4 @@
-"""What an agent may speak to: the hosts that the plan names, or everything public; never this machine by accident."""
+"""Network policy of an agent: the hosts that the plan names, or every public one; never this machine by accident."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# Of clouds, where they are not link-local: AWS, Alibaba, Oracle, Azure.
+# Metadata services of clouds that are not link-local: AWS, Alibaba, Oracle, Azure.
 _METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")))
 
 
@@ -23,46 +23,49 @@ _resolving = ThreadPoolExecutor(8, thread_name_prefix="epw-dns")
 
 
 class AccessDenied(Exception):
-    """In words for the agent."""
+    """A denied connection, with a message for the agent."""
 
 
 @dataclass(frozen=True)
 class NetworkPolicy:
-    """`hosts` None: every public address. Entries: `name`, `*.name` (its subdomains), an address; each with `:port`
-    or for all ports."""
+    """Hosts that an agent may connect to; `hosts` None: every public address.
+
+    Entries: `name`, `*.name` (its subdomains) or an address, each with `:port` or for all ports.
+    """
 
     hosts: tuple[str, ...] | None
-    closed: tuple[int, ...] = ()
-    """Ports of this machine that nobody reaches, whatever is named: our own server's, who would take it for ours."""
+    closed_ports: tuple[int, ...] = ()
+    """Ports of this machine that are always denied: those of the embedded server, which would take the proxy, a process
+    of its owner, for a client that may connect."""
 
     @property
     def includes_loopback(self) -> bool:
-        """Whether the plan names a service of this machine as such."""
+        """Whether the plan names this machine itself as a host."""
         return any(_is_loopback(_split(entry)[0]) for entry in self.hosts or ())
 
     async def address_of(self, host: str, port: int) -> str:
-        """The address to connect to: itself, not the name, since a name may mean another one a moment later.
+        """The checked address to connect to; not the name, which may resolve to another address a moment later.
 
         Raises `AccessDenied`.
         """
         name = host.strip("[]").rstrip(".").lower()
-        if self.hosts is not None and not any(_is_meant(entry, name, port) for entry in self.hosts):
+        if self.hosts is not None and not any(_matches(entry, name, port) for entry in self.hosts):
             raise AccessDenied(f"{host}:{port} is not among the hosts of the plan's `network`")
         is_literal = _address(name) is not None or _is_loopback(name)
         try:
             found = await _resolved(name, port)
         except (OSError, UnicodeError):
             raise AccessDenied(f"{host} has no address") from None
-        if port in self.closed and any(ipaddress.ip_address(each[4][0]).is_loopback for each in found):
+        if port in self.closed_ports and any(ipaddress.ip_address(each[4][0]).is_loopback for each in found):
             raise AccessDenied(f"{host}:{port} is the embedded Temporal server, which answers no agent")
         for _, _, _, _, (address, *_) in found:
             if (self.hosts is not None and is_literal) or self._is_allowed(ipaddress.ip_address(address)):
                 return str(address)
-        named = "" if self.hosts is not None else "; name it in the plan's `network` if that is meant"
-        raise AccessDenied(f"{host} is a service of this machine or of its network{named}")
+        hint = "" if self.hosts is not None else "; name it in the plan's `network` if that is meant"
+        raise AccessDenied(f"{host} is a service of this machine or of its network{hint}")
 
     def _is_allowed(self, address: IpAddress) -> bool:
-        address = _inner(address)
+        address = _embedded_ipv4(address)
         if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
             return False
         if address in _METADATA or str(address) in _own_addresses():
@@ -71,12 +74,12 @@ class NetworkPolicy:
 
 
 async def _resolved(name: str, port: int) -> list[Any]:
-    """By threads of its own: names that nobody answers for hold up nothing else."""
-    look = partial(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
-    return await asyncio.get_running_loop().run_in_executor(_resolving, look)
+    """Resolve in threads of its own: names without an answer must not occupy the threads of other work."""
+    resolve = partial(socket.getaddrinfo, name, port, type=socket.SOCK_STREAM)
+    return await asyncio.get_running_loop().run_in_executor(_resolving, resolve)
 
 
-def _is_meant(entry: str, name: str, port: int) -> bool:
+def _matches(entry: str, name: str, port: int) -> bool:
     host, given = _split(entry.lower())
     if given is not None and given != port:
         return False
@@ -86,7 +89,7 @@ def _is_meant(entry: str, name: str, port: int) -> bool:
 
 
 def _split(entry: str) -> tuple[str, int | None]:
-    """Host and port of an entry."""
+    """Split an entry into host and port; None for all ports."""
     host, colon, port = entry.rpartition(":")
     if colon and not port.endswith("]"):
         return host.strip("[]"), int(port)
@@ -105,8 +108,8 @@ def _address(text: str) -> IpAddress | None:
         return None
 
 
-def _inner(address: IpAddress) -> IpAddress:
-    """The address that another one stands for."""
+def _embedded_ipv4(address: IpAddress) -> IpAddress:
+    """The IPv4 address that an IPv6 address maps or translates to (NAT64, mapped, 6to4), else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
@@ -115,5 +118,5 @@ def _inner(address: IpAddress) -> IpAddress:
 
 
 def _own_addresses() -> set[str]:
-    """Of this machine's interfaces."""
+    """Addresses of this machine's interfaces."""
     return {each.address.partition("%")[0] for addresses in psutil.net_if_addrs().values() for each in addresses}

@@ -1,4 +1,4 @@
-"""The way out of a sandbox: an HTTP proxy on its loopback, served by the worker."""
+"""HTTP proxy on the loopback of a sandbox, served by the worker: the only way out of it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _HEAD_SECONDS = 60
 _CONNECT_SECONDS = 30
 _CHUNK = 64 * 1024
 _MAX_CONNECTIONS = 128
-_BETWEEN = ("proxy-", "connection:", "keep-alive:")
+_HOP_HEADERS = ("proxy-", "connection:", "keep-alive:")
 _LOCAL = "localhost,127.0.0.1,::1"
 
 
 class Network:
-    """One attempt's; what is refused is told to `refused` in words."""
+    """Network of one attempt; `on_denied` is called with a message for each connection that is denied."""
 
-    def __init__(self, namespace: Namespace, policy: NetworkPolicy, refused: Callable[[str], None]) -> None:
+    def __init__(self, namespace: Namespace, policy: NetworkPolicy, on_denied: Callable[[str], None]) -> None:
         self.namespace = namespace
         self.listener: socket.socket = namespace.listeners[1]
-        """For another service of the worker, that the sandbox shall see."""
-        self._reach = policy
-        self._refused = refused
+        """Second listening socket, for another service of the worker."""
+        self._policy = policy
+        self._on_denied = on_denied
         self._port = namespace.listeners[0].getsockname()[1]
         self._open: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
-    async def around(cls, policy: NetworkPolicy, refused: Callable[[str], None]) -> AsyncIterator[Network]:
-        """One for the block. Raises `OSError` where this machine has no network namespaces."""
-        making = Namespace.made(2)
-        network = cls(await in_thread(making.__enter__), policy, refused)
+    async def around(cls, policy: NetworkPolicy, on_denied: Callable[[str], None]) -> AsyncIterator[Network]:
+        """A network for the block. Raises `OSError` where this machine has no network namespaces."""
+        creating = Namespace.create(2)
+        network = cls(await in_thread(creating.__enter__), policy, on_denied)
         try:
             server = await asyncio.start_server(
                 network._serve, sock=network.namespace.listeners[0].dup(), limit=_MAX_HEAD_BYTES
@@ -51,15 +51,15 @@ class Network:
                 for each in list(network._open):
                     each.cancel()
         finally:
-            making.__exit__(None, None, None)
+            creating.__exit__(None, None, None)
 
     def variables(self) -> dict[str, str]:
-        """What tells programs of it."""
+        """Environment variables by which programs find the proxy."""
         address = f"http://127.0.0.1:{self._port}"
         names = ("HTTP_PROXY", "HTTPS_PROXY")
         proxies = {each: address for name in names for each in (name, name.lower())}
-        # The sandbox's own loopback, unless that of this machine is meant.
-        local = "" if self._reach.includes_loopback else _LOCAL
+        # Connections to loopback stay in the sandbox, unless the plan names this machine.
+        local = "" if self._policy.includes_loopback else _LOCAL
         return {**proxies, "NO_PROXY": local, "no_proxy": local, "NODE_USE_ENV_PROXY": "1"}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -68,7 +68,7 @@ class Network:
         self._open.add(task)
         try:
             if len(self._open) > _MAX_CONNECTIONS:
-                # File descriptors are this worker's, and those of all its agents.
+                # All agents share the file descriptors of this worker.
                 await _answer(writer, "503 Service Unavailable", f"more than {_MAX_CONNECTIONS} connections at once")
             else:
                 await self._handle(reader, writer)
@@ -90,24 +90,24 @@ class Network:
         port = url.port or 80
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
-                address = await self._reach.address_of(url.hostname, port)
-                there = await asyncio.open_connection(address, port)
-        except AccessDenied as refused:
-            self._refused(str(refused))
-            return await _answer(writer, "403 Forbidden", str(refused))
+                address = await self._policy.address_of(url.hostname, port)
+                from_host, to_host = await asyncio.open_connection(address, port)
+        except AccessDenied as denied:
+            self._on_denied(str(denied))
+            return await _answer(writer, "403 Forbidden", str(denied))
         except (OSError, TimeoutError) as error:
-            return await _answer(writer, "502 Bad Gateway", f"{url.hostname}: {error or 'no answer'}")
+            return await _answer(writer, "502 Bad Gateway", f"{url.hostname}: {error or 'no response'}")
         if method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
             path = url._replace(scheme="", netloc="").geturl() or "/"
-            kept = [each for each in rest.split("\r\n") if each and not each.lower().startswith(_BETWEEN)]
+            kept = [each for each in rest.split("\r\n") if each and not each.lower().startswith(_HOP_HEADERS)]
             lines = [f"{method} {path} {version}", *kept, "Connection: close"]
-            there[1].write("".join(f"{each}\r\n" for each in [*lines, ""]).encode("latin-1"))
+            to_host.write("".join(f"{each}\r\n" for each in [*lines, ""]).encode("latin-1"))
         try:
-            await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+            await asyncio.gather(_pump(reader, to_host), _pump(from_host, writer))
         finally:
-            there[1].close()
+            to_host.close()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
