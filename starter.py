@@ -1,4 +1,4 @@
-"""The command line, from a checkout: `python starter.py --help`; its code is epw/cli/main.py."""
+"""Command line, from a checkout: `python starter.py --help`; its code is epw/cli/main.py."""
 
 from epw.cli.main import main
 

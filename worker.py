@@ -1,4 +1,4 @@
-"""A worker process, from a checkout: `python worker.py`; its code is epw/service/worker_process.py."""
+"""Worker process, from a checkout: `python worker.py`; its code is epw/service/worker_process.py."""
 
 from runpy import run_module
 

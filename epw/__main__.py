@@ -1,4 +1,4 @@
-"""`epw`, `python -m epw`: the command line, whatever modules of a user's own the search path holds."""
+"""Entry point of `epw` and `python -m epw`; finds its own packages whatever the module search path holds."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-_BESIDE = str(Path(__file__).parents[1])
-_OURS = ("activities", "workflows")
+_FOLDER = str(Path(__file__).parents[1])
+_PACKAGES = ("activities", "workflows")
 
 
-class _BesideThis:
-    """Finds our own modules beside this package: a project's `settings.py` on PYTHONPATH is none of ours."""
+class _OwnFinder:
+    """Finder of `activities` and `workflows` beside this package, before a project's own on PYTHONPATH."""
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        return PathFinder.find_spec(name, [_BESIDE]) if name in _OURS else None
+        return PathFinder.find_spec(name, [_FOLDER]) if name in _PACKAGES else None
 
 
 def main() -> None:
-    sys.meta_path.insert(0, _BesideThis)
+    sys.meta_path.insert(0, _OwnFinder)
     from epw.cli.main import main as run
 
     run()

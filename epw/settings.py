@@ -1,4 +1,4 @@
-"""Where the application keeps its state and finds its parts; read once, at the entry points."""
+"""Settings of the application, read once from the environment, at the entry points."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ _MIN_FREE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Settings:
+    """State directory, `temporal` binary and limits."""
+
     home: Path
-    """The state directory: hubs, attempts, the embedded server's database."""
+    """State directory: hubs, attempts, the embedded server's database."""
     temporal: str | None = None
-    """The `temporal` binary, named by the user."""
+    """Name or path of the `temporal` binary, if the user gave one."""
     kept_mb: str | None = None
-    """How many MB of ignored results an execution may keep, as the user gave it."""
+    """MB of ignored results that an execution may keep, as the user gave it."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """`$EPW_HOME`, default `$XDG_STATE_HOME/epw`; `$EPW_TEMPORAL`; `$EPW_KEPT_MB`."""
+        """Read `$EPW_HOME` (default `$XDG_STATE_HOME/epw`), `$EPW_TEMPORAL` and `$EPW_KEPT_MB`."""
         env = os.environ if environment is None else environment
         state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
         return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"))
 
     def temporal_binary(self) -> str | None:
-        """The named binary, else the one beside the interpreter, else the one on PATH; None without any."""
+        """The binary that the user named, else one beside the interpreter or on PATH; None where there is none."""
         beside = Path(sys.executable).parent / "temporal"
         if self.temporal:
             return shutil.which(self.temporal)
@@ -42,17 +44,17 @@ class Settings:
 
     @property
     def max_kept_bytes(self) -> int:
-        """Bytes of ignored results that an execution may keep; raises `Unavailable` for what is no number."""
+        """Bytes of ignored results that an execution may keep; raises `Unavailable` for an invalid number."""
         try:
-            most = int(float(self.kept_mb) * 1e6) if self.kept_mb else MAX_KEPT_BYTES
+            size = int(float(self.kept_mb) * 1e6) if self.kept_mb else MAX_KEPT_BYTES
         except (ValueError, OverflowError):
-            most = -1
-        if most < 0:
-            raise Unavailable(f"EPW_KEPT_MB is no number of megabytes: {self.kept_mb!r}")
-        return most
+            size = -1
+        if size < 0:
+            raise Unavailable(f"EPW_KEPT_MB is not a number of megabytes: {self.kept_mb!r}")
+        return size
 
     def make_home(self) -> Path:
-        """The state directory, made for its owner alone."""
+        """Create the state directory, private to its owner; raises `Unavailable` where it cannot be used."""
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -69,7 +71,7 @@ class Settings:
         return self.home
 
     def _check_usable(self) -> None:
-        """One command by another user (`sudo epw`) leaves files that this one cannot use."""
+        """Check owner and mode of its files: a command by another user (`sudo epw`) may have left some."""
         for path in (self.home, *self.home.iterdir(), *(self.home / "server").glob("*")):
             owner = path.lstat().st_uid
             if owner != os.geteuid():

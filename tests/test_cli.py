@@ -44,7 +44,7 @@ def alone(tmp_path: Path, temporal_binary: str) -> Iterator[Cli]:
 
 
 def servers_of(cli: Cli) -> list[int]:
-    """Processes that name the state directory: the server, its guardian, workers."""
+    """Processes that name the state directory: the server, its supervisor, workers."""
     found = []
     for process in psutil.process_iter(["cmdline", "pid"]):
         if any(str(cli.home) in part for part in process.info["cmdline"] or []):

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from activities.sandbox.levels import bubblewrap_problem
-from activities.system.process_identity import KEPT, keeper
+from activities.system.process_identity import SUPERVISED_BY, worker_supervisor
 from epw.core.errors import Unavailable
 from epw.service.connection import connected
 from epw.service.door import is_agent
@@ -158,7 +158,7 @@ def test_whose_request_it_is(request_line: bytes, fields: list[bytes], own: bool
 async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
     up: Cli, tmp_path: Path, temporal_binary: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a guardian's death, when another server has taken its port: by name it is none of ours."""
+    """As after a supervisor's death, when another server has taken its port: by name it is none of ours."""
     monkeypatch.setattr("epw.service.connection._EMBEDDED_SECONDS", 1.0)
     monkeypatch.setattr("epw.service.connection._CONNECT_SECONDS", 1.0)
     mine = Cli(tmp_path / "home", temporal_binary)
@@ -208,13 +208,13 @@ def test_whoever_descends_from_a_worker_is_an_agent(tmp_path: Path) -> None:
 
 
 def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_path: Path) -> None:
-    """Both are children of the dead one's keeper."""
-    keeper = psutil.Process()
+    """Both are children of the dead one's supervisor."""
+    supervisor = psutil.Process()
     (tmp_path / "running").mkdir()
-    note = {"identity": "w", "worker": [keeper.pid, 1.0], "keeper": [keeper.pid, keeper.create_time()]}
+    note = {"identity": "w", "worker": [supervisor.pid, 1.0], "keeper": [supervisor.pid, supervisor.create_time()]}
     (tmp_path / "running" / "1.worker").write_text(json.dumps(note))
-    for name, expected in (("orphan", True), (f"{KEPT}1", False)):
-        # It waits in a process of its own, which is two below the keeper.
+    for name, expected in (("orphan", True), (f"{SUPERVISED_BY}1", False)):
+        # It waits in a process of its own, which is two below the supervisor.
         argv = ["/usr/bin/python3", "-c", "import subprocess; subprocess.run(['sleep', '1000'])", name]
         with subprocess.Popen(argv, start_new_session=True) as child:
             try:
@@ -226,14 +226,17 @@ def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_pat
                 os.killpg(child.pid, signal.SIGKILL)
 
 
-def test_who_becomes_a_worker_s_parent_when_its_keeper_dies_is_no_keeper() -> None:
+def test_who_becomes_a_worker_s_parent_when_its_supervisor_dies_is_no_supervisor() -> None:
     """It may be the first process of the machine, of which everybody descends."""
-    assert keeper([f"{KEPT}{os.getppid()}"]) == (os.getppid(), psutil.Process(os.getppid()).create_time())
-    assert keeper([f"{KEPT}{os.getpid()}"]) is None
-    assert keeper([]) is None
+    assert worker_supervisor([f"{SUPERVISED_BY}{os.getppid()}"]) == (
+        os.getppid(),
+        psutil.Process(os.getppid()).create_time(),
+    )
+    assert worker_supervisor([f"{SUPERVISED_BY}{os.getpid()}"]) is None
+    assert worker_supervisor([]) is None
 
 
-def test_a_kept_worker_names_its_keeper(up: Cli) -> None:
+def test_a_supervised_worker_names_its_supervisor(up: Cli) -> None:
     (file,) = (up.home / "running").glob("*.worker")
     content = json.loads(file.read_bytes())
     assert psutil.Process(content["worker"][0]).ppid() == content["keeper"][0]

@@ -24,7 +24,7 @@ from tests.site import Site
 from tests.support import check_invariants, fingerprint, make_repository, tasks
 from tests.test_crashes import content
 
-VICTIMS = ("worker", "worker", "server", "both", "command", "guardian", "all")
+VICTIMS = ("worker", "worker", "server", "both", "command", "supervisor", "all")
 AIMED = (
     "deliver.begun",
     "deliver.journaled",
@@ -134,13 +134,13 @@ class Killer:
         running = self.site.cli.home / "running"
         workers = [int(path.stem) for path in running.glob("*.worker")]
         note = json.loads(Path(self.site.server).read_text())
-        server, (guardian, _) = note.get("pid"), note.get("guardian", [None, None])
+        server, (supervisor, _) = note.get("pid"), note.get("guardian", [None, None])
         victims = {
             "worker": workers,
             "server": [server],
             "both": [*workers, server],
-            "guardian": [guardian],
-            "all": [*workers, guardian, server],
+            "supervisor": [supervisor],
+            "all": [*workers, supervisor, server],
         }[victim]
         killed = False
         for process_id in victims:

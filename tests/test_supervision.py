@@ -54,7 +54,7 @@ async def test_what_a_terminated_execution_left_is_cleaned_and_told(site: Site, 
     }
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan))
-    # Ends worker and keeper in the middle of a delivery, as a power cut would.
+    # Ends worker and supervisor in the middle of a delivery, as a power cut would.
     asked = [site.ask("deliver.step", kill=["worker"])]
     environment = {**site.cli.env, "EPW_FAILPOINT": json.dumps(asked)}
     worker = await asyncio.create_subprocess_exec(
@@ -138,17 +138,17 @@ async def test_no_attempt_gets_a_directory_in_which_a_process_may_still_write(si
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
-def test_a_run_goes_on_by_itself_after_its_guardian_is_killed(tmp_path: Path, temporal_binary: str) -> None:
-    """The guardian is a child of the run, which has not reaped it: a zombie in its place is no guardian."""
+def test_a_run_goes_on_by_itself_after_the_server_s_supervisor_is_killed(tmp_path: Path, temporal_binary: str) -> None:
+    """The supervisor is a child of the run, which has not reaped it: a zombie in its place is no supervisor."""
     cli = Cli(tmp_path / "home", temporal_binary)
     gate = tmp_path / "gate"
     plan = {"tasks": tasks({"id": "a", "run": f"while [ ! -e {gate} ]; do sleep 0.1; done"})}
     run = cli.popen("run", cli.plan(plan), "--id", "guarded")
     note = cli.home / "server/server.json"
     wait_for(lambda: note.is_file() and cli.json("status", "guarded", code=None).get("status") == "running")
-    guardian = json.loads(note.read_text())["guardian"][0]
-    os.kill(guardian, signal.SIGKILL)
-    wait_for(lambda: json.loads(note.read_text()).get("guardian", [guardian])[0] != guardian)
+    supervisor = json.loads(note.read_text())["guardian"][0]
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: json.loads(note.read_text()).get("guardian", [supervisor])[0] != supervisor)
     gate.touch()
     out, _ = run.communicate(timeout=60)
     assert run.returncode == 0, out

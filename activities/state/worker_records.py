@@ -90,12 +90,12 @@ class WorkerRecord:
 
     @classmethod
     @contextmanager
-    def kept(cls, home: Path, identity: str, keeper: Process | None = None) -> Iterator[None]:
-        """The worker stands in the state directory until it ends in order; `keeper`: who adopts what it leaves."""
+    def kept(cls, home: Path, identity: str, supervisor: Process | None = None) -> Iterator[None]:
+        """Keep the worker on record until it ends in order; `supervisor`: the process that adopts what it leaves."""
         path = cls._path(home, CURRENT_PROCESS[0])
         write_atomically(
             path,
-            json.dumps({"identity": identity, "worker": CURRENT_PROCESS, "keeper": keeper}).encode(),
+            json.dumps({"identity": identity, "worker": CURRENT_PROCESS, "keeper": supervisor}).encode(),
             outlives_machine=False,
         )
         try:

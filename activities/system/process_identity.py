@@ -13,8 +13,8 @@ import psutil
 Process = tuple[int, float]
 API_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """Variables that the worker hands on to no process."""
-KEPT = "--kept="
-"""Argument of a worker that a command keeps, before the command's number: it goes when the command does."""
+SUPERVISED_BY = "--kept="
+"""Start of a supervised worker's argument; the process id of its supervisor, with which it ends, follows."""
 
 
 def _umask() -> int:
@@ -44,9 +44,9 @@ def locked(path: Path) -> Iterator[None]:
 CURRENT_PROCESS: Process = (os.getpid(), psutil.Process().create_time())
 
 
-def keeper(arguments: Sequence[str]) -> Process | None:
-    """The command that keeps this worker; None: none does, or it is dead, and somebody else has become the parent."""
-    named = next((each.removeprefix(KEPT) for each in arguments if each.startswith(KEPT)), None)
+def worker_supervisor(arguments: Sequence[str]) -> Process | None:
+    """Supervisor of this worker; None where there is none, or where it is dead and another process is the parent."""
+    named = next((each.removeprefix(SUPERVISED_BY) for each in arguments if each.startswith(SUPERVISED_BY)), None)
     found = psutil.Process().parent()
     return (found.pid, found.create_time()) if found is not None and str(found.pid) == named else None
 

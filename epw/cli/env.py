@@ -11,7 +11,7 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
 from epw.cli.session import run_command
 from epw.core.errors import Unavailable
-from epw.service.embedded import running
+from epw.service.embedded import running_server
 from epw.settings import Settings
 
 
@@ -35,7 +35,7 @@ def _variables(settings: Settings) -> dict[str, str]:
     if address := config.get("target_host"):
         namespace = config.get("namespace") or os.environ.get("TEMPORAL_NAMESPACE") or "default"
         return {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace}
-    server = running(settings.home)
+    server = running_server(settings.home)
     if server is None:
         raise Unavailable("no server runs for this state directory: `epw up` keeps one up")
     return {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_NAMESPACE": server.namespace}

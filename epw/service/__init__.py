@@ -1,1 +1,1 @@
-"""Where the application runs: the connection to Temporal, the embedded server, the worker and their supervisors."""
+"""Services of the application: connection to Temporal, embedded server, worker, supervisors, plugin."""

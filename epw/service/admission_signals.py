@@ -1,4 +1,4 @@
-"""How a worker tells an execution which of its attempts wait for room: a signal, to the very run."""
+"""Signal by which a worker tells one run of an execution which of its attempts wait for admission."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 async def signal_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:
-    """Raises `RPCError` where the server is away, or the run has ended."""
+    """Send the signal; raises `RPCError` where the server is unavailable or the run has ended."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     await handle.signal(IN_LINE, message, rpc_timeout=_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The connection to Temporal: its own environment configuration, else the embedded server."""
+"""Connection to Temporal: by its own environment configuration, else to the embedded server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from epw.core.errors import Unavailable
 from epw.core.search_attributes import TYPES
 from epw.service.converter import data_converter
-from epw.service.embedded import embedded
+from epw.service.embedded import embedded_server
 from epw.settings import Settings
 
 _CONNECT_SECONDS = 8.0
@@ -29,7 +29,7 @@ _RETRY_SECONDS = 0.1
 class Connection:
     client: Client
     web_ui: str | None
-    """Address of the Web UI; None where the server is not ours to know."""
+    """Address of the Web UI; None where the server is not the embedded one."""
     is_embedded: bool
 
 
@@ -43,14 +43,14 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
     if config.get("target_host"):
         yield Connection(await _connect(**config), None, is_embedded=False)
         return
-    async with embedded(settings) as server:
+    async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
         yield Connection(await _connect_to_started(**config), web_ui, is_embedded=True)
 
 
 async def _connect_to_started(**config: object) -> Client:
-    """A server that was just started listens before it serves: it gets a moment."""
+    """Connect to a server that was just started, which listens before it serves: retried for 30 s."""
     deadline = asyncio.get_running_loop().time() + _EMBEDDED_SECONDS
     while True:
         try:
@@ -65,15 +65,15 @@ async def _connect(**config: object) -> Client:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             client = await Client.connect(**config, data_converter=data_converter)  # type: ignore[arg-type]
-            await _namespace_ready(client)
+            await _wait_for_namespace(client)
             return client
     except (TimeoutError, RuntimeError, RPCError) as error:
-        why = str(error).splitlines()[0] if str(error) else "no answer"
+        why = str(error).splitlines()[0] if str(error) else "no response"
         raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
 
 
-async def _namespace_ready(client: Client) -> None:
-    """A development server answers before its namespace is there."""
+async def _wait_for_namespace(client: Client) -> None:
+    """Wait for the namespace: a development server answers before it has created it."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
     while True:
         try:
@@ -89,14 +89,14 @@ async def _namespace_ready(client: Client) -> None:
 
 
 class SearchAttributes:
-    """Our search attributes in a namespace, asked for once."""
+    """Search attributes of this application in a namespace, looked up once."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: bool | None = None
 
     async def known(self) -> bool:
-        """Whether the namespace has them, registering them where that is allowed."""
+        """Whether the namespace has them; registers them where that is allowed."""
         if self._known is None:
             self._known = await self._register()
         return self._known

@@ -1,4 +1,4 @@
-"""Payloads: JSON by pydantic; what cannot be decoded fails its execution, readably, instead of hanging it."""
+"""Data converter: JSON by pydantic; input that cannot be decoded fails its execution instead of blocking it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from epw.core.errors import InvalidPlan
 
 
 class StrictPayloadConverter(PydanticPayloadConverter):
-    """Any other exception than a failure, raised while a workflow's input is decoded, is retried for ever."""
+    """Converter that raises a failure for bad input: Temporal retries a workflow task for ever on other exceptions."""
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         try:
@@ -23,7 +23,7 @@ class StrictPayloadConverter(PydanticPayloadConverter):
             raise
         except Exception as error:
             why = " ".join(str(error).split())[:300]
-            message = f"the input is no JSON that can be read: {why}"
+            message = f"the input is not valid JSON: {why}"
             raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
 
 

@@ -1,7 +1,7 @@
-"""Who may speak to the embedded server: processes of its owner, but for those of agents.
+"""Access to the embedded server: for processes of its owner, except those of agents (docs/adr/0001).
 
-The server itself asks nobody for anything. So it is behind this door: the kernel says whose the other end of a
-connection is (its user, its processes), and who is nobody's is not let in.
+The server itself has no authentication. So the kernel is asked which user and which processes hold the other end of a
+connection, and one without a known owner is refused.
 """
 
 from __future__ import annotations
@@ -17,63 +17,62 @@ from pathlib import Path
 import psutil
 
 from activities.processes.process_tree import MARKER
-from activities.system.process_identity import KEPT, Process
+from activities.system.process_identity import SUPERVISED_BY, Process
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
-_SOCK_DIAG, _BY_FAMILY, _REQUEST, _HEAD = 4, 20, 1, 16
+_SOCK_DIAG, _BY_FAMILY, _REQUEST, _HEADER_BYTES = 4, 20, 1, 16
 _ESTABLISHED = 1 << 1
-_ANY_OF_THEM = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
-"""Whichever interface, whichever cookie."""
+_ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+"""Any interface, any cookie."""
 _SECONDS = 2.0
-_LOOKS = 3
+_ATTEMPTS = 3
 Workers = Collection[Process]
-_GROUPS = "/epw/"
+_GROUP_FOLDER = "/epw/"
 _MAX_ANCESTORS = 200
 
 
 def may_connect(home: Path, connection: socket.socket, known: Workers) -> bool:
-    """Whether the other end of a connection on this machine is a process of ours that no agent has started.
+    """Whether the other end of a connection is a process of this user on this machine that no agent has started.
 
-    `known`: workers that were seen before, which agents cannot make forgotten.
+    `known`: workers seen before; an agent may have deleted their records since.
     """
     found = _owner_and_inode(connection)
     if found is None:
-        # It is gone, or on another machine.
+        # The other end has gone, or is on another machine.
         return False
     owner, inode = found
     if owner != os.geteuid():
         return False
-    # Processes come and go while they are looked through.
-    holders = next(filter(None, (list(_holders(inode)) for _ in range(_LOOKS))), [])
+    # Repeated, since processes start and end while they are listed.
+    holders = next(filter(None, (list(_holders(inode)) for _ in range(_ATTEMPTS))), [])
     return bool(holders) and not any(is_agent(home, pid, known) for pid in holders)
 
 
 def _owner_and_inode(connection: socket.socket) -> tuple[int, int] | None:
-    """The user and the inode of the other end's socket, as the kernel knows them; None: it is not on this machine.
+    """User id and inode of the socket at the other end of a connection; None where it is not on this machine.
 
-    By the kernel's own look-up of one socket (sock_diag(7)): the list in /proc/net/tcp misses some while others come
-    and go.
+    Looked up by sock_diag(7): the list in /proc/net/tcp misses sockets while others are opened and closed.
     """
     try:
         (address, port), (other, other_port) = connection.getpeername()[:2], connection.getsockname()[:2]
     except OSError:
         return None
     ends = struct.pack("!HH4s12x4s12x", port, other_port, socket.inet_aton(address), socket.inet_aton(other))
-    asked = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, _ESTABLISHED) + ends + _ANY_OF_THEM
-    head = struct.pack("=IHHII", _HEAD + len(asked), _BY_FAMILY, _REQUEST, 0, 0)
+    request = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, _ESTABLISHED) + ends + _ANY_SOCKET
+    header = struct.pack("=IHHII", _HEADER_BYTES + len(request), _BY_FAMILY, _REQUEST, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
         kernel.settimeout(_SECONDS)
-        kernel.sendto(head + asked, (0, 0))
+        kernel.sendto(header + request, (0, 0))
         answer = kernel.recv(8192)
     if struct.unpack_from("=H", answer, 4)[0] != _BY_FAMILY:
         return None
-    # struct inet_diag_msg: states, both ends, expiry and queues; then the user and the inode.
-    owner, inode = struct.unpack_from("=II", answer, _HEAD + 4 + 48 + 12)
+    # struct inet_diag_msg: states, both ends, expiry and queues come before the user and the inode.
+    owner, inode = struct.unpack_from("=II", answer, _HEADER_BYTES + 4 + 48 + 12)
     return (owner, inode) if inode else None
 
 
 def _holders(inode: int) -> Iterator[int]:
-    """The processes that have a socket open."""
+    """Ids of the processes that hold a socket open."""
     wanted = f"socket:[{inode}]"
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -82,7 +81,7 @@ def _holders(inode: int) -> Iterator[int]:
 
 
 def workers_of(home: Path) -> Iterator[Process]:
-    """Workers that stand in the state directory, and who adopts what they leave."""
+    """Workers on record in the state directory, and their supervisors, which adopt what they leave."""
     for path in (home / "running").glob("*.worker"):
         with contextlib.suppress(OSError, ValueError, KeyError):
             content = json.loads(path.read_bytes())
@@ -90,22 +89,22 @@ def workers_of(home: Path) -> Iterator[Process]:
 
 
 def is_agent(home: Path, pid: int, known: Workers) -> bool:
-    """Whether a process carries an attempt's marker, is in an attempt's group, or descends from a worker.
+    """Whether a process carries an attempt's marker, is in an attempt's control group, or descends from a worker.
 
-    From a worker that is dead too: then it descends from that one's keeper.
+    Of a worker that has died, the descendants are those of its supervisor. True where that cannot be found out.
     """
     try:
         process = psutil.Process(pid)
         marker = process.environ().get(MARKER, "").split("/")
         if len(marker) > 1 and (home / "executions" / marker[0] / marker[1]).is_dir():
             return True
-        if _GROUPS in Path(f"/proc/{pid}/cgroup").read_text():
+        if _GROUP_FOLDER in Path(f"/proc/{pid}/cgroup").read_text():
             return True
         workers = [*known, *workers_of(home)]
-        # A worker adopts what its agents leave, so nothing of theirs is anybody else's.
+        # A worker adopts the orphans of its agents, so all that an agent has started descends from it.
         ancestors = process.parents()[:_MAX_ANCESTORS]
-        if "".join(process.cmdline()[-1:]).startswith(KEPT):
-            # The next worker, of which the state directory does not know yet.
+        if "".join(process.cmdline()[-1:]).startswith(SUPERVISED_BY):
+            # The next worker, which has no record in the state directory yet.
             ancestors = ancestors[1:]
         for ancestor in ancestors:
             if any(each == ancestor.pid and abs(began - ancestor.create_time()) < 1 for each, began in workers):

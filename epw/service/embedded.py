@@ -1,4 +1,4 @@
-"""The embedded Temporal server of a state directory: shared by the commands that need it."""
+"""Embedded Temporal server of a state directory, shared by the commands that need it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Server:
     address: str
     web_ui: str
     namespace: str
-    """Of this state directory alone: at another server there is none of this name."""
+    """Unique to this state directory: no other server has a namespace of this name."""
 
 
 @asynccontextmanager
-async def embedded(settings: Settings) -> AsyncIterator[Server]:
-    """A running server, started where there is none, ended after its last user; raises `Unavailable`."""
+async def embedded_server(settings: Settings) -> AsyncIterator[Server]:
+    """The running server, started where there is none and ended after its last user; raises `Unavailable`."""
     binary = settings.temporal_binary()
     if binary is None:
         raise Unavailable(
@@ -46,54 +46,54 @@ async def embedded(settings: Settings) -> AsyncIterator[Server]:
     folder = settings.make_home() / "server"
     folder.mkdir(mode=0o700, exist_ok=True)
     with open(folder / "users.lock", "a", opener=private) as users:
-        # Waits while a guardian that found itself without users shuts its server down.
+        # Waits while a supervisor without users shuts its server down.
         await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
         server = await _server(folder, binary)
-        guarding = asyncio.create_task(_keep_guarded(folder, binary))
+        supervising = asyncio.create_task(_keep_supervised(folder, binary))
         try:
             yield server
         finally:
-            guarding.cancel()
+            supervising.cancel()
 
 
-async def _keep_guarded(folder: Path, binary: str) -> None:
-    """A guardian that is killed takes its server along: another one, on the same ports, goes on."""
+async def _keep_supervised(folder: Path, binary: str) -> None:
+    """Start another supervisor, on the same ports, when the present one is killed, which ends its server too."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
         if not folder.is_dir():
-            # Its lock, its database and what it has saved are gone: nothing that went on would be kept.
+            # Its locks, its database and its hubs are gone: nothing that continues would be saved.
             print(f"epw: the state directory {folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
             os._exit(Unavailable.exit_code)
-        if _running(folder / "server.json") is None:
+        if _read_server(folder / "server.json") is None:
             with contextlib.suppress(Unavailable):
                 await _server(folder, binary)
 
 
 async def _server(folder: Path, binary: str) -> Server:
     deadline = time.monotonic() + _START_SECONDS
-    guardian: children.Child | None = None
+    supervisor: children.Child | None = None
     while time.monotonic() < deadline:
-        found = _running(folder / "server.json")
+        found = _read_server(folder / "server.json")
         if found is not None:
             return found
-        if guardian is None:
-            guardian = _start_guardian(folder, binary)
-        elif (code := guardian.poll()) is not None:
-            # Ended well: another process's guardian was first, and its server is about to be there.
+        if supervisor is None:
+            supervisor = _start_supervisor(folder, binary)
+        elif (code := supervisor.poll()) is not None:
+            # Exit code 0: the supervisor of another process was first, and its server is about to start.
             if code != 0 and (error := _error(folder)):
                 raise Unavailable(error)
             await asyncio.sleep(0.2)
-            guardian = None
+            supervisor = None
         await asyncio.sleep(0.02)
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
 
-def running(home: Path) -> Server | None:
-    """The server of a state directory, if it runs."""
-    return _running(home / "server" / "server.json")
+def running_server(home: Path) -> Server | None:
+    """The server of a state directory; None where none runs."""
+    return _read_server(home / "server" / "server.json")
 
 
-def _start_guardian(folder: Path, binary: str) -> children.Child:
+def _start_supervisor(folder: Path, binary: str) -> children.Child:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
     with open(folder / "guardian.log", "ab", opener=private) as log:
@@ -103,7 +103,7 @@ def _start_guardian(folder: Path, binary: str) -> children.Child:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # It outlives us, and has no use for our keys.
+            # It outlives this process, and needs no keys.
             env={name: value for name, value in os.environ.items() if name in _VARIABLES},
             cwd=Path(__file__).parents[2],
         )
@@ -114,7 +114,7 @@ def _error(folder: Path) -> str | None:
     return str(error) if error else None
 
 
-def _running(note: Path) -> Server | None:
+def _read_server(note: Path) -> Server | None:
     content = _note(note)
     try:
         pid, created = content["guardian"]

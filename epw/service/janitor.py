@@ -1,4 +1,4 @@
-"""What executions left that ended without a word (terminated, timed out): found by the next worker or command."""
+"""Clean-up, by the next worker or command, after executions that were terminated or timed out."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from activities.state.worker_records import AttemptRecord
 from activities.system.directories import Trash
 from epw.core.errors import UndoBlocked
 
-_ENDED_BY_ITSELF = (WorkflowExecutionStatus.COMPLETED,)
+_DELIVERED = (WorkflowExecutionStatus.COMPLETED,)
 
 
 async def tidy(client: Client, home: Path) -> list[str]:
-    """End processes, remove directories and undo half deliveries of executions that have ended; a line for each.
+    """End processes, remove directories and undo half deliveries of executions that have ended; one line for each.
 
-    An execution in which a live worker still is, or that this server does not know, is left alone.
+    Executions with an attempt of a live worker, and those that this server does not know, are left alone.
     """
-    told = await asyncio.to_thread(Trash(home).empty)
+    done = await asyncio.to_thread(Trash(home).empty)
     for execution in ExecutionStore.with_remains(home):
-        status = await _ended_as(client, execution)
-        if status is not None and not _is_attended(home, execution):
-            told += await asyncio.to_thread(_tidy, execution, status)
-    return told
+        status = await _close_status(client, execution)
+        if status is not None and not _has_live_worker(home, execution):
+            done += await asyncio.to_thread(_tidy, execution, status)
+    return done
 
 
-async def _ended_as(client: Client, execution: ExecutionStore) -> WorkflowExecutionStatus | None:
-    """How the newest run of the execution has ended; None while it runs, or where it is not known."""
+async def _close_status(client: Client, execution: ExecutionStore) -> WorkflowExecutionStatus | None:
+    """Status with which this run has ended; None while it runs, or where the server does not know it."""
     try:
         described = await client.get_workflow_handle(execution.workflow_id).describe()
         if ExecutionStore.of(execution.home, described).run_id != execution.run_id:
-            # Another execution has the id by now.
+            # The id belongs to a later run by now.
             handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
             described = await handle.describe()
     except RPCError:
@@ -45,7 +45,7 @@ async def _ended_as(client: Client, execution: ExecutionStore) -> WorkflowExecut
     return described.status if described.close_time is not None else None
 
 
-def _is_attended(home: Path, execution: ExecutionStore) -> bool:
+def _has_live_worker(home: Path, execution: ExecutionStore) -> bool:
     return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(home))
 
 
@@ -58,7 +58,7 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
         hub = Hub.at(execution.home, execution.workspace().path)
         with hub.locked():
             application = tree_delivery_of(execution, hub)
-            if status in _ENDED_BY_ITSELF:
+            if status in _DELIVERED:
                 application.clean_up()
                 done.append("its delivery cleaned up")
             else:
@@ -69,7 +69,7 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
                     execution.keep_blocked()
                     done.append(f"its half delivery could not be undone: {blocked}; by hand: {blocked.commands}")
                 except OSError as error:
-                    # Tried again by whoever comes next.
+                    # The next worker or command tries again.
                     by_hand = "; ".join(application.commands()[:3])
                     done.append(f"its half delivery could not be undone yet: {error}; by hand: {by_hand} …")
     if (execution.path / "attempts").is_dir():

@@ -1,4 +1,4 @@
-"""How a worker asks the limiter of an API account: an update, of a workflow that is started where there is none."""
+"""Requests of a worker to the limiter of an API account: updates of a workflow that is started on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT = timedelta(seconds=10)
 
 
 def limiter(client: Client, queue: str, workflow_id: str) -> Ask:
-    """Ask the limiter of this id; raises what the client raises where nobody answers."""
+    """Function that asks the limiter with this workflow id; it raises the client's errors."""
 
     async def ask(request: LeaseRequest) -> Lease:
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(

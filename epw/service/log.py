@@ -1,4 +1,4 @@
-"""Where a process of ours logs: standard error, the SDK's core too."""
+"""Logging to standard error, for the SDK's core too."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 
 
 def log_to_stderr(level: int) -> None:
-    """Log from this level on, before anything connects.
+    """Log from this level on; call it before anything connects.
 
-    By itself the core writes to standard output, where `--json` promises one document and nothing else.
+    By default the core logs to standard output, which with `--json` must hold one document and nothing else.
     """
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     name = "WARN" if level <= logging.WARNING else "ERROR"

@@ -1,4 +1,4 @@
-"""What a dead worker left: its agents are ended, and Temporal is told at once instead of by a time-out."""
+"""Recovery of attempts of dead workers: their agents are ended, and Temporal learns of it before a timeout."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _log = logging.getLogger(__name__)
 
 
 async def keep_recovering(client: Client, home: Path) -> None:
-    """Look for attempts of dead workers of this state directory, now and then, for ever."""
+    """Recover attempts of dead workers of this state directory every two seconds, for ever."""
     while True:
         await recover(client, home)
         await asyncio.sleep(_EVERY_SECONDS)
 
 
 async def recover(client: Client, home: Path) -> int:
-    """Fail each attempt whose worker is dead, by its task token: the next try starts at once.
+    """Fail each attempt whose worker is dead, by its task token, so that Temporal retries it; returns how many.
 
-    A task that was in flight at its third dead worker fails for good, as `Poison`.
+    A task that was in flight when a third worker died fails for good, as `Poison`.
     """
     with recovering(home) as mine:
         if not mine:
@@ -49,26 +49,26 @@ async def recover(client: Client, home: Path) -> int:
                 await client.get_async_activity_handle(task_token=record.task_token).fail(_reason(record))
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
-                    _log.warning("a lost attempt could not be told of: %s", error)
+                    _log.warning("a lost attempt could not be failed: %s", error)
                     continue
-                # It has timed out meanwhile, or the execution has ended.
+                # The attempt has timed out meanwhile, or the execution has ended.
             record.path.unlink(missing_ok=True)
         for dead in WorkerRecord.dead(home):
-            await _fail_unattended(client, dead.identity)
-            await asyncio.to_thread(_drop_spares, home)
+            await _fail_unrecorded(client, dead.identity)
+            await asyncio.to_thread(_discard_spares, home)
             dead.path.unlink(missing_ok=True)
         return len(lost)
 
 
-def _drop_spares(home: Path) -> None:
-    """Directories that a dead worker had put by for attempts to come."""
+def _discard_spares(home: Path) -> None:
+    """Discard directories that a dead worker had kept for later attempts."""
     for execution in ExecutionStore.with_remains(home):
         for folder in execution.path.glob("attempts/*/.spare"):
             WorktreePool(folder, Trash(home)).discard_orphans()
 
 
-async def _fail_unattended(client: Client, identity: str) -> None:
-    """Attempts that the server had handed to a worker that died before it could note them."""
+async def _fail_unrecorded(client: Client, identity: str) -> None:
+    """Fail attempts that the server had handed to a worker that died before it could record them."""
     async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"):
         with contextlib.suppress(RPCError):
             handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)

@@ -1,8 +1,7 @@
-"""The embedded server's guardian: a process that starts it, lets its owner in, keeps it up, and ends it with its last
-user.
+"""Supervisor process of the embedded server: starts it, restarts it, checks its clients, ends it after its last user.
 
-Users hold a shared lock on `users.lock`, which the kernel releases however they end. The guardian holds
-`guardian.lock`, so there is one; it goes when it gets `users.lock` for itself alone.
+Users hold a shared lock on `users.lock`, which the kernel releases however they end. The supervisor holds
+`guardian.lock`, so there is only one; it ends when it gets the exclusive lock on `users.lock`.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from epw.service.door import may_connect, workers_of
 _PREFERRED_PORTS = (7233, 8233)
 _READY_SECONDS = 60.0
 _POLL_SECONDS = 0.1
-_MAX_WAITING = 128
-_DAMAGED = ("malformed", "not a database", "disk image")
-_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+_BACKLOG = 128
+_DAMAGE_SIGNS = ("malformed", "not a database", "disk image")
+_SOCKET_TYPE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 def main(folder: Path, binary: str) -> int:
-    """Guard the server of a state directory until its last user has gone."""
+    """Supervise the server of a state directory until its last user has gone; the exit code of the process."""
     with open(folder / "guardian.lock", "a") as own, open(folder / "users.lock", "a") as users:
         if not _lock(own):
             return 0
@@ -47,7 +46,7 @@ def main(folder: Path, binary: str) -> int:
             while not _lock(users):
                 if door.server is None or door.server.process.poll() is not None:
                     door.server = _start(folder, binary)
-                    _note(note, door)
+                    _write_note(note, door)
                 door.remember_workers()
                 time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
@@ -62,14 +61,14 @@ def main(folder: Path, binary: str) -> int:
 @dataclass
 class _Server:
     process: subprocess.Popen[bytes]
-    """In which the server runs."""
+    """The walled server."""
     control: socket.socket
-    """By which connections are handed over to it."""
-    said: dict[str, Any]
+    """Socket by which connections are passed to it."""
+    note: dict[str, Any]
 
 
 class _Door:
-    """Where this machine's processes come to speak to the server."""
+    """Listening sockets for clients of the server; each client is checked before its connection is passed on."""
 
     def __init__(self, home: Path, listeners: list[socket.socket]) -> None:
         self.server: _Server | None = None
@@ -81,19 +80,19 @@ class _Door:
 
     @classmethod
     def opened(cls, home: Path, wanted: list[int]) -> _Door:
-        """At the ports that are wanted, or at others where these are taken."""
+        """Listen at the wanted ports, or at free ones where these are taken."""
         return cls(home, [_listening(port) for port in wanted])
 
     def remember_workers(self) -> None:
-        """Keep in mind who works: the files that say so are within reach of agents."""
+        """Remember the workers on record: agents could delete these files."""
         self._workers |= dict.fromkeys(workers_of(self._home))
 
     def _accept(self, which: int, listener: socket.socket) -> None:
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=self._let_in, args=[which, connection], daemon=True).start()
+            threading.Thread(target=self._pass_on, args=[which, connection], daemon=True).start()
 
-    def _let_in(self, which: int, connection: socket.socket) -> None:
+    def _pass_on(self, which: int, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             server = self.server
             if server is not None and (
@@ -105,14 +104,14 @@ class _Door:
 
 def _listening(port: int) -> socket.socket:
     try:
-        return socket.create_server(("127.0.0.1", port), backlog=_MAX_WAITING)
+        return socket.create_server(("127.0.0.1", port), backlog=_BACKLOG)
     except OSError:
-        return socket.create_server(("127.0.0.1", 0), backlog=_MAX_WAITING)
+        return socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
 
 
 def _start(folder: Path, binary: str) -> _Server:
-    # Messages, not a stream: each comes with its connection.
-    ours, theirs = socket.socketpair(socket.AF_UNIX, _KIND)
+    # Messages, not a stream: each carries one connection.
+    ours, theirs = socket.socketpair(socket.AF_UNIX, _SOCKET_TYPE)
     with theirs:
         process = subprocess.Popen(
             [
@@ -129,12 +128,12 @@ def _start(folder: Path, binary: str) -> _Server:
         )
     ours.settimeout(_READY_SECONDS)
     try:
-        said = json.loads(ours.recv(4096))
+        note = json.loads(ours.recv(4096))
     except (OSError, ValueError):
         _end(process)
         log = folder / "server.log"
         tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.is_file() else []
-        if any(sign in line for line in tail for sign in _DAMAGED):
+        if any(sign in line for line in tail for sign in _DAMAGE_SIGNS):
             database = folder / "temporal.db"
             raise RuntimeError(
                 f"the database {database} is damaged; move it away (mv {database} {database}.damaged): the executions"
@@ -142,14 +141,14 @@ def _start(folder: Path, binary: str) -> _Server:
             ) from None
         raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})") from None
     ours.settimeout(None)
-    return _Server(process, ours, said)
+    return _Server(process, ours, note)
 
 
 def namespace_of(folder: Path) -> str:
-    """The Temporal namespace of a state directory, by which its server is told from any other at the same port."""
+    """Temporal namespace of a state directory; tells its server from any other at the same port."""
     note = folder / "namespace"
     if not note.is_file():
-        # A database from before has its executions where Temporal puts them by default.
+        # A database of an older version has its executions in the default namespace.
         name = "default" if (folder / "temporal.db").exists() else f"epw-{secrets.token_hex(4)}"
         _write_text(note, name)
     return note.read_text()
@@ -165,31 +164,31 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_stale(note: Path) -> None:
-    """A server whose guardian was killed would write to the same database beside ours."""
-    known = _read(note)
+    """End a server whose supervisor was killed: it would write to the same database as the new one."""
+    stale = _read(note)
     with contextlib.suppress(psutil.Error, KeyError):
-        process = psutil.Process(known["pid"])
-        if process.create_time() == known["created"]:
+        process = psutil.Process(stale["pid"])
+        if process.create_time() == stale["created"]:
             process.kill()
             process.wait(5)
 
 
-def _note(note: Path, door: _Door) -> None:
-    me = psutil.Process()
+def _write_note(note: Path, door: _Door) -> None:
+    own = psutil.Process()
     ports = door.ports
     content = {
         "address": f"127.0.0.1:{ports[0]}",
         "webUI": f"http://127.0.0.1:{ports[1]}",
         "namespace": namespace_of(note.parent),
         "ports": ports,
-        "guardian": [me.pid, me.create_time()],
-        **(door.server.said if door.server is not None else {}),
+        "guardian": [own.pid, own.create_time()],
+        **(door.server.note if door.server is not None else {}),
     }
     _write(note, content)
 
 
 def _wanted_ports(note: Path) -> list[int]:
-    """The ports of last time, so that bookmarks hold; at first Temporal's own."""
+    """The ports of the last time, so that bookmarks stay valid; at first Temporal's own."""
     ports = _read(note).get("ports")
     return ports if isinstance(ports, list) and len(ports) == 2 else list(_PREFERRED_PORTS)
 
@@ -223,7 +222,7 @@ def _lock(file: IO[str]) -> bool:
 
 if __name__ == "__main__":
     startup.prepare()
-    # The user's Ctrl-C is for the command; the server must outlive it until the command has ended.
+    # Ctrl-C is meant for the command; the server must run until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0o077)
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

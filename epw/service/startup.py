@@ -1,6 +1,4 @@
-"""What a process of ours does before anything else, so that neither its streams, its locale nor its variables can
-spoil what follows. Imports little, so that it can come first.
-"""
+"""Preparation of a process before anything else: streams, encoding, environment. Imports little, to come first."""
 
 from __future__ import annotations
 
@@ -12,21 +10,21 @@ import sys
 from typing import TextIO
 
 _ENV_START, _ENV_END = 50, 51
-"""Fields of /proc/self/stat, as proc(5) counts them."""
+"""Fields of /proc/self/stat, numbered as in proc(5)."""
 _AFTER_NAME = 3
 
 
 def prepare() -> None:
-    """All of it. Starts this program again where Python reads and writes in another encoding than UTF-8."""
+    """Open the streams, use UTF-8 (which may restart this program) and hide the environment."""
     _open_streams()
     _use_utf8()
     _hide_environment()
 
 
 def _open_streams() -> None:
-    """Have standard input, output and error open: else the next file that is opened would be one of them.
+    """Open standard input, output and error where they are closed: else the next opened file would become one of them.
 
-    What they cannot encode is written out (`\\xe9`), and ends nothing.
+    Characters that they cannot encode are escaped (`\\xe9`).
     """
     while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(opened, True)
@@ -38,10 +36,7 @@ def _open_streams() -> None:
 
 
 class _Lenient(io.TextIOWrapper):
-    """A stream whose disk or device takes no more: that is said once, and what is left is not written.
-
-    A pipe that nobody reads is another matter.
-    """
+    """Text stream that reports a write error once and then drops further output; a broken pipe is still raised."""
 
     _is_full = False
 
@@ -76,23 +71,23 @@ class _Lenient(io.TextIOWrapper):
 
 
 def _use_utf8() -> None:
-    """Files and names are UTF-8, whatever the locale says; children inherit that."""
+    """Use UTF-8 for files and names whatever the locale; children inherit it."""
     if sys.getfilesystemencoding().lower().replace("-", "") != "utf8" and os.environ.get("PYTHONUTF8") != "1":
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _hide_environment() -> None:
-    """Move the variables elsewhere in memory, and blank where they stood; they stay what they are for this process.
+    """Copy the variables elsewhere in memory and blank the original; this process sees no difference.
 
-    What a process was started with stands in `/proc/PID/environ` for as long as it runs, whatever it does to its
-    variables later, for every process of the same user to read: an agent's command, say.
+    Every process of the same user, an agent's command too, can read in `/proc/PID/environ` the variables with which a
+    process was started, whatever that does to its variables later.
     """
     if sys.platform != "linux":
         return
     with contextlib.suppress(OSError, ValueError, IndexError):
         with open("/proc/self/stat", "rb") as file:
-            # The name of the program, in parentheses, may hold anything.
+            # The program name, in parentheses, may contain spaces and parentheses.
             fields = file.read().rpartition(b")")[2].split()
         start, end = (int(fields[number - _AFTER_NAME]) for number in (_ENV_START, _ENV_END))
         if 0 < start < end:

@@ -1,7 +1,7 @@
-"""The embedded server where nobody reaches it but through us: in a network of its own, with one way in.
+"""Process that runs the embedded server in a network namespace of its own.
 
-Started by the guardian, which accepts connections outside, looks who comes, and hands over whom it lets in. Where this
-machine has no network namespaces for us the server listens on this machine's loopback, at ports that nobody is told.
+The supervisor accepts connections outside, checks them, and passes those that it admits to this process. Where this
+machine allows no network namespace the server listens on this machine's loopback, at ports that are not published.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from epw.core.search_attributes import TYPES
 from epw.service import startup
 
 _READY_SECONDS = 20.0
-_STARTS = 3
+_MAX_STARTS = 3
 _PR_SET_PDEATHSIG = 1
 _CHUNK = 256 * 1024
-_MAX_HEAD = 64 * 1024
+_MAX_HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 30.0
-# A hop from one activity to the next waits for these queues: 51 ms with the defaults, 9 ms with these.
+# The step from one activity to the next waits for these queues: 51 ms with the defaults, 9 ms with these.
 _DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=5000",
     "history.timerProcessorMaxPollRPS=1000",
@@ -40,18 +40,18 @@ _PRAGMAS = ("journal_mode=wal", "synchronous=normal")
 
 
 def dynamic_flags() -> list[str]:
-    """The flags that make a development server quick."""
+    """Flags that make a development server fast."""
     return [part for value in _DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
 
 
 def die_with_parent() -> None:
-    """Linux: this process goes when its parent is killed. For a parent of one thread, or its first."""
+    """End this process when its parent's main thread ends (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def main(control: socket.socket, folder: Path, binary: str, namespace: str) -> int:
-    """Serve until the server or the guardian has ended. Says what there is, as JSON, then takes connections."""
+    """Serve until the server or the supervisor has ended; first sends process id and start time, as JSON."""
     is_walled = _wall_off()
     die_with_parent()
     started = _start(folder, binary, namespace)
@@ -60,13 +60,13 @@ def main(control: socket.socket, folder: Path, binary: str, namespace: str) -> i
     server, ports = started
     created = psutil.Process(server.pid).create_time()
     control.sendall(json.dumps({"pid": server.pid, "created": created, "walled": is_walled}).encode() + b"\n")
-    threading.Thread(target=_take_in, args=[control, ports], daemon=True).start()
+    threading.Thread(target=_receive_connections, args=[control, ports], daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     return server.wait()
 
 
 def _wall_off() -> bool:
-    """Go into a network of its own; whether that could be."""
+    """Enter a network namespace of its own; whether that is allowed."""
     user, group = os.getuid(), os.getgid()
     if sys.platform != "linux" or not (make_namespace.enter() or make_namespace.enter(as_user=True)):
         return False
@@ -80,8 +80,8 @@ def _wall_off() -> bool:
 
 
 def _start(folder: Path, binary: str, namespace: str) -> tuple[subprocess.Popen[bytes], list[int]] | None:
-    """The server and its ports, for Temporal's protocol and for the Web UI."""
-    for _ in range(_STARTS):
+    """Start the server; its process and its ports, for Temporal's protocol and for the Web UI."""
+    for _ in range(_MAX_STARTS):
         ports = [_free_port(), _free_port()]
         argv = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports[0])]
         argv += ["--ui-port", str(ports[1]), "--ui-disable-news-fetch", "--log-level", "error"]
@@ -95,7 +95,7 @@ def _start(folder: Path, binary: str, namespace: str) -> tuple[subprocess.Popen[
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # Its heap is small, so it collects all the time: a tenth of its CPU, measured.
+                # Its heap is small, so Go collects garbage all the time: a tenth of its CPU, measured.
                 env={"GOGC": "400", **os.environ},
                 preexec_fn=die_with_parent,
             )
@@ -120,29 +120,29 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _take_in(control: socket.socket, ports: list[int]) -> None:
-    """Connect whom the guardian hands over; its message is which port it is for, and where that is outside."""
+def _receive_connections(control: socket.socket, ports: list[int]) -> None:
+    """Connect clients that the supervisor passes on; a message holds the index of the port and its number outside."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 64, 1, socket.MSG_CMSG_CLOEXEC)
         if not message:
             os.kill(os.getpid(), signal.SIGTERM)
             return
-        which, outside = map(int, message.split())
+        index, outside = map(int, message.split())
         for descriptor in descriptors:
             client = socket.socket(fileno=descriptor)
-            threading.Thread(target=_connect, args=[client, ports[which], outside if which else 0], daemon=True).start()
+            threading.Thread(target=_connect, args=[client, ports[index], outside if index else 0], daemon=True).start()
 
 
 def _connect(client: socket.socket, port: int, web_port: int) -> None:
-    """Carry what both sides say to each other; for the Web UI (`web_port`: as the browser sees it) one request."""
+    """Relay between client and server; for the Web UI (`web_port`: its port outside, else 0) one checked request."""
     with client:
-        begun = b""
+        first = b""
         if web_port:
             client.settimeout(_HEAD_SECONDS)
-            request = _admitted(client, web_port)
+            request = _checked_request(client, web_port)
             if request is None:
                 return
-            begun = request
+            first = request
             client.settimeout(None)
         try:
             server = socket.create_connection(("127.0.0.1", port))
@@ -151,11 +151,11 @@ def _connect(client: socket.socket, port: int, web_port: int) -> None:
         with server:
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            server.sendall(begun)
-            there = threading.Thread(target=_pump, args=[client, server], daemon=True)
-            there.start()
+            server.sendall(first)
+            upstream = threading.Thread(target=_pump, args=[client, server], daemon=True)
+            upstream.start()
             _pump(server, client)
-            there.join()
+            upstream.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -169,25 +169,25 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 def _shut(connection: socket.socket) -> None:
-    """End a connection that may have ended."""
+    """Shut a connection down that may have ended already."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         return
 
 
-def _admitted(client: socket.socket, port: int) -> bytes | None:
-    """The first bytes of a browser's request, as its only one on this connection; None for one of another page."""
+def _checked_request(client: socket.socket, port: int) -> bytes | None:
+    """A browser's request, made the last one on its connection; None where it is denied or does not arrive."""
     head = b""
     try:
-        while b"\r\n\r\n" not in head and len(head) < _MAX_HEAD:
+        while b"\r\n\r\n" not in head and len(head) < _MAX_HEAD_BYTES:
             data = client.recv(_CHUNK)
             if not data:
                 return None
             head += data
         lines, _, body = head.partition(b"\r\n\r\n")
         request, *fields = lines.split(b"\r\n")
-        # A server may take a bare line end for one, and what follows for another request.
+        # A server may accept a bare CR or LF as a line end, and what follows as another header or request.
         is_plain = not any(end in line for line in (request, *fields) for end in (b"\r", b"\n"))
         if not is_plain or not is_own_request(request, fields, port):
             client.sendall(b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -199,9 +199,9 @@ def _admitted(client: socket.socket, port: int) -> bytes | None:
 
 
 def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
-    """Whether a request comes from the Web UI's own pages, or from the user, not from another page in the browser.
+    """Whether a request comes from the Web UI's own pages or from the user, not from another page in the browser.
 
-    By the names that only the browser sets: Host (no other name leads here), Origin, Sec-Fetch-Site.
+    Decided by headers that pages cannot set: Host (against DNS rebinding), Origin, Sec-Fetch-Site.
     """
     if not request.partition(b" ")[2].startswith(b"/"):
         return False

@@ -1,4 +1,4 @@
-"""Keeps a worker in a child process: started again when it dies, ended with its keeper."""
+"""Supervisor of a worker in a child process: restarts it when it dies, and ends it when the command ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from activities.processes import children
 from activities.state.worker_records import WorkerRecord
-from activities.system.process_identity import KEPT, UMASK
+from activities.system.process_identity import SUPERVISED_BY, UMASK
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
@@ -24,28 +24,28 @@ _STOP_SECONDS = 15.0
 
 @asynccontextmanager
 async def supervised_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker while the block runs; the task ends, with `Unavailable`, only where no worker can be kept."""
-    keeping = asyncio.create_task(_keep(settings))
+    """A worker while the block runs; the task ends only, with `Unavailable`, where the worker cannot start."""
+    supervising = asyncio.create_task(_supervise(settings))
     try:
-        yield keeping
+        yield supervising
     finally:
-        keeping.cancel()
+        supervising.cancel()
         with contextlib.suppress(asyncio.CancelledError, Unavailable):
-            await keeping
+            await supervising
 
 
-async def _keep(settings: Settings) -> None:
+async def _supervise(settings: Settings) -> None:
     early_deaths = 0
-    # What a killed worker leaves is adopted, whatever session or environment it has given itself.
+    # Adopt what a killed worker leaves, even processes that changed their session or environment.
     children.adopt_orphans()
     while early_deaths < _MAX_EARLY_DEATHS:
-        # Its own session: Ctrl-C is for us, and we stop it in order. Its input ends with us, however we end.
+        # In a session of its own Ctrl-C does not reach it: this process stops it. Its input ends with this process.
         child = children.start(
-            [sys.executable, "-m", "epw.service.worker_process", f"{KEPT}{os.getpid()}"],
+            [sys.executable, "-m", "epw.service.worker_process", f"{SUPERVISED_BY}{os.getpid()}"],
             is_tree=False,
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
-            # The user's own, for what agents and git make; the worker sets its own.
+            # The user's umask, for files of agents and git; the worker sets its own.
             umask=UMASK,
             env={**os.environ, "EPW_HOME": str(settings.home)},
             cwd=Path(__file__).parents[2],
@@ -56,10 +56,10 @@ async def _keep(settings: Settings) -> None:
             await _stop(child)
             raise
         finally:
-            await asyncio.shield(asyncio.to_thread(_bury, child))
+            await asyncio.shield(asyncio.to_thread(_reap, child))
         early_deaths = 0 if WorkerRecord.was_kept(settings.home, child.pid) else early_deaths + 1
         print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
-    raise Unavailable("the worker ends again and again before it can work; see its messages above")
+    raise Unavailable(f"the worker failed to start {_MAX_EARLY_DEATHS} times; see its messages above")
 
 
 async def _stop(child: children.Child) -> None:
@@ -71,8 +71,8 @@ async def _stop(child: children.Child) -> None:
         await child.wait()
 
 
-def _bury(worker: children.Child) -> None:
-    """Reap a worker that has ended, and end what it leaves before another worker can start the same again."""
+def _reap(worker: children.Child) -> None:
+    """Reap a worker that has ended, and end its orphans before another worker starts the same attempts again."""
     worker.stdin.close()
     worker.reap()
     children.end_orphans()
