@@ -12,7 +12,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
-from epw.cli.documents import completed, document_of_history
+from epw.cli.documents import completed
+from epw.cli.replay import document_of_history
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, TaskOutcome, Usage
 from epw.core.plan.model import Plan

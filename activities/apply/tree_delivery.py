@@ -22,7 +22,7 @@ from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from activities.system.failpoints import failpoint
-from activities.system.process_identity import UMASK
+from activities.system.umask import UMASK
 from epw.core.errors import GitError, Refused, UndoBlocked
 
 STAGING_PREFIX = ".epw-"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from activities.git.tree import WorkTree
 from activities.system.directories import Trash, remove
-from activities.system.process_identity import CURRENT_PROCESS, UMASK, is_alive
+from activities.system.process_identity import CURRENT_PROCESS, is_alive
+from activities.system.umask import UMASK
 
 _MAX_RACES = 100
 _USUAL_MODE = 0o777 & ~UMASK

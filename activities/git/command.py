@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, TypedDict, Unpack
 
-from activities.system.process_identity import UMASK
+from activities.system.umask import UMASK
 from epw.core.errors import GitError, Unavailable
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

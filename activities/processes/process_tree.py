@@ -25,7 +25,8 @@ from activities.processes import children
 from activities.processes.cgroup import Group
 from activities.processes.children import is_alive
 from activities.system.concurrency import in_thread, uninterrupted
-from activities.system.process_identity import UMASK, private
+from activities.system.process_identity import private
+from activities.system.umask import UMASK
 
 MARKER = "EPW_ATTEMPT_KEY"
 _GRACE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Which process this is: its number and when it began, since numbers are given out again; and its modes of files."""
+"""Identity of a process: its id and start time, since ids are reused; supervisors, lock files, private files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,6 @@ API_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """Variables that the worker hands on to no process."""
 SUPERVISED_BY = "--kept="
 """Start of a supervised worker's argument; the process id of its supervisor, with which it ends, follows."""
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-UMASK = _umask()
-"""As it was at the start: later there are threads, and asking for it sets it for all of them."""
 _CLOCK_STEP_SECONDS = 5.0
 
 

@@ -18,7 +18,7 @@ from functools import cache
 from typing import IO
 
 from activities.system.directories import walk
-from activities.system.process_identity import UMASK
+from activities.system.umask import UMASK
 
 _OPENAT2 = 437
 _NO_MAGICLINKS, _BENEATH = 0x02, 0x08

@@ -12,6 +12,7 @@ import sys
 
 import typer
 
+from activities.system.umask import use_private_umask
 from epw.cli.commands import Commands
 from epw.cli.output import exit_process, printable
 from epw.core.errors import InvalidRequest
@@ -34,8 +35,7 @@ def _app() -> None:
 
 def main() -> None:
     """Run a command; docs/errors.md lists the exit codes."""
-    # What is written into the state directory is its owner's alone.
-    os.umask(0o077)
+    use_private_umask()
     for argument in sys.argv[1:]:
         # Bytes that are no UTF-8 are no text for a server; as the name of a file they are right.
         if not _is_text(argument) and not os.path.lexists(argument):

@@ -12,7 +12,7 @@ from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
-from activities.system.process_identity import UMASK
+from activities.system.umask import UMASK
 from epw.cli.documents import describe
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable

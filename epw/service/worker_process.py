@@ -18,6 +18,7 @@ import networkx  # noqa: F401 (loaded now, not within the first workflow task, w
 
 from activities.processes.children import adopt_orphans
 from activities.system.process_identity import SUPERVISED_BY, Process, worker_supervisor
+from activities.system.umask import use_private_umask
 from epw.core.errors import EpwError
 from epw.service.connection import connected
 from epw.service.log import log_to_stderr
@@ -51,8 +52,7 @@ async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process 
 def main() -> int:
     log_to_stderr(logging.WARNING)
     adopt_orphans()
-    # Files in the state directory are private; agents and git get the user's umask back.
-    os.umask(0o077)
+    use_private_umask()
     # Attempts read thousands of files in threads; with the default interval (5 ms) other threads wait for them.
     sys.setswitchinterval(0.0005)
     try:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from activities.processes import children
 from activities.state.worker_records import WorkerRecord
-from activities.system.process_identity import SUPERVISED_BY, UMASK
+from activities.system.process_identity import SUPERVISED_BY
+from activities.system.umask import UMASK
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
