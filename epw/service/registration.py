@@ -38,10 +38,9 @@ _HEARTBEAT_INTERVAL = timedelta(milliseconds=300)
 
 WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, RateLimitWorkflow)
 
-# Not the SDK's sandbox, on purpose. It guards against non-deterministic workflow code; here tests/test_architecture.py
-# keeps everything that does I/O, reads a clock or draws random numbers out of the imports of workflow code, and
-# tests/test_replay.py replays recorded histories in the sandbox. In production the sandbox would import the workflow's
-# modules again for each cached execution, which costs time at each start and memory for as long as it stays cached.
+# Not the SDK's sandbox, on purpose (docs/adr/0004): it imports workflow code anew for each execution, which more than
+# doubles the CPU time of a replay. Determinism is checked by tests instead: workflow code and the pure core import no
+# clock, randomness or I/O (tests/test_architecture.py), and recorded histories replay in the sandbox (tests/test_replay.py).
 WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 
 OPTIONS: dict[str, Any] = {
