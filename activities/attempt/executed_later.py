@@ -8,15 +8,15 @@ from activities.git.command import display_path
 from activities.git.hub import Hub
 from epw.core.decisions import approval
 
-_MAX_PATH = 160
+_MAX_PATH_LENGTH = 160
 _MAX_FOUND = 10
 
 
 def executed_later(hub: Hub, base: str, commit: str, paths: Sequence[str]) -> list[str]:
-    """The first few such paths, each with what executes it."""
+    """The first such paths of a change, each with the program that executes it."""
     found: list[str] = []
     for path, reason in _reasons(hub, base, commit, paths):
-        found.append(f"{display_path(path)[:_MAX_PATH]} ({reason})")
+        found.append(f"{display_path(path)[:_MAX_PATH_LENGTH]} ({reason})")
         if len(found) == _MAX_FOUND:
             break
     return found

@@ -1,4 +1,4 @@
-"""A task that reads what a concurrent one wrote, with no edge between them: which of the two it saw is chance."""
+"""Hazards: a task reads what a concurrent one wrote, with no dependency between them, so either version may be read."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from epw.core.plan.model import Task
 
 @dataclass(frozen=True)
 class TaskReads:
-    """What tasks read: by what they declare, and by what their agents were seen to look into."""
+    """Files that tasks read: patterns that they declare, and files that their agents were seen to open.
+
+    `seen`: gives the opened files of a task.
+    """
 
     tasks: Mapping[str, Task]
     seen: Callable[[str], Sequence[str]]
 
     def of(self, task_id: str, among: Sequence[str], own: Sequence[str]) -> list[str]:
-        """The paths that a task read; of what it wrote itself the merge has told."""
+        """Those of some paths that a task read, without its own: a merge shows conflicts of these."""
         declared = self.tasks[task_id].reads if task_id in self.tasks else []
         seen = set(self.seen(task_id)) - set(own)
         return [path for path in among if path in seen or any(matches(pattern, path) for pattern in declared)]
 
 
 def hazards(hub: Hub, reads: TaskReads, task_id: str, commit: str, head: str) -> Iterator[ConflictFound]:
-    """Between a change and those that have landed since it was begun.
-
-    Advice: whether it matters only the tasks know.
-    """
+    """Hazards between a change and those that have landed since it was begun; advice, since they may be harmless."""
     started_from = hub.parent_of(commit)
     if started_from == head:
         return
@@ -44,7 +44,7 @@ def hazards(hub: Hub, reads: TaskReads, task_id: str, commit: str, head: str) ->
 
 def _between(reader: str, writer: str, paths: Sequence[str]) -> Iterator[ConflictFound]:
     if paths:
-        shown = named(paths)
-        told = f"{reader} reads {', '.join(shown)}, which {writer} wrote at the same time, and no edge orders them"
+        names = named(paths)
+        text = f"{reader} reads {', '.join(names)}, which {writer} wrote at the same time, and no edge orders them"
         proposal = f'; let {reader} depend on {writer} ("dependsOn": ["{writer}"]), or {writer} on {reader}'
-        yield ConflictFound(kind="hazard", tasks=[reader, writer], paths=shown, description=(told + proposal)[:1000])
+        yield ConflictFound(kind="hazard", tasks=[reader, writer], paths=names, description=(text + proposal)[:1000])

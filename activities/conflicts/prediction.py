@@ -1,4 +1,4 @@
-"""Conflicts that are coming: what running tasks have changed so far, merged pair by pair before either lands."""
+"""Prediction of conflicts: the unfinished changes of running tasks, merged pair by pair before either lands."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _MAX_OTHERS = 100
 
 
 class WorkInProgress(Message):
-    """What a running task has changed until now, as a commit on what it started from."""
+    """Unfinished change of a running task, as a commit on the head that it started from."""
 
     task_id: str
     commit: str
     paths: list[str]
-    """As they are shown."""
+    """In the form of `display_path`."""
 
 
 @dataclass(frozen=True)
 class PredictedConflict:
-    """What would be a conflict if both sides landed as they are now."""
+    """Conflict that would arise if both sides landed as they are now."""
 
     tasks: tuple[str, ...]
-    """The others."""
+    """Tasks of the other side."""
     paths: tuple[str, ...]
     kind: str
     has_landed: bool
-    """Whether they are in the head already."""
+    """Whether the other side is in the head already."""
 
     def __str__(self) -> str:
         paths = ", ".join(named(self.paths, _MAX_PATHS))
@@ -45,24 +45,24 @@ class PredictedConflict:
 
 
 class ConflictPredictor:
-    """Looks ahead for one task; what was merged once is not merged again. Blocking."""
+    """Predictor of the conflicts of one task; merges each pair of commits once. Blocking."""
 
-    def __init__(self, hub: Hub, base: str, way: str, drivers: FilterDrivers | None = None) -> None:
-        """`way`: as conflicts of the execution are merged first (`merge`, or empty)."""
+    def __init__(self, hub: Hub, base: str, strategy: str, drivers: FilterDrivers | None = None) -> None:
+        """`strategy`: how conflicts of the execution are merged first (`merge`, or empty)."""
         self._hub = hub
         self._base = base
-        self._way = way
+        self._strategy = strategy
         self._drivers = drivers
         self._known: dict[tuple[str, str], PredictedConflict | None] = {}
         self._head: str | None = None
         self._landed: set[str] = set()
         self.stopped = False
-        """Nobody waits for it any more."""
+        """Set by the caller to end a prediction early."""
 
     def predict(
         self, own: WorkInProgress, others: Iterable[WorkInProgress], head: str | None
     ) -> list[PredictedConflict]:
-        """What would not merge: with each of the others, and with what has landed since the task began."""
+        """Conflicts with the head, and with each of the other running tasks."""
         pairs = [*self._with_head(own, head), *self._with_others(own, others)]
         self._known = {(own.commit, other): found for other, found in pairs}
         return [found for _, found in pairs if found is not None]
@@ -91,7 +91,7 @@ class ConflictPredictor:
         merged = merge(self._hub, other, own.commit)
         if not merged.clean and self._drivers is not None:
             self._drivers.join(merged)
-        if merged.clean or resolved_tree(self._hub, merged, self._way) is not None:
+        if merged.clean or resolved_tree(self._hub, merged, self._strategy) is not None:
             return None
         tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)
         return PredictedConflict(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)

@@ -1,6 +1,6 @@
 """Modules and names that import statements of Python name.
 
-Written in code, since queries cannot express whether an import may fail: that is said by the statements around it.
+Written in code, since queries cannot express whether an import may fail: the statements around it decide that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Twins: paths that differ only in case, or in how an accent is written; many file systems take them for one."""
+"""Paths that differ only in case, or in the Unicode form of an accent: many file systems take them for one file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_FOLDERS = 500
 
 
 def case_collisions(hub: Hub, tree: str, changed: Iterable[str], before: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of paths of a tree, of files or directories, of which one was changed; none that one of `before` has."""
+    """Pairs of paths in a tree that collide, one of them changed; without the pairs that a tree of `before` has."""
     found = dict.fromkeys(_pairs(hub, tree, changed))
     return [pair for pair in found if not any(_has_both(hub, each, pair) for each in before)]
 
@@ -25,7 +25,7 @@ def _pairs(hub: Hub, tree: str, changed: Iterable[str]) -> Iterator[tuple[str, s
             folder, name = os.path.split(path)
             wanted.setdefault(folder, set()).add(name)
             path = folder
-    named = _listed(hub, tree, list(wanted))
+    named = _names_in(hub, tree, list(wanted))
     for folder, names in sorted(wanted.items()):
         by_form: dict[str, list[str]] = {}
         for name in named.get(folder, []):
@@ -37,8 +37,8 @@ def _pairs(hub: Hub, tree: str, changed: Iterable[str]) -> Iterator[tuple[str, s
                     yield os.path.join(folder, one), os.path.join(folder, two)
 
 
-def _listed(hub: Hub, tree: str, folders: list[str]) -> dict[str, list[str]]:
-    """Names in folders of a tree."""
+def _names_in(hub: Hub, tree: str, folders: list[str]) -> dict[str, list[str]]:
+    """Names in folders of a tree, by folder."""
     found: dict[str, list[str]] = {}
     for start in range(0, len(folders), _MAX_FOLDERS):
         asked = [f"{folder}/" for folder in folders[start : start + _MAX_FOLDERS] if folder]

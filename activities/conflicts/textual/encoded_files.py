@@ -1,7 +1,7 @@
-"""Files that a driver of the user's encodes (git-lfs, git-crypt), merged as what they are: text.
+"""Files that one of the user's filter drivers encodes (git-lfs, git-crypt), merged as text.
 
-What is decoded stands in memory only, and is encoded again by the same driver. A driver need not make the same of the
-same twice: what it has made for a merge is remembered, so that a landing that is done again makes the same head.
+Decoded content stays in memory, and is encoded by the same driver. A driver may encode one content differently each
+time, so the result of a merge is kept: a repeated landing makes the same head.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _MAX_BYTES = 50_000_000
 
 @dataclass(frozen=True)
 class FilterDrivers:
-    """The user's, as `settings` of git; `memory`: a folder of the execution's."""
+    """Filter drivers of the user.
+
+    `settings`: git's settings `filter.*`, as `name=value`; `memory`: folder of the execution for encoded objects.
+    """
 
     hub: Hub
     settings: Sequence[str]
@@ -34,17 +37,17 @@ class FilterDrivers:
 
     @classmethod
     def of(cls, execution: ExecutionStore, hub: Hub) -> FilterDrivers:
-        """Those of an execution's workspace."""
+        """The drivers of an execution's workspace."""
         return cls(hub, execution.checkout_settings(), execution.path / "encoded")
 
     @property
-    def _are_some(self) -> bool:
+    def _exist(self) -> bool:
         return any(each.startswith("filter.") for each in self.settings)
 
     def join(self, merged: Merge) -> None:
-        """Settle conflicts of files of which all sides are text once they are decoded, and merge line by line."""
+        """Resolve, in `merged`, the conflicts of files whose decoded sides are text and merge line by line."""
         can = [path for path, stages in merged.stages.items() if _is_changed_by_both(stages)]
-        if not can or not self._are_some or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
+        if not can or not self._exist or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
             return
         with self.of_tree(merged.tree) as place:
             named = filter_drivers.named_by(can, self.settings, **place)
@@ -64,7 +67,7 @@ class FilterDrivers:
 
     @contextmanager
     def of_tree(self, tree: str) -> Iterator[GitLocation]:
-        """Where git goes by the attributes of a tree."""
+        """A location for git commands in which the attributes of a tree hold."""
         with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
             index = Path(scratch, "index")
             git("read-tree", tree, git_dir=self.hub.path, index=index)
@@ -72,9 +75,9 @@ class FilterDrivers:
                 yield place
 
     def files_as_seen(self, commit: str, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        """As `Hub.files`, decoded by the attributes of `commit`; what no driver can decode stays as it is stored."""
+        """As `Hub.files`, decoded by the attributes of `commit`; content that no driver can decode stays as stored."""
         contents = self.hub.files(wanted)
-        if not wanted or not self._are_some:
+        if not wanted or not self._exist:
             return contents
         with self.of_tree(commit) as place:
             named = filter_drivers.named_by(list(dict.fromkeys(path for _, path in wanted)), self.settings, **place)
@@ -87,7 +90,7 @@ class FilterDrivers:
     def encoded(
         self, key: Sequence[str], content: Callable[[], bytes | None], path: str, place: GitLocation
     ) -> str | None:
-        """The object that a driver makes of a content, the same for a key each time; None where there is none."""
+        """The encoded object of a content, always the same one for a key; None without a content, or where it fails."""
         file = self.memory / hashlib.sha256(json.dumps([path, *key]).encode()).hexdigest()[:32]
         known = file.read_text() if file.is_file() else ""
         if known and run_git("cat-file", "-e", known, git_dir=self.hub.path, codes=(0, 1, 128)).returncode == 0:
@@ -99,7 +102,7 @@ class FilterDrivers:
         return made
 
     def _joined(self, path: str, stages: Sequence[Stage], place: GitLocation) -> str | None:
-        """What both have made of a file, as it is stored; None where that does not merge."""
+        """The encoded merge of a file; None where its decoded sides do not merge."""
         blobs = {stage.number: stage.blob for stage in stages}
         return self.encoded([blobs[number] for number in "123"], lambda: self._merged(path, blobs, place), path, place)
 
@@ -117,7 +120,7 @@ def _is_changed_by_both(stages: Sequence[Stage]) -> bool:
 
 
 def _is_pointer(content: bytes) -> bool:
-    """Whether the driver of large files has left one as it is: it was not fetched."""
+    """Whether a content is still a pointer of git-lfs: the file was not fetched."""
     return content.startswith(LFS)
 
 

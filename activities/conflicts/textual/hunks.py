@@ -1,4 +1,4 @@
-"""The places of a conflict, for people and for agents that run again: what each side has there (CONTRACT section 6)."""
+"""Hunks of a conflict, for people and for agents that rerun: what each side has in each conflicting place."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from activities.git.command import GITLINK, LINK, display_path, git
 from activities.git.hub import Hub
 from activities.git.merge import Merge, Stage, hunks
 
-_SIDES = {"base": "1", "ours": "2", "theirs": "3"}
+_STAGES = {"base": "1", "ours": "2", "theirs": "3"}
 _MAX_TEXT_LENGTH = 4000
 _MAX_BYTES = 48_000
-"""Of all of them as JSON: a variable of an agent's environment can hold them."""
+"""Of all hunks as JSON, so that they fit into an environment variable."""
 _DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=0", "--diff-algorithm=myers")
-_PLACE = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
+_HUNK_HEADER = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
 
 Hunk = dict[str, Any]
 
 
 def conflict_hunks(hub: Hub, merged: Merge) -> list[Hunk]:
-    """`{path, base, ours, theirs}` of each place that does not merge; None, or empty text, where a side has nothing.
+    """Hunks `{path, base, ours, theirs}`; None, or empty text, where a side has nothing.
 
-    Text has `line`, in the file with conflict markers, or else in the side that has changed it. Others have `what`:
-    `name` (paths), `mode`, `symlink` (targets, or the text of a file), `submodule` (commits), `binary` (each side
-    `{size, blob}`).
+    A hunk of text has `line`, in the file with conflict markers, or else in the side that changed it. Others have
+    `what`: `name` (paths), `mode`, `symlink` (targets, or the text of a file), `submodule` (commits), or `binary` (each
+    side `{size, blob}`).
     """
-    found = [_named(hub, moved, merged) for moved in merged.moved]
+    found = [_name_hunk(hub, moved, merged) for moved in merged.moved]
     for path in merged.paths:
         stages = {stage.number: stage for stage in merged.stages.get(path, [])}
-        found += [{"path": display_path(path), **place} for place in _of_file(hub, path, stages, merged)]
+        found += [{"path": display_path(path), **hunk} for hunk in _file_hunks(hub, path, stages, merged)]
     return limit_hunks(found)
 
 
 def limit_hunks(found: Iterable[Hunk]) -> list[Hunk]:
-    """The first few, their texts cut."""
+    """The first hunks up to the limit of bytes, long texts cut."""
     kept, size = [], 0
     for each in found:
         hunk = {name: _cut(value) for name, value in each.items()}
@@ -52,63 +52,63 @@ def _cut(value: Any) -> Any:
     return f"{value[:_MAX_TEXT_LENGTH]}…\n" if is_long else value
 
 
-def _named(hub: Hub, moved: tuple[str, list[str]], merged: Merge) -> Hunk:
-    """Of a file, or a directory, that a side has moved."""
+def _name_hunk(hub: Hub, moved: tuple[str, list[str]], merged: Merge) -> Hunk:
+    """Hunk of a file or directory that a side has moved."""
     kind, paths = moved
     names: dict[str, str | None] = {"base": display_path(paths[-1]), "ours": None, "theirs": None}
     numbers = [stage.number for stage in merged.stages.get(paths[0], [])]
     if kind == "rename/rename" and len(paths) > 2:
-        names = dict(zip(_SIDES, map(display_path, paths), strict=False))
+        names = dict(zip(_STAGES, map(display_path, paths), strict=False))
     elif len(paths) > 1:
         is_theirs = hub.has_any(merged.commits[0], [paths[1]]) if len(numbers) > 1 else "3" in numbers
         moves, other = ("theirs", "ours") if is_theirs else ("ours", "theirs")
         if "suggested" in kind:
-            # The file is of the side that has not moved its directory.
+            # The side that did not move the directory has added the file.
             names = {"base": None, moves: display_path(paths[1]), other: display_path(paths[0])}
         else:
             names[moves] = display_path(paths[0])
     return {"path": display_path(paths[0]), "what": "name", **names}
 
 
-def _of_file(hub: Hub, path: str, stages: dict[str, Stage], merged: Merge) -> list[Hunk]:
+def _file_hunks(hub: Hub, path: str, stages: dict[str, Stage], merged: Merge) -> list[Hunk]:
     modes = {stage.mode for stage in stages.values()}
     if not stages:
         return []
     if GITLINK in modes:
-        return [{"what": "submodule", **_each(stages, {number: each.blob for number, each in stages.items()})}]
+        return [{"what": "submodule", **_by_side(stages, {number: each.blob for number, each in stages.items()})}]
     contents = dict(zip(stages, hub.blobs([each.blob for each in stages.values()]), strict=True))
     texts = {number: content.decode(errors="backslashreplace") for number, content in contents.items()}
     if LINK in modes:
-        return [{"what": "symlink", **_each(stages, texts)}]
+        return [{"what": "symlink", **_by_side(stages, texts)}]
     if path in merged.binary or any(b"\0" in content for content in contents.values()):
         sizes = {number: {"size": len(content), "blob": stages[number].blob} for number, content in contents.items()}
-        return [{"what": "binary", **_each(stages, sizes)}]
+        return [{"what": "binary", **_by_side(stages, sizes)}]
     found: list[Hunk] = list(hunks(hub, merged.tree, path))
     if "2" in stages and "3" in stages and stages["2"].mode != stages["3"].mode:
-        found.append({"what": "mode", **_each(stages, {number: each.mode for number, each in stages.items()})})
+        found.append({"what": "mode", **_by_side(stages, {number: each.mode for number, each in stages.items()})})
     if found or ("2" in stages and "3" in stages):
         return found
-    side = next((name for name in ("ours", "theirs") if _SIDES[name] in stages), None)
+    side = next((name for name in ("ours", "theirs") if _STAGES[name] in stages), None)
     if side is None:
         return []
     nothing = {"base": "", "ours": "", "theirs": ""}
     if "1" not in stages:
-        return [{"line": 1, **nothing, side: texts[_SIDES[side]]}]
-    changed = _changed(hub, stages["1"].blob, stages[_SIDES[side]].blob)
+        return [{"line": 1, **nothing, side: texts[_STAGES[side]]}]
+    changed = _differences(hub, stages["1"].blob, stages[_STAGES[side]].blob)
     return [{"line": line, **nothing, "base": old, side: new} for line, old, new in changed]
 
 
-def _each(stages: dict[str, Stage], values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[number] if number in stages else None for name, number in _SIDES.items()}
+def _by_side(stages: dict[str, Stage], values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[number] if number in stages else None for name, number in _STAGES.items()}
 
 
-def _changed(hub: Hub, before: str, after: str) -> list[tuple[int, str, str]]:
-    """What differs between two blobs: the line in the second one, and the lines of both."""
+def _differences(hub: Hub, before: str, after: str) -> list[tuple[int, str, str]]:
+    """Differences of two blobs: line in the second one, text of the first, text of the second."""
     found: list[tuple[int, str, str]] = []
     for line in git(*_DIFF, before, after, git_dir=hub.path, codes=(0, 1)).splitlines(keepends=True):
-        if place := _PLACE.match(line):
-            found.append((max(int(place[2]), 1), "", ""))
+        if header := _HUNK_HEADER.match(line):
+            found.append((max(int(header[2]), 1), "", ""))
         elif found and line[:1] in (b"-", b"+"):
-            (at, old, new), told = found[-1], line[1:].decode(errors="backslashreplace")
-            found[-1] = (at, old + told, new) if line[:1] == b"-" else (at, old, new + told)
+            (at, old, new), text = found[-1], line[1:].decode(errors="backslashreplace")
+            found[-1] = (at, old + text, new) if line[:1] == b"-" else (at, old, new + text)
     return found

@@ -1,4 +1,4 @@
-"""What running a task again has cost: lines of the other side that went, and changes of its own that it left out."""
+"""Losses of a rerun: lines of the other side that it removed, and parts of its earlier change that it dropped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Read = Callable[[Sequence[tuple[str, str]]], list[Content]]
 
 
 def overwritten_paths(read: Read, base: str, ours: str, new: str, paths: list[str]) -> list[str]:
-    """Paths in which lines that `ours` had added to `base` are not in `new` any more.
+    """Paths in which `new` lacks lines that `ours` had added to `base`.
 
-    A line that became a part of a new one is still there.
+    A line that is part of a new, longer one is not lacking.
     """
     versions = read([(commit, path) for path in paths for commit in (base, ours, new)])
     sides = zip(paths, versions[::3], versions[1::3], versions[2::3], strict=True)
@@ -31,15 +31,16 @@ def overwritten_paths(read: Read, base: str, ours: str, new: str, paths: list[st
 
 
 def dropped_paths(hub: Hub, read: Read, earlier: str, start: str, new: str) -> list[str]:
-    """Paths of the change `earlier` in which a part of it is neither in `new` nor was made again in another way.
+    """Paths of the change `earlier` of which `new` holds a part neither as it was nor in another form.
 
-    `start`: what the task ran again on. A part was made again where the run has changed what that part conflicts with.
+    `start`: the commit on which the task ran again. A part counts as made in another form where the rerun has changed
+    the lines that it conflicts with.
     """
     base = hub.parent_of(earlier)
     paths = changed_paths(hub, base, earlier)[:_MAX_COMPARED]
     versions = read([(commit, path) for path in paths for commit in (base, earlier, start, new)])
     sides = zip(paths, versions[::4], versions[1::4], versions[2::4], versions[3::4], strict=True)
-    left = {path: change for path, before, change, *ran in sides if _leaves_out(before, change, *ran)}
+    left = {path: change for path, before, change, *ran in sides if _drops_a_part(before, change, *ran)}
     if not left:
         return []
     made = [path for path in changed_paths(hub, start, new) if path not in left][:_MAX_COMPARED]
@@ -47,7 +48,7 @@ def dropped_paths(hub: Hub, read: Read, earlier: str, start: str, new: str) -> l
     return [path for path, change in left.items() if not any(_similar(change, each) for each in contents)]
 
 
-def _leaves_out(before: Content, change: Content, start: Content, new: Content) -> bool:
+def _drops_a_part(before: Content, change: Content, start: Content, new: Content) -> bool:
     if new == change or change == before:
         return False
     texts = [each or b"" for each in (before, start, new, change)]
@@ -57,28 +58,28 @@ def _leaves_out(before: Content, change: Content, start: Content, new: Content) 
     merged = merge_texts(base, now, theirs)
     if merged is None:
         return new == start
-    ours, places = _ours(merged)
+    ours, missing = _missing_in_ours(merged)
     if ours != now.splitlines(keepends=True):
-        # What would merge cleanly is not there.
+        # A part that would merge cleanly is missing.
         return True
     ran = difflib.SequenceMatcher(None, began.splitlines(keepends=True), ours, autojunk=False)
     touched = [(first, last) for tag, _, _, first, last in ran.get_opcodes() if tag != "equal"]
-    return any(not any(_meet(place, each) for each in touched) for place in places)
+    return any(not any(_meet(place, each) for each in touched) for place in missing)
 
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two ranges of lines share one; what has no lines meets what it stands in or beside."""
+    """Whether two ranges of lines overlap; an empty range also meets one that it touches."""
     begin, end = max(one[0], other[0]), min(one[1], other[1])
     return begin < end or (begin == end and (one[0] == one[1] or other[0] == other[1]))
 
 
-def _ours(marked: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
-    """Our side of a text with conflict markers, and where in it the other side is not: first line, one after the last.
+def _missing_in_ours(marked: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """Our side of a text with conflict markers, and the ranges in it (start, end) where a change of theirs is missing.
 
-    What of the other side has no lines of ours in its place is where they would be.
+    A range is empty where ours has no lines in place of theirs.
     """
     ours: list[bytes] = []
-    places: list[tuple[int, int]] = []
+    missing: list[tuple[int, int]] = []
     base: list[bytes] = []
     theirs: list[bytes] = []
     part, first = "", 0
@@ -91,14 +92,14 @@ def _ours(marked: bytes) -> tuple[list[bytes], list[tuple[int, int]]]:
             part = "theirs"
         elif part == "theirs" and line.startswith(b">>>>>>> "):
             part = ""
-            places += [(first + i, first + j) for i, j in _missing(ours[first:], base, theirs)]
+            missing += [(first + i, first + j) for i, j in _missing(ours[first:], base, theirs)]
         else:
             {"base": base, "theirs": theirs}.get(part, ours).append(line)
-    return ours, places
+    return ours, missing
 
 
 def _missing(ours: list[bytes], base: list[bytes], theirs: list[bytes]) -> list[tuple[int, int]]:
-    """Places in our lines where a change of the other side is not: lines that it added, or those that it took away."""
+    """Ranges of our lines that lack a change of theirs: they lack an added line, or still have a removed one."""
     have, had = Counter(ours), Counter(base)
     aligned = difflib.SequenceMatcher(None, base, ours, autojunk=False).get_opcodes()
     found = []
@@ -106,7 +107,7 @@ def _missing(ours: list[bytes], base: list[bytes], theirs: list[bytes]) -> list[
         place, added = _in_ours(aligned, first, last), Counter(theirs[start:end])
         removed = Counter(base[first:last]) - added
         stays = any(have[line] > had[line] - count for line, count in removed.items())
-        # Something else where nothing should be.
+        # Theirs removed these lines; ours has others in their place.
         stays = stays or (start == end and place[0] < place[1])
         if stays or added - have:
             found.append(place)
@@ -114,7 +115,7 @@ def _missing(ours: list[bytes], base: list[bytes], theirs: list[bytes]) -> list[
 
 
 def _changes(base: list[bytes], side: list[bytes]) -> Iterator[tuple[int, int, int, int]]:
-    """What a side has changed, line by line where it has as many as before."""
+    """Ranges of the base and of a side that differ; line by line where both have as many lines."""
     for tag, first, last, start, end in difflib.SequenceMatcher(None, base, side, autojunk=False).get_opcodes():
         if tag == "replace" and last - first == end - start:
             yield from ((first + n, first + n + 1, start + n, start + n + 1) for n in range(last - first))
@@ -123,10 +124,10 @@ def _changes(base: list[bytes], side: list[bytes]) -> Iterator[tuple[int, int, i
 
 
 def _in_ours(aligned: Sequence[tuple[str, int, int, int, int]], first: int, last: int) -> tuple[int, int]:
-    """Which of our lines stand for a range of the base's."""
+    """The range of our lines that corresponds to a range of the base."""
     begin, end = None, 0
     for _, base, base_end, ours, ours_end in aligned:
-        # As many lines as before stand for each other, one by one.
+        # Ranges of equal length correspond line by line.
         same = base_end - base == ours_end - ours
         if begin is None and (base <= first < base_end or first == last == base_end):
             begin = ours + first - base if same else ours
@@ -136,7 +137,7 @@ def _in_ours(aligned: Sequence[tuple[str, int, int, int, int]], first: int, last
 
 
 def _similar(change: Content, made: bytes) -> bool:
-    """Whether a file that was to be there has come under another name."""
+    """Whether a file has the content of a change, under another name."""
     if change is None or max(len(change), len(made)) > _MAX_BYTES:
         return False
     return change == made or difflib.SequenceMatcher(None, _lines(change), _lines(made)).ratio() > _SIMILAR

@@ -1,4 +1,4 @@
-"""Files that land beside new attributes: one side has them in clear, and by the other's a driver is to encode them."""
+"""Files that one side has in clear while new attributes of the other side assign them to a filter driver."""
 
 from __future__ import annotations
 
@@ -17,48 +17,50 @@ from epw.core.landing import ConflictFound
 
 @dataclass
 class EncodedTree:
-    """`tree`: with what was encoded; by driver, the paths that were in clear until now, and those that stay so."""
+    """Result of `encode_by_new_attributes`: the tree, and paths by driver."""
 
     tree: str
     encoded: dict[str, list[str]] = field(default_factory=dict)
+    """Paths that were in clear until now."""
     left: dict[str, list[str]] = field(default_factory=dict)
+    """Paths that stay in clear: the driver is missing, or failed."""
     attributes: Sequence[str] = ()
-    """The files of attributes that were changed."""
+    """Changed files `.gitattributes`."""
 
     def advice(self, task_id: str, touched_by: Callable[[Sequence[str]], Sequence[str]]) -> list[ConflictFound]:
-        """What a person is to know: a secret was stored before it was known to be one, or still is.
+        """Hazards for a person to see: secrets that the branch's history, or its head, holds in clear.
 
-        `touched_by`: the tasks that have landed changes of some paths.
+        `touched_by`: gives the tasks that have landed changes of some paths.
         """
         found = []
         for name, paths in self.left.items():
-            told = f"landed in clear: the filter {name!r}, of attributes that came at the same time, could not encode"
-            found.append(self._about(task_id, touched_by, paths, told))
+            text = f"landed in clear: the filter {name!r}, of attributes that came at the same time, could not encode"
+            found.append(self._hazard(task_id, touched_by, paths, text))
         for name, paths in self.encoded.items():
             if name not in filter_drivers.NO_SECRET:
-                told = (
+                text = (
                     f"landed encoded by the filter {name!r}, of attributes that came at the same time; in the history"
+                    " of the branch is a commit with it in clear"
                 )
-                found.append(
-                    self._about(task_id, touched_by, paths, f"{told} of the branch is a commit with it in clear")
-                )
+                found.append(self._hazard(task_id, touched_by, paths, text))
         return found
 
-    def _about(
-        self, task_id: str, touched_by: Callable[[Sequence[str]], Sequence[str]], paths: Sequence[str], told: str
+    def _hazard(
+        self, task_id: str, touched_by: Callable[[Sequence[str]], Sequence[str]], paths: Sequence[str], text: str
     ) -> ConflictFound:
         others = [each for each in touched_by([*paths, *self.attributes]) if each != task_id]
-        said = f"{', '.join(named(paths))} {told}"
-        return ConflictFound(kind="hazard", tasks=[task_id, *others], paths=named(paths), description=said[:1000])
+        description = f"{', '.join(named(paths))} {text}"
+        return ConflictFound(
+            kind="hazard", tasks=[task_id, *others], paths=named(paths), description=description[:1000]
+        )
 
 
 def encode_by_new_attributes(
     drivers: FilterDrivers, commits: Sequence[str], changed: Sequence[Blobs], tree: str
 ) -> EncodedTree:
-    """The tree of a merge, as its own attributes would have it stored.
+    """The tree of a merge with its files encoded as its own attributes say.
 
-    `changed`: what each of the two `commits` has changed. Of a file that was there before, and that neither has
-    changed, nothing is done: as git does it.
+    `changed`: the changes of each of the two `commits`. As in git, files that neither has changed stay as they are.
     """
     attributes = [path for side in changed for path in side if path.split("/")[-1] == ATTRIBUTES]
     if not attributes:
@@ -72,7 +74,7 @@ def encode_by_new_attributes(
         if not wanted:
             return EncodedTree(tree)
         for commit, paths in wrote:
-            # What its own attributes leave to the driver is encoded already.
+            # Files that the commit's own attributes assign to the driver are encoded already.
             own = drivers.named(commit, [path for path in paths if path in wanted])
             wanted = {path: name for path, name in wanted.items() if own.get(path) != name}
         found, files = EncodedTree(tree, attributes=attributes), dict[str, File | None]()
@@ -94,5 +96,5 @@ def _regular(drivers: FilterDrivers, tree: str, paths: Collection[str]) -> dict[
     """Mode and blob of those paths that are files in a tree."""
     rows = records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=drivers.hub.path)) if paths else []
     entries = (row.split("\t", 1) for row in rows)
-    told = ((path, entry.split(" ")) for entry, path in entries if path in paths)
-    return {path: (mode, blob) for path, (mode, _, blob) in told if mode in REGULAR}
+    fields = ((path, entry.split(" ")) for entry, path in entries if path in paths)
+    return {path: (mode, blob) for path, (mode, _, blob) in fields if mode in REGULAR}
