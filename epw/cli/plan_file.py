@@ -52,7 +52,7 @@ def read_document(path: str) -> Any:
     except RecursionError:
         raise _bad(path, "is nested too deep") from None
     except ValueError as error:
-        raise _bad(path, f"is no valid {'JSON' if is_json else 'YAML'}: {error}") from None
+        raise _bad(path, f"is not valid {'JSON' if is_json else 'YAML'}: {error}") from None
     if not _is_small(document):
         raise _bad(path, f"expands to more than {_MAX_NODES} values")
     if isinstance(document, dict):
@@ -82,7 +82,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _is_small(document: Any) -> bool:
@@ -103,7 +103,7 @@ def _is_small(document: Any) -> bool:
 def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
     workspace = document.get("workspace")
     if isinstance(workspace, str) and workspace and not is_url(workspace):
-        # A NUL, or `~nobody`: validation says so, with its path.
+        # A NUL or an unknown `~user`: validation reports it, with its place in the plan.
         with contextlib.suppress(ValueError, RuntimeError):
             document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
 

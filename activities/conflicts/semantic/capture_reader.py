@@ -1,19 +1,19 @@
 """Reader of the captures that the queries of a language give for one parsed file.
 
-The first capture of a pattern says what its node is; where several patterns say the same of one node, the last one in
-the file counts, so that special cases follow the general one. Captures, with those inside the same pattern:
+The first capture of a pattern gives the kind of its node. Where several patterns give one node the same kind, the last
+one counts, so special cases follow the general one. Kinds, with the other captures of their patterns:
 
-- `@import`: a statement; names in it are no references.
+- `@import`: a statement; names inside are not references.
 - `@definition.class`: `@name`; also the scope of what is defined inside.
 - `@definition.type`: `@name`; no scope.
 - `@definition.function`: `@name`, `@parameters`, and `@owner`, the type of a method that stands outside of it.
 - `@definition.value`: `@name`, and `@parameters` if it is a function.
 - `@scope`: `@type`, and `@trait`; the scope of what is defined inside, defined elsewhere itself.
-- `@closed`: nobody outside sees what is defined inside. So it is in functions and values.
-- `@repeats`: what is defined inside, or here, may be defined a second time.
+- `@closed`: what is defined inside is not visible outside; implied by functions and values.
+- `@repeats`: definitions here or inside may be repeated without error.
 - `@call`: `@called`, `@arguments`; where the name stands apart, `@receiver` and `@name`.
 - `@member`: `@receiver`, `@name`.
-- `@reference`, `@not_reference`: a name that stands alone; one that is no use of anything.
+- `@reference`: a name that stands alone; `@not_reference`: one of these that uses nothing.
 - `@bound`: the name of a variable or parameter that can hide a function of the same name.
 - `@parameter.optional`, `.rest`, `.self`, `.separator`; `@argument.spread`, `.keyword`: see `signatures`.
 """
@@ -34,7 +34,7 @@ _MAX_DEPTH = 300
 _MAX_TOKENS = 10_000
 _MAX_USES = 50_000
 _ORDER = {"repeats": 0, "import": 0, "definition": 1, "scope": 1, "closed": 2}
-"""Which capture of one node is read first; all others come last."""
+"""Order in which the captures of one node are read; all others come last."""
 _LAST = 3
 _NOT_REFERENCES = ("name", "called")
 
@@ -42,7 +42,7 @@ Parts = dict[str, list[Node]]
 
 
 class _Block(NamedTuple):
-    """Part of a file, from the byte `start`: whether its definitions are visible outside, and may repeat."""
+    """Part of a file, from the byte `start`, whose definitions have one scope, visibility, and leave to repeat."""
 
     start: int
     scope: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def read_captures(language: Language, tree: Tree, found: Symbols) -> None:
 
 
 def _is_pathological(root: Node) -> bool:
-    """Whether nobody would write such code: queries of it, and the text of every receiver, would take minutes.
+    """Whether code is nested or long as nobody writes it: queries, and the text of every receiver, would take minutes.
 
     The time of a query grows with the square of a node's children between two named ones.
     """
@@ -114,7 +114,7 @@ class _Reader:
             self._readers[group](node, parts, detail)
 
     def _captures(self, root: Node) -> Iterator[_Capture]:
-        """Captures that are read one by one; the others are noted, for the reading of these."""
+        """Captures to read in order; the others only mark nodes, and are noted here."""
         last: dict[tuple[int, str], _Capture] = {}
         references = []
         for pattern, parts in QueryCursor(self._language.query).matches(root):
@@ -198,7 +198,7 @@ class _Reader:
 
 
 def _end_first(capture: _Capture) -> tuple[int, int, int]:
-    """What is around a node comes before it, and what follows it too."""
+    """Sort key: a node comes after its parents, and after what follows it in the file."""
     node, kind, _, _ = capture
     return -node.end_byte, node.start_byte, _ORDER.get(kind.partition(".")[0], _LAST)
 
@@ -208,7 +208,7 @@ def _text(parts: Parts, name: str) -> str:
 
 
 def _receiver(parts: Parts) -> str | None:
-    """The text before a name; of a long chain only that it is there, or its text would be kept for every link."""
+    """Text before a name; `…` for a long chain, whose text would be kept once for every link."""
     if "receiver" not in parts:
         return None
     node = parts["receiver"][0]
