@@ -201,8 +201,11 @@ class Group:
             time.sleep(0.005)
 
     def remove(self) -> None:
-        """Remove the group, which must be empty."""
-        for folder in self._folders.values():
+        """Remove the group, which must be empty.
+
+        The folder by which it is found goes last: this process may be killed in between.
+        """
+        for folder in reversed(self._folders.values()):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

@@ -18,7 +18,7 @@ from activities.processes.disk import written_mb
 from activities.processes.host_monitor import Count
 from activities.processes.process_tree import end_marked, marked
 
-_MAX_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 0.5
 _MAX_CREDIT_SECONDS = 0.1
 _SLOW_POLL_SECONDS, _FAST_POLL_SECONDS = 0.05, 0.005
 _SECONDS_PER_ATTEMPT = 0.005
@@ -85,7 +85,7 @@ class PollingLimiter:
 
     def pause(self) -> float:
         """Stop the processes where they have used more than their share of the CPU; returns for how many seconds."""
-        seconds = min(self._debt / self._bounds.cores, _MAX_PAUSE_SECONDS)
+        seconds = min(self._debt / self._bounds.cores, MAX_PAUSE_SECONDS)
         if seconds <= 0:
             return 0.0
         self._paused = self._found

@@ -17,7 +17,7 @@ from activities.processes.bounds import Bounds
 from activities.processes.cgroup import Group, Reading, probe
 from activities.processes.disk import DirectoryUsage, free_middle, shorten
 from activities.processes.host_monitor import HostMonitor
-from activities.processes.polling_limiter import PollingLimiter
+from activities.processes.polling_limiter import MAX_PAUSE_SECONDS, PollingLimiter
 from activities.system.concurrency import in_thread
 from epw.core import failures
 from epw.core.errors import TaskFailed
@@ -158,16 +158,20 @@ class ResourceGuard:
                     # A sample that fails does not end the sampling.
                     _log.warning("the resources of an attempt could not be measured: %r", error)
                 report(self.used())
-                if self._limiter is not None:
-                    await self._hold(self._limiter)
+                if self._limiter is not None and await self._hold(self._limiter):
+                    wait = _FIRST_SECONDS
 
-    async def _hold(self, limiter: PollingLimiter) -> None:
-        """Pause the processes while they are ahead of their share of the CPU."""
+    async def _hold(self, limiter: PollingLimiter) -> bool:
+        """Pause the processes that are ahead of their share of the CPU; returns whether they still are.
+
+        A pause is bounded, so that they do not miss the time to clean up.
+        """
         try:
             if seconds := limiter.pause():
                 await asyncio.sleep(seconds)
         finally:
             limiter.resume()
+        return seconds == MAX_PAUSE_SECONDS
 
     def _judge(self, reading: Reading) -> None:
         bounds = self.bounds
