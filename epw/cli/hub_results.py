@@ -11,7 +11,8 @@ from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
 from epw.core.naming import slug
-from epw.core.report.model import ExecutionResult, FileChange, KeptFile, TaskResult
+from epw.core.report.model import ExecutionResult
+from epw.core.report.task_result import FileChange, KeptFile, TaskResult
 
 
 def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> None:

@@ -11,15 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from epw.cli.output import printable
-from epw.core.report.model import (
-    ConflictResult,
-    DeliveryResult,
-    ExecutionResult,
-    Metrics,
-    ModelUsage,
-    QuestionResult,
-    TaskResult,
-)
+from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
+from epw.core.report.task_result import ModelUsage, TaskResult
 
 _WIDTH_FOR_PROGRAMS = 400
 """Columns where the output is no terminal: wide enough for a whole row on one line."""

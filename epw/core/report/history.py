@@ -10,15 +10,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from epw.core.failures import recovery_options
-from epw.core.report.model import (
-    ConflictResult,
-    DeliveryResult,
-    ExecutionResult,
-    ModelUsage,
-    TaskError,
-    TaskResult,
-    Waits,
-)
+from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult
+from epw.core.report.task_result import ModelUsage, TaskError, TaskResult, Waits
 
 MAX_ROWS_IN_HISTORY = 500
 _MAX_BYTES_IN_HISTORY = 1_000_000

@@ -13,7 +13,7 @@ from epw.core.execution.task_state import TaskState
 from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
 from epw.core.report.metrics import metrics
-from epw.core.report.model import LeftBehind, ModelUsage, TaskResult, Waits
+from epw.core.report.task_result import LeftBehind, ModelUsage, TaskResult, Waits
 
 _MAX_INTENTS = 5
 _MAX_INTENT_LENGTH = 200
