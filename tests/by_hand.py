@@ -1,4 +1,4 @@
-"""What git itself makes of the edits that a person does by hand: what deliveries are measured by."""
+"""Deliveries by hand: what plain git makes of a person's own edits, to compare ours with."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.support import fingerprint
 
 ENVIRONMENT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 Stored = dict[str, tuple[str, str, Path]]
-"""By path: mode, blob, and the repository that has it."""
+"""Mode, blob and repository of each path."""
 
 
 def git(path: Path, *arguments: str, optional_locks: bool = False) -> bytes:
-    """What git says in a repository; it must succeed."""
+    """Output of git in a repository; it must succeed."""
     env = {**os.environ, **ENVIRONMENT, "GIT_OPTIONAL_LOCKS": "1" if optional_locks else "0"}
     done = subprocess.run(["git", *arguments], cwd=path, env=env, capture_output=True, check=False)
     assert done.returncode == 0, f"git {arguments}: {done.stderr.decode(errors='replace')}"
@@ -62,7 +62,7 @@ def content(of: Stored, path: str, within: Path) -> tuple[str, bytes]:
 
 
 def added(path: Path) -> Stored:
-    """What the user's own `git add --all` stores of a work tree, submodules committed."""
+    """Tree that the user's own `git add --all` makes of a work tree, submodules committed."""
     inner = [file.parent for file in path.rglob(".git") if file.parent != path]
     for module in sorted(inner, key=lambda each: -len(each.parts)):
         git(module, "add", "--all")

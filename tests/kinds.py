@@ -29,7 +29,7 @@ class Kind:
     edit: str = _EDIT
     write: str = _WRITE
     program: str | None = None
-    """What must be installed, the name of its Debian package."""
+    """Program that must be installed, and its Debian package."""
     secret: bool = False
     """Its files are stored encrypted: their clear text may be nowhere."""
     opaque: bool = False
@@ -49,11 +49,11 @@ class Kind:
         return {**found, "odd": self.odd} if self.odd else found
 
     def later(self) -> dict[str, str]:
-        """What a second delivery brings."""
+        """Edits of a second delivery."""
         return {"again": f"{self._edited('9', 'nine')}; {self._written('again')}; rm {self._file('new')}"}
 
     def last(self) -> str:
-        """What the task does that fails at first."""
+        """Command of the task that fails at first."""
         return self._written("late")
 
     def _file(self, name: str) -> str:

@@ -25,7 +25,7 @@ FOUND: dict[tuple[str, str], str] = {
     **{(kind, ending): REFUSED for kind in _REFUSED for ending in OUTCOMES},
     ("a plain directory", "branch"): REFUSED,
 }
-"""What is not `right`, by kind and ending: `refused`, or in words what is wrong."""
+"""Cells that are not `right`, by kind and ending: `refused`, or the fault in words."""
 
 
 def found(kind: str, ending: str) -> str:

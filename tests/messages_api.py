@@ -20,7 +20,7 @@ _TASK = re.compile(r"^Task: (.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Turn:
-    """What the model says: text, then calls of tools."""
+    """Turn of the model: text, then calls of tools."""
 
     text: str = ""
     calls: Sequence[tuple[str, Any]] = ()
@@ -28,7 +28,7 @@ class Turn:
     input_tokens: int = 100
     output_tokens: int = 20
     seconds: float = 0
-    """From the request to the first event."""
+    """Seconds from the request to the first event."""
     raw_input: str | None = None
     """The JSON text of the last call, as it is sent."""
     cut_after: int | None = None
@@ -84,7 +84,7 @@ class Call:
 
     task: str
     turn: int
-    """How many answers of the model the conversation holds already."""
+    """Number of answers of the model in the conversation so far."""
     at: float
     request: dict[str, Any]
     headers: dict[str, str]
@@ -111,7 +111,7 @@ class MessagesApi:
         self.arrived = asyncio.Event()
 
     def served(self) -> Counter[tuple[str, int]]:
-        """How often each turn of each task was answered in full."""
+        """Count of whole answers, by task and turn."""
         return Counter((call.task, call.turn) for call in self.calls if call.status == 200 and call.whole)
 
     def tokens(self) -> tuple[int, int]:

@@ -29,7 +29,7 @@ ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "ok?"}' > "$EPW_
 
 
 def plans(repository: str) -> dict[str, dict[str, Any]]:
-    """By name: what each history shows."""
+    """Scenario of each history, by name."""
     fail = {"id": "bad", "run": "exit 1"}
     good = {"id": "good", "run": "echo 1 > good"}
     child = {"id": "child", "run": "true", "dependsOn": ["bad"]}
@@ -140,7 +140,7 @@ def _limited(*_: object) -> Fault:
 
 
 async def _steer(handle: WorkflowHandle[Any, Any], name: str) -> None:
-    """What callers do to an execution while it is recorded."""
+    """Messages that callers send to an execution while it is recorded."""
     if name in ("question_answered", "budget_spent"):
         await until(handle, lambda now: now["counts"].get("waiting"))
         answer = "yes" if name == "question_answered" else "stop"

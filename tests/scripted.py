@@ -81,7 +81,7 @@ class Claude:
         return self.site.cli.home
 
     def results_told(self, task: str) -> list[dict[str, Any]]:
-        """What the model was told of its calls, in the last request of a task."""
+        """Results of the model's calls, as the last request of a task holds them."""
         last = [call for call in self.api.calls if call.task == task][-1].request
         blocks = [block for message in last["messages"] for block in message["content"]]
         return [block for block in blocks if block["type"] == "tool_result"]

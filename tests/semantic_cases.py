@@ -19,13 +19,13 @@ class Language:
     lib: str
     app: str
     heads: dict[str, str]
-    """How a file begins: `lib`; `app` with what it imports."""
+    """First lines of a file: `lib`; `app` with what it imports."""
     function: str
     method: str
     """A class (or its like) with one method."""
     caller: str
     use: str
-    """How a method is called on something."""
+    """Text of a method call."""
     params: dict[str, str]
     args: dict[str, str]
     filler: str

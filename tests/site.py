@@ -36,7 +36,7 @@ class Site:
         return {"name": name, "mark": str(self.folder / f"mark{self.numbers['mark']}"), **more}
 
     def temporal(self, *arguments: str) -> list[str]:
-        """What a worker runs at a failpoint to have the `temporal` CLI run meanwhile, by us.
+        """Program of a failpoint that starts the `temporal` CLI as our process.
 
         The server answers nothing that a worker has started.
         """

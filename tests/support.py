@@ -1,4 +1,4 @@
-"""What tests share: real repositories, executions on a real server, and the invariants of every execution."""
+"""Parts that tests share: real repositories, executions on a real server, the invariants of every execution."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
 
 
 async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
-    """What `doctor ID` checks of an execution that has ended, and that its result fits the model."""
+    """Check what `doctor ID` checks of an execution that has ended, and that its result fits the model."""
     document = _RESULT.validate_python(result)
     history = await handle.fetch_history()
     execution = ExecutionStore.of(home, await handle.describe())

@@ -50,7 +50,7 @@ class Workspace(RuleBasedStateMachine):
         self.delivered: set[str] = set()
         """Paths that the delivery has changed."""
         self.edited: dict[str, Entry] = {}
-        """What the user has made of paths since."""
+        """Edits of the user since the delivery, by path."""
         self.number = 0
 
     def teardown(self) -> None:

@@ -1,4 +1,4 @@
-"""What other programs obey lands by a model's hand only when a person says so."""
+"""Changes by models that other programs execute land only when a person agrees."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ _PLANT = (
 
 
 async def test_a_planted_repository_is_told_of(farm: Farm, tmp_path: Path) -> None:
-    """In one task, and in parts that are none by themselves."""
+    """Planted in one task, and in parts that are harmless one by one."""
     path = make_repository(tmp_path / "work")
     whole = _PLANT.format(marker=tmp_path / "ran")
     first, rest = whole.split("; printf", 1)

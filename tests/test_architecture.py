@@ -21,7 +21,7 @@ LAYERS = {
     "epw.service": ("epw.core", "epw.settings", "workflows", "activities"),
     "epw.cli": ("epw.core", "epw.settings", "workflows", "activities", "epw.service"),
 }
-"""What each layer may import, besides itself."""
+"""Layers that each layer may import, besides itself."""
 OUTSIDE = frozenset(
     [
         "os",
@@ -101,14 +101,14 @@ def test_folders_import_in_no_circle_at_any_depth() -> None:
 
 
 def _child(module: str, folder: str) -> str:
-    """What stands in a folder (`""`: the root) and is the module or holds it."""
+    """Child of a folder (`""`: the root) that is the module or holds it."""
     if not folder:
         return ".".join(module.split(".")[: 2 if module.startswith("epw.") else 1])
     return ".".join(module.split(".")[: folder.count(".") + 2])
 
 
 def test_the_core_reaches_nothing_outside_by_any_import() -> None:
-    """What it imports, and what that imports, as far as it is ours."""
+    """Follow imports of imports, as far as they are ours."""
     waiting = [module for module in modules() if is_in(module, "epw.core")]
     seen = set(waiting)
     while waiting:

@@ -1,4 +1,4 @@
-"""What an agent finds, sees and leaves: directories, environment, setup, levers of the simulated agent."""
+"""Attempts: directory, environment, setup, and the options of the simulated agent."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_passed_values_do_not_show_in_errors(farm: Farm, monkeypatch: pyte
 async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
     farm: Farm, tmp_path: Path, touch: str, runs: int
 ) -> None:
-    """Where setup changes a tracked file, its result is not copied over what has landed since: it runs again."""
+    """A setup that changes a tracked file runs again: its copy would undo what has landed since."""
     repository = make_repository(tmp_path / "repo", {".gitignore": "deps/\n.env\n", "lock": "1\n"})
     (repository / ".env").write_text("KEY=1\n")
     plan = {

@@ -1,4 +1,4 @@
-"""What an attempt may use where its plan says nothing, and where it does."""
+"""Bounds of an attempt, as the plan gives them and by default."""
 
 from __future__ import annotations
 

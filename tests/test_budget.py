@@ -25,7 +25,7 @@ def endless(task: str, turn: int, request: dict[str, Any]) -> Turn:
 
 
 def spent(claude: Claude) -> float:
-    """By the server's own count, in dollars."""
+    """Dollars spent, by the scripted server's own count."""
     read, written = claude.api.tokens()
     return (read * 2 + written * 10) / 1e6
 

@@ -1,4 +1,4 @@
-"""What docs/agents.md says of both agents by models: how attempts end, what is seen of them, what they go by."""
+"""Claims of docs/agents.md about both agents by models: ends, progress, instructions."""
 
 from __future__ import annotations
 

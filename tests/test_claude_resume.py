@@ -1,4 +1,4 @@
-"""What a `claude` agent keeps over killed workers, questions and usage limits: its conversation and its tree."""
+"""State of a `claude` agent over killed workers, questions and usage limits: conversation and tree."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def content(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the plan leads to, written out by hand: no execution is its own oracle."""
+    """Expected outcome of the plan, written by hand: no execution is its own oracle."""
     path, _ = work_of(tmp_path_factory.mktemp("expected"))
     sh(path, "bash", "-c", "sed -i 's/1/one/; s/8/eight/' shared; chmod +x keep; rm -r old gone; echo file > old")
     sh(path, "bash", "-c", "mkdir new; echo a > new/a")

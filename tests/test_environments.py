@@ -1,4 +1,4 @@
-"""Where people run it: odd locales, streams, modules, users, disks; each works, or ends with one line."""
+"""Environments people have: odd locales, streams, modules, users, disks; each works, or ends with one line."""
 
 from __future__ import annotations
 

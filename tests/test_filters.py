@@ -28,7 +28,7 @@ def _rot(path: Path) -> None:
 
 
 def _salted(path: Path) -> None:
-    """Of one text it makes another blob each time."""
+    """Filter whose blob of the same text differs each time."""
     sh(path, "git", "config", "filter.salted.clean", f'printf "%s\\n" $$ $(date +%N) | tr -d "\\n"; echo; {_ROT}')
     sh(path, "git", "config", "filter.salted.smudge", f"tail -n +2 | {_ROT}")
 
@@ -74,7 +74,7 @@ def _stored(path: Path, name: str) -> bytes:
 
 
 def clear_text(state: Path, *repositories: Path, word: bytes = b"swordfish") -> list[str]:
-    """Where the canary is in what we have stored, and in the objects of these repositories."""
+    """Places that hold the canary: what we have stored, and objects of these repositories."""
     found = [str(path) for path in state.rglob("*") if path.is_file() and word in path.read_bytes()]
     for repository in (*(state / "hubs").glob("*.git"), *repositories):
         argv = ["git", "cat-file", "--batch-all-objects", "--batch", "--buffer"]
@@ -383,7 +383,7 @@ async def test_encoded_files_that_are_no_text_do_not_merge(farm: Farm, tmp_path:
 
 @pytest.mark.parametrize("kind", ["salted", "crypt"])
 async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, kind: str) -> None:
-    """What landed is retried when a worker dies before it says so; its driver makes another blob each time."""
+    """A landing is retried when a worker dies before it reports; its driver makes another blob each time."""
     path = _with_lines(tmp_path / "repo", kind)
     workspace = Workspace.read(str(path))
     hub = Hub(path / ".git")

@@ -43,7 +43,7 @@ def test_matches(pattern: str, path: str, covered: bool) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
-    """What was found out before a change of the code says nothing of it."""
+    """Forget cached results: code changes between runs under a mutation tool."""
     may_overlap.cache_clear()
 
 

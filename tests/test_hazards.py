@@ -1,4 +1,4 @@
-"""Who read what a concurrent task wrote is told, with the edge that is missing; nothing is held up for it."""
+"""Hazards: a task that read what a concurrent one wrote is named, with the missing edge; nothing is held up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each side has in the places of a conflict is in the result, and what runs again is told the same."""
+"""Hunks: the result shows what each side has at each conflict, and an agent that runs again is told the same."""
 
 from __future__ import annotations
 

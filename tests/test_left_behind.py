@@ -1,4 +1,4 @@
-"""What an agent does with its own git is in the result, or is named in it and can be got back."""
+"""Leftovers: what an agent does with its own git is in the result, or is named there and can be got back."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ async def test_agents_that_do_not_fit_together_all_finish(farm: Farm, declared: 
 
 
 def kernel_kills() -> int:
-    """How often the kernel has ended a process for want of memory since the machine began."""
+    """Number of processes that the kernel has killed for want of memory since boot."""
     lines = Path("/proc/vmstat").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 

@@ -1,4 +1,4 @@
-"""What of a change is in a later tree, or was made again: told from what is left out."""
+"""Losses: parts of a change that a later tree lacks are told from those that were made again."""
 
 from __future__ import annotations
 

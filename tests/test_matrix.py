@@ -144,7 +144,7 @@ class Cell:
         self.check_sound()
 
     def status(self) -> bytes:
-        """What the user's git says, and may note in its index."""
+        """Status by the user's git, which may update its index."""
         said, now = status(self.path), Seen.of(self.root)
         noted = {name: value for name, value in now.files.items() if name.endswith("/index")}
         self.before = Seen({**self.before.files, **noted})
@@ -262,7 +262,7 @@ _ENDINGS = dict(zip(OUTCOMES, (_branch, _apply, _roll_back, _kill, _retry), stri
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Of each kind one, made once."""
+    """One workspace of each kind, made once."""
 
     @cache
     def made(kind: Kind) -> tuple[Path, str]:

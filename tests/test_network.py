@@ -1,5 +1,4 @@
-"""What an agent may speak to: what the plan names, by a proxy; never this machine, its network or a cloud's metadata
-by accident."""
+"""Network of an agent: hosts of the plan by a proxy; this machine, its network and cloud metadata never by accident."""
 
 from __future__ import annotations
 

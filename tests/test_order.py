@@ -1,4 +1,4 @@
-"""In which order changes land: it matters only where they touch the same files, and then it is told."""
+"""Order of landings: it matters only for changes of the same files, and then it is reported."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ async def test_it_runs_only_when_the_user_says_so(idle_claude: Claude, tmp_path:
 
 
 def answered(cli: Cli, text: str, *arguments: str) -> str:
-    """What `plan` prints to a user at a terminal, who answers."""
+    """Output of `plan` at a terminal whose user answers."""
     ours, theirs = os.openpty()
     argv = [sys.executable, str(ROOT / "starter.py"), "plan", *arguments]
     try:

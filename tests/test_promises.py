@@ -1,4 +1,4 @@
-"""What users rely on when somebody else is at work: on the second path too, and for each entry of a list."""
+"""Promises while somebody else is at work: on the second path too, and for each entry of a list."""
 
 from __future__ import annotations
 

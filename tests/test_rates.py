@@ -52,7 +52,7 @@ class Worker:
 
 
 def simulate(quota: float, workers: int, calls: int, *, retry_after: bool, limit: int | None = None) -> Api:
-    """Until the agents have made so many calls each; every worker has its share of the agents."""
+    """Run until each agent has made so many calls; every worker has its share of the agents."""
     account, api = AccountLimiter(), Api(quota)
     crew = [Worker(f"w{n}", _AGENTS // workers) for n in range(workers)]
     todo = _AGENTS * calls

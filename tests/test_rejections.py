@@ -1,4 +1,4 @@
-"""What each refusal of the API means, to the second, and who hears of it."""
+"""Rejections by the API: what each means, to the second, and who hears of it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class _Gate:
 
 
 async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
-    """How a call ends that is refused so often, and what the account has heard."""
+    """End of a call that is rejected so often, and what the account has heard."""
     reported: list[Any] = []
     caller = Caller(
         "execution", tmp_path / "ledger.json", Budget(), lambda provider: Limits(), WaitClock(), reported.append

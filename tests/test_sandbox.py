@@ -1,4 +1,4 @@
-"""What each sandbox level keeps from an agent, and what it leaves it. `make test` says what a machine lacks."""
+"""Sandbox levels: what each hides from an agent, and what it leaves. `make test` says what a machine lacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason=s
 
 
 async def printed(farm: Farm, command: str, **plan: Any) -> str:
-    """What a command prints in the sandbox."""
+    """Output of a command in the sandbox."""
     run = f"{{ {command}; }} > printed 2>&1 || true"
     document = await farm.run({"sandbox": "bubblewrap", **plan, "tasks": tasks({"id": "a", "run": run})})
     assert document["status"] == "succeeded", document["results"]

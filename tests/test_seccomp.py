@@ -31,7 +31,7 @@ CALLS = (
 
 
 def called(level: str | None) -> dict[str, int]:
-    """How each call ends in a process of this user's, under the filter of a level."""
+    """Result of each system call in a process of this user's, under the filter of a level."""
     enter = f"from activities.sandbox import seccomp; seccomp.restrict({level!r}); " if level else ""
     done = subprocess.run([sys.executable, "-c", enter + CALLS], cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, int] = json.loads(done.stdout)

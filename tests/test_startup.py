@@ -23,7 +23,7 @@ def epw(*arguments: str, options: tuple[str, ...] = ()) -> subprocess.CompletedP
 
 
 def heavy_imports(*arguments: str) -> set[str]:
-    """Which heavy packages a command imports until its end."""
+    """Heavy packages that a command imports until its end."""
     done = epw(*arguments, options=("-X", "importtime"))
     assert done.returncode == 0, done.stderr
     return {name for name in re.findall(r"^import time:.*\| +(\w+)$", done.stderr, re.MULTILINE) if name in HEAVY}

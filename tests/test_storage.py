@@ -1,4 +1,4 @@
-"""What executions have saved can be got back until `gc`; `doctor ID` sees what must hold, and what does not."""
+"""Saved changes can be got back until `gc`; `doctor ID` sees what must hold, and what does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lines cannot merge, structure can: both sides are in the result, and it parses; else it stays a conflict."""
+"""Structural merges: the result holds both sides and parses, else it stays a conflict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored of a submodule's files, and which are ignored, its own repository's rules say, not its parent's."""
+"""Rules of a submodule: its own repository decides what is stored and ignored, not its parent's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_what_a_parent_ignores_counts_in_a_submodule(farm: Farm, path: Pat
 
 
 async def test_a_submodule_s_own_attributes_count_wherever_they_stand(farm: Farm, path: Path) -> None:
-    """In its tree with macros, which git takes of a root alone, and in its `info/attributes`."""
+    """Attributes in its tree, with macros that git takes from a root alone, and in its `info/attributes`."""
     sub = path / "sub"
     (sub / ".gitattributes").write_text("[attr]up filter=upper\n*.own up\n")
     sh(sub, "git", "add", "--all")

@@ -1,4 +1,4 @@
-"""What is renamed into place is on the disk by then: a machine that loses its power finds it whole or not at all."""
+"""Durability: a file is on the disk before it is renamed into place, so that a power cut leaves it whole or absent."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.test_apply import CHANGE, FILES, Delivery
 
 
 class Disk:
-    """Which files have been synced as they are, and which were renamed without that."""
+    """Record of the files that were synced as they are, and of those renamed without."""
 
     def __init__(self) -> None:
         self.synced: dict[tuple[int, int], tuple[int, int]] = {}
-        """By file: its size and time then."""
+        """Size and time of each file when it was synced."""
         self.renamed: list[str] = []
         self.unsynced: list[str] = []
 

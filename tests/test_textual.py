@@ -1,4 +1,4 @@
-"""What git merges and what it does not, by kind: each is named, and each side can be had whole."""
+"""Textual conflicts by kind: each is named, and each side can be had whole."""
 
 from __future__ import annotations
 

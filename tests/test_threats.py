@@ -1,4 +1,4 @@
-"""What each sandbox level stops is what docs/security.md says, no more and no less."""
+"""Threats: each sandbox level stops what docs/security.md says, no more and no less."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRET = f"{GOT}-variable"
 
 @pytest.fixture
 def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
-    """What there is to be reached on this machine."""
+    """Targets on this machine that an agent could reach."""
     canary = f".epw-canary-{uuid.uuid4().hex}"
     home = Path(os.path.realpath(os.path.expanduser("~")))
     abstract = f"\0epw-{uuid.uuid4().hex}"
@@ -74,7 +74,7 @@ def laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
 
 
 def _own_address() -> str:
-    """Of this machine, and not its loopback, where it has one."""
+    """Address of this machine other than loopback, where it has one."""
     addresses = [each for all_of_one in psutil.net_if_addrs().values() for each in all_of_one]
     own = [each.address for each in addresses if each.family == socket.AF_INET]
     return next((each for each in own if not each.startswith("127.")), own[0])
@@ -88,7 +88,7 @@ def _require(level: str) -> None:
 
 
 async def _said(farm: Farm, workspace: Path, level: str, runs: dict[str, str]) -> dict[str, str]:
-    """What each command printed."""
+    """Output of each command."""
     rows = [{"id": name, "run": f"( {run} ) 2>&1 || true"} for name, run in runs.items()]
     plan = {"sandbox": level, "deliver": "none", "workspace": str(workspace), "tasks": tasks(*rows)}
     document = await farm.run(plan)
@@ -165,7 +165,7 @@ def _laid_out_places(opened: ExitStack) -> list[Path]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_own_variables_of_our_processes_are_shown_to_nobody() -> None:
-    """What it was started with stands in /proc for as long as it runs, for all of the user's processes."""
+    """/proc shows a process's first variables for as long as it runs, to all of the user's processes."""
     look = (
         "from epw.service import startup; startup.prepare(); import os, subprocess; "
         "print(open('/proc/self/environ').read().strip(chr(0)) or 'nothing', os.environ['TOKEN'], flush=True); "

@@ -1,4 +1,4 @@
-"""What an agent may try, and which sandbox levels stop it. `python -m tests.threats` tells docs/security.md."""
+"""Threats: what an agent may try, and which levels stop it. `python -m tests.threats` fills docs/security.md."""
 
 from __future__ import annotations
 
@@ -88,8 +88,7 @@ PLACES = (
     "/var/lib",
     "/var/tmp",
 )
-"""Where a file, a directory and a socket are to be neither read, listed, written nor connected to, but for
-`SHARED_BY`."""
+"""Places where an agent can neither read, list, write nor connect to anything, but for `SHARED_BY`."""
 SHARED_BY = {"landlock": ("/dev/shm",)}
 ALWAYS = (
     ("paths out of the directory by file tools; links that are swapped in", "test_beneath.py"),

@@ -124,7 +124,7 @@ class MergeQueue:
                     self._execution.give_up(task_id, "failed", dispatch.failure_of(error)[0], now())
 
     def _undo_broken_batch(self) -> None:
-        """With `atomic: batch`: set the head back to before the batch that has a conflict."""
+        """Reset the head to before the batch that has a conflict (`atomic: batch`)."""
         if self._execution.batches.broken is None:
             return
         del self._landings[self._batch[1] :]

@@ -24,7 +24,7 @@ class TaskReads:
     seen: Callable[[str], Sequence[str]]
 
     def of(self, task_id: str, among: Sequence[str], own: Sequence[str]) -> list[str]:
-        """Those of some paths that a task read, without its own: a merge shows conflicts of these."""
+        """Reads by a task of some paths, without those that it also wrote: merges show conflicts of these."""
         declared = self.tasks[task_id].reads if task_id in self.tasks else []
         seen = set(self.seen(task_id)) - set(own)
         return [path for path in among if path in seen or any(matches(pattern, path) for pattern in declared)]

@@ -24,7 +24,7 @@ class WorkInProgress(Message):
     task_id: str
     commit: str
     paths: list[str]
-    """In the form of `display_path`."""
+    """Paths, in the form of `display_path`."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Count:
 
 @dataclass(frozen=True)
 class HostMonitor:
-    """How many attempts each kind of check looks at now: each is checked less often as there are more of them.
+    """Number of attempts that each kind of check looks at now: each is checked less often as there are more of them.
 
     Held by the worker, so that the checks of all its attempts together take a bounded share of this machine's CPU.
     """

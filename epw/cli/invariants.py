@@ -40,7 +40,7 @@ _MAX_EVENTS_OF_EXECUTION = 60
 _MAX_EVENTS_OF_TASK = 6
 _MAX_EVENTS_OF_TASK_WITH_WORKSPACE = 12
 _MAX_EVENTS_OF_STEP = 6
-"""Of each further attempt, question, landing, verify and roll-back."""
+"""Most events of each further attempt, question, landing, verify and rollback."""
 _SPEEDUP_TOLERANCE = 0.05
 
 

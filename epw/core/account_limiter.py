@@ -29,7 +29,7 @@ _FORGET_MS = 10 * _MINUTE_MS
 _WINDOW_MS = 5_000
 """The time over which calls that succeeded are counted."""
 _DECREASE = 0.9
-"""By what the rate is multiplied after a 429."""
+"""Factor of the rate after a 429."""
 _SLOW_START_GROWTH = 1.5
 _RECOVERY_GROWTH = 1.15
 _PROBE_GROWTH = 1.02
@@ -45,7 +45,7 @@ _MIN_AGAIN_MS = 10
 
 
 class Limits(Message):
-    """What an execution's plan allows the account."""
+    """Limits that an execution's plan sets for the account."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -117,7 +117,7 @@ class AccountLimiter:
         self._executions, self._workers = dict(given.executions), dict(given.workers)
 
     def state(self) -> AccountState:
-        """What the next run needs to go on."""
+        """State that the next run needs to go on."""
         return AccountState(
             next_slot_ms=self._next_slot,
             next_tokens_ms=self._next_tokens,

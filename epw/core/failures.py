@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Retried(StrEnum):
-    """Who tries again after a failure."""
+    """Retrier: who tries again after a failure."""
 
     STRATEGY = "the strategy's next attempt"
     NEVER = "nobody: the same would happen again"
@@ -29,7 +29,7 @@ class FailureKind:
 
 
 FAILURES: dict[str, FailureKind] = {}
-"""By type, in the order of docs/errors.md."""
+"""Records by type, in the order of docs/errors.md."""
 
 
 def _kind(type: str, meaning: str, retried: Retried = Retried.STRATEGY, recovery: str = "") -> FailureKind:

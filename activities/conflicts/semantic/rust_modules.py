@@ -8,7 +8,7 @@ _CRATE_ROOTS = ("lib", "main")
 
 
 def aliases(path: str, file: PurePosixPath) -> set[str]:
-    """Which of `crate` and `super` stand, in the file of `path`, for the module of `file`."""
+    """Module that `crate` or `super` stands for, in the file of `path`, relative to the module of `file`."""
     folder = file.parent if file.stem in (*_CRATE_ROOTS, "mod") else file.parent / file.stem
     is_parent = PurePosixPath(path).parent == folder
     return ({"crate"} if file.stem in _CRATE_ROOTS else set()) | ({"super"} if is_parent else set())

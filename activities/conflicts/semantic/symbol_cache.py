@@ -20,7 +20,7 @@ class SymbolCache:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, str], tuple[Symbols, int]] = OrderedDict()
-        """With the weight of each."""
+        """Symbols, with the weight of each."""
         self._weight = 0
         self._lock = threading.Lock()
 

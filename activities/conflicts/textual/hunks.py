@@ -14,7 +14,7 @@ from activities.git.merge import Merge, Stage, hunks
 _STAGES = {"base": "1", "ours": "2", "theirs": "3"}
 _MAX_TEXT_LENGTH = 4000
 _MAX_BYTES = 48_000
-"""Of all hunks as JSON, so that they fit into an environment variable."""
+"""Largest size of all hunks as JSON, so that they fit into an environment variable."""
 _DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=0", "--diff-algorithm=myers")
 _HUNK_HEADER = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
 

@@ -47,7 +47,7 @@ class Conflict:
     step: ConflictStep | None = None
     """The step under way, or the one that ended it."""
     chosen_by: str | None = None
-    """Who chose that step: `plan`, `strategy` or `user`."""
+    """Chooser of that step: `plan`, `strategy` or `user`."""
     resolution: str | None = None
     decided_by: str | None = None
     tried: list[str] = field(default_factory=list)

@@ -37,7 +37,7 @@ class Resolver:
         self._patched = patched
         self._rules = StepRules(execution, kinds)
         self._changes: dict[str, ConflictedChange] = {}
-        """By task; of those that had a conflict."""
+        """Entries by task that had a conflict."""
 
     # What a landing asks.
 

@@ -20,7 +20,7 @@ class StepRules:
         named = execution.plan.steps_on_conflict(execution.strategy.on_conflict)
         self.steps = [parse_step(text, kinds) for text in named]
         self.decided_by = "plan" if execution.plan.on_conflict is not None else "strategy"
-        """Who has chosen these steps."""
+        """Chooser of these steps: `plan` or `strategy`."""
         self._execution = execution
 
     @property

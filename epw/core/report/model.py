@@ -45,7 +45,7 @@ class Hunk(Document, total=False):
     path: str
     line: int
     what: str
-    """Where it is not text: `name`, `mode`, `symlink`, `submodule`, `binary`."""
+    """Kind of a hunk that is not text: `name`, `mode`, `symlink`, `submodule`, `binary`."""
     base: Any
     ours: Any
     theirs: Any
@@ -113,7 +113,7 @@ class Metrics(Document):
     """Tasks in levels of the graph that are wider than one."""
     sequentialTasks: int
     totalDuration: int
-    """From start to close, without stretches in which everything waited for people or usage limits."""
+    """Milliseconds from start to close, without stretches in which everything waited for people or usage limits."""
     sequentialDuration: int
     """Sum of the tasks' durations."""
     actualSpeedup: float | None
@@ -176,7 +176,7 @@ class ExecutionResult(Document):
     landingOrder: list[str]
     error: NotRequired[ExecutionError]
     progress: NotRequired[list[AgentProgress]]
-    """Of `status`: the running attempts."""
+    """Progress of the running attempts; printed by `status` alone."""
 
 
 class _Schema(GenerateJsonSchema):
