@@ -10,7 +10,7 @@ from pathlib import Path
 
 from activities.agents.context import AgentContext
 from activities.agents.secrets import Secrets
-from activities.state.execution_store import write_atomically
+from activities.system.atomic_write import write_atomically
 from activities.system.process_identity import API_KEYS
 from epw.core.plan.model import Plan
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from activities.apply.atomic_rename import Identity
-from activities.system.process_identity import private
+from activities.system.atomic_write import write_durably
 
 _NAME = "journal.json"
 
@@ -56,9 +55,8 @@ class Journal:
 
     def write(self, folder: Path) -> None:
         """Durable when this returns."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Names that are no UTF-8 are written as escapes.
-        write_durably(folder / _NAME, json.dumps(asdict(self), ensure_ascii=True))
+        write_durably(folder / _NAME, json.dumps(asdict(self), ensure_ascii=True).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
@@ -77,26 +75,6 @@ class Journal:
     @staticmethod
     def remove(folder: Path) -> None:
         (folder / _NAME).unlink(missing_ok=True)
-
-
-def write_durably(path: Path, text: str) -> None:
-    """A file that is whole on the disk when this returns."""
-    temporary = path.with_name(f".{path.name}")
-    with open(temporary, "w", opener=private) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """What was named in a directory is on the disk."""
-    opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _identity(content: dict[str, Any] | None) -> Identity | None:

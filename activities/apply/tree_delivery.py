@@ -14,15 +14,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from activities.apply.atomic_rename import Identity, Name, beneath, directory, exchange, move
-from activities.apply.journal import Folder, Journal, sync_directory, write_durably
+from activities.apply.journal import Folder, Journal
 from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
 from activities.apply.staging import planned
 from activities.apply.undo import by_hand, discard, remove_folder, undo
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
+from activities.system.atomic_write import sync_directory, write_durably
 from activities.system.failpoints import failpoint
-from activities.system.umask import UMASK
+from activities.system.file_modes import user_umask
 from epw.core.errors import GitError, Refused, UndoBlocked
 
 STAGING_PREFIX = ".epw-"
@@ -99,7 +100,7 @@ class TreeDelivery:
         staging = journal.staging_path
         # Known before anything is there: whatever happens next, it will be found and removed.
         journal.write(self._folder)
-        write_durably(self._hub.path / _POINTER, str(self._folder))
+        write_durably(self._hub.path / _POINTER, os.fsencode(self._folder))
         staging.mkdir(mode=0o700)
         (staging / "tree").mkdir()
         stage(self._hub, self._workspace, target, staging / "tree")
@@ -199,7 +200,7 @@ def _change(journal: Journal, root: int, aside: int) -> None:
             os.mkdir(name.name, dir_fd=name.directory)
             made = os.open(name.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=name.directory)
             try:
-                os.fchmod(made, 0o777 & ~UMASK)
+                os.fchmod(made, 0o777 & ~user_umask())
             finally:
                 os.close(made)
     for step in journal.steps:

@@ -7,7 +7,7 @@ from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.submodules.picked import line_of
 from activities.git.tree import WorkTree
-from activities.state.execution_store import write_atomically
+from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core import failures
 from epw.core.errors import GitError, TaskFailed

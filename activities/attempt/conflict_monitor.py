@@ -16,7 +16,7 @@ from activities.attempt.attempt import Attempt
 from activities.conflicts.prediction import ConflictPredictor, PredictedConflict, WorkInProgress
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import display_path
-from activities.state.execution_store import write_atomically
+from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
 from epw.core.naming import slug
 
@@ -93,7 +93,7 @@ class _Monitor:
             return []
         shown = [display_path(path) for path in paths]
         own = WorkInProgress(task_id=self._attempt.context.task.id, commit=commit, paths=shown)
-        write_atomically(self._own, own.model_dump_json().encode(), outlives_machine=False)
+        write_atomically(self._own, own.model_dump_json().encode(), survives_power_loss=False)
         return self.early.predict(own, self._others(), head)
 
     def _has_neighbours(self) -> bool:

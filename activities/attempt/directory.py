@@ -21,7 +21,8 @@ from activities.git.changes import changed_paths
 from activities.git.hub import Hub, trailers
 from activities.git.merge import carry_over
 from activities.git.tree import WorkTree
-from activities.state.execution_store import ExecutionStore, write_atomically
+from activities.state.execution_store import ExecutionStore
+from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core import failures
 from epw.core.errors import TaskFailed

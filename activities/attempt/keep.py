@@ -9,8 +9,8 @@ from activities.git import kept_files
 from activities.git.command import display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import trailers
+from activities.system import file_lock
 from activities.system.directories import walk
-from activities.system.process_identity import locked
 from epw.core.errors import GitError
 from epw.core.globs import matches
 from epw.core.naming import slug
@@ -45,7 +45,7 @@ def keep_ignored(attempt: Attempt, at: int, changed: Sequence[str], max_bytes: i
     message = f"{run.task_id}: kept\n\n{trailers(execution.workflow_id, run.task_id, run.attempt)}"
     prefix = execution.ref("kept")
     ref = "/".join((prefix, slug(run.task_id), execution.run_key[:8], directory.own_key))
-    with locked(execution.path / "kept.lock"):
+    with file_lock.exclusive(execution.path / "kept.lock"):
         try:
             others = kept_files.newest(hub, prefix)
             before = others.pop(slug(run.task_id), None)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from activities.agents.context import AgentContext
 from activities.attempt.agent_repository import add_repositories
@@ -24,6 +20,7 @@ from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.system.concurrency import in_thread
 from activities.system.copying import copy_with_links
 from activities.system.directories import remove
+from activities.system.file_lock import FileLock
 from epw.core import failures
 from epw.core.errors import TaskFailed
 
@@ -76,7 +73,8 @@ async def _run_or_reuse_setup(attempt: Attempt, included: Sequence[str]) -> None
     store = execution.home / "setups"
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     of_base, of_start = (store / _name(context, commit, included) for commit in (execution.base(), directory.start))
-    async with _locked(of_base.with_suffix(".lock")):
+    with FileLock.opened(of_base.with_suffix(".lock")) as lock:
+        await lock.poll(_LOCK_POLL_SECONDS)
         if of_base.is_dir():
             await in_thread(partial(copy_with_links, of_base, tree.path, overwrite=False))
         elif (changed := of_start.with_suffix(".changed")).is_dir():
@@ -107,20 +105,3 @@ def _keep(work_tree: WorkTree, names: list[str], result: Path) -> None:
         (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
         copy_with_links(work_tree.path / name, unfinished / name, overwrite=True)
     unfinished.rename(result)
-
-
-@asynccontextmanager
-async def _locked(path: Path) -> AsyncIterator[None]:
-    with open(path, "a") as lock:
-        # Not in a thread: waiting attempts would occupy the threads that the working one needs.
-        while not _try_lock(lock):  # noqa: ASYNC110 (other processes hold it too)
-            await asyncio.sleep(_LOCK_POLL_SECONDS)
-        yield
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from activities.git.tree import WorkTree
 from activities.system.directories import Trash, remove
+from activities.system.file_modes import user_umask
 from activities.system.process_identity import CURRENT_PROCESS, is_alive
-from activities.system.umask import UMASK
 
 _MAX_RACES = 100
-_USUAL_MODE = 0o777 & ~UMASK
 
 
 class NotReusable(Exception):
@@ -110,7 +109,7 @@ def clean_to_index(work_tree: WorkTree) -> None:
 def _check_folder(folder: str, top: os.stat_result) -> None:
     """Raises `NotReusable` for a folder that is not as git makes it; its times do not show who changed it."""
     status = os.lstat(folder)
-    usual = 0o700 if status.st_ino == top.st_ino else _USUAL_MODE
+    usual = 0o700 if status.st_ino == top.st_ino else 0o777 & ~user_umask()
     expected = (top.st_dev, os.geteuid(), os.getegid(), usual)
     if (status.st_dev, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != expected:
         raise NotReusable(folder)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, TypedDict, Unpack
 
-from activities.system.umask import UMASK
+from activities.system.file_modes import user_umask
 from epw.core.errors import GitError, Unavailable
 
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -79,7 +79,7 @@ def run_git(
         input=b"" if stdin is None else stdin,
         capture_output=True,
         check=False,
-        umask=UMASK,
+        umask=user_umask(),
         cwd=_folder(place),
     )
     if done.returncode not in codes:
@@ -102,7 +102,7 @@ def piped_git(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
-            umask=UMASK,
+            umask=user_umask(),
             cwd=_folder(place),
         )
         assert process.stdin is not None

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from activities.git.command import git, records, run_git, text
 from activities.git.workspace import Workspace
-from activities.system.process_identity import locked
+from activities.system import file_lock
 from epw.core.errors import Fenced, GitError, Unavailable
 from epw.core.naming import slug
 
@@ -70,7 +70,7 @@ class Hub:
 
     def locked(self) -> AbstractContextManager[None]:
         """Alone among the processes that use this hub."""
-        return locked(self.path / "epw.lock")
+        return file_lock.exclusive(self.path / "epw.lock")
 
     def fetch(self, workspace: Workspace, commit: str, ref: str) -> None:
         """Copy a commit of the user's, with its history, into the hub and keep it by a ref."""

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from activities.state.execution_store import write_atomically
-from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive, locked
+from activities.system import file_lock
+from activities.system.atomic_write import write_atomically
+from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive
 from epw.core.plan.model import Budget
 
 _POLL_SECONDS = 0.1
@@ -101,7 +102,7 @@ class BudgetLedger:
     @contextmanager
     def _changing(self) -> Iterator[_State]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(self._path.with_suffix(".lock")):
+        with file_lock.exclusive(self._path.with_suffix(".lock")):
             before = self._path.read_bytes() if self._path.is_file() else b"{}"
             state = _State(**json.loads(before))
             # A process that is gone may have spent its reservation: it counts as spent.

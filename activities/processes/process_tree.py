@@ -25,8 +25,7 @@ from activities.processes import children
 from activities.processes.cgroup import Group
 from activities.processes.children import is_alive
 from activities.system.concurrency import in_thread, uninterrupted
-from activities.system.process_identity import private
-from activities.system.umask import UMASK
+from activities.system.file_modes import owner_only, user_umask
 
 MARKER = "EPW_ATTEMPT_KEY"
 _GRACE_SECONDS = 1.0
@@ -57,12 +56,12 @@ class ProcessTree:
         `thread_setup`: called in the thread that starts the command, which inherits what it does to that thread.
         """
         output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(output, "ab", opener=private) as log:
+        with open(output, "ab", opener=owner_only) as log:
             child = children.start(
                 argv,
                 is_tree=True,
                 thread_setup=thread_setup,
-                umask=UMASK,
+                umask=user_umask(),
                 cwd=cwd,
                 env={**environment, MARKER: marker},
                 stdin=subprocess.DEVNULL,
@@ -129,7 +128,9 @@ def write_launcher(
     settings = [f"{name}={shlex.quote(value)}" for name, value in {**environment, MARKER: marker}.items()]
     settings += [f'{name}="${{{name}-}}"' for name in keep]
     session = "setsid " if shutil.which("setsid") else ""
-    line = f'umask {UMASK:o}; {join_snippet} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
+    line = (
+        f'umask {user_umask():o}; {join_snippet} exec {session}env -i {" ".join(settings)} {shlex.join(program)} "$@"'
+    )
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700), "w") as script:
         script.write(f"#!/bin/sh\n{line}\n")

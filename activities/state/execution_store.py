@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,11 @@ from activities.git.hub import Hub
 from activities.git.private import borrowed_refs
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
+from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core.errors import Fenced
 from epw.core.messages import ROLL_BACK
 from epw.core.naming import execution_ref, slug
-
-_numbers = count()
 
 
 @lru_cache(maxsize=64)
@@ -232,27 +230,3 @@ class ExecutionStore:
         path = self.path / "conflicts" / f"{commit}.json"
         found: dict[str, Any] = json.loads(path.read_bytes()) if commit and path.is_file() else {}
         return found
-
-
-def write_atomically(path: Path, content: bytes, *, outlives_machine: bool = True) -> None:
-    """A file that is there whole or not at all, readable by its owner only.
-
-    `outlives_machine` false: of no use to anybody once the power has failed, so it need not be on the disk.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_numbers)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        handle = os.open(temporary, flags, 0o600)
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if outlives_machine:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

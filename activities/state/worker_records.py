@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
-import fcntl
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -15,8 +13,9 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.state.execution_store import write_atomically
-from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive, private
+from activities.system.atomic_write import write_atomically
+from activities.system.file_lock import FileLock
+from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive
 
 POISON_DEATHS = 3
 _SUSPECT_DEATHS = 2
@@ -59,7 +58,7 @@ class AttemptRecord:
             "deaths": str(self.deaths) if self.deaths else None,
             "alone": self.alone,
         }
-        write_atomically(self.path, json.dumps(content).encode(), outlives_machine=False)
+        write_atomically(self.path, json.dumps(content).encode(), survives_power_loss=False)
 
     @classmethod
     def all(cls, home: Path) -> list[AttemptRecord]:
@@ -96,7 +95,7 @@ class WorkerRecord:
         write_atomically(
             path,
             json.dumps({"identity": identity, "worker": CURRENT_PROCESS, "keeper": supervisor}).encode(),
-            outlives_machine=False,
+            survives_power_loss=False,
         )
         try:
             yield
@@ -132,10 +131,8 @@ async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncI
         yield
         return
     replace(record, deaths=None).write()
-    with open(_folder(home) / "suspect.lock", "a", opener=private) as lock:
-        # Not in a thread: the wait may be as long as another agent's work.
-        while not _taken(lock.fileno()):  # noqa: ASYNC110 (other processes hold it too)
-            await asyncio.sleep(_POLL_SECONDS)
+    with FileLock.opened(_folder(home) / "suspect.lock") as lock:
+        await lock.poll(_POLL_SECONDS)
         replace(record, deaths=deaths, alone=True).write()
         yield
 
@@ -160,16 +157,8 @@ def count_of(deaths: Path) -> int:
 def recovering(home: Path) -> Iterator[bool]:
     """Whether this process is the one that looks after lost attempts now."""
     _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(_folder(home) / "recovery.lock", "a", opener=private) as lock:
-        yield _taken(lock.fileno())
-
-
-def _taken(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    with FileLock.opened(_folder(home) / "recovery.lock") as lock:
+        yield lock.try_acquire()
 
 
 def _folder(home: Path) -> Path:

@@ -1,7 +1,8 @@
-"""Named moments at which a crash must cost nothing: a test has the worker, the server or both killed there.
+"""Failpoints: named moments at which a test has the worker, the server or both killed, since a crash costs nothing.
 
 `$EPW_FAILPOINT` is a JSON array of `{name, mark, kill: ["worker" or a file with a pid], run: argv}`: the first
-process at a named moment makes the file `mark`, runs `run`, sends SIGKILL to each of `kill`. Unset, nothing happens.
+process at a named moment makes the file `mark`, runs `run`, sends SIGKILL to each of `kill`. A worker process arms
+them once, when it starts; elsewhere and without the variable nothing happens.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-_ASKED: list[dict[str, Any]] = json.loads(os.environ.get("EPW_FAILPOINT", "[]"))
+VARIABLE = "EPW_FAILPOINT"
+_armed: list[dict[str, Any]] = []
+
+
+def arm(requested: str | None) -> None:
+    """Set this process's failpoints from the variable's value; None or an empty text: none."""
+    _armed[:] = json.loads(requested or "[]")
 
 
 def failpoint(name: str) -> None:
-    """Do here what a test asked for, once."""
-    for asked in _ASKED:
-        if asked["name"] == name and _is_first(Path(asked["mark"])):
-            _act(asked)
+    """Do what a test has requested for this moment, once."""
+    for each in _armed:
+        if each["name"] == name and _is_first(Path(each["mark"])):
+            _act(each)
 
 
 def _is_first(mark: Path) -> bool:
@@ -31,10 +38,10 @@ def _is_first(mark: Path) -> bool:
     return True
 
 
-def _act(asked: dict[str, Any]) -> None:
-    if argv := asked.get("run"):
+def _act(requested: dict[str, Any]) -> None:
+    if argv := requested.get("run"):
         subprocess.run(argv, check=True)
-    victims = asked.get("kill", [])
+    victims = requested.get("kill", [])
     for victim in victims:
         if victim != "worker":
             # A process id in a file: it was not known when the worker started.

@@ -1,12 +1,9 @@
-"""Identity of a process: its id and start time, since ids are reused; supervisors, lock files, private files."""
+"""Identity of a process: its id and start time, since ids are reused; supervisors of workers."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import psutil
 
@@ -16,20 +13,6 @@ API_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 SUPERVISED_BY = "--kept="
 """Start of a supervised worker's argument; the process id of its supervisor, with which it ends, follows."""
 _CLOCK_STEP_SECONDS = 5.0
-
-
-def private(path: str, flags: int) -> int:
-    """Opener (of `open`) of files that only their owner may read."""
-    return os.open(path, flags, 0o600)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Alone among the processes that hold this lock file, and the threads in them."""
-    with open(path, "a", opener=private) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
 
 CURRENT_PROCESS: Process = (os.getpid(), psutil.Process().create_time())
 

@@ -18,7 +18,7 @@ from functools import cache
 from typing import IO
 
 from activities.system.directories import walk
-from activities.system.umask import UMASK
+from activities.system.file_modes import user_umask
 
 _OPENAT2 = 437
 _NO_MAGICLINKS, _BENEATH = 0x02, 0x08
@@ -87,7 +87,7 @@ class RootedDir:
         """
         parent, name = os.path.split(self._followed(self.inner(path)))
         with self._directory(parent) as folder:
-            mode &= ~UMASK
+            mode &= ~user_umask()
             with contextlib.suppress(FileNotFoundError):
                 found = os.stat(name, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
@@ -140,7 +140,7 @@ class RootedDir:
                         is_new = True
                     inner = opened.enter_context(self._open(so_far, _DIRECTORY))
                     if is_new:
-                        os.fchmod(inner, 0o777 & ~UMASK)
+                        os.fchmod(inner, 0o777 & ~user_umask())
                 folder = inner
             yield folder
 

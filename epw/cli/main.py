@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from activities.system.umask import use_private_umask
+from activities.system.file_modes import restrict_umask
 from epw.cli.commands import Commands
 from epw.cli.output import exit_process, printable
 from epw.core.errors import InvalidRequest
@@ -35,7 +35,7 @@ def _app() -> None:
 
 def main() -> None:
     """Run a command; docs/errors.md lists the exit codes."""
-    use_private_umask()
+    restrict_umask()
     for argument in sys.argv[1:]:
         # Bytes that are no UTF-8 are no text for a server; as the name of a file they are right.
         if not _is_text(argument) and not os.path.lexists(argument):

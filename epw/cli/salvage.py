@@ -12,7 +12,7 @@ from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
-from activities.system.umask import UMASK
+from activities.system.file_modes import user_umask
 from epw.cli.documents import describe
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
@@ -95,5 +95,5 @@ def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
     path.write_bytes(hub.patch(row["commit"]))
-    path.chmod(0o666 & ~UMASK)
+    path.chmod(0o666 & ~user_umask())
     return path

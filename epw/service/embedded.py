@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from activities.processes import children
-from activities.system.process_identity import is_alive, private
+from activities.system.file_lock import FileLock
+from activities.system.file_modes import owner_only
+from activities.system.process_identity import is_alive
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
@@ -45,9 +46,9 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Server]:
         )
     folder = settings.make_home() / "server"
     folder.mkdir(mode=0o700, exist_ok=True)
-    with open(folder / "users.lock", "a", opener=private) as users:
+    with FileLock.opened(folder / "users.lock") as users:
         # Waits while a supervisor without users shuts its server down.
-        await asyncio.to_thread(fcntl.flock, users, fcntl.LOCK_SH)
+        await asyncio.to_thread(users.acquire, shared=True)
         server = await _server(folder, binary)
         supervising = asyncio.create_task(_keep_supervised(folder, binary))
         try:
@@ -96,7 +97,7 @@ def running_server(home: Path) -> Server | None:
 def _start_supervisor(folder: Path, binary: str) -> children.Child:
     if _error(folder) is not None:
         (folder / "server.json").unlink(missing_ok=True)
-    with open(folder / "guardian.log", "ab", opener=private) as log:
+    with open(folder / "guardian.log", "ab", opener=owner_only) as log:
         return children.start(
             [sys.executable, "-m", "epw.service.server_supervisor", str(folder), binary],
             is_tree=False,

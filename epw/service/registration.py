@@ -22,8 +22,8 @@ from activities.prepare import Preparer
 from activities.processes.host_monitor import HostMonitor
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
-from activities.state.execution_store import write_atomically
 from activities.state.plan_source import StartEvent
+from activities.system.atomic_write import write_atomically
 from activities.verify import Verifier
 from epw.core.naming import slug
 from epw.service.admission_signals import signal_in_line

@@ -7,9 +7,7 @@ Users hold a shared lock on `users.lock`, which the kernel releases however they
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import secrets
 import signal
 import socket
@@ -19,10 +17,13 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
+from activities.system.atomic_write import write_atomically
+from activities.system.file_lock import FileLock
+from activities.system.file_modes import restrict_umask
 from epw.service import startup
 from epw.service.door import may_connect, workers_of
 
@@ -36,14 +37,14 @@ _SOCKET_TYPE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK
 
 def main(folder: Path, binary: str) -> int:
     """Supervise the server of a state directory until its last user has gone; the exit code of the process."""
-    with open(folder / "guardian.lock", "a") as own, open(folder / "users.lock", "a") as users:
-        if not _lock(own):
+    with FileLock.opened(folder / "guardian.lock") as own, FileLock.opened(folder / "users.lock") as users:
+        if not own.try_acquire():
             return 0
         note = folder / "server.json"
         _end_stale(note)
         door = _Door.opened(folder.parent, _wanted_ports(note))
         try:
-            while not _lock(users):
+            while not users.try_acquire():
                 if door.server is None or door.server.process.poll() is not None:
                     door.server = _start(folder, binary)
                     _write_note(note, door)
@@ -150,7 +151,7 @@ def namespace_of(folder: Path) -> str:
     if not note.is_file():
         # A database of an older version has its executions in the default namespace.
         name = "default" if (folder / "temporal.db").exists() else f"epw-{secrets.token_hex(4)}"
-        _write_text(note, name)
+        write_atomically(note, name.encode())
     return note.read_text()
 
 
@@ -202,27 +203,12 @@ def _read(note: Path) -> dict[str, Any]:
 
 
 def _write(note: Path, content: dict[str, Any]) -> None:
-    _write_text(note, json.dumps(content))
-
-
-def _write_text(note: Path, text: str) -> None:
-    temporary = note.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text)
-    temporary.chmod(0o600)
-    temporary.rename(note)
-
-
-def _lock(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    write_atomically(note, json.dumps(content).encode())
 
 
 if __name__ == "__main__":
     startup.prepare()
     # Ctrl-C is meant for the command; the server must run until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
+    restrict_umask()
     sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

@@ -17,8 +17,9 @@ import sys
 import networkx  # noqa: F401 (loaded now, not within the first workflow task, where it would take a third of a second)
 
 from activities.processes.children import adopt_orphans
+from activities.system import failpoints
+from activities.system.file_modes import restrict_umask
 from activities.system.process_identity import SUPERVISED_BY, Process, worker_supervisor
-from activities.system.umask import use_private_umask
 from epw.core.errors import EpwError
 from epw.service.connection import connected
 from epw.service.log import log_to_stderr
@@ -52,7 +53,8 @@ async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process 
 def main() -> int:
     log_to_stderr(logging.WARNING)
     adopt_orphans()
-    use_private_umask()
+    restrict_umask()
+    failpoints.arm(os.environ.get(failpoints.VARIABLE))
     # Attempts read thousands of files in threads; with the default interval (5 ms) other threads wait for them.
     sys.setswitchinterval(0.0005)
     try:

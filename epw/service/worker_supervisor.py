@@ -14,8 +14,8 @@ from pathlib import Path
 
 from activities.processes import children
 from activities.state.worker_records import WorkerRecord
+from activities.system.file_modes import user_umask
 from activities.system.process_identity import SUPERVISED_BY
-from activities.system.umask import UMASK
 from epw.core.errors import Unavailable
 from epw.settings import Settings
 
@@ -47,7 +47,7 @@ async def _supervise(settings: Settings) -> None:
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
             # The user's umask, for files of agents and git; the worker sets its own.
-            umask=UMASK,
+            umask=user_umask(),
             env={**os.environ, "EPW_HOME": str(settings.home)},
             cwd=Path(__file__).parents[2],
         )

@@ -65,7 +65,7 @@ MUTANTS = (
     _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", f"{_PROMISES} -k since"),
     _m("activities/apply/undo.py", "            return there == step.before\n    return True", "            return True\n    return True", _APPLY),
     _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", f"{_PROMISES} -k since"),
-    _m("activities/apply/tree_delivery.py", "os.fchmod(made, 0o777 & ~UMASK)", "pass", "test_environments.py -k owner_s_alone"),
+    _m("activities/apply/tree_delivery.py", "os.fchmod(made, 0o777 & ~user_umask())", "pass", "test_environments.py -k owner_s_alone"),
     _m("activities/state/execution_store.py", 'if tuple(fence["newest"].get(step, order)) > order:', 'if tuple(fence["newest"].get(step, order)) >= order:', f"{_PROMISES} -k newest"),
     _m("activities/state/execution_store.py", 'if fence["closed"] and step != ROLL_BACK:', "if False:", f"{_PROMISES} -k newest"),
     _m("activities/state/execution_store.py", 'if fence["runs"][-1] != self.run_key:', "if False:", f"{_PROMISES} -k newest"),

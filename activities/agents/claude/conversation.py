@@ -15,7 +15,7 @@ from typing import Any
 
 from activities.agents.context import AgentContext
 from activities.model_api.answer import ModelAnswer
-from activities.system.process_identity import private
+from activities.system.file_modes import owner_only
 from epw.core.messages import Usage
 
 Block = dict[str, Any]
@@ -155,7 +155,7 @@ class Conversation:
         # A file's name, or a model, may bring an unpaired surrogate: a request that has one cannot be sent.
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
         self._entries.append(json.loads(line))
-        with open(self._path, "ab", opener=private) as file:
+        with open(self._path, "ab", opener=owner_only) as file:
             file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from activities.agents.claude.conversation import newest_before, order_of
 from activities.agents.context import AgentContext
-from activities.state.execution_store import write_atomically
+from activities.system.atomic_write import write_atomically
 from activities.system.rooted_dir import RootedDir
 from epw.core.messages import Usage
 

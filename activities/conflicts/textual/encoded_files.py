@@ -19,7 +19,8 @@ from activities.git.command import REGULAR, GitLocation, git, run_git
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import ATTRIBUTES, LFS, Merge, Stage, merge_texts
-from activities.state.execution_store import ExecutionStore, write_atomically
+from activities.state.execution_store import ExecutionStore
+from activities.system.atomic_write import write_atomically
 
 _MAX_BYTES = 50_000_000
 
