@@ -10,8 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.apply import finish_commands
 from activities.apply.of_execution import tree_delivery_of
-from activities.git import commits
-from activities.git.command import text
+from activities.git import commits, transfer
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
@@ -92,7 +91,7 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
     for number in range(1, _MAX_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
         reference = f"refs/heads/{branch}"
-        holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)).decode().strip()
+        holds = workspace.resolve_ref(reference)
         ours = holds == head and execution.delivered() == (branch, head)
         if holds and not ours:
             continue
@@ -101,7 +100,7 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
         # Submodules first: the branch points to their commits.
         refusals = (_hand_over(hub, module, commit, reference) for module, commit in handed_over)
         refused = next(filter(None, refusals), None)
-        refused = refused or (None if ours else hub.hand_over(workspace, head, reference))
+        refused = refused or (None if ours else transfer.hand_over(hub, workspace, head, reference))
         if refused is None:
             more = finish_commands.of_branch(execution, hub, request.head, branch)
             return Delivery(
@@ -112,8 +111,7 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
 
 def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str | None:
     """Make a ref to a submodule's commit in its own repository, unless it is there; returns why that is refused."""
-    holds = text(module.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1, 128)))
-    refused = None if holds == commit else hub.hand_over(module, commit, reference)
+    refused = None if module.resolve_ref(reference) == commit else transfer.hand_over(hub, module, commit, reference)
     return None if refused is None else f"{module.path}: {refused}"
 
 

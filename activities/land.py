@@ -24,10 +24,11 @@ from activities.conflicts.textual.new_attributes import encode_by_new_attributes
 from activities.conflicts.textual.resolve import lock_files_to_regenerate, resolved_tree
 from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
-from activities.git.command import named
-from activities.git.hub import Hub, trailers
+from activities.git.command import display_paths
+from activities.git.hub import Hub
 from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
 from activities.git.submodules.picked import line_of
+from activities.git.task_commits import tasks_that_touched, trailers
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
@@ -150,13 +151,13 @@ class _Merger:
         new = hub.commit(stored.tree, [head, change.commit], message, self.workspace, self.at)
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
-        touched = partial(hub.tasks_that_touched, started_from, head)
+        touched = partial(tasks_that_touched, hub, started_from, head)
         both = [*merged.joined, *merged.stages]
         landing = Landing(
             task_id=change.task_id,
             head=new,
             shared_with=touched(both) if both else [],
-            shared_paths=named(both),
+            shared_paths=display_paths(both),
             settled=settled,
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )
@@ -209,7 +210,7 @@ class _Merger:
         what += [f"removed lines of the other side in {overwrote}"] if overwrote else []
         known = self.execution.conflict(change.earlier)
         self.execution.keep_conflict(change.earlier, {**known, "head": head})
-        others = self.hub.tasks_that_touched(known["base"], head, lost)
+        others = tasks_that_touched(self.hub, known["base"], head, lost)
         description = f"{change.task_id} ran again and {' and '.join(what)}"
         conflict = recorded.found("lines", change, others, [], description)
         update = {"paths": list(dict.fromkeys(lost)), "commit": change.earlier}
@@ -234,7 +235,7 @@ class _Merger:
             read = partial(self.drivers.files_as_seen, new)
         overwrote = _try_check(overwritten_paths, read, earlier.base, earlier.head, new, theirs[:_MAX_COMPARED])
         dropped = _try_check(dropped_paths, self.hub, read, change.earlier, start, new)
-        return {"overwrote": named(overwrote), "dropped": named(dropped)}
+        return {"overwrote": display_paths(overwrote), "dropped": display_paths(dropped)}
 
     def _case(
         self, change: Change, changed: list[str] | None, tree: str, before: Sequence[str]

@@ -86,7 +86,7 @@ class Preparer:
             workspace = workspace.at(plan.base)
         workspace = workspace.leaving_out(self._home)
         hub = Hub.of(self._home, workspace.path)
-        hub.check_sound()
+        hub.check_intact()
         with hub.locked():
             # A repeated prepare uses its first snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))

@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.apply.of_execution import tree_delivery_of
+from activities.git import transfer
 from activities.git.hub import Hub
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
@@ -71,13 +72,12 @@ def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
     branch, head = delivered
     reference, modules = f"refs/heads/{branch}", execution.submodules(hub)
     lowered = modules.lowered(step.head or "")
-    holds = workspace.git("rev-parse", "--verify", "--quiet", reference, codes=(0, 1)).decode().strip()
-    if holds == head:
-        refused = hub.take_back(workspace, holds, reference)
+    if workspace.resolve_ref(reference) == head:
+        refused = transfer.take_back(workspace, head, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
     for module, commit in modules.homes(lowered, workspace):
-        hub.take_back(module, commit, reference)
+        transfer.take_back(module, commit, reference)
 
 
 def _commands_for_branch(execution: ExecutionStore, step: Compensation) -> list[str]:

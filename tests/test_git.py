@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.git import private
+from activities.git import private, transfer
 from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
 from activities.git.merge import carry_over, hunks, merge
@@ -191,8 +191,8 @@ def test_no_hook_or_driver_of_the_users_runs_but_for_filters(tmp_path: Path) -> 
     change = hub.commit(tree.write_tree(base)[0], [base], "change", workspace, 1)
     assert merge(hub, base, change).clean
     assert changes(hub, base, change)[0]["file"] == "f"
-    assert hub.hand_over(workspace, change, "refs/heads/epw/x") is None
-    assert hub.take_back(workspace, change, "refs/heads/epw/x") is None
+    assert transfer.hand_over(hub, workspace, change, "refs/heads/epw/x") is None
+    assert transfer.take_back(workspace, change, "refs/heads/epw/x") is None
     assert not marker.exists(), marker.read_text()
     assert fingerprint(repository) == before
 

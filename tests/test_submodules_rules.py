@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.git import transfer
 from activities.git.hub import Hub
 from activities.git.submodules.submodules import pointers
 from activities.git.workspace import Workspace
@@ -114,6 +115,6 @@ def test_pointers_are_known_from_those_before(tmp_path: Path) -> None:
         sh(path, "git", "update-index", *deed)
         sh(path, "git", "commit", "--quiet", "--message", "next")
         commits.append(sh(path, "git", "rev-parse", "HEAD").strip())
-        hub.fetch(Workspace.read(str(path)), commits[-1], "refs/epw/x")
+        transfer.fetch(hub, Workspace.read(str(path)), commits[-1], "refs/epw/x")
     in_turn = [dict(pointers(hub, each)) for each in commits]
     assert in_turn == [{"lib": one}, {"lib": one, "deep/er": two}, {"lib": two, "deep/er": two}, {"lib": two}, {}]

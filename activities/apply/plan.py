@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from activities.apply.atomic_rename import Identity, beneath
-from activities.git.command import GITLINK, GitLocation, differences, display_path, git, records
+from activities.git.command import ABSENT_MODE, GITLINK, GitLocation, display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import merge
+from activities.git.scratch_index import changed_on_disk, check_out_files
 from activities.git.snapshot import snapshot
 from activities.git.submodules.gitmodules import container_of, within
 from activities.git.submodules.submodules import git_dir_for
@@ -23,7 +24,6 @@ from activities.git.workspace import Workspace
 from activities.system.directories import walk
 from epw.core.errors import InvalidPlan, Refused
 
-_NOTHING = "000000"
 _MAX_NAMED = 5
 
 
@@ -95,27 +95,21 @@ def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list
         for part in _parts(hub, workspace, changes, Path(scratch)):
             root = Path(workspace.path, part.path)
             if root.is_dir():
-                found += [os.path.join(part.path, path) for path in _differing(part, root)]
+                found += [os.path.join(part.path, path) for path in _changed_in(part, root)]
     return found
 
 
-def _differing(part: _Part, root: Path) -> list[str]:
-    place, old = (
-        GitLocation(**part.place, work_tree=root),
-        {path: each for path, each in part.changes.items() if each.old_mode},
-    )
-    entries = "".join(f"{each.old_mode} {each.old_blob}\t{path}\0" for path, each in old.items())
-    git("update-index", "-z", "--index-info", **place, stdin=os.fsencode(entries))
-    # Reads every file: this index knows nothing of their times.
-    git("update-index", "-q", "--refresh", **place, config=part.config, codes=(0, 1))
-    listed = records(git("diff-files", "--name-only", "-z", **place, config=part.config))
+def _changed_in(part: _Part, root: Path) -> list[str]:
+    place = GitLocation(**part.place, work_tree=root)
+    old = {path: (each.old_mode, each.old_blob) for path, each in part.changes.items() if each.old_mode}
+    listed = changed_on_disk(old, part.config, **place)
     if not listed or not part.workspace.filters:
         return listed
     filtered = filter_drivers.named_by(listed, part.config, **place)
     return [
         path
         for path in listed
-        if path not in filtered or not filter_drivers.is_as_before(old[path].old_blob, path, part.config, **place)
+        if path not in filtered or not filter_drivers.is_as_before(old[path][1], path, part.config, **place)
     ]
 
 
@@ -139,21 +133,17 @@ def obstacles(root: Path, changes: list[PathChange], present: list[Identity | No
 
 def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
     """Write the new files of a target beneath a folder, as the user's own git would."""
-    blobs = "".join(f"{each.new_blob}\n" for each in target.changes if each.new_mode)
-    sizes = git("cat-file", "--batch-check=%(objectsize)", git_dir=hub.path, stdin=blobs.encode())
-    needed, free = sum(map(int, sizes.split())), shutil.disk_usage(folder).free
+    needed = sum(hub.sizes([each.new_blob for each in target.changes if each.new_mode]))
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"{needed >> 20} MB are needed, {free >> 20} MB free")
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="stage-") as scratch:
         for part in _parts(hub, workspace, target.changes, Path(scratch)):
-            wanted = "".join(f"{path}\0" for path, each in part.changes.items() if each.new_mode)
+            wanted = [path for path, each in part.changes.items() if each.new_mode]
             if wanted:
                 place = GitLocation(**part.place, work_tree=folder / part.path)
                 (folder / part.path).mkdir(parents=True, exist_ok=True)
-                # The whole tree: its attributes decide on the content.
-                git("read-tree", f"{target.tree}:{part.path}", **place)
-                argv = ("checkout-index", "--force", "-z", "--stdin")
-                git(*argv, **place, config=part.config, stdin=os.fsencode(wanted))
+                check_out_files(f"{target.tree}:{part.path}", wanted, part.config, **place)
 
 
 @dataclass(frozen=True)
@@ -182,19 +172,14 @@ def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratc
 
 def difference(hub: Hub, before: str, after: str) -> list[PathChange]:
     """The paths that differ between two commits or trees."""
-    answer = git("diff-tree", "-r", "--no-renames", "--raw", "-z", before, after, git_dir=hub.path)
-    changes = []
-    for each in differences(answer):
-        changes.append(
-            PathChange(
-                each.path,
-                None if each.old_mode == _NOTHING else each.old_mode,
-                each.old,
-                None if each.mode == _NOTHING else each.mode,
-                each.new,
-            )
-        )
-    return changes
+    return [
+        PathChange(each.path, _mode(each.old_mode), each.old, _mode(each.mode), each.new)
+        for each in hub.diff_files(before, after)
+    ]
+
+
+def _mode(mode: str) -> str | None:
+    return None if mode == ABSENT_MODE else mode
 
 
 def _left_out(workspace: Workspace, changes: list[PathChange]) -> list[str]:
@@ -203,8 +188,7 @@ def _left_out(workspace: Workspace, changes: list[PathChange]) -> list[str]:
     absent = {each.path for each in changes if each.new_mode is None and not os.path.lexists(root / each.path)}
     if not absent or workspace.kind != "git":
         return []
-    told = (entry.partition(" ") for entry in records(workspace.git("ls-files", "-z", "-t")))
-    return [path for tag, _, path in told if tag == "S" and path in absent]
+    return sorted(absent & workspace.skipped())
 
 
 def _files_in(root: Path, path: str) -> list[str]:

@@ -142,10 +142,7 @@ class TreeDelivery:
             raise _MovedOn
 
     def _overlooked(self, paths: list[str]) -> bool:
-        if self._workspace.kind != "git":
-            return False
-        listed = self._workspace.git("ls-files", "-v", "-z", "--", *(f":(top,literal){path}" for path in paths[:50]))
-        return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed.split(b"\0") if entry)
+        return self._workspace.kind == "git" and self._workspace.overlooks_any(paths)
 
     def _start_over(self, done: Journal) -> None:
         """What the user changed since an interrupted delivery is theirs now: it will be merged onto."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.nested_repositories import Findings, part_of
 from activities.git import commits, private
-from activities.git.command import display_path, named
+from activities.git.command import display_path, display_paths
 from activities.git.filters import filter_drivers
-from activities.git.hub import trailers
 from activities.git.left_behind import Left, Refuse
 from activities.git.merge import ATTRIBUTES
+from activities.git.task_commits import trailers
 from epw.core.errors import GitError
 from epw.core.messages import LeftBehind
 from epw.core.naming import slug
@@ -107,4 +107,4 @@ def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: i
     place = (slug(run.task_id), execution.run_key[:8], f"{directory.own_key}.{number}")
     hub.update_ref(execution.ref("left", *place), change)
     hub.update_ref(execution.ref("history", *place), left.commit)
-    return LeftBehind(kind=left.kind, name=display_path(name), files=named(files), commit=change)
+    return LeftBehind(kind=left.kind, name=display_path(name), files=display_paths(files), commit=change)

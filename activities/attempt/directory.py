@@ -18,8 +18,9 @@ from activities.attempt.nested_repositories import Findings, Repositories
 from activities.attempt.worktree_pool import WorktreePool
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import changed_paths
-from activities.git.hub import Hub, trailers
+from activities.git.hub import Hub
 from activities.git.merge import carry_over
+from activities.git.task_commits import trailers
 from activities.git.tree import WorkTree
 from activities.state.execution_store import ExecutionStore
 from activities.system.atomic_write import write_atomically

@@ -8,7 +8,7 @@ from activities.attempt.attempt import Attempt
 from activities.git import kept_files
 from activities.git.command import display_path
 from activities.git.filters import filter_drivers
-from activities.git.hub import trailers
+from activities.git.task_commits import trailers
 from activities.system import file_lock
 from activities.system.directories import walk
 from epw.core.errors import GitError

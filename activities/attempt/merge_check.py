@@ -6,7 +6,7 @@ import contextlib
 
 from activities.attempt.attempt import Attempt
 from activities.attempt.directory import AttemptDirectory
-from activities.git.command import named
+from activities.git.command import display_paths
 from activities.system.rooted_dir import RootedDir
 from epw.core import failures
 from epw.core.errors import TaskFailed
@@ -22,10 +22,12 @@ def check_merged(attempt: Attempt) -> None:
         return
     with RootedDir.opened(attempt.directory.tree) as tree:
         if found := [path for path in marked if _has_markers(tree, path)]:
-            raise TaskFailed(failures.CONFLICT_MARKERS, f"conflict markers are left in {', '.join(named(found))}")
+            raise TaskFailed(
+                failures.CONFLICT_MARKERS, f"conflict markers are left in {', '.join(display_paths(found))}"
+            )
         if found := [path for path in generated if _is_unchanged(tree, path, attempt.directory)]:
             raise TaskFailed(
-                failures.RELOCK_FAILED, f"the plan's `relock` left {', '.join(named(found))} as one side had it"
+                failures.RELOCK_FAILED, f"the plan's `relock` left {', '.join(display_paths(found))} as one side had it"
             )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from activities.git import private
-from activities.git.command import MAX_NAMED, display_path, named
+from activities.git.command import MAX_NAMED, display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.submodules.gitmodules import MODULES, container_of, declared, within
@@ -62,7 +62,7 @@ class Findings:
     def warnings(self) -> list[str]:
         """The failures after the first, and the files that were not saved, in words."""
         out = self.work_tree.in_clear if self.work_tree is not None else []
-        message = f"not saved, since a filter would not encode it: {', '.join(named(out))}"
+        message = f"not saved, since a filter would not encode it: {', '.join(display_paths(out))}"
         more = f" and {len(out) - MAX_NAMED} more" if len(out) > MAX_NAMED else ""
         return [*([message + more] if out else []), *(str(each) for each in self.failures[1:])]
 

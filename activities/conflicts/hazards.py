@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from activities.git.changes import changed_paths
-from activities.git.command import named
+from activities.git.command import display_paths
 from activities.git.hub import Hub
+from activities.git.task_commits import changes_of_tasks
 from epw.core.globs import matches
 from epw.core.landing import ConflictFound
 from epw.core.plan.model import Task
@@ -36,7 +37,7 @@ def hazards(hub: Hub, reads: TaskReads, task_id: str, commit: str, head: str) ->
     if started_from == head:
         return
     own = changed_paths(hub, started_from, commit)
-    for other, paths in hub.changes_of_tasks(started_from, head).items():
+    for other, paths in changes_of_tasks(hub, started_from, head).items():
         if other != task_id and other in reads.tasks:
             yield from _between(task_id, other, reads.of(task_id, paths, own))
             yield from _between(other, task_id, reads.of(other, own, paths))
@@ -44,7 +45,7 @@ def hazards(hub: Hub, reads: TaskReads, task_id: str, commit: str, head: str) ->
 
 def _between(reader: str, writer: str, paths: Sequence[str]) -> Iterator[ConflictFound]:
     if paths:
-        names = named(paths)
+        names = display_paths(paths)
         text = f"{reader} reads {', '.join(names)}, which {writer} wrote at the same time, and no edge orders them"
         proposal = f'; let {reader} depend on {writer} ("dependsOn": ["{writer}"]), or {writer} on {reader}'
         yield ConflictFound(kind="hazard", tasks=[reader, writer], paths=names, description=(text + proposal)[:1000])

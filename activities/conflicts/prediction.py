@@ -9,9 +9,10 @@ from itertools import islice
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.changes import changed_paths
-from activities.git.command import display_path, named
+from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
+from activities.git.task_commits import tasks_that_touched
 from epw.core.plan.model import Message
 
 _MAX_PATHS = 5
@@ -39,7 +40,7 @@ class PredictedConflict:
     """Whether the other side is in the head already."""
 
     def __str__(self) -> str:
-        paths = ", ".join(named(self.paths, _MAX_PATHS))
+        paths = ", ".join(display_paths(self.paths, _MAX_PATHS))
         others = " and ".join(self.tasks[:_MAX_PATHS]) or "what"
         return f"{paths}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
@@ -93,5 +94,5 @@ class ConflictPredictor:
             self._drivers.join(merged)
         if merged.clean or resolved_tree(self._hub, merged, self._strategy) is not None:
             return None
-        tasks = [task_id] if task_id else self._hub.tasks_that_touched(self._base, other, merged.paths)
+        tasks = [task_id] if task_id else tasks_that_touched(self._hub, self._base, other, merged.paths)
         return PredictedConflict(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)

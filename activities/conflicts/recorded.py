@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.textual.hunks import conflict_hunks, limit_hunks
-from activities.git.command import display_path, named
+from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.merge import Merge
+from activities.git.task_commits import tasks_that_touched
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.core.landing import Change, ConflictFound
@@ -48,20 +49,20 @@ class ConflictRecorder:
 
     def textual(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         """A merge that is not clean."""
-        others = self.hub.tasks_that_touched(started_from, head, merged.paths)
+        others = tasks_that_touched(self.hub, started_from, head, merged.paths)
         detail = {
             "hunks": conflict_hunks(self.hub, merged),
             "messages": [display_path(message) for message in merged.messages],
         }
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
-        description = f"{sides} changed {', '.join(named(merged.paths))} in ways that do not merge ({what})"
+        description = f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that do not merge ({what})"
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 
     def semantic(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
         """A clean merge whose sides do not fit together."""
         paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
-        others = self.hub.tasks_that_touched(self.hub.parent_of(change.commit), head, paths)
+        others = tasks_that_touched(self.hub, self.hub.parent_of(change.commit), head, paths)
         hunks = [
             {
                 "path": display_path(each.path),
@@ -77,7 +78,7 @@ class ConflictRecorder:
     def case(self, pairs: Sequence[tuple[str, str]], head: str, change: Change) -> ConflictFound:
         """Pairs of names that are one file where case does not count; only advice where it counts in the workspace."""
         paths = list(dict.fromkeys(path for pair in pairs for path in pair))
-        others = self.hub.tasks_that_touched(self.hub.parent_of(change.commit), head, paths)
+        others = tasks_that_touched(self.hub, self.hub.parent_of(change.commit), head, paths)
         what = ", ".join(f"{display_path(one)} and {display_path(two)}" for one, two in pairs[:_MAX_NAMED])
         if self.workspace.ignores_case:
             description = f"{what} are one file in {self.workspace.path}, where case does not count"
@@ -108,6 +109,6 @@ def found(kind: str, change: Change, others: list[str], paths: list[str], descri
     return ConflictFound(
         kind=kind,
         tasks=[change.task_id, *(each for each in others if each != change.task_id)],
-        paths=named(paths),
+        paths=display_paths(paths),
         description=description[:MAX_DESCRIPTION],
     )

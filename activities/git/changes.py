@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import EMPTY, GITLINK, REGULAR, display_path, git, records
+from activities.git.command import EMPTY_TREE, GITLINK, REGULAR, display_path, git, records
 from activities.git.hub import Hub
 from activities.git.submodules.gitmodules import container_of
 from activities.git.submodules.submodules import TREE, entry_at
@@ -42,7 +42,7 @@ def paths_in(hub: Hub, tree: str, folder: str = "") -> list[str]:
 
 def _files_at(hub: Hub, tree: str, path: str) -> str | None:
     """The commit or tree with the files at a path; None where that is a file, or a submodule's commit is not here."""
-    mode, name = entry_at(hub, tree, path) or (TREE, EMPTY)
+    mode, name = entry_at(hub, tree, path) or (TREE, EMPTY_TREE)
     return name if mode == TREE or (mode == GITLINK and hub.resolve(name)) else None
 
 

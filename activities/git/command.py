@@ -1,4 +1,4 @@
-"""One way to call git: argv only, our configuration only, nobody's hooks, filters or prompts."""
+"""Git subprocesses: the one way to call git, with our own configuration and without hooks, filters or prompts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from typing import IO, NamedTuple, TypedDict, Unpack
 from activities.system.file_modes import user_umask
 from epw.core.errors import GitError, Unavailable
 
-EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""The tree with nothing in it; git knows it without having it."""
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""Id of the tree without files; git knows it without storing it."""
+ABSENT = "0" * 40
+"""Id of an object or ref that is not there."""
+ABSENT_MODE = "000000"
 GITLINK = "160000"
 LINK = "120000"
 REGULAR = ("100644", "100755")
 MIN_VERSION = (2, 38)
 MAX_NAMED = 10
 _MAX_NAMED_LENGTH = 200
-_SEALED = (
+_CONFIG = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -42,14 +45,14 @@ _SEALED = (
 
 
 class GitLocation(TypedDict, total=False):
-    """Where a git command works; nothing of it is taken from the environment."""
+    """Directories of a git command; none is taken from the environment."""
 
     git_dir: Path
     work_tree: Path
     index: Path
     cwd: Path
     objects: Path
-    """Where new objects go, in place of those of `git_dir`, which are there all the same."""
+    """Where new objects are written, instead of `git_dir`; the objects there can still be read."""
 
 
 def git(
@@ -72,7 +75,7 @@ def run_git(
     codes: Sequence[int] = (0,),
     **place: Unpack[GitLocation],
 ) -> subprocess.CompletedProcess[bytes]:
-    """As `git`, with the exit code."""
+    """As `git`; returns the exit code and standard error too."""
     done = subprocess.run(
         _argv(arguments, config),
         env=_environment(place) | dict(environment or {}),
@@ -91,17 +94,17 @@ def run_git(
 def piped_git(
     *arguments: str, config: Sequence[str] = (), **place: Unpack[GitLocation]
 ) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """`git ARGUMENTS` at work, its input and its output, for what is too large to hold.
+    """Run `git ARGUMENTS` while the block runs, for content too large for memory; yields its input and its output.
 
-    Raises `GitError` where it fails, at the latest when the block has ended.
+    Raises `GitError` if it fails, at the latest when the block has ended.
     """
-    with tempfile.TemporaryFile() as said, contextlib.ExitStack() as opened:
+    with tempfile.TemporaryFile() as errors, contextlib.ExitStack() as opened:
         process = subprocess.Popen(
             _argv(arguments, config),
             env=_environment(place),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=said,
+            stderr=errors,
             umask=user_umask(),
             cwd=_folder(place),
         )
@@ -110,7 +113,7 @@ def piped_git(
         opened.enter_context(process.stdout)
         try:
             is_cut = True
-            # What ends before its input does says itself why.
+            # A git that ends before its input does has reported why.
             with contextlib.suppress(BrokenPipeError):
                 yield process.stdin, process.stdout
                 process.stdin.close()
@@ -123,12 +126,12 @@ def piped_git(
                 process.stdin.close()
             code = process.wait()
         if code or is_cut:
-            said.seek(0)
-            raise GitError(list(arguments), code, said.read().decode(errors="replace"))
+            errors.seek(0)
+            raise GitError(list(arguments), code, errors.read().decode(errors="replace"))
 
 
 def _argv(arguments: Sequence[str], config: Sequence[str]) -> list[str]:
-    return ["git", *(part for setting in (*_SEALED, *config) for part in ("-c", setting)), *arguments]
+    return ["git", *(part for setting in (*_CONFIG, *config) for part in ("-c", setting)), *arguments]
 
 
 def _folder(place: GitLocation) -> Path | None:
@@ -136,17 +139,17 @@ def _folder(place: GitLocation) -> Path | None:
 
 
 def text(output: bytes) -> str:
-    """git's answer of one line."""
+    """Output of one line, without its end."""
     return output.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
 def records(output: bytes) -> list[str]:
-    """git's `-z` answer."""
+    """Fields of an output with `-z`."""
     return [part.decode("utf-8", "surrogateescape") for part in output.split(b"\0") if part]
 
 
 class Difference(NamedTuple):
-    """A path that differs between two trees. Of what is not there the mode and the object are zeros."""
+    """A path that differs between two trees; a side that is not there has `ABSENT_MODE` and `ABSENT`."""
 
     path: str
     old_mode: str
@@ -157,24 +160,24 @@ class Difference(NamedTuple):
 
 
 def differences(output: bytes) -> list[Difference]:
-    """git's answer with `--raw -z`, without renames."""
+    """Output with `--raw -z`, without rename detection, as records."""
     fields = records(output)
-    told = zip(fields[::2], fields[1::2], strict=True)
-    return [Difference(path, *entry.strip().removeprefix(":").split(" ")) for entry, path in told]
+    entries = zip(fields[::2], fields[1::2], strict=True)
+    return [Difference(path, *entry.strip().removeprefix(":").split(" ")) for entry, path in entries]
 
 
 def display_path(path: str) -> str:
-    """A path for messages and documents: bytes that are no UTF-8 are written out."""
+    """A path for messages and documents: bytes that are not UTF-8 become escapes (`\\xe9`)."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def named(paths: Sequence[str], most: int = MAX_NAMED) -> list[str]:
-    """The first few paths, as messages and the history can hold them."""
+def display_paths(paths: Sequence[str], most: int = MAX_NAMED) -> list[str]:
+    """The first `most` paths for messages and the history, each cut to a bounded length."""
     return [display_path(path)[:_MAX_NAMED_LENGTH] for path in paths[:most]]
 
 
 def version() -> tuple[int, ...] | None:
-    """git's version; None where there is no git."""
+    """Major and minor version of git; None without git."""
     try:
         words = text(git("version")).split()
     except (FileNotFoundError, GitError):
@@ -183,7 +186,7 @@ def version() -> tuple[int, ...] | None:
 
 
 def require_git() -> None:
-    """Raise `Unavailable` without a git that can merge outside a work tree."""
+    """Raise `Unavailable` if git is missing or too old to merge outside a work tree."""
     found = version()
     if found is None or found < MIN_VERSION:
         raise Unavailable(f"git {_dotted(MIN_VERSION)} or newer is needed, found {_dotted(found)}")
@@ -194,7 +197,7 @@ def _dotted(numbers: tuple[int, ...] | None) -> str:
 
 
 def _environment(place: GitLocation) -> dict[str, str]:
-    # Built from nothing: a GIT_* variable or a HOME of the caller would bring configuration along.
+    # Inherits nothing: a GIT_* variable or a HOME of the caller would bring its configuration along.
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
@@ -206,8 +209,8 @@ def _environment(place: GitLocation) -> dict[str, str]:
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
-    named = {"GIT_DIR": "git_dir", "GIT_WORK_TREE": "work_tree", "GIT_INDEX_FILE": "index"}
+    variables = {"GIT_DIR": "git_dir", "GIT_WORK_TREE": "work_tree", "GIT_INDEX_FILE": "index"}
     if "objects" in place:
-        there = place["git_dir"] / "objects"
-        env |= {"GIT_OBJECT_DIRECTORY": str(place["objects"]), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(there)}
-    return env | {name: str(place[key]) for name, key in named.items() if key in place}  # type: ignore[literal-required]
+        readable = place["git_dir"] / "objects"
+        env |= {"GIT_OBJECT_DIRECTORY": str(place["objects"]), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(readable)}
+    return env | {name: str(place[key]) for name, key in variables.items() if key in place}  # type: ignore[literal-required]

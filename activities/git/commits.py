@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from activities.git.command import EMPTY, GITLINK, LINK, differences, display_path, git, text
+from activities.git.command import EMPTY_TREE, GITLINK, LINK, differences, display_path, git, text
 from activities.git.hub import Hub
 from activities.git.merge import merged_tree
 from activities.system.directories import leads_out
@@ -45,7 +45,7 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
         committer = _header(hub, landed, b"committer ")
         start, last = own.get(change, ("", ""))
         for commit in _listed(hub, "--topo-order", "--no-merges", f"{start}..{last}") if last else []:
-            before = [*_parents(hub, commit)[1:], EMPTY][0]
+            before = [*_parents(hub, commit)[1:], EMPTY_TREE][0]
             tree = merged_tree(hub, before, new, commit)
             if tree is None:
                 told.append(f"{_subject(hub, change)}: its commits land as one from {_subject(hub, commit)!r} on")

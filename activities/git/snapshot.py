@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from activities.git import transfer
 from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
@@ -69,7 +70,7 @@ def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, s
     if head is not None:
         complete(workspace, head)
         try:
-            hub.fetch(workspace, head, ref)
+            transfer.fetch(hub, workspace, head, ref)
         except GitError as error:
             raise _damaged(workspace, error) or error from None
     if head is not None and (committed or workspace.bare):

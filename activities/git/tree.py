@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from activities.git.command import (
-    EMPTY,
+    EMPTY_TREE,
     GITLINK,
     LINK,
     GitLocation,
@@ -144,7 +144,7 @@ class WorkTree:
             self.opened += [f"{path}/{each}" for each in part.opened]
             self.in_clear += [f"{path}/{each}" for each in part.in_clear]
             self.failures += part.failures
-            tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY else None)
+            tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY_TREE else None)
         return tree, changes
 
     def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[filter_drivers.Changed]]:

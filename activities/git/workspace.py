@@ -1,47 +1,37 @@
-"""The user's repository, as we read it: where it is, who works in it, what its settings say of content."""
+"""The user's repository or directory as it was read: where it is, who works in it, what its settings say of content."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
-import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from activities.git.command import git, records, run_git, text
+from activities.git.command import git, records, text
 from activities.git.filters import filter_drivers, large_files
+from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import GitError, InvalidPlan, Problem
 from epw.core.plan.model import Message, Plan
 
-# Settings of the user's that decide what a file's content or an ignored file is; none of them runs anything.
-_CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
-
-
-_REMOTE = re.compile(r"(?:remote\.(.+)\.(?:url|fetch)|branch\.(?:.+)\.(?:remote|merge))", re.DOTALL)
-_CREDENTIALS = re.compile(r"^(\w+://)[^/@]*:[^/@]*@|^(https?://)[^/@]*@")
-_NO_PUSH = "epw-delivers-what-you-commit:"
-"""In place of an address to push to: git names it where somebody tries."""
-_CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
+_MAX_PATHSPECS = 50
 
 
 class Workspace(Message):
-    """What is known of a workspace after looking at it; kept with the execution."""
+    """Facts about a workspace at the time it was read; kept with the execution."""
 
     path: str
     kind: Literal["git", "directory"] = "git"
     git_dir: str = ""
     head: str | None = None
-    """The commit that HEAD names; None for a repository without commits, and for a plain directory."""
+    """The commit of HEAD; None for a repository without commits, and for a plain directory."""
     branch: str | None = None
-    """The branch that HEAD is on; None where it is on none."""
+    """The branch of HEAD; None if HEAD is detached."""
     remotes: list[str] = []
-    """Of the user's settings: remotes, without credentials, and what branches follow."""
+    """Settings of the user's remotes and of what branches follow, without credentials."""
     objects: list[str] = []
     """Folders of the user's objects, which agents' repositories borrow."""
     promisor: str | None = None
-    """The remote that has what a partial clone lacks; None: it is none."""
+    """The remote that has the objects that a partial clone lacks; None: it is no partial clone."""
     shallow: list[str] = []
     """Commits where the user's history ends."""
     bare: bool = False
@@ -49,91 +39,92 @@ class Workspace(Message):
     author_email: str
     content_settings: list[str]
     filters: dict[str, dict[str, str]] = {}
-    """The drivers of content filters, by name."""
+    """Drivers of content filters, by name."""
     filter_environment: dict[str, str] = {}
     large_objects: list[str] = []
-    """Folders of Git LFS objects that the user has: its own, and those of repositories that it borrows from."""
+    """Folders of Git LFS objects: the repository's own, and those of repositories that it borrows from."""
     is_encoded: bool = False
     """Whether filters apply to some of its files."""
     attributes: str = ""
-    """Of the machine and of the user, for all repositories: weaker than those in the tree."""
+    """Attributes of the machine and of the user, for all repositories: weaker than those in the tree."""
     info_attributes: str = ""
-    """Of the user's for this repository: stronger than those in the tree."""
+    """Attributes of the user for this repository: stronger than those in the tree."""
     safe_directories: list[str] = []
     modules: dict[str, Workspace] = {}
-    """Its submodules that have files, those within others too, by path."""
+    """Submodules that have files, nested ones too, by path."""
     excludes: str
-    """Ignore patterns of the user's that do not stand in the tree."""
+    """Ignore patterns of the user that are not in the tree."""
 
     @classmethod
     def read(cls, path: str) -> Workspace:
-        """Look at a directory; raises `InvalidPlan` with one readable line where it cannot be used."""
+        """Read a directory; raises `InvalidPlan` with one readable line if it cannot be a workspace."""
         directory = Path(path)
         if not directory.is_dir():
             raise _unusable(f"{path} is not a directory on this machine")
-        settings = _user_settings(directory)
-        safe = settings.get("safe.directory", []) + _of_sudo(directory)
-        # A fetch enters the repository by its own directory, which git asks for by that name.
-        safe += [f"{each}/.git" for each in safe if each.startswith("/") and not each.endswith(("/*", "/.git"))]
-        try:
-            answer = git(
-                "rev-parse",
-                "--is-bare-repository",
-                "--absolute-git-dir",
-                cwd=directory,
-                config=[f"safe.directory={each}" for each in safe],
-            )
-        except GitError as error:
-            if "dubious ownership" in error.stderr:
-                raise _unusable(f"{path} belongs to another user; allow it by git's safe.directory") from None
-            if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
-                look = f"git -C {shlex.quote(path)} status"
-                raise _unusable(f"{path}: git says: {' '.join(error.stderr.split())}; look: {look}") from None
-            return cls(
-                path=path, kind="directory", branch="main", **_author(settings), content_settings=[], excludes=""
-            )
-        bare, git_dir = text(answer).split("\n", 1)
-        if settings.get("extensions.objectformat", ["sha1"])[-1] != "sha1":
+        settings = UserSettings.read(directory)
+        safe = settings.safe_directories(directory)
+        found = _git_directory(directory, safe)
+        if found is None:
+            return cls(path=path, kind="directory", branch="main", **settings.author, content_settings=[], excludes="")
+        git_dir, is_bare = found
+        if settings.last("extensions.objectformat", "sha1") != "sha1":
             copy = f"git init COPY && git -C {shlex.quote(path)} fast-export --all | git -C COPY fast-import"
             raise _unusable(f"{path} names its objects by SHA-256, which is not available yet; use a copy: {copy}")
         workspace = cls(
             path=path,
-            git_dir=git_dir,
-            head=None,
-            bare=bare == "true",
-            **_author(settings),
-            content_settings=[f"{name}={settings[name][-1]}" for name in _CONTENT_SETTINGS if name in settings],
-            promisor=_promisor(settings),
-            filters=filter_drivers.drivers(settings),
+            git_dir=str(git_dir),
+            bare=is_bare,
+            **settings.author,
+            content_settings=settings.content,
+            remotes=settings.remotes,
+            promisor=settings.promisor,
+            filters=filter_drivers.drivers(settings.values),
             filter_environment=filter_drivers.users_environment(),
-            attributes=_attributes(settings),
-            info_attributes=_info(Path(git_dir), "attributes"),
+            attributes=settings.attributes,
+            info_attributes=info_file(git_dir, "attributes"),
             safe_directories=safe,
-            excludes=_excludes(settings, Path(git_dir)),
+            excludes=settings.excludes(git_dir),
         )
         workspace._check_usable()
-        head = workspace.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
-        branch = workspace.git("symbolic-ref", "--quiet", "--short", "HEAD", codes=(0, 1))
-        shallow = workspace.git_path("shallow")
-        objects = _borrowed(workspace.git_path("objects"))
+        return workspace._with_content(settings.last("lfs.storage", ""))
+
+    def _with_content(self, lfs_storage: str) -> Workspace:
+        """Complete it with what is in the repository: HEAD, objects, files for filters."""
+        head = self.git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", codes=(0, 1))
+        branch = self.git("symbolic-ref", "--quiet", "--short", "HEAD", codes=(0, 1))
+        shallow = self.git_path("shallow")
+        objects = object_folders(self.git_path("objects"))
         found = {
             "head": text(head) or None,
             "branch": text(branch) or None,
-            "remotes": _remotes(settings),
             "objects": objects,
-            "large_objects": _large_objects(objects, settings.get("lfs.storage", [""])[-1]),
+            "large_objects": large_object_folders(objects, lfs_storage),
             "shallow": shallow.read_text().split() if shallow.is_file() else [],
-            "is_encoded": workspace._has_encoded() if not workspace.bare else bool(workspace.filters),
+            "is_encoded": self._has_encoded() if not self.bare else bool(self.filters),
         }
-        return workspace.model_copy(update=found)
+        return self.model_copy(update=found)
+
+    def _check_usable(self) -> None:
+        if self.bare:
+            return
+        top = text(self.git("rev-parse", "--show-toplevel"))
+        if os.path.realpath(top) != os.path.realpath(self.path):
+            raise _unusable(f"{self.path} lies inside the repository {top}; give that one")
+        if self.git("ls-files", "--unmerged"):
+            raise _unusable(f"{self.path} has unmerged files; finish or abort the merge first")
 
     def _has_encoded(self) -> bool:
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
         return bool(self.git(*listed, "--", ":(top,exclude,attr:!filter)"))
 
     @property
+    def trust(self) -> list[str]:
+        """Settings by which git enters the repository, whoever owns it."""
+        return [f"safe.directory={each}" for each in self.safe_directories]
+
+    @property
     def filter_settings(self) -> list[str]:
-        """What makes our git run the user's drivers."""
+        """Settings by which our git runs the user's drivers."""
         work_tree = None if self.bare else Path(self.path)
         drivers = dict(self.filters)
         if self.large_objects and "process" in drivers.get("lfs", {}):
@@ -143,23 +134,24 @@ class Workspace(Message):
 
     @property
     def checkout_settings(self) -> list[str]:
-        """What decides on the content of a file that is checked out, or saved."""
+        """Settings that decide on the content of a file that is checked out or saved."""
         return [*self._only("core.autocrlf", "core.eol", "core.filemode"), *self.filter_settings]
 
     @property
     def ignores_case(self) -> bool:
-        """Whether its file system takes names for one that differ in case only."""
+        """Whether its file system takes names that differ in case only for the same name."""
         return "core.ignorecase=true" in self.content_settings
 
     @property
     def line_ends(self) -> list[str]:
+        """Settings that decide on the ends of lines."""
         return self._only("core.autocrlf", "core.eol")
 
     def _only(self, *names: str) -> list[str]:
         return [each for each in self.content_settings if each.partition("=")[0] in names]
 
     def settings_in(self, folder: Path) -> list[str]:
-        """What decides on the user's own files: which are ignored, and how content is stored; written to a folder."""
+        """Settings for the user's own files: which are ignored, how content is stored; needs files in `folder`."""
         exclude, attributes = folder / "exclude", folder / "attributes"
         exclude.write_text(self.excludes)
         attributes.write_text(self.attributes)
@@ -167,7 +159,14 @@ class Workspace(Message):
         return [*self.content_settings, *files, *self.filter_settings]
 
     @property
+    def author(self) -> dict[str, str]:
+        """Environment that makes commits the workspace user's."""
+        names = {"NAME": self.author_name, "EMAIL": self.author_email}
+        return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in names.items()}
+
+    @property
     def default_delivery(self) -> str:
+        """Delivery of a plan that names none."""
         return "branch" if self.kind == "git" else "apply"
 
     def check_delivery(self, plan: Plan) -> None:
@@ -186,158 +185,83 @@ class Workspace(Message):
         if deliver in ("apply", "branch") and place is not None and not os.access(place, os.W_OK):
             problems.append(Problem("deliver", f'{place} is read-only, so nothing can be delivered: use "none"'))
         if deliver == "branch" and self.kind == "git" and self._has_branch("epw"):
-            told = 'a branch "epw" stands in the way of the branches epw/<id>: rename it, or use another `deliver`'
-            problems.append(Problem("deliver", told))
+            message = 'a branch "epw" stands in the way of the branches epw/<id>: rename it, or use another `deliver`'
+            problems.append(Problem("deliver", message))
         if problems:
             raise InvalidPlan(problems)
 
     def for_new_submodule(self) -> Workspace:
-        """What holds for a submodule that the user does not have: nothing that is this repository's own."""
+        """Facts that hold for a submodule that the user does not have: without those of this repository alone."""
         own = ("head", "branch", "remotes", "objects", "shallow", "modules", "info_attributes")
         return self.model_copy(update={name: Workspace.model_fields[name].get_default() for name in own})
 
-    def _has_branch(self, name: str) -> bool:
-        return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
-
     def leaving_out(self, folder: Path) -> Workspace:
-        """As it is, without a folder of ours that lies in it."""
+        """The workspace without a folder of ours that lies in it."""
         root, ours = os.path.realpath(self.path), os.path.realpath(folder)
         if not ours.startswith(root + os.sep):
             return self
         return self.model_copy(update={"excludes": f"{self.excludes}\n/{os.path.relpath(ours, root)}/\n"})
 
-    def git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> bytes:
-        """A reading git command in the user's repository."""
-        safe = [f"safe.directory={each}" for each in self.safe_directories]
-        return git(*arguments, cwd=Path(self.path), config=safe, codes=codes)
-
     def at(self, ref: str) -> Workspace:
-        """As if HEAD were on a ref of the user's; raises `InvalidPlan` where that names no commit."""
-        branch = ref.removeprefix("refs/heads/") if self._has_branch(ref.removeprefix("refs/heads/")) else None
-        return self.model_copy(update={"head": self._commit_of(ref), "branch": branch})
-
-    def _commit_of(self, ref: str) -> str:
+        """The workspace as if HEAD were on a ref of the user's; raises `InvalidPlan` if that names no commit."""
         found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1))
         if not found:
             raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
-        return text(found)
+        branch = ref.removeprefix("refs/heads/")
+        return self.model_copy(update={"head": text(found), "branch": branch if self._has_branch(branch) else None})
+
+    def _has_branch(self, name: str) -> bool:
+        return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
+
+    def git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> bytes:
+        """Output of a git command that reads the user's repository."""
+        return git(*arguments, cwd=Path(self.path), config=self.trust, codes=codes)
 
     def git_path(self, name: str) -> Path:
         """Where the user's repository keeps one of its files (linked worktrees differ)."""
         return (Path(self.path) / text(self.git("rev-parse", "--git-path", name))).absolute()
 
-    @property
-    def author(self) -> dict[str, str]:
-        """The environment that makes commits the workspace user's."""
-        names = {"NAME": self.author_name, "EMAIL": self.author_email}
-        return {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in names.items()}
+    def resolve_ref(self, ref: str) -> str | None:
+        """The object that a ref of the user's names; None if there is no such ref. Raises `GitError`."""
+        return text(self.git("rev-parse", "--verify", "--quiet", ref, codes=(0, 1))) or None
 
-    def _check_usable(self) -> None:
-        if self.bare:
-            return
-        top = text(self.git("rev-parse", "--show-toplevel"))
-        if os.path.realpath(top) != os.path.realpath(self.path):
-            raise _unusable(f"{self.path} lies inside the repository {top}; give that one")
-        if self.git("ls-files", "--unmerged"):
-            raise _unusable(f"{self.path} has unmerged files; finish or abort the merge first")
+    def file_names(self) -> list[str]:
+        """Files that git tracks, and those that it neither tracks nor ignores."""
+        return records(self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard"))
+
+    def skipped(self) -> set[str]:
+        """Paths that the user's index has and a sparse checkout leaves out (`skip-worktree`)."""
+        entries = (entry.partition(" ") for entry in records(self.git("ls-files", "-z", "-t")))
+        return {path for tag, _, path in entries if tag == "S"}
+
+    def overlooks_any(self, paths: list[str]) -> bool:
+        """Whether git is told not to look at one of the first paths (`assume-unchanged`, `skip-worktree`)."""
+        pathspecs = (f":(top,literal){path}" for path in paths[:_MAX_PATHSPECS])
+        listed = records(self.git("ls-files", "-v", "-z", "--", *pathspecs))
+        return any(entry[0].islower() or entry[0] == "S" for entry in listed)
+
+
+def _git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
+    """The git directory and whether the repository is bare; None for a plain directory."""
+    try:
+        answer = git(
+            "rev-parse",
+            "--is-bare-repository",
+            "--absolute-git-dir",
+            cwd=directory,
+            config=[f"safe.directory={each}" for each in safe],
+        )
+    except GitError as error:
+        if "dubious ownership" in error.stderr:
+            raise _unusable(f"{directory} belongs to another user; allow it by git's safe.directory") from None
+        if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
+            look = f"git -C {shlex.quote(str(directory))} status"
+            message = f"{directory}: git says: {' '.join(error.stderr.split())}; look: {look}"
+            raise _unusable(message) from None
+        return None
+    is_bare, git_dir = text(answer).split("\n", 1)
+    return Path(git_dir), is_bare == "true"
 
 
 def _unusable(message: str) -> InvalidPlan:
     return InvalidPlan([Problem("workspace", message)])
-
-
-def _of_sudo(directory: Path) -> list[str]:
-    """As git does: root, who became it by sudo, may use the repositories of who he was."""
-    is_theirs = os.geteuid() == 0 and os.environ.get("SUDO_UID") == str(directory.stat().st_uid)
-    return [os.path.realpath(directory)] if is_theirs else []
-
-
-def _user_settings(directory: Path) -> dict[str, list[str]]:
-    """The user's own git settings, all scopes. `git config --list` reads files and runs nothing."""
-    kept = (
-        "PATH",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "GIT_CONFIG_GLOBAL",
-        "GIT_CONFIG_SYSTEM",
-        "GIT_CONFIG_NOSYSTEM",
-        "GIT_CONFIG_PARAMETERS",
-    )
-    env = {name: os.environ[name] for name in kept if name in os.environ}
-    # Settings by variables: GIT_CONFIG_COUNT, GIT_CONFIG_KEY_0, GIT_CONFIG_VALUE_0, …
-    env |= {name: value for name, value in os.environ.items() if _CONFIG_BY_VARIABLES.fullmatch(name)}
-    listed = subprocess.run(
-        ["git", "config", "--null", "--list"], cwd=directory, env=env, capture_output=True, check=False
-    )
-    settings: dict[str, list[str]] = {}
-    for record in records(listed.stdout):
-        name, _, value = record.partition("\n")
-        settings.setdefault(name, []).append(value)
-    return settings
-
-
-def _author(settings: dict[str, list[str]]) -> dict[str, Any]:
-    return {
-        "author_name": settings.get("user.name", ["epw"])[-1],
-        "author_email": settings.get("user.email", ["epw@localhost"])[-1],
-    }
-
-
-def _promisor(settings: Mapping[str, Sequence[str]]) -> str | None:
-    """The remote that a partial clone fetches from what it lacks."""
-    true = (name for name, values in settings.items() if "true" in values)
-    named = (re.fullmatch(r"remote\.(.+)\.promisor", name, re.DOTALL) for name in true)
-    found = next((match[1] for match in named if match), None)
-    return found or next(iter(settings.get("extensions.partialclone", [])), None)
-
-
-def _remotes(settings: Mapping[str, Sequence[str]]) -> list[str]:
-    """The user's remotes and what their branches follow, for `git -c`; no address has credentials in it."""
-    found, names = [], dict[str, None]()
-    for name, values in settings.items():
-        remote = _REMOTE.fullmatch(name)
-        if remote is None or "=" in name:
-            continue
-        for value in values:
-            found.append(f"{name}={_CREDENTIALS.sub(lambda match: match[1] or match[2], value)}")
-        if remote[1]:
-            names[remote[1]] = None
-    return [*found, *(f"remote.{name}.pushurl={_NO_PUSH}" for name in names)]
-
-
-def _excludes(settings: dict[str, list[str]], git_dir: Path) -> str:
-    """The user's global and private ignore patterns, weakest first, as one file's text."""
-    return "\n".join(filter(None, (_global(settings, "core.excludesfile", "ignore"), _info(git_dir, "exclude"))))
-
-
-def _attributes(settings: dict[str, list[str]]) -> str:
-    """The machine's and the user's, weakest first."""
-    system = "" if "GIT_ATTR_NOSYSTEM" in os.environ else _text(Path("/etc/gitattributes"))
-    return f"{system}\n{_global(settings, 'core.attributesfile', 'attributes')}".strip("\n")
-
-
-def _global(settings: dict[str, list[str]], setting: str, default: str) -> str:
-    config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    named = settings.get(setting, [os.path.join(config_home, "git", default)])[-1]
-    return _text(Path(os.path.expanduser(named)))
-
-
-def _info(git_dir: Path, name: str) -> str:
-    common = text(run_git("rev-parse", "--git-common-dir", git_dir=git_dir, codes=(0, 128)).stdout)
-    return _text(Path(git_dir, common or ".", "info", name))
-
-
-def _borrowed(objects: Path) -> list[str]:
-    """The folder, and those that it borrows from itself by their full names."""
-    listed = _text(objects / "info/alternates").splitlines()
-    return [str(objects), *(each for each in listed if each.startswith("/"))]
-
-
-def _large_objects(objects: Sequence[str], storage: str) -> list[str]:
-    """Where Git LFS looks for its own: in its storage, and beside the objects that are borrowed."""
-    own, *others = (os.path.dirname(each) for each in objects)
-    return [os.path.join(own, storage or "lfs", "objects"), *(os.path.join(each, "lfs/objects") for each in others)]
-
-
-def _text(file: Path) -> str:
-    return file.read_text(errors="replace") if file.is_file() else ""

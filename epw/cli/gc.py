@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
+from activities.git.task_commits import saved_work
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.directories import Trash, size_of
@@ -133,7 +134,7 @@ async def _examined(
     try:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
         document = found.document = await complete(settings, handle, described)
-        of_each = [hub.saved_work(execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
+        of_each = [saved_work(hub, execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)
         if hub is not None:
@@ -216,7 +217,7 @@ def _remove(home: Path, candidate: Candidate) -> None:
     if candidate.document is not None:
         execution.keep_results({**candidate.document})
     if hub is not None:
-        hub.forget(execution.ref())
+        hub.delete_refs(execution.ref())
     Trash(home).take(execution.path)
     # The last execution under an id takes the id's directory along.
     with contextlib.suppress(OSError):

@@ -89,8 +89,7 @@ def _files(path: str) -> list[str]:
     """Names of a project's files, for the planner."""
     found = Workspace.read(path)
     if found.kind == "git":
-        listed = found.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+        return found.file_names()
     names = (os.path.join(folder.path, name) for folder in walk(path) for name in folder.files)
     return sorted(name for name in names if ".git" not in name.split(os.sep))
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from activities.apply import finish_commands
+from activities.git import transfer
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
+from activities.git.task_commits import patch, saved_work
 from activities.state.execution_store import ExecutionStore
 from activities.system.file_modes import user_umask
 from epw.cli.documents import describe
@@ -42,7 +44,7 @@ def salvage(
             settings.home, await describe(connection.client.get_workflow_handle(execution_id))
         )
         hub = execution.hub()
-        saved, left = [hub.saved_work(execution.ref(of)) if hub else [] for of in ("tasks", "left")]
+        saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:
             more = _put_on_branch(execution, hub, rows, branch, task)
@@ -84,8 +86,10 @@ def _put_on_branch(
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
     lowered = modules.lowered(rows[-1]["commit"])
-    told = (hub.hand_over(module, each, reference) for module, each in modules.handed_over(lowered, workspace))
-    refused = next(filter(None, told), None) or hub.hand_over(workspace, lowered.commit, reference)
+    told = (
+        transfer.hand_over(hub, module, each, reference) for module, each in modules.handed_over(lowered, workspace)
+    )
+    refused = next(filter(None, told), None) or transfer.hand_over(hub, workspace, lowered.commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
     return finish_commands.of_branch(execution, hub, rows[-1]["commit"], branch)
@@ -94,6 +98,6 @@ def _put_on_branch(
 def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
-    path.write_bytes(hub.patch(row["commit"]))
+    path.write_bytes(patch(hub, row["commit"]))
     path.chmod(0o666 & ~user_umask())
     return path

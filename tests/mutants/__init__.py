@@ -38,10 +38,10 @@ _LOSSES, _SCHEDULE, _GIT = "test_losses.py", "test_schedule.py test_plan.py", "t
 _ENDED = "test_promises.py -k watch"
 MUTANTS = (
     # git
-    _m("activities/git/hub.py", 'self._in_repository_of(workspace, "update-ref", ref, commit, _NOTHING)', 'self._in_repository_of(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
+    _m("activities/git/transfer.py", '_run_in(workspace, "update-ref", ref, commit, ABSENT)', '_run_in(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
     _m("activities/git/hub.py", 'git("update-ref", ref, commit, expected, git_dir=self.path)', 'git("update-ref", ref, commit, git_dir=self.path)', _GIT),
     _m("activities/system/directories.py", 'return leads.split("/")[0] in ("..", "", ".git")', 'return leads.split("/")[0] in ("..", "")', "test_workflow.py -k leaves_the_workspace"),
-    _m("activities/git/workspace.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
+    _m("activities/git/user_settings.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
     _m("activities/git/changes.py", 'if not told:', 'if told:', _GIT),
     _m("activities/git/filters/filter_drivers.py", "        found.append(_required(name))\n", "        pass\n", "test_filters.py -k fails"),
     _m("activities/git/filters/filter_drivers.py", "    if missing:\n", "    if False:\n", "test_filters.py -k without_its_driver"),
@@ -61,7 +61,7 @@ MUTANTS = (
     _m("workflows/merge_queue.py", "        return self._verdicts[head]\n", "        return False\n", "test_again.py -k plan_s_check"),
     _m("activities/system/concurrency.py", "            cancelled = error\n", "            raise\n", "test_children.py -k whoever_cancels"),
     # apply
-    _m("activities/roll_back.py", "    if holds == head:\n", "    if holds:\n", f"{_PROMISES} -k delivered_branch"),
+    _m("activities/roll_back.py", "    if workspace.resolve_ref(reference) == head:\n", "    if workspace.resolve_ref(reference):\n", f"{_PROMISES} -k delivered_branch"),
     _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", f"{_PROMISES} -k since"),
     _m("activities/apply/undo.py", "            return there == step.before\n    return True", "            return True\n    return True", _APPLY),
     _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", f"{_PROMISES} -k since"),

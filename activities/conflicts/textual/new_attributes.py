@@ -8,7 +8,7 @@ from functools import partial
 
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import Blobs
-from activities.git.command import REGULAR, git, named, records
+from activities.git.command import REGULAR, display_paths, git, records
 from activities.git.filters import filter_drivers
 from activities.git.hub import File
 from activities.git.merge import ATTRIBUTES
@@ -49,9 +49,9 @@ class EncodedTree:
         self, task_id: str, touched_by: Callable[[Sequence[str]], Sequence[str]], paths: Sequence[str], text: str
     ) -> ConflictFound:
         others = [each for each in touched_by([*paths, *self.attributes]) if each != task_id]
-        description = f"{', '.join(named(paths))} {text}"
+        description = f"{', '.join(display_paths(paths))} {text}"
         return ConflictFound(
-            kind="hazard", tasks=[task_id, *others], paths=named(paths), description=description[:1000]
+            kind="hazard", tasks=[task_id, *others], paths=display_paths(paths), description=description[:1000]
         )
 
 

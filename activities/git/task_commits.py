@@ -1,0 +1,69 @@
+"""Commits of tasks in the hub: the trailers that name their task, and what they say about who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, unquote
+
+from activities.git.command import git, records, text
+from activities.git.hub import Hub
+
+_TASK_TRAILER = "Epw-Task"
+_ATTEMPT_TRAILER = "Epw-Attempt"
+_MAX_ARGUMENTS = 500
+
+
+def trailers(execution_id: str, task_id: str, attempt: int | None) -> str:
+    """Lines of a commit message that name the execution, task and attempt; a merge commit belongs to no attempt."""
+    fields = {"Epw-Execution": execution_id, _TASK_TRAILER: task_id, _ATTEMPT_TRAILER: attempt}
+    lines = [f"{name}: {quote(str(value), safe=' /:@+,~')}\n" for name, value in fields.items() if value is not None]
+    return "".join(lines)
+
+
+def saved_work(hub: Hub, prefix: str) -> list[dict[str, Any]]:
+    """`{taskId, attempt, commit, subject}` of each commit that a ref beneath `prefix` names, oldest first."""
+    # All trailers at once: git 2.39 mixes up two fields of one key each.
+    form = "%(objectname) %(contents:subject)%00%(contents:trailers)%00"
+    listed = text(git("for-each-ref", "--sort=version:refname", f"--format={form}", prefix, git_dir=hub.path))
+    rows: dict[str, dict[str, Any]] = {}
+    fields = listed.split("\0")
+    for head, lines in zip(fields[:-1:2], fields[1::2], strict=True):
+        found = dict(line.split(": ", 1) for line in lines.splitlines() if ": " in line)
+        task, attempt = unquote(found.get(_TASK_TRAILER, "")), int(found.get(_ATTEMPT_TRAILER, 0))
+        commit, _, subject = head.strip().partition(" ")
+        rows[commit] = {"taskId": task, "attempt": attempt, "commit": commit, "subject": subject}
+    return list(rows.values())
+
+
+def changes_of_tasks(hub: Hub, since: str, head: str) -> dict[str, list[str]]:
+    """Paths that each task changed in its commits between two commits; merge commits do not count."""
+    form = f"--format=%x01%(trailers:key={_TASK_TRAILER},valueonly)%x02"
+    arguments = ("log", "--reverse", "--no-merges", "--no-renames", "--name-only", "-z", form, f"{since}..{head}")
+    found: dict[str, list[str]] = {}
+    for entry in git(*arguments, git_dir=hub.path).split(b"\x01")[1:]:
+        task, _, paths = entry.partition(b"\x02")
+        found.setdefault(unquote(text(task.strip())), []).extend(records(paths.strip(b"\n\0")))
+    return found
+
+
+def tasks_that_touched(hub: Hub, since: str, head: str, paths: Sequence[str]) -> list[str]:
+    """Ids of tasks with a commit between two commits that changes one of the paths, oldest first."""
+    tasks: dict[str, None] = {}
+    for start in range(0, len(paths), _MAX_ARGUMENTS):
+        listed = git(
+            "log",
+            "--reverse",
+            f"--format=%(trailers:key={_TASK_TRAILER},valueonly)",
+            f"{since}..{head}",
+            "--",
+            *(f":(top,literal){path}" for path in paths[start : start + _MAX_ARGUMENTS]),
+            git_dir=hub.path,
+        )
+        tasks |= dict.fromkeys(unquote(line) for line in text(listed).split("\n") if line)
+    return list(tasks)
+
+
+def patch(hub: Hub, commit: str) -> bytes:
+    """A commit as a patch for `git am` or `git apply`."""
+    return git("format-patch", "--stdout", "--binary", "-1", commit, git_dir=hub.path)

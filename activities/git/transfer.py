@@ -1,0 +1,71 @@
+"""Copies of commits between the user's repository and the hub, in both directions."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from activities.git.command import ABSENT, git, run_git
+from activities.git.hub import Hub
+from activities.git.workspace import Workspace
+from epw.core.errors import GitError
+
+_MAX_MESSAGE_LENGTH = 600
+
+
+def fetch(hub: Hub, workspace: Workspace, commit: str, ref: str) -> None:
+    """Copy a commit of the user's, with its history, into the hub, and keep it by a ref there."""
+    if run_git("cat-file", "-e", commit, git_dir=hub.path, codes=(0, 1, 128)).returncode == 0:
+        hub.update_ref(ref, commit)
+        return
+    git(
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--update-shallow",
+        # A partial clone does not have all of its history.
+        *(["--depth=1"] if workspace.promisor else []),
+        "--no-write-fetch-head",
+        f"--upload-pack={_trusting_git(workspace)} upload-pack",
+        workspace.path,
+        f"+{commit}:{ref}",
+        git_dir=hub.path,
+        config=["fetch.fsckObjects=false"],
+    )
+
+
+def hand_over(hub: Hub, workspace: Workspace, commit: str, ref: str) -> str | None:
+    """Copy a commit into the user's repository and name it by a new ref: objects and that ref, nothing else.
+
+    Returns None, or why the user's repository refused. Uses a pack, not a fetch, which would obey the user's remotes
+    and `url.*.insteadOf`. No hook runs and no reflog is started.
+    """
+    head = workspace.head and hub.resolve(workspace.head)
+    known = head and _run_in(workspace, "cat-file", "-e", head) is None
+    wanted = f"{commit}\n" + (f"^{workspace.head}\n" if known else "")
+    pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=hub.path, stdin=wanted.encode())
+    return (
+        _run_in(workspace, "unpack-objects", "-q", stdin=pack)
+        or _run_in(workspace, "rev-list", "--objects", "--quiet", commit, "--not", "--all")
+        or _run_in(workspace, "update-ref", ref, commit, ABSENT)
+    )
+
+
+def take_back(workspace: Workspace, commit: str, ref: str) -> str | None:
+    """Remove a ref from the user's repository if it is still at `commit`; None, or why git refused."""
+    return _run_in(workspace, "update-ref", "-d", ref, commit)
+
+
+def _run_in(workspace: Workspace, *arguments: str, stdin: bytes | None = None) -> str | None:
+    """Run git in the user's repository; None, or git's message if it failed."""
+    config = ["core.logAllRefUpdates=false", *workspace.trust]
+    try:
+        git(*arguments, git_dir=Path(workspace.git_dir), config=config, stdin=stdin)
+    except GitError as error:
+        return error.stderr[-_MAX_MESSAGE_LENGTH:] or str(error)
+    return None
+
+
+def _trusting_git(workspace: Workspace) -> str:
+    """Command `git` for the user's side of a fetch, which our own `-c` does not reach."""
+    return shlex.join(["git", *(part for setting in workspace.trust for part in ("-c", setting))])
