@@ -26,7 +26,8 @@ from activities.git import commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import display_paths
 from activities.git.hub import Hub
-from activities.git.merge import ATTRIBUTES, Merge, merge, same_attributes
+from activities.git.merge import Merge, merge
+from activities.git.merge_attributes import ATTRIBUTES, same_attributes
 from activities.git.submodules.picked import line_of
 from activities.git.task_commits import tasks_that_touched, trailers
 from activities.git.workspace import Workspace

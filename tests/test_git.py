@@ -11,7 +11,8 @@ import pytest
 from activities.git import private, transfer
 from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
-from activities.git.merge import carry_over, hunks, merge
+from activities.git.merge import carry_over, merge
+from activities.git.merge_file import hunks
 from activities.git.snapshot import snapshot
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace

@@ -9,7 +9,7 @@ import pytest
 
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.structural.structural_merge import merged_by_structure
-from activities.git.merge import merge_texts
+from activities.git.merge_file import merge_texts
 from tests.support import Farm, make_repository, sh, tasks
 
 PYTHON = "import os\n\n\ndef first():\n    return 1\n\n\ndef last():\n    return 9\n"

@@ -11,7 +11,7 @@ from activities.git import commits, private
 from activities.git.command import display_path, display_paths
 from activities.git.filters import filter_drivers
 from activities.git.left_behind import Left, Refuse
-from activities.git.merge import ATTRIBUTES
+from activities.git.merge_attributes import ATTRIBUTES
 from activities.git.task_commits import trailers
 from epw.core.errors import GitError
 from epw.core.messages import LeftBehind

@@ -12,7 +12,8 @@ from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import GITLINK, LINK, REGULAR, GitLocation, display_path
 from activities.git.filters import filter_drivers
 from activities.git.hub import File, Hub
-from activities.git.merge import Merge, Stage, hunks, merge
+from activities.git.merge import Merge, Stage, merge
+from activities.git.merge_file import hunks
 from activities.git.tree import WorkTree
 from activities.system.directories import is_without_links
 

@@ -1,23 +1,15 @@
-"""The three-way merge of one change into a head, in the hub, without a work tree; and its conflicts."""
+"""Three-way merge of one change into a head, in the hub and without a work tree, and its conflicts."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import subprocess
-import tempfile
 from collections.abc import Collection
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from activities.git.command import LINK, REGULAR, git, records, run_git
 from activities.git.hub import Hub
+from activities.git.merge_attributes import merge_attributes
 
-# git's own type of a message, as it begins → the contract's kind; in some the space before the bracket is missing.
 _KINDS = {
     "contents": "lines",
     "add/add": "add-add",
@@ -27,31 +19,19 @@ _KINDS = {
     "binary": "binary",
     "submodule": "binary",
 }
+"""Kind of a conflict by the start of git's type of its message (in some, the space before the bracket is missing)."""
 MOVED_ALONG = "directory rename suggested"
-"""One side has renamed a directory into which the other has put a file: git has put it where the others went."""
+"""One side renamed a directory into which the other put a file: git moved that file along with the directory."""
 LEFT_IN_PLACE = ("directory rename unclear split", "directory rename collision", "file in way of directory rename")
-"""As before, but the others went to several places, or another file is or comes where it would go: it is where it was
-put, and no side of it is recorded."""
+"""As `MOVED_ALONG`, but the directory's files went to several places, or another file is or comes where the new one
+would go: git left it where it was put, and records no stage of it."""
 LFS = b"version https://git-lfs.github.com/spec/"
 _MAX_POINTER_BYTES = 1024
-ATTRIBUTES = ".gitattributes"
-MARKER = re.compile(r"(<{7,}) ")
-"""What a place begins with in which both sides stand."""
 _CONFIG = ["merge.conflictStyle=diff3", "merge.renames=true", "diff.renames=true"]
-_MERGE_ATTRIBUTES = ("merge", "-merge", "!merge", "merge=text", "merge=binary", "merge=union", "binary")
-_MAX_CONFLICTS = 128
-_FILES_OF_OURS = f"/proc/{os.getpid()}/fd"
-_MAX_KNOWN = 1000
-_UNKNOWN = Path()
-_known_attributes: dict[tuple[Path, str], Path | None] = {}
-"""By hub and commit, the newest last."""
-_attributes_lock = Lock()
-_MAX_ATTRIBUTES = 100_000
-_PATTERN = re.compile(rb'((?:"(?:[^"\\]|\\.)*"|[^\s#\["]\S*))\s+(.*)')
 
 
 class Stage(NamedTuple):
-    """A side of a conflicting file: 1 is the base, 2 ours, 3 theirs."""
+    """One side of a conflicting file; `number`: 1 is the base, 2 ours, 3 theirs."""
 
     mode: str
     blob: str
@@ -60,7 +40,7 @@ class Stage(NamedTuple):
 
 @dataclass
 class Merge:
-    """What git made of two commits: `tree` (with conflict markers where not clean) and what it said."""
+    """Result of merging two commits: a tree, with conflict markers if it is not clean, and git's messages."""
 
     tree: str
     clean: bool
@@ -70,20 +50,20 @@ class Merge:
     paths: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     joined: list[str] = field(default_factory=list)
-    """Files of which both sides changed different lines."""
+    """Files in which both sides changed different lines."""
     stages: dict[str, list[Stage]] = field(default_factory=dict)
     """The sides of each conflicting path."""
     aside: list[str] = field(default_factory=list)
-    """Where `tree` has what git could not put in its own place."""
+    """Paths in `tree` of files that git could not put in their own place."""
     what: str = ""
-    """What they are, where that is no text: submodules, Git LFS pointers."""
+    """What the sides of a conflict are if not text: submodules, Git LFS pointers."""
     binary: list[str] = field(default_factory=list)
-    """Paths of which git merges no lines."""
+    """Paths whose lines git does not merge."""
     moved: list[tuple[str, list[str]]] = field(default_factory=list)
-    """Of conflicts of names: git's type, and the paths in its order (of a file the new ones, and then the old one)."""
+    """Conflicts of names: git's type, and the paths in git's order (the new ones of a file, then the old one)."""
 
     def settle(self, paths: Collection[str]) -> None:
-        """These have merged, and `tree` has what came of them."""
+        """Note that these paths have merged, and `tree` has the result."""
         self.stages = {path: stages for path, stages in self.stages.items() if path not in paths}
         self.paths = [path for path in self.paths if path not in paths]
         self.joined += paths
@@ -93,7 +73,7 @@ class Merge:
 def merge(hub: Hub, ours: str, theirs: str) -> Merge:
     """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`).
 
-    As the user's git would: by what the `.gitattributes` of `ours`, at its top, says of merging.
+    As the user's git would do it: with the merge attributes of the top `.gitattributes` of `ours`.
     """
     attributes = merge_attributes(hub, ours)
     done = run_git(
@@ -109,88 +89,41 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
     )
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     result = Merge(fields.pop(0), done.returncode == 0, (ours, theirs))
-    names = _Names(ours, theirs)
+    names = _SetAside(ours, theirs)
     if not result.clean:
         _read_stages(result, fields, names)
     _read_messages(result, fields, names)
     result.joined = [path for path in result.joined if path not in result.stages]
-    if result.kind in ("lines", "add-add") and (what := _no_text(hub, result)):
-        result.kind, result.what = "binary", what
+    if result.kind in ("lines", "add-add") and _are_lfs_pointers(hub, result):
+        result.kind, result.what = "binary", "Git LFS pointers"
     return result
 
 
-def merge_attributes(hub: Hub, commit: str) -> Path | None:
-    """A file with what a commit's `.gitattributes` says of merging, and nothing else; None: nothing.
-
-    git itself reads no attributes of a commit where there is no work tree; and of drivers and filters that the
-    workspace names none is ours to run.
-    """
-    with _attributes_lock:
-        known = _known_attributes.get((hub.path, commit), _UNKNOWN)
-    if known is not _UNKNOWN:
-        return known
-    return _know_attributes(hub, commit, _kept_attributes(hub, hub.file(commit, ATTRIBUTES)))
-
-
-def same_attributes(hub: Hub, commit: str, later: str) -> None:
-    """`later` says of merging what `commit` says: nobody has to look."""
-    _know_attributes(hub, later, merge_attributes(hub, commit))
-
-
-def _know_attributes(hub: Hub, commit: str, path: Path | None) -> Path | None:
-    with _attributes_lock:
-        _known_attributes[hub.path, commit] = path
-        while len(_known_attributes) > _MAX_KNOWN:
-            del _known_attributes[next(iter(_known_attributes))]
-    return path
-
-
-def _kept_attributes(hub: Hub, given: bytes | None) -> Path | None:
-    lines = [_of_merging(line) for line in (given or b"")[:_MAX_ATTRIBUTES].splitlines()]
-    content = b"".join(line for line in lines if line)
-    if not content:
-        return None
-    path = hub.path / "attributes" / hashlib.sha256(content).hexdigest()[:32]
-    if not path.is_file():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
-    return path
-
-
-def _of_merging(line: bytes) -> bytes | None:
-    """A line of attributes, less what is not about merging."""
-    found = _PATTERN.match(line.strip())
-    told = [word for word in found[2].decode(errors="replace").split() if word in _MERGE_ATTRIBUTES] if found else []
-    return found[1] + f" {' '.join(told)}\n".encode() if found and told else None
-
-
 @dataclass(frozen=True)
-class _Names:
-    """Where a file stands in another's way, git sets it aside as `name~commit`."""
+class _SetAside:
+    """Names of files that git sets aside as `name~commit`, because another file or directory has their place."""
 
     ours: str
     theirs: str
 
-    def own(self, path: str) -> str | None:
-        """The path that a file set aside would have; None for one that is in its place."""
+    def original(self, path: str) -> str | None:
+        """The proper path of a file set aside; None for one that is in its place."""
         ends = (f"~{self.ours}", f"~{self.theirs}")
         return next((path.removesuffix(end) for end in ends if path.endswith(end)), None)
 
 
-def _read_stages(result: Merge, fields: list[str], names: _Names) -> None:
+def _read_stages(result: Merge, fields: list[str], names: _SetAside) -> None:
     while fields and fields[0]:
         entry, path = fields.pop(0).split("\t", 1)
-        own = names.own(path)
-        if own is not None:
+        original = names.original(path)
+        if original is not None:
             result.aside.append(path)
-        result.stages.setdefault(own or path, []).append(Stage(*entry.split(" ")))
+        result.stages.setdefault(original or path, []).append(Stage(*entry.split(" ")))
     result.paths = list(result.stages)
 
 
-def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
-    types = []
+def _read_messages(result: Merge, fields: list[str], names: _SetAside) -> None:
+    types: list[str] = []
     while fields and not fields[0]:
         fields.pop(0)
     while len(fields) > 2 and fields[0].isdigit():
@@ -199,89 +132,40 @@ def _read_messages(result: Merge, fields: list[str], names: _Names) -> None:
         if kind == "Auto-merging":
             result.joined += paths
         elif kind.startswith("CONFLICT"):
-            told = kind.partition("(")[2].rstrip(")")
-            if told == "file/directory" and not any((names.own(path) or path) in result.stages for path in paths):
-                # git says so of a file that only the other side has touched, too: that has merged.
+            conflict = kind.partition("(")[2].rstrip(")")
+            if conflict == "file/directory" and not any(
+                (names.original(path) or path) in result.stages for path in paths
+            ):
+                # git reports a file that only the other side has touched, too: that one has merged.
                 continue
-            types.append(told)
-            result.binary += paths if types[-1] == "binary" else []
-            result.moved += [(types[-1], paths)] if "rename" in types[-1] else []
-            result.messages.append(message.strip())
-            result.paths += [path for path in paths if path not in result.paths and names.own(path) is None]
-            if len(types) == 1 or types[0] == "file/directory":
-                # Of a file in a directory's way the next message tells what became of it, if there is one.
-                result.kind = _kind(types[-1], result.stages.get(names.own(paths[0]) or paths[0], []))
+            types.append(conflict)
+            _add_conflict(result, types, paths, message, names)
     if types and types[0].startswith("submodule"):
         result.what = "submodules"
 
 
-def _no_text(hub: Hub, result: Merge) -> str:
-    """What the sides of a conflict are, where merging their lines would make no sense."""
+def _add_conflict(result: Merge, types: list[str], paths: list[str], message: str, names: _SetAside) -> None:
+    """Add a conflict to the result; the last one of `types` is its type."""
+    conflict = types[-1]
+    result.binary += paths if conflict == "binary" else []
+    result.moved += [(conflict, paths)] if "rename" in conflict else []
+    result.messages.append(message.strip())
+    result.paths += [path for path in paths if path not in result.paths and names.original(path) is None]
+    if len(types) == 1 or types[0] == "file/directory":
+        # After a file in a directory's way, the next message says what became of it, if there is one.
+        result.kind = _kind(conflict, result.stages.get(names.original(paths[0]) or paths[0], []))
+
+
+def _are_lfs_pointers(hub: Hub, result: Merge) -> bool:
+    """Whether the sides of a conflict are Git LFS pointers, whose lines make no sense merged."""
     sides = [stage for stages in result.stages.values() for stage in stages if stage.mode in REGULAR]
-    heads = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
-    lfs = heads and all(len(head) < _MAX_POINTER_BYTES and head.startswith(LFS) for head in heads)
-    return "Git LFS pointers" if lfs else ""
+    contents = [hub.blob(stage.blob) for stage in sides[:6] if stage.number != "1"]
+    return bool(contents) and all(len(each) < _MAX_POINTER_BYTES and each.startswith(LFS) for each in contents)
 
 
-def merge_file(hub: Hub, base: str, ours: str, theirs: str, *options: str) -> bytes | None:
-    """Three blobs merged line by line; None for binary ones, and for conflicts that no option settles."""
-    done = _merge_file([hub.blob(blob) for blob in (ours, base, theirs)], *options)
-    return done.stdout if done.returncode == 0 else None
-
-
-def merge_texts(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
-    """Three texts merged line by line, with conflict markers in the style `diff3`; None for binary ones."""
-    done = _merge_file([ours, base, theirs], "--diff3")
-    return done.stdout if done.returncode < _MAX_CONFLICTS else None
-
-
-def _merge_file(contents: list[bytes], *options: str) -> subprocess.CompletedProcess[bytes]:
-    with tempfile.TemporaryDirectory(prefix="epw-") as scratch, ExitStack() as opened:
-        paths = [_readable(content, Path(scratch, str(n)), opened) for n, content in enumerate(contents)]
-        # The exit code is the number of conflicts, or 255.
-        return run_git("merge-file", "-p", "-q", *options, *paths, cwd=Path(scratch), codes=range(256))
-
-
-def _readable(content: bytes, beside: Path, opened: ExitStack) -> str:
-    """A name by which git can read a content: in memory, where that can be, since a driver may have decoded it."""
-    if not (hasattr(os, "memfd_create") and os.path.isdir(_FILES_OF_OURS)):
-        beside.write_bytes(content)
-        return str(beside)
-    file = opened.enter_context(os.fdopen(os.memfd_create("epw"), "wb"))
-    file.write(content)
-    file.flush()
-    return f"{_FILES_OF_OURS}/{file.fileno()}"
-
-
-def hunks(hub: Hub, tree: str, path: str) -> list[dict[str, object]]:
-    """The conflicting places of a file in a merged tree: `line` in the marked file, and the three sides."""
-    marked = hub.file(tree, path)
-    if marked is None or b"\0" in marked:
-        return []
-    found: list[dict[str, object]] = []
-    part, size = None, 0
-    for number, line in enumerate(marked.decode(errors="backslashreplace").split("\n"), 1):
-        if part is None and (begins := MARKER.match(line)):
-            # Of a file that a side has renamed too they are longer.
-            part, size = "ours", len(begins[1])
-            found.append({"line": number, "ours": "", "base": "", "theirs": ""})
-        elif part == "ours" and line.startswith("|" * size + " "):
-            part = "base"
-        elif part in ("ours", "base") and line.rstrip("\r") == "=" * size:
-            part = "theirs"
-        elif part == "theirs" and line.startswith(">" * size + " "):
-            part = None
-        elif part is not None:
-            found[-1][part] = f"{found[-1][part]}{line}\n"
-    return found
-
-
-def _kind(told: str, stages: list[Stage]) -> str:
-    kind = (
-        "rename"
-        if "rename" in told
-        else next((kind for start, kind in _KINDS.items() if told.startswith(start)), "lines")
-    )
+def _kind(conflict: str, stages: list[Stage]) -> str:
+    known = next((kind for start, kind in _KINDS.items() if conflict.startswith(start)), "lines")
+    kind = "rename" if "rename" in conflict else known
     sides = [stage for stage in stages if stage.number != "1"]
     if kind in ("modify-delete", "rename"):
         return kind
@@ -293,15 +177,15 @@ def _kind(told: str, stages: list[Stage]) -> str:
 
 
 def merged_tree(hub: Hub, base: str, ours: str, theirs: str) -> str | None:
-    """The tree of a three-way merge of trees or commits; None where it does not merge."""
+    """The tree of a three-way merge of trees or commits; None if it has conflicts."""
     arguments = ("merge-tree", "--write-tree", "-z", "--no-messages", *hub.siblings(base, ours, theirs))
     answer = records(git(*arguments, git_dir=hub.path, codes=(0, 1)))
     return answer[0] if len(answer) == 1 else None
 
 
 def carry_over(hub: Hub, start_tree: str, end_tree: str, base: str) -> str:
-    """`base`'s tree with what changed from start to end: leaves out what `setup` and `include` brought.
+    """The tree of `base` with what changed from start to end: without what `setup` and `include` brought.
 
-    Where both touched the same lines the end tree stands as it is.
+    Where both changed the same lines, the end tree as it is.
     """
     return merged_tree(hub, start_tree, base, end_tree) or end_tree

@@ -76,7 +76,7 @@ MUTANTS = (
     _m("epw/core/decisions/resolver.py", "if conflict is None or conflict.step is None or not conflict.step.kind.reapplies:", "if True:", "test_resolution.py -k make_its_change_again"),
     _m("activities/conflicts/textual/encoded_files.py", "write_atomically(file, made.encode())", "pass", "test_filters.py -k again"),
     _m("activities/conflicts/textual/new_attributes.py", "if own.get(path) != name}", "if True}", "test_filters.py -k beside_new"),
-    _m("activities/git/merge.py", 'if told == "file/directory" and not any(', 'if False and not any(', "test_textual.py"),
+    _m("activities/git/merge.py", 'if conflict == "file/directory" and not any(', 'if False and not any(', "test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", "if renamed and stages[0].number != _STAGE[self.strategy]:", "if False:", "test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", "            if sides != {stage.number: stage for stage in stages}:\n                raise _Unresolved\n", "", "test_textual.py"),
     _m("activities/conflicts/semantic/python_modules.py", "if not is_elsewhere:", "if True:", "test_semantic.py"),

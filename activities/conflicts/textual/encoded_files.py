@@ -18,7 +18,9 @@ from activities.conflicts.structural.regions import is_clean
 from activities.git.command import REGULAR, GitLocation, git, run_git
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
-from activities.git.merge import ATTRIBUTES, LFS, Merge, Stage, merge_texts
+from activities.git.merge import LFS, Merge, Stage
+from activities.git.merge_attributes import ATTRIBUTES
+from activities.git.merge_file import merge_texts
 from activities.state.execution_store import ExecutionStore
 from activities.system.atomic_write import write_atomically
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from activities.git.command import GITLINK, LINK, display_path, git
 from activities.git.hub import Hub
-from activities.git.merge import Merge, Stage, hunks
+from activities.git.merge import Merge, Stage
+from activities.git.merge_file import hunks
 
 _STAGES = {"base": "1", "ours": "2", "theirs": "3"}
 _MAX_TEXT_LENGTH = 4000

@@ -9,7 +9,7 @@ from itertools import chain
 
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
-from activities.git.merge import merge_texts
+from activities.git.merge_file import merge_texts
 
 _MAX_BYTES = 1_000_000
 _MAX_COMPARED = 500

@@ -11,7 +11,7 @@ from activities.git.changes import Blobs
 from activities.git.command import REGULAR, display_paths, git, records
 from activities.git.filters import filter_drivers
 from activities.git.hub import File
-from activities.git.merge import ATTRIBUTES
+from activities.git.merge_attributes import ATTRIBUTES
 from epw.core.landing import ConflictFound
 
 

@@ -11,7 +11,8 @@ from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.changes import paths_in
 from activities.git.command import GITLINK, LINK, REGULAR, display_path
 from activities.git.hub import File, Hub
-from activities.git.merge import LEFT_IN_PLACE, MOVED_ALONG, Merge, Stage, merge_file, merge_texts
+from activities.git.merge import LEFT_IN_PLACE, MOVED_ALONG, Merge, Stage
+from activities.git.merge_file import merge_file, merge_texts
 from epw.core.globs import matches
 
 _STAGE = {"ours": "2", "theirs": "3"}
