@@ -9,7 +9,7 @@ from activities.attempt.directory import AttemptDirectory
 from activities.attempt.nested_repositories import Findings, part_of
 from activities.git import commits, private
 from activities.git.command import display_path, display_paths
-from activities.git.filters import filter_drivers
+from activities.git.filters import clear_text
 from activities.git.left_behind import Left, Refuse
 from activities.git.merge_attributes import ATTRIBUTES
 from activities.git.task_commits import trailers
@@ -83,7 +83,7 @@ def _refuse(directory: AttemptDirectory, findings: Findings, path: str) -> Refus
         if not tree.is_encoded:
             return None
         found = list(commits.introduced(view, start, last))
-        clear = filter_drivers.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
+        clear = clear_text.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
         if clear is not None:
             return f"not kept: {display_path(clear)} is in clear there, which a filter is to encode"
         touched = [each for _, _, each in found]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from activities.git import transfer
 from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
-from activities.git.filters import filter_drivers
+from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial import complete
 from activities.git.quarantine import quarantine, release
@@ -133,9 +133,9 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
     # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
     changes = _changes(_before(workspace, place), place)
     nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
-    failures = filter_drivers.settle(_before(workspace, place), changes, config, **place).failures
+    failures = clear_text.settle(_before(workspace, place), changes, config, **place).failures
     if since is not None and workspace.filters and not failures:
-        failures = filter_drivers.settle(since, _changes(since, place), config, **place).failures
+        failures = clear_text.settle(since, _changes(since, place), config, **place).failures
     if failures:
         raise InvalidPlan([Problem("workspace", str(failures[0]))])
     _check_drivers(workspace, config, place)
@@ -160,7 +160,7 @@ def _before(workspace: Workspace, place: GitLocation) -> str:
     return workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
 
 
-def _changes(before: str, place: GitLocation) -> list[filter_drivers.Changed]:
+def _changes(before: str, place: GitLocation) -> list[clear_text.Changed]:
     """What differs between a tree and the index."""
     arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
     return [(each.path, each.old_mode, each.mode) for each in differences(git(*arguments, **place))]

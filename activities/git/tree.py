@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from activities.git.command import (
+    ABSENT_MODE,
     EMPTY_TREE,
     GITLINK,
     LINK,
@@ -26,7 +27,7 @@ from activities.git.command import (
     run_git,
     text,
 )
-from activities.git.filters import filter_drivers
+from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.quarantine import quarantine, release
@@ -121,7 +122,7 @@ class WorkTree:
         changes = changes if before == base and not self.parts else self._changes(base, tree)
         return tree, [path for path, _, _ in changes]
 
-    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[filter_drivers.Changed]]:
+    def _stored(self, before: str, *, opens: bool) -> tuple[str, list[clear_text.Changed]]:
         """The tree, and what of it differs from `before`, submodules apart."""
         if not self.is_encoded:
             tree, changes = self._own_tree(before, opens=opens)
@@ -137,7 +138,7 @@ class WorkTree:
             finally:
                 self._objects = None
         for path, commit in self._empty_submodules().items():
-            changes += [(path, filter_drivers.NOTHING, GITLINK)]
+            changes += [(path, ABSENT_MODE, GITLINK)]
             tree = with_entry(self.hub, tree, path, f"{GITLINK} commit {commit}")
         for path, part in self.parts.items():
             inner, _ = part._stored(part.before or "", opens=opens)
@@ -147,7 +148,7 @@ class WorkTree:
             tree = with_entry(self.hub, tree, path, f"{TREE} tree {inner}" if inner != EMPTY_TREE else None)
         return tree, changes
 
-    def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[filter_drivers.Changed]]:
+    def _own_tree(self, before: str, *, opens: bool) -> tuple[str, list[clear_text.Changed]]:
         """As `_stored`, without the files of submodules."""
         pointed = {path for path, _ in pointers(self.hub, before)} - {*self.parts, *self.lost}
         self._leave_out(pointed)
@@ -172,7 +173,7 @@ class WorkTree:
             tree, changes = self._written(before)
         if opens:
             self._check_pointers(before, pointed)
-        settled = filter_drivers.settle(before, changes, self.settings, known=self.fresh_index, **self.place)
+        settled = clear_text.settle(before, changes, self.settings, known=self.fresh_index, **self.place)
         self.failures += settled.failures
         self.in_clear += settled.in_clear
         return self._written(before) if settled.is_changed else (tree, changes)
@@ -268,12 +269,12 @@ class WorkTree:
                 found.append(f"{each.path} → {target}")
         return found
 
-    def _written(self, base: str) -> tuple[str, list[filter_drivers.Changed]]:
+    def _written(self, base: str) -> tuple[str, list[clear_text.Changed]]:
         """The index as a tree, and what differs from a commit."""
         tree = text(self._git("write-tree"))
         return tree, self._changes(base, tree)
 
-    def _changes(self, base: str, tree: str) -> list[filter_drivers.Changed]:
+    def _changes(self, base: str, tree: str) -> list[clear_text.Changed]:
         found = differences(self._git(*_DIFFERENCES, base, tree))
         return [(each.path, each.old_mode, each.mode) for each in found]
 
