@@ -8,7 +8,7 @@ import pytest
 
 from activities.git import transfer
 from activities.git.hub import Hub
-from activities.git.submodules.submodules import pointers
+from activities.git.submodules.pointers import pointers
 from activities.git.workspace import Workspace
 from tests.support import Farm, make_repository, sh
 from tests.test_submodules import _add, _run

@@ -18,8 +18,8 @@ from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.scratch_index import changed_on_disk, check_out_files
 from activities.git.snapshot import snapshot
+from activities.git.submodules.flat import git_dir_for
 from activities.git.submodules.gitmodules import container_of, within
-from activities.git.submodules.submodules import git_dir_for
 from activities.git.workspace import Workspace
 from activities.system.directories import walk
 from epw.core.errors import InvalidPlan, Refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from activities.attempt.directory import READY, AttemptDirectory, age_key
 from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
-from activities.git.submodules.picked import line_of
+from activities.git.submodules.agent_pointers import record_trailer
 from activities.git.tree import WorkTree
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
@@ -64,7 +64,7 @@ def _start(directory: AttemptDirectory, saved: str | None) -> str | None:
         message = f"more than {', '.join(relocked)} conflicts by now"
         raise TaskFailed(failures.RELOCK_FAILED, message, final=True)
     other = directory.run.dispute.commit if directory.run.dispute else None
-    lines = line_of(directory.hub, other) if other else ""
+    lines = record_trailer(directory.hub, other) if other else ""
     return directory.hub.commit(tree, [base], f"both sides\n\n{lines}", None, 0)
 
 

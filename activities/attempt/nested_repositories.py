@@ -12,9 +12,10 @@ from activities.git import private
 from activities.git.command import MAX_NAMED, display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
+from activities.git.submodules.agent_pointers import AgentPointer, store_record, trailer_line
+from activities.git.submodules.flat import git_dir_for
 from activities.git.submodules.gitmodules import MODULES, container_of, declared, within
-from activities.git.submodules.picked import Picked, keep, line
-from activities.git.submodules.submodules import git_dir_for, pointers
+from activities.git.submodules.pointers import pointers
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
@@ -45,7 +46,7 @@ class Findings:
 
     agents: dict[str, AgentRepository] = field(default_factory=dict)
     """The agent's repositories, by path."""
-    picked: dict[str, Picked] = field(default_factory=dict)
+    picked: dict[str, AgentPointer] = field(default_factory=dict)
     """Commits to which the agent has moved submodules, by path."""
     opened: list[str] = field(default_factory=list)
     """Repositories that the agent made inside, and whose files are plain now."""
@@ -80,7 +81,7 @@ class Repositories:
         self._start = start
         self.agents: dict[str, AgentRepository] = {}
         """The agent's repositories, by path, as `current` has found them."""
-        self.picked: dict[str, Picked] = {}
+        self.picked: dict[str, AgentPointer] = {}
         """Commits to which the agent has moved submodules, by path."""
         self.failures: list[TaskFailed] = []
         """Unfinished merges and unreadable repositories: the change is saved, and does not land."""
@@ -131,9 +132,9 @@ class Repositories:
         """Trailer of a change's message that records the moved submodules; empty where there are none."""
         if not self.picked:
             return ""
-        record = keep(self._hub, self.picked)
+        record = store_record(self._hub, self.picked)
         self._hub.update_ref(self._submodules.ref_of(record), record)
-        return line(record)
+        return trailer_line(record)
 
     def _present(self) -> dict[str, Repository]:
         """The submodules that have files now, by path, as `.gitmodules` names them."""
@@ -199,7 +200,7 @@ class Repositories:
             message = f"{display_path(path)} is at {commit[:12]}, which cannot be read from its repository: {error}"
             self.failures.append(TaskFailed(failures.SUBMODULE_UNREADABLE, " ".join(message.split())))
             return None if each.is_new else each.commit
-        self.picked[path] = Picked(commit, is_public)
+        self.picked[path] = AgentPointer(commit, is_public)
         return commit
 
     def _work_tree(self, found: Mapping[str, Repository]) -> WorkTree:

@@ -9,7 +9,7 @@ from typing import Any
 from activities.git.command import EMPTY_TREE, GITLINK, REGULAR, display_path, git, records
 from activities.git.hub import Hub
 from activities.git.submodules.gitmodules import container_of
-from activities.git.submodules.submodules import TREE, entry_at
+from activities.git.submodules.pointers import TREE, entry_at
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _TYPES = {"A": "create", "D": "delete"}

@@ -15,7 +15,7 @@ from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial import complete
 from activities.git.quarantine import quarantine, release
-from activities.git.submodules.submodules import flattened, git_dir_for, module_ref
+from activities.git.submodules.flat import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
 from epw.core.errors import GitError, InvalidPlan, Problem
 

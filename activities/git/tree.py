@@ -32,7 +32,7 @@ from activities.git.hub import Hub
 from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.quarantine import quarantine, release
 from activities.git.submodules.gitmodules import MODULES, container_of
-from activities.git.submodules.submodules import TREE, pointers, with_entry
+from activities.git.submodules.pointers import TREE, pointers, with_entry
 from activities.system.directories import is_without_links, leads_out, remove, walk
 from epw.core import failures
 from epw.core.errors import GitError, TaskFailed

@@ -1,4 +1,4 @@
-"""`.gitmodules`: what submodules are called and where they come from; read as settings, of which nothing is obeyed."""
+"""Files `.gitmodules`: names and addresses of submodules. Read as data: git obeys none of its settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_PART = ("", ".", "..", ".git")
 
 @dataclass(frozen=True)
 class Declared:
-    """A submodule's name, which its repository has in `.git/modules`, and its address; both anybody's words."""
+    """Name of a submodule (of its folder in `.git/modules`) and its address; both are untrusted input."""
 
     name: str
     url: str | None
@@ -27,7 +27,7 @@ class Declared:
 
 @lru_cache(maxsize=1024)
 def declared(content: bytes) -> Mapping[str, Declared] | None:
-    """By path, of those that lie within; None where the content is no settings."""
+    """Declarations by path, without paths or names that lead out; None if the content cannot be read as settings."""
     try:
         listed = records(git("config", "--no-includes", "--file", "-", "--null", "--list", stdin=content))
     except GitError:
@@ -41,18 +41,18 @@ def declared(content: bytes) -> Mapping[str, Declared] | None:
 
 
 def declared_in(hub: Hub, tree: str, folder: str = "") -> Mapping[str, Declared] | None:
-    """As `declared`, of a commit or tree, or a folder in it; None as well where there is no such file."""
+    """As `declared`, for a commit or tree or a folder in it; None if there is no such file, too."""
     content = hub.file(tree, os.path.join(folder, MODULES))
     return None if content is None else declared(content)
 
 
 def container_of(path: str, among: Collection[str]) -> str:
-    """The innermost submodule, of these, that a path lies in; the empty text where it lies in none."""
+    """The innermost of some submodules that contains a path; empty if none does."""
     return max((each for each in among if path.startswith(f"{each}/")), key=len, default="")
 
 
 def within(path: str, container: str) -> str:
-    """A path as it is called in the submodule that it lies in."""
+    """A path relative to the submodule that contains it."""
     return path[len(container) + 1 :] if container else path
 
 
