@@ -8,9 +8,9 @@ from pathlib import Path
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.nested_repositories import Findings, part_of
 from activities.git import commits, private
+from activities.git.agent_repository import LeftCommit, Refuse
 from activities.git.command import display_path, display_paths
 from activities.git.filters import clear_text
-from activities.git.left_behind import Left, Refuse
 from activities.git.merge_attributes import ATTRIBUTES
 from activities.git.task_commits import trailers
 from epw.core.errors import GitError
@@ -94,7 +94,7 @@ def _refuse(directory: AttemptDirectory, findings: Findings, path: str) -> Refus
     return refuse
 
 
-def _keep(directory: AttemptDirectory, number: str, left: Left, path: str, at: int) -> LeftBehind:
+def _keep(directory: AttemptDirectory, number: str, left: LeftCommit, path: str, at: int) -> LeftBehind:
     hub, execution, run = directory.hub, directory.execution, directory.run
     name = f"{path}: {left.name}" if path else left.name
     if left.commit is None:

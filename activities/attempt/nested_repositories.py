@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from activities.git import private
+from activities.git.agent_repository import AgentRepository
 from activities.git.command import MAX_NAMED, display_path, display_paths
 from activities.git.hub import Hub
-from activities.git.left_behind import AgentRepository, git_dir_of
+from activities.git.repository_view import git_dir_of
 from activities.git.submodules.agent_pointers import AgentPointer, store_record, trailer_line
 from activities.git.submodules.flat import git_dir_for
 from activities.git.submodules.gitmodules import MODULES, container_of, declared, within

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from activities.git.agent_repository import AgentRepository
 from activities.git.command import (
     ABSENT_MODE,
     EMPTY_TREE,
@@ -29,8 +30,8 @@ from activities.git.command import (
 )
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
-from activities.git.left_behind import AgentRepository, git_dir_of
 from activities.git.quarantine import quarantine, release
+from activities.git.repository_view import git_dir_of
 from activities.git.submodules.gitmodules import MODULES, container_of
 from activities.git.submodules.pointers import TREE, pointers, with_entry
 from activities.system.directories import is_without_links, leads_out, remove, walk
