@@ -13,6 +13,7 @@ from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
 from activities.git.merge import carry_over, merge
 from activities.git.merge_file import hunks
+from activities.git.save_tree import save_tree
 from activities.git.snapshot import snapshot
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
@@ -189,7 +190,7 @@ def test_no_hook_or_driver_of_the_users_runs_but_for_filters(tmp_path: Path) -> 
     workspace = Workspace.read(str(repository))
     add_repository(tree, base, workspace)
     (tree.path / "f").write_text("changed\nb\nC\n")
-    change = hub.commit(tree.write_tree(base)[0], [base], "change", workspace, 1)
+    change = hub.commit(save_tree(tree, base).tree, [base], "change", workspace, 1)
     assert merge(hub, base, change).clean
     assert changes(hub, base, change)[0]["file"] == "f"
     assert transfer.hand_over(hub, workspace, change, "refs/heads/epw/x") is None
@@ -213,9 +214,9 @@ def test_what_setup_brought_is_no_change_of_the_agent_s(tmp_path: Path) -> None:
     tree = check_out(hub, base, tmp_path / "tree")
     (tree.path / "lock").write_text("2\n")
     (tree.path / "generated").write_text("g\n")
-    start = tree.write_tree(base)[0]
+    start = save_tree(tree, base).tree
     (tree.path / "src").write_text("a\nB\n")
-    carried = carry_over(hub, start, tree.write_tree(base)[0], base)
+    carried = carry_over(hub, start, save_tree(tree, base).tree, base)
     assert [row["file"] for row in changes(hub, base, carried)] == ["src"]
 
 
@@ -227,7 +228,7 @@ def test_modes_that_an_agent_took_from_itself_are_no_loss(tmp_path: Path) -> Non
     (tree.path / "sub/f").chmod(0)
     (tree.path / "sub").chmod(0)
     # With the directory itself: whoever saves sees to that first.
-    assert tree.write_tree(commit)[1] == ["sub/f"]
+    assert save_tree(tree, commit).paths == ["sub/f"]
 
 
 def test_a_repository_that_an_agent_makes_is_saved_as_files(tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_a_repository_that_an_agent_makes_is_saved_as_files(tmp_path: Path) -> N
     hub, base = take(repository, tmp_path / "home")
     tree = check_out(hub, base, tmp_path / "tree")
     make_repository(tree.path / "nested", {"inner": "kept\n"})
-    saved = hub.commit(tree.write_tree(base)[0], [base], "x", None, 1)
+    saved = hub.commit(save_tree(tree, base).tree, [base], "x", None, 1)
     assert sh(hub.path, "git", "show", f"{saved}:nested/inner") == "kept\n"
 
 
@@ -281,7 +282,7 @@ def test_every_kind_that_git_finds(tmp_path: Path, kind: str, ours: str, theirs:
     for number, script in enumerate((ours, theirs)):
         tree = check_out(hub, base, tmp_path / f"tree{number}")
         sh(tree.path, "bash", "-c", script)
-        sides.append(hub.commit(tree.write_tree(base)[0], [base], "side", None, 1))
+        sides.append(hub.commit(save_tree(tree, base).tree, [base], "side", None, 1))
     found = merge(hub, *sides)
     assert not found.clean
     assert found.kind == kind

@@ -77,7 +77,7 @@ def _refuse(directory: AttemptDirectory, findings: Findings, path: str) -> Refus
     """A function that says why a commit of the repository at `path` is not kept: it may hold in clear what a filter is
     to encode."""
     top = findings.work_tree or directory.repositories.at_start()
-    tree, out = part_of(top, path), top.in_clear
+    tree, out = part_of(top, path), findings.in_clear
 
     def refuse(view: Path, start: str, last: str) -> str | None:
         if not tree.is_encoded:

@@ -95,7 +95,7 @@ def _reuse_worktree(directory: AttemptDirectory) -> bool:
     if not directory.pool.acquire(pooled):
         return False
     try:
-        own.take_over(WorkTree(directory.hub, pooled / "tree", pooled / "index", own.settings))
+        own.adopt(WorkTree(directory.hub, pooled / "tree", pooled / "index", own.settings))
         clean_to_index(own)
     except (NotReusable, OSError, GitError):
         trash.take(directory.tree)

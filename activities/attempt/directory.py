@@ -20,6 +20,7 @@ from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import carry_over
+from activities.git.save_tree import save_tree
 from activities.git.task_commits import trailers
 from activities.git.tree import WorkTree
 from activities.state.execution_store import ExecutionStore
@@ -142,11 +143,10 @@ class AttemptDirectory:
         """
         if was_changed:
             write_atomically(self.path / "ignored", json.dumps(self.work_tree.ignored()).encode())
-            work_tree = self.work_tree
-            start_tree, _ = work_tree.write_tree(self.start)
-            if work_tree.failures:
-                raise work_tree.failures[0]
-            write_atomically(self.path / "start-tree", start_tree.encode())
+            saved = save_tree(self.work_tree, self.start)
+            if saved.failures:
+                raise saved.failures[0]
+            write_atomically(self.path / "start-tree", saved.tree.encode())
         self.mark_ready()
 
     def mark_ready(self) -> None:
@@ -184,13 +184,13 @@ class AttemptDirectory:
             record, found = repositories.trailer(), repositories.failures
             if final:
                 self.findings.agents, self.findings.picked = repositories.agents, repositories.picked
-        tree, paths = work_tree.write_tree(base, opens=final)
-        found = [*found, *work_tree.failures]
+        saved = save_tree(work_tree, base, opens=final)
+        tree, paths, found = saved.tree, saved.paths, [*found, *saved.failures]
         if found and not final:
             raise found[0]
         if final:
-            self.findings.opened, self.findings.failures = work_tree.opened, found
-            self.findings.work_tree = work_tree
+            self.findings.opened, self.findings.in_clear = saved.opened, saved.in_clear
+            self.findings.failures, self.findings.work_tree = found, work_tree
         recorded = self.path / "start-tree"
         if recorded.is_file() and recorded.read_text() != hub.tree_of(self.start):
             tree = carry_over(hub, recorded.read_text(), tree, self.start)

@@ -26,13 +26,13 @@ def keep_ignored(attempt: Attempt, at: int, changed: Sequence[str], max_bytes: i
     globs, hub, execution, run = attempt.context.plan.kept_of(task), directory.hub, directory.execution, directory.run
     if not globs or not directory.tree.is_dir():
         return [], []
-    work_tree, saved = directory.work_tree, directory.findings.work_tree
+    work_tree = directory.work_tree
     if run.base is None:
         every = (f"{folder.path}/{name}".lstrip("/") for folder in walk(directory.tree) for name in folder.files)
         found = [path for path in every if any(matches(glob, path) for glob in globs)]
         named = dict[str, str]()
     else:
-        in_clear = saved.in_clear if saved is not None else []
+        in_clear = directory.findings.in_clear
         found = [path for path in work_tree.ignored_files(globs) if path not in in_clear]
         named = filter_drivers.named_by(found, work_tree.settings, **work_tree.place)
     secret = {path: name for path, name in named.items() if name not in filter_drivers.NO_SECRET}

@@ -55,6 +55,8 @@ class Findings:
     """Reasons why not everything was saved, or why the change may not land."""
     work_tree: WorkTree | None = None
     """The tree from which the work was saved."""
+    in_clear: list[str] = field(default_factory=list)
+    """Paths that were not saved because they would be stored in clear."""
 
     def failure(self) -> TaskFailed | None:
         """The first failure; it is `final` where any of them is."""
@@ -63,7 +65,7 @@ class Findings:
 
     def warnings(self) -> list[str]:
         """The failures after the first, and the files that were not saved, in words."""
-        out = self.work_tree.in_clear if self.work_tree is not None else []
+        out = self.in_clear
         message = f"not saved, since a filter would not encode it: {', '.join(display_paths(out))}"
         more = f" and {len(out) - MAX_NAMED} more" if len(out) > MAX_NAMED else ""
         return [*([message + more] if out else []), *(str(each) for each in self.failures[1:])]

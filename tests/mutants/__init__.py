@@ -52,7 +52,7 @@ MUTANTS = (
     _m("activities/git/submodules/submodules.py", "        same = [each for each in (*own, origin) if each and self._hub.tree_of(each) == tree]\n", "        same = list[str]()\n", "test_submodules.py -k nobody_changed"),
     _m("activities/git/submodules/submodules.py", 'if each not in start or not self._hub.is_ancestor(each, home.head or "")', "if each not in start", "test_submodules_moved.py -k no_agent_touches"),
     _m("activities/git/submodules/submodules.py", "            candidates |= {path: [each.commit] for path, each in read_record(self._hub, step.record).items()}\n", "", "test_submodules_moved.py -k pointer_at_its_new_path"),
-    _m("activities/git/tree.py", "self._run(*argv, *self._left_out, codes=(0, 128))", "self._run(*argv, codes=(0, 128))", "test_submodules.py -k land_in_their"),
+    _m("activities/git/save_tree.py", "self._run(*argv, *self._left_out, codes=(0, 128))", "self._run(*argv, codes=(0, 128))", "test_submodules.py -k land_in_their"),
     _m("activities/attempt/nested_repositories.py", "own = git_dir_for(self._hub, self.workspace_of(each).info_attributes) if path else None", "own = None", "test_submodules_rules.py -k parent_s_alone"),
     _m("activities/git/repository_view.py", "objects, added = _copied_objects(git_dir, view), alternates", "objects = _copied_objects(git_dir, view)", "test_left_behind.py -k borrows"),
     _m("activities/git/repository_view.py", "            if folder.is_symlink() or not folder.is_dir():\n", "            if not folder.is_dir():\n", "test_left_behind.py -k brought_in"),
