@@ -1,4 +1,4 @@
-"""What a commit changed, as git says: files, kinds, counts and line ranges (CONTRACT section 8)."""
+"""Differences between commits: paths, blobs, and the rows of a result (docs/contract.md)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ _PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
 
 
 def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
-    """Paths that differ between two commits or trees; in submodules too, where their commits are here.
+    """Paths that differ between two commits or trees, in submodules too if the hub has their commits.
 
-    What has become a submodule, or is none any more, is compared by its files.
+    A path that became a submodule, or is no longer one, is compared by its files.
     """
-    listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "-z", before, after, git_dir=hub.path))
-    rows = {path: entry.lstrip(":").split(" ") for entry, path in zip(listed[::2], listed[1::2], strict=True)}
-    modules = {path for path, (old_mode, mode, *_) in rows.items() if GITLINK in (old_mode, mode)}
+    differing = hub.diff_files(before, after)
+    modules = {each.path for each in differing if GITLINK in (each.old_mode, each.mode)}
     found = []
-    for path in rows:
+    for path in (each.path for each in differing):
         sides = [_files_at(hub, each, path) for each in (before, after)] if path in modules else []
         if sides and None not in sides:
             found += [f"{path}/{inner}" for inner in changed_paths(hub, *filter(None, sides))]
@@ -41,30 +40,30 @@ def paths_in(hub: Hub, tree: str, folder: str = "") -> list[str]:
 
 
 def _files_at(hub: Hub, tree: str, path: str) -> str | None:
-    """The commit or tree with the files at a path; None where that is a file, or a submodule's commit is not here."""
+    """The commit or tree with the files at a path; None for a file, and for a submodule whose commit is missing."""
     mode, name = entry_at(hub, tree, path) or (TREE, EMPTY_TREE)
     return name if mode == TREE or (mode == GITLINK and hub.resolve(name)) else None
 
 
 Blobs = dict[str, tuple[str | None, str | None]]
-"""By path, before and after; None where there is no regular file."""
+"""Blobs before and after, by path; None if there is no regular file."""
 
 
 def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
-    """What differs between a commit and each of others (or trees), by one process."""
+    """Blobs that differ between a commit and each of other commits or trees, with one git process."""
     tree, *trees = hub.trees_of([before, *after])
-    asked = "".join(f"{tree} {each}\n" for each in trees).encode()
-    rest = iter(records(git("diff-tree", *_PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=asked)))
+    pairs = "".join(f"{tree} {each}\n" for each in trees).encode()
+    rest = iter(records(git("diff-tree", *_PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=pairs)))
     found: dict[str, Blobs] = {each: {} for each in trees}
     into: Blobs = {}
     for entry in rest:
-        # Before the first of two trees that differ stand their names, on a line.
-        *names, told = entry.split("\n")
+        # A line with the ids of both trees precedes their first difference.
+        *names, difference = entry.split("\n")
         into = found[names[-1].split(" ")[1]] if names else into
-        if not told:
-            # The last two do not differ.
+        if not difference:
+            # The last two trees do not differ.
             break
-        old_mode, mode, old, new, _ = told[1:].split(" ")
+        old_mode, mode, old, new, _ = difference[1:].split(" ")
         into[next(rest)] = old if old_mode in REGULAR else None, new if mode in REGULAR else None
     return [found[each] for each in trees]
 
@@ -72,8 +71,8 @@ def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
 def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     """`{file, type, additions, deletions, lineNumbers, mode?}` of each path that differs, in git's order.
 
-    `lineNumbers`: first to last changed line, in the new file (in the old one where it is deleted);
-    it and the counts are None for a binary file. `mode`: before and now, where it changed (`100644 → 100755`).
+    `lineNumbers`: `{start, end}`, the first and the last changed line of the new file (of a deleted one: the old file);
+    it and the counts are None for a binary file. `mode`: before and now, if it changed (`100644 → 100755`).
     """
     listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path))
     kinds: dict[str, str] = {}
@@ -98,8 +97,8 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
         after,
         git_dir=hub.path,
     )
-    # One header a file, in the order of the raw lines: no need to parse quoted names. A file that became a link, or
-    # the other way round, has two: it goes, and it comes.
+    # One header per file, in the order of the raw lines: no need to parse quoted names. A file that became a link, or
+    # a link that became a file, has two: a deletion and a creation.
     ranges = iter([_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]])
     found = []
     for path, status in kinds.items():
@@ -126,7 +125,7 @@ def _groups(patch: bytes) -> Iterable[tuple[bytes | None, ...]]:
 
 
 def _range(hunks: Iterable[tuple[int, int]]) -> dict[str, int] | None:
-    # A hunk of no lines (only deletions) stands after line `start`.
+    # A hunk without lines (deletions only) is after line `start`.
     spans = [(max(start, 1), max(start + count - 1, start, 1)) for start, count in hunks]
     if not spans:
         return None

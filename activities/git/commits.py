@@ -1,4 +1,4 @@
-"""Agents' own commits (`commits: keep`): rebased onto what was there, in place of the merges of their changes."""
+"""Agents' own commits (`commits: keep`), rebased onto the delivery's base instead of merge commits."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KEPT_HEADERS = (b"author ", b"encoding ")
 
 
 Own = dict[str, tuple[str, str]]
-"""Of a task's change, where its agent's commits start (that is none of them), and the last of them."""
+"""Range of the agent's commits by the task's change: the commit before the first one, and the last one."""
 
 
 def keep(hub: Hub, prefix: str, change: str, start: str, last: str) -> None:
-    """Keep the commits behind a change by refs."""
+    """Keep the agent's commits of a change by refs."""
     hub.update_ref(f"{prefix}/{change}/start", start)
     hub.update_ref(f"{prefix}/{change}/last", last)
 
 
 def kept(hub: Hub, prefix: str) -> Own:
-    """The commits that are kept beneath a prefix."""
+    """The ranges that are kept beneath a prefix."""
     listed = text(git("for-each-ref", "--format=%(refname) %(objectname)", prefix, git_dir=hub.path))
     found = dict(line.removeprefix(f"{prefix}/").split(" ") for line in listed.splitlines())
     changes = dict.fromkeys(ref.split("/")[0] for ref in found)
@@ -33,12 +33,13 @@ def kept(hub: Hub, prefix: str) -> Own:
 
 
 def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Own) -> tuple[str, list[str]]:
-    """A line of commits from `base` with the trees of `head`'s first parents; made twice, it is the same one.
+    """A linear history from `base` with the trees of `head`'s first parents, and a message per change cut short.
 
-    `lowered`: a commit as the user gets it. Of a change without commits of its agent's, or what they lack of it, one
-    is made; they end before the first that does not merge with what was there: a line for each such change.
+    The same arguments give the same commits. `lowered`: returns a commit as the user gets it. A change without
+    commits of its agent becomes one commit, and so does what they lack of it; they end before the first one that
+    does not merge with the history before it.
     """
-    new, told = lowered(base), list[str]()
+    new, messages = lowered(base), list[str]()
     for landed in _listed(hub, "--first-parent", f"{base}..{head}"):
         _, _, *merged = _parents(hub, landed)
         change = merged[0] if merged else landed
@@ -48,21 +49,21 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
             before = [*_parents(hub, commit)[1:], EMPTY_TREE][0]
             tree = merged_tree(hub, before, new, commit)
             if tree is None:
-                told.append(f"{_subject(hub, change)}: its commits land as one from {_subject(hub, commit)!r} on")
+                messages.append(f"{_subject(hub, change)}: its commits land as one from {_subject(hub, commit)!r} on")
                 break
             if tree != hub.tree_of(new) or hub.tree_of(before) == hub.tree_of(commit):
                 new = _like(hub, commit, tree, new, committer)
         tree = hub.tree_of(lowered(landed))
         if tree != hub.tree_of(new):
             new = _like(hub, change, tree, new, committer)
-    return new, told
+    return new, messages
 
 
 def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
-    """Why commits after `start`, up to `last`, of a git directory cannot be handed over one by one; None: they can.
+    """Why commits after `start`, up to `last`, of a git directory cannot be delivered one by one; None if they can.
 
-    What the change itself is not looked at for may be in one of them in passing: a link that leads out, a submodule's
-    commit that nobody has; and where files are `is_encoded`, content that neither `start` nor the change has.
+    One of them may hold what the change as a whole does not: a link that leads out, a submodule's commit that nobody
+    has; and if files are `is_encoded`, content that neither `start` nor the change has.
     """
     listed = (text(git("ls-tree", "-r", "--format=%(objectname)", each, git_dir=view)) for each in (start, change))
     known = {name for names in listed for name in names.splitlines()}
@@ -93,7 +94,7 @@ def _listed(hub: Hub, *revisions: str) -> list[str]:
 
 
 def _parents(hub: Hub, commit: str) -> list[str]:
-    """The commit and its parents."""
+    """A commit and its parents."""
     return text(git("rev-list", "--parents", "--max-count=1", commit, git_dir=hub.path)).split()
 
 
@@ -103,10 +104,10 @@ def _header(hub: Hub, commit: str, name: bytes) -> bytes:
 
 
 def _like(hub: Hub, commit: str, tree: str, parent: str, committer: bytes) -> str:
-    """A commit with another one's words and author, to the byte."""
-    head, _, words = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")
+    """A commit with another one's message and author, byte for byte."""
+    head, _, message = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")
     kept = [line for line in head.split(b"\n") if line.startswith(_KEPT_HEADERS)]
     author, encoding = kept[:1], kept[1:]
     lines = [b"tree %s" % tree.encode(), b"parent %s" % parent.encode(), *author, committer, *encoding]
-    content = b"\n".join(lines) + b"\n\n" + words
+    content = b"\n".join(lines) + b"\n\n" + message
     return text(git("hash-object", "-t", "commit", "-w", "--stdin", git_dir=hub.path, stdin=content))

@@ -1,6 +1,6 @@
-"""Ignored results that are kept beside a change (`keep`): a commit of their own in the hub, which never lands.
+"""Ignored result files that a plan's `keep` names: stored in a commit of their own in the hub, which never lands.
 
-Its tree holds the files, byte for byte, and a list of them. Content of any size is streamed, never held.
+The commit's tree holds the files, byte for byte, and a list of them. Content is streamed and never held in memory.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from activities.system.rooted_dir import RootedDir
 _FILES, _LIST = "files", "list.json"
 _CHUNK = 1 << 20
 _MB = 1_000_000
-# What is kept is often compressed already, and is read once.
-_AS_IT_IS = ("core.compression=0", "core.looseCompression=0", "pack.compression=0")
+# Kept files are often compressed already, and read once.
+_UNCOMPRESSED = ("core.compression=0", "core.looseCompression=0", "pack.compression=0")
 
 Kept = dict[str, Any]
-"""`{path, bytes, sha256}` of a file."""
+"""`{path, bytes, sha256}` of a kept file."""
 
 
 def keep(
     hub: Hub, ref: str, message: str, at: int, tree: Path, paths: Sequence[str], room: tuple[int, int]
 ) -> list[str]:
-    """Store files of a directory under a ref; a line for each that was not. `room`: bytes left, of so many in all.
+    """Store files of a directory under a ref; a message for each that was not stored.
 
-    Raises `GitError`, and `OSError` where git ends in the middle (a full disk).
+    `room`: bytes left, and the quota in bytes. Raises `GitError`; `OSError` if git ends early (a full disk).
     """
-    (left, most), told, found = room, list[str](), list[Kept]()
+    (left, most), messages, found = room, list[str](), list[Kept]()
     arguments = ("fast-import", "--quiet", "--force", "--depth=0", "--date-format=raw")
-    with RootedDir.opened(tree) as beneath, piped_git(*arguments, config=_AS_IT_IS, git_dir=hub.path) as (into, _):
+    with RootedDir.opened(tree) as beneath, piped_git(*arguments, config=_UNCOMPRESSED, git_dir=hub.path) as (into, _):
         into.write(b"commit %s\ncommitter epw <epw> %d +0000\n" % (os.fsencode(ref), at))
         _write_data(into, message.encode())
         for path in sorted(paths):
@@ -44,29 +44,29 @@ def keep(
                     size = os.fstat(file.fileno()).st_size
                     if size > left:
                         quota = f"the quota of {most / _MB:g} MB (EPW_KEPT_MB)"
-                        told.append(f"keep: {display_path(path)} ({size / _MB:.1f} MB) is over {quota}")
+                        messages.append(f"keep: {display_path(path)} ({size / _MB:.1f} MB) is over {quota}")
                         continue
                     name, mode = _quoted(f"{_FILES}/{path}"), os.fstat(file.fileno()).st_mode
                     into.write(b"M %s inline %s\n" % (b"100755" if mode & 0o100 else b"100644", name))
                     sha256 = _copied(file, size, into)
                     if sha256 is None:
                         into.write(b"D %s\n" % name)
-                        told.append(f"keep: {display_path(path)} changed while it was read")
+                        messages.append(f"keep: {display_path(path)} changed while it was read")
                         continue
             except BrokenPipeError:
                 raise
             except OSError as error:
-                told.append(f"keep: {display_path(path)}: {error.strerror}")
+                messages.append(f"keep: {display_path(path)}: {error.strerror}")
                 continue
             left -= size
             found.append({"path": path, "bytes": size, "sha256": sha256})
         into.write(b"M 100644 inline %s\n" % _LIST.encode())
         _write_data(into, json.dumps(found).encode())
-    return told
+    return messages
 
 
 def newest(hub: Hub, prefix: str) -> dict[str, str]:
-    """The commit that holds what was kept last, by the part of the ref that comes after a prefix."""
+    """The newest commit of kept files, by the part of its ref after a prefix."""
     form = ("--sort=version:refname", "--sort=committerdate", "--format=%(objectname) %(refname)%00")
     listed = records(git("for-each-ref", *form, prefix, git_dir=hub.path))
     entries = (entry.strip().split(" ", 1) for entry in listed if entry.strip())
@@ -74,15 +74,15 @@ def newest(hub: Hub, prefix: str) -> dict[str, str]:
 
 
 def listed(hub: Hub, commits: Sequence[str]) -> list[list[Kept]]:
-    """The files that each commit holds, by path."""
+    """The files that each commit holds."""
     contents = hub.files([(commit, _LIST) for commit in commits])
     return [json.loads(content or b"[]") for content in contents]
 
 
 def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None) -> list[str]:
-    """Write the wanted files (None: all of them) into a directory, made where it is not there; their paths.
+    """Write the wanted files (None: all) into a directory, created if missing; returns their paths.
 
-    Raises `OSError` (`PathEscape` where a link would lead out of it), `GitError`.
+    Raises `OSError` (`PathEscape` if a link would lead out of the directory), `GitError`.
     """
     entries = records(git("ls-tree", "-r", "-z", f"{commit}:{_FILES}", git_dir=hub.path, codes=(0, 128)))
     files = [(*entry.partition("\t")[0].split()[::2], entry.partition("\t")[2]) for entry in entries]
@@ -104,7 +104,7 @@ def write(hub: Hub, commit: str, to: Path, wanted: Collection[str] | None = None
 
 
 def _copied(file: IO[bytes], size: int, into: IO[bytes]) -> str | None:
-    """Pass on a file's content; its SHA-256, or None where it became shorter meanwhile."""
+    """Pass a file's content to git; returns its SHA-256, or None if it became shorter meanwhile."""
     into.write(b"data %d\n" % size)
     digest, left = hashlib.sha256(), size
     while left and (chunk := file.read(min(left, _CHUNK))):
@@ -133,6 +133,6 @@ def _write_data(into: IO[bytes], content: bytes) -> None:
 
 
 def _quoted(path: str) -> bytes:
-    """A path as fast-import takes any."""
+    """A path in the quoted form of fast-import, which can hold any path."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return b'"%s"' % os.fsencode(escaped)

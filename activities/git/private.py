@@ -1,7 +1,7 @@
-"""An agent's own repository: the `.git` of its directory, as the user's clone would have it at the commit.
+"""Creation of an agent's own repository: the `.git` of its directory, like a clone of the user's at the commit.
 
-It knows the branches, tags and remotes of the user's, and borrows the objects of the hub and of the user. What it is
-configured with is the agent's to change, so we never obey it.
+It has the user's branches, tags and remotes, and borrows the objects of the hub and of the user. An agent can change
+its configuration, so we never obey it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KNOWN = ("refs/heads", "refs/tags", "refs/remotes")
 
 
 def borrowed_refs(workspace: Workspace) -> str:
-    """The user's branches, tags and remote-tracking names, as git packs them."""
+    """The user's branches, tags and remote-tracking refs as the text of a `packed-refs` file."""
     if workspace.kind != "git":
         return ""
     form = "%(objectname) %(refname)%(if)%(*objectname)%(then)%0a^%(*objectname)%(end)"
@@ -35,7 +35,7 @@ def borrowed_refs(workspace: Workspace) -> str:
 
 
 def alternates(hub: Hub, workspace: Workspace) -> str:
-    """Where its objects are that are not its own."""
+    """Text of `objects/info/alternates`: the folders that it borrows objects from."""
     return "".join(f"{each}\n" for each in (hub.path / "objects", *workspace.objects))
 
 
@@ -48,7 +48,10 @@ def make(
     refs: Path,
     index: Path,
 ) -> None:
-    """Make it, on a branch at `commit`. `refs`: a file of those to borrow. `index`: of the checkout."""
+    """Create the repository at `private`, on the user's branch at `commit`.
+
+    `refs`: a packed-refs file of the user's refs; `index`: the index of the checkout.
+    """
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (private / folder).mkdir(parents=True, exist_ok=True)
     if refs.is_file() and refs.stat().st_size:
@@ -63,9 +66,9 @@ def make(
     (private / "objects/info/alternates").write_text(alternates(hub, workspace))
     (private / "info/exclude").write_text(workspace.excludes)
     if workspace.attributes or workspace.info_attributes:
-        # The stronger ones last.
+        # The last ones are stronger.
         (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")
-    # What is cut off in the hub alone is in the objects that it borrows of the user's.
+    # History that only the hub lacks is in the objects that it borrows from the user.
     if shallow := dict.fromkeys(workspace.shallow) if workspace.objects else _lines(hub.path / "shallow"):
         (private / "shallow").write_text("".join(f"{each}\n" for each in shallow))
     shutil.copyfile(index, private / "index")
@@ -78,7 +81,7 @@ def _lines(path: Path) -> dict[str, None]:
 
 
 def _as_file(settings: Sequence[str]) -> str:
-    """Settings as `git -c` takes them, in the syntax of a configuration file."""
+    """Settings in the form of `git -c` as the text of a configuration file."""
     lines = []
     for setting in settings:
         name, _, value = setting.partition("=")

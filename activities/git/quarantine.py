@@ -1,6 +1,6 @@
-"""New objects kept apart until it is known which are to be stored: the clear text of an encoded file may be one.
+"""Quarantine of new objects until it is known which are to be stored: one may be the clear text of an encoded file.
 
-git writes an object for each file that it is told to add, before anybody can see what it has made of it.
+`git add` writes an object for each file before anybody can check whether a filter has encoded it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from activities.system.directories import remove
 
 @contextmanager
 def quarantine(folder: Path) -> Iterator[Path]:
-    """A folder for objects, gone when the block ends."""
+    """Create a folder for objects while the block runs."""
     for name in ("info", "pack"):
         (folder / name).mkdir(mode=0o700, parents=True)
     try:
@@ -27,11 +27,11 @@ def quarantine(folder: Path) -> Iterator[Path]:
 
 
 def release(hub: Hub, tree: str, before: str, place: GitLocation) -> None:
-    """Store what a tree has and `before` has not, from the quarantine of `place`."""
+    """Store the objects that a tree has and `before` has not, from the quarantine of `place`."""
     with (
-        piped_git("pack-objects", "--revs", "--stdout", "-q", **place) as (asked, pack),
+        piped_git("pack-objects", "--revs", "--stdout", "-q", **place) as (revisions, pack),
         piped_git("unpack-objects", "-q", git_dir=hub.path) as (into, _),
     ):
-        asked.write(f"{tree}\n^{before}\n".encode())
-        asked.close()
+        revisions.write(f"{tree}\n^{before}\n".encode())
+        revisions.close()
         shutil.copyfileobj(pack, into, 1 << 20)

@@ -1,4 +1,4 @@
-"""The base of an execution: the workspace as it is, uncommitted and untracked files included."""
+"""Snapshot of a workspace: the base of an execution, with uncommitted and untracked files."""
 
 from __future__ import annotations
 
@@ -42,29 +42,32 @@ def snapshot(
     since: str | None = None,
     git_dir: Path | None = None,
 ) -> str:
-    """The commit of the work tree as it is now, HEAD's own where nothing differs.
+    """Store the work tree as it is now as a commit in the hub, kept by `ref`; HEAD's own commit if nothing differs.
 
-    The user's index and repository are only read. `at`: epoch seconds of a commit we make; `ref` keeps it.
-    `committed`: only what `workspace.head` holds. `since`: an earlier one, of which what has not changed is kept.
-    `git_dir`: of a submodule's own; None: the hub's, which gets the workspace's attributes.
+    The user's index and repository are only read. `at`: time of a new commit, epoch seconds. `committed`: take only
+    what `workspace.head` holds. `since`: an earlier snapshot whose blobs are reused for unchanged encoded files.
+    `git_dir`: the git directory of a submodule; None: the hub, which gets the workspace's attributes.
+    Raises `InvalidPlan` if the workspace is damaged or a filter fails.
     """
     if git_dir is None:
         _keep_attributes(hub, workspace)
-    base = _taken(hub, workspace, ref, at, committed, since, git_dir or hub.path)
+    base = _own_commit(hub, workspace, ref, at, committed, since, git_dir or hub.path)
 
-    def taken(module: Workspace, path: str, pointer: str) -> str | None:
+    def take(module: Workspace, path: str, pointer: str) -> str | None:
         if committed:
             module = module.model_copy(update={"head": pointer})
         own = git_dir_for(hub, module.info_attributes)
         return snapshot(hub, module, module_ref(ref, path), at, committed, git_dir=own) if module.head else None
 
-    flat = flattened(hub, workspace, base, at, taken)
+    flat = flattened(hub, workspace, base, at, take)
     if flat != base:
         hub.update_ref(ref, flat)
     return flat
 
 
-def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None, git_dir: Path) -> str:
+def _own_commit(
+    hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, since: str | None, git_dir: Path
+) -> str:
     """The commit of the repository itself, with pointers to its submodules."""
     head = workspace.head
     if head is not None:
@@ -88,16 +91,16 @@ def _taken(hub: Hub, workspace: Workspace, ref: str, at: int, committed: bool, s
 
 
 def _damaged(workspace: Workspace, error: GitError) -> InvalidPlan | None:
-    """What git says of objects that it cannot read, with the command that says more."""
+    """git's messages about objects that it cannot read, with the command that shows more; None for other errors."""
     if not any(word in error.stderr for word in _DAMAGED):
         return None
-    said = [line for line in error.stderr.replace("\0", " ").splitlines() if any(word in line for word in _DAMAGED)]
+    lines = [line for line in error.stderr.replace("\0", " ").splitlines() if any(word in line for word in _DAMAGED)]
     look = f"git -C {shlex.quote(workspace.path)} fsck --full"
-    return InvalidPlan([Problem("workspace", f"{workspace.path} is damaged: {' / '.join(said)[:300]}; look: {look}")])
+    return InvalidPlan([Problem("workspace", f"{workspace.path} is damaged: {' / '.join(lines)[:300]}; look: {look}")])
 
 
 def _keep_attributes(hub: Hub, workspace: Workspace) -> None:
-    """The user's own for this repository: where git looks for those that are stronger than a tree's."""
+    """Copy the user's `info/attributes` to the hub's: git prefers them to those of a tree."""
     path = hub.path / "info/attributes"
     if workspace.info_attributes or path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -125,12 +128,12 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
         unborn = _UNBORN.search(added.stderr)
         if unborn is None:
             error = GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
-            if told := filter_drivers.failed(error):
-                raise InvalidPlan([Problem("workspace", told)])
+            if message := filter_drivers.failed(error):
+                raise InvalidPlan([Problem("workspace", message)])
             raise error
         with open(scratch / "exclude", "ab") as file:
             file.write(b"\n/" + re.sub(rb"([*?\[\\])", rb"\\\1", unborn[1]) + b"\n")
-    # A repository inside that is no submodule is its own: as a bare commit id it would be of no use.
+    # A nested repository that is no submodule stays apart: as a bare commit id it would be useless.
     changes = _changes(_before(workspace, place), place)
     nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
     failures = clear_text.settle(_before(workspace, place), changes, config, **place).failures
@@ -145,29 +148,29 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
 
 
 def _check_drivers(workspace: Workspace, config: list[str], place: GitLocation) -> None:
-    """Each works, on one of its files: what fails is told now."""
+    """Run each driver on one of its files, so that one that fails is reported now."""
     if workspace.head is not None and workspace.filters:
         files = filter_drivers.first_files(workspace.filters, config, **place)
         try:
             filter_drivers.check(workspace.head, files, config, **place)
         except GitError as error:
-            if told := filter_drivers.failed(error):
-                raise InvalidPlan([Problem("workspace", told)]) from None
+            if message := filter_drivers.failed(error):
+                raise InvalidPlan([Problem("workspace", message)]) from None
 
 
 def _before(workspace: Workspace, place: GitLocation) -> str:
-    """The user's HEAD, or a tree with nothing in it."""
+    """The user's HEAD, or the empty tree."""
     return workspace.head or text(git("hash-object", "-t", "tree", "-w", "--stdin", git_dir=place["git_dir"]))
 
 
 def _changes(before: str, place: GitLocation) -> list[clear_text.Changed]:
-    """What differs between a tree and the index."""
+    """Paths that differ between a tree and the index."""
     arguments = ("diff-index", "--cached", "--raw", "-z", "--ignore-submodules=none", before)
     return [(each.path, each.old_mode, each.mode) for each in differences(git(*arguments, **place))]
 
 
 def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
-    """A copy of the user's index saves hashing every unchanged file; without one, start from HEAD."""
+    """Start from a copy of the user's index, which saves hashing every unchanged file; without one, from HEAD."""
     if workspace.head is None:
         return
     theirs = workspace.git_path("index")
@@ -175,9 +178,9 @@ def _start_index(hub: Hub, workspace: Workspace, index: Path) -> None:
     if not theirs.is_file() or split:
         git("read-tree", workspace.head, git_dir=hub.path, index=index)
         return
-    # With its time: git compares it with the files' times to know which it must read again.
+    # With its time, which git compares with the files' times to know which to read again.
     shutil.copy2(theirs, index)
-    # What is staged may be an object that only the user's repository has: hash those files anew.
+    # Staged blobs may be in the user's repository only: hash those files again.
     place = GitLocation(git_dir=hub.path, work_tree=Path(workspace.path), index=index)
     staged = git("diff-index", "--cached", "--name-only", "-z", workspace.head, **place)
     if records(staged):
