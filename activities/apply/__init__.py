@@ -1,1 +1,1 @@
-"""Delivery into the user's work tree: checked, journaled, atomic per path, undone byte for byte."""
+"""Delivery into the user's work tree: checked first, journaled, atomic per path, undone byte for byte."""

@@ -1,7 +1,7 @@
-"""Names in the user's directories, changed atomically and without following links.
+"""Atomic renames in the user's directories that follow no links.
 
-A path is exchanged with its successor in one step (Linux `renameat2`, macOS `renameatx_np`): at no moment is it
-absent, and what comes out is exactly what was there, so an edit of the last microsecond is seen and not lost.
+A path is exchanged with its successor in one step (Linux `renameat2`, macOS `renameatx_np`): it is never absent, and
+the old file is kept as it was at that moment, so that an edit of the last microsecond is seen and not lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _rename = getattr(_libc, "renameatx_np" if sys.platform == "darwin" else "rename
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells one state of a file from another; times in nanoseconds."""
+    """Attributes that distinguish one state of a file from another; times in nanoseconds."""
 
     inode: int
     size: int
@@ -61,7 +61,7 @@ class Name:
 
 @contextmanager
 def directory(path: Path) -> Iterator[int]:
-    """An open directory."""
+    """Open a directory while the block runs; yields its descriptor."""
     opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield opened
@@ -71,7 +71,10 @@ def directory(path: Path) -> Iterator[int]:
 
 @contextmanager
 def beneath(root: int, path: str) -> Iterator[Name | None]:
-    """The name of a relative path; None where a directory on the way is missing or is none. Follows no link."""
+    """Open the parent of a relative path while the block runs; yields the name in it.
+
+    Yields None if a parent is missing, no directory, or a link.
+    """
     parts = PurePosixPath(path).parts
     opened = os.dup(root)
     try:
@@ -94,10 +97,10 @@ def beneath(root: int, path: str) -> Iterator[Name | None]:
 
 
 def exchange(first: Name, second: Name) -> None:
-    """Each name gets what the other had."""
-    if _renamed(first, second, _EXCHANGE):
+    """Exchange the files of two names."""
+    if _try_rename(first, second, _EXCHANGE):
         return
-    # A file system that cannot exchange: a second name for what goes keeps it while it is replaced.
+    # The file system cannot exchange: a second name keeps the old file while it is replaced.
     spare = f"{first.name}{SPARE}"
     _link(second, Name(first.directory, spare))
     os.rename(first.name, second.name, src_dir_fd=first.directory, dst_dir_fd=second.directory)
@@ -105,8 +108,8 @@ def exchange(first: Name, second: Name) -> None:
 
 
 def move(source: Name, target: Name) -> None:
-    """Move to a name that is free; raises `FileExistsError` where it is not."""
-    if _renamed(source, target, _EXCLUSIVE):
+    """Move a file to a free name; raises `FileExistsError` if it is taken."""
+    if _try_rename(source, target, _EXCLUSIVE):
         return
     _link(source, target)
     os.unlink(source.name, dir_fd=source.directory)
@@ -116,7 +119,7 @@ def _link(source: Name, target: Name) -> None:
     os.link(source.name, target.name, src_dir_fd=source.directory, dst_dir_fd=target.directory, follow_symlinks=False)
 
 
-def _renamed(source: Name, target: Name, flags: int) -> bool:
+def _try_rename(source: Name, target: Name, flags: int) -> bool:
     if _rename is None:
         return False
     names = (source.directory, os.fsencode(source.name), target.directory, os.fsencode(target.name))

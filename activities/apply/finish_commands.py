@@ -1,4 +1,4 @@
-"""What a delivery leaves to the user: commands that complete it where submodules came, went or moved."""
+"""Commands that a delivery leaves to the user: they complete it after submodules were added, removed or moved."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from activities.git.submodules.submodules import Lowered
 from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
 
-_MAX_APART = 100
-_AS_A_PATCH = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-"""Whatever the user's own settings make of a difference."""
+_MAX_EXCLUDED = 100
+_PLAIN_PATCH = ("--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+"""Options that override the user's own settings for differences."""
 
 
 def of_branch(execution: ExecutionStore, hub: Hub, head: str, branch: str) -> list[str]:
-    """For each submodule that has been added whose commit no remote has: what brings it from the hub."""
+    """Commands that bring commits from the hub for added submodules whose commit no remote has."""
     submodules, root = execution.submodules(hub), Path(execution.workspace().path)
     lowered = submodules.lowered(head)
     public = {each.commit for each in submodules.set_by_agents(head) if each.is_public}
@@ -34,16 +34,16 @@ def of_branch(execution: ExecutionStore, hub: Hub, head: str, branch: str) -> li
             inner = within(path, container)
             switch = _git("-C", str(root), "switch", "--quiet", branch)
             fetch = _git("-C", str(root / path), "fetch", "--quiet", str(hub.path), submodules.ref_of(commit))
-            # The first update makes the repository, and does not find the commit.
+            # The first update creates the repository and does not find the commit.
             made = f"{{ {_git(*update, '--', inner)} || {fetch}; }}"
             found.append(f"{switch} && {made} && {_git(*update, '--', inner)}")
     return found
 
 
 def of_tree(execution: ExecutionStore, hub: Hub, head: str) -> list[str]:
-    """For each submodule that came, went, moved or was set to another commit: what the index needs.
+    """Commands that update the index for submodules that were added, removed, moved or set to another commit.
 
-    A delivery into the work tree changes files, and leaves every index and repository alone.
+    A delivery into the work tree changes files, and no index or repository.
     """
     submodules, root = execution.submodules(hub), Path(execution.workspace().path)
     lowered, before = submodules.lowered(head), submodules.start.pointers
@@ -55,7 +55,7 @@ def of_tree(execution: ExecutionStore, hub: Hub, head: str) -> list[str]:
         container = container_of(path, before)
         if path not in lowered.pointers and (not container or container in lowered.pointers):
             beneath = [each for each in before if each == path or each.startswith(f"{path}/")]
-            settled = [step for each in beneath for step in _settled(root, each, moved.get(each))]
+            settled = [step for each in beneath for step in _repository_steps(root, each, moved.get(each))]
             steps = [_git("-C", str(root / container), "update-index", "--force-remove", "--", within(path, container))]
             steps += [*settled, shlex.join(["find", str(root / path), "-depth", "-type", "d", "-empty", "-delete"])]
             new = moved.get(path)
@@ -76,32 +76,32 @@ def of_tree(execution: ExecutionStore, hub: Hub, head: str) -> list[str]:
 
 
 def of_refused_tree(hub: Hub, base: str, head: str, root: Path) -> list[str]:
-    """What brings in by hand as much as goes without the loss of anything, and what shows the rest.
+    """Commands that apply by hand what can be applied without loss, and that show the rest.
 
-    What fits is changed in the work tree, else it stands beside in .rej files; HEAD and index stay.
+    Hunks that fit change the work tree, others are written to .rej files; HEAD and index stay as they are.
     """
     try:
         changes = difference(hub, base, head)
     except GitError:
         changes = []
-    apart = _apart(changes, root)
-    if len(apart) > _MAX_APART:
-        apart = [""]
-    patch = _git("--git-dir", str(hub.path), "diff", "--binary", *_AS_A_PATCH, base, head)
-    if "" in apart:
+    excluded = _excluded(changes, root)
+    if len(excluded) > _MAX_EXCLUDED:
+        excluded = [""]
+    patch = _git("--git-dir", str(hub.path), "diff", "--binary", *_PLAIN_PATCH, base, head)
+    if "" in excluded:
         return [patch]
-    out = f" -- {shlex.join(f':(exclude,literal){path}' for path in apart)}" if apart else ""
+    out = f" -- {shlex.join(f':(exclude,literal){path}' for path in excluded)}" if excluded else ""
     apply = f"{patch}{out} | (cd {shlex.quote(str(root))} && git apply --reject --whitespace=nowarn)"
-    shows = _git("--git-dir", str(hub.path), "diff", base, head, "--", *(f":(literal){path}" for path in apart))
-    is_all = bool(apart) and all(_is_within(each.path, apart) for each in changes)
-    return [*([] if is_all else [apply]), *([shows] if apart else [])]
+    shows = _git("--git-dir", str(hub.path), "diff", base, head, "--", *(f":(literal){path}" for path in excluded))
+    is_all = bool(excluded) and all(_is_within(each.path, excluded) for each in changes)
+    return [*([] if is_all else [apply]), *([shows] if excluded else [])]
 
 
-def _apart(changes: Sequence[PathChange], root: Path) -> list[str]:
-    """Paths at and beneath which `git apply --reject` would end half-way, or write over what is there; all: the empty.
+def _excluded(changes: Sequence[PathChange], root: Path) -> list[str]:
+    """Paths for which `git apply --reject` would stop half-way or overwrite files; an empty path stands for all.
 
-    Where a file, a link and a directory take each other's places it writes the new one though it has refused to
-    remove the old one: these are left out whatever is there now, since that may change before the command is used.
+    If a file, a link and a directory replace each other, it writes the new one though it has refused to remove the
+    old one: these are excluded whatever is there now, since that may change before the command is used.
     """
     new = {each.path for each in changes if each.old_mode is None}
     gone = {each.path for each in changes if each.new_mode is None}
@@ -135,15 +135,15 @@ def _encodable(path: str) -> str:
     return path
 
 
-def _settled(root: Path, path: str, to: str | None) -> list[str]:
-    """What becomes of the repository of a submodule that is not at its path any more."""
+def _repository_steps(root: Path, path: str, to: str | None) -> list[str]:
+    """Commands for the repository of a submodule that is no longer at its path: moved to `to`, or removed."""
     place = root / path / ".git"
     if place.is_dir():
         return [shlex.join(["mv", str(place), str(root / to / ".git")])] if to else []
     if not place.is_file() or to is None:
         return [shlex.join(["rm", "-f", str(place)])]
-    named = place.read_text(errors="surrogateescape").removeprefix("gitdir:").strip()
-    git_dir = os.path.normpath(place.parent / named)
+    git_file = place.read_text(errors="surrogateescape").removeprefix("gitdir:").strip()
+    git_dir = os.path.normpath(place.parent / git_file)
     return [
         f"echo {shlex.quote(f'gitdir: {git_dir}')} > {shlex.quote(str(root / to / '.git'))}",
         _git("--git-dir", git_dir, "config", "core.worktree", str(root / to)),
@@ -152,7 +152,7 @@ def _settled(root: Path, path: str, to: str | None) -> list[str]:
 
 
 def _new_git_dir(execution: ExecutionStore, lowered: Lowered, hub: Hub, path: str) -> Path:
-    """Where git has the repository of a submodule of the user's, by its name."""
+    """Where the user's git keeps the repository of a submodule, which its name determines."""
     names = execution.submodules(hub).names(lowered)[path]
     return execution.workspace().git_path("modules/" + "/modules/".join(names))
 

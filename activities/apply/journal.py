@@ -1,4 +1,4 @@
-"""The journal of a delivery into a work tree: on disk before the first change, enough to undo from any moment."""
+"""Journal of a delivery into a work tree: on disk before the first change, and sufficient to undo at any moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = "journal.json"
 
 @dataclass(frozen=True)
 class Step:
-    """One path: what stands there before and after; None: nothing. Our side of it is `number` in the staging."""
+    """Change of one path: its file before and after, or None; our copy is `number` in the staging directory."""
 
     number: int
     path: str
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Folder:
-    """A directory that was there before."""
+    """A directory as it was before the delivery; `mtime` in nanoseconds."""
 
     path: str
     mode: int
@@ -37,30 +37,30 @@ class Folder:
 @dataclass(frozen=True)
 class Journal:
     root: str
-    """The workspace."""
+    """Path of the workspace."""
     staging: str
-    """The name of our directory in it: on the same file system, so that undoing needs no space."""
+    """Name of our directory in it: on the same file system, so that undoing needs no space."""
     base: str
     head: str
     applied: bool = False
     steps: list[Step] = field(default_factory=list)
     folders: list[Folder] = field(default_factory=list)
-    """Directories on the way to the paths, as they were, the root first."""
+    """Parents of the paths as they were, the root first."""
     made: list[str] = field(default_factory=list)
-    """Directories that are made, outer ones first."""
+    """Directories that the delivery creates, outer ones first."""
 
     @property
     def staging_path(self) -> Path:
         return Path(self.root, self.staging)
 
     def write(self, folder: Path) -> None:
-        """Durable when this returns."""
-        # Names that are no UTF-8 are written as escapes.
+        """Write it into a folder, durably."""
+        # Names that are not UTF-8 become escapes.
         write_durably(folder / _NAME, json.dumps(asdict(self), ensure_ascii=True).encode())
 
     @classmethod
     def read(cls, folder: Path) -> Journal | None:
-        """The journal of a folder; None without one."""
+        """The journal in a folder; None without one."""
         try:
             content = json.loads((folder / _NAME).read_text())
         except FileNotFoundError:

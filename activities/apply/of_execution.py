@@ -1,4 +1,4 @@
-"""Delivery of an execution into the work tree that its store names."""
+"""Tree delivery of an execution, made from its store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from activities.state.execution_store import ExecutionStore
 
 
 def tree_delivery_of(execution: ExecutionStore, hub: Hub, head: str | None = None) -> TreeDelivery:
-    """The delivery into the workspace's tree; `head`: what is to be delivered."""
+    """The delivery into the execution's workspace; `head`: the commit to be delivered."""
     workspace = execution.workspace()
     if head is not None:
         submodules = execution.submodules(hub)

@@ -1,4 +1,4 @@
-"""What a delivery changes in a work tree: the difference of two trees, checked against what is on the disk."""
+"""Plan of a delivery: the paths to change in a work tree, checked against the files on the disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class PathChange:
-    """One path of the difference, in git's terms; `old_mode` or `new_mode` None: not there."""
+    """One differing path in git's terms; a mode of None: not there."""
 
     path: str
     old_mode: str | None
@@ -40,16 +40,16 @@ class PathChange:
 
 @dataclass(frozen=True)
 class Target:
-    """The tree that the workspace shall have, and the changes that lead there from what it has now."""
+    """Tree that the workspace is to have, and the changes that lead there from its present state."""
 
     tree: str
     changes: list[PathChange]
 
 
 def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, excludes: str) -> Target:
-    """What delivering `base` → `head` means for the workspace as it is now.
+    """The target of delivering `base` → `head` into the workspace as it is now.
 
-    Where the user has moved on it is merged onto what they did; raises `Refused` where that conflicts.
+    If the user has changed the workspace, the change is merged onto that; raises `Refused` if it conflicts.
     """
     try:
         present = Workspace.read(workspace.path)
@@ -64,23 +64,23 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
         merged = merge(hub, *hub.siblings(base, now, head))
         if not merged.clean:
             raise Refused(
-                f"the workspace has changed since the start, and the changes conflict: {_named(merged.paths)}"
+                f"the workspace has changed since the start, and the changes conflict: {_listed(merged.paths)}"
             )
         tree = merged.tree
     changes = difference(hub, hub.tree_of(now), tree)
     modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
     if modules:
-        raise Refused(f"submodules are not changed in a work tree: {_named(modules)}")
-    if unseen := _left_out(workspace, changes):
+        raise Refused(f"submodules are not changed in a work tree: {_listed(modules)}")
+    if unseen := _skipped_deletions(workspace, changes):
         wider = f"git -C {shlex.quote(workspace.path)} sparse-checkout disable"
         raise Refused(
-            f"deleted, and outside the sparse checkout, where git sees no deletion: {_named(unseen)}; {wider}"
+            f"deleted, and outside the sparse checkout, where git sees no deletion: {_listed(unseen)}; {wider}"
         )
     return Target(tree, changes)
 
 
 def identities(root: int, changes: list[PathChange]) -> list[Identity | None]:
-    """What stands at each path now, in the order of the changes."""
+    """Identity of the file at each path now, in the order of the changes; None for no file."""
     found = []
     for change in changes:
         with beneath(root, change.path) as name:
@@ -89,7 +89,7 @@ def identities(root: int, changes: list[PathChange]) -> list[Identity | None]:
 
 
 def differing(hub: Hub, workspace: Workspace, changes: list[PathChange]) -> list[str]:
-    """Paths whose content on the disk is not the old one, whatever the user's index may claim of them."""
+    """Paths whose content on the disk is not the old one, whatever the user's index claims."""
     found = []
     with tempfile.TemporaryDirectory(dir=hub.path, prefix="check-") as scratch:
         for part in _parts(hub, workspace, changes, Path(scratch)):
@@ -114,7 +114,7 @@ def _changed_in(part: _Part, root: Path) -> list[str]:
 
 
 def obstacles(root: Path, changes: list[PathChange], present: list[Identity | None]) -> list[str]:
-    """What stands in the way and is not ours to remove: ignored files, directories that hold some."""
+    """Paths that block the changes and must not be removed: ignored files, and directories that hold some."""
     known = {change.path for change in changes if change.old_mode}
     found = []
     for change, identity in zip(changes, present, strict=True):
@@ -132,7 +132,7 @@ def obstacles(root: Path, changes: list[PathChange], present: list[Identity | No
 
 
 def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
-    """Write the new files of a target beneath a folder, as the user's own git would."""
+    """Write the new files of a target beneath a folder, as the user's own git would; raises `OSError`."""
     needed = sum(hub.sizes([each.new_blob for each in target.changes if each.new_mode]))
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -148,7 +148,7 @@ def stage(hub: Hub, workspace: Workspace, target: Target, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class _Part:
-    """The changes, by path, in one repository: a submodule at `path`, or the workspace's own (the empty text)."""
+    """The changes in one repository, by path: in a submodule at `path`, or in the workspace itself (empty)."""
 
     path: str
     workspace: Workspace
@@ -158,7 +158,7 @@ class _Part:
 
 
 def _parts(hub: Hub, workspace: Workspace, changes: Sequence[PathChange], scratch: Path) -> Iterator[_Part]:
-    """Each with its rules; an index of its own lies in `scratch`."""
+    """The parts of some changes, each with its own settings and an index in `scratch`."""
     by_path: dict[str, dict[str, PathChange]] = {}
     for each in changes:
         container = container_of(each.path, workspace.modules)
@@ -182,8 +182,8 @@ def _mode(mode: str) -> str | None:
     return None if mode == ABSENT_MODE else mode
 
 
-def _left_out(workspace: Workspace, changes: list[PathChange]) -> list[str]:
-    """Paths to be deleted that are not there, and that the user's index says are not to be (`skip-worktree`)."""
+def _skipped_deletions(workspace: Workspace, changes: list[PathChange]) -> list[str]:
+    """Paths to be deleted that a sparse checkout leaves out of the work tree."""
     root = Path(workspace.path)
     absent = {each.path for each in changes if each.new_mode is None and not os.path.lexists(root / each.path)}
     if not absent or workspace.kind != "git":
@@ -195,6 +195,6 @@ def _files_in(root: Path, path: str) -> list[str]:
     return [os.path.join(path, folder.path, name) for folder in walk(root / path) for name in folder.files]
 
 
-def _named(paths: list[str]) -> str:
+def _listed(paths: list[str]) -> str:
     more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
     return ", ".join(display_path(path) for path in paths[:_MAX_NAMED]) + more

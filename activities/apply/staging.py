@@ -1,4 +1,4 @@
-"""Making a delivery ready: every new file beside the tree, every directory noted, all in the journal."""
+"""Staging of a delivery: new files are prepared beside the tree, and every step is noted in the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from activities.system.directories import walk
 def planned(
     journal: Journal, changes: list[PathChange], present: list[Identity | None], root: int, aside: int
 ) -> Journal:
-    """The journal with every step: the new files are made ready under their numbers."""
+    """Prepare the new files under their numbers in the directory `aside`; the journal with every step."""
     steps, made = [], dict[str, None]()
     folders = {folder.path: folder for folder in journal.folders}
     gone = {change.path for change in changes if change.new_mode is None}
@@ -27,9 +27,9 @@ def planned(
         if change.new_mode is not None:
             if before is not None and before.is_directory:
                 before = None
-            after = _make_ready(change, before, number, root, aside)
+            after = _prepare(change, before, number, root, aside)
         elif before is None:
-            # Not on the disk: a sparse checkout.
+            # Not on the disk, because of a sparse checkout.
             continue
         steps.append(Step(number, change.path, before, after))
         for parent in reversed(PurePosixPath(change.path).parents):
@@ -40,8 +40,8 @@ def planned(
     return Journal(**{**vars(journal), "steps": steps, "folders": kept, "made": list(made)})
 
 
-def _make_ready(change: PathChange, before: Identity | None, number: int, root: int, aside: int) -> Identity:
-    """A new file under its number, with the mode, owner and attributes of the one that it follows."""
+def _prepare(change: PathChange, before: Identity | None, number: int, root: int, aside: int) -> Identity:
+    """Move a staged file to its number, with the mode and owner of the file that it replaces, and sync it."""
     with beneath(aside, f"tree/{change.path}") as staged:
         if staged is None:
             raise FileNotFoundError(errno.ENOENT, "not staged", change.path)
@@ -53,7 +53,7 @@ def _make_ready(change: PathChange, before: Identity | None, number: int, root: 
         opened = os.open(target.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=aside)
         try:
             if before is not None and change.old_mode not in (None, LINK):
-                _take_after(change, opened, root)
+                _copy_attributes(change, opened, root)
             os.fsync(opened)
         finally:
             os.close(opened)
@@ -62,7 +62,7 @@ def _make_ready(change: PathChange, before: Identity | None, number: int, root: 
     return found
 
 
-def _take_after(change: PathChange, opened: int, root: int) -> None:
+def _copy_attributes(change: PathChange, opened: int, root: int) -> None:
     with beneath(root, change.path) as name:
         status = name.status() if name else None
     if status is None:
@@ -91,7 +91,7 @@ def _note_folder(
 
 
 def _folders_replaced(journal: Journal, changes: list[PathChange]) -> Iterator[str]:
-    """Directories, empty ones inside too, that make room for a file."""
+    """Directories that a file replaces, with those in them."""
     for change in changes:
         here = Path(journal.root, change.path)
         if change.new_mode is not None and here.is_dir() and not here.is_symlink():

@@ -1,8 +1,8 @@
-"""One delivery of an execution into its workspace: applied as a whole or not at all, and undone to the byte.
+"""Delivery into a work tree: applied as a whole or not at all, and undone byte for byte.
 
-Everything new is written beside the tree first (a full disk shows there); then each path is exchanged with its
-successor by one atomic rename. What was there is kept, untouched, in our directory: undoing is renaming back,
-which needs no space and brings back content, mode, times and owner. Callers hold the hub's lock.
+New files are written beside the tree first (a full disk is noticed there); then each path is exchanged with its
+successor by one atomic rename. Old files are kept, untouched, in our directory: undoing is renaming back, which needs
+no space and restores content, mode, times and owner. Callers hold the hub's lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from activities.apply.atomic_rename import Identity, Name, beneath, directory, e
 from activities.apply.journal import Folder, Journal
 from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
 from activities.apply.staging import planned
-from activities.apply.undo import by_hand, discard, remove_folder, undo
+from activities.apply.undo import discard, remove_folder, undo, undo_command
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -27,17 +27,19 @@ from activities.system.file_modes import user_umask
 from epw.core.errors import GitError, Refused, UndoBlocked
 
 STAGING_PREFIX = ".epw-"
-_TRIES = 5
+_MAX_TRIES = 5
 _POINTER = "applying"
 
 
-class _MovedOn(Exception):
-    """The user changed a path between our look at it and our change of it."""
+class _ChangedMeanwhile(Exception):
+    """The user changed a path after it was checked and before it was replaced."""
 
 
 class TreeDelivery:
+    """The delivery of one execution into its workspace."""
+
     def __init__(self, hub: Hub, workspace: Workspace, folder: Path, ref: str) -> None:
-        """`folder`: of the execution, for the journal; `ref`: keeps what the workspace held at delivery."""
+        """`folder`: for the journal; `ref`: keeps the snapshot of the workspace at the time of delivery."""
         self._hub = hub
         self._workspace = workspace
         self._root = Path(workspace.path)
@@ -45,9 +47,9 @@ class TreeDelivery:
         self._ref = ref
 
     def apply(self, base: str, head: str) -> list[str]:
-        """Bring the change from `base` to `head` into the work tree; the paths it changed.
+        """Apply the change from `base` to `head` to the work tree; returns the changed paths. Idempotent.
 
-        Done again it finds what it did. Raises `Refused`, the workspace as it was, where it cannot be.
+        Raises `Refused`, with the workspace as it was, if that is impossible.
         """
         finish_interrupted(self._hub)
         done = Journal.read(self._folder)
@@ -55,28 +57,28 @@ class TreeDelivery:
             return [step.path for step in done.steps]
         if done is not None:
             self._start_over(done)
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
             try:
                 target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
             except (OSError, GitError) as error:
-                raise Refused(_told(error)) from None
+                raise Refused(_message(error)) from None
             failpoint("deliver.checked")
             journal = self._new_journal(base, head)
             try:
                 return self._apply(journal, target)
-            except _MovedOn:
+            except _ChangedMeanwhile:
                 self._give_up(journal)
             except (OSError, GitError) as error:
                 self._give_up(journal)
-                raise Refused(_told(error)) from None
+                raise Refused(_message(error)) from None
             except BaseException:
                 self._give_up(journal)
                 raise
         raise Refused("the workspace changed again and again while it was delivered to")
 
     def undo(self) -> None:
-        """Everything as it was before; raises `UndoBlocked`, with commands, where the user has since changed it."""
+        """Restore the work tree; raises `UndoBlocked`, with commands, for paths that the user has changed since."""
         journal = Journal.read(self._folder)
         if journal is None:
             return
@@ -84,12 +86,12 @@ class TreeDelivery:
         self._forget(journal, undone=True)
 
     def commands(self) -> list[str]:
-        """What undoes by hand all that the journal holds."""
+        """Commands that undo the whole journal by hand."""
         journal = Journal.read(self._folder)
-        return [by_hand(journal, step) for step in journal.steps] if journal else []
+        return [undo_command(journal, step) for step in journal.steps] if journal else []
 
     def clean_up(self) -> None:
-        """The delivery stays: what would undo it goes."""
+        """Remove what would undo the delivery, which is final now."""
         journal = Journal.read(self._folder)
         if journal is not None:
             self._forget(journal)
@@ -98,7 +100,7 @@ class TreeDelivery:
         if not target.changes:
             return []
         staging = journal.staging_path
-        # Known before anything is there: whatever happens next, it will be found and removed.
+        # Noted before anything is created: whatever happens next, it will be found and removed.
         journal.write(self._folder)
         write_durably(self._hub.path / _POINTER, os.fsencode(self._folder))
         staging.mkdir(mode=0o700)
@@ -115,7 +117,7 @@ class TreeDelivery:
             failpoint("deliver.changed")
             for step in journal.steps:
                 if step.before is not None and Name(aside, str(step.number)).identity() != step.before:
-                    raise _MovedOn
+                    raise _ChangedMeanwhile
         _sync(self._root, journal)
         Journal(**{**vars(journal), "applied": True}).write(self._folder)
         (self._hub.path / _POINTER).unlink(missing_ok=True)
@@ -135,17 +137,14 @@ class TreeDelivery:
         missing = [change.path for change, identity in zip(changes, present, strict=True) if identity is None]
         changed = [path for path in differing(self._hub, self._workspace, changes) if path not in missing]
         if changed:
-            # Only what git was told to overlook differs here; or the user was just now at it.
-            if self._overlooked(changed):
+            # Either git was told to overlook these paths, or the user has just changed them.
+            if self._workspace.kind == "git" and self._workspace.overlooks_any(changed):
                 names = ", ".join(display_path(path) for path in changed[:5])
                 raise Refused(f"git is told to overlook changes of {names} (assume-unchanged), and they differ")
-            raise _MovedOn
-
-    def _overlooked(self, paths: list[str]) -> bool:
-        return self._workspace.kind == "git" and self._workspace.overlooks_any(paths)
+            raise _ChangedMeanwhile
 
     def _start_over(self, done: Journal) -> None:
-        """What the user changed since an interrupted delivery is theirs now: it will be merged onto."""
+        """Undo an interrupted delivery; what the user has changed since stays, and is merged onto."""
         with contextlib.suppress(UndoBlocked):
             undo(done)
         self._forget(done, undone=True)
@@ -162,7 +161,7 @@ class TreeDelivery:
 
 
 def finish_interrupted(hub: Hub) -> None:
-    """Undo a delivery that a crash ended half-way, whosever it was: nobody else can be in one now."""
+    """Undo a delivery that a crash interrupted, of any execution: the hub's lock keeps out running ones."""
     pointer = hub.path / _POINTER
     try:
         folder = Path(pointer.read_text())
@@ -170,7 +169,7 @@ def finish_interrupted(hub: Hub) -> None:
         return
     journal = Journal.read(folder)
     if journal is not None and not journal.applied:
-        # What cannot be undone is told by its own execution, whose journal stays.
+        # What cannot be undone is reported by its own execution, whose journal stays.
         with contextlib.suppress(UndoBlocked):
             undo(journal)
             discard(journal, folder, undone=True)
@@ -178,13 +177,13 @@ def finish_interrupted(hub: Hub) -> None:
 
 
 def _change(journal: Journal, root: int, aside: int) -> None:
-    """The steps: what goes, the directories, what comes."""
+    """Carry out the steps: deletions, directories, then new and changed files."""
     for step in journal.steps:
         if step.after is None and step.before is not None:
             with _at(root, step.path) as name:
                 move(name, Name(aside, str(step.number)))
                 failpoint("deliver.step")
-    # What became empty goes with its files, as git does it; what a file replaces must.
+    # Directories that became empty are removed, as git does it; those that a file replaces must be.
     emptied = _parents(step.path for step in journal.steps if step.after is None)
     emptied -= _parents(step.path for step in journal.steps if step.after is not None)
     replaced = {step.path for step in journal.steps if step.after is not None and step.before is None}
@@ -208,7 +207,7 @@ def _change(journal: Journal, root: int, aside: int) -> None:
             try:
                 exchange(ours, name) if step.before else move(ours, name)
             except (FileNotFoundError, FileExistsError):
-                raise _MovedOn from None
+                raise _ChangedMeanwhile from None
             failpoint("deliver.step")
 
 
@@ -220,11 +219,11 @@ def _parents(paths: Iterable[str]) -> set[str]:
 def _at(root: int, path: str) -> Iterator[Name]:
     with beneath(root, path) as name:
         if name is None:
-            raise _MovedOn
+            raise _ChangedMeanwhile
         try:
             yield name
         except OSError as error:
-            # By the user's name for it, not by ours.
+            # Reported with the user's path, not with ours.
             raise OSError(error.errno, error.strerror, display_path(path)) from None
 
 
@@ -234,7 +233,7 @@ def _sync(root: Path, journal: Journal) -> None:
             sync_directory(root / path)
 
 
-def _told(error: OSError | GitError) -> str:
+def _message(error: OSError | GitError) -> str:
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "No space left" in str(error):
         return "DiskFull: no space left for the new files beside the workspace; free some, then retry"

@@ -1,4 +1,4 @@
-"""Undoing a delivery into a work tree, from wherever it was ended, as often as needed."""
+"""Undo of a delivery into a work tree, from any state, as often as needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from epw.core.errors import UndoBlocked
 
 
 def discard(journal: Journal, folder: Path, *, undone: bool) -> None:
-    """Remove the staging, then the journal: in this order a crash loses neither."""
+    """Remove the staging directory, then the journal: in this order a crash leaves no files behind unnoticed."""
     with contextlib.suppress(OSError):
         remove(journal.staging_path)
     if undone:
@@ -27,14 +27,17 @@ def discard(journal: Journal, folder: Path, *, undone: bool) -> None:
 
 
 def undo(journal: Journal) -> None:
-    """Bring back each path that is still as we left it, wherever the delivery was ended; may be repeated."""
+    """Restore each path that is still as the delivery left it. Idempotent; works on an interrupted delivery.
+
+    Raises `UndoBlocked`, with commands, for paths that somebody has changed since.
+    """
     if not journal.staging_path.is_dir():
         return
     left: list[Step] = []
     with directory(Path(journal.root)) as root, directory(journal.staging_path) as aside:
         for step in reversed(journal.steps):
             if step.before is None:
-                left += [] if _taken_out(step, root, aside) else [step]
+                left += [] if _remove_new(step, root, aside) else [step]
         for path in reversed(journal.made):
             remove_folder(root, path)
         for folder in journal.folders:
@@ -42,19 +45,19 @@ def undo(journal: Journal) -> None:
         for step in reversed(journal.steps):
             if step.before is not None:
                 failpoint("undo.step")
-                left += [] if _brought_back(step, root, aside) else [step]
+                left += [] if _restore_old(step, root, aside) else [step]
         for folder in reversed(journal.folders):
             _restore_times(root, folder)
     if left:
         raise UndoBlocked(
             "changed since the delivery, so left as they are: "
             + ", ".join(display_path(step.path) for step in left[:5]),
-            [by_hand(journal, step) for step in left],
+            [undo_command(journal, step) for step in left],
         )
 
 
-def _taken_out(step: Step, root: int, aside: int) -> bool:
-    """Undo a new path; False where the user has changed it since."""
+def _remove_new(step: Step, root: int, aside: int) -> bool:
+    """Undo a new path; False if the user has changed it since."""
     ours = Name(aside, str(step.number))
     with beneath(root, step.path) as name:
         there = name.identity() if name else None
@@ -66,21 +69,21 @@ def _taken_out(step: Step, root: int, aside: int) -> bool:
         return True
 
 
-def _brought_back(step: Step, root: int, aside: int) -> bool:
-    """Undo a changed or deleted path; False where the user has changed it since."""
+def _restore_old(step: Step, root: int, aside: int) -> bool:
+    """Undo a changed or deleted path; False if the user has changed it since."""
     ours = Name(aside, str(step.number))
     with beneath(root, step.path) as name:
         if name is None:
             return False
         spare = Name(aside, f"{step.number}{SPARE}")
         if spare.identity() is not None:
-            # Ended in the middle of an exchange that the file system does not offer as one step.
+            # Interrupted in an exchange that this file system cannot do in one step.
             os.rename(spare.name, ours.name, src_dir_fd=aside, dst_dir_fd=aside)
             if name.identity() == step.before:
                 return True
         there, kept = name.identity(), ours.identity()
         if kept is None or kept == step.after:
-            # Never taken out.
+            # The old file was never moved away.
             return True
         if step.after is None and there is None:
             move(ours, name)
@@ -113,7 +116,8 @@ def _restore_times(root: int, folder: Folder) -> None:
                 os.utime(name.name, ns=times, dir_fd=name.directory, follow_symlinks=False)
 
 
-def by_hand(journal: Journal, step: Step) -> str:
+def undo_command(journal: Journal, step: Step) -> str:
+    """Command that undoes a step by hand."""
     path = os.path.join(journal.root, step.path)
     if step.before is None:
         return shlex.join(["rm", "-f", "--", path])
@@ -121,6 +125,7 @@ def by_hand(journal: Journal, step: Step) -> str:
 
 
 def remove_folder(root: int, path: str) -> None:
+    """Remove a directory if it is there and empty."""
     with beneath(root, path) as name, contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if name is not None:
             try:

@@ -64,7 +64,7 @@ MUTANTS = (
     _m("activities/roll_back.py", "    if workspace.resolve_ref(reference) == head:\n", "    if workspace.resolve_ref(reference):\n", f"{_PROMISES} -k delivered_branch"),
     _m("activities/apply/undo.py", "        if there != step.after:\n            return False\n", "", f"{_PROMISES} -k since"),
     _m("activities/apply/undo.py", "            return there == step.before\n    return True", "            return True\n    return True", _APPLY),
-    _m("activities/apply/undo.py", "left += [] if _taken_out(step, root, aside) else [step]", "_taken_out(step, root, aside)", f"{_PROMISES} -k since"),
+    _m("activities/apply/undo.py", "left += [] if _remove_new(step, root, aside) else [step]", "_remove_new(step, root, aside)", f"{_PROMISES} -k since"),
     _m("activities/apply/tree_delivery.py", "os.fchmod(made, 0o777 & ~user_umask())", "pass", "test_environments.py -k owner_s_alone"),
     _m("activities/state/execution_store.py", 'if tuple(fence["newest"].get(step, order)) > order:', 'if tuple(fence["newest"].get(step, order)) >= order:', f"{_PROMISES} -k newest"),
     _m("activities/state/execution_store.py", 'if fence["closed"] and step != ROLL_BACK:', "if False:", f"{_PROMISES} -k newest"),
