@@ -1,1 +1,1 @@
-"""State directory: one store per execution, records of workers, progress."""
+"""State directory: stores of executions, records of workers, progress."""

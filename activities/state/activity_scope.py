@@ -1,4 +1,4 @@
-"""The frame of every activity: heartbeats, a record for whoever succeeds this worker, an orderly hand-over."""
+"""Scope of every activity: heartbeats, a record for this worker's successor, hand-over at shutdown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def current_execution(home: Path, request: StepRequest) -> ExecutionStore:
 
 
 def fencing_token() -> tuple[int, int]:
-    """Which of the execution's steps is running, and which try of it: later ones compare greater."""
+    """Id of the running activity and its activity attempt: later ones compare greater."""
     info = activity.info()
     return int(info.activity_id), info.attempt
 
@@ -34,13 +34,13 @@ def fencing_token() -> tuple[int, int]:
 async def activity_scope(
     home: Path, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
 ) -> AsyncIterator[None]:
-    """Heartbeats and a record while the block runs; a stopping worker hands the activity over at once.
+    """Send heartbeats and keep a record while the block runs; a worker that shuts down gives the activity up at once.
 
-    `marker`: what the processes of the block carry; `deaths`: where a task's dead workers are counted.
+    `marker`: mark of the block's processes; `deaths`: file that counts the workers that died under the task.
     """
-    beating = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
+    sender = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
     with AttemptRecord.kept(home, marker, deaths) as record:
-        async with beating.beating():
+        async with sender.beating():
             try:
                 if deaths is None:
                     yield

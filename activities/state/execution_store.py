@@ -1,4 +1,4 @@
-"""What the state directory holds of an execution: where its attempts, outcomes, logs and findings lie."""
+"""Files of one execution in the state directory: attempts, outcomes, logs, findings."""
 
 from __future__ import annotations
 
@@ -24,49 +24,52 @@ from epw.core.naming import execution_ref, slug
 
 @lru_cache(maxsize=64)
 def _workspace(path: Path, changed: int) -> Workspace:
-    """Read once, and again where it has `changed` since (its time, ns): every attempt asks several times."""
+    """The workspace in a file, cached since every attempt needs it often; `changed`: the file's mtime, ns."""
     return Workspace.model_validate_json(path.read_bytes())
 
 
 @dataclass(frozen=True)
 class ExecutionStore:
-    """One execution: the chain of runs that resets make of it. A later one under the same id shares nothing."""
+    """Store of one execution, a chain of runs that resets extend; a later execution with its id shares nothing."""
 
     home: Path
     workflow_id: str
     run_id: str
     """The first run of the chain."""
     present_run: str = ""
-    """The run that acts (default: the first): what it writes, no other run overwrites."""
+    """The current run (default: the first), whose own files no other run overwrites."""
 
     @property
     def run_key(self) -> str:
+        """Id of the current run."""
         return self.present_run or self.run_id
 
     @classmethod
     def of(cls, home: Path, described: WorkflowExecutionDescription) -> ExecutionStore:
-        """The execution that the server describes."""
+        """The store of an execution that the server describes."""
         first = described.raw_description.workflow_execution_info.first_run_id
         return cls(home, described.id, first or described.run_id, described.run_id)
 
     @property
     def key(self) -> str:
+        """Path of the execution below `executions`; also the mark of its processes."""
         return f"{slug(self.workflow_id)}/{self.run_id}"
 
     @property
     def path(self) -> Path:
+        """Folder of the execution."""
         return self.home / "executions" / self.key
 
     def ref(self, *parts: str) -> str:
-        """A ref of this execution in its hub."""
+        """Name of a ref of this execution in its hub."""
         return execution_ref(self.workflow_id, self.run_id, *parts)
 
     def attempt_key(self, task_id: str) -> str:
-        """The marker under which every process of a task of this execution runs."""
+        """Mark of every process of a task of this execution."""
         return f"{self.key}/{self.run_key[:8]}/{slug(task_id)}"
 
     def keep_id(self) -> None:
-        """So that who finds the directory can ask the server about its execution."""
+        """Note the workflow id, by which a finder of the folder can look the execution up."""
         path = self.path / "id"
         if not path.is_file():
             write_atomically(path, self.workflow_id.encode())
@@ -79,22 +82,22 @@ class ExecutionStore:
 
     @classmethod
     def with_remains(cls, home: Path) -> list[ExecutionStore]:
-        """Executions that have directories of attempts or an unfinished delivery: running ones, or remains."""
+        """Executions, running or not, that have directories of attempts or an unfinished delivery."""
         return [each for each in cls.all(home) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
 
     def hub(self) -> Hub | None:
-        """The hub on this machine, None where the execution was prepared on another."""
+        """The hub on this machine; None if the execution was prepared on another."""
         if not (self.path / "workspace.json").is_file():
             return Hub.without_workspace(self.home) if self.path.is_dir() else None
         hub = Hub.at(self.home, self.workspace().path)
         return hub if hub.path.is_dir() else None
 
     def attempts(self) -> Path:
-        """Where the directories of the acting run's attempts are."""
+        """Folder of the directories of the current run's attempts."""
         return self.path / "attempts" / self.run_key[:8]
 
     def keep_reads(self, task_id: str, paths: list[str]) -> None:
-        """Paths that an agent was seen to read, in place of those of the task's attempts before."""
+        """Note the paths that an agent was seen to read, in place of those of the task's earlier attempts."""
         path = self._reads(task_id)
         if paths or path.is_file():
             write_atomically(path, json.dumps(paths).encode())
@@ -104,6 +107,7 @@ class ExecutionStore:
         return self._reads_folder.is_dir()
 
     def reads(self, task_id: str) -> list[str]:
+        """Paths that the task's agent was seen to read."""
         path = self._reads(task_id)
         found: list[str] = json.loads(path.read_bytes()) if path.is_file() else []
         return found
@@ -116,38 +120,39 @@ class ExecutionStore:
         return self._reads_folder / f"{slug(task_id)}.json"
 
     def so_far(self) -> Path:
-        """Where running attempts leave what they have changed until now."""
+        """Folder where running attempts note what they have changed so far."""
         return self.path / "so-far" / self.run_key[:8]
 
     def remove_attempts(self) -> None:
-        """Nothing of it runs any more: the directories of attempts that waited are of no use."""
+        """Delete the attempts' directories of an execution that has ended."""
         Trash(self.home).take(self.path / "attempts")
 
     @property
     def head_ref(self) -> str:
-        """Of the acting run: a run before it that still moves its own cannot move this one."""
+        """Ref of the current run's head: an earlier run that is still active moves only its own."""
         return self.ref("heads", self.run_key)
 
     def log(self, name: str) -> Path:
-        """The file that takes what an agent or a command prints."""
+        """File for the output of an agent or a command."""
         return self.path / "logs" / f"{name}.log"
 
     def workspace(self) -> Workspace:
-        """What `prepare` found out about the workspace."""
+        """The workspace as `prepare` has read it."""
         path = self.path / "workspace.json"
         return _workspace(path, path.stat().st_mtime_ns)
 
     def refs(self, module: str = "") -> Path:
-        """The user's refs at the start, packed, for agents' repositories; of a submodule by its path."""
+        """File of the user's packed refs at the start, for agents' repositories; `module`: path of a submodule."""
         return self.path / "packed-refs" / (slug(module) if module else "workspace")
 
     def submodules(self, hub: Hub) -> Submodules:
+        """The submodules of the execution."""
         return Submodules(hub, self.base(), self.ref)
 
     def checkout_settings(self, module: str = "") -> list[str]:
-        """What decides on an attempt's files: which are ignored, and how their content is stored.
+        """Settings for an attempt's files: which are ignored, and how their content is stored.
 
-        `module`: the path of a submodule, for those in it.
+        `module`: path of a submodule, for the files in it.
         """
         files = [f"core.excludesFile={self._exclude(module)}", f"core.attributesFile={self.path / 'attributes'}"]
         if not (self.path / "workspace.json").is_file():
@@ -163,6 +168,7 @@ class ExecutionStore:
         return (self.path / "base").read_text()
 
     def keep_workspace(self, workspace: Workspace, base: str) -> None:
+        """Note the workspace, and the commit that the execution starts from."""
         self.keep_id()
         write_atomically(self.path / "base", base.encode())
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
@@ -172,17 +178,17 @@ class ExecutionStore:
             write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
 
     def has_half_delivery(self) -> bool:
-        """Whether a journal is there that somebody can still act on."""
+        """Whether there is a delivery journal that can still be undone without the user."""
         return (self.path / "apply/journal.json").is_file() and not (self.path / "apply/blocked").is_file()
 
     def keep_blocked(self) -> None:
-        """Only the user can decide on what is left: nobody tries again."""
+        """Note that only the user can finish the undo, so that nobody tries again."""
         write_atomically(self.path / "apply/blocked", b"")
 
     def check_fence(self, step: str, order: tuple[int, int]) -> None:
-        """Go on only as the newest: raises `Fenced` for what a reset, a later try or a roll-back has overtaken.
+        """Raise `Fenced` if a reset, a later activity attempt or a roll-back has superseded this step.
 
-        `order`: of the activity and its attempt, among those of the same step.
+        `order`: the fencing token, which later activities and attempts of the step exceed.
         """
         path = self.path / "fence.json"
         fence: dict[str, Any]
@@ -200,11 +206,11 @@ class ExecutionStore:
         write_atomically(path, json.dumps(fence).encode())
 
     def keep_results(self, document: dict[str, Any]) -> None:
-        """What results say, when what they are made from is about to go."""
+        """Keep the result document before its sources are removed."""
         write_atomically(self._results, json.dumps(document).encode())
 
     def kept_results(self) -> dict[str, Any]:
-        """What results said before what they are made from was removed; empty where it was not."""
+        """The result document that was kept; empty if none was."""
         found: dict[str, Any] = json.loads(self._results.read_bytes()) if self._results.is_file() else {}
         return found
 
@@ -213,20 +219,21 @@ class ExecutionStore:
         return self.home / "results" / f"{self.key}.json"
 
     def keep_delivered(self, branch: str, head: str) -> None:
-        """Noted before it is made: only a branch of our own, where we put it, is ever taken back."""
+        """Note a branch before it is created: only our own branch, at our commit, is ever taken back."""
         write_atomically(self.path / "delivered", f"{branch}\n{head}".encode())
 
     def delivered(self) -> tuple[str, str] | None:
-        """The branch and its commit."""
+        """The delivered branch and its commit; None without one."""
         path = self.path / "delivered"
         branch, _, head = path.read_text().partition("\n") if path.is_file() else ("", "", "")
         return (branch, head) if branch else None
 
     def keep_conflict(self, commit: str, detail: dict[str, Any]) -> None:
-        """Hunks of a conflict, too large for the history."""
+        """Keep the hunks of a conflict, which are too large for the history."""
         write_atomically(self.path / "conflicts" / f"{commit}.json", json.dumps(detail).encode())
 
     def conflict(self, commit: str | None) -> dict[str, Any]:
+        """The hunks of a conflict; empty without any."""
         path = self.path / "conflicts" / f"{commit}.json"
         found: dict[str, Any] = json.loads(path.read_bytes()) if commit and path.is_file() else {}
         return found

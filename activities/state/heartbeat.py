@@ -1,4 +1,4 @@
-"""Heartbeats: live progress for `describe`, no history events; seldom where many agents run."""
+"""Heartbeats: live progress without history events, at a rate that falls with the number of agents."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from temporalio import activity
 
 from epw.core.messages import AgentProgress
 
-# A cancellation arrives with a heartbeat's answer, so this bounds how late. 1,000 agents at 10 s cost
+# A cancellation arrives with the response to a heartbeat, so the interval bounds its delay. 1,000 agents at 10 s cost
 # the server a quarter of a core, at 1 s more than one.
 _FIRST_SECONDS = 0.3
 _MIN_SECONDS = 1.0
-_SECONDS_AN_AGENT = 0.01
+_SECONDS_PER_AGENT = 0.01
 _MAX_FILES = 20
 _MAX_WARNINGS = 5
 _MAX_WARNING_LENGTH = 500
 
 
 class Heartbeat:
-    """Sends the newest progress of one attempt at a rate that the worker's agents share."""
+    """Sender of the newest progress of one attempt."""
 
-    _beating = 0
+    _active = 0
+    """Senders of this process, which share the rate."""
 
     def __init__(self, progress: AgentProgress) -> None:
         self._progress = progress
 
     def report(self, fields: dict[str, Any]) -> None:
-        """Take over what an agent says of itself; what is no progress is passed over."""
+        """Update the progress with an agent's report; unknown and invalid fields are ignored."""
         known = {field.alias or name for name, field in AgentProgress.model_fields.items()}
         own = {"taskId", "agentId", "simulated", "directory", "warnings"}
-        told = {name: value for name, value in fields.items() if name in known - own}
-        if isinstance(told.get("files"), list):
-            told["files"] = [str(file)[:500] for file in told["files"][:_MAX_FILES]]
-        if isinstance(told.get("operation"), str):
-            told["operation"] = told["operation"][:200]
+        updates = {name: value for name, value in fields.items() if name in known - own}
+        if isinstance(updates.get("files"), list):
+            updates["files"] = [str(file)[:500] for file in updates["files"][:_MAX_FILES]]
+        if isinstance(updates.get("operation"), str):
+            updates["operation"] = updates["operation"][:200]
         try:
-            self._progress = AgentProgress.model_validate(self._progress.model_dump(by_alias=True) | told)
+            self._progress = AgentProgress.model_validate(self._progress.model_dump(by_alias=True) | updates)
         except ValidationError:
             return
 
     def warn(self, warnings: list[str]) -> None:
-        """What is to be shown of what is coming."""
-        shown = [each[:_MAX_WARNING_LENGTH] for each in warnings[:_MAX_WARNINGS]]
-        self._progress = self._progress.model_copy(update={"warnings": shown})
+        """Set the warnings about predicted conflicts, bounded in number and length."""
+        bounded = [each[:_MAX_WARNING_LENGTH] for each in warnings[:_MAX_WARNINGS]]
+        self._progress = self._progress.model_copy(update={"warnings": bounded})
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Heartbeats until the block ends."""
+        """Send heartbeats while the block runs."""
         loop = asyncio.create_task(self._beat())
         try:
             yield
@@ -59,12 +60,12 @@ class Heartbeat:
             loop.cancel()
 
     async def _beat(self) -> None:
-        Heartbeat._beating += 1
+        Heartbeat._active += 1
         try:
-            # A task that ends at once needs none.
+            # A task that ends at once needs no heartbeat.
             await asyncio.sleep(_FIRST_SECONDS)
             while True:
                 activity.heartbeat(self._progress)
-                await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._beating * _SECONDS_AN_AGENT))
+                await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT))
         finally:
-            Heartbeat._beating -= 1
+            Heartbeat._active -= 1

@@ -1,4 +1,4 @@
-"""The plan of an execution, read from its own start event: the history holds it once."""
+"""Plan of an execution, read from its start event: activities do not get copies, so the history holds it once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from epw.core.messages import Redrive
 from epw.core.plan.model import Plan, Task
 from epw.core.plan.validate import read_plan
 
-_MAX_KEPT = 32
+_MAX_CACHED = 32
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ class Running:
 
 
 class PlanSource(Protocol):
+    """Where activities get the plan of their execution."""
+
     def begin(self) -> None:
-        """Start to read the plan of the execution whose activity is running."""
+        """Start reading the plan of the execution whose activity is running."""
         ...
 
     async def of_current_execution(self) -> Running:
@@ -48,10 +50,10 @@ class PlanSource(Protocol):
 
 
 class StartEvent:
-    """Asks Temporal for an execution's first event, once a worker and execution."""
+    """Reads the first event of an execution from Temporal, once per worker and execution."""
 
     def __init__(self) -> None:
-        self._read: OrderedDict[str, AsyncLazy[Running]] = OrderedDict()
+        self._plans: OrderedDict[str, AsyncLazy[Running]] = OrderedDict()
 
     def begin(self) -> None:
         self._of_current_execution().begin()
@@ -62,9 +64,9 @@ class StartEvent:
     def _of_current_execution(self) -> AsyncLazy[Running]:
         info = activity.info()
         run_id = info.workflow_run_id or ""
-        reading = self._read.setdefault(run_id, AsyncLazy(partial(_fetch, info.workflow_id or "", run_id)))
-        while len(self._read) > _MAX_KEPT:
-            self._read.popitem(last=False)
+        reading = self._plans.setdefault(run_id, AsyncLazy(partial(_fetch, info.workflow_id or "", run_id)))
+        while len(self._plans) > _MAX_CACHED:
+            self._plans.popitem(last=False)
         return reading
 
 

@@ -1,4 +1,4 @@
-"""Which attempts a worker is in: so that a successor can tell Temporal at once of a worker that died."""
+"""Records of workers and of their activities, so that a successor can report a dead worker to Temporal at once."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """An activity in flight, as a file in the state directory."""
+    """Activity in flight, as a file in the state directory."""
 
     path: Path
     task_token: bytes
     marker: str
-    """What every process of the attempt carries."""
+    """Mark that every process of the attempt carries."""
     worker: tuple[int, float]
     """Process id and creation time: a reused id is another process."""
     deaths: Path | None = None
-    """The file that counts the workers that died under this task; None: it is not the task's agent that runs."""
+    """File that counts the workers that died under this task; None if no agent of a task runs."""
     alone: bool = False
-    """A suspect that runs apart from other suspects: a death now is its own."""
+    """Whether it is a suspect that runs apart from other suspects: a death now is its fault."""
 
     @classmethod
     @contextmanager
     def kept(cls, home: Path, marker: str, deaths: Path | None = None) -> Iterator[AttemptRecord]:
-        """The running activity stands in the state directory while the block runs."""
+        """Keep a record of the running activity while the block runs."""
         token = activity.info().task_token
         path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
         record = cls(path, token, marker, CURRENT_PROCESS, deaths)
@@ -51,6 +51,7 @@ class AttemptRecord:
             path.unlink(missing_ok=True)
 
     def write(self) -> None:
+        """Write the record to its file."""
         content = {
             "taskToken": base64.b64encode(self.task_token).decode(),
             "marker": self.marker,
@@ -62,7 +63,7 @@ class AttemptRecord:
 
     @classmethod
     def all(cls, home: Path) -> list[AttemptRecord]:
-        """Every record of the state directory that is whole."""
+        """Every readable record of the state directory."""
         found = []
         for path in sorted(_folder(home).glob("*.json")):
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -75,16 +76,17 @@ class AttemptRecord:
 
     @property
     def worker_lives(self) -> bool:
+        """Whether the worker still runs."""
         return is_alive(self.worker)
 
 
 @dataclass(frozen=True)
 class WorkerRecord:
-    """A worker that polls, as a file in the state directory."""
+    """Polling worker, as a file in the state directory."""
 
     path: Path
     identity: str
-    """By which the server knows it."""
+    """Identity of the worker at the server."""
     worker: tuple[int, float]
 
     @classmethod
@@ -104,7 +106,7 @@ class WorkerRecord:
 
     @classmethod
     def was_kept(cls, home: Path, process_id: int) -> bool:
-        """Whether a worker that has just died had come as far as polling."""
+        """Whether a worker that has just died had started polling."""
         return cls._path(home, process_id).exists()
 
     @staticmethod
@@ -113,7 +115,7 @@ class WorkerRecord:
 
     @classmethod
     def dead(cls, home: Path) -> list[WorkerRecord]:
-        """Workers that ended otherwise."""
+        """Records of workers that died without ending in order."""
         found = []
         for path in sorted(_folder(home).glob("*.worker")):
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -126,7 +128,7 @@ class WorkerRecord:
 
 @asynccontextmanager
 async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
-    """A task under which workers died twice runs when no other such task does: the next death is its own."""
+    """Run a task under which workers died twice only while no other such task runs: the next death is its fault."""
     if count_of(deaths) < _SUSPECT_DEATHS:
         yield
         return
@@ -138,7 +140,7 @@ async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncI
 
 
 def charge(lost: list[AttemptRecord]) -> None:
-    """Count the death of one worker for the tasks that were in flight in it."""
+    """Count the death of one worker for its tasks in flight: for the suspect that ran alone, else for all."""
     alone = [record for record in lost if record.alone]
     for record in alone or lost:
         if record.deaths is not None:
@@ -146,7 +148,7 @@ def charge(lost: list[AttemptRecord]) -> None:
 
 
 def count_of(deaths: Path) -> int:
-    """How many workers have died under a task."""
+    """Number of workers that have died under a task."""
     try:
         return int(deaths.read_text())
     except FileNotFoundError:
@@ -155,7 +157,7 @@ def count_of(deaths: Path) -> int:
 
 @contextmanager
 def recovering(home: Path) -> Iterator[bool]:
-    """Whether this process is the one that looks after lost attempts now."""
+    """Hold the recovery lock while the block runs, if it is free; yields whether it was."""
     _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock.opened(_folder(home) / "recovery.lock") as lock:
         yield lock.try_acquire()

@@ -1,4 +1,4 @@
-"""What is made once, by whoever needs it first, for all that wait for it."""
+"""Lazy value computed by a coroutine, once, for all who wait for it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ T = TypeVar("T")
 
 
 class AsyncLazy(Generic[T]):
-    """A failure is told to those who waited, and is not kept: the next one makes it again."""
+    """A value computed on first use. Exceptions propagate to the current waiters and are not cached."""
 
     def __init__(self, make: Callable[[], Awaitable[T]]) -> None:
         self._make = make
         self._making: asyncio.Future[T] | None = None
 
     def begin(self) -> asyncio.Future[T]:
-        """Start to make it, unless that has begun."""
+        """Start computing the value unless that has begun."""
         making = self._making
         if making is None or (making.done() and (making.cancelled() or making.exception())):
             making = self._making = asyncio.ensure_future(self._make())
         return making
 
     async def get(self) -> T:
-        # Shielded: others wait for it too.
+        """The value, computed now if necessary."""
+        # Shielded, since others wait for it too.
         return await asyncio.shield(self.begin())

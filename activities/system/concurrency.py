@@ -1,4 +1,4 @@
-"""Work that goes on to its end whoever cancels: nothing is written, and nothing stays, behind anybody's back."""
+"""Work that a cancellation waits for, so that nothing is written after its caller has gone."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of blocking work in a thread; a cancellation waits for it."""
+    """Run blocking work in a thread and return its result; a cancellation waits for its end."""
     return await uninterrupted(asyncio.to_thread(function, *arguments))
 
 
 async def uninterrupted(work: Coroutine[Any, Any, Any]) -> Any:
-    """The result of the work; a cancellation waits for its end, however many there are."""
+    """Run a coroutine and return its result; any number of cancellations wait for its end."""
     working, cancelled = asyncio.ensure_future(work), None
     while not working.done():
         try:
@@ -21,7 +21,7 @@ async def uninterrupted(work: Coroutine[Any, Any, Any]) -> Any:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        # What it raised meanwhile is nobody's any more.
+        # Retrieve its exception, which nobody is interested in any more.
         _ = working.cancelled() or working.exception()
         raise cancelled
     return working.result()

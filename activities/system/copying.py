@@ -1,4 +1,4 @@
-"""Copies of files and directories with modes and times; on filesystems that can, the copies share their blocks."""
+"""Copies of files and directories with modes and times; they share their blocks if the file system can."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CLONE = 0x40049409  # FICLONE, linux/fs.h
 
 
 def copy_path(source: Path, target: Path, *, overwrite: bool) -> Iterator[tuple[Path, Path]]:
-    """Copy a file or directory; links, and where each is to stand, are the caller's to make, as they come.
+    """Copy a file or directory; yields each link and its target path, for the caller to create.
 
-    Where a link stands in the target in place of a directory, what belongs there is left out.
+    If the target has a link in place of a directory, that directory is left out.
     """
     if source.is_symlink() or not source.is_dir():
         yield from _copy_file(source, target, overwrite)
@@ -36,13 +36,13 @@ def copy_path(source: Path, target: Path, *, overwrite: bool) -> Iterator[tuple[
 
 
 def copy_with_links(source: Path, target: Path, *, overwrite: bool) -> None:
-    """As `copy_path`; links stay as they are."""
+    """As `copy_path`, with links copied as they are."""
     for link, place in copy_path(source, target, overwrite=overwrite):
         put_link(os.readlink(link), place)
 
 
 def put_link(leads_to: str, place: Path) -> None:
-    """A link in place of whatever file or link has that name."""
+    """Create a link in place of any file or link of that name."""
     beside = _beside(place)
     os.symlink(leads_to, beside)
     beside.replace(place)

@@ -1,7 +1,7 @@
-"""Directories of any depth, size, names and modes: walked and deleted by file descriptors, without recursion.
+"""Walk and deletion of directories of any depth, size, names and modes, by file descriptors and without recursion.
 
-Neither a path that is longer than the system's limit nor Python's own limit of recursion (`os.walk`, `shutil.rmtree`)
-can end them.
+Paths longer than the system's limit do not stop them, nor does Python's limit of recursion, which stops `os.walk` and
+`shutil.rmtree`.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Folder:
-    """A directory on the way of `walk`."""
+    """One directory of a `walk`."""
 
     path: str
-    """From where the walk began; of that itself, the empty text."""
+    """Path from the top; empty for the top itself."""
     descriptor: int
-    """Open until the walk goes on."""
+    """Open until the walk continues."""
     folders: list[str] = field(default_factory=list)
-    """Names of directories; what is taken out of the list is passed over."""
+    """Names of directories; those removed from the list are skipped."""
     files: list[str] = field(default_factory=list)
-    """Names of all else."""
+    """Names of everything else."""
     identity: tuple[int, int] = (0, 0)
+    """Device and inode."""
 
     @classmethod
     def read(cls, path: str, descriptor: int) -> Folder:
@@ -49,9 +50,10 @@ class Folder:
 
 
 def walk(top: str | os.PathLike[str], *, at: int | None = None) -> Iterator[Folder]:
-    """Every directory from `top` (`at`: seen from this open one) down, before what is in it; links are not followed.
+    """Every directory from `top` down, each before those in it, without following links.
 
-    What cannot be read, or goes meanwhile, is passed over. Raises `OSError` where a directory is moved meanwhile.
+    `at`: open directory that `top` is relative to. Unreadable and vanished directories are skipped. Raises `OSError`
+    if a directory is moved during the walk.
     """
     descriptor = os.open(top, _OPEN, dir_fd=at)
     try:
@@ -78,7 +80,7 @@ def walk(top: str | os.PathLike[str], *, at: int | None = None) -> Iterator[Fold
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of the files in a directory; what goes meanwhile does not count."""
+    """Bytes of a file, or of the files in a directory; files that vanish meanwhile do not count."""
     size = 0
     if path.is_symlink() or not path.is_dir():
         with contextlib.suppress(OSError):
@@ -92,7 +94,7 @@ def size_of(path: Path) -> int:
 
 
 def is_without_links(root: Path, path: str) -> bool:
-    """Whether no link has taken the place of a directory on the way from the root to a path, or of the path itself."""
+    """Whether neither a path nor any directory between the root and it is a link."""
     return os.path.realpath(root / path) == os.path.normpath(os.path.join(os.path.realpath(root), path))
 
 
@@ -103,9 +105,9 @@ def leads_out(path: str, target: str) -> bool:
 
 
 def remove(top: str | os.PathLike[str]) -> None:
-    """Delete a directory, or whatever else has that name. Of what it cannot delete all else goes all the same.
+    """Delete a directory or anything else of that name; what cannot be deleted does not keep the rest.
 
-    Raises `OSError`, the first of them.
+    Raises the first `OSError`.
     """
     parent, name = os.path.split(os.path.abspath(top))
     at = os.open(parent, _OPEN & ~os.O_NOFOLLOW)
@@ -113,7 +115,7 @@ def remove(top: str | os.PathLike[str]) -> None:
         if not stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=at)
             return
-        errors = _emptied(_entered(name, at))
+        errors = _empty(_enter(name, at))
         try:
             os.rmdir(name, dir_fd=at)
         except OSError as error:
@@ -124,23 +126,23 @@ def remove(top: str | os.PathLike[str]) -> None:
         os.close(at)
 
 
-def _emptied(descriptor: int) -> list[OSError]:
-    """What hinders a directory from being empty; closes its descriptor."""
+def _empty(descriptor: int) -> list[OSError]:
+    """Empty a directory and close its descriptor; returns the errors."""
     errors: list[OSError] = []
     try:
-        levels = [_without_files(Folder.read("", descriptor), errors)]
+        levels = [_delete_files(Folder.read("", descriptor), errors)]
         while True:
             here = levels[-1]
             if here.folders:
                 try:
-                    below = _entered(here.folders[-1], descriptor)
+                    below = _enter(here.folders[-1], descriptor)
                 except OSError as error:
                     errors.append(error)
                     here.folders.pop()
                     continue
                 os.close(descriptor)
                 descriptor = below
-                levels.append(_without_files(Folder.read("", descriptor), errors))
+                levels.append(_delete_files(Folder.read("", descriptor), errors))
                 continue
             levels.pop()
             if not levels:
@@ -154,7 +156,7 @@ def _emptied(descriptor: int) -> list[OSError]:
         os.close(descriptor)
 
 
-def _without_files(folder: Folder, errors: list[OSError]) -> Folder:
+def _delete_files(folder: Folder, errors: list[OSError]) -> Folder:
     for name in folder.files:
         try:
             os.unlink(name, dir_fd=folder.descriptor)
@@ -166,12 +168,12 @@ def _without_files(folder: Folder, errors: list[OSError]) -> Folder:
     return folder
 
 
-def _entered(name: str, at: int) -> int:
-    """A directory's descriptor, its modes such that what is in it can be deleted."""
+def _enter(name: str, at: int) -> int:
+    """Open a directory, its mode changed so that its content can be deleted."""
     try:
         descriptor = os.open(name, _OPEN, dir_fd=at)
     except PermissionError:
-        # By its name, which is no link's: nothing runs in there any more.
+        # Its name is no link's: nothing runs in there any more.
         os.chmod(name, 0o700, dir_fd=at)
         descriptor = os.open(name, _OPEN, dir_fd=at)
     with contextlib.suppress(OSError):
@@ -180,7 +182,7 @@ def _entered(name: str, at: int) -> int:
 
 
 def _up(descriptor: int, expected: Folder) -> int:
-    """The descriptor of the directory above, in place of that of the one below."""
+    """Open the parent of a directory and close the directory; raises `OSError` if that was moved."""
     above = os.open("..", _OPEN, dir_fd=descriptor)
     status = os.fstat(above)
     if (status.st_dev, status.st_ino) != expected.identity:
@@ -192,13 +194,13 @@ def _up(descriptor: int, expected: Folder) -> int:
 
 
 class Trash:
-    """A folder of what is on its way to deletion: out of the way at once, whatever then hinders its deletion."""
+    """Folder for files on their way to deletion: they are out of the way at once, even if deleting them fails."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "trash"
 
     def take(self, path: Path) -> None:
-        """Delete a directory or file, if it is there; a large one goes on being deleted after this has returned."""
+        """Delete a directory or file if it is there; for a large one, deletion continues after this has returned."""
         pid, created = CURRENT_PROCESS
         self.folder.mkdir(mode=0o700, exist_ok=True)
         aside = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
@@ -211,7 +213,7 @@ class Trash:
         deleting.join(_WAIT_SECONDS)
 
     def empty(self) -> list[str]:
-        """Delete what failed before, and what dead processes have left; a line for each that cannot be deleted."""
+        """Delete what failed before and what dead processes left; a message for each that cannot be deleted."""
         lines = []
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
             owner = path.name.split("_")

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import psutil
 
 Process = tuple[int, float]
+"""Process id and creation time, seconds since the epoch."""
 API_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-"""Variables that the worker hands on to no process."""
+"""Variables that the worker passes to no process."""
 SUPERVISED_BY = "--kept="
 """Start of a supervised worker's argument; the process id of its supervisor, with which it ends, follows."""
 _CLOCK_STEP_SECONDS = 5.0
@@ -19,17 +20,17 @@ CURRENT_PROCESS: Process = (os.getpid(), psutil.Process().create_time())
 
 def worker_supervisor(arguments: Sequence[str]) -> Process | None:
     """Supervisor of this worker; None where there is none, or where it is dead and another process is the parent."""
-    named = next((each.removeprefix(SUPERVISED_BY) for each in arguments if each.startswith(SUPERVISED_BY)), None)
+    wanted = next((each.removeprefix(SUPERVISED_BY) for each in arguments if each.startswith(SUPERVISED_BY)), None)
     found = psutil.Process().parent()
-    return (found.pid, found.create_time()) if found is not None and str(found.pid) == named else None
+    return (found.pid, found.create_time()) if found is not None and str(found.pid) == wanted else None
 
 
 def is_alive(process: Process) -> bool:
-    """Whether that very process is still at work; a zombie is not, though its parent has yet to take note."""
+    """Whether this very process still runs; a zombie does not."""
     identifier, created = process
     try:
         found = psutil.Process(identifier)
-        # A clock that was set moves the time by which psutil reckons.
+        # Setting the clock changes the time that psutil computes.
         is_same = abs(found.create_time() - created) < _CLOCK_STEP_SECONDS
         return is_same and found.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.Error:

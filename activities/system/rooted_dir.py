@@ -1,6 +1,6 @@
-"""Opening what lies beneath a directory, and nothing else, whatever links are there and whoever swaps them meanwhile.
+"""Access to files beneath a directory and nowhere else, whatever links are there or are swapped in meanwhile.
 
-By openat2, where the kernel has it; else part by part, without following any link.
+Uses openat2(2) with RESOLVE_BENEATH if the kernel has it; else opens part by part, without following links.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from activities.system.directories import walk
 from activities.system.file_modes import user_umask
 
 _OPENAT2 = 437
-_NO_MAGICLINKS, _BENEATH = 0x02, 0x08
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 0x02, 0x08  # linux/openat2.h
 _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
-_AGAIN = 100
+_MAX_TRIES = 100
 
 
 class PathEscape(OSError):
-    """A path that leads out of the directory."""
+    """Path that leads out of the directory."""
 
 
 class _How(ctypes.Structure):
@@ -36,7 +36,7 @@ class _How(ctypes.Structure):
 
 
 class RootedDir:
-    """A directory, held open."""
+    """Open directory."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         # The directory itself may have been swapped for a link.
@@ -47,45 +47,46 @@ class RootedDir:
     @classmethod
     @contextmanager
     def opened(cls, root: str | os.PathLike[str]) -> Iterator[RootedDir]:
+        """Open a directory while the block runs."""
         beneath = cls(root)
         try:
             yield beneath
         finally:
             os.close(beneath._root)
 
-    def inner(self, path: str) -> str:
-        """A path, absolute or not, as seen from the directory, its `..` taken out. Raises `PathEscape`."""
+    def relative(self, path: str) -> str:
+        """A path, absolute or not, relative to the directory, with its `..` resolved. Raises `PathEscape`."""
         whole = os.path.normpath(os.path.join(self._path, path))
         if whole != self._path and not whole.startswith(f"{self._path}/"):
             raise PathEscape(errno.EXDEV, "outside of the working directory")
         return os.path.relpath(whole, self._path)
 
     def existing(self, path: str) -> str:
-        """`inner` of a path that is there and leads to nowhere else."""
-        inner = self.inner(path)
+        """As `relative`, for a path that exists and leads nowhere else. Raises `OSError`, `PathEscape`."""
+        inner = self.relative(path)
         with self._open(inner, _PATH_ONLY):
             return inner
 
     def read(self, path: str, most: int) -> bytes:
-        """A regular file's content, up to one byte more than `most`. Raises `OSError`, `PathEscape`."""
+        """Content of a regular file, up to `most` + 1 bytes. Raises `OSError`, `PathEscape`."""
         with self.file(path) as file:
             return file.read(most + 1)
 
     @contextmanager
     def file(self, path: str) -> Iterator[IO[bytes]]:
-        """A regular file, open for reading. Raises `OSError`, `PathEscape`."""
-        with self._open(self.inner(path), os.O_RDONLY | os.O_NONBLOCK) as descriptor:
+        """Open a regular file for reading while the block runs. Raises `OSError`, `PathEscape`."""
+        with self._open(self.relative(path), os.O_RDONLY | os.O_NONBLOCK) as descriptor:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file")
             with open(descriptor, "rb", closefd=False) as file:
                 yield file
 
     def write(self, path: str, content: bytes | Iterable[bytes], mode: int = 0o666) -> None:
-        """Put a file in place, whole, its directories made. What else has a hard link to it keeps what it has.
+        """Replace or create a file in one step, with its parent directories. Its other hard links keep the old content.
 
-        `mode`: of a new one, before the user's mask. Raises `OSError`, `PathEscape`.
+        `mode`: of a new file, before the user's umask. Raises `OSError`, `PathEscape`.
         """
-        parent, name = os.path.split(self._followed(self.inner(path)))
+        parent, name = os.path.split(self._followed(self.relative(path)))
         with self._directory(parent) as folder:
             mode &= ~user_umask()
             with contextlib.suppress(FileNotFoundError):
@@ -107,8 +108,8 @@ class RootedDir:
                 raise
 
     def files(self, path: str) -> Iterator[tuple[str, float]]:
-        """Every file in a directory and in those beneath it, with its time of change; links are not followed."""
-        start = self.inner(path)
+        """Path and mtime (seconds) of every file in a directory and beneath it; links are not followed."""
+        start = self.relative(path)
         with self._open(start, _DIRECTORY) as descriptor:
             for folder in walk(".", at=descriptor):
                 for name in folder.files:
@@ -117,16 +118,16 @@ class RootedDir:
                         yield os.path.normpath(os.path.join(start, folder.path, name)), found.st_mtime
 
     def _followed(self, path: str) -> str:
-        """Where a link that is there leads, if that is beneath too."""
+        """The target of a link if it is one, else the path. Raises `PathEscape`."""
         try:
             with self._open(path, _PATH_ONLY) as descriptor:
-                return self.inner(os.readlink(f"/proc/self/fd/{descriptor}"))
+                return self.relative(os.readlink(f"/proc/self/fd/{descriptor}"))
         except (FileNotFoundError, NotADirectoryError):
             return path
 
     @contextmanager
     def _directory(self, path: str) -> Iterator[int]:
-        """A directory, made where there is none."""
+        """Open a directory while the block runs, created if missing."""
         with contextlib.ExitStack() as opened:
             folder, so_far = self._root, ""
             for part in [each for each in path.split("/") if each not in ("", ".")]:
@@ -155,9 +156,9 @@ class RootedDir:
 
 
 def _by_openat2(root: int, path: str, flags: int) -> int:
-    how = _How(flags, 0, _BENEATH | _NO_MAGICLINKS)
-    # While something is renamed the kernel may not know.
-    for _ in range(_AGAIN):
+    how = _How(flags, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
+    # The kernel gives up (EAGAIN) if something is renamed meanwhile.
+    for _ in range(_MAX_TRIES):
         number = _syscall(root, os.fsencode(path), how)
         if number >= 0:
             return number
@@ -192,7 +193,7 @@ def _has_openat2() -> bool:
         return False
     here = os.open(".", os.O_RDONLY)
     try:
-        number = _syscall(here, b".", _How(_PATH_ONLY | os.O_CLOEXEC, 0, _BENEATH))
+        number = _syscall(here, b".", _How(_PATH_ONLY | os.O_CLOEXEC, 0, _RESOLVE_BENEATH))
     finally:
         os.close(here)
     if number >= 0:

@@ -61,7 +61,7 @@ class FileTools:
         path = arguments.get("file_path")
         if not isinstance(path, str) or "\0" in path:
             raise ValueError("file_path")
-        inner = beneath.inner(path)
+        inner = beneath.relative(path)
         with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
             copy = Path(scratch, inner)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def _glob(beneath: RootedDir, pattern: str, path: str = ".") -> str:
     parts = pattern.split("/")
     if pattern.startswith("/") or ".." in parts:
         raise PathEscape(0, "the pattern leads outside of the working directory")
-    start, found = beneath.inner(path), []
+    start, found = beneath.relative(path), []
     for number, (file, changed) in enumerate(beneath.files(path)):
         names = file.split("/") if start == "." else file[len(start) + 1 :].split("/")
         if ".git" not in names and _match(parts, names):
