@@ -15,6 +15,7 @@ from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced, GitError, Refused
@@ -27,8 +28,8 @@ _MAX_NAMES = 20
 class Deliverer:
     """The activities `deliver` and `clean_up`."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
 
     @activity.defn(name=DELIVER)
     async def deliver(self, request: DeliverRequest) -> Delivery:
@@ -37,9 +38,9 @@ class Deliverer:
         `branch` writes objects and one ref, `apply` the changed files. A refusal is a result, with the commands that
         finish the delivery by hand. Raises `Fenced`, not retried, where a later activity of the execution has begun.
         """
-        execution = current_execution(self._home, request)
+        execution = current_execution(self._state, request)
         try:
-            async with activity_scope(self._home, execution.key + "/deliver"):
+            async with activity_scope(self._state, execution.key + "/deliver"):
                 delivered: Delivery = await in_thread(_deliver, execution, request, fencing_token())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
@@ -51,8 +52,8 @@ class Deliverer:
     @activity.defn(name=CLEAN_UP)
     async def clean_up(self, request: CleanUpRequest) -> None:
         """Remove what an ended execution needs no more: records of a delivery that stays, directories of attempts."""
-        execution = current_execution(self._home, request)
-        async with activity_scope(self._home, execution.key + "/clean-up"):
+        execution = current_execution(self._state, request)
+        async with activity_scope(self._state, execution.key + "/clean-up"):
             if request.hub is not None:
                 await in_thread(_clean_up, execution, Hub(Path(request.hub)))
             if request.directories:

@@ -34,6 +34,7 @@ from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
 from activities.state.plan_source import PlanSource
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced
@@ -51,8 +52,8 @@ _MAX_COMPARED = 500
 class Lander:
     """The activity `land`."""
 
-    def __init__(self, home: Path, plans: PlanSource) -> None:
-        self._home = home
+    def __init__(self, state: StateDirectory, plans: PlanSource) -> None:
+        self._state = state
         self._plans = plans
 
     @activity.defn(name=LAND)
@@ -61,9 +62,9 @@ class Lander:
 
         Raises `Fenced`, not retried, where another run of the execution has moved the head.
         """
-        execution = current_execution(self._home, request)
+        execution = current_execution(self._state, request)
         try:
-            async with activity_scope(self._home, execution.key + "/land"):
+            async with activity_scope(self._state, execution.key + "/land"):
                 execution.check_fence(LAND, fencing_token())
                 running = await self._plans.of_current_execution()
                 landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)

@@ -23,6 +23,7 @@ from activities.sandbox.levels import require_sandbox
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
 from activities.state.plan_source import PlanSource, Running
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import InvalidPlan, Unavailable
@@ -34,9 +35,13 @@ class Preparer:
     """The activity `prepare`."""
 
     def __init__(
-        self, home: Path, plans: PlanSource, host_queue: str, search_attributes: Callable[[], Awaitable[bool]]
+        self,
+        state: StateDirectory,
+        plans: PlanSource,
+        host_queue: str,
+        search_attributes: Callable[[], Awaitable[bool]],
     ) -> None:
-        self._home = home
+        self._state = state
         self._plans = plans
         self._host_queue = host_queue
         self._search_attributes = search_attributes
@@ -52,9 +57,9 @@ class Preparer:
             self._plans.begin()
             return Prepared(search_attributes=known)
         running = await self._plans.of_current_execution()
-        execution = current_execution(self._home, request)
+        execution = current_execution(self._state, request)
         try:
-            async with activity_scope(self._home, execution.key + "/prepare"):
+            async with activity_scope(self._state, execution.key + "/prepare"):
                 prepared = Prepared(task_queue=self._host_queue)
                 if request.needs_sandbox or request.has_models:
                     await in_thread(require_sandbox, running.plan)
@@ -73,7 +78,7 @@ class Preparer:
         # Imported here: it takes seconds, and most plans have no model.
         from activities.model_api.models import resolve_model
 
-        model = resolve_model(running.plan, self._home)
+        model = resolve_model(running.plan, self._state)
         require_agents(running.plan)
         return model
 
@@ -84,8 +89,8 @@ class Preparer:
         workspace.check_delivery(plan)
         if plan.base is not None:
             workspace = workspace.at(plan.base)
-        workspace = workspace.leaving_out(self._home)
-        hub = Hub.of(self._home, workspace.path)
+        workspace = workspace.leaving_out(self._state.path)
+        hub = Hub.created(self._state.hub(workspace.path))
         hub.check_intact()
         with hub.locked():
             # A repeated prepare uses its first snapshot, whatever the user has done since.
@@ -107,7 +112,7 @@ class Preparer:
 
 def _adopt_commits(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:
     """Make refs of this execution to the reused commits; returns the tasks whose commit or kept files are gone."""
-    earlier, lost = ExecutionStore(execution.home, redrive.of, redrive.chain), list[str]()
+    earlier, lost = ExecutionStore(execution.state, redrive.of, redrive.chain), list[str]()
     own = commits.kept(hub, earlier.ref("commits")) if redrive.chain else {}
     for task_id, commit in redrive.commits.items():
         if commit is None:

@@ -15,6 +15,7 @@ from activities.git import transfer
 from activities.git.hub import Hub
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core import failures
@@ -26,8 +27,8 @@ from epw.core.messages import ROLL_BACK
 class RollBacker:
     """Compensates executions of the state directory `home`."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
 
     @activity.defn(name=ROLL_BACK)
     async def roll_back(self, request: RollBackRequest) -> None:
@@ -36,8 +37,8 @@ class RollBacker:
         The detail of a failure is the list of shell commands that finish by hand what is left. `UndoBlocked`, for what
         only the user can decide, is not retried.
         """
-        execution = current_execution(self._home, request)
-        async with activity_scope(self._home, execution.key + "/roll-back"):
+        execution = current_execution(self._state, request)
+        async with activity_scope(self._state, execution.key + "/roll-back"):
             execution.check_fence(ROLL_BACK, fencing_token())
             failpoint("undo.begun")
             for step in request.steps:

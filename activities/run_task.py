@@ -33,6 +33,7 @@ from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, Running
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core import failures
@@ -51,18 +52,18 @@ class TaskRunner:
 
     def __init__(
         self,
-        home: Path,
+        state: StateDirectory,
         plans: PlanSource,
         agents: Mapping[str, Agent],
         notify: Notify,
         max_kept_bytes: int,
         host: HostMonitor,
     ) -> None:
-        self._home = home
+        self._state = state
         self._plans = plans
         self._agents = agents
         self._discarding: set[asyncio.Task[None]] = set()
-        self._admission = Admission(partial(capacity_left, home))
+        self._admission = Admission(partial(capacity_left, state.path))
         self._admission_notifier = AdmissionNotifier(notify)
         self._max_kept_bytes = max_kept_bytes
         self._host = host
@@ -73,7 +74,7 @@ class TaskRunner:
 
         Raises an `ApplicationError` of type `AgentFailed` that carries the outcome where the agent failed.
         """
-        directory = AttemptDirectory(current_execution(self._home, run), run, activity.info().attempt)
+        directory = AttemptDirectory(current_execution(self._state, run), run, activity.info().attempt)
         outcome = directory.outcome() or await self._attempt(directory)
         if outcome.kind == "failed" and outcome.failure is not None:
             message = f"{outcome.failure.type}: {outcome.failure.message}"
@@ -98,7 +99,7 @@ class TaskRunner:
             if attempt.uses_files:
                 cleanup.push_async_callback(in_thread, directory.remove)
             async with (
-                activity_scope(self._home, directory.marker, attempt.reporter.heartbeat, directory.deaths),
+                activity_scope(self._state, directory.marker, attempt.reporter.heartbeat, directory.deaths),
                 self._admitted(attempt) as attempt,
             ):
                 try:
@@ -134,7 +135,7 @@ class TaskRunner:
         else:
             reporter.resource_wait.begin()
             declared = context.plan.limits_of(context.task)
-            max_mb = Bounds.of(context.plan, context.task, self._home).memory_mb
+            max_mb = Bounds.of(context.plan, context.task, self._state.path).memory_mb
             async with self._admission.admitted(declared, max_mb, partial(self._in_line, attempt)) as admitted:
                 reporter.resource_wait.end()
                 async with contained(attempt) as attempt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from pathlib import Path
 
 from temporalio import activity
 
@@ -18,6 +17,7 @@ from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource
+from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.backends import COMMAND
@@ -30,15 +30,15 @@ from epw.core.plan.model import Task
 class Verifier:
     """The activity `verify`."""
 
-    def __init__(self, home: Path, plans: PlanSource, host: HostMonitor) -> None:
-        self._home = home
+    def __init__(self, state: StateDirectory, plans: PlanSource, host: HostMonitor) -> None:
+        self._state = state
         self._plans = plans
         self._host = host
 
     @activity.defn(name=VERIFY)
     async def verify(self, request: VerifyRequest) -> Verified:
         """Run the command on a fresh checkout of the commit, set up as for an agent; green: it ended with 0."""
-        execution, activity_attempt = current_execution(self._home, request), activity.info().attempt
+        execution, activity_attempt = current_execution(self._state, request), activity.info().attempt
         running = await self._plans.of_current_execution()
         name = f"verify {request.commit[:12]}"
         run = TaskRun(task_id=name, attempt=1, agent_id="verify", hub=request.hub, base=request.commit)
@@ -51,7 +51,7 @@ class Verifier:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
         # The command runs what the agents have written.
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, running.plan.default_sandbox)
-        async with activity_scope(self._home, directory.marker, heartbeat), contained(attempt) as attempt:
+        async with activity_scope(self._state, directory.marker, heartbeat), contained(attempt) as attempt:
             code, output = None, ""
             try:
                 await set_up_directory(attempt)

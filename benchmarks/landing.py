@@ -105,7 +105,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
             handle, makespan = await running.execute(plan)
             document = await full_document(running.settings, handle)
             events = (await handle.fetch_history()).events
-            hub = ExecutionStore.of(running.settings.home, await handle.describe()).hub()
+            hub = ExecutionStore.of(running.settings.state, await handle.describe()).hub()
             whole = read_plan(plan)
             wrong = [*of_document(whole, document), *of_history(whole, document, events), *of_hub(document, hub)]
             delivery, metrics = document["delivery"], document["metrics"]

@@ -30,6 +30,7 @@ from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.land import land_changes
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from benchmarks.server import revision
 from epw.core.landing import Change, LandRequest
 from epw.core.messages import TaskRun
@@ -62,9 +63,9 @@ class Steps:
     """Attempts of one execution in a row, as the activities run them."""
 
     def __init__(self, home: Path, workspace: Path) -> None:
-        self.execution = ExecutionStore(home, "bench", "run")
+        self.execution = ExecutionStore(StateDirectory(home), "bench", "run")
         self.workspace = Workspace.read(str(workspace))
-        self.hub = Hub.of(home, str(workspace))
+        self.hub = Hub.created(StateDirectory(home).hub(str(workspace)))
         with self.hub.locked():
             self.head = snapshot(self.hub, self.workspace, self.execution.ref("base"), 0, False)
         self.earlier = self.head

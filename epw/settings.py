@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import Unavailable
 
 MAX_KEPT_BYTES = 2_000_000_000
@@ -53,6 +54,11 @@ class Settings:
             raise Unavailable(f"EPW_KEPT_MB is not a number of megabytes: {self.kept_mb!r}")
         return size
 
+    @property
+    def state(self) -> StateDirectory:
+        """Layout of the state directory."""
+        return StateDirectory(self.home)
+
     def make_home(self) -> Path:
         """Create the state directory, private to its owner; raises `Unavailable` where it cannot be used."""
         try:
@@ -72,7 +78,7 @@ class Settings:
 
     def _check_usable(self) -> None:
         """Check owner and mode of its files: a command by another user (`sudo epw`) may have left some."""
-        for path in (self.home, *self.home.iterdir(), *(self.home / "server").glob("*")):
+        for path in (self.home, *self.home.iterdir(), *self.state.server.folder.glob("*")):
             owner = path.lstat().st_uid
             if owner != os.geteuid():
                 by = _user(owner)

@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.agents.base import Agent
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.cli.documents import full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.replay import replay
@@ -94,7 +95,7 @@ class Farm:
         """A worker while the block runs."""
         async with AsyncExitStack() as running:
             grace = timedelta(seconds=0)
-            for worker in workers(self.client, self.home, queue=self.queue, agents=agents, grace=grace):
+            for worker in workers(self.client, StateDirectory(self.home), queue=self.queue, agents=agents, grace=grace):
                 await running.enter_async_context(worker)
             yield
 
@@ -159,7 +160,7 @@ async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowH
     """Check what `doctor ID` checks of an execution that has ended, and that its result fits the model."""
     document = _RESULT.validate_python(result)
     history = await handle.fetch_history()
-    execution = ExecutionStore.of(home, await handle.describe())
+    execution = ExecutionStore.of(StateDirectory(home), await handle.describe())
     found = [*of_document(plan, document), *of_history(plan, document, history.events)]
     found += of_hub(document, execution.hub())
     deadline = time.monotonic() + LEFT_SECONDS

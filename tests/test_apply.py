@@ -15,6 +15,7 @@ from activities.git.command import GitLocation, git, text
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import Refused, UndoBlocked
 from tests.support import fingerprint, make_repository, sh
 
@@ -25,7 +26,7 @@ class Delivery:
     def __init__(self, tmp_path: Path, workspace: Path) -> None:
         self.path, self.folder = workspace, tmp_path / "execution"
         self.workspace = Workspace.read(str(workspace))
-        self.hub = Hub.of(tmp_path / "home", str(workspace))
+        self.hub = Hub.created(StateDirectory(tmp_path / "home").hub(str(workspace)))
         with self.hub.locked():
             self.base = snapshot(self.hub, self.workspace, "refs/epw/x/base", 0, False)
         self.tree = tmp_path / "agent"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.messages import WORKFLOW_TYPE, Redrive
 from tests.support import Farm, ended, make_repository, sh, tasks
 from tests.test_filters import clear_text
@@ -181,7 +182,7 @@ async def test_commits_that_come_to_nothing_are_found_again(farm: Farm, tmp_path
     run = f"echo 1 > one; {COMMIT} Add; git rm -q one; git commit -qm Remove"
     document = await _run(farm, path, {"id": "a", "run": run})
     (left,) = document["results"][0]["leftBehind"]
-    hub = ExecutionStore(farm.home, document["executionId"], document["runId"]).hub()
+    hub = ExecutionStore(StateDirectory(farm.home), document["executionId"], document["runId"]).hub()
     assert hub is not None
     listed = sh(hub.path, "git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/epw").splitlines()
     (last,) = [line.split()[0] for line in listed if "/history/" in line]

@@ -85,7 +85,7 @@ def test_a_directory_that_moves_ends_a_walk_and_never_leads_it_elsewhere(tmp_pat
 
 
 def test_what_cannot_be_deleted_is_set_aside_said_and_tried_again(tmp_path: Path) -> None:
-    trash = Trash(tmp_path)
+    trash = Trash(tmp_path / "trash")
     victim = tmp_path / "attempt"
     (victim / "stuck").mkdir(parents=True)
     (victim / "file").touch()

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from activities.sandbox.levels import bubblewrap_problem
+from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import SUPERVISED_BY, worker_supervisor
 from epw.core.errors import Unavailable
 from epw.service.connection import connected
@@ -193,16 +194,16 @@ def test_whoever_descends_from_a_worker_is_an_agent(tmp_path: Path) -> None:
     with subprocess.Popen(["env", "-i", "setsid", "sleep", "1000"]) as child:
         try:
             sleeping = child.pid
-            assert not is_agent(tmp_path, sleeping, [])
+            assert not is_agent(StateDirectory(tmp_path), sleeping, [])
             note = {"identity": "w", "worker": [mine.pid, mine.create_time()]}
             (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps(note))
-            assert is_agent(tmp_path, sleeping, [])
-            assert not is_agent(tmp_path, mine.pid, []), "the worker itself"
+            assert is_agent(StateDirectory(tmp_path), sleeping, [])
+            assert not is_agent(StateDirectory(tmp_path), mine.pid, []), "the worker itself"
             (tmp_path / "running" / f"{mine.pid}.worker").rename(tmp_path / "hidden")
-            assert is_agent(tmp_path, sleeping, [(mine.pid, mine.create_time())]), "it was seen before"
+            assert is_agent(StateDirectory(tmp_path), sleeping, [(mine.pid, mine.create_time())]), "it was seen before"
             # Its number is another's by now.
             (tmp_path / "running" / f"{mine.pid}.worker").write_text(json.dumps({**note, "worker": [mine.pid, 1.0]}))
-            assert not is_agent(tmp_path, sleeping, [])
+            assert not is_agent(StateDirectory(tmp_path), sleeping, [])
         finally:
             child.terminate()
 
@@ -220,8 +221,8 @@ def test_an_orphan_of_a_dead_worker_is_an_agent_and_its_successor_is_not(tmp_pat
             try:
                 while not (below := psutil.Process(child.pid).children()) or below[0].name() != "sleep":
                     os.sched_yield()
-                assert is_agent(tmp_path, child.pid, []) == expected
-                assert is_agent(tmp_path, below[0].pid, [])
+                assert is_agent(StateDirectory(tmp_path), child.pid, []) == expected
+                assert is_agent(StateDirectory(tmp_path), below[0].pid, [])
             finally:
                 os.killpg(child.pid, signal.SIGKILL)
 

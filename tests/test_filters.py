@@ -16,6 +16,7 @@ from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.workspace import Workspace
+from activities.state.state_directory import StateDirectory
 from tests.support import Farm, failure_type, make_repository, sh, tasks
 
 CANARY = "canary swordfish"
@@ -329,7 +330,7 @@ async def test_what_git_itself_encodes_is_seen_decoded_and_stored_encoded(
     assert (path / "b.txt").read_bytes() == (content if "ident" not in line else (path / "b.txt").read_bytes())
     assert (path / "a.txt").read_bytes() == content
     assert sorted(document["results"][0]["filesModified"]) == ["b.txt", "c"]
-    hub = Hub.at(farm.home, str(path))
+    hub = Hub(StateDirectory(farm.home).hub(str(path)))
     head = document["delivery"]["head"]
     assert changed_paths(hub, document["delivery"]["base"], head) == ["b.txt", "c"]
     assert sh(hub.path, "git", "rev-parse", f"{head}:b.txt") == blob

@@ -17,13 +17,14 @@ from activities.git.save_tree import save_tree
 from activities.git.snapshot import snapshot
 from activities.git.tree import WorkTree
 from activities.git.workspace import Workspace
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import Fenced, InvalidPlan
 from tests.support import fingerprint, make_repository, sh
 
 
 def take(repository: Path, home: Path, committed: bool = False) -> tuple[Hub, str]:
     workspace = Workspace.read(str(repository))
-    hub = Hub.of(home, str(repository))
+    hub = Hub.created(StateDirectory(home).hub(str(repository)))
     return hub, snapshot(hub, workspace, "refs/epw/x/base", 1_700_000_000, committed)
 
 
@@ -249,7 +250,14 @@ def test_changes_are_as_git_says(tmp_path: Path) -> None:
     (repository / "b").write_bytes(b"\0\1\2")
     (repository / 'odd "name"\tü').write_text("2\n")
     hub, after = take(repository, tmp_path / "home2")
-    sh(hub.path, "git", "fetch", "--quiet", str(Hub.of(tmp_path / "home", str(repository)).path), base)
+    sh(
+        hub.path,
+        "git",
+        "fetch",
+        "--quiet",
+        str(Hub.created(StateDirectory(tmp_path / "home").hub(str(repository))).path),
+        base,
+    )
     assert {row.pop("file"): row for row in changes(hub, base, after)} == {
         "m": {"type": "modify", "additions": 1, "deletions": 2, "lineNumbers": {"start": 2, "end": 4}},
         "d": {"type": "delete", "additions": 0, "deletions": 2, "lineNumbers": {"start": 1, "end": 2}},

@@ -11,6 +11,7 @@ import pytest
 
 from activities.git import kept_files
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from tests.cli import Cli, line_with, stop
 from tests.support import Farm, ended, fingerprint, make_repository, sh, tasks
 from tests.test_filters import clear_text, filtered_repository
@@ -78,7 +79,7 @@ async def test_names_content_and_modes_of_any_kind_come_back(farm: Farm, tmp_pat
     assert _kept(document, "a") == {odd: _sha256("$Id$\r\n\0"), "dist/empty": _sha256("")}
     (row,) = document["results"]
     assert row["warnings"] == ["keep: dist/link: outside of the working directory"]
-    execution = ExecutionStore(farm.home, document["executionId"], document["runId"])
+    execution = ExecutionStore(StateDirectory(farm.home), document["executionId"], document["runId"])
     hub = execution.hub()
     assert hub is not None
     (commit,) = kept_files.newest(hub, execution.ref("kept")).values()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 from tests.cli import Cli
 from tests.support import Farm, make_repository, sh, tasks
 from tests.test_filters import clear_text, filtered_repository
@@ -57,7 +58,7 @@ async def test_commits_that_are_in_no_file_are_named_and_kept(
     assert [(each["kind"], each["name"]) for each in row["leftBehind"]] == [(kind, name)]
     assert row["leftBehind"][0]["files"] == (["one"] if kind != "rebase" else ["a"])
     assert f"left behind, not landed: {kind} {name}" in row["warnings"]
-    hub = Hub.at(farm.home, str(path))
+    hub = Hub(StateDirectory(farm.home).hub(str(path)))
     commit = row["leftBehind"][0]["commit"]
     assert sh(hub.path, "git", "show", "--name-only", "--format=", commit).split() == row["leftBehind"][0]["files"]
     assert "missing" not in sh(hub.path, "git", "fsck", "--full", "--strict")
@@ -104,7 +105,7 @@ async def test_a_repository_that_is_not_the_agent_s_is_not_brought_in(farm: Farm
     told = run.format(secret=secret, commit=commit)
     row = await _row(farm, path, f"{told}; echo 2 > a", sandbox="process")
     assert row["filesModified"] == ["a"]
-    hub = Hub.at(farm.home, str(path))
+    hub = Hub(StateDirectory(farm.home).hub(str(path)))
     assert hub.resolve(commit) is None
 
 
@@ -192,7 +193,7 @@ async def test_work_beside_an_unfinished_merge_is_saved_and_what_is_elsewhere_is
     assert row["filesModified"] == ["a", "early", "late", "loose"]
     assert row["landed"] is False
     assert ("branch", "main") in [(each["kind"], each["name"]) for each in row["leftBehind"]]
-    assert "<<<<<<< " in sh(Hub.at(farm.home, str(path)).path, "git", "show", f"{row['commit']}:a")
+    assert "<<<<<<< " in sh(Hub(StateDirectory(farm.home).hub(str(path))).path, "git", "show", f"{row['commit']}:a")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from activities.conflicts.textual.losses import dropped_paths, overwritten_paths
 from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 
 BASE = {"f": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"}
 Files = dict[str, str]
@@ -19,7 +20,7 @@ def _commit(hub: Hub, files: Files, *parents: str) -> str:
 
 
 def _left(tmp_path: Path, earlier: Files, start: Files, new: Files) -> list[str]:
-    hub = Hub.without_workspace(tmp_path)
+    hub = Hub.created(StateDirectory(tmp_path).hub_without_workspace)
     base = _commit(hub, BASE)
     return dropped_paths(
         hub, hub.files, _commit(hub, earlier, base), _commit(hub, start, base), _commit(hub, new, base)
@@ -76,6 +77,6 @@ def test_what_is_left_out(tmp_path: Path, earlier: Files, start: Files, new: Fil
     [(_f(l5="a\n"), []), (_f(l5="a and b\n"), []), (_f(l5="b\n"), ["f"]), (_f(l5=""), ["f"]), ({}, ["f"])],
 )
 def test_a_line_that_became_a_part_of_a_new_one_is_not_lost(tmp_path: Path, new: Files, lost: list[str]) -> None:
-    hub = Hub.without_workspace(tmp_path)
+    hub = Hub.created(StateDirectory(tmp_path).hub_without_workspace)
     base = _commit(hub, BASE)
     assert overwritten_paths(hub.files, base, _commit(hub, _f(l5="a\n"), base), _commit(hub, new, base), ["f"]) == lost

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 from tests.by_hand import ENVIRONMENT, Seen, added, blobs, content, edit, git, in_tree, status, stored
 from tests.cli import ROOT, Cli, wait_for
 from tests.kinds import KINDS, Kind
@@ -169,7 +170,7 @@ class Cell:
     def check_ending(self) -> None:
         """Nothing of ours is left in the workspace, the hub is sound, and no clear text is stored."""
         assert not list(self.root.rglob(".epw-*"))
-        hub = Hub.at(self.site.cli.home, str(self.path)).path
+        hub = Hub(StateDirectory(self.site.cli.home).hub(str(self.path))).path
         git(hub, "fsck", "--full")
         if self.kind.secret:
             wait_for(lambda: self._clear() == [])

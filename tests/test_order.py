@@ -10,6 +10,7 @@ import pytest
 from activities.git.hub import Hub
 from activities.land import land_changes
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.landing import Change, LandRequest
 from tests.support import Farm, make_repository, tasks
 from tests.test_spares import Attempts
@@ -40,7 +41,7 @@ def test_changes_of_different_files_make_one_tree_whatever_the_order(tmp_path: P
         directory.remove()
     trees = set()
     for turn in range(4):
-        execution = ExecutionStore(tmp_path / "home", f"order-{turn}", "run")
+        execution = ExecutionStore(StateDirectory(tmp_path / "home"), f"order-{turn}", "run")
         execution.keep_workspace(attempts.execution.workspace(), attempts.base)
         trees.add(landed(execution, attempts.hub, attempts.base, chance.sample(changes, len(changes))))
     assert len(trees) == 1
@@ -52,9 +53,9 @@ async def test_changes_of_one_file_make_the_same_tree_in_the_order_that_is_told(
     document = await farm.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded"
     assert sorted(document["landingOrder"]) == ["t1", "t15", "t22", "t8"]
-    hub, delivery = Hub.at(farm.home, str(path)), document["delivery"]
+    hub, delivery = Hub(StateDirectory(farm.home).hub(str(path))), document["delivery"]
     commits = {row["taskId"]: row["commit"] for row in document["results"]}
-    execution = ExecutionStore(farm.home, "again", "run")
-    execution.keep_workspace(next(iter(ExecutionStore.all(farm.home))).workspace(), delivery["base"])
+    execution = ExecutionStore(StateDirectory(farm.home), "again", "run")
+    execution.keep_workspace(next(iter(ExecutionStore.all(StateDirectory(farm.home)))).workspace(), delivery["base"])
     again = landed(execution, hub, delivery["base"], [(task, commits[task]) for task in document["landingOrder"]])
     assert again == hub.tree_of(delivery["head"])

@@ -12,6 +12,7 @@ import pytest
 from activities.conflicts.semantic.languages import LANGUAGES
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import Fenced, UndoBlocked
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
@@ -318,7 +319,7 @@ def test_surplus_agents_take_nothing_and_what_is_given_up_is_not_told_as_ready()
 def test_a_step_is_taken_by_the_newest_alone(tmp_path: Path) -> None:
     def step(run: str, name: str, order: tuple[int, int]) -> bool:
         try:
-            ExecutionStore(tmp_path, "w", "first", run).check_fence(name, order)
+            ExecutionStore(StateDirectory(tmp_path), "w", "first", run).check_fence(name, order)
         except Fenced:
             return False
         return True

@@ -13,6 +13,7 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import TaskFailed
 from epw.core.messages import MergeContext, TaskRun
 from tests.support import Farm, make_repository, sh, statuses, tasks
@@ -66,8 +67,8 @@ def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> Non
     """The head changes a binary file that the task has changed too, while its lock file is to be made anew."""
     path = make_repository(tmp_path / "work", {"uv.lock": "0\n", "data.bin": "\0"})
     workspace = Workspace.read(str(path))
-    execution = ExecutionStore(tmp_path / "home", "x", "run")
-    hub = Hub.of(tmp_path / "home", str(path))
+    execution = ExecutionStore(StateDirectory(tmp_path / "home"), "x", "run")
+    hub = Hub.created(StateDirectory(tmp_path / "home").hub(str(path)))
     base = snapshot(hub, workspace, execution.ref("base"), 0, False)
     execution.keep_workspace(workspace, base)
 

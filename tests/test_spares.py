@@ -15,6 +15,7 @@ from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash
 from epw.core.messages import TaskRun
 from tests.support import make_repository, sh
@@ -39,8 +40,8 @@ class Attempts:
         sh(self.path, "git", "add", "-A")
         sh(self.path, "git", "commit", "-qm", "more")
         workspace = Workspace.read(str(self.path))
-        self.execution = ExecutionStore(folder / "home", "x", "run")
-        self.hub = Hub.of(folder / "home", str(self.path))
+        self.execution = ExecutionStore(StateDirectory(folder / "home"), "x", "run")
+        self.hub = Hub.created(StateDirectory(folder / "home").hub(str(self.path)))
         self.base = snapshot(self.hub, workspace, self.execution.ref("base"), 0, False)
         self.execution.keep_workspace(workspace, self.base)
         self.number = 0
@@ -147,10 +148,10 @@ def test_what_a_dead_worker_had_put_by_is_dropped_and_what_a_live_one_has_stays(
     assert orphan is not None
     pid, created, rest = orphan.name.split("_")
     orphan.rename(orphan.with_name(f"{pid}_{float(created) - 60}_{rest}"))
-    WorktreePool(mine.parent, Trash(tmp_path)).discard_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path / "trash")).discard_orphans()
     assert list(mine.parent.iterdir()) == [mine]
     mine.rename(mine.with_name(f"{pid}_{float(created) - 60}_x"))
-    WorktreePool(mine.parent, Trash(tmp_path)).discard_orphans()
+    WorktreePool(mine.parent, Trash(tmp_path / "trash")).discard_orphans()
     assert not (attempts.execution.path / "attempts").exists()
 
 
@@ -170,7 +171,7 @@ def test_what_is_being_deleted_is_nobody_s_directory(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_another_attempt_removes_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, spares, directory = [], WorktreePool(tmp_path / ".spare", Trash(tmp_path)), tmp_path / "attempt"
+    made, spares, directory = [], WorktreePool(tmp_path / ".spare", Trash(tmp_path / "trash")), tmp_path / "attempt"
     directory.mkdir()
     real = Path.mkdir
 

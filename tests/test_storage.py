@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 from epw.cli.invariants import of_document, of_history
 from epw.core.plan.validate import read_plan
 from tests.cli import Cli, line_with, stop
@@ -90,7 +91,7 @@ def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_pat
     assert up.json("gc", "--days", "1", "old", "--yes")["removed"] == []
     assert up.json("gc", "old", "--yes")["removed"] == ["old"]
     assert up.json("salvage", "old") == []
-    hub = Hub.at(up.home, str(repository)).path
+    hub = Hub(StateDirectory(up.home).hub(str(repository))).path
     for row in document["results"]:
         assert row["commit"] not in sh(hub, "git", "for-each-ref", "--format=%(objectname)")
     assert "nothing is saved here of 'none'" in up("gc", "none", code=2).stderr
@@ -121,7 +122,7 @@ def test_doctor_examines_an_execution(up: Cli, tmp_path: Path) -> None:
         assert any("I12" in line for line in up.json("doctor", "sound", code=1)["violations"])
     finally:
         shutil.rmtree(leftover.parent)
-    hub = Hub.at(up.home, str(repository)).path
+    hub = Hub(StateDirectory(up.home).hub(str(repository))).path
     for root, _, files in os.walk(hub / "refs/epw"):
         for name in files:
             Path(root, name).unlink()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 from tests.cli import Cli
 from tests.support import Farm, fingerprint, make_repository, sh, tasks
 
@@ -153,7 +154,7 @@ async def test_an_agent_s_git_works_in_it_and_what_it_commits_lands(farm: Farm, 
     assert sh(path, "git", "show", f"{branch}:seen") == "  add inner/deep\n"
     assert row["filesModified"] == ["seen", "tools/lib/out/a.o", "tools/lib/rules.md"]
     assert [(each["name"], each["files"]) for each in row["leftBehind"]] == [("tools/lib: side", ["tools/lib/two"])]
-    hub = Hub.at(farm.home, str(path))
+    hub = Hub(StateDirectory(farm.home).hub(str(path)))
     assert sh(hub.path, "git", "show", "--format=", "--name-only", row["leftBehind"][0]["commit"]) == "two\n"
 
 

@@ -10,6 +10,7 @@ from activities.git import transfer
 from activities.git.hub import Hub
 from activities.git.submodules.pointers import pointers
 from activities.git.workspace import Workspace
+from activities.state.state_directory import StateDirectory
 from tests.support import Farm, make_repository, sh
 from tests.test_submodules import _add, _run
 
@@ -103,7 +104,7 @@ async def test_a_rule_of_the_parent_s_alone_is_kept_where_it_has_a_submodule(far
 
 def test_pointers_are_known_from_those_before(tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo")
-    hub, commits = Hub.of(tmp_path / "home", str(path)), list[str]()
+    hub, commits = Hub.created(StateDirectory(tmp_path / "home").hub(str(path))), list[str]()
     one, two = "1" * 40, "2" * 40
     for deed in (
         ["--add", "--cacheinfo", f"160000,{one},lib"],

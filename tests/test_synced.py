@@ -15,6 +15,7 @@ from activities.apply import atomic_rename, tree_delivery, undo
 from activities.apply.atomic_rename import Name
 from activities.model_api.budget_ledger import BudgetLedger
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.messages import DELIVER
 from epw.core.plan.model import Budget
 from tests.support import Farm, make_repository, tasks
@@ -86,7 +87,7 @@ def test_a_delivery_exchanges_only_what_is_on_the_disk(
 
 def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> None:
     workspace = Delivery(tmp_path, make_repository(tmp_path / "work")).workspace
-    execution = ExecutionStore(tmp_path / "home", "an-id", "a-run")
+    execution = ExecutionStore(StateDirectory(tmp_path / "home"), "an-id", "a-run")
     acts: dict[str, Callable[[], object]] = {
         "id": execution.keep_id,
         "base": lambda: execution.keep_workspace(workspace, "a" * 40),

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from activities.agents.simulated import SimulatedAgent
 from activities.model_api.credentials import has_key, missing_key
 from activities.model_api.rate_client import Ask
 from activities.processes.launcher import ProcessLauncher
+from activities.state.state_directory import StateDirectory
 from activities.system.async_lazy import AsyncLazy
 from epw.core import failures
 from epw.core.backends import CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
@@ -39,9 +39,9 @@ class Implementation:
     """Message for a user where this process lacks something for it; else None."""
 
 
-def make_agents(home: Path, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
+def make_agents(state: StateDirectory, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
     """An agent of each backend, by name; `ask` gives a connection to the limiter of a workflow id."""
-    account = SharedAccount(home, ask)
+    account = SharedAccount(state, ask)
     return {name: each.make(account) for name, each in _IMPLEMENTATIONS.items()}
 
 
@@ -67,8 +67,8 @@ def require_bash() -> None:
 class SharedAccount:
     """The worker's API account, made when the first agent needs it: importing its SDK takes seconds."""
 
-    def __init__(self, home: Path, ask: Callable[[str], Ask]) -> None:
-        self._home = home
+    def __init__(self, state: StateDirectory, ask: Callable[[str], Ask]) -> None:
+        self._state = state
         self._ask = ask
         self._lock = Lock()
 
@@ -81,7 +81,7 @@ class SharedAccount:
     def _account(self) -> ApiAccount:
         from activities.model_api.account import ApiAccount
 
-        return ApiAccount(self._home, self._ask)
+        return ApiAccount(self._state, self._ask)
 
 
 class LazyAgent:

@@ -91,7 +91,7 @@ def _last_checkpoint(directory: AttemptDirectory) -> str | None:
 
 def _reuse_worktree(directory: AttemptDirectory) -> bool:
     """Take a directory from the pool, cleaned; False where there is none that can be used."""
-    pooled, own, trash = directory.path / "spare", directory.work_tree, Trash(directory.execution.home)
+    pooled, own, trash = directory.path / "spare", directory.work_tree, Trash(directory.execution.state.trash)
     if not directory.pool.acquire(pooled):
         return False
     try:

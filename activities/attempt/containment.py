@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from activities.agents.environment import redact_log
 from activities.attempt.attempt import Attempt
@@ -14,6 +13,7 @@ from activities.processes.bounds import Bounds
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
+from activities.state.state_directory import ServerFiles
 from activities.system.concurrency import in_thread
 
 
@@ -29,8 +29,8 @@ async def contained(attempt: Attempt) -> AsyncIterator[Attempt]:
 
 @asynccontextmanager
 async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
-    launcher, plan, home = attempt.launcher, attempt.context.plan, attempt.directory.execution.home
-    bounds = Bounds.of(plan, attempt.context.task, home)
+    launcher, plan, state = attempt.launcher, attempt.context.plan, attempt.directory.execution.state
+    bounds = Bounds.of(plan, attempt.context.task, state.path)
     async with ResourceGuard.around(
         launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report, attempt.host
     ) as guard:
@@ -39,14 +39,14 @@ async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
             yield replace(attempt, launcher=replace(launcher, guard=guard))
             return
         hosts = None if plan.network is True else tuple(plan.network or ())
-        async with Network.around(NetworkPolicy(hosts, _server_ports(home)), guard.on_denied) as network:
+        async with Network.around(NetworkPolicy(hosts, _server_ports(state.server)), guard.on_denied) as network:
             yield replace(attempt, launcher=replace(launcher, guard=guard, network=network))
 
 
-def _server_ports(home: Path) -> tuple[int, ...]:
-    """Ports of the embedded server of this state directory."""
+def _server_ports(files: ServerFiles) -> tuple[int, ...]:
+    """Ports of the embedded server; none without one."""
     try:
-        note = json.loads((home / "server/server.json").read_bytes())
+        note = json.loads(files.note.read_bytes())
         return tuple(note["ports"])
     except (OSError, ValueError, KeyError):
         return ()

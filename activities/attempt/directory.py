@@ -75,7 +75,7 @@ class AttemptDirectory:
 
     @property
     def pool(self) -> WorktreePool:
-        return WorktreePool(self.execution.attempts() / ".spare", Trash(self.execution.home))
+        return WorktreePool(self.execution.attempts() / ".spare", Trash(self.execution.state.trash))
 
     @property
     def work_tree(self) -> WorkTree:
@@ -97,7 +97,7 @@ class AttemptDirectory:
     @property
     def hub(self) -> Hub:
         """The hub of the workspace; without one a hub of its own, in which changes are saved all the same."""
-        return Hub(Path(self.run.hub)) if self.run.hub else Hub.without_workspace(self.execution.home)
+        return Hub(Path(self.run.hub)) if self.run.hub else Hub.created(self.execution.state.hub_without_workspace)
 
     def _outcome_path(self, activity_attempt: int) -> Path:
         name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{activity_attempt}.json"
@@ -231,7 +231,7 @@ class AttemptDirectory:
         # Never a later one: a worker that froze and wakes up would delete its successor's.
         for each in self.siblings():
             if age_key(each.name) <= age_key(self.own_key):
-                Trash(self.execution.home).take(each)
+                Trash(self.execution.state.trash).take(each)
         self._remove_empty_folders()
 
     def _remove_empty_folders(self) -> None:

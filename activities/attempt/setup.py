@@ -70,7 +70,7 @@ async def _run_or_reuse_setup(attempt: Attempt, included: Sequence[str]) -> None
     if context.plan.setup is None:
         return
     execution, tree = directory.execution, directory.work_tree
-    store = execution.home / "setups"
+    store = execution.state.setups
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     of_base, of_start = (store / _name(context, commit, included) for commit in (execution.base(), directory.start))
     with FileLock.opened(of_base.with_suffix(".lock")) as lock:

@@ -15,7 +15,6 @@ from activities.git.command import ABSENT, Difference, differences, git, records
 from activities.git.workspace import Workspace
 from activities.system import file_lock
 from epw.core.errors import Fenced, GitError, Unavailable
-from epw.core.naming import slug
 
 File = tuple[str, bytes | str]
 """Mode of a file, and its content or the id of the blob that holds it."""
@@ -29,33 +28,20 @@ class Hub:
         self.path = path
 
     @classmethod
-    def at(cls, home: Path, workspace: str) -> Hub:
-        """The hub of a workspace (identified by its real path), whether it exists or not."""
-        return cls(home / "hubs" / f"{slug(os.path.realpath(workspace))}.git")
-
-    @classmethod
-    def of(cls, home: Path, workspace: str) -> Hub:
-        """The hub of a workspace, created if missing."""
-        return cls.at(home, workspace)._create()
-
-    @classmethod
-    def without_workspace(cls, home: Path) -> Hub:
-        """The hub for changes that belong to no workspace, created if missing."""
-        return cls(home / "hubs" / "no-workspace.git")._create()
-
-    def _create(self) -> Hub:
-        if self.path.is_dir():
-            return self
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def created(cls, path: Path) -> Hub:
+        """The hub at a path, created if missing."""
+        if path.is_dir():
+            return cls(path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Several processes may do this at once: each makes a whole hub, and the first rename wins.
-        with tempfile.TemporaryDirectory(dir=self.path.parent) as scratch:
-            created = Path(scratch, "hub")
-            git("init", "--quiet", "--bare", "--shared=0600", "--template=", str(created), cwd=self.path.parent)
-            for path in (created, *created.rglob("*")):
-                path.chmod(0o700 if path.is_dir() else 0o600)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            new = Path(scratch, "hub")
+            git("init", "--quiet", "--bare", "--shared=0600", "--template=", str(new), cwd=path.parent)
+            for each in (new, *new.rglob("*")):
+                each.chmod(0o700 if each.is_dir() else 0o600)
             with contextlib.suppress(OSError):
-                created.rename(self.path)
-        return self
+                new.rename(path)
+        return cls(path)
 
     def check_intact(self) -> None:
         """Raise `Unavailable` if this is no longer a repository: a disk or a person has damaged it."""

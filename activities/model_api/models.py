@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 from anthropic.types.model_param import ModelParam
 
 from activities.model_api.prices import Prices
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.model import Plan
 
@@ -23,10 +23,10 @@ def newest_sonnet() -> str:
     return max(found)[2]
 
 
-def resolve_model(plan: Plan, home: Path) -> str:
+def resolve_model(plan: Plan, state: StateDirectory) -> str:
     """The model of tasks that name none; raises `InvalidPlan` for a model without a price under `maxCostUSD`."""
     default = plan.model or newest_sonnet()
-    problems = list(_problems(plan, default, Prices.read(home)))
+    problems = list(_problems(plan, default, Prices.read(state)))
     if problems:
         raise InvalidPlan(problems)
     return default

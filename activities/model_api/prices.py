@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import InvalidRequest
 
 _SNAPSHOT = re.compile(r"-\d{8}$")
@@ -75,10 +76,10 @@ class Prices:
     table: dict[str, Price]
 
     @classmethod
-    def read(cls, home: Path) -> Prices:
+    def read(cls, state: StateDirectory) -> Prices:
         """The published prices, overridden by the user's; raises `InvalidRequest` for an invalid file."""
         table = _TABLE.validate_json((Path(__file__).parent / "prices.json").read_bytes())
-        own = home / "prices.json"
+        own = state.prices
         if own.is_file():
             try:
                 table |= _TABLE.validate_python(_loaded(own))

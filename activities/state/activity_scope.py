@@ -12,16 +12,17 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.state.execution_store import ExecutionStore
 from activities.state.heartbeat import Heartbeat
+from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import AttemptRecord, quarantined
 from epw.core import failures
 from epw.core.messages import AgentProgress, StepRequest
 
 
-def current_execution(home: Path, request: StepRequest) -> ExecutionStore:
+def current_execution(state: StateDirectory, request: StepRequest) -> ExecutionStore:
     """The execution whose activity is running."""
     info = activity.info()
     run_id = info.workflow_run_id or ""
-    return ExecutionStore(home, info.workflow_id or "", request.chain or run_id, run_id)
+    return ExecutionStore(state, info.workflow_id or "", request.chain or run_id, run_id)
 
 
 def fencing_token() -> tuple[int, int]:
@@ -32,20 +33,20 @@ def fencing_token() -> tuple[int, int]:
 
 @asynccontextmanager
 async def activity_scope(
-    home: Path, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
+    state: StateDirectory, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None
 ) -> AsyncIterator[None]:
     """Send heartbeats and keep a record while the block runs; a worker that shuts down gives the activity up at once.
 
     `marker`: mark of the block's processes; `deaths`: file that counts the workers that died under the task.
     """
     sender = heartbeat or Heartbeat(AgentProgress(task_id=activity.info().activity_type, agent_id="epw"))
-    with AttemptRecord.kept(home, marker, deaths) as record:
+    with AttemptRecord.kept(state, marker, deaths) as record:
         async with sender.beating():
             try:
                 if deaths is None:
                     yield
                 else:
-                    async with quarantined(home, record, deaths):
+                    async with quarantined(state, record, deaths):
                         yield
             except asyncio.CancelledError:
                 if activity.is_worker_shutdown():

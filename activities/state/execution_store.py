@@ -15,6 +15,7 @@ from activities.git.hub import Hub
 from activities.git.private import borrowed_refs
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
+from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core.errors import Fenced
@@ -32,7 +33,7 @@ def _workspace(path: Path, changed: int) -> Workspace:
 class ExecutionStore:
     """Store of one execution, a chain of runs that resets extend; a later execution with its id shares nothing."""
 
-    home: Path
+    state: StateDirectory
     workflow_id: str
     run_id: str
     """The first run of the chain."""
@@ -45,10 +46,10 @@ class ExecutionStore:
         return self.present_run or self.run_id
 
     @classmethod
-    def of(cls, home: Path, described: WorkflowExecutionDescription) -> ExecutionStore:
+    def of(cls, state: StateDirectory, described: WorkflowExecutionDescription) -> ExecutionStore:
         """The store of an execution that the server describes."""
         first = described.raw_description.workflow_execution_info.first_run_id
-        return cls(home, described.id, first or described.run_id, described.run_id)
+        return cls(state, described.id, first or described.run_id, described.run_id)
 
     @property
     def key(self) -> str:
@@ -58,7 +59,7 @@ class ExecutionStore:
     @property
     def path(self) -> Path:
         """Folder of the execution."""
-        return self.home / "executions" / self.key
+        return self.state.execution(self.key)
 
     def ref(self, *parts: str) -> str:
         """Name of a ref of this execution in its hub."""
@@ -75,21 +76,20 @@ class ExecutionStore:
             write_atomically(path, self.workflow_id.encode())
 
     @classmethod
-    def all(cls, home: Path) -> list[ExecutionStore]:
+    def all(cls, state: StateDirectory) -> list[ExecutionStore]:
         """Every execution that has files in the state directory."""
-        paths = sorted((home / "executions").glob("*/*/id"))
-        return [cls(home, path.read_text(), path.parent.name) for path in paths]
+        return [cls(state, path.read_text(), path.parent.name) for path in state.execution_ids()]
 
     @classmethod
-    def with_remains(cls, home: Path) -> list[ExecutionStore]:
+    def with_remains(cls, state: StateDirectory) -> list[ExecutionStore]:
         """Executions, running or not, that have directories of attempts or an unfinished delivery."""
-        return [each for each in cls.all(home) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
+        return [each for each in cls.all(state) if (each.path / "attempts").is_dir() or each.has_half_delivery()]
 
     def hub(self) -> Hub | None:
         """The hub on this machine; None if the execution was prepared on another."""
         if not (self.path / "workspace.json").is_file():
-            return Hub.without_workspace(self.home) if self.path.is_dir() else None
-        hub = Hub.at(self.home, self.workspace().path)
+            return Hub.created(self.state.hub_without_workspace) if self.path.is_dir() else None
+        hub = Hub(self.state.hub(self.workspace().path))
         return hub if hub.path.is_dir() else None
 
     def attempts(self) -> Path:
@@ -125,7 +125,7 @@ class ExecutionStore:
 
     def remove_attempts(self) -> None:
         """Delete the attempts' directories of an execution that has ended."""
-        Trash(self.home).take(self.path / "attempts")
+        Trash(self.state.trash).take(self.path / "attempts")
 
     @property
     def head_ref(self) -> str:
@@ -216,7 +216,7 @@ class ExecutionStore:
 
     @property
     def _results(self) -> Path:
-        return self.home / "results" / f"{self.key}.json"
+        return self.state.result(self.key)
 
     def keep_delivered(self, branch: str, head: str) -> None:
         """Note a branch before it is created: only our own branch, at our commit, is ever taken back."""

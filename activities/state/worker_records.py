@@ -13,6 +13,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.file_lock import FileLock
 from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive
@@ -39,10 +40,10 @@ class AttemptRecord:
 
     @classmethod
     @contextmanager
-    def kept(cls, home: Path, marker: str, deaths: Path | None = None) -> Iterator[AttemptRecord]:
+    def kept(cls, state: StateDirectory, marker: str, deaths: Path | None = None) -> Iterator[AttemptRecord]:
         """Keep a record of the running activity while the block runs."""
         token = activity.info().task_token
-        path = _folder(home) / f"{hashlib.sha256(token).hexdigest()[:32]}.json"
+        path = state.activity_record(hashlib.sha256(token).hexdigest()[:32])
         record = cls(path, token, marker, CURRENT_PROCESS, deaths)
         record.write()
         try:
@@ -62,10 +63,10 @@ class AttemptRecord:
         write_atomically(self.path, json.dumps(content).encode(), survives_power_loss=False)
 
     @classmethod
-    def all(cls, home: Path) -> list[AttemptRecord]:
+    def all(cls, state: StateDirectory) -> list[AttemptRecord]:
         """Every readable record of the state directory."""
         found = []
-        for path in sorted(_folder(home).glob("*.json")):
+        for path in state.activity_records():
             with contextlib.suppress(OSError, ValueError, KeyError):
                 record = json.loads(path.read_bytes())
                 token = base64.b64decode(record["taskToken"])
@@ -91,9 +92,9 @@ class WorkerRecord:
 
     @classmethod
     @contextmanager
-    def kept(cls, home: Path, identity: str, supervisor: Process | None = None) -> Iterator[None]:
+    def kept(cls, state: StateDirectory, identity: str, supervisor: Process | None = None) -> Iterator[None]:
         """Keep the worker on record until it ends in order; `supervisor`: the process that adopts what it leaves."""
-        path = cls._path(home, CURRENT_PROCESS[0])
+        path = state.worker_record(CURRENT_PROCESS[0])
         write_atomically(
             path,
             json.dumps({"identity": identity, "worker": CURRENT_PROCESS, "keeper": supervisor}).encode(),
@@ -105,19 +106,15 @@ class WorkerRecord:
             path.unlink(missing_ok=True)
 
     @classmethod
-    def was_kept(cls, home: Path, process_id: int) -> bool:
+    def was_kept(cls, state: StateDirectory, process_id: int) -> bool:
         """Whether a worker that has just died had started polling."""
-        return cls._path(home, process_id).exists()
-
-    @staticmethod
-    def _path(home: Path, process_id: int) -> Path:
-        return _folder(home) / f"{process_id}.worker"
+        return state.worker_record(process_id).exists()
 
     @classmethod
-    def dead(cls, home: Path) -> list[WorkerRecord]:
+    def dead(cls, state: StateDirectory) -> list[WorkerRecord]:
         """Records of workers that died without ending in order."""
         found = []
-        for path in sorted(_folder(home).glob("*.worker")):
+        for path in state.worker_records():
             with contextlib.suppress(OSError, ValueError, KeyError):
                 content = json.loads(path.read_bytes())
                 record = cls(path, content["identity"], (content["worker"][0], content["worker"][1]))
@@ -127,13 +124,13 @@ class WorkerRecord:
 
 
 @asynccontextmanager
-async def quarantined(home: Path, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
+async def quarantined(state: StateDirectory, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
     """Run a task under which workers died twice only while no other such task runs: the next death is its fault."""
     if count_of(deaths) < _SUSPECT_DEATHS:
         yield
         return
     replace(record, deaths=None).write()
-    with FileLock.opened(_folder(home) / "suspect.lock") as lock:
+    with FileLock.opened(state.suspect_lock) as lock:
         await lock.poll(_POLL_SECONDS)
         replace(record, deaths=deaths, alone=True).write()
         yield
@@ -156,12 +153,8 @@ def count_of(deaths: Path) -> int:
 
 
 @contextmanager
-def recovering(home: Path) -> Iterator[bool]:
+def recovering(state: StateDirectory) -> Iterator[bool]:
     """Hold the recovery lock while the block runs, if it is free; yields whether it was."""
-    _folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock.opened(_folder(home) / "recovery.lock") as lock:
+    state.running.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock.opened(state.recovery_lock) as lock:
         yield lock.try_acquire()
-
-
-def _folder(home: Path) -> Path:
-    return home / "running"

@@ -196,8 +196,8 @@ def _up(descriptor: int, expected: Folder) -> int:
 class Trash:
     """Folder for files on their way to deletion: they are out of the way at once, even if deleting them fails."""
 
-    def __init__(self, home: Path) -> None:
-        self.folder = home / "trash"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def take(self, path: Path) -> None:
         """Delete a directory or file if it is there; for a large one, deletion continues after this has returned."""

@@ -37,7 +37,7 @@ def artifacts(
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
-        execution, document = ExecutionStore.of(settings.home, described), await complete(settings, handle, described)
+        execution, document = ExecutionStore.of(settings.state, described), await complete(settings, handle, described)
         names = [row["taskId"] for row in document["results"]]
         if task is not None and task not in names:
             raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")

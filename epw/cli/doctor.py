@@ -84,7 +84,7 @@ def _examine(execution_id: str, as_json: bool) -> NoReturn:
         if described.close_time is None:
             raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
         plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
-        execution, history = ExecutionStore.of(settings.home, described), await handle.fetch_history()
+        execution, history = ExecutionStore.of(settings.state, described), await handle.fetch_history()
         found = [*of_document(plan, document), *of_history(plan, document, history.events)]
         found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]
         failure = await replay(history)

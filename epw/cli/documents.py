@@ -50,7 +50,7 @@ def completed(settings: Settings, short: dict[str, Any], described: WorkflowExec
     document = whole(short, described.run_id)
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         _end_from_outside(document, STATUS_OF_TEMPORAL[described.status.name])
-    add_hub_results(document, ExecutionStore.of(settings.home, described))
+    add_hub_results(document, ExecutionStore.of(settings.state, described))
     return document
 
 

@@ -19,6 +19,7 @@ from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, size_of
 from epw.cli.documents import complete
 from epw.cli.options import JSON_OPTION
@@ -74,7 +75,7 @@ def gc(
     unless its execution is named; results stay readable."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        found = [await _examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.home)]
+        found = [await _examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.state)]
         if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
             raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
         removable = [each for each in found if each.kept_because is None]
@@ -82,12 +83,12 @@ def gc(
             _announce(each)
         agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))
         for each in removable if agreed else []:
-            _remove(settings.home, each)
+            _remove(settings.state, each)
         kept = [each for each in found if each not in removable]
         freed = sum(each.size for each in removable) if agreed else 0
         if agreed:
             at_work = any(each.kept_because == _RUNNING for each in found)
-            _collect(settings.home, unused_setups=not kept, at_work=at_work)
+            _collect(settings.state, unused_setups=not kept, at_work=at_work)
         if as_json:
             names = {"removed" if agreed else "wouldRemove": removable, "kept": kept}
             rows = {name: [each.row() for each in group] for name, group in names.items()}
@@ -155,7 +156,7 @@ async def _examined(
 
 async def _described(connection: Connection, execution: ExecutionStore) -> WorkflowExecutionDescription:
     described = await connection.client.get_workflow_handle(execution.workflow_id).describe()
-    if ExecutionStore.of(execution.home, described).run_id != execution.run_id:
+    if ExecutionStore.of(execution.state, described).run_id != execution.run_id:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
         described = await handle.describe()
     return described
@@ -212,21 +213,21 @@ def _has_content(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
     return True
 
 
-def _remove(home: Path, candidate: Candidate) -> None:
+def _remove(state: StateDirectory, candidate: Candidate) -> None:
     execution, hub = candidate.execution, candidate.execution.hub()
     if candidate.document is not None:
         execution.keep_results({**candidate.document})
     if hub is not None:
         hub.delete_refs(execution.ref())
-    Trash(home).take(execution.path)
+    Trash(state.trash).take(execution.path)
     # The last execution under an id takes the id's directory along.
     with contextlib.suppress(OSError):
         execution.path.parent.rmdir()
 
 
-def _collect(home: Path, *, unused_setups: bool, at_work: bool) -> None:
-    for path in sorted((home / "hubs").glob("*.git")):
+def _collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> None:
+    for path in state.hubs():
         # Where somebody is at work, new objects may be what no ref reaches yet.
         Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
     if unused_setups:
-        Trash(home).take(home / "setups")
+        Trash(state.trash).take(state.setups)

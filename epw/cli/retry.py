@@ -60,7 +60,7 @@ async def _redriven(
     for task_id, why in reasons.items():
         print(f"  runs: {printable(task_id)} ({printable(why)})", file=sys.stderr)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
-    redrive = Redrive(of=earlier, commits=commits, chain=ExecutionStore.of(settings.home, described).run_id, kept=kept)
+    redrive = Redrive(of=earlier, commits=commits, chain=ExecutionStore.of(settings.state, described).run_id, kept=kept)
     return await start_execution(connection, after, new_id, redrive)
 
 

@@ -41,7 +41,7 @@ def salvage(
 
     async def command(settings: Settings, connection: Connection) -> int:
         execution = ExecutionStore.of(
-            settings.home, await describe(connection.client.get_workflow_handle(execution_id))
+            settings.state, await describe(connection.client.get_workflow_handle(execution_id))
         )
         hub = execution.hub()
         saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]

@@ -50,5 +50,5 @@ async def tidy_up(settings: Settings, connection: Connection) -> None:
     # A command that does not tidy up starts faster without.
     from epw.service import janitor
 
-    for line in await janitor.tidy(connection.client, settings.home):
+    for line in await janitor.tidy(connection.client, settings.state):
         print(f"epw: {printable(line)}", file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from activities.processes.process_tree import MARKER
+from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import SUPERVISED_BY, Process
 
 # linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h
@@ -31,7 +32,7 @@ _GROUP_FOLDER = "/epw/"
 _MAX_ANCESTORS = 200
 
 
-def may_connect(home: Path, connection: socket.socket, known: Workers) -> bool:
+def may_connect(state: StateDirectory, connection: socket.socket, known: Workers) -> bool:
     """Whether the other end of a connection is a process of this user on this machine that no agent has started.
 
     `known`: workers seen before; an agent may have deleted their records since.
@@ -45,7 +46,7 @@ def may_connect(home: Path, connection: socket.socket, known: Workers) -> bool:
         return False
     # Repeated, since processes start and end while they are listed.
     holders = next(filter(None, (list(_holders(inode)) for _ in range(_ATTEMPTS))), [])
-    return bool(holders) and not any(is_agent(home, pid, known) for pid in holders)
+    return bool(holders) and not any(is_agent(state, pid, known) for pid in holders)
 
 
 def _owner_and_inode(connection: socket.socket) -> tuple[int, int] | None:
@@ -80,15 +81,15 @@ def _holders(inode: int) -> Iterator[int]:
                 yield int(process.name)
 
 
-def workers_of(home: Path) -> Iterator[Process]:
+def workers_of(state: StateDirectory) -> Iterator[Process]:
     """Workers on record in the state directory, and their supervisors, which adopt what they leave."""
-    for path in (home / "running").glob("*.worker"):
+    for path in state.worker_records():
         with contextlib.suppress(OSError, ValueError, KeyError):
             content = json.loads(path.read_bytes())
             yield from ((each[0], each[1]) for each in (content["worker"], content.get("keeper")) if each)
 
 
-def is_agent(home: Path, pid: int, known: Workers) -> bool:
+def is_agent(state: StateDirectory, pid: int, known: Workers) -> bool:
     """Whether a process carries an attempt's marker, is in an attempt's control group, or descends from a worker.
 
     Of a worker that has died, the descendants are those of its supervisor. True where that cannot be found out.
@@ -96,11 +97,11 @@ def is_agent(home: Path, pid: int, known: Workers) -> bool:
     try:
         process = psutil.Process(pid)
         marker = process.environ().get(MARKER, "").split("/")
-        if len(marker) > 1 and (home / "executions" / marker[0] / marker[1]).is_dir():
+        if len(marker) > 1 and state.execution(f"{marker[0]}/{marker[1]}").is_dir():
             return True
         if _GROUP_FOLDER in Path(f"/proc/{pid}/cgroup").read_text():
             return True
-        workers = [*known, *workers_of(home)]
+        workers = [*known, *workers_of(state)]
         # A worker adopts the orphans of its agents, so all that an agent has started descends from it.
         ancestors = process.parents()[:_MAX_ANCESTORS]
         if "".join(process.cmdline()[-1:]).startswith(SUPERVISED_BY):

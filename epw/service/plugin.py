@@ -34,7 +34,8 @@ class EpwPlugin(SimplePlugin):
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the application to a worker; a limit of concurrent activities, or a tuner, that it has stays."""
-        home = self._settings.make_home()
+        self._settings.make_home()
+        state = self._settings.state
         if self._is_for_host(config["task_queue"]):
             return config
         has_limit = config.get("tuner") or config.get("max_concurrent_activities")
@@ -43,7 +44,7 @@ class EpwPlugin(SimplePlugin):
         }
         registered = activities(
             config["client"],
-            home,
+            state,
             config["task_queue"],
             agents=self._agents,
             max_kept_bytes=self._settings.max_kept_bytes,
@@ -58,18 +59,19 @@ class EpwPlugin(SimplePlugin):
         """Run a worker beside the one for the queue of this host, and keep the state directory tidy meanwhile."""
         if self._is_for_host(worker.task_queue):
             return await next(worker)
-        home, config = self._settings.make_home(), worker.config(active_config=True)
+        self._settings.make_home()
+        state, config = self._settings.state, worker.config(active_config=True)
         raise_open_files()
         for_host = Worker(
             worker.client,
-            task_queue=host_queue(worker.task_queue, home),
+            task_queue=host_queue(worker.task_queue, state),
             activities=config["activities"],
             identity=config["identity"],
             graceful_shutdown_timeout=config["graceful_shutdown_timeout"],
             **OPTIONS,
         )
-        async with maintained(worker.client, home, config["identity"] or worker.client.identity), for_host:
+        async with maintained(worker.client, state, config["identity"] or worker.client.identity), for_host:
             return await super().run_worker(worker, next)
 
     def _is_for_host(self, queue: str) -> bool:
-        return queue.endswith(f"@{host_name(self._settings.home)}")
+        return queue.endswith(f"@{host_name(self._settings.state)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from pathlib import Path
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
@@ -15,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.attempt.worktree_pool import WorktreePool
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
 from activities.system.directories import Trash
 from epw.core import failures
@@ -25,22 +25,22 @@ _EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_recovering(client: Client, home: Path) -> None:
+async def keep_recovering(client: Client, state: StateDirectory) -> None:
     """Recover attempts of dead workers of this state directory every two seconds, for ever."""
     while True:
-        await recover(client, home)
+        await recover(client, state)
         await asyncio.sleep(_EVERY_SECONDS)
 
 
-async def recover(client: Client, home: Path) -> int:
+async def recover(client: Client, state: StateDirectory) -> int:
     """Fail each attempt whose worker is dead, by its task token, so that Temporal retries it; returns how many.
 
     A task that was in flight when a third worker died fails for good, as `Poison`.
     """
-    with recovering(home) as mine:
+    with recovering(state) as mine:
         if not mine:
             return 0
-        lost = [record for record in AttemptRecord.all(home) if not record.worker_lives]
+        lost = [record for record in AttemptRecord.all(state) if not record.worker_lives]
         for worker in dict.fromkeys(record.worker for record in lost):
             charge([record for record in lost if record.worker == worker])
         for record in lost:
@@ -53,18 +53,18 @@ async def recover(client: Client, home: Path) -> int:
                     continue
                 # The attempt has timed out meanwhile, or the execution has ended.
             record.path.unlink(missing_ok=True)
-        for dead in WorkerRecord.dead(home):
+        for dead in WorkerRecord.dead(state):
             await _fail_unrecorded(client, dead.identity)
-            await asyncio.to_thread(_discard_spares, home)
+            await asyncio.to_thread(_discard_spares, state)
             dead.path.unlink(missing_ok=True)
         return len(lost)
 
 
-def _discard_spares(home: Path) -> None:
+def _discard_spares(state: StateDirectory) -> None:
     """Discard directories that a dead worker had kept for later attempts."""
-    for execution in ExecutionStore.with_remains(home):
+    for execution in ExecutionStore.with_remains(state):
         for folder in execution.path.glob("attempts/*/.spare"):
-            WorktreePool(folder, Trash(home)).discard_orphans()
+            WorktreePool(folder, Trash(state.trash)).discard_orphans()
 
 
 async def _fail_unrecorded(client: Client, identity: str) -> None:

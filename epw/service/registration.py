@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
@@ -23,6 +22,7 @@ from activities.processes.host_monitor import HostMonitor
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.state.plan_source import StartEvent
+from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.verify import Verifier
 from epw.core.naming import slug
@@ -58,7 +58,7 @@ OPTIONS: dict[str, Any] = {
 
 def activities(
     client: Client,
-    home: Path,
+    state: StateDirectory,
     queue: str,
     *,
     agents: Mapping[str, Agent] | None = None,
@@ -68,27 +68,27 @@ def activities(
 
     `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution.
     """
-    plans, deliverer, host = StartEvent(), Deliverer(home), HostMonitor()
-    agents = agents or make_agents(home, partial(limiter, client, queue))
+    plans, deliverer, host = StartEvent(), Deliverer(state), HostMonitor()
+    agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
-        Preparer(home, plans, host_queue(queue, home), SearchAttributes(client).known).prepare,
-        TaskRunner(home, plans, agents, partial(signal_in_line, client), max_kept_bytes, host).run_task,
-        Lander(home, plans).land,
-        Verifier(home, plans, host).verify,
+        Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,
+        TaskRunner(state, plans, agents, partial(signal_in_line, client), max_kept_bytes, host).run_task,
+        Lander(state, plans).land,
+        Verifier(state, plans, host).verify,
         deliverer.deliver,
         deliverer.clean_up,
-        RollBacker(home).roll_back,
+        RollBacker(state).roll_back,
     ]
 
 
-def host_queue(queue: str, home: Path) -> str:
+def host_queue(queue: str, state: StateDirectory) -> str:
     """Task queue for activities that need this host and state directory."""
-    return f"{queue}@{host_name(home)}"
+    return f"{queue}@{host_name(state)}"
 
 
-def host_name(home: Path) -> str:
+def host_name(state: StateDirectory) -> str:
     """Name of this machine and state directory, created once: hubs and attempts exist here and nowhere else."""
-    note = home / "host"
+    note = state.host_name
     if not note.is_file():
         write_atomically(note, f"{slug(socket.gethostname())[:30]}-{uuid.uuid4().hex[:8]}".encode())
     return note.read_text()

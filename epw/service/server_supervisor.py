@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from activities.state.state_directory import ServerFiles, StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.file_lock import FileLock
 from activities.system.file_modes import restrict_umask
@@ -35,19 +36,19 @@ _DAMAGE_SIGNS = ("malformed", "not a database", "disk image")
 _SOCKET_TYPE = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
-def main(folder: Path, binary: str) -> int:
+def main(files: ServerFiles, binary: str) -> int:
     """Supervise the server of a state directory until its last user has gone; the exit code of the process."""
-    with FileLock.opened(folder / "guardian.lock") as own, FileLock.opened(folder / "users.lock") as users:
+    with FileLock.opened(files.supervisor_lock) as own, FileLock.opened(files.users_lock) as users:
         if not own.try_acquire():
             return 0
-        note = folder / "server.json"
+        note = files.note
         _end_stale(note)
-        door = _Door.opened(folder.parent, _wanted_ports(note))
+        door = _Door.opened(StateDirectory(files.folder.parent), _wanted_ports(note))
         try:
             while not users.try_acquire():
                 if door.server is None or door.server.process.poll() is not None:
-                    door.server = _start(folder, binary)
-                    _write_note(note, door)
+                    door.server = _start(files, binary)
+                    _write_note(files, door)
                 door.remember_workers()
                 time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
@@ -71,22 +72,22 @@ class _Server:
 class _Door:
     """Listening sockets for clients of the server; each client is checked before its connection is passed on."""
 
-    def __init__(self, home: Path, listeners: list[socket.socket]) -> None:
+    def __init__(self, state: StateDirectory, listeners: list[socket.socket]) -> None:
         self.server: _Server | None = None
         self.ports = [each.getsockname()[1] for each in listeners]
-        self._home = home
+        self._state = state
         self._workers: dict[tuple[int, float], None] = {}
         for which, listener in enumerate(listeners):
             threading.Thread(target=self._accept, args=[which, listener], daemon=True).start()
 
     @classmethod
-    def opened(cls, home: Path, wanted: list[int]) -> _Door:
+    def opened(cls, state: StateDirectory, wanted: list[int]) -> _Door:
         """Listen at the wanted ports, or at free ones where these are taken."""
-        return cls(home, [_listening(port) for port in wanted])
+        return cls(state, [_listening(port) for port in wanted])
 
     def remember_workers(self) -> None:
         """Remember the workers on record: agents could delete these files."""
-        self._workers |= dict.fromkeys(workers_of(self._home))
+        self._workers |= dict.fromkeys(workers_of(self._state))
 
     def _accept(self, which: int, listener: socket.socket) -> None:
         while True:
@@ -97,7 +98,7 @@ class _Door:
         with connection, contextlib.suppress(OSError):
             server = self.server
             if server is not None and (
-                sys.platform != "linux" or may_connect(self._home, connection, list(self._workers))
+                sys.platform != "linux" or may_connect(self._state, connection, list(self._workers))
             ):
                 message = f"{which} {self.ports[which]}".encode()
                 socket.send_fds(server.control, [message], [connection.fileno()])
@@ -110,7 +111,7 @@ def _listening(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
 
 
-def _start(folder: Path, binary: str) -> _Server:
+def _start(files: ServerFiles, binary: str) -> _Server:
     # Messages, not a stream: each carries one connection.
     ours, theirs = socket.socketpair(socket.AF_UNIX, _SOCKET_TYPE)
     with theirs:
@@ -120,9 +121,9 @@ def _start(folder: Path, binary: str) -> _Server:
                 "-m",
                 "epw.service.walled_server",
                 str(theirs.fileno()),
-                str(folder),
+                str(files.folder),
                 binary,
-                namespace_of(folder),
+                namespace_of(files),
             ],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
@@ -132,10 +133,10 @@ def _start(folder: Path, binary: str) -> _Server:
         note = json.loads(ours.recv(4096))
     except (OSError, ValueError):
         _end(process)
-        log = folder / "server.log"
+        log = files.log
         tail = log.read_text(errors="replace").strip().splitlines()[-3:] if log.is_file() else []
         if any(sign in line for line in tail for sign in _DAMAGE_SIGNS):
-            database = folder / "temporal.db"
+            database = files.database
             raise RuntimeError(
                 f"the database {database} is damaged; move it away (mv {database} {database}.damaged): the executions"
                 " in it are lost, what their agents have saved is in the hubs beside it"
@@ -145,12 +146,12 @@ def _start(folder: Path, binary: str) -> _Server:
     return _Server(process, ours, note)
 
 
-def namespace_of(folder: Path) -> str:
+def namespace_of(files: ServerFiles) -> str:
     """Temporal namespace of a state directory; tells its server from any other at the same port."""
-    note = folder / "namespace"
+    note = files.namespace
     if not note.is_file():
         # A database of an older version has its executions in the default namespace.
-        name = "default" if (folder / "temporal.db").exists() else f"epw-{secrets.token_hex(4)}"
+        name = "default" if files.database.exists() else f"epw-{secrets.token_hex(4)}"
         write_atomically(note, name.encode())
     return note.read_text()
 
@@ -174,18 +175,18 @@ def _end_stale(note: Path) -> None:
             process.wait(5)
 
 
-def _write_note(note: Path, door: _Door) -> None:
+def _write_note(files: ServerFiles, door: _Door) -> None:
     own = psutil.Process()
     ports = door.ports
     content = {
         "address": f"127.0.0.1:{ports[0]}",
         "webUI": f"http://127.0.0.1:{ports[1]}",
-        "namespace": namespace_of(note.parent),
+        "namespace": namespace_of(files),
         "ports": ports,
         "guardian": [own.pid, own.create_time()],
         **(door.server.note if door.server is not None else {}),
     }
-    _write(note, content)
+    _write(files.note, content)
 
 
 def _wanted_ports(note: Path) -> list[int]:
@@ -211,4 +212,4 @@ if __name__ == "__main__":
     # Ctrl-C is meant for the command; the server must run until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     restrict_umask()
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(ServerFiles(Path(sys.argv[1])), sys.argv[2]))

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from activities.sandbox.network import make_namespace
+from activities.state.state_directory import ServerFiles
 from epw.core.search_attributes import TYPES
 from epw.service import startup
 
@@ -50,11 +51,11 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def main(control: socket.socket, folder: Path, binary: str, namespace: str) -> int:
+def main(control: socket.socket, files: ServerFiles, binary: str, namespace: str) -> int:
     """Serve until the server or the supervisor has ended; first sends process id and start time, as JSON."""
     is_walled = _wall_off()
     die_with_parent()
-    started = _start(folder, binary, namespace)
+    started = _start(files, binary, namespace)
     if started is None:
         return 1
     server, ports = started
@@ -79,17 +80,17 @@ def _wall_off() -> bool:
     return True
 
 
-def _start(folder: Path, binary: str, namespace: str) -> tuple[subprocess.Popen[bytes], list[int]] | None:
+def _start(files: ServerFiles, binary: str, namespace: str) -> tuple[subprocess.Popen[bytes], list[int]] | None:
     """Start the server; its process and its ports, for Temporal's protocol and for the Web UI."""
     for _ in range(_MAX_STARTS):
         ports = [_free_port(), _free_port()]
         argv = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", str(ports[0])]
         argv += ["--ui-port", str(ports[1]), "--ui-disable-news-fetch", "--log-level", "error"]
-        argv += ["--db-filename", str(folder / "temporal.db"), "--namespace", namespace]
+        argv += ["--db-filename", str(files.database), "--namespace", namespace]
         argv += dynamic_flags()
         argv += [part for value in _PRAGMAS for part in ("--sqlite-pragma", value)]
         argv += [part for name, kind in TYPES.items() for part in ("--search-attribute", f"{name}={kind}")]
-        with open(folder / "server.log", "ab") as output:
+        with open(files.log, "ab") as output:
             server = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -221,4 +222,4 @@ def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
 if __name__ == "__main__":
     startup.prepare()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        sys.exit(main(channel, Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
+        sys.exit(main(channel, ServerFiles(Path(sys.argv[2])), sys.argv[3], sys.argv[4]))

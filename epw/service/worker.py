@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.agents.base import Agent
+from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import Process
 from epw.core.messages import TASK_QUEUE
 from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 def workers(
     client: Client,
-    home: Path,
+    state: StateDirectory,
     *,
     queue: str = TASK_QUEUE,
     agents: Mapping[str, Agent] | None = None,
@@ -39,7 +39,7 @@ def workers(
 ) -> list[Worker]:
     """The two workers of this process: for the shared queue, and for activities bound to this host."""
     raise_open_files()
-    registered = activities(client, home, queue, agents=agents, max_kept_bytes=max_kept_bytes)
+    registered = activities(client, state, queue, agents=agents, max_kept_bytes=max_kept_bytes)
     return [
         Worker(
             client,
@@ -50,7 +50,7 @@ def workers(
             identity=identity,
             **OPTIONS,
         )
-        for name, workflows in ((queue, WORKFLOWS), (host_queue(queue, home), ()))
+        for name, workflows in ((queue, WORKFLOWS), (host_queue(queue, state), ()))
     ]
 
 
@@ -58,10 +58,11 @@ async def work(client: Client, settings: Settings, stop: asyncio.Event, supervis
     """Work until `stop` is set; agents then have a grace time to end, or are handed over."""
     # Attempts check out, save and land in threads; asyncio's default pool is too small for that.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS))
-    home, max_kept_bytes = settings.make_home(), settings.max_kept_bytes
-    identity = f"{os.getpid()}@{host_name(home)}/{uuid.uuid4().hex[:8]}"
-    async with maintained(client, home, identity, supervisor), contextlib.AsyncExitStack() as running:
-        for worker in workers(client, home, identity=identity, max_kept_bytes=max_kept_bytes):
+    settings.make_home()
+    state, max_kept_bytes = settings.state, settings.max_kept_bytes
+    identity = f"{os.getpid()}@{host_name(state)}/{uuid.uuid4().hex[:8]}"
+    async with maintained(client, state, identity, supervisor), contextlib.AsyncExitStack() as running:
+        for worker in workers(client, state, identity=identity, max_kept_bytes=max_kept_bytes):
             await running.enter_async_context(worker)
-        _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(home))
+        _log.info("worker ready: queue %s on %s", TASK_QUEUE, host_name(state))
         await stop.wait()

@@ -58,7 +58,7 @@ async def _supervise(settings: Settings) -> None:
             raise
         finally:
             await asyncio.shield(asyncio.to_thread(_reap, child))
-        early_deaths = 0 if WorkerRecord.was_kept(settings.home, child.pid) else early_deaths + 1
+        early_deaths = 0 if WorkerRecord.was_kept(settings.state, child.pid) else early_deaths + 1
         print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
     raise Unavailable(f"the worker failed to start {_MAX_EARLY_DEATHS} times; see its messages above")
 
