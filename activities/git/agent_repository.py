@@ -13,8 +13,6 @@ from activities.git.command import GITLINK, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.repository_view import (
     HALF_DONE,
-    commit_in,
-    is_ancestor,
     loose_refs,
     packed_refs,
     read_plain,
@@ -74,7 +72,7 @@ class AgentRepository:
         """The paths that its HEAD no longer holds; empty if HEAD does not descend from the start."""
         try:
             with self._view() as view:
-                head = commit_in(view, "HEAD")
+                head = Hub(view).resolve("HEAD")
                 if head is None or head == self._start or not self._descends(view, head):
                     return []
                 held = set(records(git("ls-tree", "-r", "-z", "--name-only", head, git_dir=view)))
@@ -90,7 +88,7 @@ class AgentRepository:
         if self._is_untouched():
             return None, []
         with self._view() as view:
-            top = commit_in(view, "HEAD")
+            top = Hub(view).resolve("HEAD")
             head = top if lands and self._descends(view, top) else None
             found: dict[str, tuple[str, str]] = {}
             for commit, kind, name in self._named(view):
@@ -107,7 +105,7 @@ class AgentRepository:
         Raises `ValueError` with the reason if `refuse` gives one.
         """
         with self._view() as view:
-            head = commit_in(view, "HEAD")
+            head = Hub(view).resolve("HEAD")
             if head is None or head == self._start or not self._descends(view, head):
                 return None
             if why := refuse(view, self._start, head):
@@ -119,7 +117,7 @@ class AgentRepository:
         """The commit of its HEAD; None if that cannot be read."""
         try:
             with self._view() as view:
-                return commit_in(view, "HEAD")
+                return Hub(view).resolve("HEAD")
         except (GitError, OSError):
             return None
 
@@ -185,7 +183,7 @@ class AgentRepository:
 
     def _descends(self, view: Path, head: str | None) -> bool:
         """Whether HEAD descends from the start of the attempt."""
-        return is_ancestor(view, self._start, head)
+        return Hub(view).is_ancestor(self._start, head or "")
 
     def _named(self, view: Path) -> Iterator[tuple[str, str, str]]:
         """Commits that got a name since the start: the commit, the kind of the name, the name."""
@@ -194,17 +192,17 @@ class AgentRepository:
         for line in text(git("for-each-ref", f"--format={form}", git_dir=view)).splitlines():
             name, ref = line.split(" ", 1)
             start = next((each for each in _KINDS if ref.startswith(each)), None)
-            commit = commit_in(view, name) if start is not None and before.get(ref) != name else None
+            commit = Hub(view).resolve(name) if start is not None and before.get(ref) != name else None
             if start is not None and commit is not None and commit != self._start:
                 yield commit, _KINDS[start], ref.removeprefix(start) or _KINDS[start]
         head = (read_plain(view / "HEAD") or b"").strip().decode("ascii", "replace")
         if not head.startswith("ref:") and head not in {self._start, *before.values()}:
-            commit = commit_in(view, head)
+            commit = Hub(view).resolve(head)
             if commit is not None:
                 yield commit, "HEAD", "HEAD"
         for name, kind in HALF_DONE.items():
             content = read_plain(view / name)
-            commit = commit_in(view, content.decode("ascii", "replace").strip()) if content is not None else None
+            commit = Hub(view).resolve(content.decode("ascii", "replace").strip()) if content is not None else None
             if commit is not None:
                 yield commit, kind, kind
 

@@ -87,16 +87,8 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     for record in listed:
         added, deleted, path = record.split("\t", 2)
         counts[path] = (None, None) if added == "-" else (int(added), int(deleted))
-    patch = git(
-        "diff-tree",
-        *_PLAIN_DIFF,
-        "--patch",
-        "--unified=0",
-        "--diff-algorithm=myers",
-        before,
-        after,
-        git_dir=hub.path,
-    )
+    argv = ("diff-tree", *_PLAIN_DIFF, "--patch", "--unified=0", "--diff-algorithm=myers", before, after)
+    patch = git(*argv, git_dir=hub.path)
     # One header per file, in the order of the raw lines: no need to parse quoted names. A file that became a link, or
     # a link that became a file, has two: a deletion and a creation.
     ranges = iter([_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]])

@@ -76,17 +76,9 @@ def merge(hub: Hub, ours: str, theirs: str) -> Merge:
     As the user's git would do it: with the merge attributes of the top `.gitattributes` of `ours`.
     """
     attributes = merge_attributes(hub, ours)
-    done = run_git(
-        "merge-tree",
-        "--write-tree",
-        "-z",
-        "--messages",
-        ours,
-        theirs,
-        git_dir=hub.path,
-        config=[*_CONFIG, *([f"core.attributesFile={attributes}"] if attributes else [])],
-        codes=(0, 1),
-    )
+    config = [*_CONFIG, *([f"core.attributesFile={attributes}"] if attributes else [])]
+    argv = ("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
+    done = run_git(*argv, git_dir=hub.path, config=config, codes=(0, 1))
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     result = Merge(fields.pop(0), done.returncode == 0, (ours, theirs))
     names = _SetAside(ours, theirs)

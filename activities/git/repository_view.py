@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from activities.git.command import run_git, text
 from activities.system.directories import is_without_links
 
 HALF_DONE = {
@@ -62,19 +61,6 @@ def _copied_objects(git_dir: Path, view: Path) -> Path:
     copied = view / "theirs"
     shutil.copytree(git_dir / "objects", copied, symlinks=True, ignore=shutil.ignore_patterns("info"))
     return copied
-
-
-def commit_in(view: Path, name: str) -> str | None:
-    """The commit that a name leads to; None if there is none."""
-    argv = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    done = run_git(*argv, git_dir=view, codes=(0, 1, 128))
-    return text(done.stdout) if done.returncode == 0 else None
-
-
-def is_ancestor(view: Path, commit: str, of: str | None) -> bool:
-    """Whether `of` holds `commit` in its history."""
-    argv = ("merge-base", "--is-ancestor", commit, of or "")
-    return run_git(*argv, git_dir=view, codes=(0, 1, 128)).returncode == 0
 
 
 def git_dir_of(tree: Path, path: str) -> Path:

@@ -21,14 +21,8 @@ from epw.core.errors import GitError, InvalidPlan, Problem
 
 _MAX_NESTED = 50
 _DAMAGED = (
-    "corrupt",
-    "unable to read",
-    "bad object",
-    "missing",
-    "inflate",
-    "unable to unpack",
-    "bad tree",
-    "not a valid",
+    *("corrupt", "unable to read", "bad object", "missing"),
+    *("inflate", "unable to unpack", "bad tree", "not a valid"),
 )
 _UNBORN = re.compile(rb"'(.+)' does not have a commit checked out")
 

@@ -51,15 +51,9 @@ def tasks_that_touched(hub: Hub, since: str, head: str, paths: Sequence[str]) ->
     """Ids of tasks with a commit between two commits that changes one of the paths, oldest first."""
     tasks: dict[str, None] = {}
     for start in range(0, len(paths), _MAX_ARGUMENTS):
-        listed = git(
-            "log",
-            "--reverse",
-            f"--format=%(trailers:key={_TASK_TRAILER},valueonly)",
-            f"{since}..{head}",
-            "--",
-            *(f":(top,literal){path}" for path in paths[start : start + _MAX_ARGUMENTS]),
-            git_dir=hub.path,
-        )
+        pathspecs = (f":(top,literal){path}" for path in paths[start : start + _MAX_ARGUMENTS])
+        form = f"--format=%(trailers:key={_TASK_TRAILER},valueonly)"
+        listed = git("log", "--reverse", form, f"{since}..{head}", "--", *pathspecs, git_dir=hub.path)
         tasks |= dict.fromkeys(unquote(line) for line in text(listed).split("\n") if line)
     return list(tasks)
 

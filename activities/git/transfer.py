@@ -18,20 +18,11 @@ def fetch(hub: Hub, workspace: Workspace, commit: str, ref: str) -> None:
     if run_git("cat-file", "-e", commit, git_dir=hub.path, codes=(0, 1, 128)).returncode == 0:
         hub.update_ref(ref, commit)
         return
-    git(
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--update-shallow",
-        # A partial clone does not have all of its history.
-        *(["--depth=1"] if workspace.promisor else []),
-        "--no-write-fetch-head",
-        f"--upload-pack={_trusting_git(workspace)} upload-pack",
-        workspace.path,
-        f"+{commit}:{ref}",
-        git_dir=hub.path,
-        config=["fetch.fsckObjects=false"],
-    )
+    argv = ["fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head"]
+    # A partial clone does not have all of its history.
+    argv += ["--depth=1"] if workspace.promisor else []
+    argv += [f"--upload-pack={_trusting_git(workspace)} upload-pack", workspace.path, f"+{commit}:{ref}"]
+    git(*argv, git_dir=hub.path, config=["fetch.fsckObjects=false"])
 
 
 def hand_over(hub: Hub, workspace: Workspace, commit: str, ref: str) -> str | None:

@@ -18,16 +18,14 @@ _NO_PUSH = "epw-delivers-what-you-commit:"
 """In place of an address to push to: git shows it to an agent that tries."""
 _CONFIG_BY_VARIABLES = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 _PASSED_VARIABLES = (
-    "PATH",
-    "HOME",
-    "XDG_CONFIG_HOME",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-    "GIT_CONFIG_PARAMETERS",
+    *("PATH", "HOME", "XDG_CONFIG_HOME"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_PARAMETERS"),
 )
 # Settings that decide what a file's content or an ignored file is; none of them runs anything.
 _CONTENT_SETTINGS = ("core.autocrlf", "core.eol", "core.filemode", "core.ignorecase", "core.symlinks")
+
+
+_AUTHOR = (("author_name", "name", "epw"), ("author_email", "email", "epw@localhost"))
 
 
 class UserSettings:
@@ -58,10 +56,7 @@ class UserSettings:
     @property
     def author(self) -> dict[str, Any]:
         """`author_name` and `author_email` of new commits."""
-        return {
-            "author_name": self.last("user.name", "epw"),
-            "author_email": self.last("user.email", "epw@localhost"),
-        }
+        return {name: self.last(f"user.{key}", default) for name, key, default in _AUTHOR}
 
     @property
     def content(self) -> list[str]:

@@ -244,13 +244,8 @@ class Workspace(Message):
 def _git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
     """The git directory and whether the repository is bare; None for a plain directory."""
     try:
-        answer = git(
-            "rev-parse",
-            "--is-bare-repository",
-            "--absolute-git-dir",
-            cwd=directory,
-            config=[f"safe.directory={each}" for each in safe],
-        )
+        argv = ("rev-parse", "--is-bare-repository", "--absolute-git-dir")
+        answer = git(*argv, cwd=directory, config=[f"safe.directory={each}" for each in safe])
     except GitError as error:
         if "dubious ownership" in error.stderr:
             raise _unusable(f"{directory} belongs to another user; allow it by git's safe.directory") from None

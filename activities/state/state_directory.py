@@ -3,98 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from epw.core.naming import slug
 
 
-@dataclass(frozen=True)
 class ServerFiles:
     """Files of the embedded server."""
 
-    folder: Path
-
-    @property
-    def note(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.note = folder / "server.json"
         """Addresses and process of the running server, or the error of its start; its ports of last time."""
-        return self.folder / "server.json"
-
-    @property
-    def users_lock(self) -> Path:
+        self.users_lock = folder / "users.lock"
         """Lock that every user of the server shares."""
-        return self.folder / "users.lock"
-
-    @property
-    def supervisor_lock(self) -> Path:
-        """Lock of the one supervisor."""
-        return self.folder / "guardian.lock"
-
-    @property
-    def supervisor_log(self) -> Path:
-        """Output of the supervisor."""
-        return self.folder / "guardian.log"
-
-    @property
-    def log(self) -> Path:
-        """Output of the server."""
-        return self.folder / "server.log"
-
-    @property
-    def database(self) -> Path:
-        """Temporal's database."""
-        return self.folder / "temporal.db"
-
-    @property
-    def namespace(self) -> Path:
+        self.supervisor_lock = folder / "guardian.lock"
+        self.supervisor_log = folder / "guardian.log"
+        self.log = folder / "server.log"
+        self.database = folder / "temporal.db"
+        self.namespace = folder / "namespace"
         """Name of the Temporal namespace."""
-        return self.folder / "namespace"
 
 
-@dataclass(frozen=True)
+@dataclass
 class StateDirectory:
     """Where the application keeps its state; paths only, which need not exist."""
 
     path: Path
 
+    def __post_init__(self) -> None:
+        self.hub_without_workspace = self.path / "hubs/no-workspace.git"
+        """Hub for changes that belong to no workspace."""
+        self.running = self.path / "running"
+        """Folder of the records of workers and of their activities."""
+        self.suspect_lock = self.running / "suspect.lock"
+        """Lock of the one task that runs after workers have died under it."""
+        self.recovery_lock = self.running / "recovery.lock"
+        """Lock of the process that looks after activities of dead workers."""
+        self.setups = self.path / "setups"
+        """Folder of what `setup` commands have created, for reuse."""
+        self.trash = self.path / "trash"
+        """Folder of files on their way to deletion."""
+        self.prices = self.path / "prices.json"
+        """The user's own prices of models."""
+        self.host_name = self.path / "host"
+        """Name of this machine and state directory, for task queues."""
+        self.server = ServerFiles(self.path / "server")
+
     def hub(self, workspace: str) -> Path:
         """Hub of a workspace, which its real path identifies."""
-        return self._hubs / f"{slug(os.path.realpath(workspace))}.git"
-
-    @property
-    def hub_without_workspace(self) -> Path:
-        """Hub for changes that belong to no workspace."""
-        return self._hubs / "no-workspace.git"
+        return self.path / "hubs" / f"{slug(os.path.realpath(workspace))}.git"
 
     def hubs(self) -> list[Path]:
         """Every hub that exists."""
-        return sorted(self._hubs.glob("*.git"))
-
-    @property
-    def _hubs(self) -> Path:
-        return self.path / "hubs"
+        return sorted((self.path / "hubs").glob("*.git"))
 
     def execution(self, key: str) -> Path:
         """Folder of an execution."""
-        return self._executions / key
+        return self.path / "executions" / key
 
-    def execution_ids(self) -> Iterator[Path]:
-        """The files in which executions note their workflow ids, in the folders that are named for their runs."""
-        yield from sorted(self._executions.glob("*/*/id"))
-
-    @property
-    def _executions(self) -> Path:
-        return self.path / "executions"
+    def execution_ids(self) -> list[Path]:
+        """The files in which executions note their workflow ids, in folders that are named for their first runs."""
+        return sorted((self.path / "executions").glob("*/*/id"))
 
     def result(self, key: str) -> Path:
         """Result document of an execution whose folder was removed."""
         return self.path / "results" / f"{key}.json"
-
-    @property
-    def running(self) -> Path:
-        """Folder of the records of workers and of their activities."""
-        return self.path / "running"
 
     def worker_record(self, process_id: int) -> Path:
         """Record of a worker process."""
@@ -111,38 +86,3 @@ class StateDirectory:
     def activity_records(self) -> list[Path]:
         """Every record of an activity that exists."""
         return sorted(self.running.glob("*.json"))
-
-    @property
-    def suspect_lock(self) -> Path:
-        """Lock of the one task that runs after workers have died under it."""
-        return self.running / "suspect.lock"
-
-    @property
-    def recovery_lock(self) -> Path:
-        """Lock of the process that looks after activities of dead workers."""
-        return self.running / "recovery.lock"
-
-    @property
-    def setups(self) -> Path:
-        """Folder of what `setup` commands have created, for reuse."""
-        return self.path / "setups"
-
-    @property
-    def trash(self) -> Path:
-        """Folder of files on their way to deletion."""
-        return self.path / "trash"
-
-    @property
-    def prices(self) -> Path:
-        """The user's own prices of models."""
-        return self.path / "prices.json"
-
-    @property
-    def host_name(self) -> Path:
-        """Name of this machine and state directory, for task queues."""
-        return self.path / "host"
-
-    @property
-    def server(self) -> ServerFiles:
-        """Files of the embedded server."""
-        return ServerFiles(self.path / "server")

@@ -41,7 +41,7 @@ MUTANTS = (
     _m("activities/git/transfer.py", '_run_in(workspace, "update-ref", ref, commit, ABSENT)', '_run_in(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
     _m("activities/git/hub.py", 'git("update-ref", ref, commit, expected, git_dir=self.path)', 'git("update-ref", ref, commit, git_dir=self.path)', _GIT),
     _m("activities/system/directories.py", 'return leads.split("/")[0] in ("..", "", ".git")', 'return leads.split("/")[0] in ("..", "")', "test_workflow.py -k leaves_the_workspace"),
-    _m("activities/git/user_settings.py", '"GIT_CONFIG_PARAMETERS",', "", "test_environments.py -k variables_count"),
+    _m("activities/git/user_settings.py", ', "GIT_CONFIG_PARAMETERS")', ")", "test_environments.py -k variables_count"),
     _m("activities/git/changes.py", 'if not difference:', 'if difference:', _GIT),
     _m("activities/git/filters/filter_drivers.py", "        found.append(_required(name))\n", "        pass\n", "test_filters.py -k fails"),
     _m("activities/git/filters/clear_text.py", "    if missing:\n", "    if False:\n", "test_filters.py -k without_its_driver"),

@@ -22,19 +22,8 @@ from epw.core.errors import GitError
 _COMMANDS = ("clean", "smudge", "process")
 _SETTING = re.compile(r"filter\.(.+)\.(clean|smudge|process)", re.DOTALL)
 _USERS = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "GNUPGHOME",
-    "SSH_AUTH_SOCK",
-    "GIT_CONFIG_GLOBAL",
-    "GIT_CONFIG_SYSTEM",
-    "GIT_CONFIG_NOSYSTEM",
-    "GIT_LFS_SKIP_SMUDGE",
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "GNUPGHOME", "SSH_AUTH_SOCK"),
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_LFS_SKIP_SMUDGE"),
 )
 """Variables of the user by which drivers find their settings."""
 _UNSET = (
