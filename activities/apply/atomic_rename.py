@@ -50,11 +50,13 @@ class Name:
     name: str
 
     def status(self) -> os.stat_result | None:
+        """Status of its file, or of a link itself; None without a file."""
         with contextlib.suppress(FileNotFoundError):
             return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
         return None
 
     def identity(self) -> Identity | None:
+        """Identity of its file; None without a file."""
         status = self.status()
         return Identity.of(status) if status else None
 

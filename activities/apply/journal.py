@@ -36,6 +36,8 @@ class Folder:
 
 @dataclass(frozen=True)
 class Journal:
+    """All that undoing a delivery needs to know."""
+
     root: str
     """Path of the workspace."""
     staging: str
@@ -51,6 +53,7 @@ class Journal:
 
     @property
     def staging_path(self) -> Path:
+        """Our directory in the workspace."""
         return Path(self.root, self.staging)
 
     def write(self, folder: Path) -> None:
@@ -74,6 +77,7 @@ class Journal:
 
     @staticmethod
     def remove(folder: Path) -> None:
+        """Delete the journal of a folder."""
         (folder / _NAME).unlink(missing_ok=True)
 
 

@@ -42,7 +42,7 @@ _HELP = {
 }
 
 FilterDrivers = dict[str, dict[str, str]]
-"""By name of the driver: its commands `clean`, `smudge` and `process`, from the user's settings."""
+"""Commands of drivers, by name: `clean`, `smudge` and `process`, from the user's settings."""
 
 
 def drivers(settings: Mapping[str, Sequence[str]]) -> FilterDrivers:
@@ -160,7 +160,7 @@ def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Un
 
 
 def first_files(of: FilterDrivers, settings: Sequence[str], **place: Unpack[GitLocation]) -> dict[str, str]:
-    """By driver: one file of the index whose attributes name it."""
+    """One file of the index for each driver that attributes name, by driver."""
     found: dict[str, str] = {}
     for name in of:
         if re.fullmatch(r"[\w.-]+", name):

@@ -100,7 +100,7 @@ class Submodules:
         return self._ref("submodules", commit)
 
     def names(self, lowered: Lowered) -> dict[str, tuple[str, ...]]:
-        """By path: the names of a submodule and of those that contain it, outermost first."""
+        """Names of each submodule and of those that contain it, outermost first, by path."""
         found: dict[str, tuple[str, ...]] = {}
         for path in sorted(lowered.pointers):
             container = container_of(path, found)
