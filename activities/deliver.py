@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.apply import finish_commands
 from activities.apply.of_execution import tree_delivery_of
-from activities.git import commits, transfer
+from activities.git import own_commits, transfer
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, fencing_token
@@ -82,11 +82,13 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
     base, lowered = modules.lowered(request.base).commit, modules.lowered(request.head)
-    head, handed_over = lowered.commit, modules.handed_over(lowered, workspace)
+    head, handed_over = lowered.commit, modules.missing_commits(lowered, workspace)
     joined = list[str]()
     if request.commits == "keep":
-        own = commits.kept(hub, execution.ref("commits"))
-        head, joined = commits.rebased(hub, request.base, request.head, lambda each: modules.lowered(each).commit, own)
+        own = own_commits.read_ranges(hub, execution.ref("commits"))
+        head, joined = own_commits.rebased(
+            hub, request.base, request.head, lambda each: modules.lowered(each).commit, own
+        )
         hub.update_ref(execution.ref("rebased"), head)
     refused = None
     for number in range(1, _MAX_NAMES + 1):

@@ -22,7 +22,7 @@ from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.losses import Read, dropped_paths, overwritten_paths
 from activities.conflicts.textual.new_attributes import encode_by_new_attributes
 from activities.conflicts.textual.resolve import lock_files_to_regenerate, resolved_tree
-from activities.git import commits
+from activities.git import own_commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import display_paths
 from activities.git.hub import Hub
@@ -183,8 +183,8 @@ class _Merger:
         message = f"{change.task_id}\n\n{lines}"
         new = hub.commit(merged.tree, [head], message, self.workspace, self.at)
         prefix = self.execution.ref("commits")
-        if agents_own := commits.kept(hub, prefix).get(change.commit):
-            commits.keep(hub, prefix, new, *agents_own)
+        if agents_own := own_commits.read_ranges(hub, prefix).get(change.commit):
+            own_commits.keep_range(hub, prefix, new, *agents_own)
         return Landing(task_id=change.task_id, head=new)
 
     def _fast_forward(self, head: str, change: Change) -> Landing:

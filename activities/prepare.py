@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
 from activities.attempt.include import check_included
-from activities.git import commits, kept_files
+from activities.git import kept_files, own_commits
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.snapshot import snapshot
@@ -113,7 +113,7 @@ class Preparer:
 def _adopt_commits(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:
     """Make refs of this execution to the reused commits; returns the tasks whose commit or kept files are gone."""
     earlier, lost = ExecutionStore(execution.state, redrive.of, redrive.chain), list[str]()
-    own = commits.kept(hub, earlier.ref("commits")) if redrive.chain else {}
+    own = own_commits.read_ranges(hub, earlier.ref("commits")) if redrive.chain else {}
     for task_id, commit in redrive.commits.items():
         if commit is None:
             continue
@@ -123,7 +123,7 @@ def _adopt_commits(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> lis
             hub.update_ref(execution.ref("tasks", slug(task_id), execution.run_key[:8], "reused"), commit)
             execution.submodules(hub).keep_records(commit)
             if commit in own:
-                commits.keep(hub, execution.ref("commits"), commit, *own[commit])
+                own_commits.keep_range(hub, execution.ref("commits"), commit, *own[commit])
     there = kept_files.newest(hub, earlier.ref("kept")) if redrive.kept else {}
     for task_id in redrive.kept:
         if slug(task_id) in there:

@@ -77,7 +77,7 @@ def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
         refused = transfer.take_back(workspace, head, reference)
         if refused is not None:
             raise GitError(["update-ref", "-d", reference], 1, refused)
-    for module, commit in modules.homes(lowered, workspace):
+    for module, commit in modules.repositories(lowered, workspace):
         transfer.take_back(module, commit, reference)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.git import private, transfer
+from activities.git import agent_clone, transfer
 from activities.git.changes import changed_blobs, changes
 from activities.git.hub import Hub
 from activities.git.merge import carry_over, merge
 from activities.git.merge_file import hunks
 from activities.git.save_tree import save_tree
 from activities.git.snapshot import snapshot
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
 from epw.core.errors import Fenced, InvalidPlan
@@ -36,8 +36,8 @@ def check_out(hub: Hub, commit: str, path: Path) -> WorkTree:
 
 def add_repository(tree: WorkTree, commit: str, workspace: Workspace) -> None:
     refs = tree.path.with_suffix(".refs")
-    refs.write_text(private.borrowed_refs(workspace))
-    private.make(tree.path / ".git", commit, tree.hub, workspace, index=tree.fresh_index, refs=refs)
+    refs.write_text(agent_clone.borrowed_refs(workspace))
+    agent_clone.create(tree.path / ".git", commit, tree.hub, workspace, index=tree.fresh_index, refs=refs)
 
 
 def files_of(hub: Hub, commit: str) -> dict[str, str]:

@@ -70,7 +70,7 @@ def test_each_kind_shows_what_the_sides_have(tmp_path: Path, case: Case, expecte
         if hunk.get("what") == "binary":
             for side in ("ours", "theirs"):
                 content = hunk[side].encode()
-                hunk[side] = {"size": len(content), "blob": hub.keep_blob(content)}
+                hunk[side] = {"size": len(content), "blob": hub.store_blob(content)}
     assert conflict_hunks(hub, merged) == [{"path": path, **hunk} for path, hunk in expected]
 
 

@@ -105,7 +105,7 @@ def _changed_in(part: _Part, root: Path) -> list[str]:
     listed = changed_on_disk(old, part.config, **place)
     if not listed or not part.workspace.filters:
         return listed
-    filtered = filter_drivers.named_by(listed, part.config, **place)
+    filtered = filter_drivers.drivers_of(listed, part.config, **place)
     return [
         path
         for path in listed

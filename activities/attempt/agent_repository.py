@@ -7,7 +7,7 @@ from pathlib import Path
 
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.nested_repositories import Findings, part_of
-from activities.git import commits, private
+from activities.git import agent_clone, own_commits
 from activities.git.agent_repository import LeftCommit, Refuse
 from activities.git.command import display_path, display_paths
 from activities.git.filters import clear_text
@@ -23,7 +23,7 @@ def add_repositories(directory: AttemptDirectory) -> None:
     repositories = directory.repositories
     work_tree = repositories.at_start()
     for path, each in repositories.made.items():
-        private.make(
+        agent_clone.create(
             directory.tree / path / ".git",
             each.commit,
             directory.hub,
@@ -39,12 +39,12 @@ def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
     is_encoded = directory.work_tree.is_filtered()
 
     def refuse(view: Path, start: str, last: str) -> str | None:
-        return commits.unfit(view, start, last, change, is_encoded=is_encoded)
+        return own_commits.refusal(view, start, last, change, is_encoded=is_encoded)
 
     try:
         last = directory.findings.agents[""].own_commits(refuse)
         if last is not None:
-            commits.keep(hub, directory.execution.ref("commits"), change, start, last)
+            own_commits.keep_range(hub, directory.execution.ref("commits"), change, start, last)
     except (GitError, OSError, ValueError) as error:
         return f"its commits land as one: {' '.join(str(error).split())[:200]}"
     return None
@@ -63,7 +63,9 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
         if not (directory.tree / path / ".git").exists():
             continue
         try:
-            head, lefts = repository.left(_refuse(directory, findings, path), lands=bool(path) or commit is not None)
+            head, lefts = repository.left_commits(
+                _refuse(directory, findings, path), lands=bool(path) or commit is not None
+            )
             if head is not None and path not in findings.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
@@ -82,7 +84,7 @@ def _refuse(directory: AttemptDirectory, findings: Findings, path: str) -> Refus
     def refuse(view: Path, start: str, last: str) -> str | None:
         if not tree.is_encoded:
             return None
-        found = list(commits.introduced(view, start, last))
+        found = list(own_commits.introduced_files(view, start, last))
         clear = clear_text.in_clear(view, found, tree.settings, known=tree.fresh_index, **tree.place)
         if clear is not None:
             return f"not kept: {display_path(clear)} is in clear there, which a filter is to encode"

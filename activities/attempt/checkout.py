@@ -6,7 +6,7 @@ from activities.attempt.directory import READY, AttemptDirectory, age_key
 from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.submodules.agent_pointers import record_trailer
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core import failures

@@ -22,7 +22,7 @@ from activities.git.hub import Hub
 from activities.git.merge import carry_over
 from activities.git.save_tree import save_tree
 from activities.git.task_commits import trailers
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.state.execution_store import ExecutionStore
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash

@@ -34,7 +34,7 @@ def keep_ignored(attempt: Attempt, at: int, changed: Sequence[str], max_bytes: i
     else:
         in_clear = directory.findings.in_clear
         found = [path for path in work_tree.ignored_files(globs) if path not in in_clear]
-        named = filter_drivers.named_by(found, work_tree.settings, **work_tree.place)
+        named = filter_drivers.drivers_of(found, work_tree.settings, **work_tree.place)
     secret = {path: name for path, name in named.items() if name not in filter_drivers.NO_SECRET}
     paths, made = [path for path in found if path not in secret], [*found, *changed]
     unmet = [glob for glob in task.keep if not any(matches(glob, path) for path in made)]

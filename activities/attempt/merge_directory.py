@@ -14,7 +14,7 @@ from activities.git.filters import filter_drivers
 from activities.git.hub import File, Hub
 from activities.git.merge import Merge, Stage, merge
 from activities.git.merge_file import hunks
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.system.directories import is_without_links
 
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")

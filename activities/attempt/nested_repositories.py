@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from activities.git import private
+from activities.git import agent_clone
 from activities.git.agent_repository import AgentRepository
 from activities.git.command import MAX_NAMED, display_path, display_paths
 from activities.git.hub import Hub
@@ -17,7 +17,7 @@ from activities.git.submodules.agent_pointers import AgentPointer, store_record,
 from activities.git.submodules.flat import git_dir_for
 from activities.git.submodules.gitmodules import MODULES, container_of, declared, within
 from activities.git.submodules.pointers import pointers
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.directories import is_without_links
@@ -189,7 +189,7 @@ class Repositories:
         if each.is_new:
             # Refs that came with its clone are not the agent's work.
             return AgentRepository(git_dir, self._hub, each.commit, git_dir / "packed-refs", "")
-        borrowed = private.alternates(self._hub, self.workspace_of(each))
+        borrowed = agent_clone.alternates(self._hub, self.workspace_of(each))
         return AgentRepository(git_dir, self._hub, each.commit, self.refs_of(each), borrowed)
 
     def _settled(self, path: str, each: Repository) -> str | None:

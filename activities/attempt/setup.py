@@ -15,7 +15,7 @@ from activities.attempt.agent_repository import add_repositories
 from activities.attempt.attempt import Attempt
 from activities.attempt.checkout import check_out
 from activities.attempt.include import copy_included
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.system.concurrency import in_thread
 from activities.system.copying import copy_with_links

@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.system.directories import Trash, remove
 from activities.system.file_modes import user_umask
 from activities.system.process_identity import CURRENT_PROCESS, is_alive

@@ -173,7 +173,7 @@ class Hub:
         """Content of a blob."""
         return git("cat-file", "blob", name, git_dir=self.path)
 
-    def keep_blob(self, content: bytes) -> str:
+    def store_blob(self, content: bytes) -> str:
         """Store a content; the id of its blob."""
         return text(git("hash-object", "-w", "--stdin", git_dir=self.path, stdin=content))
 
@@ -238,7 +238,7 @@ class Hub:
                 mode, name = "0", ABSENT
                 if file is not None:
                     mode, content = file
-                    name = content if isinstance(content, str) else self.keep_blob(content)
+                    name = content if isinstance(content, str) else self.store_blob(content)
                 lines.append(os.fsencode(f"{mode} {name}\t{path}\0"))
             git("update-index", "-z", "--index-info", git_dir=self.path, index=index, stdin=b"".join(lines))
             return text(git("write-tree", git_dir=self.path, index=index))

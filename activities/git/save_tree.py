@@ -18,7 +18,7 @@ from activities.git.quarantine import quarantine, release
 from activities.git.repository_view import git_dir_of
 from activities.git.submodules.gitmodules import MODULES, container_of
 from activities.git.submodules.pointers import TREE, pointers, with_entry
-from activities.git.tree import WorkTree
+from activities.git.work_tree import WorkTree
 from activities.system.directories import is_without_links, remove, walk
 from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
@@ -207,7 +207,7 @@ class _Saving:
             # git's message is cut before it says why.
             message = f"the directory has paths of over {_MAX_PATH_BYTES} bytes, git saves none"
             raise TaskFailed(failures.PATH_TOO_LONG, message)
-        if code and (message := filter_drivers.failed(GitError(["add"], code, errors)) or ""):
+        if code and (message := filter_drivers.failure_message(GitError(["add"], code, errors)) or ""):
             raise TaskFailed(failures.FILTER_FAILED, message)
         if code or "ermission denied" in errors or is_unopened:
             raise GitError(["add", "--all"], code, errors)

@@ -13,7 +13,7 @@ from activities.git import transfer
 from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
-from activities.git.partial import complete
+from activities.git.partial_clone import complete
 from activities.git.quarantine import quarantine, release
 from activities.git.submodules.flat import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
@@ -122,7 +122,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
         unborn = _UNBORN.search(added.stderr)
         if unborn is None:
             error = GitError(["add"], added.returncode, added.stderr.decode(errors="replace"))
-            if message := filter_drivers.failed(error):
+            if message := filter_drivers.failure_message(error):
                 raise InvalidPlan([Problem("workspace", message)])
             raise error
         with open(scratch / "exclude", "ab") as file:
@@ -148,7 +148,7 @@ def _check_drivers(workspace: Workspace, config: list[str], place: GitLocation) 
         try:
             filter_drivers.check(workspace.head, files, config, **place)
         except GitError as error:
-            if message := filter_drivers.failed(error):
+            if message := filter_drivers.failure_message(error):
                 raise InvalidPlan([Problem("workspace", message)]) from None
 
 

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.state.execution_store import ExecutionStore
 from activities.state.heartbeat import Heartbeat
 from activities.state.state_directory import StateDirectory
-from activities.state.worker_records import AttemptRecord, quarantined
+from activities.state.worker_records import AttemptRecord, isolated_suspect
 from epw.core import failures
 from epw.core.messages import AgentProgress, StepRequest
 
@@ -46,7 +46,7 @@ async def activity_scope(
                 if deaths is None:
                     yield
                 else:
-                    async with quarantined(state, record, deaths):
+                    async with isolated_suspect(state, record, deaths):
                         yield
             except asyncio.CancelledError:
                 if activity.is_worker_shutdown():

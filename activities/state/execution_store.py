@@ -11,8 +11,8 @@ from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
+from activities.git.agent_clone import borrowed_refs
 from activities.git.hub import Hub
-from activities.git.private import borrowed_refs
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
@@ -37,13 +37,13 @@ class ExecutionStore:
     workflow_id: str
     run_id: str
     """The first run of the chain."""
-    present_run: str = ""
+    current_run: str = ""
     """The current run (default: the first), whose own files no other run overwrites."""
 
     @property
     def run_key(self) -> str:
         """Id of the current run."""
-        return self.present_run or self.run_id
+        return self.current_run or self.run_id
 
     @classmethod
     def of(cls, state: StateDirectory, described: WorkflowExecutionDescription) -> ExecutionStore:

@@ -124,7 +124,7 @@ class WorkerRecord:
 
 
 @asynccontextmanager
-async def quarantined(state: StateDirectory, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
+async def isolated_suspect(state: StateDirectory, record: AttemptRecord, deaths: Path) -> AsyncIterator[None]:
     """Run a task under which workers died twice only while no other such task runs: the next death is its fault."""
     if count_of(deaths) < _SUSPECT_DEATHS:
         yield
@@ -136,7 +136,7 @@ async def quarantined(state: StateDirectory, record: AttemptRecord, deaths: Path
         yield
 
 
-def charge(lost: list[AttemptRecord]) -> None:
+def count_death(lost: list[AttemptRecord]) -> None:
     """Count the death of one worker for its tasks in flight: for the suspect that ran alone, else for all."""
     alone = [record for record in lost if record.alone]
     for record in alone or lost:

@@ -12,7 +12,7 @@ from pathlib import Path
 from activities.git.command import GITLINK, GitLocation, display_path, records, text
 from activities.git.filters import filter_drivers
 from activities.git.filters.large_files import MAX_POINTER_BYTES, Pointer
-from activities.git.partial import missing
+from activities.git.partial_clone import missing
 from activities.git.workspace import Workspace
 from activities.system.directories import size_of
 
@@ -81,7 +81,7 @@ def _size_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
 
 def _filter_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
-    named = filter_drivers.named_by(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
+    named = filter_drivers.drivers_of(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
     for name, count in sorted(Counter(named.values()).items()):
         if name not in workspace.filters:
             means = "agents see them encoded, and a task that changes one fails (FilterMissing): configure the filter"

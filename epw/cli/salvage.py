@@ -87,7 +87,7 @@ def _put_on_branch(
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
     lowered = modules.lowered(rows[-1]["commit"])
     told = (
-        transfer.hand_over(hub, module, each, reference) for module, each in modules.handed_over(lowered, workspace)
+        transfer.hand_over(hub, module, each, reference) for module, each in modules.missing_commits(lowered, workspace)
     )
     refused = next(filter(None, told), None) or transfer.hand_over(hub, workspace, lowered.commit, reference)
     if refused is not None:

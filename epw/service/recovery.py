@@ -15,7 +15,14 @@ from activities.attempt.worktree_pool import WorktreePool
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from activities.state.worker_records import POISON_DEATHS, AttemptRecord, WorkerRecord, charge, count_of, recovering
+from activities.state.worker_records import (
+    POISON_DEATHS,
+    AttemptRecord,
+    WorkerRecord,
+    count_death,
+    count_of,
+    recovering,
+)
 from activities.system.directories import Trash
 from epw.core import failures
 from epw.core.messages import WORKFLOW_TYPE
@@ -42,7 +49,7 @@ async def recover(client: Client, state: StateDirectory) -> int:
             return 0
         lost = [record for record in AttemptRecord.all(state) if not record.worker_lives]
         for worker in dict.fromkeys(record.worker for record in lost):
-            charge([record for record in lost if record.worker == worker])
+            count_death([record for record in lost if record.worker == worker])
         for record in lost:
             await asyncio.to_thread(end_marked, record.marker)
             try:

@@ -53,7 +53,7 @@ class FilterDrivers:
         if not can or not self._exist or any(path.split("/")[-1] == ATTRIBUTES for path in merged.paths):
             return
         with self.of_tree(merged.tree) as place:
-            named = filter_drivers.named_by(can, self.settings, **place)
+            named = filter_drivers.drivers_of(can, self.settings, **place)
             can = [path for path in can if filter_drivers.has_driver(named.get(path, ""), self.settings)]
             found = {path: self._joined(path, merged.stages[path], place) for path in can}
         joined = {path: (_mode(merged.stages[path]), blob) for path, blob in found.items() if blob is not None}
@@ -66,7 +66,7 @@ class FilterDrivers:
         if not paths:
             return {}
         with self.of_tree(tree) as place:
-            return filter_drivers.named_by(paths, self.settings, **place)
+            return filter_drivers.drivers_of(paths, self.settings, **place)
 
     @contextmanager
     def of_tree(self, tree: str) -> Iterator[GitLocation]:
@@ -83,7 +83,7 @@ class FilterDrivers:
         if not wanted or not self._exist:
             return contents
         with self.of_tree(commit) as place:
-            named = filter_drivers.named_by(list(dict.fromkeys(path for _, path in wanted)), self.settings, **place)
+            named = filter_drivers.drivers_of(list(dict.fromkeys(path for _, path in wanted)), self.settings, **place)
             for at, (name, path) in enumerate(wanted):
                 if path in named and contents[at] is not None:
                     seen = filter_drivers.decoded(f"{name}:{path}", path, self.settings, **place)

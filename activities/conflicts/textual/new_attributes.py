@@ -70,7 +70,7 @@ def encode_by_new_attributes(
         for commit, side in zip(commits, changed, strict=True)
     ]
     with drivers.of_tree(tree) as place:
-        wanted = filter_drivers.named_by([path for _, paths in wrote for path in paths], drivers.settings, **place)
+        wanted = filter_drivers.drivers_of([path for _, paths in wrote for path in paths], drivers.settings, **place)
         if not wanted:
             return EncodedTree(tree)
         for commit, paths in wrote:

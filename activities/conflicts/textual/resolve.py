@@ -118,7 +118,7 @@ def _without_markers(hub: Hub, path: str, stages: Sequence[Stage], merged: Merge
         mode = next((stage.mode for stage in merged.stages.get(own, []) if stage.number == number), None)
         content = hub.file(commit, own) if mode else None
         if mode and content is not None:
-            sides[number] = Stage(mode, hub.keep_blob(content), number)
+            sides[number] = Stage(mode, hub.store_blob(content), number)
     return sides | ({"1": merged.stages[old[0]][0]} if names and old else {})
 
 

@@ -13,11 +13,11 @@ from activities.git.filters.filter_drivers import (
     NO_SECRET,
     attributes_of,
     decoded,
+    drivers_of,
     has_driver,
     help_for,
     holds,
     is_as_before,
-    named_by,
 )
 from epw.core import failures
 from epw.core.errors import TaskFailed
@@ -52,7 +52,7 @@ def settle(
     attributes name a driver must not be stored in clear now.
     """
     settled = Settled()
-    drivers = named_by([path for path, _, new in changes if new in REGULAR], settings, **place)
+    drivers = drivers_of([path for path, _, new in changes if new in REGULAR], settings, **place)
     missing = [(path, name) for path, name in drivers.items() if not has_driver(name, settings)]
     if missing:
         path, name = missing[0]
@@ -89,7 +89,7 @@ def _lost_drivers(
     present = [path for path, _, new in changes if new in REGULAR]
     old = [path for path, mode, _ in changes if mode in REGULAR]
     git_dir = place["git_dir"]
-    earlier = named_by(old, settings, of_index=True, git_dir=git_dir, index=known)
+    earlier = drivers_of(old, settings, of_index=True, git_dir=git_dir, index=known)
     lost = {path: name for path, name in earlier.items() if drivers.get(path) != name}
     if not lost:
         return []
@@ -129,8 +129,8 @@ def in_clear(
     """
     found = {(path, name) for _, name, path in introduced}
     paths = sorted({path for path, _ in found})
-    drivers = named_by(paths, settings, of_index=True, git_dir=place["git_dir"], index=known)
-    drivers |= named_by(paths, settings, **place)
+    drivers = drivers_of(paths, settings, of_index=True, git_dir=place["git_dir"], index=known)
+    drivers |= drivers_of(paths, settings, **place)
     in_view = GitLocation(git_dir=view, work_tree=place["work_tree"], index=place["index"])
     for path, name in sorted(found):
         if drivers.get(path, NO_SECRET[0]) not in NO_SECRET:

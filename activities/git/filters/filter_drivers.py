@@ -87,7 +87,7 @@ def _enter_repository(git_dir: Path, work_tree: Path | None, environment: Mappin
     return f"unset {_UNSET}; cd {directory} && export {variables} && "
 
 
-def named_by(
+def drivers_of(
     paths: Sequence[str], settings: Sequence[str], *, of_index: bool = False, **place: Unpack[GitLocation]
 ) -> dict[str, str]:
     """Names of drivers by path, for paths that have one: from attributes in the work tree, or in the index."""
@@ -140,7 +140,7 @@ def is_as_before(blob: str, path: str, settings: Sequence[str], **place: Unpack[
     return holds(place["work_tree"] / path, decoded(blob, path, settings, **place))
 
 
-def failed(error: GitError) -> str | None:
+def failure_message(error: GitError) -> str | None:
     """Message for the user if a driver caused git's error; None if something else did."""
     matches = list(_FAILED.finditer(error.stderr))
     found = next((each for each in matches if each[1]), matches[0] if matches else None)

@@ -69,17 +69,17 @@ class Submodules:
         known = {name: path for path, name in self.names(self.start).items()}
         return {path: known.get(name) for path, name in self.names(lowered).items()}
 
-    def handed_over(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
+    def missing_commits(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
         """The user's repositories of submodules that lack a commit, and that commit."""
         start = self.start.pointers.values()
-        homes = self.homes(lowered, workspace)
+        found = self.repositories(lowered, workspace)
         return [
             (home, each)
-            for home, each in homes
+            for home, each in found
             if each not in start or not self._hub.is_ancestor(each, home.head or "")
         ]
 
-    def homes(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
+    def repositories(self, lowered: Lowered, workspace: Workspace) -> list[tuple[Workspace, str]]:
         """The user's repositories of submodules, and the commits that the pointers lead to."""
         known = self.paths_at_start(lowered).items()
         return [(workspace.modules[at_start], lowered.pointers[path]) for path, at_start in known if at_start]

@@ -68,7 +68,7 @@ class WorkTree:
         try:
             self._git("read-tree", "-u", "--reset", self.before or commit)
         except GitError as error:
-            if message := filter_drivers.failed(error):
+            if message := filter_drivers.failure_message(error):
                 raise TaskFailed(failures.FILTER_FAILED, message) from None
             raise
         for part in self.parts.values():

@@ -39,7 +39,7 @@ def alternates(hub: Hub, workspace: Workspace) -> str:
     return "".join(f"{each}\n" for each in (hub.path / "objects", *workspace.objects))
 
 
-def make(
+def create(
     private: Path,
     commit: str,
     hub: Hub,

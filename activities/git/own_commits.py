@@ -14,17 +14,17 @@ from activities.system.directories import leads_out
 _KEPT_HEADERS = (b"author ", b"encoding ")
 
 
-Own = dict[str, tuple[str, str]]
+Ranges = dict[str, tuple[str, str]]
 """Range of the agent's commits by the task's change: the commit before the first one, and the last one."""
 
 
-def keep(hub: Hub, prefix: str, change: str, start: str, last: str) -> None:
+def keep_range(hub: Hub, prefix: str, change: str, start: str, last: str) -> None:
     """Keep the agent's commits of a change by refs."""
     hub.update_ref(f"{prefix}/{change}/start", start)
     hub.update_ref(f"{prefix}/{change}/last", last)
 
 
-def kept(hub: Hub, prefix: str) -> Own:
+def read_ranges(hub: Hub, prefix: str) -> Ranges:
     """The ranges that are kept beneath a prefix."""
     listed = text(git("for-each-ref", "--format=%(refname) %(objectname)", prefix, git_dir=hub.path))
     found = dict(line.removeprefix(f"{prefix}/").split(" ") for line in listed.splitlines())
@@ -32,7 +32,7 @@ def kept(hub: Hub, prefix: str) -> Own:
     return {change: (found[f"{change}/start"], found[f"{change}/last"]) for change in changes}
 
 
-def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Own) -> tuple[str, list[str]]:
+def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Ranges) -> tuple[str, list[str]]:
     """A linear history from `base` with the trees of `head`'s first parents, and a message per change cut short.
 
     The same arguments give the same commits. `lowered`: returns a commit as the user gets it. A change without
@@ -59,7 +59,7 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
     return new, messages
 
 
-def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
+def refusal(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
     """Why commits after `start`, up to `last`, of a git directory cannot be delivered one by one; None if they can.
 
     One of them may hold what the change as a whole does not: a link that leads out, a submodule's commit that nobody
@@ -67,7 +67,7 @@ def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -
     """
     listed = (text(git("ls-tree", "-r", "--format=%(objectname)", each, git_dir=view)) for each in (start, change))
     known = {name for names in listed for name in names.splitlines()}
-    for mode, name, path in introduced(view, start, last):
+    for mode, name, path in introduced_files(view, start, last):
         if mode == GITLINK and name not in known:
             return f"one of them sets the submodule {display_path(path)}"
         if mode == LINK and leads_out(path, os.fsdecode(git("cat-file", "blob", name, git_dir=view))):
@@ -77,7 +77,7 @@ def unfit(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -
     return None
 
 
-def introduced(view: Path, start: str, last: str) -> Iterator[tuple[str, str, str]]:
+def introduced_files(view: Path, start: str, last: str) -> Iterator[tuple[str, str, str]]:
     """Mode, object and path of each file that a commit after `start`, up to `last`, adds or changes."""
     argv = ("log", "--raw", "--no-renames", "--no-abbrev", "-m", "-z", "--format=", f"{start}..{last}")
     for each in differences(git(*argv, git_dir=view)):
