@@ -225,6 +225,10 @@ class Workspace(Message):
         """The object that a ref of the user's names; None if there is no such ref. Raises `GitError`."""
         return text(self.git("rev-parse", "--verify", "--quiet", ref, codes=(0, 1))) or None
 
+    def refs_hold(self, commit: str) -> bool:
+        """Whether the history of any ref of the user's has a commit."""
+        return bool(self.git("for-each-ref", "--count=1", f"--contains={commit}", codes=(0, 1, 128, 129)))
+
     def file_names(self) -> list[str]:
         """Files that git tracks, and those that it neither tracks nor ignores."""
         return records(self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard"))

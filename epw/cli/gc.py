@@ -197,7 +197,7 @@ def _delivered_commits(execution: ExecutionStore, hub: Hub, document: ExecutionR
 
 def _has_commit(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
     """Whether a ref of the user's holds the commit."""
-    return bool(workspace.git("for-each-ref", "--count=1", f"--contains={head}", codes=(0, 1, 128, 129)))
+    return workspace.refs_hold(head)
 
 
 def _has_content(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
