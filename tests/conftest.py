@@ -17,7 +17,7 @@ from epw.service.connection import SearchAttributes, connected
 from epw.service.converter import data_converter
 from epw.service.walled_server import dynamic_flags
 from epw.settings import Settings
-from tests.cli import Cli
+from tests.command_line import Cli
 from tests.messages_api import MessagesApi, by_task
 from tests.scripted import Claude
 from tests.site import Site

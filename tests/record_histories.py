@@ -1,4 +1,4 @@
-"""Record the histories that test_replay.py replays: `make histories`, after a deliberate change only.
+"""Record the histories that workflows/test_replay.py replays: `make histories`, after a deliberate change only.
 
 `python -m tests.record_histories NAME ...`: only those.
 """

@@ -17,12 +17,12 @@ from epw.cli.documents import full_document
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.validate import read_plan
 from epw.settings import Settings
-from tests.cli import ROOT
+from tests.command_line import ROOT
 from tests.messages_api import MessagesApi, Turn, by_task
 from tests.site import Site
 from tests.support import check_invariants, ended
 
-# Scripts leave marks outside of the attempt's directory; test_sandbox.py asks for more.
+# Scripts leave marks outside of the attempt's directory; activities/sandbox/test_sandbox.py asks for more.
 DEFAULTS = {"agent": "claude", "strategy": "aggressive", "sandbox": "process"}
 FINISH = ("finish", {"summary": "all done"})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from epw.service.connection import Connection
-from tests.cli import ROOT, Cli, wait_for
+from tests.command_line import ROOT, Cli, wait_for
 
 
 @dataclass

@@ -91,36 +91,39 @@ PLACES = (
 """Places where an agent can neither read, list, write nor connect to anything, but for `SHARED_BY`."""
 SHARED_BY = {"landlock": ("/dev/shm",)}
 ALWAYS = (
-    ("paths out of the directory by file tools; links that are swapped in", "test_beneath.py"),
+    ("paths out of the directory by file tools; links that are swapped in", "activities/system/test_rooted_dir.py"),
     (
         "a committed link that leaves the workspace",
-        "test_workflow.py::test_a_link_that_leaves_the_workspace_does_not_land",
+        "workflows/test_workflow.py::test_a_link_that_leaves_the_workspace_does_not_land",
     ),
     (
         "hooks, drivers of merges and diffs, settings of git in the workspace",
-        "test_git.py::test_no_hook_or_driver_of_the_users_runs_but_for_filters",
+        "activities/git/test_git.py::test_no_hook_or_driver_of_the_users_runs_but_for_filters",
     ),
     (
         "content filters that an agent configures, or whose program it changes",
-        "test_filters.py::test_a_driver_that_an_agent_configures_never_runs",
+        "activities/git/test_filters.py::test_a_driver_that_an_agent_configures_never_runs",
     ),
     (
         "changes that other programs execute unasked (CI, hooks, editors, planted repositories), by a model",
-        "test_approval.py",
+        "workflows/test_approval.py",
     ),
-    ("ids and names that are options, paths or shell", "test_attempts.py::test_odd_ids_are_only_text"),
+    ("ids and names that are options, paths or shell", "workflows/test_attempts.py::test_odd_ids_are_only_text"),
     (
         "processes that outlive their attempt",
-        "test_limits.py::test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt",
+        "activities/processes/test_limits.py::test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt",
     ),
-    ("the account's key, for agents, logs, history and results", "test_claude.py::test_the_key_is_nowhere"),
+    (
+        "the account's key, for agents, logs, history and results",
+        "activities/agents/test_claude.py::test_the_key_is_nowhere",
+    ),
     (
         "secrets that a model's shell digs out, on their way to anyone",
-        "test_claude_edges.py::test_a_key_that_a_shell_digs_out_is_told_to_nobody",
+        "activities/agents/test_claude_edges.py::test_a_key_that_a_shell_digs_out_is_told_to_nobody",
     ),
     (
         "in `bubblewrap`: hosts that the plan's `network` does not name, this machine and metadata addresses",
-        "test_network.py",
+        "activities/sandbox/test_network.py",
     ),
 )
 

@@ -40,7 +40,8 @@ WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, RateLimitWorkflow)
 
 # Not the SDK's sandbox, on purpose (docs/adr/0004): it imports workflow code anew for each execution, which more than
 # doubles the CPU time of a replay. Determinism is checked by tests instead: workflow code and the pure core import no
-# clock, randomness or I/O (tests/test_architecture.py), and histories replay in the sandbox (tests/test_replay.py).
+# clock, randomness or I/O (tests/whole/test_architecture.py), and histories replay in the sandbox
+# (tests/workflows/test_replay.py).
 WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 
 OPTIONS: dict[str, Any] = {

@@ -21,7 +21,7 @@ _MODULES = (
     "schedule/leases",
     "schedule/list_schedule",
 )
-_TESTS = ("analysis", "batches_pure", "globs", "graph", "leases", "plan", "rates", "schedule")
+_TESTS = ("analysis", "batch_rules", "globs", "graph", "leases", "plan", "account_limiter", "schedule")
 _BESIDE = ("activities", "workflows", "examples", "docs", "starter.py", "worker.py")
 _KILLED = ("killed", "timeout", "suspicious", "segfault")
 _SHARE = 0.9
@@ -36,7 +36,7 @@ def main() -> int:
 [tool.mutmut]
 source_paths = ["epw"]
 only_mutate = {json.dumps([f"epw/core/{each}.py" for each in _MODULES])}
-pytest_add_cli_args_test_selection = {json.dumps([f"tests/test_{each}.py" for each in _TESTS])}
+pytest_add_cli_args_test_selection = {json.dumps([f"tests/core/test_{each}.py" for each in _TESTS])}
 also_copy = {json.dumps(_BESIDE)}
 """
             )

@@ -1,0 +1,139 @@
+"""Redrive: what succeeded is taken over, what changed runs, with what depends on it; no more, no less."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from epw.core.execution.reuse import reusable
+from epw.core.execution.state import ExecutionState
+from epw.core.plan.model import Plan
+from epw.core.plan.validate import read_plan
+from tests.command_line import Cli, line_with, stop
+from tests.support import make_repository, sh, tasks
+
+
+def plan(*rows: dict[str, Any], **more: Any) -> Plan:
+    return read_plan({"tasks": tasks(*rows), **more})
+
+
+ROWS = ({"id": "a", "run": "1"}, {"id": "b", "run": "2", "dependsOn": ["a"]}, {"id": "c", "run": "3"})
+DONE = {task: {"status": "succeeded", "commit": f"commit of {task}"} for task in "abc"}
+
+
+def test_an_unchanged_success_is_taken_over() -> None:
+    taken, reasons = reusable(plan(*ROWS), plan(*ROWS), DONE)
+    assert taken == {task: f"commit of {task}" for task in "abc"}
+    assert reasons == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"run": "other"}, "run"),
+        ({"description": "other"}, "description"),
+        ({"env": {"X": "1"}}, "env"),
+        ({"verify": "true"}, "verify"),
+        ({"context": {"x": 1}}, "context"),
+        ({"dependsOn": ["c"]}, "dependencies"),
+    ],
+)
+def test_a_changed_task_runs_and_what_depends_on_it(change: dict[str, Any], words: str) -> None:
+    taken, reasons = reusable(plan(*ROWS), plan({**ROWS[0], **change}, *ROWS[1:]), DONE)
+    assert list(taken) == ["c"]
+    assert words in reasons["a"]
+    assert reasons["b"] == "depends on a, which runs again"
+
+
+@pytest.mark.parametrize("change", [{"estimatedMinutes": 3}, {"priority": 4}, {"files": ["x"]}, {"reads": ["y"]}])
+def test_what_only_schedules_changes_nothing(change: dict[str, Any]) -> None:
+    taken, _ = reusable(plan(*ROWS), plan({**ROWS[0], **change}, *ROWS[1:]), DONE)
+    assert len(taken) == 3
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "skipped", "conflicted"])
+def test_what_did_not_succeed_runs(status: str) -> None:
+    rows = {**DONE, "a": {"status": status, "commit": "half"}}
+    taken, reasons = reusable(plan(*ROWS), plan(*ROWS), rows)
+    assert list(taken) == ["c"]
+    assert reasons["a"] == f"was {status}"
+
+
+def test_settings_that_every_agent_sees_count_and_the_strategy_does_not() -> None:
+    assert reusable(plan(*ROWS), plan(*ROWS, env={"X": "1"}), DONE)[0] == {}
+    more = {"strategy": "aggressive", "maxAgents": 2, "verify": "true", "deliver": "none"}
+    assert len(reusable(plan(*ROWS, workspace="/w"), plan(*ROWS, workspace="/w", **more), DONE)[0]) == 3
+
+
+def test_those_who_build_on_what_had_changed_nothing_start_at_once() -> None:
+    execution = ExecutionState(plan(*ROWS, workspace="/w"), {"a": None, "c": None})
+    execution.takes_over_first = True
+    assert [start.task_id for start in execution.starts(0)] == ["b"]
+    execution = ExecutionState(plan(*ROWS, workspace="/w"), {"a": "commit of a", "c": None})
+    execution.takes_over_first = True
+    assert list(execution.starts(0)) == []
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> Iterator[Cli]:
+    cli = Cli(tmp_path_factory.mktemp("redrive") / "home", temporal_binary)
+    process = cli.popen("up")
+    line_with(process, "task queue")
+    yield cli
+    stop(process)
+
+
+def test_fifty_tasks_of_which_the_thirtieth_fails_are_not_run_twice(up: Cli, tmp_path: Path) -> None:
+    repository, ran, go = make_repository(tmp_path / "repo"), tmp_path / "ran", tmp_path / "go"
+
+    def row(number: int) -> dict[str, Any]:
+        command = f"echo $EPW_TASK_ID >> {ran}; echo {number} > f{number}"
+        command = f"test -e {go} && {{ {command}; }}" if number == 29 else command
+        return {"id": f"t{number}", "run": command, "dependsOn": [f"t{number - 1}"] if number else []}
+
+    rows = tasks(*(row(number) for number in range(50)))
+    document = {"workspace": str(repository), "tasks": rows}
+    first = up.json("run", up.plan(document), "--id", "fifty", code=1)
+    assert first["status"] == "rolled_back"
+    go.touch()
+    done = up("retry", "fifty", "--json", "--id", "fifty-2")
+    assert "taken over from fifty: 29 of 50 tasks" in done.stderr
+    assert "runs: t29 (was failed)" in done.stderr
+    second = json.loads(done.stdout)
+    assert second["status"] == "succeeded"
+    assert [row["taskId"] for row in second["results"] if row.get("reused")] == [f"t{n}" for n in range(29)]
+    assert Counter(ran.read_text().split()) == Counter(f"t{n}" for n in range(50))
+    branch = second["delivery"]["branch"]
+    assert len(sh(repository, "git", "ls-tree", "--name-only", branch).split()) == 51
+
+    rows[40]["run"] += "; true"
+    third = up.json("retry", "fifty-2", up.plan(document), "--id", "fifty-3")
+    assert [row["taskId"] for row in third["results"] if not row.get("reused")] == [f"t{n}" for n in range(40, 50)]
+    assert {task for task, times in Counter(ran.read_text().split()).items() if times > 1} == {
+        f"t{n}" for n in range(40, 50)
+    }
+
+
+def test_a_change_that_no_longer_fits_runs_again(up: Cli, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"f": "1\n2\n3\n"})
+    rows = tasks({"id": "edit", "run": "sed -i 's/.$/&!/' f"}, {"id": "bad", "run": "test -e fixed"})
+    path = up.plan({"workspace": str(repository), "strategy": "aggressive", "tasks": rows})
+    up("run", path, "--id", "misfit", code=1)
+    (repository / "f").write_text("one\n2\n3\n")
+    (repository / "fixed").touch()
+    second = up.json("retry", "misfit", "--id", "misfit-2")
+    assert second["status"] == "succeeded"
+    assert not any(row.get("reused") for row in second["results"])
+    assert sh(repository, "git", "show", f"{second['delivery']['branch']}:f") == "one!\n2!\n3!\n"
+
+
+def test_only_an_ended_execution_is_retried(up: Cli) -> None:
+    up("start", up.plan({"tasks": tasks({"id": "a", "simulate": {"hang": True}})}), "--id", "goes-on")
+    assert "still running" in up("retry", "goes-on", code=2).stderr
+    up("cancel", "goes-on")
+    assert "no execution" in up("retry", "never-was", code=2).stderr
