@@ -21,7 +21,7 @@ from tests.command_line import Cli
 from tests.messages_api import MessagesApi, by_task
 from tests.scripted import Claude
 from tests.site import Site
-from tests.support import Farm
+from tests.support import Harness
 
 
 def _beside_python(name: str) -> str:
@@ -55,8 +55,8 @@ async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-def farm(server: WorkflowEnvironment, tmp_path: Path) -> Farm:
-    return Farm(server.client, tmp_path / "home", f"queue-{uuid.uuid4().hex[:8]}")
+def harness(server: WorkflowEnvironment, tmp_path: Path) -> Harness:
+    return Harness(server.client, tmp_path / "home", f"queue-{uuid.uuid4().hex[:8]}")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -21,7 +21,7 @@ from epw.core.messages import WORKFLOW_TYPE
 from epw.service.connection import SearchAttributes
 from epw.service.converter import data_converter
 from tests.messages_api import Fault, MessagesApi
-from tests.support import Farm, ended, make_repository, status_of, tasks, until
+from tests.support import Harness, ended, make_repository, status_of, tasks, until
 
 FOLDER = Path(__file__).parent / "histories"
 LIMITER = FOLDER / "limiter/leases.json"
@@ -124,14 +124,14 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
     }
 
 
-async def _start(farm: Farm, name: str, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
+async def _start(harness: Harness, name: str, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
     if name != "redriven":
-        return await farm.start(plan, id=f"recorded-{name}")
-    earlier = await farm.start(plan, id="recorded-earlier")
+        return await harness.start(plan, id=f"recorded-{name}")
+    earlier = await harness.start(plan, id="recorded-earlier")
     result = await earlier.result()
     redrive = {"of": earlier.id, "commits": {row["taskId"]: row["commit"] for row in result["results"][:1]}}
-    return await farm.client.start_workflow(
-        WORKFLOW_TYPE, args=[plan, redrive], id=f"recorded-{name}", task_queue=farm.queue
+    return await harness.client.start_workflow(
+        WORKFLOW_TYPE, args=[plan, redrive], id=f"recorded-{name}", task_queue=harness.queue
     )
 
 
@@ -175,17 +175,17 @@ async def record(binary: str, wanted: list[str]) -> None:
         async with environment, api.serving():
             os.environ.update(api.environment)
             await SearchAttributes(environment.client).known()
-            farm = Farm(environment.client, Path(scratch, "home"), f"queue-{uuid.uuid4().hex[:8]}")
+            harness = Harness(environment.client, Path(scratch, "home"), f"queue-{uuid.uuid4().hex[:8]}")
             for name, plan in plans(str(repository)).items():
                 if wanted and name not in wanted:
                     continue
-                async with farm.working():
-                    handle = await _start(farm, name, plan)
+                async with harness.working():
+                    handle = await _start(harness, name, plan)
                     await _steer(handle, name)
                     await ended(handle)
                     await _keep(handle, FOLDER / f"{name}.json", scratch)
                     if name == "usage_limited":
-                        limiter = farm.client.get_workflow_handle(f"rate-limit-{PROVIDER}-{Api.account()}")
+                        limiter = harness.client.get_workflow_handle(f"rate-limit-{PROVIDER}-{Api.account()}")
                         await _keep(limiter, LIMITER, scratch)
 
 

@@ -83,7 +83,7 @@ def tasks(*rows: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @dataclass
-class Farm:
+class Harness:
     """A client, a state directory and a task queue of a test's own."""
 
     client: Client

@@ -14,7 +14,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from tests.site import Site
-from tests.support import Farm, tasks
+from tests.support import Harness, tasks
 
 _ODD: tuple[Any, ...] = (
     None,
@@ -113,12 +113,12 @@ async def test_150_bad_plans_by_the_command_line(site: Site, capsys: pytest.Capt
 
 
 @pytest.mark.slow
-async def test_150_bad_plans_straight_through_temporal(farm: Farm, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_150_bad_plans_straight_through_temporal(harness: Harness, capsys: pytest.CaptureFixture[str]) -> None:
     chance, ends = random.Random(8), Counter[str]()
-    async with farm.working():
+    async with harness.working():
         for _ in range(150):
             plan = bad_plan(chance)
-            handle = await farm.start(plan, id=f"bad-{uuid.uuid4().hex}")
+            handle = await harness.start(plan, id=f"bad-{uuid.uuid4().hex}")
             try:
                 async with asyncio.timeout(30):
                     await handle.result()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from tests.support import Farm, ended, make_repository, tasks, until
+from tests.support import Harness, ended, make_repository, tasks, until
 
 # kind → what `a` and the others do to the file, the directory and the module number $n.
 SIDES = {
@@ -55,7 +55,7 @@ async def chosen(handle: WorkflowHandle[Any, Any], wanted: Sequence[str]) -> Non
 
 
 @pytest.mark.parametrize("kind", SIDES)
-async def test_each_option_is_accepted_and_nothing_else(farm: Farm, tmp_path: Path, kind: str) -> None:
+async def test_each_option_is_accepted_and_nothing_else(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = make_repository(tmp_path / "work", BASE)
     wanted = ["retry", *(["prefer:b1", "prefer:a"] if kind != "semantic" else []), "skip", "rollback"]
     numbers = range(1, len(wanted) + 1)
@@ -66,13 +66,13 @@ async def test_each_option_is_accepted_and_nothing_else(farm: Farm, tmp_path: Pa
         *({"id": f"b{n}", "run": f"{late}; n={n}; {other}"} for n in numbers),
     )
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["ask"], "maxAgents": 9, "tasks": rows}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await until(handle, lambda progress: all(row["waitingFor"] == "question" for row in progress["tasks"][1:]))
         assert {each["kind"] for each in await handle.query("conflicts")} == {kind}
         await chosen(handle, wanted)
         await ended(handle)
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["status"] == "rolled_back"
     for conflict in document["conflicts"]:
         assert conflict["resolutionOptions"]

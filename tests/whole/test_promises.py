@@ -24,7 +24,7 @@ from epw.core.schedule.list_schedule import Scheduler
 from tests.activities.apply.test_apply import Delivery
 from tests.command_line import Cli, line_with, stop, wait_for
 from tests.site import Site
-from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
+from tests.support import Harness, ended, make_repository, sh, status_of, statuses, tasks, until
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +96,13 @@ def test_each_setting_that_agents_see_makes_a_redrive_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LANG", "TERM"])
 async def test_each_variable_that_is_allowed_is_there_and_no_other(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, f"{os.environ['PATH']}:/of-the-user" if name == "PATH" else "of-the-user")
     for other in ("PYTHONPATH", "LD_PRELOAD_X", "AWS_SECRET", "ANTHROPIC_API_KEY", "EDITOR", "LC_ALL"):
         monkeypatch.setenv(other, "C" if other == "LC_ALL" else "leaked")
     path = make_repository(tmp_path / "work")
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": "env > seen"})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": "env > seen"})})
     lines = sh(path, "git", "show", f"{document['delivery']['branch']}:seen").splitlines()
     seen = dict(line.split("=", 1) for line in lines if "=" in line)
     assert seen[name].endswith("of-the-user")
@@ -169,15 +169,15 @@ def test_each_language_has_its_kinds_of_definition_tried() -> None:
 # While it runs.
 
 
-async def test_pause_holds_what_could_start_on_a_free_agent(farm: Farm, tmp_path: Path) -> None:
+async def test_pause_holds_what_could_start_on_a_free_agent(harness: Harness, tmp_path: Path) -> None:
     wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
     rows: list[dict[str, Any]] = [
         {"id": "a", "run": wait},
         {"id": "b", "run": "true", "dependsOn": ["a"]},
         {"id": "c", "run": wait},
     ]
-    async with farm.working():
-        handle = await farm.start({"maxAgents": 5, "tasks": tasks(*rows)})
+    async with harness.working():
+        handle = await harness.start({"maxAgents": 5, "tasks": tasks(*rows)})
         await until(handle, lambda now: now["counts"].get("running") == 2)
         await handle.execute_update("pause", {})
         (tmp_path / "go").touch()
@@ -191,21 +191,21 @@ async def test_pause_holds_what_could_start_on_a_free_agent(farm: Farm, tmp_path
         assert await ended(handle) is None
 
 
-async def test_a_second_answer_is_refused_and_changes_nothing(farm: Farm, tmp_path: Path) -> None:
+async def test_a_second_answer_is_refused_and_changes_nothing(harness: Harness, tmp_path: Path) -> None:
     asks = (
         'if [ -z "${EPW_ANSWER:-}" ]; then echo \'{"question": "which?"}\' >> "$EPW_EVENTS"; exit 75; fi; '
         'while [ ! -e GO ]; do sleep 0.05; done; echo "$EPW_ANSWER" > said'
     ).replace("GO", str(tmp_path / "go"))
     path = make_repository(tmp_path / "work")
-    async with farm.working():
-        handle = await farm.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": asks})})
+    async with harness.working():
+        handle = await harness.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": asks})})
         await until(handle, lambda now: now["tasks"][0]["waitingFor"] == "question")
         await handle.execute_update("answer", {"questionId": "q1", "text": "first"})
         with pytest.raises(Exception, match="update failed"):
             await handle.execute_update("answer", {"questionId": "q1", "text": "second"})
         (tmp_path / "go").touch()
         assert await ended(handle) is None
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["questions"][0]["answer"] == "first"
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:said") == "first\n"
 
@@ -340,7 +340,7 @@ def test_a_step_is_taken_by_the_newest_alone(tmp_path: Path) -> None:
     assert not step("reset", DELIVER, (8, 1)), "nothing is delivered after"
 
 
-async def test_statuses_are_told_of_a_failed_one_beside_a_cancelled_one(farm: Farm, tmp_path: Path) -> None:
+async def test_statuses_are_told_of_a_failed_one_beside_a_cancelled_one(harness: Harness, tmp_path: Path) -> None:
     began = tmp_path / "began"
     rows: list[dict[str, Any]] = [
         {"id": "bad", "run": f"while [ ! -e {began} ]; do sleep 0.05; done; exit 3"},
@@ -348,7 +348,7 @@ async def test_statuses_are_told_of_a_failed_one_beside_a_cancelled_one(farm: Fa
         {"id": "after", "run": "true", "dependsOn": ["slow"]},
     ]
     path = make_repository(tmp_path / "work")
-    document = await farm.run({"workspace": str(path), "tasks": tasks(*rows)})
+    document = await harness.run({"workspace": str(path), "tasks": tasks(*rows)})
     assert statuses(document) == {"bad": "failed", "slow": "cancelled", "after": "skipped"}
     row = {each["taskId"]: each for each in document["results"]}["slow"]
     # What it had done is saved, and told.

@@ -10,7 +10,7 @@ import pytest
 from epw.core.decisions.approval import EXECUTED, reason, reason_in, shadowed
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Farm, make_repository, sh, statuses, tasks, until
+from tests.support import Harness, make_repository, sh, statuses, tasks, until
 
 CI = {"file_path": ".github/workflows/ci.yml", "content": "on: push\n"}
 
@@ -70,10 +70,10 @@ async def test_without_an_answer_the_plan_decides(
     assert (document["results"][0]["error"] or {}).get("type") == ("NotApproved" if status else None)
 
 
-async def test_of_a_command_it_is_only_reported(farm: Farm, tmp_path: Path) -> None:
+async def test_of_a_command_it_is_only_reported(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     run = "mkdir .claude && echo '{}' > .claude/settings.json"
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
     assert document["status"] == "succeeded"
     assert ".claude/settings.json" in document["results"][0]["warnings"][0]
 
@@ -150,7 +150,7 @@ _PLANT = (
 )
 
 
-async def test_a_planted_repository_is_told_of(farm: Farm, tmp_path: Path) -> None:
+async def test_a_planted_repository_is_told_of(harness: Harness, tmp_path: Path) -> None:
     """Planted in one task, and in parts that are harmless one by one."""
     path = make_repository(tmp_path / "work")
     whole = _PLANT.format(marker=tmp_path / "ran")
@@ -160,7 +160,7 @@ async def test_a_planted_repository_is_told_of(farm: Farm, tmp_path: Path) -> No
         {"id": "first", "run": first},
     ]
     rows += [{"id": "second", "run": f"printf{rest}", "dependsOn": ["first"]}, {"id": "none", "run": "echo > config"}]
-    document = await farm.run({"workspace": str(path), "tasks": tasks(*rows)})
+    document = await harness.run({"workspace": str(path), "tasks": tasks(*rows)})
     warnings = {row["taskId"]: " ".join(row.get("warnings", [])) for row in document["results"]}
     assert "other (a bare repository" in warnings["whole"]
     assert "vendor (a bare repository" in warnings["second"]

@@ -12,14 +12,16 @@ import pytest
 
 from epw.cli.follow import progress_of
 from epw.service.connection import Connection
-from tests.support import Farm, ended, make_repository, sh, status_of, statuses, tasks, until
+from tests.support import Harness, ended, make_repository, sh, status_of, statuses, tasks, until
 
 
 def show(repository: Path, document: dict[str, Any], path: str) -> str:
     return sh(repository, "git", "show", f"{document['delivery']['head']}:{path}")
 
 
-async def test_the_environment_is_an_allow_list(farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_is_an_allow_list(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CANARY_SECRET", "do-not-leak")
     monkeypatch.setenv("CANARY_PASSED", "passed-on")
     repository = make_repository(tmp_path / "repo")
@@ -30,7 +32,7 @@ async def test_the_environment_is_an_allow_list(farm: Farm, tmp_path: Path, monk
         "constraints": {"resourceLimits": {"maxMemoryMB": 256}},
         "tasks": tasks({"id": "t x", "run": "env | cut -d= -f1 | sort > names; env > all", "env": {"BOTH": "task"}}),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     allowed = ["PATH", "LANG", "TERM", "HOME", "TMPDIR", "PLAN", "BOTH", "CANARY_PASSED", "PWD", "SHLVL", "_"]
     epw = ["TASK_ID", "EXECUTION_ID", "ATTEMPT", "EVENTS", "WARNINGS", "CONSTRAINTS", "ATTEMPT_KEY"]
     assert set(show(repository, document, "names").split()) <= {*allowed, *(f"EPW_{name}" for name in epw)}
@@ -42,26 +44,26 @@ async def test_the_environment_is_an_allow_list(farm: Farm, tmp_path: Path, monk
         "1",
     )
     assert json.loads(seen["EPW_CONSTRAINTS"]) == {"resourceLimits": {"maxMemoryMB": 256}}
-    assert str(farm.home) in seen["HOME"]
+    assert str(harness.home) in seen["HOME"]
     assert "notEnforced" not in document["results"][0]
     assert document["results"][0]["sandbox"] == "process"
 
 
-async def test_passed_values_do_not_show_in_errors(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_passed_values_do_not_show_in_errors(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CANARY_TOKEN", "s3cret-value")
     plan = {"passEnv": ["CANARY_TOKEN"], "tasks": tasks({"id": "a", "run": 'echo "token: $CANARY_TOKEN"; exit 1'})}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await ended(handle)
         history = (await handle.fetch_history()).to_json()
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert "token: [CANARY_TOKEN]" in document["results"][0]["error"]["message"]
     assert "s3cret-value" not in history
 
 
 @pytest.mark.parametrize(("touch", "runs"), [("true", 1), ("echo from setup >> lock", 2)])
 async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
-    farm: Farm, tmp_path: Path, touch: str, runs: int
+    harness: Harness, tmp_path: Path, touch: str, runs: int
 ) -> None:
     """A setup that changes a tracked file runs again: its copy would undo what has landed since."""
     repository = make_repository(tmp_path / "repo", {".gitignore": "deps/\n.env\n", "lock": "1\n"})
@@ -76,7 +78,7 @@ async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
             {"id": "last", "run": "cat deps/lib lock > out", "dependsOn": ["t0", "t1", "t2", "locks"]},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["success"], document
     assert (tmp_path / "count").read_text() == "run\n" * runs
     assert show(repository, document, "out0") == "built\nKEY=1\n"
@@ -85,59 +87,59 @@ async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
     assert show(repository, document, "lock") == "2\n", "what setup changed is not delivered"
 
 
-async def test_a_failing_setup_is_named(farm: Farm, tmp_path: Path) -> None:
+async def test_a_failing_setup_is_named(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
-    document = await farm.run(
+    document = await harness.run(
         {"workspace": str(repository), "setup": "echo no; exit 9", "tasks": tasks({"id": "a", "run": "true"})}
     )
     assert document["results"][0]["error"]["type"] == "SetupFailed"
     assert "ended with 9: no" in document["results"][0]["error"]["message"]
 
 
-async def test_success_is_the_check_not_the_agent_s_word(farm: Farm) -> None:
+async def test_success_is_the_check_not_the_agent_s_word(harness: Harness) -> None:
     plan = {"tasks": tasks({"id": "a", "run": "echo done > out", "verify": "grep -q finished out"})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["results"][0]["error"]["type"] == "VerifyFailed"
 
 
-async def test_the_attempt_s_own_repository_is_clean_and_has_the_history(farm: Farm, tmp_path: Path) -> None:
+async def test_the_attempt_s_own_repository_is_clean_and_has_the_history(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     clean = 'test -z "$(git status --porcelain)"'
     run = f"{clean}; git log --format=%an > log; git add log; git commit -qm own"
     plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": run})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["success"], document["results"]
     assert show(repository, document, "log") == "Ada\n"
 
 
-async def test_an_agent_s_background_processes_end_with_it(farm: Farm, tmp_path: Path) -> None:
+async def test_an_agent_s_background_processes_end_with_it(harness: Harness, tmp_path: Path) -> None:
     daemon = f"setsid bash -c 'echo $$ > {tmp_path}/pid; exec sleep 300' &"
     run = f"{daemon} while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done"
-    assert (await farm.run({"tasks": tasks({"id": "a", "run": run})}))["success"]
+    assert (await harness.run({"tasks": tasks({"id": "a", "run": run})}))["success"]
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-async def test_a_write_outside_declared_files_is_reported_not_refused(farm: Farm, tmp_path: Path) -> None:
+async def test_a_write_outside_declared_files_is_reported_not_refused(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {
         "workspace": str(repository),
         "tasks": tasks({"id": "a", "files": ["src/**"], "run": "mkdir src; touch src/x other"}),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["success"]
     (hazard,) = document["conflicts"]
     assert (hazard["type"], hazard["kind"], hazard["paths"]) == ("dependency", "hazard", ["other"])
     assert document["metrics"]["conflictCount"] == 0, "advice is no conflict"
 
 
-async def test_progress_is_read_by_describe_and_leaves_no_events(farm: Farm, tmp_path: Path) -> None:
+async def test_progress_is_read_by_describe_and_leaves_no_events(harness: Harness, tmp_path: Path) -> None:
     report = """echo '{"progress": {"percent": 40, "operation": "editing", "files": ["a.py"]}}' >> "$EPW_EVENTS"
     echo 'not json' >> "$EPW_EVENTS"; echo '{"progress": {"percent": 4000}}' >> "$EPW_EVENTS"
     while [ ! -e %s/go ]; do sleep 0.05; done"""
-    async with farm.working():
-        handle = await farm.start({"tasks": tasks({"id": "a", "run": report % tmp_path})})
-        connection = Connection(farm.client, None, is_embedded=False)
+    async with harness.working():
+        handle = await harness.start({"tasks": tasks({"id": "a", "run": report % tmp_path})})
+        connection = Connection(harness.client, None, is_embedded=False)
         async with asyncio.timeout(15):
             while not (found := await progress_of(connection, handle)).get("a") or found["a"].percent is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -148,7 +150,7 @@ async def test_progress_is_read_by_describe_and_leaves_no_events(farm: Farm, tmp
     assert len(events) <= 16
 
 
-async def test_the_history_stays_within_its_bounds(farm: Farm, tmp_path: Path) -> None:
+async def test_the_history_stays_within_its_bounds(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     count, text = 20, "x" * 8000
     plan = {
@@ -160,8 +162,8 @@ async def test_the_history_stays_within_its_bounds(farm: Farm, tmp_path: Path) -
             )
         ),
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await ended(handle) is None
         history = await handle.fetch_history()
     assert len(history.events) <= 60 + 12 * count
@@ -170,11 +172,11 @@ async def test_the_history_stays_within_its_bounds(farm: Farm, tmp_path: Path) -
     assert size <= len(json.dumps(plan)) * 2 + 4096 * count
 
 
-async def test_two_executions_on_one_workspace_both_deliver(farm: Farm, tmp_path: Path) -> None:
+async def test_two_executions_on_one_workspace_both_deliver(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plans = [{"workspace": str(repository), "tasks": tasks({"id": "a", "run": f"echo {n} > f{n}"})} for n in range(3)]
-    async with farm.working():
-        handles = [await farm.start(plan) for plan in plans]
+    async with harness.working():
+        handles = [await harness.start(plan) for plan in plans]
         assert [await ended(handle) for handle in handles] == [None] * 3
     assert len(sh(repository, "git", "branch", "--list", "epw/*").split()) == 3
 
@@ -189,30 +191,30 @@ async def test_two_executions_on_one_workspace_both_deliver(farm: Farm, tmp_path
     ],
 )
 async def test_levers_of_the_simulated_agent(
-    farm: Farm, tmp_path: Path, simulate: dict[str, Any], status: str, attempts: int
+    harness: Harness, tmp_path: Path, simulate: dict[str, Any], status: str, attempts: int
 ) -> None:
     repository = make_repository(tmp_path / "repo")
-    document = await farm.run({"workspace": str(repository), "tasks": tasks({"id": "s", "simulate": simulate})})
+    document = await harness.run({"workspace": str(repository), "tasks": tasks({"id": "s", "simulate": simulate})})
     (row,) = document["results"]
     assert (row["status"], row["attempts"], row["simulated"]) == (status, attempts, True)
     if "writes" in simulate:
         assert {(c["file"], c["type"]) for c in row["changes"]} == {("a/b", "create"), ("README.md", "delete")}
 
 
-async def test_a_simulated_agent_asks_and_hangs(farm: Farm) -> None:
+async def test_a_simulated_agent_asks_and_hangs(harness: Harness) -> None:
     plan = {"tasks": tasks({"id": "asks", "simulate": {"ask": "sure?"}}, {"id": "hangs", "simulate": {"hang": True}})}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await until(handle, lambda now: status_of(now) == {"asks": "waiting", "hangs": "running"})
         await handle.execute_update("answer", {"questionId": "q1", "text": "yes"})
         await until(handle, lambda now: status_of(now)["asks"] == "succeeded")
         await handle.cancel()
         await ended(handle)
-        assert statuses(await farm.document(handle))["hangs"] == "cancelled"
+        assert statuses(await harness.document(handle))["hangs"] == "cancelled"
 
 
 @pytest.mark.parametrize("task_id", ["-x", "--upload-pack=x", "a;touch P", "$(touch P)", "x/y", "é‮ü", "'\"", "a" * 128])
-async def test_odd_ids_are_only_text(farm: Farm, tmp_path: Path, task_id: str) -> None:
+async def test_odd_ids_are_only_text(harness: Harness, tmp_path: Path, task_id: str) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {
         "workspace": str(repository),
@@ -220,7 +222,7 @@ async def test_odd_ids_are_only_text(farm: Farm, tmp_path: Path, task_id: str) -
             {"id": task_id, "run": "echo $EPW_TASK_ID > id"}, {"id": "x", "run": "true", "dependsOn": [task_id]}
         ),
     }
-    document = await farm.run(plan, id=f"odd {task_id} {tmp_path.name}")
+    document = await harness.run(plan, id=f"odd {task_id} {tmp_path.name}")
     assert document["success"]
     assert show(repository, document, "id") == f"{task_id}\n"
     assert not list(tmp_path.rglob("P"))

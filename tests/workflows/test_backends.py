@@ -18,7 +18,7 @@ from epw.core.backends import BACKENDS, Backend, register
 from epw.core.errors import InvalidPlan, TaskFailed
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
-from tests.support import Farm, check_invariants, ended, make_repository, sh, statuses, tasks
+from tests.support import Harness, check_invariants, ended, make_repository, sh, statuses, tasks
 
 TUTORIAL = Path(__file__).parents[2] / "docs/tutorials/backend.md"
 FIFTH = Backend("fifth", does="what this test says", required=("context",), keeps_state=True)
@@ -40,7 +40,7 @@ class Fifth:
         return Completed(summary="done")
 
 
-async def test_a_fifth_backend_runs_a_plan_and_nothing_else_knows_it(farm: Farm, tmp_path: Path) -> None:
+async def test_a_fifth_backend_runs_a_plan_and_nothing_else_knows_it(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     plan: dict[str, Any] = {
         "agent": "fifth",
@@ -48,11 +48,11 @@ async def test_a_fifth_backend_runs_a_plan_and_nothing_else_knows_it(farm: Farm,
         "tasks": tasks({"id": "a", "context": "first"}, {"id": "b", "context": "second", "dependsOn": ["a"]}),
     }
     with register(FIFTH):
-        async with farm.working({"fifth": Fifth()}):
-            handle = await farm.start(plan)
+        async with harness.working({"fifth": Fifth()}):
+            handle = await harness.start(plan)
             assert await ended(handle) is None
-            document = await farm.document(handle)
-            await check_invariants(read_plan(plan), document, handle, farm.home)
+            document = await harness.document(handle)
+            await check_invariants(read_plan(plan), document, handle, harness.home)
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
     assert [row["attempts"] for row in document["results"]] == [2, 2]
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:b") == "second"
@@ -83,13 +83,13 @@ def test_a_backend_without_its_key_says_what_it_needs(monkeypatch: pytest.Monkey
     assert lacking == ["claude", "claude-code"]
 
 
-async def test_the_tutorial_runs_as_it_is_written(farm: Farm) -> None:
+async def test_the_tutorial_runs_as_it_is_written(harness: Harness) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", TUTORIAL.read_text(), re.DOTALL | re.MULTILINE)
     assert len(blocks) == 3
     page: dict[str, Any] = {"__name__": "tutorial"}
     for block in blocks:
         exec(compile(block, str(TUTORIAL), "exec"), page)
-    result = await page["main"](farm.client, farm.home, farm.queue)
+    result = await page["main"](harness.client, harness.home, harness.queue)
     assert result["success"]
     assert {row["taskId"]: row["summary"] for row in result["results"]} == {
         "guide": "wrote guide.md",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Farm, make_repository, sh, statuses, tasks
+from tests.support import Harness, make_repository, sh, statuses, tasks
 
 LIB = {"lib.py": "def total(items):\n    return 1\n", "app.py": "import lib\n", "shared": "one\ntwo\n"}
 CALL = "printf 'def run():\\n    return lib.{}([])\\n' >> app.py"
@@ -32,11 +32,11 @@ RENAMES = {"id": "renames", "agent": "command", "run": "sed -i 's/total/grand_to
 
 
 @pytest.mark.parametrize(("again", "status"), [("grand_total", "succeeded"), ("total", "conflicted")])
-async def test_what_is_done_again_must_fit(farm: Farm, path: Path, again: str, status: str) -> None:
+async def test_what_is_done_again_must_fit(harness: Harness, path: Path, again: str, status: str) -> None:
     run = f'if test -n "${{EPW_CONFLICT:-}}"; then {CALL.format(again)}; else {CALL.format("total")}; fi'
     rows = after_landing(path, RENAMES, {"id": "calls", "run": run})
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["retry", "retry", "skip"], "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert statuses(document)["calls"] == status
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["tasks"]) == ("semantic", ["calls", "renames"])

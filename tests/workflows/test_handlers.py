@@ -9,17 +9,19 @@ import pytest
 from temporalio.client import WorkflowQueryFailedError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from tests.support import Farm, ended, tasks, until
+from tests.support import Harness, ended, tasks, until
 
 UPDATES = ("answer", "resolve_conflict", "pause", "resume", "set_max_agents")
 QUERIES = ("progress", "results", "questions", "conflicts", "graph")
 HOSTILE: tuple[Any, ...] = ("text", 7, ["list"], {"unknown": 1}, {"offset": -1})
 
 
-async def test_a_message_that_does_not_fit_is_refused_and_the_execution_goes_on(farm: Farm, tmp_path: Path) -> None:
+async def test_a_message_that_does_not_fit_is_refused_and_the_execution_goes_on(
+    harness: Harness, tmp_path: Path
+) -> None:
     wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"
-    async with farm.working():
-        handle = await farm.start({"tasks": tasks({"id": "a", "run": wait})})
+    async with harness.working():
+        handle = await harness.start({"tasks": tasks({"id": "a", "run": wait})})
         await until(handle, lambda now: now["counts"].get("running"))
         for message in HOSTILE:
             for update in UPDATES:
@@ -37,10 +39,10 @@ async def test_a_message_that_does_not_fit_is_refused_and_the_execution_goes_on(
     assert not [event for event in events if event.HasField("workflow_task_failed_event_attributes")]
 
 
-async def test_updates_and_queries_take_nothing_for_an_empty_message(farm: Farm, tmp_path: Path) -> None:
+async def test_updates_and_queries_take_nothing_for_an_empty_message(harness: Harness, tmp_path: Path) -> None:
     wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"
-    async with farm.working():
-        handle = await farm.start({"tasks": tasks({"id": "a", "run": wait})})
+    async with harness.working():
+        handle = await harness.start({"tasks": tasks({"id": "a", "run": wait})})
         assert await handle.execute_update("pause") == {"status": "paused"}
         assert await handle.execute_update("resume", {}) == {"status": "running"}
         assert (await handle.query("results"))["total"] == 1

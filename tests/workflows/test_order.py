@@ -13,7 +13,7 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.core.landing import Change, LandRequest
 from tests.activities.attempt.test_worktree_pool import Attempts
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 
 def landed(execution: ExecutionStore, hub: Hub, base: str, changes: list[tuple[str, str]]) -> str:
@@ -47,15 +47,17 @@ def test_changes_of_different_files_make_one_tree_whatever_the_order(tmp_path: P
     assert len(trees) == 1
 
 
-async def test_changes_of_one_file_make_the_same_tree_in_the_order_that_is_told(farm: Farm, tmp_path: Path) -> None:
+async def test_changes_of_one_file_make_the_same_tree_in_the_order_that_is_told(
+    harness: Harness, tmp_path: Path
+) -> None:
     path = make_repository(tmp_path / "work", {"f": "".join(f"{number}\n" for number in range(30))})
     rows = tasks(*({"id": f"t{n}", "run": f"sleep 0.{n}; sed -i 's/^{n}$/{n} by t{n}/' f"} for n in (1, 8, 15, 22)))
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded"
     assert sorted(document["landingOrder"]) == ["t1", "t15", "t22", "t8"]
-    hub, delivery = Hub(StateDirectory(farm.home).hub(str(path))), document["delivery"]
+    hub, delivery = Hub(StateDirectory(harness.home).hub(str(path))), document["delivery"]
     commits = {row["taskId"]: row["commit"] for row in document["results"]}
-    execution = ExecutionStore(StateDirectory(farm.home), "again", "run")
-    execution.keep_workspace(next(iter(ExecutionStore.all(StateDirectory(farm.home)))).workspace(), delivery["base"])
+    execution = ExecutionStore(StateDirectory(harness.home), "again", "run")
+    execution.keep_workspace(next(iter(ExecutionStore.all(StateDirectory(harness.home)))).workspace(), delivery["base"])
     again = landed(execution, hub, delivery["base"], [(task, commits[task]) for task in document["landingOrder"]])
     assert again == hub.tree_of(delivery["head"])

@@ -11,7 +11,7 @@ import pytest
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import read_plan
 from epw.core.schedule.analysis import analyze, bottlenecks
-from tests.support import Farm, make_repository, statuses, tasks
+from tests.support import Harness, make_repository, statuses, tasks
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}
 FAST = 60_000
@@ -26,30 +26,30 @@ def by_task(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["taskId"]: row for row in document["results"]}
 
 
-async def test_phase_1_two_agents_two_independent_tasks_overlap(farm: Farm, tmp_path: Path) -> None:
+async def test_phase_1_two_agents_two_independent_tasks_overlap(harness: Harness, tmp_path: Path) -> None:
     # Each waits for the other to have begun: they end only if they run at once.
     meet = f"touch {tmp_path}/$EPW_TASK_ID; while [ ! -e {tmp_path}/%s ]; do sleep 0.02; done"
     plan = {"maxAgents": 2, "tasks": tasks({"id": "a", "run": meet % "b"}, {"id": "b", "run": meet % "a"})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["success"]
     assert overlap(by_task(document), "a", "b")
     assert document["metrics"]["peakConcurrency"] == 2
 
 
-async def test_phase_1_two_agents_three_tasks_one_dependent(farm: Farm) -> None:
+async def test_phase_1_two_agents_three_tasks_one_dependent(harness: Harness) -> None:
     plan = {
         "maxAgents": 2,
         "tasks": tasks(
             *({"id": i, "run": "sleep 0.1"} for i in "ab"), {"id": "c", "run": "true", "dependsOn": ["a", "b"]}
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     rows = by_task(document)
     assert document["success"]
     assert rows["c"]["startedAt"] >= max(rows["a"]["finishedAt"], rows["b"]["finishedAt"])
 
 
-async def test_phase_2_three_agents_seven_tasks(farm: Farm) -> None:
+async def test_phase_2_three_agents_seven_tasks(harness: Harness) -> None:
     case = CASES["seven-task authentication"]
     plan = {
         "agent": "simulated",
@@ -57,7 +57,7 @@ async def test_phase_2_three_agents_seven_tasks(farm: Farm) -> None:
         "strategy": "aggressive",
         "tasks": [{**task, "simulate": {"seconds": task["estimatedMinutes"] / 200}} for task in case["tasks"]],
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["success"]
     assert document["metrics"]["criticalPath"] == ["1", "2", "3"]
     assert document["metrics"]["batches"] == len(analyze(read_plan(plan))["suggestedBatches"])
@@ -66,19 +66,19 @@ async def test_phase_2_three_agents_seven_tasks(farm: Farm) -> None:
     assert all(row["simulated"] for row in document["results"])
 
 
-async def test_phase_2_four_agents_ten_tasks_with_a_diamond(farm: Farm) -> None:
+async def test_phase_2_four_agents_ten_tasks_with_a_diamond(harness: Harness) -> None:
     edges = {"b": ["a"], "c": ["a"], "d": ["b", "c"], "g": ["e", "f"], "j": ["d", "g"]}
     rows = [{"id": i, "run": "sleep 0.02", "dependsOn": edges.get(i, [])} for i in "abcdefghij"]
-    document = await farm.run({"maxAgents": 4, "tasks": tasks(*rows)})
-    assert document["success"]  # no dependency violated: `farm.run` checks I1
+    document = await harness.run({"maxAgents": 4, "tasks": tasks(*rows)})
+    assert document["success"]  # no dependency violated: `harness.run` checks I1
     assert document["metrics"]["agentsUsed"] == 4
 
 
-async def test_phase_3_two_agents_on_one_file(farm: Farm, tmp_path: Path) -> None:
+async def test_phase_3_two_agents_on_one_file(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work", {"user.ts": "name\n"})
     rows = tasks(*({"id": each, "run": f"echo {each} > user.ts"} for each in ("model", "form")))
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "prefer:form", "skip"]}
-    document = await farm.run({**plan, "tasks": rows})
+    document = await harness.run({**plan, "tasks": rows})
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("file-level", "lines", "medium")
     assert sorted(conflict["tasks"]) == ["form", "model"]
@@ -109,11 +109,11 @@ CALL = "printf 'import lib\\n\\n\\ndef run():\\n    return lib.total([])\\n' > a
     ],
     ids=["rename against a new call", "signature against a new call", "definition twice"],
 )
-async def test_phase_3_related_code(farm: Farm, tmp_path: Path, first: str, second: str, says: str) -> None:
+async def test_phase_3_related_code(harness: Harness, tmp_path: Path, first: str, second: str, says: str) -> None:
     lib = "def total(items):\n    return 0\n\n\ndef a():\n    return 1\n\n\ndef b():\n    return 2\n"
     path = make_repository(tmp_path / "work", {"lib.py": lib, "app.py": ""})
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "skip"]}
-    document = await farm.run({**plan, "tasks": tasks({"id": "one", "run": first}, {"id": "other", "run": second})})
+    document = await harness.run({**plan, "tasks": tasks({"id": "one", "run": first}, {"id": "other", "run": second})})
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("semantic", "semantic", "high")
     assert sorted(conflict["tasks"]) == ["one", "other"]
@@ -121,13 +121,13 @@ async def test_phase_3_related_code(farm: Farm, tmp_path: Path, first: str, seco
     assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
 
 
-async def test_phase_3_a_task_that_read_what_a_concurrent_one_wrote(farm: Farm, tmp_path: Path) -> None:
+async def test_phase_3_a_task_that_read_what_a_concurrent_one_wrote(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work", {"schema.sql": "1\n"})
     rows = tasks(
         {"id": "migrates", "run": "echo 2 > schema.sql"},
         {"id": "documents", "run": "cat schema.sql > docs.md", "reads": ["schema.sql"]},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded"
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("dependency", "hazard", "low")
@@ -137,16 +137,16 @@ async def test_phase_3_a_task_that_read_what_a_concurrent_one_wrote(farm: Farm, 
     assert "Let documents depend on migrates" in option["description"]
 
 
-async def test_phase_3_three_agents_without_conflicts(farm: Farm, tmp_path: Path) -> None:
+async def test_phase_3_three_agents_without_conflicts(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work", {"shared": "1\n2\n3\n4\n5\n6\n7\n8\n9\n"})
     edits = zip("abc", ("s/1/one/", "s/5/five/", "s/9/nine/"), strict=True)
     rows = tasks(*({"id": each, "run": f"sed -i {edit} shared; echo 1 > {each}"} for each, edit in edits))
-    document = await farm.run({"workspace": str(path), "maxAgents": 3, "tasks": rows})
+    document = await harness.run({"workspace": str(path), "maxAgents": 3, "tasks": rows})
     assert document["status"] == "succeeded"
     assert document["conflicts"] == []
 
 
-async def test_phase_5_conservative_failure_in_the_first_batch(farm: Farm) -> None:
+async def test_phase_5_conservative_failure_in_the_first_batch(harness: Harness) -> None:
     plan = {
         "tasks": tasks(
             {"id": "bad", "run": "sleep 0.1; exit 1"},
@@ -155,12 +155,12 @@ async def test_phase_5_conservative_failure_in_the_first_batch(farm: Farm) -> No
             {"id": "next", "run": "true", "dependsOn": ["bad", "sibling"]},
         )
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "failed"
     assert statuses(document) == {"bad": "failed", "sibling": "cancelled", "done": "succeeded", "next": "skipped"}
 
 
-async def test_phase_5_aggressive_goes_on_and_reports(farm: Farm) -> None:
+async def test_phase_5_aggressive_goes_on_and_reports(harness: Harness) -> None:
     plan = {
         "strategy": "aggressive",
         "tasks": tasks(
@@ -169,27 +169,27 @@ async def test_phase_5_aggressive_goes_on_and_reports(farm: Farm) -> None:
             {"id": "good", "run": "true"},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "partial"
     assert statuses(document) == {"bad": "failed", "child": "skipped", "good": "succeeded"}
     assert document["metrics"]["failureCount"] == 1
 
 
-async def test_phase_5_three_failures_of_ten(farm: Farm) -> None:
+async def test_phase_5_three_failures_of_ten(harness: Harness) -> None:
     rows = [{"id": str(n), "run": "exit 1" if n in (2, 5, 7) else "true"} for n in range(10)]
-    document = await farm.run({"strategy": "aggressive", "maxAgents": 4, "tasks": tasks(*rows)})
+    document = await harness.run({"strategy": "aggressive", "maxAgents": 4, "tasks": tasks(*rows)})
     assert document["metrics"]["failureCount"] == 3
     assert sum(row["success"] for row in document["results"]) == 7
 
 
-async def test_the_seed_s_simulated_run_is_reproducible(farm: Farm) -> None:
+async def test_the_seed_s_simulated_run_is_reproducible(harness: Harness) -> None:
     plan = {
         "agent": "simulated",
         "maxAgents": 3,
         "simulation": {"seed": 1, "speed": FAST},
         "tasks": CASES["five-task login"]["tasks"],
     }
-    first, second = await farm.run(plan), await farm.run(plan)
+    first, second = await harness.run(plan), await harness.run(plan)
     for document in (first, second):
         metrics = document["metrics"]
         assert (metrics["totalTasks"], sum(row["success"] for row in document["results"])) == (5, 5)

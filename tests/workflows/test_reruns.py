@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from tests.command_line import Cli
-from tests.support import Farm, ended, make_repository, sh, statuses, tasks, until
+from tests.support import Harness, ended, make_repository, sh, statuses, tasks, until
 
 # Lines of code: no structure of the file merges them.
 CODE = "".join(f"step_{n}(old)\n" for n in range(8))
 
 
-async def _landed(farm: Farm, path: Path, rows: list[dict[str, Any]], **plan: Any) -> dict[str, Any]:
+async def _landed(harness: Harness, path: Path, rows: list[dict[str, Any]], **plan: Any) -> dict[str, Any]:
     """The document of an execution in which every row has an agent, and all land."""
     whole = {"workspace": str(path), "strategy": "aggressive", "maxAgents": len(rows), **plan, "tasks": tasks(*rows)}
-    document = await farm.run(whole)
+    document = await harness.run(whole)
     assert document["status"] == "succeeded", document["conflicts"]
     return document
 
@@ -27,20 +27,20 @@ def _reruns(document: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
-async def test_who_collides_in_one_place_runs_again_once_each(farm: Farm, tmp_path: Path, strategy: str) -> None:
+async def test_who_collides_in_one_place_runs_again_once_each(harness: Harness, tmp_path: Path, strategy: str) -> None:
     path, runs = make_repository(tmp_path / "repo", {"steps.x": CODE}), tmp_path / "runs"
     rows = [{"id": f"t{n}", "run": f"echo more_{n} >> steps.x; echo {n} >> {runs}; sleep 0.2"} for n in range(6)]
-    document = await _landed(farm, path, rows, strategy=strategy, onQuestion={"wait": False})
+    document = await _landed(harness, path, rows, strategy=strategy, onQuestion={"wait": False})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:steps.x").count("more_") == 6
     # On what landed before it, and not beside the others that run again: once is enough.
     assert len(runs.read_text().split()) == 6 + 5
 
 
 @pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
-async def test_each_its_own_line_of_one_file_all_land(farm: Farm, tmp_path: Path, strategy: str) -> None:
+async def test_each_its_own_line_of_one_file_all_land(harness: Harness, tmp_path: Path, strategy: str) -> None:
     path = make_repository(tmp_path / "repo", {"steps.x": CODE})
     rows = [{"id": f"t{n}", "run": f"sed -i 's/step_{n}(old)/step_{n}(new)/' steps.x"} for n in range(8)]
-    document = await _landed(farm, path, rows, strategy=strategy, onQuestion={"wait": False})
+    document = await _landed(harness, path, rows, strategy=strategy, onQuestion={"wait": False})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:steps.x") == CODE.replace("old", "new")
     assert all(each == "retry" for each in _reruns(document))
     # Each runs again for those that landed before it, and once is enough.
@@ -52,19 +52,21 @@ async def test_each_its_own_line_of_one_file_all_land(farm: Farm, tmp_path: Path
     ("name", "line"),
     [("TODO.md", "- [ ] step {}\n"), ("t.md", "| {} | old |\n"), ("data.csv", "{},old\n"), (".gitignore", "old{}\n")],
 )
-async def test_lines_that_are_records_merge_without_a_rerun(farm: Farm, tmp_path: Path, name: str, line: str) -> None:
+async def test_lines_that_are_records_merge_without_a_rerun(
+    harness: Harness, tmp_path: Path, name: str, line: str
+) -> None:
     path = make_repository(tmp_path / "repo", {name: "".join(line.format(n) for n in range(10))})
     rows = [{"id": f"t{n}", "run": f"sed -i '{n + 1}s/$/ new{n}/' {name}; sleep 0.3"} for n in range(10)]
-    document = await _landed(farm, path, rows)
+    document = await _landed(harness, path, rows)
     assert set(_reruns(document)) <= {"merge"}
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:{name}").count("new") == 10
 
 
-async def test_thirty_keys_of_one_json_file_land_without_a_rerun(farm: Farm, tmp_path: Path) -> None:
+async def test_thirty_keys_of_one_json_file_land_without_a_rerun(harness: Harness, tmp_path: Path) -> None:
     content = "{\n" + ",\n".join(f'  "k{n}": 0' for n in range(30)) + "\n}\n"
     path = make_repository(tmp_path / "repo", {"a.json": content})
     rows = [{"id": f"t{n}", "run": f'sed -i \'s/"k{n}": 0/"k{n}": 1/\' a.json; sleep 0.2'} for n in range(30)]
-    document = await _landed(farm, path, rows)
+    document = await _landed(harness, path, rows)
     assert set(_reruns(document)) <= {"merge"}
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:a.json").count(": 1") == 30
 
@@ -80,12 +82,12 @@ def _numbered(path: Path) -> Path:
 NEXT = "echo 1 > steps/$(( $(ls steps | wc -l) + 1 ))_{}"
 
 
-async def test_who_turns_the_head_red_runs_again_on_it_and_is_told_why(farm: Farm, tmp_path: Path) -> None:
+async def test_who_turns_the_head_red_runs_again_on_it_and_is_told_why(harness: Harness, tmp_path: Path) -> None:
     path = _numbered(tmp_path / "repo")
     told = '; test -z "${{EPW_CONFLICT-}}" || echo "$EPW_CONFLICT" > told'
     rows = [{"id": name, "run": (NEXT + told).format(name)} for name in ("a", "b", "c")]
     plan = {"workspace": str(path), "strategy": "aggressive", "verify": "sh check.sh", "onConflict": ["retry", "skip"]}
-    document = await farm.run({**plan, "maxAgents": 3, "tasks": tasks(*rows)})
+    document = await harness.run({**plan, "maxAgents": 3, "tasks": tasks(*rows)})
     assert document["status"] == "succeeded", document["conflicts"]
     branch = document["delivery"]["branch"]
     numbers = [name[0] for name in sh(path, "git", "ls-tree", "--name-only", f"{branch}:steps").split()]
@@ -97,18 +99,18 @@ async def test_who_turns_the_head_red_runs_again_on_it_and_is_told_why(farm: Far
     assert "twice" in sh(path, "git", "show", f"{branch}:told")
 
 
-async def test_who_turns_it_red_again_is_left_out(farm: Farm, tmp_path: Path) -> None:
+async def test_who_turns_it_red_again_is_left_out(harness: Harness, tmp_path: Path) -> None:
     path = _numbered(tmp_path / "repo")
     rows = [{"id": "good", "run": "echo 1 > steps/2_good"}, {"id": "bad", "run": "sleep 1; echo 1 > steps/1_bad"}]
     plan = {"workspace": str(path), "strategy": "aggressive", "verify": "sh check.sh", "onConflict": ["retry", "skip"]}
-    document = await farm.run({**plan, "tasks": tasks(*rows)})
+    document = await harness.run({**plan, "tasks": tasks(*rows)})
     assert document["status"] == "partial"
     assert [row["status"] for row in document["results"]] == ["succeeded", "conflicted"]
     assert [(each["tried"], each["resolution"]) for each in document["conflicts"]] == [(["retry"], "skip")]
 
 
 @pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
-async def test_who_merges_onto_a_red_head_is_not_blamed_for_it(farm: Farm, tmp_path: Path, strategy: str) -> None:
+async def test_who_merges_onto_a_red_head_is_not_blamed_for_it(harness: Harness, tmp_path: Path, strategy: str) -> None:
     path = make_repository(tmp_path / "repo", {"shared": CODE})
     edit = f"until test -e {tmp_path}/go.{{0}}; do sleep 0.05; done; sed -i '{{1}}s/old/{{0}}/' shared"
     rows = tasks(
@@ -117,13 +119,13 @@ async def test_who_merges_onto_a_red_head_is_not_blamed_for_it(farm: Farm, tmp_p
         *({"id": name, "run": edit.format(name, line)} for name, line in (("one", 4), ("two", 7))),
     )
     plan = {"workspace": str(path), "strategy": strategy, "verify": "test ! -e poison", "maxAgents": 4, "tasks": rows}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         for landed, opens in (("child", "one"), ("one", "two")):
             await until(handle, lambda progress, landed=landed: _succeeded(progress, landed))
             (tmp_path / f"go.{opens}").touch()
         await ended(handle)
-        document, history = await farm.document(handle), await handle.fetch_history()
+        document, history = await harness.document(handle), await handle.fetch_history()
     verified = history.to_json().count('"name": "verify"')
     if strategy == "conservative":
         assert document["status"] == "rolled_back"

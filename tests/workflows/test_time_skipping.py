@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from epw.core.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
 from epw.service.converter import data_converter
-from tests.support import Farm, ended, failure_type, statuses, tasks
+from tests.support import Harness, ended, failure_type, statuses, tasks
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$EPW_EVENTS"; exit 75"""
@@ -29,30 +29,30 @@ async def skipping(time_skipping_binary: str) -> AsyncIterator[WorkflowEnvironme
 
 
 async def test_an_unanswered_question_fails_its_task_after_days(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    harness = Harness(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
     plan = {"strategy": "aggressive", "onQuestion": {"timeoutMinutes": 2880}, "tasks": tasks({"id": "a", "run": ASK})}
     before = await skipping.get_current_time()
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == "ExecutionFailed"
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert (await skipping.get_current_time() - before).total_seconds() >= 2880 * 60
     assert document["results"][0]["error"]["type"] == "QuestionUnanswered"
     assert document["metrics"]["totalDuration"] < 60_000, "waiting for people is no running time"
 
 
 async def test_the_default_answers_in_lieu(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    harness = Harness(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
     plan = {"onQuestion": {"timeoutMinutes": 600, "default": "this one"}, "tasks": tasks({"id": "a", "run": ASK})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert statuses(document) == {"a": "succeeded"}
     assert document["questions"][0]["answer"] == "this one"
 
 
 async def test_who_does_not_wait_gets_the_default_at_once(skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-    farm = Farm(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    harness = Harness(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
     plan = {"onQuestion": {"wait": False, "default": "x"}, "tasks": tasks({"id": "a", "run": ASK})}
-    assert (await farm.run(plan))["success"]
+    assert (await harness.run(plan))["success"]
 
 
 async def test_infrastructure_is_retried_with_back_off_and_not_counted(skipping: WorkflowEnvironment) -> None:
@@ -75,7 +75,7 @@ async def test_infrastructure_is_retried_with_back_off_and_not_counted(skipping:
         skipping.client, task_queue=queue, workflows=[ExecuteParallelWorkflow], activities=[prepare, run_task]
     ):
         plan = {"tasks": tasks({"id": "a", "run": "true"})}
-        handle = await Farm(skipping.client, Path("/nonexistent"), queue).start(plan)
+        handle = await Harness(skipping.client, Path("/nonexistent"), queue).start(plan)
         assert await ended(handle) is None
         (row,) = (await handle.query("results"))["results"]
     assert tries == list(range(1, 10))

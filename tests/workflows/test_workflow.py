@@ -11,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from tests.support import (
-    Farm,
+    Harness,
     ended,
     eventually,
     failure_type,
@@ -25,7 +25,7 @@ from tests.support import (
 )
 
 
-async def test_changes_of_parallel_tasks_land_on_one_branch(farm: Farm, tmp_path: Path) -> None:
+async def test_changes_of_parallel_tasks_land_on_one_branch(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo", {"shared.txt": "one\n2\n3\n4\nfive\n"})
     (repository / "dirty").write_text("untracked\n")
     before = fingerprint(repository)
@@ -39,7 +39,7 @@ async def test_changes_of_parallel_tasks_land_on_one_branch(farm: Farm, tmp_path
             {"id": "join", "run": "grep ONE shared.txt && grep FIVE shared.txt > seen", "dependsOn": ["top", "bottom"]},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded"
     branch = document["delivery"]["branch"]
     assert branch == f"epw/{document['executionId']}"
@@ -61,7 +61,7 @@ async def test_changes_of_parallel_tasks_land_on_one_branch(farm: Farm, tmp_path
     assert sh(repository, "git", "log", "-1", "--format=%an %ae", head) == "Ada ada@example.org\n"
 
 
-async def test_conservative_failure_cancels_siblings_and_rolls_back(farm: Farm, tmp_path: Path) -> None:
+async def test_conservative_failure_cancels_siblings_and_rolls_back(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     before = fingerprint(repository)
     plan = {
@@ -74,10 +74,10 @@ async def test_conservative_failure_cancels_siblings_and_rolls_back(farm: Farm, 
         ),
         "env": {"EPW_PID_FILE": str(tmp_path / "pid")},
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == "ExecutionRolledBack"
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert statuses(document) == {"first": "succeeded", "bad": "failed", "slow": "cancelled", "after": "skipped"}
     assert document["status"] == "rolled_back"
     assert [row["landed"] for row in document["results"]] == [False] * 4
@@ -89,7 +89,7 @@ async def test_conservative_failure_cancels_siblings_and_rolls_back(farm: Farm, 
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-async def test_aggressive_failure_skips_descendants_and_delivers_the_rest(farm: Farm, tmp_path: Path) -> None:
+async def test_aggressive_failure_skips_descendants_and_delivers_the_rest(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {
         "workspace": str(repository),
@@ -102,21 +102,21 @@ async def test_aggressive_failure_skips_descendants_and_delivers_the_rest(farm: 
             {"id": "more", "run": "cat good > more", "dependsOn": ["good"]},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "partial"
     assert document["results"][0]["attempts"] == 4
     assert document["results"][0]["filesModified"] == ["half"], "a failed attempt's work is kept"
     assert set(document["delivery"]["files"]) == {"good", "more"}
 
 
-async def test_nothing_landed_is_failed(farm: Farm, tmp_path: Path) -> None:
+async def test_nothing_landed_is_failed(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {
         "workspace": str(repository),
         "strategy": "aggressive",
         "tasks": tasks({"id": "a", "run": "exit 1"}),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "failed"
     assert sh(repository, "git", "branch", "--list", "epw/*") == ""
 
@@ -125,17 +125,17 @@ async def test_nothing_landed_is_failed(farm: Farm, tmp_path: Path) -> None:
     ("strategy", "expected", "of_error"),
     [("conservative", "failed", "ExecutionFailed"), ("aggressive", "partial", None)],
 )
-async def test_without_a_workspace(farm: Farm, strategy: str, expected: str, of_error: str | None) -> None:
+async def test_without_a_workspace(harness: Harness, strategy: str, expected: str, of_error: str | None) -> None:
     plan = {
         "strategy": strategy,
         "tasks": tasks(
             {"id": "ok", "run": "pwd; ls -A; echo x > y"}, {"id": "bad", "run": "exit 1", "dependsOn": ["ok"]}
         ),
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == of_error
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["status"] == expected
     assert [row["landed"] for row in document["results"]] == [None, None]
     assert document["results"][0]["changes"] == [
@@ -143,7 +143,7 @@ async def test_without_a_workspace(farm: Farm, strategy: str, expected: str, of_
     ]
 
 
-async def test_a_question_holds_no_slot_and_the_agent_goes_on_in_its_tree(farm: Farm, tmp_path: Path) -> None:
+async def test_a_question_holds_no_slot_and_the_agent_goes_on_in_its_tree(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     ask = """
     if [ -z "${EPW_ANSWER:-}" ]; then
@@ -158,8 +158,8 @@ async def test_a_question_holds_no_slot_and_the_agent_goes_on_in_its_tree(farm: 
         "maxAgents": 1,
         "tasks": tasks({"id": "asks", "run": ask, "priority": 1}, {"id": "other", "run": "echo other > other"}),
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         waits = await until(handle, lambda now: status_of(now) == {"asks": "waiting", "other": "succeeded"})
         assert waits["tasks"][0]["waitingFor"] == "question"
         (question,) = await handle.query("questions")
@@ -169,7 +169,7 @@ async def test_a_question_holds_no_slot_and_the_agent_goes_on_in_its_tree(farm: 
             await handle.execute_update("answer", {"questionId": question["id"], "text": "red"})
         assert "already answered" in str(refused.value.__cause__)
         await ended(handle)
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["status"] == "succeeded"
     head = document["delivery"]["head"]
     assert sh(repository, "git", "show", f"{head}:answer") == "blue 1\n"
@@ -178,7 +178,7 @@ async def test_a_question_holds_no_slot_and_the_agent_goes_on_in_its_tree(farm: 
     assert document["questions"][0]["answer"] == "blue"
 
 
-async def test_cancel_ends_agents_and_delivers_nothing(farm: Farm, tmp_path: Path) -> None:
+async def test_cancel_ends_agents_and_delivers_nothing(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     before = fingerprint(repository)
     plan = {
@@ -189,15 +189,15 @@ async def test_cancel_ends_agents_and_delivers_nothing(farm: Farm, tmp_path: Pat
             {"id": "later", "run": "true", "dependsOn": ["slow"]},
         ),
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await until(handle, lambda now: status_of(now)["done"] == "succeeded" and status_of(now)["slow"] == "running")
         await eventually((tmp_path / "wrote").exists)
         await handle.cancel()
         async with asyncio.timeout(5):
             await ended(handle)
         described = await handle.describe()
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert described.status is not None
     assert described.status.name == "CANCELED"
     assert document["status"] == "cancelled"
@@ -206,7 +206,7 @@ async def test_cancel_ends_agents_and_delivers_nothing(farm: Farm, tmp_path: Pat
     assert fingerprint(repository) == before
 
 
-async def test_a_conflict_is_recorded_in_full_and_skipped(farm: Farm, tmp_path: Path) -> None:
+async def test_a_conflict_is_recorded_in_full_and_skipped(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo", {"f": "a\nb\nc\n"})
     plan = {
         "workspace": str(repository),
@@ -218,7 +218,7 @@ async def test_a_conflict_is_recorded_in_full_and_skipped(farm: Farm, tmp_path: 
             {"id": "child", "run": "true", "dependsOn": ["two"]},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert statuses(document) == {"one": "succeeded", "two": "conflicted", "child": "skipped"}
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["tasks"]) == ("file-level", "lines", ["two", "one"])
@@ -228,15 +228,15 @@ async def test_a_conflict_is_recorded_in_full_and_skipped(farm: Farm, tmp_path: 
     assert sh(repository, "git", "show", f"{document['delivery']['head']}:f") == "a\nB1\nc\n"
 
 
-async def test_pause_starts_nothing_new_and_resume_goes_on(farm: Farm, tmp_path: Path) -> None:
+async def test_pause_starts_nothing_new_and_resume_goes_on(harness: Harness, tmp_path: Path) -> None:
     plan = {
         "maxAgents": 1,
         "tasks": tasks(
             {"id": "a", "run": f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"}, {"id": "b", "run": "true"}
         ),
     }
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await until(handle, lambda now: status_of(now)["a"] == "running")
         await handle.execute_update("pause", {})
         (tmp_path / "go").touch()
@@ -246,11 +246,11 @@ async def test_pause_starts_nothing_new_and_resume_goes_on(farm: Farm, tmp_path:
         assert await ended(handle) is None
 
 
-async def test_more_agents_start_waiting_tasks_at_once(farm: Farm, tmp_path: Path) -> None:
+async def test_more_agents_start_waiting_tasks_at_once(harness: Harness, tmp_path: Path) -> None:
     wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
     plan = {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": wait} for n in range(3)))}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         await until(handle, lambda now: now["counts"].get("running") == 1)
         await handle.execute_update("set_max_agents", {"maxAgents": 3})
         await until(handle, lambda now: now["counts"].get("running") == 3)
@@ -258,7 +258,7 @@ async def test_more_agents_start_waiting_tasks_at_once(farm: Farm, tmp_path: Pat
             await handle.execute_update("set_max_agents", {"maxAgents": 0})
         (tmp_path / "go").touch()
         assert await ended(handle) is None
-        assert (await farm.document(handle))["metrics"]["agentsUsed"] == 3
+        assert (await harness.document(handle))["metrics"]["agentsUsed"] == 3
 
 
 @pytest.mark.parametrize(
@@ -282,16 +282,16 @@ async def test_more_agents_start_waiting_tasks_at_once(farm: Farm, tmp_path: Pat
         {"tasks": tasks({"id": "a", "run": "true"}), "maxAgent": 3},
     ],
 )
-async def test_a_bad_plan_straight_to_temporal_fails_at_once(farm: Farm, request_: Any) -> None:
-    async with farm.working():
-        handle = await farm.start(request_)
+async def test_a_bad_plan_straight_to_temporal_fails_at_once(harness: Harness, request_: Any) -> None:
+    async with harness.working():
+        handle = await harness.start(request_)
         cause = await asyncio.wait_for(ended(handle), 10)
     assert isinstance(cause, ApplicationError)
     assert cause.type == "InvalidPlan"
     assert cause.message
 
 
-async def test_final_verify_red_under_aggressive_leaves_the_culprit_out(farm: Farm, tmp_path: Path) -> None:
+async def test_final_verify_red_under_aggressive_leaves_the_culprit_out(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {
         "workspace": str(repository),
@@ -304,40 +304,40 @@ async def test_final_verify_red_under_aggressive_leaves_the_culprit_out(farm: Fa
             {"id": "fine", "run": "echo 1 > fine", "dependsOn": ["good"]},
         ),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "partial"
     assert statuses(document) == {"good": "succeeded", "bad": "conflicted", "child": "skipped", "fine": "succeeded"}
     assert set(document["delivery"]["files"]) == {"good", "fine"}
     assert document["conflicts"][0]["kind"] == "verify"
 
 
-async def test_final_verify_red_under_conservative_rolls_back(farm: Farm, tmp_path: Path) -> None:
+async def test_final_verify_red_under_conservative_rolls_back(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = {"workspace": str(repository), "verify": "exit 1", "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == "ExecutionRolledBack"
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["status"] == "rolled_back"
     assert "verify is red" in document["error"]["message"]
 
 
-async def test_a_taken_branch_name_gets_a_number(farm: Farm, tmp_path: Path) -> None:
+async def test_a_taken_branch_name_gets_a_number(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     sh(repository, "git", "branch", "epw/twice")
     plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
-    document = await farm.run(plan, id="twice")
+    document = await harness.run(plan, id="twice")
     assert document["delivery"]["branch"] == "epw/twice-2"
 
 
-async def test_a_refused_delivery_leaves_the_branch_in_the_hub(farm: Farm, tmp_path: Path) -> None:
+async def test_a_refused_delivery_leaves_the_branch_in_the_hub(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     meanwhile = f"git -C {repository} branch epw; echo 1 > a"
     plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": meanwhile})}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == "DeliveryRefused"
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert document["status"] == "undelivered"
     assert document["results"][0]["landed"] is True
     (command,) = document["delivery"]["finishWith"]
@@ -345,16 +345,18 @@ async def test_a_refused_delivery_leaves_the_branch_in_the_hub(farm: Farm, tmp_p
     assert "delivered-epw" in sh(repository, "git", "branch", "--list", "delivered-*")
 
 
-async def test_what_makes_delivery_impossible_is_said_before_anything_ran(farm: Farm, tmp_path: Path) -> None:
+async def test_what_makes_delivery_impossible_is_said_before_anything_ran(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     sh(repository, "git", "branch", "epw")
     plan = {"workspace": str(repository), "tasks": tasks({"id": "a", "run": f"touch {tmp_path}/ran"})}
-    async with farm.working():
-        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+    async with harness.working():
+        assert await failure_type(await harness.start(plan)) == "InvalidPlan"
     assert not (tmp_path / "ran").exists()
 
 
-async def test_a_file_that_becomes_a_link_and_a_link_that_becomes_a_file_are_told(farm: Farm, tmp_path: Path) -> None:
+async def test_a_file_that_becomes_a_link_and_a_link_that_becomes_a_file_are_told(
+    harness: Harness, tmp_path: Path
+) -> None:
     repository = make_repository(tmp_path / "repo", {"a": "1\n", "b": "2\n"})
     (repository / "link").symlink_to("a")
     plan = {
@@ -362,7 +364,7 @@ async def test_a_file_that_becomes_a_link_and_a_link_that_becomes_a_file_are_tol
         "deliver": "apply",
         "tasks": tasks({"id": "t", "run": "ln -sf b a; rm link; echo 3 > link; echo 4 >> b"}),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded"
     kinds = {change["file"]: (change["type"], change["lineNumbers"]) for change in document["results"][0]["changes"]}
     one = {"start": 1, "end": 1}
@@ -372,7 +374,7 @@ async def test_a_file_that_becomes_a_link_and_a_link_that_becomes_a_file_are_tol
 
 
 @pytest.mark.parametrize("link", ["/etc/passwd", "../../out", "sub/../../out", ".git/hooks"])
-async def test_a_link_that_leaves_the_workspace_does_not_land(farm: Farm, tmp_path: Path, link: str) -> None:
+async def test_a_link_that_leaves_the_workspace_does_not_land(harness: Harness, tmp_path: Path, link: str) -> None:
     repository = make_repository(tmp_path / "repo", {"a": "1\n"})
     (repository / "theirs").symlink_to("/etc/hosts")
     plan = {
@@ -380,7 +382,7 @@ async def test_a_link_that_leaves_the_workspace_does_not_land(farm: Farm, tmp_pa
         "strategy": "aggressive",
         "tasks": tasks({"id": "t", "run": f"ln -s {link} out"}, {"id": "fine", "run": "mkdir d; ln -s ../a d/in"}),
     }
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert statuses(document) == {"t": "failed", "fine": "succeeded"}
     assert document["results"][0]["error"]["type"] == "UnsafeSymlink"
     assert document["results"][0]["commit"] is not None
@@ -388,17 +390,17 @@ async def test_a_link_that_leaves_the_workspace_does_not_land(farm: Farm, tmp_pa
 
 @pytest.mark.parametrize("kind", ["git", "directory"])
 async def test_what_finishes_a_refused_application_touches_neither_head_nor_index(
-    farm: Farm, tmp_path: Path, kind: str
+    harness: Harness, tmp_path: Path, kind: str
 ) -> None:
     path = make_repository(tmp_path / "repo", {"a": "1\n", "b": "1\n"})
     if kind == "directory":
         sh(path, "rm", "-rf", ".git")
     theirs = f"echo user > {path}/a; echo 2 > a; echo 2 > b"
     plan = {"workspace": str(path), "deliver": "apply", "tasks": tasks({"id": "t", "run": theirs})}
-    async with farm.working():
-        handle = await farm.start(plan)
+    async with harness.working():
+        handle = await harness.start(plan)
         assert await failure_type(handle) == "DeliveryRefused"
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     head = sh(path, "git", "rev-parse", "HEAD") if kind == "git" else ""
     (command,) = document["delivery"]["finishWith"]
     sh(path, "bash", "-c", f"({command}) || true")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from activities.agents.secrets import Secrets
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 VALUE = "s3cr3t-canary/+ü"
 RAW = VALUE.encode()
@@ -68,14 +68,14 @@ def test_each_long_line_of_a_secret_is_hidden() -> None:
 
 
 async def test_a_log_is_kept_without_the_variables_that_were_passed_on(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOKEN", VALUE)
     repository = make_repository(tmp_path / "repo")
     run = 'echo "$TOKEN"; printf %s "$TOKEN" | base64; echo "$HOME"; test -n "$TOKEN"'
     plan = {"workspace": str(repository), "passEnv": ["TOKEN"], "tasks": tasks({"id": "a", "run": run})}
-    assert (await farm.run(plan))["status"] == "succeeded"
-    (log,) = farm.home.glob("executions/*/*/logs/a-*.log")
+    assert (await harness.run(plan))["status"] == "succeeded"
+    (log,) = harness.home.glob("executions/*/*/logs/a-*.log")
     printed = log.read_text().splitlines()
     assert printed[:2] == ["[TOKEN]", "[TOKEN]" + printed[1].removeprefix("[TOKEN]")]
     assert base64.b64encode(RAW)[:12].decode() not in log.read_text()

@@ -17,7 +17,7 @@ from activities.processes.bounds import Bounds
 from activities.processes.launcher import ProcessLauncher
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
-from tests.support import Farm, ended, tasks
+from tests.support import Harness, ended, tasks
 
 MB, GB = 1024**2, 1024**3
 
@@ -71,7 +71,7 @@ def _limited(**limits: Any) -> dict[str, Any]:
     return {"constraints": {"resourceLimits": limits}}
 
 
-async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaults(farm: Farm) -> None:
+async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaults(harness: Harness) -> None:
     all_of_them = {
         "maxMemoryMB": 700,
         "maxCPUPercent": 30,
@@ -90,8 +90,8 @@ async def test_an_attempt_gets_its_task_s_limits_else_the_plan_s_else_the_defaul
         {"id": "one", **_limited(maxMemoryMB=600)},
     )
     for limits in plans:
-        async with farm.working({"command": noted}):
-            handle = await farm.start({**limits, "tasks": [{**row, "run": "true"} for row in rows]})
+        async with harness.working({"command": noted}):
+            handle = await harness.start({**limits, "tasks": [{**row, "run": "true"} for row in rows]})
             assert await ended(handle) is None
         seconds = {name: each[0] for name, each in noted.of.items()}
         assert seconds == {

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from activities.sandbox.levels import bubblewrap_problem
-from tests.support import Farm, make_repository, sh, tasks
+from tests.support import Harness, make_repository, sh, tasks
 
 
-async def _seen(farm: Farm, path: Path, run: str, **plan: object) -> str:
+async def _seen(harness: Harness, path: Path, run: str, **plan: object) -> str:
     row = {"id": "a", "run": f"{{ {run}; }} > seen 2>&1 || true"}
-    document = await farm.run({"workspace": str(path), **plan, "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), **plan, "tasks": tasks(row)})
     assert document["status"] == "succeeded", document["results"]
     return sh(path, "git", "show", f"{document['delivery']['branch']}:seen")
 
@@ -47,11 +47,11 @@ LOOK = (
 
 
 @pytest.mark.parametrize("level", ["none", "process", "landlock", "bubblewrap"])
-async def test_an_agent_s_git_knows_tags_branches_and_remotes(farm: Farm, tmp_path: Path, level: str) -> None:
+async def test_an_agent_s_git_knows_tags_branches_and_remotes(harness: Harness, tmp_path: Path, level: str) -> None:
     if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     path = _with_history(tmp_path / "repo")
-    said = (await _seen(farm, path, LOOK, sandbox=level)).splitlines()
+    said = (await _seen(harness, path, LOOK, sandbox=level)).splitlines()
     assert said[0].startswith("v1.2.0-1-g")
     assert said[1:4] == ["feature/x", "second", "two"]
     assert said[4:] == [
@@ -64,31 +64,35 @@ async def test_an_agent_s_git_knows_tags_branches_and_remotes(farm: Farm, tmp_pa
     ]
 
 
-async def test_a_linked_worktree_and_one_on_no_branch(farm: Farm, tmp_path: Path) -> None:
+async def test_a_linked_worktree_and_one_on_no_branch(harness: Harness, tmp_path: Path) -> None:
     path = _with_history(tmp_path / "repo")
     sh(path, "git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), "other")
-    said = await _seen(farm, tmp_path / "linked", "git branch --show-current; git show --format=%s --no-patch; git tag")
+    said = await _seen(
+        harness, tmp_path / "linked", "git branch --show-current; git show --format=%s --no-patch; git tag"
+    )
     assert said.split() == ["third", "v1.2.0"]
 
 
-async def test_a_base_that_is_a_branch_is_the_branch_that_agents_are_on(farm: Farm, tmp_path: Path) -> None:
+async def test_a_base_that_is_a_branch_is_the_branch_that_agents_are_on(harness: Harness, tmp_path: Path) -> None:
     path = _with_history(tmp_path / "repo")
     look = "git branch --show-current; ls; git describe --tags"
-    assert (await _seen(farm, path, look, base="other")).split()[:3] == ["other", "README.md", "seen"]
-    assert (await _seen(farm, path, look, base="v1.2.0")).split() == ["README.md", "seen", "v1.2.0"]
+    assert (await _seen(harness, path, look, base="other")).split()[:3] == ["other", "README.md", "seen"]
+    assert (await _seen(harness, path, look, base="v1.2.0")).split() == ["README.md", "seen", "v1.2.0"]
 
 
-async def test_what_an_agent_commits_is_pushed_nowhere(farm: Farm, tmp_path: Path) -> None:
+async def test_what_an_agent_commits_is_pushed_nowhere(harness: Harness, tmp_path: Path) -> None:
     path, origin = make_repository(tmp_path / "repo"), tmp_path / "origin.git"
     sh(tmp_path, "git", "init", "--quiet", "--bare", str(origin))
     sh(path, "git", "remote", "add", "origin", str(origin))
     sh(path, "git", "push", "--quiet", "origin", "main")
-    said = await _seen(farm, path, "git commit --allow-empty -qm x; git push origin HEAD:refs/heads/x", sandbox="none")
+    said = await _seen(
+        harness, path, "git commit --allow-empty -qm x; git push origin HEAD:refs/heads/x", sandbox="none"
+    )
     assert "epw-delivers-what-you-commit" in said
     assert sh(origin, "git", "branch") == "  main\n"
 
 
-async def test_ten_thousand_refs_and_objects_that_were_borrowed_before(farm: Farm, tmp_path: Path) -> None:
+async def test_ten_thousand_refs_and_objects_that_were_borrowed_before(harness: Harness, tmp_path: Path) -> None:
     origin = make_repository(tmp_path / "origin")
     sh(tmp_path, "git", "clone", "--quiet", "--shared", str(origin), str(tmp_path / "repo"))
     path, head = tmp_path / "repo", sh(origin, "git", "rev-parse", "HEAD").strip()
@@ -96,10 +100,12 @@ async def test_ten_thousand_refs_and_objects_that_were_borrowed_before(farm: Far
         sh(path, "git", "config", key, value)
     lines = "".join(f"create refs/tags/t{n} {head}\n" for n in range(10_000))
     sh(path, "git", "update-ref", "--stdin", input=lines)
-    assert (await _seen(farm, path, "git tag | wc -l; git log --format=%s")).split() == ["10000", "first"]
+    assert (await _seen(harness, path, "git tag | wc -l; git log --format=%s")).split() == ["10000", "first"]
 
 
-async def test_setup_runs_in_the_finished_repository_and_its_hooks_are_there_again(farm: Farm, tmp_path: Path) -> None:
+async def test_setup_runs_in_the_finished_repository_and_its_hooks_are_there_again(
+    harness: Harness, tmp_path: Path
+) -> None:
     path = make_repository(tmp_path / "repo", {".gitignore": "version\n", "a": "1\n"})
     sh(path, "git", "tag", "v3")
     setup = (
@@ -109,23 +115,23 @@ async def test_setup_runs_in_the_finished_repository_and_its_hooks_are_there_aga
     work = "echo $(cat version) > {0}; git add -A; git commit -qm {0}; test -e hooked"
     rows = [{"id": name, "run": work.format(name)} for name in "bc"]
     plan = {"workspace": str(path), "setup": setup, "maxAgents": 1, "deliver": "none", "tasks": tasks(*rows)}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"]
     assert [row["filesModified"] for row in document["results"]] == [["b", "hooked"], ["c", "hooked"]]
 
 
 @pytest.mark.parametrize("name", ["HOME", "TMPDIR", "XDG_CONFIG_HOME", "PATH"])
 async def test_a_variable_that_is_passed_on_is_passed_on(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path, value = make_repository(tmp_path / "repo"), f"{tmp_path}:{os.environ['PATH']}" if name == "PATH" else tmp_path
     monkeypatch.setenv(name, str(value))
-    assert (await _seen(farm, path, f'echo "${name}"', passEnv=[name])).strip() == str(value)
+    assert (await _seen(harness, path, f'echo "${name}"', passEnv=[name])).strip() == str(value)
 
 
 @pytest.mark.parametrize("counts", [True, False])
 async def test_who_may_run_a_file_counts_where_it_does_for_the_user_s_git(
-    farm: Farm, tmp_path: Path, counts: bool
+    harness: Harness, tmp_path: Path, counts: bool
 ) -> None:
     path = make_repository(tmp_path / "repo", {"tool": "1\n", "script": "1\n", "plain": "1\n"})
     (path / "tool").chmod(0o755)
@@ -134,7 +140,7 @@ async def test_who_may_run_a_file_counts_where_it_does_for_the_user_s_git(
         sh(path, "git", "config", "core.fileMode", "false")
     run = "chmod +x plain script; chmod -x tool; echo 2 | tee -a script tool made; chmod +x made; git status --short"
     row = {"id": "a", "run": f"{run} > seen"}
-    document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
     assert document["status"] == "succeeded", document["results"]
     also = ["plain"] if counts else []
     assert document["results"][0]["filesModified"] == ["made", *also, "script", "seen", "tool"]

@@ -12,7 +12,7 @@ from activities.conflicts.prediction import ConflictPredictor, WorkInProgress
 from activities.git.hub import Hub
 from tests.messages_api import Turn
 from tests.scripted import Claude
-from tests.support import Farm, make_repository, sh, statuses, tasks
+from tests.support import Harness, make_repository, sh, statuses, tasks
 
 BASE = {"shared": "one\ntwo\nthree\nfour\nfive\nsix\n", "imports.py": "import a\n\nx = 1\n", "other": "x\n"}
 WARNED = 'until test -s "$EPW_WARNINGS"; do sleep 0.1; done; cat "$EPW_WARNINGS"'
@@ -23,14 +23,14 @@ def path(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "work", BASE)
 
 
-async def test_two_commands_that_change_one_place_are_both_warned_while_they_run(farm: Farm, path: Path) -> None:
+async def test_two_commands_that_change_one_place_are_both_warned_while_they_run(harness: Harness, path: Path) -> None:
     heard = path.parent
     both = f"{WARNED} > $EPW_TASK_ID.told; touch {heard}/$EPW_TASK_ID; until test -e {heard}/%s; do sleep 0.1; done"
     rows = tasks(
         {"id": "a", "run": f"sed -i 's/two/from a/' shared; {both % 'b'}"},
         {"id": "b", "run": f"sed -i 's/two/from b/' shared; {both % 'a'}; git checkout -q shared"},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
     assert document["conflicts"] == []
     branch = document["delivery"]["branch"]
@@ -41,12 +41,12 @@ async def test_two_commands_that_change_one_place_are_both_warned_while_they_run
         assert any(f"shared: does not merge with {other}, running" in each for each in row["warnings"])
 
 
-async def test_what_has_landed_meanwhile_is_told_to_who_still_runs(farm: Farm, path: Path) -> None:
+async def test_what_has_landed_meanwhile_is_told_to_who_still_runs(harness: Harness, path: Path) -> None:
     rows = tasks(
         {"id": "a", "run": "sed -i 's/two/from a/' shared", "priority": 1},
         {"id": "b", "run": f"sed -i 's/two/from b/' shared; {WARNED}; git checkout -q shared"},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     (told,) = document["results"][1]["warnings"]
     assert "shared: does not merge with a, landed (lines)" in told
 

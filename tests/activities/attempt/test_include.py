@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.support import Farm, ended, fingerprint, make_repository, sh, tasks
+from tests.support import Harness, ended, fingerprint, make_repository, sh, tasks
 
 IGNORED = {".gitignore": "lib/\nlib\n.env\n", "packages/a/main.js": "a\n"}
 
 
-async def _told(farm: Farm, path: Path, run: str, **plan: Any) -> list[str]:
+async def _told(harness: Harness, path: Path, run: str, **plan: Any) -> list[str]:
     rows = tasks({"id": "a", "run": f"{{ {run}; }} > told"})
-    document = await farm.run({"workspace": str(path), "include": ["lib"], **plan, "tasks": rows})
+    document = await harness.run({"workspace": str(path), "include": ["lib"], **plan, "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     return sh(path, "git", "show", f"{document['delivery']['branch']}:told").splitlines()
 
 
-async def test_of_a_link_that_is_named_what_it_leads_to_is_copied(farm: Farm, tmp_path: Path) -> None:
+async def test_of_a_link_that_is_named_what_it_leads_to_is_copied(harness: Harness, tmp_path: Path) -> None:
     path, elsewhere = make_repository(tmp_path / "repo", IGNORED), tmp_path / "elsewhere"
     (elsewhere / "deep").mkdir(parents=True)
     (elsewhere / "deep/file").write_text("content\n")
@@ -30,11 +30,11 @@ async def test_of_a_link_that_is_named_what_it_leads_to_is_copied(farm: Farm, tm
     os.symlink("../elsewhere/env", path / ".env")
     before = fingerprint(tmp_path / "elsewhere")
     look = "cat lib/deep/file .env; [ ! -L lib ]; [ ! -L .env ]; stat -c %a lib/deep/file; echo mine > lib/deep/file"
-    assert await _told(farm, path, look, include=["lib", ".env"]) == ["content", "SECRET=1", "640"]
+    assert await _told(harness, path, look, include=["lib", ".env"]) == ["content", "SECRET=1", "640"]
     assert fingerprint(tmp_path / "elsewhere") == before
 
 
-async def test_links_within_lead_to_the_attempt_s_own_files(farm: Farm, tmp_path: Path) -> None:
+async def test_links_within_lead_to_the_attempt_s_own_files(harness: Harness, tmp_path: Path) -> None:
     path, elsewhere = make_repository(tmp_path / "repo", IGNORED), tmp_path / "elsewhere"
     (path / "lib/bin").mkdir(parents=True)
     (path / "lib/one").write_text("1\n")
@@ -59,16 +59,16 @@ async def test_links_within_lead_to_the_attempt_s_own_files(farm: Farm, tmp_path
         "; bin/sh -c 'echo runs'; [ ! -L linked ]; for each in relative absolute workspace/main.js linked/file"
         "; do echo agent > $each; done; git checkout -q ../packages"
     )
-    told = await _told(farm, path, look)
+    told = await _told(harness, path, look)
     assert told == ["1", "1", "a", "2", "one", "one", "../packages/a", "missing", "runs"]
     assert (fingerprint(path, but=(".git/",)), fingerprint(elsewhere)) == before
 
 
 @pytest.mark.parametrize("target", ["..", "/", "."])
-async def test_a_link_to_what_holds_the_workspace_is_refused(farm: Farm, tmp_path: Path, target: str) -> None:
+async def test_a_link_to_what_holds_the_workspace_is_refused(harness: Harness, tmp_path: Path, target: str) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     os.symlink(target, path / "lib")
-    async with farm.working():
+    async with harness.working():
         plan = {"workspace": str(path), "include": ["lib"], "tasks": tasks({"id": "a", "run": "true"})}
-        error = await ended(await farm.start(plan))
+        error = await ended(await harness.start(plan))
     assert f"include[0]: lib leads to {(path / target).resolve()}, which holds the workspace" in str(error)

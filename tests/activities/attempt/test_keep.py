@@ -14,7 +14,7 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from tests.activities.git.test_filters import clear_text, filtered_repository
 from tests.command_line import Cli, line_with, stop
-from tests.support import Farm, ended, fingerprint, make_repository, sh, tasks
+from tests.support import Harness, ended, fingerprint, make_repository, sh, tasks
 
 IGNORED = {".gitignore": "dist/\n*.xml\n", "a.txt": "a\n"}
 BUILD = (
@@ -44,11 +44,11 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_ignored_results_are_kept_beside_the_change(farm: Farm, tmp_path: Path) -> None:
+async def test_ignored_results_are_kept_beside_the_change(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     row = {"id": "a", "run": f"{BUILD}; echo x > junit.xml; echo y > other.xml; echo b > b.txt"}
     plan = {"workspace": str(path), "keep": ["dist/**"], "tasks": tasks({**row, "keep": ["junit.xml"]})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     (found,) = document["results"]
     assert found["filesModified"] == ["b.txt"]
     assert found["kept"] == [
@@ -59,27 +59,27 @@ async def test_ignored_results_are_kept_beside_the_change(farm: Farm, tmp_path: 
     assert not (path / "dist").exists()
 
 
-async def test_only_what_is_kept_is_no_warning_and_what_was_not_made_is_one(farm: Farm, tmp_path: Path) -> None:
+async def test_only_what_is_kept_is_no_warning_and_what_was_not_made_is_one(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     rows = tasks(
         {"id": "made", "run": BUILD, "keep": ["dist"]},
         {"id": "none", "run": "true", "keep": ["coverage.xml"]},
         {"id": "tracked", "run": "echo b > a.txt", "keep": ["a.txt"]},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     warned = {row["taskId"]: row.get("warnings") or [] for row in document["results"]}
     assert warned == {"made": [], "none": ["keep: nothing was made that coverage.xml names"], "tracked": []}
 
 
-async def test_names_content_and_modes_of_any_kind_come_back(farm: Farm, tmp_path: Path) -> None:
+async def test_names_content_and_modes_of_any_kind_come_back(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", {**IGNORED, ".gitattributes": "* text eol=crlf ident\n"})
     odd = 'dist/a b"\\\n\u00e9'
     run = f"mkdir dist; printf '$Id$\\r\\n\\0' > {_quoted(odd)}; ln -s /etc/passwd dist/link; : > dist/empty"
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run, "keep": ["dist"]})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run, "keep": ["dist"]})})
     assert _kept(document, "a") == {odd: _sha256("$Id$\r\n\0"), "dist/empty": _sha256("")}
     (row,) = document["results"]
     assert row["warnings"] == ["keep: dist/link: outside of the working directory"]
-    execution = ExecutionStore(StateDirectory(farm.home), document["executionId"], document["runId"])
+    execution = ExecutionStore(StateDirectory(harness.home), document["executionId"], document["runId"])
     hub = execution.hub()
     assert hub is not None
     (commit,) = kept_files.newest(hub, execution.ref("kept")).values()
@@ -91,16 +91,16 @@ def _quoted(text: str) -> str:
     return "$'" + text.replace("\\", "\\\\").replace("\n", "\\n").replace("'", "\\'") + "'"
 
 
-async def test_a_failed_attempt_s_report_is_kept_and_the_newest_counts(farm: Farm, tmp_path: Path) -> None:
+async def test_a_failed_attempt_s_report_is_kept_and_the_newest_counts(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     run = "echo $EPW_ATTEMPT > report.xml; [ $EPW_ATTEMPT = 1 ] || exit 1; exit 2"
     plan = {"workspace": str(path), "strategy": "aggressive", "tasks": tasks({"id": "a", "run": run})}
-    document = await farm.run({**plan, "keep": ["*.xml"]})
+    document = await harness.run({**plan, "keep": ["*.xml"]})
     assert document["status"] == "failed"
     assert _kept(document, "a") == {"report.xml": _sha256("4\n")}
 
 
-async def test_a_later_task_has_what_those_before_it_kept(farm: Farm, tmp_path: Path) -> None:
+async def test_a_later_task_has_what_those_before_it_kept(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", {**IGNORED, "out": "tracked\n"})
     rows = tasks(
         {"id": "build", "run": BUILD, "keep": ["dist/**"]},
@@ -109,7 +109,7 @@ async def test_a_later_task_has_what_those_before_it_kept(farm: Farm, tmp_path: 
         {"id": "not-asked", "run": "[ ! -e dist ]", "dependsOn": ["build"]},
         {"id": "part", "run": "ls dist > part", "dependsOn": ["build"], "include": ["dist/*.bin"]},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     branch = document["delivery"]["branch"]
     assert sh(path, "git", "show", f"{branch}:used") == "one\n"
@@ -117,23 +117,23 @@ async def test_a_later_task_has_what_those_before_it_kept(farm: Farm, tmp_path: 
     assert "dist" not in sh(path, "git", "ls-tree", "-r", "--name-only", branch)
 
 
-async def test_what_was_to_be_included_and_nobody_kept_fails_the_task(farm: Farm, tmp_path: Path) -> None:
+async def test_what_was_to_be_included_and_nobody_kept_fails_the_task(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     rows = tasks(
         {"id": "build", "run": "true", "keep": ["dist/**"]},
         {"id": "use", "run": "true", "dependsOn": ["build"], "include": ["dist"]},
     )
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
+    document = await harness.run({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
     (error,) = [row["error"] for row in document["results"] if row["taskId"] == "use"]
     assert error["type"] == "IncludeMissing"
     assert "dist" in error["message"]
 
 
-async def test_a_task_s_include_that_nobody_can_have_is_refused(farm: Farm, tmp_path: Path) -> None:
+async def test_a_task_s_include_that_nobody_can_have_is_refused(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     rows = tasks({"id": "use", "run": "true", "include": ["dist"]}, {"id": "o", "run": "true", "keep": ["dist"]})
-    async with farm.working():
-        error = await ended(await farm.start({"workspace": str(path), "tasks": rows}))
+    async with harness.working():
+        error = await ended(await harness.start({"workspace": str(path), "tasks": rows}))
     assert f"tasks[0].include[0]: dist is not in {path}" in str(error)
 
 
@@ -206,7 +206,7 @@ def test_a_retry_takes_over_what_was_kept(up: Cli, tmp_path: Path) -> None:
     assert sh(path, "git", "show", "epw/second:used") == "one\n"
 
 
-async def test_of_tasks_in_turn_the_later_one_s_files_count(farm: Farm, tmp_path: Path) -> None:
+async def test_of_tasks_in_turn_the_later_one_s_files_count(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", IGNORED)
     (path / "dist").mkdir()
     (path / "dist/users").write_text("the user's\n")
@@ -216,43 +216,43 @@ async def test_of_tasks_in_turn_the_later_one_s_files_count(farm: Farm, tmp_path
         {"id": "two", "run": again, "dependsOn": ["one"], "include": ["dist"]},
         {"id": "three", "run": "ls dist > told; cat dist/r >> told", "dependsOn": ["two"], "include": ["dist"]},
     )
-    document = await farm.run({"workspace": str(path), "keep": ["dist"], "tasks": rows})
+    document = await harness.run({"workspace": str(path), "keep": ["dist"], "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     told = sh(path, "git", "show", f"{document['delivery']['branch']}:told").split()
     assert told == ["r", "same", "users", "file"]
 
 
-async def test_what_lands_anyway_satisfies_an_include(farm: Farm, tmp_path: Path) -> None:
+async def test_what_lands_anyway_satisfies_an_include(harness: Harness, tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.mkdir()
     rows = tasks(
         {"id": "build", "run": BUILD, "keep": ["dist"]},
         {"id": "use", "run": "cat dist/one.bin > used", "dependsOn": ["build"], "include": ["dist"]},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     assert (path / "used").read_text() == "one\n"
 
 
-async def test_without_a_workspace_whatever_is_named_is_kept(farm: Farm) -> None:
+async def test_without_a_workspace_whatever_is_named_is_kept(harness: Harness) -> None:
     rows = tasks(
         {"id": "build", "run": BUILD, "keep": ["dist/**"]},
         {"id": "use", "run": "./dist/sub/tool; cat dist/one.bin", "dependsOn": ["build"], "include": ["dist"]},
     )
-    document = await farm.run({"tasks": rows})
+    document = await harness.run({"tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     assert sorted(_kept(document, "build")) == ["dist/one.bin", "dist/sub/tool"]
 
 
-async def test_what_a_filter_is_to_encode_is_not_kept_in_clear(farm: Farm, tmp_path: Path) -> None:
+async def test_what_a_filter_is_to_encode_is_not_kept_in_clear(harness: Harness, tmp_path: Path) -> None:
     path = filtered_repository(tmp_path / "repo", "crypt")
     (path / ".gitignore").write_text("dist/\n")
     run = "mkdir dist; echo 'made of swordfish' > dist/x.secret; echo 1 > dist/x"
-    document = await farm.run({"workspace": str(path), "keep": ["dist"], "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "keep": ["dist"], "tasks": tasks({"id": "a", "run": run})})
     assert list(_kept(document, "a")) == ["dist/x"]
     (warning,) = document["results"][0]["warnings"]
     assert warning == "keep: dist/x.secret is for the filter 'git-crypt', and would be in clear"
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
 
 
 def test_a_quota_that_is_none_and_a_place_that_is_none_are_told(up: Cli, tmp_path: Path) -> None:

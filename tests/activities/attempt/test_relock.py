@@ -16,7 +16,7 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.core.errors import TaskFailed
 from epw.core.messages import MergeContext, TaskRun
-from tests.support import Farm, make_repository, sh, statuses, tasks
+from tests.support import Harness, make_repository, sh, statuses, tasks
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def plan(path: Path, **more: Any) -> dict[str, Any]:
     return {"workspace": str(path), "tasks": rows, "relock": {"*.lock": lock}, **more}
 
 
-async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path))
+async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all(harness: Harness, path: Path) -> None:
+    document = await harness.run(plan(path))
     assert statuses(document) == dict.fromkeys("xyz", "succeeded")
     branch = document["delivery"]["branch"]
     requirements = sh(path, "git", "show", f"{branch}:requirements.txt")
@@ -51,11 +51,11 @@ async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all
     [("echo no network >&2; exit 7", "no network"), ("true", "left uv.lock as one side had it")],
 )
 async def test_a_lock_that_is_not_made_goes_on_with_the_next_step(
-    farm: Farm, path: Path, command: str, says: str
+    harness: Harness, path: Path, command: str, says: str
 ) -> None:
     given = plan(path, strategy="aggressive", relock={"uv.lock": command}, onConflict=["merge", "skip"])
     given["tasks"].pop()
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert sorted(statuses(document).values()) == ["conflicted", "succeeded"]
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
@@ -85,10 +85,10 @@ def test_what_has_come_into_the_way_meanwhile_is_not_lost(tmp_path: Path) -> Non
         check_out(AttemptDirectory(execution, run, 1))
 
 
-async def test_where_other_files_are_in_the_way_nothing_is_made_anew(farm: Farm, path: Path) -> None:
+async def test_where_other_files_are_in_the_way_nothing_is_made_anew(harness: Harness, path: Path) -> None:
     given = plan(path, strategy="aggressive", onConflict=["merge", "skip"])
     rows = [{**row, "run": f"{row['run']}; echo {row['id']} > notes"} for row in given["tasks"][:2]]
-    document = await farm.run({**given, "tasks": rows})
+    document = await harness.run({**given, "tasks": rows})
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["tried"]) == ("skip", ["merge"])
     assert sorted(row["attempts"] for row in document["results"]) == [1, 1]

@@ -12,7 +12,7 @@ from activities.git.submodules.pointers import pointers
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
 from tests.activities.attempt.test_submodules import _add, _run
-from tests.support import Farm, make_repository, sh
+from tests.support import Harness, make_repository, sh
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def path(tmp_path: Path) -> Path:
     return app
 
 
-async def test_a_parent_s_attributes_do_not_reach_into_a_submodule(farm: Farm, path: Path) -> None:
+async def test_a_parent_s_attributes_do_not_reach_into_a_submodule(harness: Harness, path: Path) -> None:
     run = "cat a.bin sub/x.bin a.txt sub/t.txt > seen; for f in a.bin sub/x.bin sub/new.bin; do echo xyz >> $f; done"
-    document = await _run(farm, path, {"id": "a", "run": run})
+    document = await _run(harness, path, {"id": "a", "run": run})
     assert document["status"] == "succeeded", document
     branch = document["delivery"]["branch"]
     assert sh(path, "git", "show", f"{branch}:seen").encode() == b"abc\nabc\n1\r\n1\n".replace(b"\r\n", b"\n")
@@ -48,12 +48,12 @@ async def test_a_parent_s_attributes_do_not_reach_into_a_submodule(farm: Farm, p
     assert (raw, stored) == ("ABC\nXYZ\n", ["abc\nxyz\n", "xyz\n", "1\n"])
 
 
-async def test_what_a_parent_ignores_counts_in_a_submodule(farm: Farm, path: Path) -> None:
-    document = await _run(farm, path, {"id": "a", "run": "echo 1 | tee a.log > sub/b.log"})
+async def test_what_a_parent_ignores_counts_in_a_submodule(harness: Harness, path: Path) -> None:
+    document = await _run(harness, path, {"id": "a", "run": "echo 1 | tee a.log > sub/b.log"})
     assert document["results"][0]["filesModified"] == ["sub/b.log"]
 
 
-async def test_a_submodule_s_own_attributes_count_wherever_they_stand(farm: Farm, path: Path) -> None:
+async def test_a_submodule_s_own_attributes_count_wherever_they_stand(harness: Harness, path: Path) -> None:
     """Attributes in its tree, with macros that git takes from a root alone, and in its `info/attributes`."""
     sub = path / "sub"
     (sub / ".gitattributes").write_text("[attr]up filter=upper\n*.own up\n")
@@ -65,7 +65,7 @@ async def test_a_submodule_s_own_attributes_count_wherever_they_stand(farm: Farm
     info.write_text("*.priv filter=upper\n")
     for deliver in ("branch", "apply"):
         run = "cat sub/y.own > seen; echo ghi > sub/z.priv; echo ghi >> sub/y.own; echo ghi > a.priv"
-        document = await _run(farm, path, {"id": "a", "run": run}, deliver=deliver)
+        document = await _run(harness, path, {"id": "a", "run": run}, deliver=deliver)
         assert document["status"] == "succeeded", document
         if deliver == "branch":
             branch = document["delivery"]["branch"]
@@ -77,10 +77,10 @@ async def test_a_submodule_s_own_attributes_count_wherever_they_stand(farm: Farm
     assert (sub / "z.priv").read_text() == "ghi\n"
 
 
-async def test_apply_writes_a_submodule_s_files_by_its_own_rules(farm: Farm, path: Path) -> None:
+async def test_apply_writes_a_submodule_s_files_by_its_own_rules(harness: Harness, path: Path) -> None:
     run = "for f in a.bin sub/x.bin sub/new.bin sub/new.txt new.txt sub/t.txt; do echo xyz >> $f; done"
     for _ in range(2):
-        document = await _run(farm, path, {"id": "a", "run": run}, deliver="apply")
+        document = await _run(harness, path, {"id": "a", "run": run}, deliver="apply")
         assert document["delivery"]["refusedBecause"] is None
     read = {name: (path / name).read_bytes() for name in ("a.bin", "sub/x.bin", "sub/new.txt", "new.txt", "sub/t.txt")}
     assert read == {
@@ -92,10 +92,10 @@ async def test_apply_writes_a_submodule_s_files_by_its_own_rules(farm: Farm, pat
     }
 
 
-async def test_a_rule_of_the_parent_s_alone_is_kept_where_it_has_a_submodule(farm: Farm, path: Path) -> None:
+async def test_a_rule_of_the_parent_s_alone_is_kept_where_it_has_a_submodule(harness: Harness, path: Path) -> None:
     (path / ".git/info").mkdir(exist_ok=True)
     (path / ".git/info/attributes").write_text("*.priv filter=upper\n")
-    document = await _run(farm, path, {"id": "a", "run": "echo ghi | tee a.priv > sub/a.priv"})
+    document = await _run(harness, path, {"id": "a", "run": "echo ghi | tee a.priv > sub/a.priv"})
     branch = document["delivery"]["branch"]
     pointer = sh(path, "git", "rev-parse", f"{branch}:sub").strip()
     assert sh(path, "git", "cat-file", "-p", f"{branch}:a.priv") == "GHI\n"

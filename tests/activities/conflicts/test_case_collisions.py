@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import Farm, make_repository, sh, tasks
+from tests.support import Harness, make_repository, sh, tasks
 
 COMPOSED, DECOMPOSED = "caf\u00e9.txt", "cafe\u0301.txt"
 
@@ -32,19 +32,19 @@ def _write(name: str, text: str = "x") -> str:
     ],
 )
 async def test_an_agent_that_makes_both_is_warned_of(
-    farm: Farm, tmp_path: Path, one: str, two: str, *, alike: bool
+    harness: Harness, tmp_path: Path, one: str, two: str, *, alike: bool
 ) -> None:
     path = make_repository(tmp_path / "repo", {"z": "z\n"})
     plan = {"workspace": str(path), "tasks": tasks({"id": "a", "run": f"{_write(one)}; {_write(two)}"})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded"
     assert ["are one file on many machines" in each for each in _warnings(document)] == [True] * alike
 
 
-async def test_a_change_of_case_and_what_was_there_before_are_no_twins(farm: Farm, tmp_path: Path) -> None:
+async def test_a_change_of_case_and_what_was_there_before_are_no_twins(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", {"README.md": "1\n", "old": "1\n", "OLD": "2\n"})
     run = "git mv README.md Readme.md; echo 3 > old; echo 3 > OLD"
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
     assert _warnings(document) == []
 
 
@@ -52,9 +52,9 @@ def _rows() -> list[dict[str, Any]]:
     return tasks({"id": "a", "run": _write("guide/README.md", "a")}, {"id": "b", "run": _write("guide/Readme.md", "b")})
 
 
-async def test_where_case_counts_two_tasks_land_both_and_that_is_said(farm: Farm, tmp_path: Path) -> None:
+async def test_where_case_counts_two_tasks_land_both_and_that_is_said(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo")
-    document = await farm.run({"workspace": str(path), "tasks": _rows()})
+    document = await harness.run({"workspace": str(path), "tasks": _rows()})
     assert document["status"] == "succeeded"
     (advice,) = document["conflicts"]
     assert advice["kind"] == "hazard"
@@ -67,12 +67,12 @@ BESIDE_THE_BASE = tasks({"id": "a", "run": _write("ReadMe.md")}, {"id": "b", "ru
 
 @pytest.mark.parametrize("rows", [_rows(), ALONE, BESIDE_THE_BASE])
 async def test_where_case_does_not_count_it_is_a_conflict(
-    farm: Farm, tmp_path: Path, rows: list[dict[str, Any]]
+    harness: Harness, tmp_path: Path, rows: list[dict[str, Any]]
 ) -> None:
     path = make_repository(tmp_path / "repo")
     sh(path, "git", "config", "core.ignorecase", "true")
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "retry", "skip"], "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["type"]) == ("case", "file-level")
     assert conflict["resolution"] == "skip"

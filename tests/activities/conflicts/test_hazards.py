@@ -10,7 +10,7 @@ import pytest
 
 from tests.messages_api import Turn
 from tests.scripted import Claude
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 WRITES = {"id": "writes", "agent": "command", "run": "echo 2 > config"}
 
@@ -31,28 +31,28 @@ def check(document: dict[str, Any]) -> None:
     assert option["description"] == "Let reads depend on writes (`dependsOn`)"
 
 
-async def test_declared_reads_meet_what_a_concurrent_task_wrote(farm: Farm, path: Path) -> None:
+async def test_declared_reads_meet_what_a_concurrent_task_wrote(harness: Harness, path: Path) -> None:
     rows = tasks(
         WRITES,
         {"id": "reads", "run": "cat config > report", "reads": ["config"]},
         {"id": "else", "run": "echo 2 > docs/b", "reads": ["docs"]},
         {"id": "after", "run": "cat config > later", "reads": ["config"], "dependsOn": ["writes"]},
     )
-    check(await farm.run({"workspace": str(path), "tasks": rows}))
+    check(await harness.run({"workspace": str(path), "tasks": rows}))
 
 
-async def test_a_command_says_what_it_reads(farm: Farm, path: Path) -> None:
+async def test_a_command_says_what_it_reads(harness: Harness, path: Path) -> None:
     said = json.dumps({"reads": ["./config", "docs/a", "/etc/passwd", 7]})
     run = f"echo '{said}' >> \"$EPW_EVENTS\"; cat config > report"
     rows = tasks(WRITES, {"id": "reads", "run": run})
-    check(await farm.run({"workspace": str(path), "tasks": rows}))
+    check(await harness.run({"workspace": str(path), "tasks": rows}))
 
 
-async def test_who_writes_what_it_read_is_merged_and_not_told_of(farm: Farm, path: Path) -> None:
+async def test_who_writes_what_it_read_is_merged_and_not_told_of(harness: Harness, path: Path) -> None:
     (path / "config").write_text("".join(f"{number}\n" for number in range(9)))
     run = 'echo \'{"reads": ["config"]}\' >> "$EPW_EVENTS"; sed -i s/8/eight/ config'
     rows = tasks({**WRITES, "run": "sed -i s/0/zero/ config"}, {"id": "reads", "run": run})
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert (document["status"], document["conflicts"]) == ("succeeded", [])
 
 

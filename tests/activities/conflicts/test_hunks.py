@@ -11,7 +11,7 @@ import pytest
 
 from activities.conflicts.textual.hunks import conflict_hunks
 from tests.activities.conflicts.test_textual import BASE, BINARY, EDIT, SUBMODULE, TEXT, Case, both
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 POINTS = ("line", "base", "ours", "theirs")
 
@@ -104,7 +104,7 @@ def test_they_are_bounded(tmp_path: Path) -> None:
     ],
     ids=["lines", "deleted there", "deleted here", "binary", "links", "a directory", "names", "modes"],
 )
-async def test_who_runs_again_is_told_the_hunks_of_the_result(farm: Farm, tmp_path: Path, a: str, b: str) -> None:
+async def test_who_runs_again_is_told_the_hunks_of_the_result(harness: Harness, tmp_path: Path, a: str, b: str) -> None:
     path = make_repository(
         tmp_path / "work", {"f": "one\ntwo\nthree\n", "g": "g\n"} if "g p" in b else {"f": "1\ntwo\n3\n"}
     )
@@ -117,14 +117,14 @@ async def test_who_runs_again_is_told_the_hunks_of_the_result(farm: Farm, tmp_pa
         },
     )
     plan = {"workspace": str(path), "strategy": "aggressive", "sandbox": "process", "tasks": rows}
-    document = await farm.run({**plan, "onConflict": ["retry", "skip"]})
+    document = await harness.run({**plan, "onConflict": ["retry", "skip"]})
     (conflict,) = document["conflicts"]
     assert conflict["hunks"]
     assert json.loads(told.read_text())["hunks"] == conflict["hunks"]
     assert os.stat(told).st_size < 60_000
 
 
-async def test_what_does_not_fit_shows_both_places(farm: Farm, tmp_path: Path) -> None:
+async def test_what_does_not_fit_shows_both_places(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(
         tmp_path / "work", {"lib.py": "x = 1\n\n\ndef total():\n    return 1\n", "app.py": "import lib\n"}
     )
@@ -132,6 +132,8 @@ async def test_what_does_not_fit_shows_both_places(farm: Farm, tmp_path: Path) -
         {"id": "a", "run": "sed -i s/total/sum_up/ lib.py", "priority": 1},
         {"id": "b", "run": "sleep 1; printf 'lib.total()\\n' >> app.py"},
     )
-    document = await farm.run({"workspace": str(path), "onConflict": ["skip"], "strategy": "aggressive", "tasks": rows})
+    document = await harness.run(
+        {"workspace": str(path), "onConflict": ["skip"], "strategy": "aggressive", "tasks": rows}
+    )
     (hunk,) = document["conflicts"][0]["hunks"]
     assert (hunk["path"], hunk["line"], hunk["other"]) == ("app.py", 2, {"path": "lib.py", "line": 4})

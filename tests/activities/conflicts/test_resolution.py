@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from epw.core.plan.validate import read_plan
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Farm, check_invariants, ended, make_repository, sh, statuses, tasks, until
+from tests.support import Harness, check_invariants, ended, make_repository, sh, statuses, tasks, until
 
 BASE = {"shared": "one\ntwo\nthree\n"}
 
@@ -34,8 +34,8 @@ def path(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "work", BASE)
 
 
-async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path, "echo from b >> shared; sed -i '2s/$/ b/' shared"))
+async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(harness: Harness, path: Path) -> None:
+    document = await harness.run(plan(path, "echo from b >> shared; sed -i '2s/$/ b/' shared"))
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
     assert shared(path, document) == "one\nfrom a b\nthree\nfrom b\n"
     (conflict,) = document["conflicts"]
@@ -46,8 +46,8 @@ async def test_retry_runs_the_task_on_what_has_landed_and_both_sides_stay(farm: 
     assert [row["attempts"] for row in document["results"]] == [1, 1]
 
 
-async def test_a_command_that_would_overwrite_the_other_side_does_not_land(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared"))
+async def test_a_command_that_would_overwrite_the_other_side_does_not_land(harness: Harness, path: Path) -> None:
+    document = await harness.run(plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared"))
     assert statuses(document) == {"a": "succeeded", "b": "conflicted"}
     assert shared(path, document) == "one\nfrom a\nthree\n"
     (conflict,) = document["conflicts"]
@@ -57,15 +57,15 @@ async def test_a_command_that_would_overwrite_the_other_side_does_not_land(farm:
     assert document["results"][1]["filesModified"] == ["shared"]
 
 
-async def test_what_a_person_prefers_lands_although_it_overwrites(farm: Farm, path: Path) -> None:
+async def test_what_a_person_prefers_lands_although_it_overwrites(harness: Harness, path: Path) -> None:
     given = plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared", onConflict=["retry", "prefer:b"])
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert shared(path, document) == "one\nfrom b\nthree\n"
     assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == ("prefer:b", "plan")
 
 
-async def test_the_agent_is_told_what_changed_under_it(farm: Farm, path: Path) -> None:
-    told = await farm.run(plan(path, 'echo "${EPW_CONFLICT:-}" > told; sed -i "2s/$/ b/" shared'))
+async def test_the_agent_is_told_what_changed_under_it(harness: Harness, path: Path) -> None:
+    told = await harness.run(plan(path, 'echo "${EPW_CONFLICT:-}" > told; sed -i "2s/$/ b/" shared'))
     document = sh(path, "git", "show", f"{told['delivery']['branch']}:told")
     assert '"paths":["shared"]' in document
     assert '"taskId":"a"' in document
@@ -82,11 +82,11 @@ async def test_the_agent_is_told_what_changed_under_it(farm: Farm, path: Path) -
     ],
 )
 async def test_the_plan_s_steps_are_tried_in_order(
-    farm: Farm, path: Path, steps: list[str], status: str, text: str
+    harness: Harness, path: Path, steps: list[str], status: str, text: str
 ) -> None:
     given = plan(path, onConflict=steps)
     given["tasks"] += tasks({"id": "else", "run": "true"})
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert statuses(document) == {"a": "succeeded", "b": status, "else": "succeeded"}
     assert shared(path, document) == text
     (conflict,) = document["conflicts"]
@@ -107,18 +107,18 @@ async def test_the_plan_s_steps_are_tried_in_order(
     ],
 )
 async def test_either_side_can_be_preferred_whatever_they_are(
-    farm: Farm, path: Path, a: str, b: str, made: dict[str, list[str]], side: str
+    harness: Harness, path: Path, a: str, b: str, made: dict[str, list[str]], side: str
 ) -> None:
     given = plan(path, b, onConflict=[f"prefer:{side}"])
     given["tasks"][0]["run"] = a
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert document["conflicts"][0]["resolution"] == f"prefer:{side}"
     listed = sh(path, "git", "ls-tree", "-r", "--name-only", document["delivery"]["branch"]).split()
     assert [each for each in listed if each != "shared"] == made[side]
 
 
-async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path, onConflict=["rollback"]))
+async def test_rollback_undoes_everything(harness: Harness, path: Path) -> None:
+    document = await harness.run(plan(path, onConflict=["rollback"]))
     assert document["status"] == "rolled_back"
     assert document["conflicts"][0]["resolution"] == "rollback"
 
@@ -132,11 +132,11 @@ async def test_rollback_undoes_everything(farm: Farm, path: Path) -> None:
     ],
 )
 async def test_a_person_is_asked_with_the_options_and_decides(
-    farm: Farm, path: Path, choice: str, status: str, text: str
+    harness: Harness, path: Path, choice: str, status: str, text: str
 ) -> None:
     given = plan(path, onConflict=["ask"])
-    async with farm.working():
-        handle = await farm.start(given)
+    async with harness.working():
+        handle = await harness.start(given)
         await until(handle, lambda progress: progress["tasks"][1]["waitingFor"] == "question")
         (conflict,) = await handle.query("conflicts")
         assert conflict["resolution"] is None
@@ -147,18 +147,18 @@ async def test_a_person_is_asked_with_the_options_and_decides(
                 await handle.execute_update("resolve_conflict", nonsense)
         await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": choice})
         await ended(handle)
-        document = await farm.document(handle)
-        await check_invariants(read_plan(given), document, handle, farm.home)
+        document = await harness.document(handle)
+        await check_invariants(read_plan(given), document, handle, harness.home)
     assert document["status"] == status
     assert (document["conflicts"][0]["resolution"], document["conflicts"][0]["decidedBy"]) == (choice, "user")
     if text:
         assert shared(path, document) == text
 
 
-async def test_a_person_whose_choice_costs_a_side_is_asked_again(farm: Farm, path: Path) -> None:
+async def test_a_person_whose_choice_costs_a_side_is_asked_again(harness: Harness, path: Path) -> None:
     given = plan(path, onConflict=["ask"])
-    async with farm.working():
-        handle = await farm.start(given)
+    async with harness.working():
+        handle = await harness.start(given)
         for choice in ("retry", "prefer:a"):
             asked = 1 if choice == "retry" else 2
             await until(handle, lambda progress: progress["tasks"][1]["waitingFor"] == "question")
@@ -166,7 +166,7 @@ async def test_a_person_whose_choice_costs_a_side_is_asked_again(farm: Farm, pat
             assert len(questions) == asked
             await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": choice})
         await ended(handle)
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     again = document["questions"][1]["text"]
     assert again.startswith("Conflict c1: retry has not settled it: ")
     assert "did not make its change of shared again" in again
@@ -187,29 +187,31 @@ async def test_a_person_whose_choice_costs_a_side_is_asked_again(farm: Farm, pat
 )
 @pytest.mark.parametrize("strategy", ["aggressive", "conservative"])
 async def test_a_task_that_does_not_make_its_change_again_has_not_succeeded(
-    farm: Farm, path: Path, b: str, strategy: str
+    harness: Harness, path: Path, b: str, strategy: str
 ) -> None:
     given = plan(path, b, strategy=strategy, onQuestion={"wait": False})
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert (statuses(document)["b"], document["success"]) == ("conflicted", False)
     assert document["conflicts"][0]["tried"][:2] == ["merge", "retry"]
     if strategy == "aggressive":
         assert shared(path, document) == "one\nfrom a\nthree\n"
 
 
-async def test_a_change_that_somebody_else_has_made_meanwhile_need_not_be_made_again(farm: Farm, path: Path) -> None:
+async def test_a_change_that_somebody_else_has_made_meanwhile_need_not_be_made_again(
+    harness: Harness, path: Path
+) -> None:
     """The first run met a's; when it runs again, what it was to do is there."""
     given = plan(path, "sed -i 's/two/both/' shared; cat /dev/null")
     given["tasks"][0]["run"] = "printf 'one\\nboth\\nthree\\nfour\\n' > shared"
     given["tasks"][1]["run"] += "; test -n \"${EPW_CONFLICT:-}\" || echo 4 >> shared; sed -i 's/^4$/four/' shared"
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert statuses(document) == {"a": "succeeded", "b": "succeeded"}, document["conflicts"]
 
 
-async def test_what_is_overwritten_beside_the_conflict_is_named_too(farm: Farm, path: Path) -> None:
+async def test_what_is_overwritten_beside_the_conflict_is_named_too(harness: Harness, path: Path) -> None:
     given = plan(path, "printf 'one\\nfrom b\\nthree\\n' > shared; echo b > beside", onConflict=["retry"])
     given["tasks"][0]["run"] += "; echo a > beside"
-    document = await farm.run(given)
+    document = await harness.run(given)
     assert document["conflicts"][0]["paths"] == ["beside", "shared"]
     assert statuses(document)["b"] == "conflicted"
 
@@ -219,9 +221,9 @@ async def test_what_is_overwritten_beside_the_conflict_is_named_too(farm: Farm, 
     "b", ["sed -i 's/two/from b/' shared; echo b >> shared", "printf 'one\\nfrom b\\nthree\\n' > shared"]
 )
 async def test_each_side_is_in_the_result_or_its_loss_has_a_name(
-    farm: Farm, path: Path, steps: list[str], b: str
+    harness: Harness, path: Path, steps: list[str], b: str
 ) -> None:
-    document = await farm.run(plan(path, b, onConflict=steps, onQuestion={"wait": False}))
+    document = await harness.run(plan(path, b, onConflict=steps, onQuestion={"wait": False}))
     (conflict,) = document["conflicts"]
     found = shared(path, document) if document["delivery"]["branch"] else ""
     resolution = conflict["resolution"]
@@ -234,17 +236,17 @@ async def test_each_side_is_in_the_result_or_its_loss_has_a_name(
     assert conflict["decidedBy"] == ("strategy" if steps == ["retry"] and resolution == "skip" else "plan")
 
 
-async def test_a_task_that_cannot_be_done_again_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
+async def test_a_task_that_cannot_be_done_again_goes_on_with_the_next_step(harness: Harness, path: Path) -> None:
     run = 'test -z "${EPW_CONFLICT:-}"; sed -i "s/two/from b/" shared'
-    document = await farm.run(plan(path, run, onConflict=["retry", "prefer:b"]))
+    document = await harness.run(plan(path, run, onConflict=["retry", "prefer:b"]))
     assert document["status"] == "succeeded", document["results"]
     assert shared(path, document) == "one\nfrom b\nthree\n"
     assert document["conflicts"][0]["resolution"] == "prefer:b"
     assert document["conflicts"][0]["tried"] == ["retry"]
 
 
-async def test_who_gets_no_answer_goes_on_with_the_next_step(farm: Farm, path: Path) -> None:
-    document = await farm.run(plan(path, onConflict=["ask", "prefer:b"], onQuestion={"wait": False}))
+async def test_who_gets_no_answer_goes_on_with_the_next_step(harness: Harness, path: Path) -> None:
+    document = await harness.run(plan(path, onConflict=["ask", "prefer:b"], onQuestion={"wait": False}))
     assert shared(path, document) == "one\nfrom b\nthree\n"
     assert document["conflicts"][0]["tried"] == ["ask"]
 
@@ -252,13 +254,15 @@ async def test_who_gets_no_answer_goes_on_with_the_next_step(farm: Farm, path: P
 LIB = {"lib.py": "def total(items):\n    return 1\n\n\ndef other():\n    return 2\n", "app.py": "import lib\n"}
 
 
-async def test_a_renamed_function_and_a_new_call_of_it_do_not_land_together(farm: Farm, tmp_path: Path) -> None:
+async def test_a_renamed_function_and_a_new_call_of_it_do_not_land_together(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "shop", LIB)
     rows = tasks(
         {"id": "renames", "run": "sed -i 's/total/grand_total/' lib.py", "priority": 1},
         {"id": "calls", "run": "sleep 0.7; printf 'def run():\\n    return lib.total([])\\n' >> app.py"},
     )
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    document = await harness.run(
+        {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows}
+    )
     assert statuses(document) == {"renames": "succeeded", "calls": "conflicted"}
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"]) == ("semantic", "semantic")
@@ -267,7 +271,7 @@ async def test_a_renamed_function_and_a_new_call_of_it_do_not_land_together(farm
     assert "total is used in app.py:3" in conflict["description"]
 
 
-async def test_a_moved_module_and_a_new_import_of_it_do_not_land_together(farm: Farm, tmp_path: Path) -> None:
+async def test_a_moved_module_and_a_new_import_of_it_do_not_land_together(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "shop", {"shop/__init__.py": "", "shop/a.py": LIB["lib.py"], "app.py": "x = 1\n"})
     rows = tasks(
         {"id": "moves", "run": "mv shop/a.py shop/b.py", "priority": 1},
@@ -277,21 +281,23 @@ async def test_a_moved_module_and_a_new_import_of_it_do_not_land_together(farm: 
             "run": "sleep 0.7; printf 'try:\n    import shop.a\nexcept ImportError:\n    pass\n' > new.py",
         },
     )
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    document = await harness.run(
+        {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows}
+    )
     assert statuses(document) == {"moves": "succeeded", "imports": "conflicted", "guards": "succeeded"}
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["tasks"]) == ("semantic", ["imports", "moves"])
     assert "the module shop.a is imported in app.py:2 and was moved or removed" in conflict["description"]
 
 
-async def test_changes_that_fit_are_no_conflict(farm: Farm, tmp_path: Path) -> None:
+async def test_changes_that_fit_are_no_conflict(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "shop", LIB)
     rows = tasks(
         {"id": "a", "run": "sed -i 's/return 1/return 11/' lib.py"},
         {"id": "b", "run": "sleep 0.5; printf 'def run():\\n    return lib.total([])\\n' >> app.py"},
         {"id": "c", "run": "sleep 0.5; echo 1 > new.py"},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded"
     assert document["conflicts"] == []
 
@@ -408,7 +414,7 @@ async def test_an_agent_has_both_sides_of_an_encoded_file_decoded(claude: Claude
 
 @pytest.mark.parametrize("asked", [False, True])
 async def test_a_preferred_side_lands_although_a_file_became_a_directory(
-    farm: Farm, tmp_path: Path, asked: bool
+    harness: Harness, tmp_path: Path, asked: bool
 ) -> None:
     path = make_repository(tmp_path / "work", {"shared": "one\n", "t": "t\n"})
     rows = tasks(
@@ -417,8 +423,8 @@ async def test_a_preferred_side_lands_although_a_file_became_a_directory(
         {"id": "b", "run": f"until test -e {tmp_path}/go; do sleep 0.05; done; echo from b >> shared"},
     )
     steps = ["ask"] if asked else ["prefer:b", "skip"]
-    async with farm.working():
-        handle = await farm.start(
+    async with harness.working():
+        handle = await harness.start(
             {"workspace": str(path), "strategy": "aggressive", "onConflict": steps, "maxAgents": 3, "tasks": rows}
         )
         await until(handle, lambda progress: progress["counts"].get("succeeded") == 2)
@@ -427,7 +433,7 @@ async def test_a_preferred_side_lands_although_a_file_became_a_directory(
             await until(handle, lambda progress: progress["tasks"][2]["waitingFor"] == "question")
             await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": "prefer:b"})
         await ended(handle)
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     (conflict,) = document["conflicts"]
     assert (conflict["tasks"], conflict["paths"], conflict["resolution"]) == (["b", "a"], ["shared"], "prefer:b")
     assert shared(path, document) == "one\nfrom b\n"

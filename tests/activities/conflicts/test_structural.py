@@ -10,7 +10,7 @@ import pytest
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.merge_file import merge_texts
-from tests.support import Farm, make_repository, sh, tasks
+from tests.support import Harness, make_repository, sh, tasks
 
 PYTHON = "import os\n\n\ndef first():\n    return 1\n\n\ndef last():\n    return 9\n"
 CLASS = "class A {{\n  int a() {{\n    return 1;\n  }}\n{}}}\n"
@@ -242,11 +242,11 @@ def test_a_key_that_is_no_text_is_no_reason_to_fail() -> None:
     assert result == f"{base}a: 1\nb: 1\n"
 
 
-async def test_it_lands_by_itself_and_is_recorded(farm: Farm, tmp_path: Path) -> None:
+async def test_it_lands_by_itself_and_is_recorded(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work", {"lib.py": PYTHON})
     add = "printf '\\n\\ndef {0}():\\n    return 0\\n' >> lib.py"
     rows = tasks({"id": "a", "run": add.format("by_a")}, {"id": "b", "run": f"sleep 0.7; {add.format('by_b')}"})
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded"
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["resolution"], conflict["decidedBy"]) == ("lines", "merge", "strategy")

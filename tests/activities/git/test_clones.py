@@ -9,7 +9,7 @@ import pytest
 
 from activities.git.workspace import Workspace
 from epw.core.errors import InvalidPlan
-from tests.support import Farm, failure_type, make_repository, sh, tasks
+from tests.support import Harness, failure_type, make_repository, sh, tasks
 
 
 def _origin(path: Path) -> Path:
@@ -36,38 +36,40 @@ def _packs(path: Path) -> int:
 @pytest.mark.parametrize("what", ["blob:none", "tree:0"])
 @pytest.mark.parametrize("checkout", [[], ["--no-checkout"]])
 async def test_what_a_partial_clone_lacks_is_fetched_once(
-    farm: Farm, tmp_path: Path, what: str, checkout: list[str]
+    harness: Harness, tmp_path: Path, what: str, checkout: list[str]
 ) -> None:
     path = _clone(_origin(tmp_path / "origin"), tmp_path / "repo", f"--filter={what}", *checkout)
     if checkout:
         sh(path, "git", "read-tree", "HEAD")
     row = {"id": "t", "run": "git log --format=%s | wc -l > seen; cat deep/er/c >> seen; echo 9 > a"}
     plan = {"workspace": str(path), "base": "HEAD", "tasks": tasks(row)}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:seen").split() == ["4", "3"]
     packs = _packs(path)
-    assert (await farm.run(plan))["status"] == "succeeded"
+    assert (await harness.run(plan))["status"] == "succeeded"
     assert _packs(path) <= packs + 1
 
 
-async def test_offline_it_is_said_in_a_line_at_once(farm: Farm, tmp_path: Path) -> None:
+async def test_offline_it_is_said_in_a_line_at_once(harness: Harness, tmp_path: Path) -> None:
     path = _clone(_origin(tmp_path / "origin"), tmp_path / "repo", "--filter=blob:none", "--no-checkout")
     (tmp_path / "origin").rename(tmp_path / "gone")
-    async with farm.working():
+    async with harness.working():
         began = time.monotonic()
-        handle = await farm.start({"workspace": str(path), "base": "HEAD", "tasks": tasks({"id": "a", "run": "true"})})
+        handle = await harness.start(
+            {"workspace": str(path), "base": "HEAD", "tasks": tasks({"id": "a", "run": "true"})}
+        )
         assert await failure_type(handle) == "InvalidPlan"
         assert time.monotonic() - began < 20, "it was not tried again and again"
         with pytest.raises(Exception, match="partial clone"):
-            await farm.document(handle)
+            await harness.document(handle)
 
 
 @pytest.mark.parametrize("options", [["--depth=1"], ["--depth=2"], ["--shared"], ["--sparse"]])
-async def test_other_clones_are_as_they_are(farm: Farm, tmp_path: Path, options: list[str]) -> None:
+async def test_other_clones_are_as_they_are(harness: Harness, tmp_path: Path, options: list[str]) -> None:
     path = _clone(_origin(tmp_path / "origin"), tmp_path / "repo", *options)
     row = {"id": "t", "run": "git log --format=%s | wc -l > seen; echo 9 > deep/b"}
-    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), "tasks": tasks(row)})
     assert document["status"] == "succeeded", document
     seen = sh(path, "git", "show", f"{document['delivery']['branch']}:seen").strip()
     assert seen == {"--depth=1": "1", "--depth=2": "2"}.get(options[0], "4")
@@ -76,17 +78,17 @@ async def test_other_clones_are_as_they_are(farm: Farm, tmp_path: Path, options:
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage"])
-async def test_a_damaged_object_that_is_needed_is_named(farm: Farm, tmp_path: Path, content: bytes) -> None:
+async def test_a_damaged_object_that_is_needed_is_named(harness: Harness, tmp_path: Path, content: bytes) -> None:
     path = make_repository(tmp_path / "repo", {"a": "1\n"})
     name = sh(path, "git", "rev-parse", "HEAD:a").strip()
     file = path / ".git/objects" / name[:2] / name[2:]
     file.chmod(0o644)
     file.write_bytes(content)
-    async with farm.working():
-        handle = await farm.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": "true"})})
+    async with harness.working():
+        handle = await harness.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": "true"})})
         assert await failure_type(handle) == "InvalidPlan"
         with pytest.raises(Exception, match=f"(?s)damaged.*{name[:7]}.*fsck"):
-            await farm.document(handle)
+            await harness.document(handle)
 
 
 def test_a_format_that_we_cannot_use_is_refused_with_a_command(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
-from tests.support import Farm, failure_type, make_repository, sh, tasks
+from tests.support import Harness, failure_type, make_repository, sh, tasks
 
 CANARY = "canary swordfish"
 _ROT = "tr a-z n-za-m"
@@ -86,7 +86,7 @@ def clear_text(state: Path, *repositories: Path, word: bytes = b"swordfish") -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_stored_encoded(
-    farm: Farm, tmp_path: Path, kind: str
+    harness: Harness, tmp_path: Path, kind: str
 ) -> None:
     path = filtered_repository(tmp_path / "it's 100%f", kind)
     for name in ("door.secret", "deep/door.secret"):
@@ -96,7 +96,7 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
         {"id": "write", "run": "echo 'new swordfish' > deep/new.secret; echo plain > plain"},
         {"id": "edit", "run": "echo 'more swordfish' >> deep/door.secret", "dependsOn": ["write"]},
     )
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     assert [row["filesModified"] for row in document["results"]] == [
         ["seen"],
@@ -108,7 +108,7 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
     assert sh(path, "git", "rev-parse", f"{branch}:door.secret") == sh(path, "git", "rev-parse", "HEAD:door.secret")
     for name in ("deep/new.secret", "deep/door.secret"):
         assert b"swordfish" not in _stored(path, f"{branch}:{name}")
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
     # The user's own git makes of it what the agents wrote: LFS has its objects in the user's store.
     sh(path, "git", "checkout", "--quiet", "--force", branch)
     assert (path / "deep/new.secret").read_text() == "new swordfish\n"
@@ -117,11 +117,13 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Farm, tmp_path: Path, kind: str) -> None:
+async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(
+    harness: Harness, tmp_path: Path, kind: str
+) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     for number in ("1", "2"):
         row = {"id": "a", "run": f"echo 'swordfish {number}' >> door.secret; echo '{number}' > new{number}.secret"}
-        document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
+        document = await harness.run({"workspace": str(path), "deliver": "apply", "tasks": tasks(row)})
         assert document["delivery"]["refusedBecause"] is None
         assert document["status"] == "succeeded", document
     assert (path / "door.secret").read_text() == f"{CANARY} one\nswordfish 1\nswordfish 2\n"
@@ -129,45 +131,47 @@ async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(farm: Far
     # What its filter makes another of each time, the user's own git too takes for changed.
     status = [line for line in status if kind != "salted" or "deep" not in line]
     assert status == [" M door.secret", "?? new1.secret", "?? new2.secret"]
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
 
 
 @pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
-async def test_two_tasks_may_change_different_lines_of_one_encoded_file(farm: Farm, tmp_path: Path, kind: str) -> None:
+async def test_two_tasks_may_change_different_lines_of_one_encoded_file(
+    harness: Harness, tmp_path: Path, kind: str
+) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     text = "".join(f"{number}\n" for number in range(9))
     (path / "door.secret").write_text(text)
     sh(path, "git", "commit", "--quiet", "--all", "--message", "lines")
     rows = tasks(*({"id": f"t{n}", "run": f"sed -i s/{n}/x{n}/ door.secret"} for n in (2, 7)))
     plan = {"workspace": str(path), "deliver": "apply", "onConflict": ["merge", "retry"], "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["conflicts"]
     assert (path / "door.secret").read_text() == text.replace("2", "x2").replace("7", "x7")
 
 
 @pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
 async def test_a_side_of_an_encoded_file_that_a_retry_writes_over_is_a_conflict(
-    farm: Farm, tmp_path: Path, kind: str
+    harness: Harness, tmp_path: Path, kind: str
 ) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     rows = tasks(*({"id": f"t{n}", "run": f"echo {n} > door.secret"} for n in (2, 7)))
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "retry"], "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert sorted(row["landed"] for row in document["results"]) == [False, True]
 
 
-async def test_an_agent_s_own_git_has_the_filters_too(farm: Farm, tmp_path: Path) -> None:
+async def test_an_agent_s_own_git_has_the_filters_too(harness: Harness, tmp_path: Path) -> None:
     path = filtered_repository(tmp_path / "it's", "rot")
     run = (
         "touch door.secret; git status --porcelain > seen;"
         "echo 'x' > new.secret; git add new.secret; git show :new.secret >> seen"
     )
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:seen") == "?? seen\nk\n"
 
 
 async def test_without_its_driver_nothing_is_stored_in_clear(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # None at all is configured: what git-lfs has given the machine counts too.
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -183,26 +187,26 @@ async def test_without_its_driver_nothing_is_stored_in_clear(
         {"id": "bad", "run": "echo swordfish | tee n.secret o.secret > work; echo 1 > work"},
     )
     plan = {"workspace": str(path), "strategy": "aggressive", "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     rows_by_id = {row["taskId"]: row for row in document["results"]}
     assert rows_by_id["other"]["status"] == "succeeded"
     assert rows_by_id["bad"]["error"]["type"] == "FilterMissing"
     assert "'rot', which is not configured" in rows_by_id["bad"]["error"]["message"]
     assert rows_by_id["bad"]["attempts"] == 1
     assert rows_by_id["bad"]["filesModified"] == ["work"]
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
     (path / "mine.secret").write_text("swordfish\n")
-    async with farm.working():
-        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+    async with harness.working():
+        assert await failure_type(await harness.start(plan)) == "InvalidPlan"
 
 
 @pytest.mark.parametrize("kind", ["rot", "crypt"])
-async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path: Path, kind: str) -> None:
+async def test_what_loses_its_filter_is_not_stored_in_clear(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     plan = {"workspace": str(path), "strategy": "aggressive"}
     blob = sh(path, "git", "rev-parse", "HEAD:door.secret")
     for run in ("rm .gitattributes", "echo '*.secret !filter' > .gitattributes; touch *.secret deep/*.secret"):
-        document = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run})})
+        document = await harness.run({**plan, "tasks": tasks({"id": "a", "run": run})})
         assert document["status"] == "succeeded", document["results"][0]["error"]
         assert document["results"][0]["filesModified"] == [".gitattributes"]
         assert sh(path, "git", "rev-parse", f"{document['delivery']['branch']}:door.secret") == blob
@@ -211,13 +215,13 @@ async def test_what_loses_its_filter_is_not_stored_in_clear(farm: Farm, tmp_path
         "git mv door.secret door.txt",
         "mv door.secret a.txt; rm .gitattributes",
     ):
-        document = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run})})
+        document = await harness.run({**plan, "tasks": tasks({"id": "a", "run": run})})
         assert document["results"][0]["error"]["type"] == "FilterLost", (run, document["results"])
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
 
 
 @pytest.mark.parametrize("kind", ["rot", "crypt"])
-async def test_beside_what_would_be_in_clear_all_is_saved(farm: Farm, tmp_path: Path, kind: str) -> None:
+async def test_beside_what_would_be_in_clear_all_is_saved(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     run = (
         "git checkout -qb quiet; echo 4 > aside; git add aside; git commit -qm aside;"
@@ -228,7 +232,7 @@ async def test_beside_what_would_be_in_clear_all_is_saved(farm: Farm, tmp_path: 
     )
     row = {"id": "a", "run": run, "keep": ["*.log"]}
     plan = {"workspace": str(path), "strategy": "aggressive", "sandbox": "none", "tasks": tasks(row)}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     (found,) = document["results"]
     assert found["error"]["type"] == "FilterLost", found
     assert (found["attempts"], found["kept"]) == (1, [])
@@ -239,44 +243,46 @@ async def test_beside_what_would_be_in_clear_all_is_saved(farm: Farm, tmp_path: 
     assert left.keys() == {"quiet", "loud"}
     assert left["quiet"] is not None
     assert left["loud"] is None
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
 
 
 @pytest.mark.parametrize("command", ["false", "no-such-program-of-ours"])
-async def test_a_driver_that_fails_is_told_before_anything_ran(farm: Farm, tmp_path: Path, command: str) -> None:
+async def test_a_driver_that_fails_is_told_before_anything_ran(harness: Harness, tmp_path: Path, command: str) -> None:
     path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "filter.rot.smudge", command)
     ran = tmp_path / "ran"
     plan = {"workspace": str(path), "tasks": tasks({"id": "a", "run": f"touch {ran}"})}
-    async with farm.working():
-        assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+    async with harness.working():
+        assert await failure_type(await harness.start(plan)) == "InvalidPlan"
     assert not ran.exists()
 
 
-async def test_a_driver_that_fails_later_fails_its_task(farm: Farm, tmp_path: Path) -> None:
+async def test_a_driver_that_fails_later_fails_its_task(harness: Harness, tmp_path: Path) -> None:
     path = filtered_repository(tmp_path / "repo", "rot")
     sh(path, "git", "config", "filter.rot.clean", f"{_ROT} | grep -v mmm")
     row = {"id": "a", "run": "echo zzz > new.secret"}
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), "strategy": "aggressive", "tasks": tasks(row)})
     assert document["results"][0]["error"]["type"] == "FilterFailed"
 
 
-async def test_a_driver_that_an_agent_configures_never_runs(farm: Farm, tmp_path: Path) -> None:
+async def test_a_driver_that_an_agent_configures_never_runs(harness: Harness, tmp_path: Path) -> None:
     path, ran = filtered_repository(tmp_path / "repo", "rot"), tmp_path / "ran"
     run = (
         f"git config filter.evil.clean 'touch {ran}'; git config filter.rot.clean 'touch {ran}; cat';"
         "echo '*.x filter=evil' >> .gitattributes; echo 'swordfish' > new.secret; {more}"
     )
     plan = {"workspace": str(path), "strategy": "aggressive"}
-    good = await farm.run({**plan, "tasks": tasks({"id": "a", "run": run.replace("{more}", "true")})})
+    good = await harness.run({**plan, "tasks": tasks({"id": "a", "run": run.replace("{more}", "true")})})
     assert good["status"] == "succeeded", good["results"]
-    bad = await farm.run({**plan, "tasks": tasks({"id": "b", "run": run.replace("{more}", "echo 1 > y.x")})})
+    bad = await harness.run({**plan, "tasks": tasks({"id": "b", "run": run.replace("{more}", "echo 1 > y.x")})})
     assert bad["results"][0]["error"]["type"] == "FilterMissing"
     assert not ran.exists()
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
 
 
-async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_own(farm: Farm, tmp_path: Path) -> None:
+async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_own(
+    harness: Harness, tmp_path: Path
+) -> None:
     path, ran = make_repository(tmp_path / "repo", {"tools/clean": f"#!/bin/sh\n{_ROT}\n"}), tmp_path / "ran"
     (path / "tools/clean").chmod(0o755)
     sh(path, "git", "config", "filter.own.clean", "tools/clean")
@@ -284,7 +290,7 @@ async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_
     sh(path, "git", "add", "--all")
     sh(path, "git", "commit", "--quiet", "--message", "filter")
     run = f"printf '#!/bin/sh\\ntouch {ran}; cat\\n' > tools/clean; echo swordfish > a.secret"
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
     assert document["status"] == "succeeded", document["results"]
     assert not ran.exists()
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:a.secret") == "fjbeqsvfu\n"
@@ -292,7 +298,7 @@ async def test_a_driver_s_program_is_the_user_s_though_an_agent_has_changed_its_
 
 @pytest.mark.parametrize("where", ["nested", "info", "global"])
 async def test_attributes_count_wherever_the_user_has_them(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     path = make_repository(tmp_path / "repo", {"deep/a": "x\n"})
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
@@ -303,7 +309,7 @@ async def test_attributes_count_wherever_the_user_has_them(
     file.parent.mkdir(exist_ok=True)
     file.write_text("*.secret filter=rot\n")
     row = {"id": "a", "run": "echo swordfish > deep/a.secret"}
-    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), "tasks": tasks(row)})
     assert sh(path, "git", "show", f"{document['delivery']['branch']}:deep/a.secret") == "fjbeqsvfu\n"
 
 
@@ -311,7 +317,7 @@ async def test_attributes_count_wherever_the_user_has_them(
     "line", ["*.txt ident", "*.txt text eol=crlf", "*.txt text working-tree-encoding=UTF-16LE-BOM"]
 )
 async def test_what_git_itself_encodes_is_seen_decoded_and_stored_encoded(
-    farm: Farm, tmp_path: Path, line: str
+    harness: Harness, tmp_path: Path, line: str
 ) -> None:
     path = make_repository(tmp_path / "repo", {".gitattributes": f"{line}\n", "keep": "1\n"})
     text = "$Id$\nüber\n"
@@ -323,14 +329,14 @@ async def test_what_git_itself_encodes_is_seen_decoded_and_stored_encoded(
     sh(path, "git", "checkout", "--quiet", "a.txt")
     content, blob = (path / "a.txt").read_bytes(), sh(path, "git", "rev-parse", "HEAD:a.txt")
     run = f"cmp a.txt {path}/a.txt; touch a.txt; cp a.txt b.txt; echo 1 > c"
-    document = await farm.run(
+    document = await harness.run(
         {"workspace": str(path), "deliver": "apply", "sandbox": "none", "tasks": tasks({"id": "a", "run": run})}
     )
     assert document["status"] == "succeeded", document
     assert (path / "b.txt").read_bytes() == (content if "ident" not in line else (path / "b.txt").read_bytes())
     assert (path / "a.txt").read_bytes() == content
     assert sorted(document["results"][0]["filesModified"]) == ["b.txt", "c"]
-    hub = Hub(StateDirectory(farm.home).hub(str(path)))
+    hub = Hub(StateDirectory(harness.home).hub(str(path)))
     head = document["delivery"]["head"]
     assert changed_paths(hub, document["delivery"]["base"], head) == ["b.txt", "c"]
     assert sh(hub.path, "git", "rev-parse", f"{head}:b.txt") == blob
@@ -350,7 +356,7 @@ def _with_lines(path: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lines", [("2", "18"), ("2", "2")], ids=["other lines", "one line"])
 async def test_what_is_encoded_merges_as_the_text_that_it_is(
-    farm: Farm, tmp_path: Path, kind: str, lines: tuple[str, str]
+    harness: Harness, tmp_path: Path, kind: str, lines: tuple[str, str]
 ) -> None:
     path = _with_lines(tmp_path / "repo", kind)
     rows = tasks(
@@ -360,10 +366,10 @@ async def test_what_is_encoded_merges_as_the_text_that_it_is(
         )
     )
     plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     branch, fits = document["delivery"]["branch"], lines == ("2", "18")
     assert sorted(row["status"] for row in document["results"]) == ["succeeded" if fits else "conflicted", "succeeded"]
-    assert clear_text(farm.home) == []
+    assert clear_text(harness.home) == []
     assert b"swordfish" not in _stored(path, f"{branch}:door.secret")
     sh(path, "git", "checkout", "--quiet", "--force", branch)
     found = (path / "door.secret").read_text()
@@ -375,10 +381,12 @@ async def test_what_is_encoded_merges_as_the_text_that_it_is(
         assert found.count("swordfish a") + found.count("swordfish b") == 1
 
 
-async def test_encoded_files_that_are_no_text_do_not_merge(farm: Farm, tmp_path: Path) -> None:
+async def test_encoded_files_that_are_no_text_do_not_merge(harness: Harness, tmp_path: Path) -> None:
     path = filtered_repository(tmp_path / "repo", "salted")
     rows = tasks(*({"id": each, "run": f"sleep 0.5; printf '\\0{each}\\n' >> door.secret"} for each in "ab"))
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows})
+    document = await harness.run(
+        {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"], "tasks": rows}
+    )
     assert len(document["conflicts"]) == 1
 
 
@@ -405,7 +413,7 @@ async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, k
 @pytest.mark.parametrize("first", ["attributes", "file"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
-    farm: Farm, tmp_path: Path, kind: str, first: str
+    harness: Harness, tmp_path: Path, kind: str, first: str
 ) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     runs = {
@@ -413,7 +421,7 @@ async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
         "file": "echo 'new swordfish' > new.dat; chmod +x new.dat; echo plain > plain",
     }
     rows = tasks(*({"id": each, "run": f"sleep {0.3 if each == first else 1}; {run}"} for each, run in runs.items()))
-    document = await farm.run({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
+    document = await harness.run({"workspace": str(path), "strategy": "aggressive", "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     branch = document["delivery"]["branch"]
     assert b"swordfish" not in _stored(path, f"{branch}:new.dat")
@@ -427,11 +435,11 @@ async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
     assert advice == ([] if kind == "lfs" else [("hazard", ["new.dat"], ["attributes", "file"])])
 
 
-async def test_a_file_that_lands_beside_attributes_of_no_driver_is_named(farm: Farm, tmp_path: Path) -> None:
+async def test_a_file_that_lands_beside_attributes_of_no_driver_is_named(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "repo", {"plain": "1\n"})
     runs = {"attributes": "echo '*.dat filter=none-such' > .gitattributes", "file": "echo clear > new.dat"}
     rows = tasks(*({"id": each, "run": f"sleep 0.5; {run}"} for each, run in runs.items()))
-    document = await farm.run({"workspace": str(path), "tasks": rows})
+    document = await harness.run({"workspace": str(path), "tasks": rows})
     (conflict,) = document["conflicts"]
     assert (conflict["kind"], conflict["paths"]) == ("hazard", ["new.dat"])
     assert "new.dat landed in clear: the filter 'none-such'" in conflict["description"]

@@ -15,7 +15,7 @@ from activities.git.filters import filter_drivers
 from activities.git.workspace import Workspace
 from epw.cli.repository import traits
 from tests.repositories import ALLOW, LFS
-from tests.support import Farm, ended, make_repository, sh, tasks
+from tests.support import Harness, ended, make_repository, sh, tasks
 
 pytestmark = pytest.mark.skipif(
     shutil.which("git-lfs") is None, reason="git-lfs is not installed (Debian: apt-get install git-lfs)"
@@ -58,7 +58,9 @@ def _seen(path: Path, name: str) -> str:
     return content.decode()
 
 
-async def test_where_nothing_was_fetched_pointers_stay_and_new_files_are_files(farm: Farm, tmp_path: Path) -> None:
+async def test_where_nothing_was_fetched_pointers_stay_and_new_files_are_files(
+    harness: Harness, tmp_path: Path
+) -> None:
     origin = _repository(tmp_path / "origin")
     path = _clone(origin, tmp_path / "clone")
     pointer = (path / "a.bin").read_text()
@@ -67,7 +69,7 @@ async def test_where_nothing_was_fetched_pointers_stay_and_new_files_are_files(f
         {"id": "a", "run": "cp a.bin seen; echo new > new.bin"},
         {"id": "b", "run": "cp new.bin copy", "dependsOn": ["a"]},
     )
-    document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": rows})
+    document = await harness.run({"workspace": str(path), "deliver": "apply", "tasks": rows})
     assert document["status"] == "succeeded", document["results"]
     assert [(path / name).read_text() for name in ("seen", "a.bin")] == [pointer, pointer]
     assert [(path / name).read_text() for name in ("new.bin", "copy")] == ["new\n", "new\n"]
@@ -78,7 +80,7 @@ async def test_where_nothing_was_fetched_pointers_stay_and_new_files_are_files(f
 
 
 @pytest.mark.parametrize("fetched", ["a.bin", "deep/a.bin"])
-async def test_of_large_files_those_that_were_fetched_are_there(farm: Farm, tmp_path: Path, fetched: str) -> None:
+async def test_of_large_files_those_that_were_fetched_are_there(harness: Harness, tmp_path: Path, fetched: str) -> None:
     path = _clone(_repository(tmp_path / "origin"), tmp_path / "clone")
     sh(path, "git", "lfs", "pull", f"--include=/{fetched}")
     (other,) = {"a.bin", "deep/a.bin"} - {fetched}
@@ -86,7 +88,7 @@ async def test_of_large_files_those_that_were_fetched_are_there(farm: Farm, tmp_
     assert pointer.startswith(_BEGINS)
     run = f"cp {other} seen; sed -i s/content/changed/ {fetched}; touch {other}"
     plan = {"workspace": str(path), "deliver": "apply", "tasks": tasks({"id": "a", "run": run})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"][0]["error"]
     assert document["results"][0]["filesModified"] == sorted([fetched, "seen"])
     assert [(path / name).read_text() for name in ("seen", other)] == [pointer, pointer]
@@ -98,7 +100,7 @@ async def test_of_large_files_those_that_were_fetched_are_there(farm: Farm, tmp_
 
 @pytest.mark.parametrize("how", ["lfs.fetchexclude", "GIT_LFS_SKIP_SMUDGE"])
 async def test_what_is_there_is_content_though_nothing_is_to_be_fetched(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     path = _repository(tmp_path / "repo")
     if how == "lfs.fetchexclude":
@@ -106,7 +108,7 @@ async def test_what_is_there_is_content_though_nothing_is_to_be_fetched(
     else:
         monkeypatch.setenv(how, "1")
     run = "cat a.bin deep/a.bin > seen"
-    document = await farm.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"workspace": str(path), "tasks": tasks({"id": "a", "run": run})})
     seen = sh(path, "git", "show", f"{document['delivery']['branch']}:seen")
     assert seen == "content of a.bin\ncontent of deep/a.bin\n"
 
@@ -161,11 +163,11 @@ def test_what_extensions_have_made_of_a_file_the_user_s_own_driver_decodes(tmp_p
     assert "\next-0-rot " in _seen(path, "a.bin")
 
 
-async def test_large_files_without_their_program_are_refused(farm: Farm, tmp_path: Path) -> None:
+async def test_large_files_without_their_program_are_refused(harness: Harness, tmp_path: Path) -> None:
     path, ran = _repository(tmp_path / "repo"), tmp_path / "ran"
     sh(path, "git", "config", "filter.lfs.process", "no-such-git-lfs filter-process")
-    async with farm.working():
-        handle = await farm.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": f"touch {ran}"})})
+    async with harness.working():
+        handle = await harness.start({"workspace": str(path), "tasks": tasks({"id": "a", "run": f"touch {ran}"})})
         told = await ended(handle)
     assert isinstance(told, ApplicationError)
     assert told.type == "InvalidPlan"
@@ -174,7 +176,7 @@ async def test_large_files_without_their_program_are_refused(farm: Farm, tmp_pat
     assert not ran.exists()
 
 
-async def test_an_agent_s_own_git_takes_modules_of_nobody_s(farm: Farm, tmp_path: Path) -> None:
+async def test_an_agent_s_own_git_takes_modules_of_nobody_s(harness: Harness, tmp_path: Path) -> None:
     path, ran, planted = _repository(tmp_path / "repo"), tmp_path / "ran", tmp_path / "planted"
     planted.mkdir()
     for name in ("re", "shlex", "contextlib", "subprocess", "sitecustomize"):
@@ -184,7 +186,7 @@ async def test_an_agent_s_own_git_takes_modules_of_nobody_s(farm: Farm, tmp_path
         f" cp {planted}/*.py .; echo 2 > b.bin; git add b.bin; rm *.py"
     )
     row = {"id": "a", "run": run, "env": {"PYTHONPATH": str(planted)}}
-    document = await farm.run({"workspace": str(path), "tasks": tasks(row)})
+    document = await harness.run({"workspace": str(path), "tasks": tasks(row)})
     assert document["status"] == "succeeded", document["results"][0]["error"]
     seen = sh(path, "git", "show", f"{document['delivery']['branch']}:seen")
     assert seen.startswith(_BEGINS)

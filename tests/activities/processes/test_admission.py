@@ -11,7 +11,7 @@ import pytest
 from activities.processes.admission import Admission, Capacity
 from epw.core.plan.model import ResourceLimits
 from epw.core.plan.validate import read_plan
-from tests.support import Farm, check_invariants, ended, eventually, tasks, until
+from tests.support import Harness, check_invariants, ended, eventually, tasks, until
 
 
 class Machine:
@@ -107,19 +107,19 @@ async def test_who_gives_up_waiting_holds_up_nobody() -> None:
     assert machine.order == [0, 2]
 
 
-async def test_an_execution_shows_who_waits_for_room(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_execution_shows_who_waits_for_room(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("activities.run_task.capacity_left", lambda home: Capacity(700, 1e6))
     limits = {"resourceLimits": {"maxMemoryMB": 500}}
     rows = tasks(
-        *({"id": f"t{n}", "run": f"test -e {farm.home}/go || sleep 2.5; touch {farm.home}/go"} for n in range(3))
+        *({"id": f"t{n}", "run": f"test -e {harness.home}/go || sleep 2.5; touch {harness.home}/go"} for n in range(3))
     )
-    async with farm.working():
-        handle = await farm.start({"tasks": rows, "constraints": limits})
+    async with harness.working():
+        handle = await harness.start({"tasks": rows, "constraints": limits})
         shown = await until(handle, lambda progress: progress["counts"].get("waiting") == 2)
         assert [task["waitingFor"] for task in shown["tasks"]] == [None, "resources", "resources"]
         await ended(handle)
-        document = await farm.document(handle)
-        await check_invariants(read_plan({"tasks": rows, "constraints": limits}), document, handle, farm.home)
+        document = await harness.document(handle)
+        await check_invariants(read_plan({"tasks": rows, "constraints": limits}), document, handle, harness.home)
     assert document["status"] == "succeeded"
     assert [row["waitedMs"]["resources"] > 1000 for row in document["results"]] == [False, True, True]
     assert document["results"][1]["duration"] < 2000

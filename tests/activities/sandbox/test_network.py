@@ -15,7 +15,7 @@ from activities.sandbox.levels import bubblewrap_problem
 from activities.sandbox.network.policy import AccessDenied, NetworkPolicy
 from tests.messages_api import Turn
 from tests.scripted import Claude
-from tests.support import Farm, failure_type, make_repository, sh, tasks
+from tests.support import Harness, failure_type, make_repository, sh, tasks
 
 needs_bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason=str(bubblewrap_problem()))
 GET = """python3 - << 'END' > said 2>&1 || true
@@ -48,8 +48,8 @@ async def site() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def said(farm: Farm, path: Path, run: str, **plan: Any) -> tuple[str, dict[str, Any]]:
-    document = await farm.run(
+async def said(harness: Harness, path: Path, run: str, **plan: Any) -> tuple[str, dict[str, Any]]:
+    document = await harness.run(
         {"workspace": str(path), "sandbox": "bubblewrap", **plan, "tasks": tasks({"id": "a", "run": run})}
     )
     (row,) = document["results"]
@@ -58,18 +58,18 @@ async def said(farm: Farm, path: Path, run: str, **plan: Any) -> tuple[str, dict
 
 
 @needs_bubblewrap
-async def test_hosts_that_the_plan_names_are_reached_and_no_others(farm: Farm, tmp_path: Path) -> None:
+async def test_hosts_that_the_plan_names_are_reached_and_no_others(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     async with site() as named, site() as other:
         run = GET.format(addresses=[f"http://{named}/a?b=1", f"http://{other}/"], data=b"x" * 100_000)
-        told, row = await said(farm, path, run, network=[named])
+        told, row = await said(harness, path, run, network=[named])
     assert "served /a?b=1 100000" in told
     assert f"403 {other} is not among the hosts" in told
     assert any(other in warning for warning in row["warnings"])
 
 
 @needs_bubblewrap
-async def test_a_tunnel_goes_to_named_hosts_only(farm: Farm, tmp_path: Path) -> None:
+async def test_a_tunnel_goes_to_named_hosts_only(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     tunnel = """python3 - << 'END' > said
 import http.client, os, urllib.parse
@@ -85,13 +85,13 @@ for host, port in {hosts}:
 END"""
     async with site() as named, site() as other:
         hosts = [(each.split(":")[0], int(each.split(":")[1])) for each in (named, other)]
-        told, _ = await said(farm, path, tunnel.format(hosts=hosts), network=[named])
+        told, _ = await said(harness, path, tunnel.format(hosts=hosts), network=[named])
     assert "served /tunnelled" in told
     assert "403 Forbidden" in told
 
 
 @needs_bubblewrap
-async def test_with_the_network_allowed_this_machine_is_still_out_of_reach(farm: Farm, tmp_path: Path) -> None:
+async def test_with_the_network_allowed_this_machine_is_still_out_of_reach(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     async with site() as here:
         port = here.partition(":")[2]
@@ -99,28 +99,28 @@ async def test_with_the_network_allowed_this_machine_is_still_out_of_reach(farm:
         addresses += [f"http://169.254.169.254:{port}/latest/meta-data/"]
         # Its own loopback is its own; through the proxy it is refused.
         run = "export NO_PROXY= no_proxy=; " + GET.format(addresses=addresses, data=None)
-        told, _ = await said(farm, path, run)
+        told, _ = await said(harness, path, run)
     assert "served" not in told
     assert told.count("403 ") == len(addresses)
 
 
 @needs_bubblewrap
-async def test_an_agent_has_a_loopback_of_its_own(farm: Farm, tmp_path: Path) -> None:
+async def test_an_agent_has_a_loopback_of_its_own(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     serve = "python3 -m http.server --bind 127.0.0.1 8999 & for i in 1 2 3 4 5 6 7 8 9; do sleep 0.2; "
     ask = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://localhost:8999/\").status)' && break; done"
-    told, _ = await said(farm, path, f"{{ {serve}{ask}; }} > said 2>&1")
+    told, _ = await said(harness, path, f"{{ {serve}{ask}; }} > said 2>&1")
     assert "200" in told
 
 
 @needs_bubblewrap
-async def test_without_network_nothing_tells_of_a_proxy_and_none_listens(farm: Farm, tmp_path: Path) -> None:
+async def test_without_network_nothing_tells_of_a_proxy_and_none_listens(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     look = "env | cut -d= -f1 | grep -i proxy > said || true; awk '$4 == \"0A\"' /proc/net/tcp | wc -l >> said"
-    allowed, _ = await said(farm, path, look, network=True)
+    allowed, _ = await said(harness, path, look, network=True)
     assert "HTTPS_PROXY" in allowed
     assert int(allowed.split()[-1]) > 0
-    without, _ = await said(farm, path, look, network=False)
+    without, _ = await said(harness, path, look, network=False)
     assert without.split() == ["0"]
 
 
@@ -179,8 +179,8 @@ async def test_who_is_meant_and_where_it_leads(
         assert not reached
 
 
-async def test_what_is_no_host_is_refused_before_anything_ran(farm: Farm) -> None:
-    async with farm.working():
+async def test_what_is_no_host_is_refused_before_anything_ran(harness: Harness) -> None:
+    async with harness.working():
         for network in (["https://pypi.org"], ["a b"], [""], ["*"]):
             plan = {"network": network, "tasks": tasks({"id": "a", "run": "true"})}
-            assert await failure_type(await farm.start(plan)) == "InvalidPlan"
+            assert await failure_type(await harness.start(plan)) == "InvalidPlan"

@@ -15,27 +15,27 @@ from activities.sandbox.levels import bubblewrap_problem
 from epw.core.plan.validate import read_plan
 from tests.messages_api import KEY, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Farm, ended, failure_type, make_repository, sh, statuses, tasks
+from tests.support import Harness, ended, failure_type, make_repository, sh, statuses, tasks
 
 needs_bubblewrap = pytest.mark.skipif(bubblewrap_problem() is not None, reason=str(bubblewrap_problem()))
 
 
-async def printed(farm: Farm, command: str, **plan: Any) -> str:
+async def printed(harness: Harness, command: str, **plan: Any) -> str:
     """Output of a command in the sandbox."""
     run = f"{{ {command}; }} > printed 2>&1 || true"
-    document = await farm.run({"sandbox": "bubblewrap", **plan, "tasks": tasks({"id": "a", "run": run})})
+    document = await harness.run({"sandbox": "bubblewrap", **plan, "tasks": tasks({"id": "a", "run": run})})
     assert document["status"] == "succeeded", document["results"]
     assert document["results"][0]["sandbox"] == "bubblewrap"
     return sh(Path(plan["workspace"]), "git", "show", f"{document['delivery']['branch']}:printed")
 
 
 @needs_bubblewrap
-async def test_an_agent_works_as_outside(farm: Farm, tmp_path: Path) -> None:
+async def test_an_agent_works_as_outside(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work", {"app.py": "print('runs')\n"})
     work = (
         "git log --oneline && python3 app.py && echo 1 > $TMPDIR/x && echo 2 > $HOME/y && git commit -qam z; echo done"
     )
-    said = await printed(farm, work, workspace=str(path))
+    said = await printed(harness, work, workspace=str(path))
     assert "first" in said
     assert "runs" in said
     assert said.endswith("done\n")
@@ -43,10 +43,10 @@ async def test_an_agent_works_as_outside(farm: Farm, tmp_path: Path) -> None:
 
 
 @needs_bubblewrap
-async def test_the_system_is_read_only_and_other_processes_are_not_there(farm: Farm, tmp_path: Path) -> None:
+async def test_the_system_is_read_only_and_other_processes_are_not_there(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     said = await printed(
-        farm, "touch /etc/x; ls -A /run /tmp | wc -l; ls /proc | grep -c '^[0-9]'", workspace=str(path)
+        harness, "touch /etc/x; ls -A /run /tmp | wc -l; ls /proc | grep -c '^[0-9]'", workspace=str(path)
     )
     assert "Read-only" in said
     assert not Path("/etc/x").exists()
@@ -54,14 +54,14 @@ async def test_the_system_is_read_only_and_other_processes_are_not_there(farm: F
 
 
 @needs_bubblewrap
-async def test_nobody_has_any_power_in_it_or_gets_one(farm: Farm, tmp_path: Path) -> None:
+async def test_nobody_has_any_power_in_it_or_gets_one(harness: Harness, tmp_path: Path) -> None:
     """As root too: no capability, an id that is not root's, no user namespace in which it would be root."""
     path = make_repository(tmp_path / "work")
     look = (
         "grep ^Cap /proc/self/status; echo id $(id -u); unshare -Ur true && echo became-root; "
         "python3 -c 'import ctypes; print(ctypes.CDLL(None).ptrace(0, 0, 0, 0), ctypes.CDLL(None).syscall(425, 1, 0))'"
     )
-    said = await printed(farm, look, workspace=str(path))
+    said = await printed(harness, look, workspace=str(path))
     powers = {line.split(":")[0]: int(line.split()[1], 16) for line in said.splitlines() if line.startswith("Cap")}
     assert set(powers.values()) == {0}, said
     assert "id 0" not in said
@@ -70,13 +70,13 @@ async def test_nobody_has_any_power_in_it_or_gets_one(farm: Farm, tmp_path: Path
 
 
 @needs_bubblewrap
-async def test_no_service_of_this_machine_is_reached_whatever_the_network(farm: Farm, tmp_path: Path) -> None:
+async def test_no_service_of_this_machine_is_reached_whatever_the_network(harness: Harness, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         reach = f"bash -c 'echo > /dev/tcp/127.0.0.1/{server.getsockname()[1]}'"
         for network in (False, True, ["127.0.0.1"]):
-            await printed(farm, reach, workspace=str(path), network=network)
+            await printed(harness, reach, workspace=str(path), network=network)
             # Asked here: in its own network a port of that number may be its proxy's.
             with pytest.raises(BlockingIOError):
                 server.accept()
@@ -84,7 +84,7 @@ async def test_no_service_of_this_machine_is_reached_whatever_the_network(farm: 
 
 @pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
 async def test_of_a_tool_in_a_home_its_programs_are_there_and_its_settings_are_not(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
     if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
@@ -101,7 +101,7 @@ async def test_of_a_tool_in_a_home_its_programs_are_there_and_its_settings_are_n
     try:
         run = "tool > said 2>&1 || true"
         plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": run})}
-        document = await farm.run(plan)
+        document = await harness.run(plan)
     finally:
         for known in (levels._programs, levels._system):
             known.cache_clear()
@@ -171,7 +171,7 @@ NOTHING = "this machine has no bubblewrap"
     ],
 )
 async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anything_ran(
-    farm: Farm,
+    harness: Harness,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     plan: dict[str, Any],
@@ -194,19 +194,19 @@ async def test_what_a_plan_demands_and_the_machine_lacks_is_refused_before_anyth
     if lacks is None:
         levels.require_sandbox(read_plan(whole))
         return
-    async with farm.working():
-        handle = await farm.start(whole)
+    async with harness.working():
+        handle = await harness.start(whole)
         refused = str(await ended(handle, 10))
-        document = await farm.document(handle)
+        document = await harness.document(handle)
     assert lacks in refused
     assert statuses(document) == {"runs": "skipped", "a": "skipped"}
     assert not ran.exists()
 
 
-async def test_no_network_at_a_level_that_cannot_keep_it_is_no_plan(farm: Farm) -> None:
+async def test_no_network_at_a_level_that_cannot_keep_it_is_no_plan(harness: Harness) -> None:
     plan = {"network": False, "sandbox": "process", "tasks": tasks({"id": "a", "run": "true"})}
-    async with farm.working():
-        assert await asyncio.wait_for(failure_type(await farm.start(plan)), 10) == "InvalidPlan"
+    async with harness.working():
+        assert await asyncio.wait_for(failure_type(await harness.start(plan)), 10) == "InvalidPlan"
 
 
 @pytest.mark.skipif(not landlock.abi(), reason="this kernel has no Landlock")
@@ -221,7 +221,7 @@ async def test_no_network_at_a_level_that_cannot_keep_it_is_no_plan(farm: Farm) 
     ],
 )
 async def test_an_agent_gains_no_rights_by_programs_also_with_an_older_landlock(
-    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, abi: int | None
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, abi: int | None
 ) -> None:
     if abi is not None and landlock.abi() < abi:
         pytest.skip(f"this kernel has an older Landlock: {landlock.abi()}")
@@ -234,7 +234,7 @@ async def test_an_agent_gains_no_rights_by_programs_also_with_an_older_landlock(
     )
     run = f"{{ {look}; }} > said 2>&1 || true"
     plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": run})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"]
     said = sh(path, "git", "show", f"{document['delivery']['branch']}:said")
     assert said.split()[:2] == ["NoNewPrivs:", "0" if level == "none" else "1"]

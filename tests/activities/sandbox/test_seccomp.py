@@ -15,7 +15,7 @@ import pytest
 from activities.sandbox import landlock, seccomp
 from activities.sandbox.levels import bubblewrap_problem
 from tests.command_line import ROOT
-from tests.support import Farm, make_repository, sh, tasks
+from tests.support import Harness, make_repository, sh, tasks
 
 if seccomp.filter_program("bubblewrap") is None or sys.platform != "linux":
     pytest.skip("the filter knows no calls of this machine", allow_module_level=True)
@@ -50,14 +50,14 @@ def test_each_call_is_refused_by_the_filter_and_no_call_without_it() -> None:
 
 
 @pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
-async def test_each_call_of_an_agent_is_refused(farm: Farm, tmp_path: Path, level: str) -> None:
+async def test_each_call_of_an_agent_is_refused(harness: Harness, tmp_path: Path, level: str) -> None:
     if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
     if level == "landlock" and not landlock.abi():
         pytest.skip("this kernel has no Landlock")
     path = make_repository(tmp_path / "work", {"calls.py": CALLS})
     plan = {"workspace": str(path), "sandbox": level, "tasks": tasks({"id": "a", "run": "python3 calls.py > said"})}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"]
     said = json.loads(sh(path, "git", "show", f"{document['delivery']['branch']}:said"))
     assert said == dict.fromkeys(REFUSED, errno.EPERM)

@@ -21,7 +21,7 @@ from activities.sandbox.levels import bubblewrap_problem
 from activities.sandbox.network import namespace
 from epw.core.naming import slug
 from tests.command_line import ROOT, Cli, wait_for
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 from tests.threats import ALWAYS, GOT, LEVELS, PAGE, PLACES, SHARED_BY, THREATS, THREATS_BY_ROOT, exists, page
 
 _CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print(sys.argv[2])"
@@ -87,26 +87,28 @@ def _require(level: str) -> None:
         pytest.skip(f"what `{level}` stops needs Landlock 6 (Linux 6.12); this kernel has {landlock.abi()}")
 
 
-async def _said(farm: Farm, workspace: Path, level: str, runs: dict[str, str]) -> dict[str, str]:
+async def _said(harness: Harness, workspace: Path, level: str, runs: dict[str, str]) -> dict[str, str]:
     """Output of each command."""
     rows = [{"id": name, "run": f"( {run} ) 2>&1 || true"} for name, run in runs.items()]
     plan = {"sandbox": level, "deliver": "none", "workspace": str(workspace), "tasks": tasks(*rows)}
-    document = await farm.run(plan)
+    document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"]
-    logs = {name: next(farm.home.glob(f"executions/*/*/logs/{slug(name)}.*.log")) for name in runs}
+    logs = {name: next(harness.home.glob(f"executions/*/*/logs/{slug(name)}.*.log")) for name in runs}
     return {name: log.read_text() for name, log in logs.items()}
 
 
 @pytest.mark.parametrize("level", LEVELS)
-async def test_a_level_stops_what_it_says(farm: Farm, tmp_path: Path, laid_out: dict[str, object], level: str) -> None:
+async def test_a_level_stops_what_it_says(
+    harness: Harness, tmp_path: Path, laid_out: dict[str, object], level: str
+) -> None:
     _require(level)
     workspace = make_repository(tmp_path / "work")
     setting = Path("/proc/sys/kernel/domainname")
-    places = {**laid_out, "workspace": workspace, "state": farm.home, "setting": setting, "cwd": "$PWD"}
+    places = {**laid_out, "workspace": workspace, "state": harness.home, "setting": setting, "cwd": "$PWD"}
     tried = (*THREATS, *(THREATS_BY_ROOT if os.geteuid() == 0 else ()))
     before = setting.read_text()
     try:
-        said = await _said(farm, workspace, level, {each.name: each.command.format(**places) for each in tried})
+        said = await _said(harness, workspace, level, {each.name: each.command.format(**places) for each in tried})
     finally:
         if os.geteuid() == 0:
             setting.write_text(before)
@@ -119,13 +121,15 @@ async def test_a_level_stops_what_it_says(farm: Farm, tmp_path: Path, laid_out: 
 
 
 @pytest.mark.parametrize("level", ["landlock", "bubblewrap"])
-async def test_nothing_that_is_not_the_system_s_or_its_own_is_there(farm: Farm, tmp_path: Path, level: str) -> None:
+async def test_nothing_that_is_not_the_system_s_or_its_own_is_there(
+    harness: Harness, tmp_path: Path, level: str
+) -> None:
     _require(level)
     workspace = make_repository(tmp_path / "work", {"README": "x", ".gitignore": ".env\n"})
     with ExitStack() as opened:
-        places = [*_laid_out_places(opened), workspace, farm.home, Path(os.path.expanduser("~"))]
+        places = [*_laid_out_places(opened), workspace, harness.home, Path(os.path.expanduser("~"))]
         (workspace / ".env").write_text(GOT)
-        (farm.home / "canary").parent.mkdir(parents=True, exist_ok=True)
+        (harness.home / "canary").parent.mkdir(parents=True, exist_ok=True)
         runs = {"env": f"cat {workspace}/.env"}
         for place in places:
             (place / "canary").write_text(GOT)
@@ -141,7 +145,7 @@ async def test_nothing_that_is_not_the_system_s_or_its_own_is_there(farm: Farm, 
                 opened.callback(os.unlink, f"{name}/socket")
                 server.listen()
                 runs[f"connect {name}"] = f"python3 -c '{_CONNECT}' {name}/socket {GOT}"
-        said = await _said(farm, workspace, level, runs)
+        said = await _said(harness, workspace, level, runs)
         shared = SHARED_BY.get(level, ())
         reached = {name for name, text in said.items() if GOT in text and not any(each in name for each in shared)}
         assert (reached, len(places) >= (10 if os.geteuid() == 0 else 5)) == (set(), True)

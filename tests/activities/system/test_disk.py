@@ -12,7 +12,7 @@ import pytest
 
 from epw.core.errors import Refused
 from tests.activities.apply.test_apply import Delivery, look
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 Mount = Callable[..., None]
 
@@ -83,9 +83,9 @@ def test_a_read_only_directory_is_refused_and_nothing_changed(tmp_path: Path, mo
     assert look(path) == before
 
 
-async def test_a_full_disk_ends_as_undelivered(farm: Farm, small: Path) -> None:
+async def test_a_full_disk_ends_as_undelivered(harness: Harness, small: Path) -> None:
     before = look(small)
-    document = await farm.run(
+    document = await harness.run(
         {
             "workspace": str(small),
             "deliver": "apply",
@@ -98,13 +98,13 @@ async def test_a_full_disk_ends_as_undelivered(farm: Farm, small: Path) -> None:
     assert look(small) == before
 
 
-async def test_an_agent_that_fills_the_state_directory_fails_by_name(farm: Farm, mount: Mount) -> None:
-    farm.home.mkdir()
-    mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", str(farm.home))
+async def test_an_agent_that_fills_the_state_directory_fails_by_name(harness: Harness, mount: Mount) -> None:
+    harness.home.mkdir()
+    mount("-t", "tmpfs", "-o", "size=3m", "tmpfs", str(harness.home))
     rows = tasks(
         {"id": "hog", "run": "head -c 9000000 /dev/urandom > big"},
         {"id": "modest", "run": "echo 1 > small", "dependsOn": []},
     )
-    document = await farm.run({"strategy": "aggressive", "maxAgents": 1, "tasks": rows})
+    document = await harness.run({"strategy": "aggressive", "maxAgents": 1, "tasks": rows})
     errors = {row["taskId"]: (row["error"] or {}).get("type") for row in document["results"]}
     assert errors == {"hog": "DiskFull", "modest": None}

@@ -19,7 +19,7 @@ from activities.state.state_directory import StateDirectory
 from epw.core.messages import DELIVER
 from epw.core.plan.model import Budget
 from tests.activities.apply.test_apply import CHANGE, FILES, Delivery
-from tests.support import Farm, make_repository, tasks
+from tests.support import Harness, make_repository, tasks
 
 
 class Disk:
@@ -105,11 +105,11 @@ def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> N
 
 
 async def test_of_an_execution_only_what_ends_with_its_worker_is_not_synced(
-    disk: Disk, farm: Farm, tmp_path: Path
+    disk: Disk, harness: Harness, tmp_path: Path
 ) -> None:
     path = make_repository(tmp_path / "work")
     rows = tasks({"id": "a", "run": "echo 1 > a"}, {"id": "b", "run": "echo 2 > b", "dependsOn": ["a"]})
-    document = await farm.run({"workspace": str(path), "deliver": "apply", "tasks": rows})
+    document = await harness.run({"workspace": str(path), "deliver": "apply", "tasks": rows})
     assert document["status"] == "succeeded"
     assert any("/outcomes/" in target for target in disk.renamed)
     assert [each for each in disk.unsynced if "/running/" not in each and "/so-far/" not in each] == []
