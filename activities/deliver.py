@@ -13,8 +13,9 @@ from activities.apply.of_execution import tree_delivery_of
 from activities.git import own_commits, transfer
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence, fencing_token
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -63,10 +64,10 @@ class Deliverer:
 def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int, int]) -> Delivery:
     hub = Hub(Path(request.hub))
     with hub.locked():
-        execution.check_fence(DELIVER, now)
+        check_fence(execution, DELIVER, now)
         failpoint("deliver.begun")
         if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
-            return _refused(execution, request, f"{execution.workspace().path} does not exist any more")
+            return _refused(execution, request, f"{execution.workspace().path} is not there any more")
         try:
             delivered = _DELIVERIES[request.mode](execution, hub, request)
         except GitError as error:

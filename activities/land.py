@@ -31,8 +31,9 @@ from activities.git.merge_attributes import ATTRIBUTES, same_attributes
 from activities.git.submodules.agent_pointers import record_trailer
 from activities.git.task_commits import tasks_that_touched, trailers
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
@@ -65,7 +66,7 @@ class Lander:
         execution = current_execution(self._state, request)
         try:
             async with activity_scope(self._state, execution.key + "/land"):
-                execution.check_fence(LAND, fencing_token())
+                check_fence(execution, LAND, fencing_token())
                 running = await self._plans.of_current_execution()
                 landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)
         except Fenced as error:

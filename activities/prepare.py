@@ -20,8 +20,9 @@ from activities.git.snapshot import snapshot
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
-from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource, Running
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
@@ -104,7 +105,7 @@ class Preparer:
             known = {path: Workspace.read(str(Path(workspace.path, path))) for path in modules.start.pointers}
             execution.keep_workspace(workspace.model_copy(update={"modules": known}), base)
             failpoint("prepare.kept")
-        execution.check_fence(PREPARE, fencing_token())
+        check_fence(execution, PREPARE, fencing_token())
         deliver = plan.deliver or workspace.default_delivery
         lost = _adopt_commits(hub, execution, running.redrive) if running.redrive else []
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)

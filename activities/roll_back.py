@@ -13,8 +13,9 @@ from temporalio.exceptions import ApplicationError
 from activities.apply.of_execution import tree_delivery_of
 from activities.git import transfer
 from activities.git.hub import Hub
-from activities.state.activity_scope import activity_scope, current_execution, fencing_token
+from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence, fencing_token
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -39,7 +40,7 @@ class RollBacker:
         """
         execution = current_execution(self._state, request)
         async with activity_scope(self._state, execution.key + "/roll-back"):
-            execution.check_fence(ROLL_BACK, fencing_token())
+            check_fence(execution, ROLL_BACK, fencing_token())
             failpoint("undo.begun")
             for step in request.steps:
                 kind = COMPENSATIONS[step.step]

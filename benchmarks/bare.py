@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.list_schedule import Scheduler
+from epw.core.schedule.scheduler import Scheduler
 
 QUEUE = "bare"
 

@@ -25,7 +25,7 @@ from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench, revision
 from epw.cli.launch import new_id
 from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.list_schedule import Scheduler, makespan, predict
+from epw.core.schedule.scheduler import Scheduler, makespan, predict
 
 Run = Callable[[TaskGraph, int], Awaitable[float]]
 

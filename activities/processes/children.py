@@ -145,7 +145,7 @@ def _adopts_orphans() -> bool:
 
 
 @contextmanager
-def library(marker: str) -> Iterator[None]:
+def left_to_library(marker: str) -> Iterator[None]:
     """Let a library start and reap children by itself while the block runs."""
     with _lock:
         _libraries.append(marker)

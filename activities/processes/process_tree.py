@@ -92,7 +92,7 @@ class ProcessTree:
     async def around_library(cls, marker: str) -> AsyncIterator[None]:
         """Let a library run programs by a launcher script while the block runs; at its end all of them are ended."""
         try:
-            with children.library(marker):
+            with children.left_to_library(marker):
                 try:
                     yield
                 finally:

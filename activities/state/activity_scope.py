@@ -25,12 +25,6 @@ def current_execution(state: StateDirectory, request: StepRequest) -> ExecutionS
     return ExecutionStore(state, info.workflow_id or "", request.chain or run_id, run_id)
 
 
-def fencing_token() -> tuple[int, int]:
-    """Id of the running activity and its activity attempt: later ones compare greater."""
-    info = activity.info()
-    return int(info.activity_id), info.attempt
-
-
 @asynccontextmanager
 async def activity_scope(
     state: StateDirectory, marker: str, heartbeat: Heartbeat | None = None, deaths: Path | None = None

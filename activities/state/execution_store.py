@@ -18,8 +18,6 @@ from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
-from epw.core.errors import Fenced
-from epw.core.messages import ROLL_BACK
 from epw.core.naming import execution_ref, slug
 
 
@@ -184,26 +182,6 @@ class ExecutionStore:
     def keep_blocked(self) -> None:
         """Note that only the user can finish the undo, so that nobody tries again."""
         write_atomically(self.path / "apply/blocked", b"")
-
-    def check_fence(self, step: str, order: tuple[int, int]) -> None:
-        """Raise `Fenced` if a reset, a later activity attempt or a roll-back has superseded this step.
-
-        `order`: the fencing token, which later activities and attempts of the step exceed.
-        """
-        path = self.path / "fence.json"
-        fence: dict[str, Any]
-        fence = json.loads(path.read_bytes()) if path.is_file() else {"runs": [], "newest": {}, "closed": False}
-        if self.run_key not in fence["runs"]:
-            fence = {"runs": [*fence["runs"], self.run_key], "newest": {}, "closed": False}
-        if fence["runs"][-1] != self.run_key:
-            raise Fenced(f"{step}: a later run of the execution has taken over")
-        if tuple(fence["newest"].get(step, order)) > order:
-            raise Fenced(f"{step}: a later try has taken over")
-        if fence["closed"] and step != ROLL_BACK:
-            raise Fenced(f"{step}: the execution has been rolled back")
-        fence["newest"][step] = order
-        fence["closed"] = step == ROLL_BACK
-        write_atomically(path, json.dumps(fence).encode())
 
     def keep_results(self, document: dict[str, Any]) -> None:
         """Keep the result document before its sources are removed."""

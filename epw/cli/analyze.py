@@ -14,7 +14,7 @@ from epw.cli.show import table
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule import analysis
-from epw.core.schedule.list_schedule import predict
+from epw.core.schedule.scheduler import predict
 from epw.settings import Settings
 
 

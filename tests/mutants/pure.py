@@ -19,7 +19,7 @@ _MODULES = (
     "plan/graph",
     "schedule/batches",
     "schedule/leases",
-    "schedule/list_schedule",
+    "schedule/scheduler",
 )
 _TESTS = ("analysis", "batch_rules", "globs", "graph", "leases", "plan", "account_limiter", "schedule")
 _BESIDE = ("activities", "workflows", "examples", "docs", "starter.py", "worker.py")

@@ -12,6 +12,7 @@ import pytest
 from activities.conflicts.semantic.languages import LANGUAGES
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence
 from activities.state.state_directory import StateDirectory
 from epw.core.errors import Fenced, UndoBlocked
 from epw.core.execution.compensation import Compensations
@@ -20,7 +21,7 @@ from epw.core.execution.reuse import reusable
 from epw.core.messages import DELIVER, LAND, ROLL_BACK
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.list_schedule import Scheduler
+from epw.core.schedule.scheduler import Scheduler
 from tests.activities.apply.test_apply import Delivery
 from tests.command_line import Cli, line_with, stop, wait_for
 from tests.site import Site
@@ -319,7 +320,7 @@ def test_surplus_agents_take_nothing_and_what_is_given_up_is_not_told_as_ready()
 def test_a_step_is_taken_by_the_newest_alone(tmp_path: Path) -> None:
     def step(run: str, name: str, order: tuple[int, int]) -> bool:
         try:
-            ExecutionStore(StateDirectory(tmp_path), "w", "first", run).check_fence(name, order)
+            check_fence(ExecutionStore(StateDirectory(tmp_path), "w", "first", run), name, order)
         except Fenced:
             return False
         return True

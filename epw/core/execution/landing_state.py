@@ -9,7 +9,7 @@ from epw.core.messages import Failure
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule.batches import Batches
-from epw.core.schedule.list_schedule import Scheduler
+from epw.core.schedule.scheduler import Scheduler
 
 
 class LandingState(TaskTable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from epw.core.execution.state import ExecutionState
 from epw.core.report.model import Metrics
-from epw.core.schedule.list_schedule import batches, makespan, predict
+from epw.core.schedule.scheduler import batches, makespan, predict
 
 
 def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> Metrics:

@@ -14,13 +14,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from epw.core.decisions.conflicts import KINDS
 from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.messages import AgentProgress
-from epw.core.report.task_result import Document, OneOf, TaskResult
+from epw.core.report.task_result import OneOf, ResultPart, TaskResult
 
 Status = Annotated[str, OneOf("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())]
 ConflictKind = Annotated[str, OneOf(*KINDS)]
 
 
-class ResolutionOption(Document):
+class ResolutionOption(ResultPart):
     """A way to end a conflict."""
 
     strategy: str
@@ -31,7 +31,7 @@ class ResolutionOption(Document):
     """What to give to `resolve`, while the conflict waits for a person."""
 
 
-class Intent(Document):
+class Intent(ResultPart):
     """What a task of a conflict was asked to do, and its agent's summary."""
 
     taskId: str
@@ -39,7 +39,7 @@ class Intent(Document):
     summary: str | None
 
 
-class Hunk(Document, total=False):
+class Hunk(ResultPart, total=False):
     """A place of a conflict; each side null or empty where it has nothing."""
 
     path: str
@@ -54,7 +54,7 @@ class Hunk(Document, total=False):
     """The place in the other side, of a semantic conflict."""
 
 
-class ConflictResult(Document):
+class ConflictResult(ResultPart):
     """A conflict, or the advice that there may be one (`type: dependency`)."""
 
     id: str
@@ -93,7 +93,7 @@ class ConflictResult(Document):
     """The question by which it waits for a person."""
 
 
-class QuestionResult(Document):
+class QuestionResult(ResultPart):
     """A question to a person."""
 
     id: str
@@ -105,7 +105,7 @@ class QuestionResult(Document):
     answeredAt: int | None
 
 
-class Metrics(Document):
+class Metrics(ResultPart):
     """Numbers of an execution: measured or null."""
 
     totalTasks: int
@@ -137,7 +137,7 @@ class Metrics(Document):
     costUSD: float | None
 
 
-class DeliveryResult(Document):
+class DeliveryResult(ResultPart):
     """How the final head was handed over."""
 
     mode: str
@@ -152,14 +152,14 @@ class DeliveryResult(Document):
     """Changed files; null where the commits are gone or on another machine."""
 
 
-class ExecutionError(Document):
+class ExecutionError(ResultPart):
     """Why an execution did not succeed, where no task's error says it."""
 
     type: str
     message: str
 
 
-class ExecutionResult(Document):
+class ExecutionResult(ResultPart):
     """An execution: every planned task once, in plan order."""
 
     success: bool

@@ -25,18 +25,18 @@ TaskStatus = Annotated[str, OneOf("pending", "ready", "running", "waiting", *TER
 
 
 @with_config(ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True))
-class Document(TypedDict):
+class ResultPart(TypedDict):
     """Base of every part of a result: no other keys than those named."""
 
 
-class LineRange(Document):
+class LineRange(ResultPart):
     """First and last changed line."""
 
     start: int
     end: int
 
 
-class FileChange(Document):
+class FileChange(ResultPart):
     """A changed file, as git says."""
 
     file: str
@@ -50,7 +50,7 @@ class FileChange(Document):
     """Where it changed: `100644 → 100755`."""
 
 
-class KeptFile(Document):
+class KeptFile(ResultPart):
     """An ignored file that was kept beside the change (`keep` of the plan)."""
 
     path: str
@@ -58,7 +58,7 @@ class KeptFile(Document):
     sha256: str
 
 
-class LeftBehind(Document):
+class LeftBehind(ResultPart):
     """Work of an agent that is not part of its change: commits elsewhere, stashes, ignored files."""
 
     kind: str
@@ -69,7 +69,7 @@ class LeftBehind(Document):
     """Where `salvage` finds it."""
 
 
-class ModelUsage(Document):
+class ModelUsage(ResultPart):
     """Use of a model's API."""
 
     requests: int
@@ -79,7 +79,7 @@ class ModelUsage(Document):
     """Null: the model has no known price."""
 
 
-class Waits(Document):
+class Waits(ResultPart):
     """Time in which the task waited, by reason, in milliseconds."""
 
     question: int
@@ -90,7 +90,7 @@ class Waits(Document):
     host: int
 
 
-class TaskError(Document):
+class TaskError(ResultPart):
     """Why a task did not succeed; docs/errors.md lists the types."""
 
     type: str
@@ -101,7 +101,7 @@ class TaskError(Document):
     recoveryOptions: list[str]
 
 
-class TaskResult(Document):
+class TaskResult(ResultPart):
     """A task of the plan. What its commit holds is null where that is gone or on another machine."""
 
     taskId: str

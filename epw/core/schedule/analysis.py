@@ -8,7 +8,7 @@ from typing import Any
 from epw.core.globs import may_overlap
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
-from epw.core.schedule.list_schedule import batches, makespan, predict
+from epw.core.schedule.scheduler import batches, makespan, predict
 
 _WEIGHTS = {
     "independence": 0.30,

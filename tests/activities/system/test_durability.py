@@ -15,6 +15,7 @@ from activities.apply import atomic_rename, tree_delivery, undo
 from activities.apply.atomic_rename import Name
 from activities.model_api.budget_ledger import BudgetLedger
 from activities.state.execution_store import ExecutionStore
+from activities.state.fence import check_fence
 from activities.state.state_directory import StateDirectory
 from epw.core.messages import DELIVER
 from epw.core.plan.model import Budget
@@ -92,7 +93,7 @@ def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> N
         "id": execution.keep_id,
         "base": lambda: execution.keep_workspace(workspace, "a" * 40),
         "blocked": execution.keep_blocked,
-        "fence.json": lambda: execution.check_fence(DELIVER, (1, 1)),
+        "fence.json": lambda: check_fence(execution, DELIVER, (1, 1)),
         "a-run.json": lambda: execution.keep_results({"a": 1}),
         "delivered": lambda: execution.keep_delivered("epw/x", "a" * 40),
         "commit.json": lambda: execution.keep_conflict("commit", {"hunks": []}),
