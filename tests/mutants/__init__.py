@@ -76,7 +76,7 @@ MUTANTS = (
     _m("activities/apply/tree_delivery.py", "os.fchmod(made, 0o777 & ~user_umask())", "pass", "cli/test_environments.py -k owner_s_alone"),
     _m("activities/state/fence.py", 'if tuple(fence["newest"].get(step, token)) > token:', 'if tuple(fence["newest"].get(step, token)) >= token:', f"{_PROMISES} -k newest"),
     _m("activities/state/fence.py", 'if fence["closed"] and step != ROLL_BACK:', "if False:", f"{_PROMISES} -k newest"),
-    _m("activities/state/fence.py", 'if fence["runs"][-1] != self.run_key:', "if False:", f"{_PROMISES} -k newest"),
+    _m("activities/state/fence.py", 'if fence["runs"][-1] != execution.run_key:', "if False:", f"{_PROMISES} -k newest"),
     # conflicts
     _m("activities/conflicts/textual/losses.py", 'stays = stays or (start == end and place[0] < place[1])', 'pass', _LOSSES),
     _m("activities/conflicts/textual/losses.py", "    if new == change or change == before:\n", "    if new == change or change == before or True:\n", _LOSSES),
