@@ -8,7 +8,7 @@ from pathlib import Path
 
 from epw.core.backends import BACKENDS
 from epw.core.conflict_steps import CONFLICT_STEPS
-from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
 from epw.core.plan.schema import plan_schema
 from epw.core.report.model import result_schema
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 _BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
 _HEAD = """# Errors, outcomes and exit codes
 
-Made by `python -m tests.tables` from `epw/core/failures.py` and `epw/core/execution/outcomes.py`: change those.
+Made by `python -m tests.tables` from `epw/core/failures.py` and `epw/core/execution/exit_status.py`: change those.
 
 ## Failures
 

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from epw.core.decisions.questions import Questions
 from epw.core.decisions.resolver import Resolver
-from epw.core.execution.outcomes import Conclusion
+from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
 from epw.core.report import result
 from epw.core.report.details import details

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.decisions.resolver import Resolver
     from epw.core.errors import InvalidPlan
     from epw.core.execution.compensation import Compensations
-    from epw.core.execution.outcomes import OUTCOMES, Conclusion
+    from epw.core.execution.exit_status import OUTCOMES, Conclusion
     from epw.core.execution.resource_waits import ResourceWaits
     from epw.core.execution.state import ExecutionState
     from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest, Redrive
@@ -39,7 +39,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
     """Input: a plan document, and from the command `retry` a `Redrive`. Result: the result document.
 
     A plan that cannot run fails the workflow at once, type `InvalidPlan`; any input is accepted, so that this is said
-    whichever client started it. Other failures: `epw.core.execution.outcomes`.
+    whichever client started it. Other failures: `epw.core.execution.exit_status`.
     """
 
     @workflow.init

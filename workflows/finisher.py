@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import CleanUpRequest, Compensation, DeliverRequest, Delivery, RollBackRequest
-from epw.core.execution.outcomes import Conclusion
+from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import CLEAN_UP, DELIVER, ROLL_BACK
 from epw.core.naming import branch_name

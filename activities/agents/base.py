@@ -8,7 +8,7 @@ from typing import Protocol
 
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
-from activities.model_api.caller import Caller
+from activities.model_api.calling_attempt import CallingAttempt
 from activities.processes.launcher import ProcessLauncher
 from epw.core.messages import Question
 from epw.core.plan.model import Task
@@ -41,9 +41,9 @@ class BudgetReached:
 AgentOutcome = Completed | Question | UsageLimit | BudgetReached
 
 
-def model_caller(context: AgentContext, reporter: Reporter) -> Caller:
+def model_caller(context: AgentContext, reporter: Reporter) -> CallingAttempt:
     """The attempt, as the calls of its model see it."""
-    return Caller(
+    return CallingAttempt(
         context.execution_id, context.ledger, context.budget, context.limits, reporter.account_wait, reporter.report
     )
 

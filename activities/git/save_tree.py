@@ -132,10 +132,10 @@ class _Saving:
         if self._opens:
             self._check_pointers(before, pointed)
         known = self._work_tree.fresh_index
-        settled = clear_text.settle(before, changes, self._work_tree.settings, known=known, **self._place)
-        self.failures += settled.failures
-        self.in_clear += settled.in_clear
-        return self._written(before) if settled.is_changed else (tree, changes)
+        kept = clear_text.keep_encoded(before, changes, self._work_tree.settings, known=known, **self._place)
+        self.failures += kept.failures
+        self.in_clear += kept.in_clear
+        return self._written(before) if kept.is_changed else (tree, changes)
 
     def _leave_out(self, pointed: Collection[str]) -> None:
         """Keep `git add` out of submodules: in one that is in the index, git runs itself, by settings of the agent."""

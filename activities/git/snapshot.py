@@ -130,9 +130,9 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
     # A nested repository that is no submodule stays apart: as a bare commit id it would be useless.
     changes = _changes(_before(workspace, place), place)
     nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
-    failures = clear_text.settle(_before(workspace, place), changes, config, **place).failures
+    failures = clear_text.keep_encoded(_before(workspace, place), changes, config, **place).failures
     if since is not None and workspace.filters and not failures:
-        failures = clear_text.settle(since, _changes(since, place), config, **place).failures
+        failures = clear_text.keep_encoded(since, _changes(since, place), config, **place).failures
     if failures:
         raise InvalidPlan([Problem("workspace", str(failures[0]))])
     _check_drivers(workspace, config, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from activities.model_api.api import PROVIDER, Api
-from activities.model_api.caller import Caller
+from activities.model_api.calling_attempt import CallingAttempt
 from activities.model_api.calls import Calls
 from activities.model_api.prices import Prices
 from activities.model_api.rate_client import Ask, ExecutionGate, RateClient
@@ -22,7 +22,7 @@ class ApiAccount:
         self._fingerprint = Api.account()
         self._limiter = RateClient(ask(f"rate-limit-{PROVIDER}-{self._fingerprint}"))
 
-    def calls(self, caller: Caller) -> Calls:
+    def calls(self, caller: CallingAttempt) -> Calls:
         """The calls of one attempt."""
         closed = caller.ledger.with_name(f"credit-exhausted-{self._fingerprint}")
         gate = ExecutionGate(self._limiter, caller.execution_id, caller.limits(PROVIDER), closed)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from activities.model_api.api import Rejected
 from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
-from activities.model_api.caller import Caller
+from activities.model_api.calling_attempt import CallingAttempt
 from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
 from epw.core import failures
@@ -28,7 +28,7 @@ Used = dict[str, int]
 class Calls:
     """The only way for an attempt to call a model."""
 
-    def __init__(self, caller: Caller, gate: Gate, prices: Prices) -> None:
+    def __init__(self, caller: CallingAttempt, gate: Gate, prices: Prices) -> None:
         self._caller = caller
         self._gate = gate
         self._prices = prices

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.state.execution_store import ExecutionStore
 from epw.cli.hub_results import add_hub_results
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem
-from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
 from epw.core.report.history import task_error, whole
 from epw.core.report.model import ExecutionResult

@@ -26,7 +26,7 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.core.errors import EpwError, GitError, InvalidRequest
-from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
 from epw.settings import Settings

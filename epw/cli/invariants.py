@@ -20,7 +20,7 @@ from activities.git.hub import Hub
 from activities.processes.process_tree import MARKER
 from activities.state.execution_store import ExecutionStore
 from epw.core import failures
-from epw.core.execution.outcomes import OUTCOMES
+from epw.core.execution.exit_status import OUTCOMES
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import RUN_TASK
 from epw.core.plan.graph import TaskGraph

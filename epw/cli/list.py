@@ -12,7 +12,7 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.cli.show import table
-from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import STATUS, STRATEGY, WAITING
 from epw.service.connection import Connection

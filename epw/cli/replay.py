@@ -15,7 +15,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from epw.core.execution.outcomes import STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.service.converter import data_converter
 from epw.service.registration import WORKFLOW_RUNNER
 from workflows.execute_parallel import ExecuteParallelWorkflow

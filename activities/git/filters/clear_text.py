@@ -27,8 +27,8 @@ Changed = tuple[str, str, str]
 
 
 @dataclass
-class Settled:
-    """Effects of `settle` on changed files that have, or had, a driver."""
+class KeptEncoded:
+    """Effects of `keep_encoded` on changed files that have, or had, a driver."""
 
     is_changed: bool = False
     """Whether the index changed: some paths got their old blobs back, or were removed."""
@@ -38,46 +38,46 @@ class Settled:
     """`FilterMissing`: the user has not configured the driver; `FilterLost`: attributes or a name have changed."""
 
 
-def settle(
+def keep_encoded(
     before: str,
     changes: Sequence[Changed],
     settings: Sequence[str],
     *,
     known: Path | None = None,
     **place: Unpack[GitLocation],
-) -> Settled:
+) -> KeptEncoded:
     """Give files whose clear text is unchanged their old blobs back, and leave out what would be stored in clear.
 
     `changes`: what differs between the tree `before` and the index. `known`: an earlier index; a file for which its
     attributes name a driver must not be stored in clear now.
     """
-    settled = Settled()
+    kept = KeptEncoded()
     drivers = drivers_of([path for path, _, new in changes if new in REGULAR], settings, **place)
     missing = [(path, name) for path, name in drivers.items() if not has_driver(name, settings)]
     if missing:
         path, name = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         message = f"{display_path(path)}{more} is for the filter {name!r}, which is not configured here{help_for(name)}"
-        settled.failures.append(TaskFailed(failures.FILTER_MISSING, message))
-        settled.in_clear += [path for path, _ in missing]
-    driven = drivers.keys() - set(settled.in_clear)
+        kept.failures.append(TaskFailed(failures.FILTER_MISSING, message))
+        kept.in_clear += [path for path, _ in missing]
+    driven = drivers.keys() - set(kept.in_clear)
     modified = [path for path, old, _ in changes if path in driven and old in REGULAR]
     same = [path for path in modified if is_as_before(f"{before}:{path}", path, settings, **place)]
     if known is not None:
-        same += _lost_drivers(settled, before, changes, drivers, settings, known, **place)
+        same += _lost_drivers(kept, before, changes, drivers, settings, known, **place)
     new = {path for path, old, _ in changes if old == ABSENT_MODE}
-    for path in dict.fromkeys([*same, *settled.in_clear]):
+    for path in dict.fromkeys([*same, *kept.in_clear]):
         if path in new:
             git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=os.fsencode(f"{path}\0"))
         else:
             entry = git("ls-tree", "-z", before, "--", f":(top,literal){path}", git_dir=place["git_dir"])
             git("update-index", "-z", "--index-info", **place, stdin=entry)
-        settled.is_changed = True
-    return settled
+        kept.is_changed = True
+    return kept
 
 
 def _lost_drivers(
-    settled: Settled,
+    kept: KeptEncoded,
     before: str,
     changes: Sequence[Changed],
     drivers: Mapping[str, str],
@@ -85,7 +85,7 @@ def _lost_drivers(
     known: Path,
     **place: Unpack[GitLocation],
 ) -> list[str]:
-    """Files that lost their driver and are unchanged otherwise; changed ones are added to `settled.in_clear`."""
+    """Files that lost their driver and are unchanged otherwise; changed ones are added to `kept.in_clear`."""
     present = [path for path, _, new in changes if new in REGULAR]
     old = [path for path, mode, _ in changes if mode in REGULAR]
     git_dir = place["git_dir"]
@@ -110,8 +110,8 @@ def _lost_drivers(
                     )
     if in_clear:
         message = f"{next(iter(in_clear.values()))}, and would be stored in clear now"
-        settled.failures.append(TaskFailed(failures.FILTER_LOST, message))
-        settled.in_clear += in_clear
+        kept.failures.append(TaskFailed(failures.FILTER_LOST, message))
+        kept.in_clear += in_clear
     return [path for path in same if path not in in_clear]
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from epw.core.decisions.conflicts import KINDS
-from epw.core.execution.outcomes import OUTCOMES, STATUS_OF_TEMPORAL
+from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.messages import AgentProgress
 from epw.core.report.task_result import OneOf, ResultPart, TaskResult
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from activities.model_api.api import Rejected, rejection
-from activities.model_api.caller import Caller
+from activities.model_api.calling_attempt import CallingAttempt
 from activities.model_api.calls import Calls
 from activities.model_api.prices import Prices
 from activities.model_api.rate_client import AccountBlocked
@@ -102,7 +102,7 @@ class _Gate:
 async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
     """End of a call that is rejected so often, and what the account has heard."""
     reported: list[Any] = []
-    caller = Caller(
+    caller = CallingAttempt(
         "execution", tmp_path / "ledger.json", Budget(), lambda provider: Limits(), WaitClock(), reported.append
     )
     gate, coming = _Gate(), list(refusals)

@@ -1,4 +1,4 @@
-"""Caller of a model: an attempt with its limits."""
+"""Attempt that calls a model, as the API account sees it: its limits, its budget, its clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from epw.core.plan.model import Budget
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallingAttempt:
     """One attempt that calls a model."""
 
     execution_id: str
