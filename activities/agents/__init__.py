@@ -1,1 +1,1 @@
-"""Agent backends: one Protocol, one record a backend in `registry.py`."""
+"""Agent backends: one Protocol, its record is in `epw.core.backends`, how it is made in `registry.py`."""

@@ -54,7 +54,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class Option:
-    """Entry of `resolutionOptions`; its description can name `{own}`, the task, and `{target}`, the named one."""
+    """Entry of `resolutionOptions`; its description can name `{own}`, the task, and `{target}`, the named one.
+
+    `strategy`: kind of resolution that users' programs know (`merge`, `prefer-agent`, `rollback`, `sequential-retry`,
+    `manual`); several steps can share one. `risk`: `low`, `medium` or `high`.
+    """
 
     strategy: str
     description: str

@@ -89,7 +89,7 @@ MUTANTS = (
     _m("activities/conflicts/textual/resolve.py", "            if sides != {stage.number: stage for stage in stages}:\n                raise _Unresolved\n", "", "activities/conflicts/test_textual.py"),
     _m("activities/conflicts/semantic/python_modules.py", "if not is_elsewhere:", "if True:", "activities/conflicts/test_semantic.py"),
     _m("activities/attempt/directory.py", "tree, paths = own, changed_paths(hub, base, own)", "pass", "activities/conflicts/test_resolution.py -k beside"),
-    _m("epw/core/decisions/conflicts.py", '({"choice": str(step)} if self.waits else {})', '{"choice": str(step)}', "core/test_conflict_choices.py -k lines"),
+    _m("epw/core/decisions/conflicts.py", '({"choice": str(step)} if self.waits else {})', '{"choice": str(step)}', "activities/conflicts/test_conflict_choices.py -k lines"),
     # limits
     _m("activities/processes/children.py", "if child.pid not in _own and os.getsid(child.pid) != os.getsid(0):", "if os.getsid(child.pid) != os.getsid(0):", "activities/processes/test_children.py"),
     _m("activities/processes/children.py", "found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)", "found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)", "activities/processes/test_children.py"),

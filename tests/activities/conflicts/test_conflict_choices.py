@@ -22,8 +22,8 @@ SIDES = {
     "rename": ("mv f$n a$n", "mv f$n b$n"),
     "semantic": ("sed -i s/total/summed/ lib$n.py", "printf 'import lib'$n'\\n\\nlib'$n'.total'$n'()\\n' > use$n.py"),
 }
-BASE = {f"f{n}": "".join(f"{n} {line}\n" for line in range(9)) for n in range(1, 6)}
-BASE |= {f"lib{n}.py": f"def total{n}():\n    return {n}\n" for n in range(1, 6)}
+BASE = {f"f{n}": "".join(f"{n} {line}\n" for line in range(9)) for n in range(1, 10)}
+BASE |= {f"lib{n}.py": f"def total{n}():\n    return {n}\n" for n in range(1, 10)}
 
 
 def choices(conflict: dict[str, Any]) -> list[str]:
