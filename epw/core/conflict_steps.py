@@ -16,7 +16,7 @@ TEXTUAL_KINDS = frozenset({"lines", "add-add", "modify-delete", "rename", "mode"
 
 @dataclass(frozen=True)
 class Situation:
-    """What decides whether a step is possible."""
+    """Facts that decide whether a step is possible."""
 
     kind: str
     tasks: Sequence[str]
@@ -46,7 +46,7 @@ class Resolution(Protocol):
 
 @dataclass(frozen=True)
 class Condition:
-    """When a step is possible, in words and as a test."""
+    """Condition of a step, in words and as a test."""
 
     text: str
     holds: Callable[[Situation], bool]

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Retried(StrEnum):
-    """Retrier: who tries again after a failure."""
+    """Who tries again after a failure."""
 
     STRATEGY = "the strategy's next attempt"
     NEVER = "nobody: the same would happen again"

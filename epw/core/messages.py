@@ -128,7 +128,7 @@ class TaskRun(StepRequest):
     hub: str | None = None
     base: str | None = None
     round: int = 0
-    """How often this attempt has been resumed after an answer."""
+    """How often this attempt has been resumed, after an answer or a limit."""
     resume: Saved | None = None
     answer: str | None = None
     model: str | None = None
@@ -238,4 +238,4 @@ class AgentProgress(Message):
     directory: str | None = None
     """The attempt's directory, from which a later run of the activity resumes."""
     warnings: list[str] = Field(default_factory=list)
-    """Conflicts that work in progress would have."""
+    """Predicted conflicts."""

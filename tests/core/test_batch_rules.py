@@ -13,8 +13,8 @@ def test_members_are_the_tasks_of_a_level_in_the_plan_s_order() -> None:
     batches = two_levels()
     assert [batches.members(level) for level in (0, 1, 2)] == [["a", "b"], ["c", "d", "e"], []]
     assert [batches.level_of(task) for task in "abcde"] == [0, 0, 1, 1, 1]
-    assert batches.beside("d") == ["c", "d", "e"]
-    assert batches.beside("a") == ["a", "b"]
+    assert batches.batch_of("d") == ["c", "d", "e"]
+    assert batches.batch_of("a") == ["a", "b"]
 
 
 def test_without_batches_every_task_stands_alone() -> None:
@@ -22,7 +22,7 @@ def test_without_batches_every_task_stands_alone() -> None:
     assert not none
     assert two_levels()
     assert none.level_of("a") == -1
-    assert none.beside("a") == []
+    assert none.batch_of("a") == []
 
 
 def test_a_batch_is_decided_by_its_last_task_and_lands_in_the_order_of_completion() -> None:

@@ -140,7 +140,6 @@ def _scripts(content: bytes) -> Any:
 
 
 def _composer(content: bytes) -> Any:
-    """The scripts of a composer.json."""
     try:
         return json.loads(content).get("scripts")
     except (ValueError, AttributeError, RecursionError):
@@ -148,7 +147,6 @@ def _composer(content: bytes) -> Any:
 
 
 def _build_system(content: bytes) -> Any:
-    """The build system of a pyproject.toml."""
     try:
         return tomllib.loads(content.decode()).get("build-system")
     except (ValueError, RecursionError):

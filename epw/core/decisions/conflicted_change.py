@@ -20,7 +20,7 @@ _MAX_TEXT = 500
 _MAX_SIDES = 5
 
 Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], object]], Asked]
-"""Puts a question about a task to a person; calls back with the answer, or with None where none comes."""
+"""Asks a person a question about a task; calls back with the answer, or with None where none comes."""
 
 
 class ConflictedChange:

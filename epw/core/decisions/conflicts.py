@@ -11,7 +11,7 @@ from epw.core.decisions.questions import Asked
 from epw.core.landing import ConflictFound
 
 
-class _Class(NamedTuple):
+class _Classification(NamedTuple):
     """How results classify a kind of conflict."""
 
     type: str
@@ -20,17 +20,17 @@ class _Class(NamedTuple):
 
 
 KINDS = {
-    "lines": _Class("file-level", "medium", "three-way merge"),
-    "add-add": _Class("file-level", "medium", "three-way merge"),
-    "modify-delete": _Class("file-level", "high", "three-way merge"),
-    "rename": _Class("file-level", "high", "three-way merge"),
-    "mode": _Class("file-level", "low", "three-way merge"),
-    "binary": _Class("file-level", "high", "three-way merge"),
-    "symlink": _Class("file-level", "high", "three-way merge"),
-    "case": _Class("file-level", "medium", "names of the merged tree"),
-    "semantic": _Class("semantic", "high", "symbols of both sides"),
-    "verify": _Class("semantic", "high", "verify command on the merged tree"),
-    "hazard": _Class("dependency", "low", "declared files and reads"),
+    "lines": _Classification("file-level", "medium", "three-way merge"),
+    "add-add": _Classification("file-level", "medium", "three-way merge"),
+    "modify-delete": _Classification("file-level", "high", "three-way merge"),
+    "rename": _Classification("file-level", "high", "three-way merge"),
+    "mode": _Classification("file-level", "low", "three-way merge"),
+    "binary": _Classification("file-level", "high", "three-way merge"),
+    "symlink": _Classification("file-level", "high", "three-way merge"),
+    "case": _Classification("file-level", "medium", "names of the merged tree"),
+    "semantic": _Classification("semantic", "high", "symbols of both sides"),
+    "verify": _Classification("semantic", "high", "verify command on the merged tree"),
+    "hazard": _Classification("dependency", "low", "declared files and reads"),
 }
 ADVICE_KINDS = ("hazard",)
 

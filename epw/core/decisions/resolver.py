@@ -43,7 +43,7 @@ class Resolver:
 
     def merge_strategy(self, task_id: str) -> str:
         """How conflicts within the task's landing are merged; empty: they are not."""
-        change, first = self._changes.get(task_id), self._rules.first_landing
+        change, first = self._changes.get(task_id), self._rules.landing_step
         if change is not None and change.merge_strategy is not None:
             return change.merge_strategy
         return first.kind.landing_strategy if first is not None else ""
@@ -143,7 +143,7 @@ class Resolver:
         """End the task's open conflict: its change is in the head."""
         for found in row.hazards:
             self.record(found)
-        first, conflict = self._rules.first_landing, self._open(row.task_id)
+        first, conflict = self._rules.landing_step, self._open(row.task_id)
         if conflict is None and row.settled is not None and first is not None:
             conflict = self.record(row.settled)
             conflict.take(first, self._rules.decided_by)
@@ -175,7 +175,7 @@ class Resolver:
 
     def _opened(self, change: ConflictedChange, found: ConflictFound) -> Conflict:
         """A new conflict; the step that its landing has taken itself is under way."""
-        conflict, first = self.record(found), self._rules.first_landing
+        conflict, first = self.record(found), self._rules.landing_step
         if found.kind == "verify":
             conflict.left = list(change.left_if_red)
         in_landing = first is not None and self.merge_strategy(change.task_id) == first.kind.landing_strategy

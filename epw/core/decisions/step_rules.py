@@ -24,7 +24,7 @@ class StepRules:
         self._execution = execution
 
     @property
-    def first_landing(self) -> ConflictStep | None:
+    def landing_step(self) -> ConflictStep | None:
         """The first step, where a landing takes it itself before it reports a conflict."""
         first = self.steps[0] if self.steps and not self._execution.batches else None
         return first if first is not None and first.kind.landing_strategy else None

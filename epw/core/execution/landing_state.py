@@ -74,7 +74,7 @@ class LandingState(TaskTable):
 
     def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
         """End the task as conflicted whose landed change makes `verify` fail; undo its batch and its descendants."""
-        batch = self.batches.beside(culprit)
+        batch = self.batches.batch_of(culprit)
         undone = [each for each in self.graph.descendants(batch or [culprit]) if self.tasks[each].landed]
         self.set_error(culprit, failure)
         self._finish(culprit, "conflicted", now)
@@ -113,7 +113,7 @@ class LandingState(TaskTable):
         complete = self.batches.settle(task_id)
         if complete is None:
             return
-        statuses = {self.tasks[each].status for each in self.batches.beside(task_id)}
+        statuses = {self.tasks[each].status for each in self.batches.batch_of(task_id)}
         if statuses & {"failed", "conflicted", "cancelled"}:
             self.undo_batch(self.batches.level_of(task_id), now)
             return

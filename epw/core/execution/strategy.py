@@ -26,7 +26,7 @@ class Strategy:
     guidance: str
     """Sentence for the agent's prompt."""
     infrastructure_attempts: int = 10
-    """Maximum number of tries of one activity by Temporal, after lost workers and passing faults."""
+    """Maximum number of activity attempts, after lost workers and temporary faults."""
     first_backoff_seconds: float = 0.2
     backoff_coefficient: float = 2.0
     longest_backoff_seconds: float = 30.0

@@ -16,9 +16,9 @@ _MAX_SUMMARY_LENGTH = 200
 class TaskState:
     """Mutable state of a task. Times in epoch milliseconds.
 
-    Four counters tell its runs apart: `attempt` counts starts that its agent's failures made necessary, `resumes` the
+    Four counters (docs/glossary.md): `attempt` counts starts that its agent's failures made necessary, `resumes` the
     answers and limits after which an attempt went on, `conflict_reruns` the runs because its change did not merge;
-    the tries of the activity, after a lost worker, are counted by Temporal.
+    activity attempts, after a lost worker, are counted by Temporal.
     """
 
     task: Task

@@ -28,7 +28,7 @@ class Batches:
         """The tasks of a level."""
         return [task_id for task_id, own in self._levels.items() if own == level]
 
-    def beside(self, task_id: str) -> list[str]:
+    def batch_of(self, task_id: str) -> list[str]:
         """The batch of a task, itself included; empty without batches."""
         return self.members(self._levels[task_id]) if self._levels else []
 
