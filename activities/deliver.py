@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.apply import finish_commands
-from activities.apply.of_execution import tree_delivery_of
+from activities.apply.tree_delivery import TreeDelivery
 from activities.git import own_commits, transfer
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -121,7 +121,7 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
 
 def _deliver_into_tree(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
     try:
-        tree_delivery_of(execution, hub, request.head).apply(request.base, request.head)
+        TreeDelivery.of(execution, hub, request.head).apply(request.base, request.head)
     except Refused as error:
         return _refused(execution, request, str(error))
     more = finish_commands.of_tree(execution, hub, request.head)
@@ -151,7 +151,7 @@ def _finish_commands(execution: ExecutionStore, request: DeliverRequest) -> list
 def _clean_up(execution: ExecutionStore, hub: Hub) -> None:
     with hub.locked():
         failpoint("clean.begun")
-        tree_delivery_of(execution, hub).clean_up()
+        TreeDelivery.of(execution, hub).clean_up()
     failpoint("clean.done")
 
 

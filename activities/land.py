@@ -12,9 +12,8 @@ from typing import TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.conflicts import recorded
 from activities.conflicts.hazards import TaskReads, hazards
-from activities.conflicts.recorded import ConflictRecorder
+from activities.conflicts.recorded import ConflictRecorder, conflict_found
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import semantic_conflicts, semantic_conflicts_of
 from activities.conflicts.textual.case_collisions import case_collisions
@@ -215,7 +214,7 @@ class _Merger:
         self.execution.keep_conflict(change.earlier, {**known, "head": head})
         others = tasks_that_touched(self.hub, known["base"], head, lost)
         description = f"{change.task_id} ran again and {' and '.join(what)}"
-        conflict = recorded.found("lines", change, others, [], description)
+        conflict = conflict_found("lines", change, others, [], description)
         update = {"paths": list(dict.fromkeys(lost)), "commit": change.earlier}
         return _conflicting(head, change, conflict.model_copy(update=update))
 

@@ -23,7 +23,7 @@ from activities.sandbox.levels import require_sandbox
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
-from activities.state.plan_source import PlanSource, Running
+from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -75,7 +75,7 @@ class Preparer:
             ) from None
         return prepared.model_copy(update={"search_attributes": known})
 
-    def _model(self, running: Running) -> str:
+    def _model(self, running: RunningPlan) -> str:
         # Imported here: it takes seconds, and most plans have no model.
         from activities.model_api.models import resolve_model
 
@@ -83,7 +83,7 @@ class Preparer:
         require_agents(running.plan)
         return model
 
-    def _snapshot(self, execution: ExecutionStore, running: Running) -> Prepared:
+    def _snapshot(self, execution: ExecutionStore, running: RunningPlan) -> Prepared:
         plan = running.plan
         workspace = Workspace.read(plan.workspace or "")
         check_included(plan, Path(workspace.path))

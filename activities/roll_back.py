@@ -1,4 +1,4 @@
-"""Activity `roll_back`: undo the steps of an execution, newest first; doing it twice changes nothing more."""
+"""Roll back: undo the steps of an execution, newest first; doing it twice changes nothing more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.apply.of_execution import tree_delivery_of
+from activities.apply.tree_delivery import TreeDelivery
 from activities.git import transfer
 from activities.git.hub import Hub
 from activities.state.activity_scope import activity_scope, current_execution
@@ -26,7 +26,7 @@ from epw.core.messages import ROLL_BACK
 
 
 class RollBacker:
-    """Compensates executions of the state directory `home`."""
+    """The activity `roll_back`."""
 
     def __init__(self, state: StateDirectory) -> None:
         self._state = state
@@ -91,11 +91,11 @@ def _commands_for_branch(execution: ExecutionStore, step: Compensation) -> list[
 def _restore_work_tree(execution: ExecutionStore, step: Compensation) -> None:
     hub = Hub(Path(step.hub))
     with hub.locked():
-        tree_delivery_of(execution, hub).undo()
+        TreeDelivery.of(execution, hub).undo()
 
 
 def _commands_for_work_tree(execution: ExecutionStore, step: Compensation) -> list[str]:
-    return tree_delivery_of(execution, Hub(Path(step.hub))).commands()
+    return TreeDelivery.of(execution, Hub(Path(step.hub))).commands()
 
 
 class _Compensation(NamedTuple):

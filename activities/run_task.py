@@ -32,7 +32,7 @@ from activities.processes.process_tree import ProcessTree, end_marked, has_no_pr
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
-from activities.state.plan_source import PlanSource, Running
+from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
@@ -44,7 +44,7 @@ from epw.core.messages import RUN_TASK, AgentProgress, TaskOutcome, TaskRun
 from epw.core.plan.model import Task
 
 _POOLED_SECONDS = 2.0
-_IN_LINE = "waiting: resources (memory or disk of this machine)"
+_WAITING = "waiting: resources (memory or disk of this machine)"
 
 
 class TaskRunner:
@@ -136,17 +136,17 @@ class TaskRunner:
             reporter.resource_wait.begin()
             declared = context.plan.limits_of(context.task)
             max_mb = Bounds.of(context.plan, context.task, self._state.path).memory_mb
-            async with self._admission.admitted(declared, max_mb, partial(self._in_line, attempt)) as admitted:
+            async with self._admission.admitted(declared, max_mb, partial(self._reported_wait, attempt)) as admitted:
                 reporter.resource_wait.end()
                 async with contained(attempt) as attempt:
                     admitted.guard = attempt.launcher.guard
                     yield attempt
 
     @contextmanager
-    def _in_line(self, attempt: Attempt) -> Iterator[None]:
-        """Show that the attempt waits for room while the block runs."""
+    def _reported_wait(self, attempt: Attempt) -> Iterator[None]:
+        """Report that the attempt waits for resources while the block runs."""
         info = activity.info()
-        attempt.reporter.report({"operation": _IN_LINE})
+        attempt.reporter.report({"operation": _WAITING})
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         with self._admission_notifier.queued(workflow_id, run_id, attempt.context.task.id):
             yield
@@ -168,7 +168,7 @@ async def _work(agent: Agent, attempt: Attempt) -> AgentOutcome:
     """Set up the directory, run the agent, check its work; raises `TaskFailed`."""
     if attempt.uses_files:
         await set_up_directory(attempt)
-        failpoint("run.furnished")
+        failpoint("run.set-up")
     ending = await _run_agent(agent, attempt)
     if isinstance(ending, Completed):
         await _check(attempt)
@@ -193,7 +193,9 @@ async def _check(attempt: Attempt) -> None:
         await in_thread(check_merged, attempt)
 
 
-def _described(directory: AttemptDirectory, running: Running, task: Task, agent: Agent, host: HostMonitor) -> Attempt:
+def _described(
+    directory: AttemptDirectory, running: RunningPlan, task: Task, agent: Agent, host: HostMonitor
+) -> Attempt:
     backend, run = running.plan.backend_of(task), directory.run
     progress = AgentProgress(
         task_id=task.id, agent_id=run.agent_id, simulated=backend.simulated, directory=directory.key
@@ -204,7 +206,7 @@ def _described(directory: AttemptDirectory, running: Running, task: Task, agent:
     return Attempt.of(directory, running, task, Heartbeat(progress), host, default_sandbox, uses_files=uses_files)
 
 
-def _task(running: Running, run: TaskRun) -> Task:
+def _task(running: RunningPlan, run: TaskRun) -> Task:
     """The task; where nothing but generated files conflicts, a command that makes them again."""
     task, paths = running.tasks[run.task_id], run.dispute.relock if run.dispute else []
     if not paths:

@@ -55,7 +55,7 @@ class Verifier:
             code, output = None, ""
             try:
                 await set_up_directory(attempt)
-                failpoint("verify.furnished")
+                failpoint("verify.set-up")
                 code = await run_shell(attempt.launcher, command)
                 failpoint("verify.ran")
                 output = last_output(attempt.launcher.log, attempt.reporter.redact)

@@ -43,7 +43,7 @@ class _Kind:
 
     result: type[Message] | None
     start_to_close: timedelta = timedelta(hours=6)
-    """Time limit of one try."""
+    """Time limit of one activity attempt."""
 
 
 _KINDS = {

@@ -30,7 +30,7 @@ _MAX_PATH_LENGTH = 1000
 
 
 class CommandAgent:
-    """Runs `run` by `bash -euo pipefail`; its exit code alone decides on success."""
+    """Agent that runs `run` by `bash -euo pipefail`; the exit code alone decides on success."""
 
     def needs_directory(self, task: Task) -> bool:
         return True

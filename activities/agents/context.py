@@ -1,4 +1,4 @@
-"""Everything that an agent is told about its attempt."""
+"""Context of an attempt: everything that its agent gets to know."""
 
 from __future__ import annotations
 

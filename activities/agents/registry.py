@@ -90,15 +90,15 @@ class LazyAgent:
     def __init__(self, make: Callable[[], Agent], missing: Callable[[], str | None]) -> None:
         self._make = make
         self._missing = missing
-        self._made: AsyncLazy[Agent] = AsyncLazy(lambda: asyncio.to_thread(self._made_now))
+        self._agent: AsyncLazy[Agent] = AsyncLazy(lambda: asyncio.to_thread(self._make_agent))
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
     async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
-        return await (await self._made.get()).execute(context, launcher, reporter)
+        return await (await self._agent.get()).execute(context, launcher, reporter)
 
-    def _made_now(self) -> Agent:
+    def _make_agent(self) -> Agent:
         if missing := self._missing():
             raise TaskFailed(failures.AGENT_UNAVAILABLE, missing)
         return self._make()

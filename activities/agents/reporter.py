@@ -25,13 +25,13 @@ class Warnings:
         self._new: list[PredictedConflict] = []
 
     def update(self, current: list[PredictedConflict]) -> None:
-        """Replace the predicted conflicts by those of the latest look."""
+        """Replace the predicted conflicts by the latest ones."""
         self._show([str(each) for each in current])
         self._new += [each for each in current if each not in self._known]
         self._known |= dict.fromkeys(current)
 
     def take_new(self) -> list[PredictedConflict]:
-        """Predicted conflicts that the agent has not been told about; they count as told from now on."""
+        """Predicted conflicts that the agent has not received yet; each is returned once."""
         new, self._new = self._new, []
         return new
 
@@ -44,7 +44,7 @@ class Warnings:
 
 @dataclass
 class Reporter:
-    """Takes everything that the agent of one attempt says of itself."""
+    """Takes the reports of the agent of one attempt."""
 
     heartbeat: Heartbeat
     secrets: Secrets

@@ -31,7 +31,7 @@ _PROGRESS_SECONDS = 0.25
 
 
 class SimulatedAgent:
-    """Does what `simulate` of the task says; without it, waits and fails by the plan's `simulation`."""
+    """Agent that does what `simulate` of the task says; without it, it waits and fails by the plan's `simulation`."""
 
     def needs_directory(self, task: Task) -> bool:
         simulate = task.simulate

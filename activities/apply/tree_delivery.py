@@ -21,6 +21,7 @@ from activities.apply.undo import discard, remove_folder, undo, undo_command
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
+from activities.state.execution_store import ExecutionStore
 from activities.system.atomic_write import sync_directory, write_durably
 from activities.system.failpoints import failpoint
 from activities.system.file_modes import user_umask
@@ -45,6 +46,19 @@ class TreeDelivery:
         self._root = Path(workspace.path)
         self._folder = folder
         self._ref = ref
+
+    @classmethod
+    def of(cls, execution: ExecutionStore, hub: Hub, head: str | None = None) -> TreeDelivery:
+        """The delivery into the execution's workspace; `head`: the commit to be delivered."""
+        workspace = execution.workspace()
+        if head is not None:
+            submodules = execution.submodules(hub)
+            now = submodules.paths_at_start(submodules.lowered(head))
+            known = {
+                path: workspace.modules[old] if old else workspace.for_new_submodule() for path, old in now.items()
+            }
+            workspace = workspace.model_copy(update={"modules": {**workspace.modules, **known}})
+        return cls(hub, workspace, execution.path / "apply", execution.ref("delivered-onto"))
 
     def apply(self, base: str, head: str) -> list[str]:
         """Apply the change from `base` to `head` to the work tree; returns the changed paths. Idempotent.

@@ -1,4 +1,4 @@
-"""One attempt of a task: its directory, what its agent is told, how its processes start, and what it reports."""
+"""One attempt of a task: its directory, the context of its agent, how its processes start, and what it reports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from activities.processes.host_monitor import HostMonitor
 from activities.processes.launcher import ProcessLauncher
 from activities.sandbox.levels import level
 from activities.state.heartbeat import Heartbeat
-from activities.state.plan_source import Running
+from activities.state.plan_source import RunningPlan
 from activities.system.concurrency import in_thread
 from epw.core.backends import Backend, DefaultSandbox
 from epw.core.errors import GitError, TaskFailed
@@ -47,7 +47,7 @@ class Attempt:
     def of(
         cls,
         directory: AttemptDirectory,
-        running: Running,
+        running: RunningPlan,
         task: Task,
         heartbeat: Heartbeat,
         host: HostMonitor,
@@ -71,7 +71,7 @@ class Attempt:
         return self.context.backend
 
 
-def _context(directory: AttemptDirectory, running: Running, task: Task) -> AgentContext:
+def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> AgentContext:
     execution, run, both = directory.execution, directory.run, directory.both_sides
     agents = execution.path / "agents"
     # A rerun after a conflict starts a conversation of its own.

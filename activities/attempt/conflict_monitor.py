@@ -39,7 +39,7 @@ async def conflict_monitor(attempt: Attempt) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        monitor.early.stopped = True
+        monitor.predictor.stopped = True
         running.cancel()
         try:
             await asyncio.wait([running])
@@ -56,7 +56,7 @@ class _Monitor:
         self._base = base
         merges = "merge" in context.plan.steps_on_conflict(context.strategy.on_conflict)
         drivers = FilterDrivers.of(directory.execution, directory.hub)
-        self.early = ConflictPredictor(directory.hub, base, "merge" if merges else "", drivers)
+        self.predictor = ConflictPredictor(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
         self._folder = directory.execution.so_far()
         self._own = self._folder / f"{slug(context.task.id)}.json"
@@ -91,10 +91,10 @@ class _Monitor:
         if commit is None:
             self.withdraw()
             return []
-        shown = [display_path(path) for path in paths]
-        own = WorkInProgress(task_id=self._attempt.context.task.id, commit=commit, paths=shown)
+        displayed = [display_path(path) for path in paths]
+        own = WorkInProgress(task_id=self._attempt.context.task.id, commit=commit, paths=displayed)
         write_atomically(self._own, own.model_dump_json().encode(), survives_power_loss=False)
-        return self.early.predict(own, self._others(), head)
+        return self.predictor.predict(own, self._others(), head)
 
     def _has_neighbours(self) -> bool:
         """Whether other tasks have directories at the moment."""

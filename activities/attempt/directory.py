@@ -70,7 +70,7 @@ class AttemptDirectory:
 
     @property
     def deaths(self) -> Path:
-        """Folder that counts the workers which died under this task."""
+        """File that counts the workers that died under this task."""
         return self.execution.path / "deaths" / self.execution.run_key[:8] / slug(self.run.task_id)
 
     @property

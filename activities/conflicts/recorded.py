@@ -84,7 +84,7 @@ class ConflictRecorder:
             description = f"{what} are one file in {self.workspace.path}, where case does not count"
             return self._record(head, change, "case", others, paths, description, {"hunks": []})
         description = f"{what} are one file on many machines, where case does not count"
-        return found("hazard", change, others, paths, description)
+        return conflict_found("hazard", change, others, paths, description)
 
     def _record(
         self,
@@ -101,10 +101,10 @@ class ConflictRecorder:
         base = earlier.base if earlier else self.hub.parent_of(change.commit)
         whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MAX_PATHS]}
         self.execution.keep_conflict(change.commit, whole)
-        return found(kind, change, others, paths, description).model_copy(update={"commit": change.commit})
+        return conflict_found(kind, change, others, paths, description).model_copy(update={"commit": change.commit})
 
 
-def found(kind: str, change: Change, others: list[str], paths: list[str], description: str) -> ConflictFound:
+def conflict_found(kind: str, change: Change, others: list[str], paths: list[str], description: str) -> ConflictFound:
     """A conflict between the change's task and others, within the bounds of the history."""
     return ConflictFound(
         kind=kind,

@@ -18,7 +18,7 @@ _OVERRIDES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTOR
 _log = logging.getLogger(__name__)
 
 
-def complete(workspace: Workspace, commit: str) -> None:
+def fetch_missing(workspace: Workspace, commit: str) -> None:
     """Fetch missing objects of a commit's tree; raises `InvalidPlan`, with a command, if that is impossible."""
     if workspace.promisor is None:
         return

@@ -13,7 +13,7 @@ from activities.git import transfer
 from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
-from activities.git.partial_clone import complete
+from activities.git.partial_clone import fetch_missing
 from activities.git.quarantine import quarantine, release
 from activities.git.submodules.flat import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
@@ -65,7 +65,7 @@ def _own_commit(
     """The commit of the repository itself, with pointers to its submodules."""
     head = workspace.head
     if head is not None:
-        complete(workspace, head)
+        fetch_missing(workspace, head)
         try:
             transfer.fetch(hub, workspace, head, ref)
         except GitError as error:

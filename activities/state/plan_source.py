@@ -19,7 +19,7 @@ _MAX_CACHED = 32
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningPlan:
     """A plan with its tasks by id."""
 
     plan: Plan
@@ -27,7 +27,7 @@ class Running:
     redrive: Redrive | None = None
 
     @classmethod
-    def of(cls, document: Any, redrive: Any = None) -> Running:
+    def of(cls, document: Any, redrive: Any = None) -> RunningPlan:
         plan = read_plan(document)
         earlier = Redrive.model_validate(redrive) if redrive is not None else None
         return cls(plan, {task.id: task for task in plan.tasks}, earlier)
@@ -44,7 +44,7 @@ class PlanSource(Protocol):
         """Start reading the plan of the execution whose activity is running."""
         ...
 
-    async def of_current_execution(self) -> Running:
+    async def of_current_execution(self) -> RunningPlan:
         """The plan of the execution whose activity is running."""
         ...
 
@@ -53,15 +53,15 @@ class StartEvent:
     """Reads the first event of an execution from Temporal, once per worker and execution."""
 
     def __init__(self) -> None:
-        self._plans: OrderedDict[str, AsyncLazy[Running]] = OrderedDict()
+        self._plans: OrderedDict[str, AsyncLazy[RunningPlan]] = OrderedDict()
 
     def begin(self) -> None:
         self._of_current_execution().begin()
 
-    async def of_current_execution(self) -> Running:
+    async def of_current_execution(self) -> RunningPlan:
         return await self._of_current_execution().get()
 
-    def _of_current_execution(self) -> AsyncLazy[Running]:
+    def _of_current_execution(self) -> AsyncLazy[RunningPlan]:
         info = activity.info()
         run_id = info.workflow_run_id or ""
         reading = self._plans.setdefault(run_id, AsyncLazy(partial(_fetch, info.workflow_id or "", run_id)))
@@ -70,10 +70,10 @@ class StartEvent:
         return reading
 
 
-async def _fetch(workflow_id: str, run_id: str) -> Running:
+async def _fetch(workflow_id: str, run_id: str) -> RunningPlan:
     client = activity.client()
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     async for event in handle.fetch_history_events(page_size=1):
         payloads = event.workflow_execution_started_event_attributes.input.payloads
-        return Running.of(*await client.data_converter.decode(payloads[:2]))
+        return RunningPlan.of(*await client.data_converter.decode(payloads[:2]))
     raise LookupError(f"{workflow_id} has no start event")

@@ -31,8 +31,7 @@ class AttemptRecord:
     task_token: bytes
     marker: str
     """Mark that every process of the attempt carries."""
-    worker: tuple[int, float]
-    """Process id and creation time: a reused id is another process."""
+    worker: Process
     deaths: Path | None = None
     """File that counts the workers that died under this task; None if no agent of a task runs."""
     alone: bool = False
@@ -88,7 +87,7 @@ class WorkerRecord:
     path: Path
     identity: str
     """Identity of the worker at the server."""
-    worker: tuple[int, float]
+    worker: Process
 
     @classmethod
     @contextmanager

@@ -7,7 +7,7 @@ import asyncio
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from activities.apply.of_execution import tree_delivery_of
+from activities.apply.tree_delivery import TreeDelivery
 from activities.git.hub import Hub
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
@@ -57,20 +57,20 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
     if execution.has_half_delivery():
         hub = Hub(execution.state.hub(execution.workspace().path))
         with hub.locked():
-            application = tree_delivery_of(execution, hub)
+            delivery = TreeDelivery.of(execution, hub)
             if status in _DELIVERED:
-                application.clean_up()
+                delivery.clean_up()
                 done.append("its delivery cleaned up")
             else:
                 try:
-                    application.undo()
+                    delivery.undo()
                     done.append("its half delivery undone")
                 except UndoBlocked as blocked:
                     execution.keep_blocked()
                     done.append(f"its half delivery could not be undone: {blocked}; by hand: {blocked.commands}")
                 except OSError as error:
                     # The next worker or command tries again.
-                    by_hand = "; ".join(application.commands()[:3])
+                    by_hand = "; ".join(delivery.commands()[:3])
                     done.append(f"its half delivery could not be undone yet: {error}; by hand: {by_hand} …")
     if (execution.path / "attempts").is_dir():
         execution.remove_attempts()

@@ -92,7 +92,7 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_told_of_at_once(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["run.furnished", "run.ended", "land.merged", "deliver.begun", "deliver.step"])
+@pytest.mark.parametrize("moment", ["run.set-up", "run.ended", "land.merged", "deliver.begun", "deliver.step"])
 async def test_a_frozen_worker_that_wakes_changes_nothing(site: Site, tmp_path: Path, moment: str) -> None:
     path = make_repository(tmp_path / "work", {"shared": "1\n2\n3\n4\n5\n6\n", "other": "o\n"})
     once = f'echo $EPW_TASK_ID >> {tmp_path}/ran; [ "$(wc -l < {tmp_path}/ran)" != 2 ] || sleep 6;'
@@ -128,7 +128,7 @@ async def test_a_reset_execution_ends_as_if_it_had_not_been(site: Site, tmp_path
     path = make_repository(tmp_path / "work", {"shared": "1\n2\n3\n"})
     identifier = f"reset-{moment}"
     reset = ["workflow", "reset", "-w", identifier, "--type", "FirstWorkflowTask", "--reason", "test"]
-    point = {"task": "run.furnished", "landing": "land.merged", "delivery": "deliver.step"}[moment]
+    point = {"task": "run.set-up", "landing": "land.merged", "delivery": "deliver.step"}[moment]
     plan = {
         "workspace": str(path),
         "deliver": "apply",

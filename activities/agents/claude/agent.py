@@ -32,7 +32,7 @@ _INTERRUPTED = (
 
 
 class ClaudeAgent:
-    """Talks to the Messages API by the `anthropic` SDK."""
+    """Agent that calls the Messages API by the `anthropic` SDK."""
 
     def __init__(self, account: ApiAccount) -> None:
         self._account = account

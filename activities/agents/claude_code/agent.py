@@ -51,7 +51,7 @@ _VARIABLES = {
 
 
 class ClaudeCodeAgent:
-    """Runs the Claude Code that `claude-agent-sdk` brings, else the one on PATH."""
+    """Agent that runs the Claude Code that `claude-agent-sdk` brings, else the one on PATH."""
 
     def __init__(self, account: ApiAccount) -> None:
         self._account = account

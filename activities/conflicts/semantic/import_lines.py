@@ -8,7 +8,7 @@ _KEYWORDS = {"import", "use", "pub", "static", "type", "self"}
 
 
 def of_python(line: str) -> set[str]:
-    """For `import a.b` only its alias: several lines may make `a` known."""
+    """Names of a line of Python; of `import a.b` only the alias, since several lines may make `a` known."""
     text = line.split("#")[0]
     if not text.strip().startswith("from"):
         return {name for _, name in re.findall(r"([\w.]+)\s+as\s+(\w+)", text)}

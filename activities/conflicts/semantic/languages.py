@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import PurePosixPath
 
 import tree_sitter_go
 import tree_sitter_java
@@ -12,10 +13,19 @@ import tree_sitter_python
 import tree_sitter_rust
 import tree_sitter_typescript
 
-from activities.conflicts.semantic import import_lines, python_imports, rust_modules
+from activities.conflicts.semantic import import_lines, python_imports
 from activities.conflicts.semantic.language import Language
 
 _SCRIPT_IMPORT = re.compile(r"\s*import\s[^;]*;?\s*$")
+_CRATE_ROOTS = ("lib", "main")
+
+
+def _rust_aliases(path: str, file: PurePosixPath) -> set[str]:
+    """Module that `crate` or `super` stands for, in the file of `path`, relative to the module of `file`."""
+    folder = file.parent if file.stem in (*_CRATE_ROOTS, "mod") else file.parent / file.stem
+    is_parent = PurePosixPath(path).parent == folder
+    return ({"crate"} if file.stem in _CRATE_ROOTS else set()) | ({"super"} if is_parent else set())
+
 
 LANGUAGES = (
     Language(
@@ -84,7 +94,7 @@ LANGUAGES = (
         queries=("rust",),
         import_line=re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
         imported_names=import_lines.of_java_and_rust,
-        module_aliases=rust_modules.aliases,
+        module_aliases=_rust_aliases,
     ),
 )
 BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}

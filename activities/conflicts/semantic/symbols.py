@@ -40,7 +40,7 @@ class Use:
 
 @dataclass(eq=False)
 class Symbols:
-    """Compared by identity, so that what is derived from two of them can be kept with them."""
+    """Symbols of one version, compared by identity, so that what is derived from two versions can be kept with them."""
 
     definitions: list[Definition] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)

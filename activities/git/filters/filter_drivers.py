@@ -41,13 +41,13 @@ _HELP = {
     "git-crypt": "; unlock it (git-crypt unlock)",
 }
 
-FilterDrivers = dict[str, dict[str, str]]
+DriverCommands = dict[str, dict[str, str]]
 """Commands of drivers, by name: `clean`, `smudge` and `process`, from the user's settings."""
 
 
-def drivers(settings: Mapping[str, Sequence[str]]) -> FilterDrivers:
+def drivers(settings: Mapping[str, Sequence[str]]) -> DriverCommands:
     """The drivers that the user has configured."""
-    found: FilterDrivers = {}
+    found: DriverCommands = {}
     for name, values in settings.items():
         setting = _SETTING.fullmatch(name)
         # `git -c` reads a name up to the first equals sign.
@@ -61,7 +61,7 @@ def users_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _USERS if name in os.environ}
 
 
-def config(of: FilterDrivers, git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> list[str]:
+def config(of: DriverCommands, git_dir: Path, work_tree: Path | None, environment: Mapping[str, str]) -> list[str]:
     """Settings for `git -c` by which our git runs the drivers as the user's git would."""
     before = _enter_repository(git_dir, work_tree, environment) if of else ""
     found = []
@@ -159,7 +159,7 @@ def check(base: str, at: Mapping[str, str], settings: Sequence[str], **place: Un
         git("cat-file", "--filters", f"--path={path}", f"{base}:{path}", **place, config=settings)
 
 
-def first_files(of: FilterDrivers, settings: Sequence[str], **place: Unpack[GitLocation]) -> dict[str, str]:
+def first_files(of: DriverCommands, settings: Sequence[str], **place: Unpack[GitLocation]) -> dict[str, str]:
     """One file of the index for each driver that attributes name, by driver."""
     found: dict[str, str] = {}
     for name in of:

@@ -173,8 +173,8 @@ class Submodules:
 
     def _commit(self, tree: str, parents: Sequence[str], like: str, instead: str | None = None) -> str:
         """A commit with another one's identities, times and message (or `instead`); reproducible."""
-        shown = git("show", "--no-patch", "--date=raw", f"--format={_METADATA}", like, git_dir=self._hub.path)
-        *identity, message = shown.decode("utf-8", "surrogateescape").split("\0", len(_IDENTITY))
+        described = git("show", "--no-patch", "--date=raw", f"--format={_METADATA}", like, git_dir=self._hub.path)
+        *identity, message = described.decode("utf-8", "surrogateescape").split("\0", len(_IDENTITY))
         message = "".join(line for line in message.splitlines(keepends=True) if not line.startswith(f"{TRAILER}: "))
         arguments = [part for parent in parents for part in ("-p", parent)]
         created = git(
