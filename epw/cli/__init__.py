@@ -1,1 +1,1 @@
-"""Command line: one file a command; errors and exit codes in one place."""
+"""Command line: a file for each command, one for all updates; errors and exit codes in one place."""
