@@ -6,14 +6,13 @@ import shlex
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.apply import finish_commands
 from activities.apply.tree_delivery import TreeDelivery
 from activities.git import own_commits, transfer
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import activity_scope, current_execution
+from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
 from activities.state.state_directory import StateDirectory
@@ -45,9 +44,7 @@ class Deliverer:
                 delivered: Delivery = await in_thread(_deliver, execution, request, fencing_token())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
-            raise ApplicationError(
-                str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
-            ) from None
+            raise not_retried(error) from None
         return delivered
 
     @activity.defn(name=CLEAN_UP)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.recorded import ConflictRecorder, conflict_found
@@ -30,7 +29,7 @@ from activities.git.merge_attributes import ATTRIBUTES, same_attributes
 from activities.git.submodules.agent_pointers import record_trailer
 from activities.git.task_commits import tasks_that_touched, trailers
 from activities.git.workspace import Workspace
-from activities.state.activity_scope import activity_scope, current_execution
+from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource
@@ -69,9 +68,7 @@ class Lander:
                 running = await self._plans.of_current_execution()
                 landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)
         except Fenced as error:
-            raise ApplicationError(
-                str(error), type=Fenced.__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
-            ) from None
+            raise not_retried(error) from None
         return landed
 
 

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
@@ -20,7 +19,7 @@ from activities.git.snapshot import snapshot
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
-from activities.state.activity_scope import activity_scope, current_execution
+from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource, RunningPlan
@@ -70,9 +69,7 @@ class Preparer:
                     snapshot: Prepared = await in_thread(self._snapshot, execution, running)
                     prepared = snapshot.model_copy(update={"model": prepared.model})
         except (InvalidPlan, Unavailable) as error:
-            raise ApplicationError(
-                str(error), type=type(error).__name__, non_retryable=True, category=ApplicationErrorCategory.BENIGN
-            ) from None
+            raise not_retried(error) from None
         return prepared.model_copy(update={"search_attributes": known})
 
     def _model(self, running: RunningPlan) -> str:

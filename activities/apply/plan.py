@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from activities.apply.atomic_rename import Identity, beneath
-from activities.git.command import ABSENT_MODE, GITLINK, GitLocation, display_path
+from activities.git.command import ABSENT_MODE, GITLINK, GitLocation, list_paths
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import merge
@@ -23,8 +23,6 @@ from activities.git.submodules.gitmodules import container_of, within
 from activities.git.workspace import Workspace
 from activities.system.directories import walk
 from epw.core.errors import InvalidPlan, Refused
-
-_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -64,17 +62,17 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
         merged = merge(hub, *hub.siblings(base, now, head))
         if not merged.clean:
             raise Refused(
-                f"the workspace has changed since the start, and the changes conflict: {_listed(merged.paths)}"
+                f"the workspace has changed since the start, and the changes conflict: {list_paths(merged.paths)}"
             )
         tree = merged.tree
     changes = difference(hub, hub.tree_of(now), tree)
     modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
     if modules:
-        raise Refused(f"submodules are not changed in a work tree: {_listed(modules)}")
+        raise Refused(f"submodules are not changed in a work tree: {list_paths(modules)}")
     if unseen := _skipped_deletions(workspace, changes):
         wider = f"git -C {shlex.quote(workspace.path)} sparse-checkout disable"
         raise Refused(
-            f"deleted, and outside the sparse checkout, where git sees no deletion: {_listed(unseen)}; {wider}"
+            f"deleted, and outside the sparse checkout, where git sees no deletion: {list_paths(unseen)}; {wider}"
         )
     return Target(tree, changes)
 
@@ -193,8 +191,3 @@ def _skipped_deletions(workspace: Workspace, changes: list[PathChange]) -> list[
 
 def _files_in(root: Path, path: str) -> list[str]:
     return [os.path.join(path, folder.path, name) for folder in walk(root / path) for name in folder.files]
-
-
-def _listed(paths: list[str]) -> str:
-    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
-    return ", ".join(display_path(path) for path in paths[:_MAX_NAMED]) + more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,7 +12,6 @@ from activities.processes.bounds import Bounds
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
-from activities.state.state_directory import ServerFiles
 from activities.system.concurrency import in_thread
 
 
@@ -38,15 +36,7 @@ async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
         if launcher.sandbox != "bubblewrap" or needs_no_network:
             yield replace(attempt, launcher=replace(launcher, guard=guard))
             return
+        ports = tuple(state.server.read_note().get("ports", ()))
         hosts = None if plan.network is True else tuple(plan.network or ())
-        async with Network.around(NetworkPolicy(hosts, _server_ports(state.server)), guard.on_denied) as network:
+        async with Network.around(NetworkPolicy(hosts, ports), guard.on_denied) as network:
             yield replace(attempt, launcher=replace(launcher, guard=guard, network=network))
-
-
-def _server_ports(files: ServerFiles) -> tuple[int, ...]:
-    """Ports of the embedded server; none without one."""
-    try:
-        note = json.loads(files.note.read_bytes())
-        return tuple(note["ports"])
-    except (OSError, ValueError, KeyError):
-        return ()

@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, TypedDict, Unpack
@@ -143,6 +143,11 @@ def text(output: bytes) -> str:
     return output.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
+def nul_separated(paths: Iterable[str]) -> bytes:
+    """Paths as input for git with `-z`."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
 def records(output: bytes) -> list[str]:
     """Fields of an output with `-z`."""
     return [part.decode("utf-8", "surrogateescape") for part in output.split(b"\0") if part]
@@ -176,6 +181,12 @@ def display_paths(paths: Sequence[str], most: int = MAX_NAMED) -> list[str]:
     return [display_path(path)[:_MAX_NAMED_LENGTH] for path in paths[:most]]
 
 
+def list_paths(paths: Sequence[str], most: int = 5) -> str:
+    """The first `most` paths in one line, and the number of the others."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(map(display_path, paths[:most])) + more
+
+
 def version() -> tuple[int, ...] | None:
     """Major and minor version of git; None without git."""
     try:
@@ -189,10 +200,11 @@ def require_git() -> None:
     """Raise `Unavailable` if git is missing or too old to merge outside a work tree."""
     found = version()
     if found is None or found < MIN_VERSION:
-        raise Unavailable(f"git {_dotted(MIN_VERSION)} or newer is needed, found {_dotted(found)}")
+        raise Unavailable(f"git {dotted(MIN_VERSION)} or newer is needed, found {dotted(found)}")
 
 
-def _dotted(numbers: tuple[int, ...] | None) -> str:
+def dotted(numbers: tuple[int, ...] | None) -> str:
+    """A version as text."""
     return ".".join(map(str, numbers)) if numbers else "none"
 
 

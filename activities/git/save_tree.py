@@ -7,12 +7,22 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from activities.git.agent_repository import AgentRepository
-from activities.git.command import ABSENT_MODE, EMPTY_TREE, GITLINK, GitLocation, display_path, records, run_git, text
+from activities.git.command import (
+    ABSENT_MODE,
+    EMPTY_TREE,
+    GITLINK,
+    GitLocation,
+    display_path,
+    nul_separated,
+    records,
+    run_git,
+    text,
+)
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.quarantine import quarantine, release
 from activities.git.repository_view import git_dir_of
@@ -178,11 +188,11 @@ class _Saving:
         files = ((each, self._path / each) for each in added if not container_of(each, self._work_tree.parts))
         forced = [each for each, file in files if file.is_symlink() or file.is_file()]
         if forced:
-            self._run("add", "--force", *_PATHS_FROM_STDIN, environment=_LITERALLY, stdin=_nul(forced))
+            self._run("add", "--force", *_PATHS_FROM_STDIN, environment=_LITERALLY, stdin=nul_separated(forced))
         untracked = agent.untracked_by_commit(ours - theirs)
         if untracked:
             argv = ("check-ignore", "--no-index", "-z", "--stdin")
-            ignored = self._run(*argv, stdin=_nul(untracked), codes=(0, 1)).stdout
+            ignored = self._run(*argv, stdin=nul_separated(untracked), codes=(0, 1)).stdout
             self._run("update-index", "--force-remove", "-z", "--stdin", stdin=ignored)
 
     def _add(self, *, opens: bool = True) -> None:
@@ -230,7 +240,7 @@ class _Saving:
 
     def _remove_from_index(self, paths: Collection[str]) -> None:
         if paths:
-            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=_nul(paths))
+            self._run("update-index", "--force-remove", "-z", "--stdin", stdin=nul_separated(paths))
 
     def _git(self, *arguments: str) -> bytes:
         return self._run(*arguments).stdout
@@ -249,10 +259,6 @@ class _Saving:
 def _is_empty(tree: Path, path: str) -> bool:
     folder = tree / path
     return is_without_links(tree, path) and folder.is_dir() and not any(folder.iterdir())
-
-
-def _nul(paths: Iterable[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\0" for path in paths)
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -10,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from activities.git import transfer
-from activities.git.command import GITLINK, GitLocation, differences, git, records, run_git, text
+from activities.git.command import GITLINK, GitLocation, differences, git, nul_separated, records, run_git, text
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial_clone import fetch_missing
@@ -129,7 +128,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
             file.write(b"\n/" + re.sub(rb"([*?\[\\])", rb"\\\1", unborn[1]) + b"\n")
     # A nested repository that is no submodule stays apart: as a bare commit id it would be useless.
     changes = _changes(_before(workspace, place), place)
-    nested = b"".join(os.fsencode(f"{path}\0") for path, old, new in changes if new == GITLINK and old != GITLINK)
+    nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
     failures = clear_text.keep_encoded(_before(workspace, place), changes, config, **place).failures
     if since is not None and workspace.filters and not failures:
         failures = clear_text.keep_encoded(since, _changes(since, place), config, **place).failures
@@ -137,7 +136,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
         raise InvalidPlan([Problem("workspace", str(failures[0]))])
     _check_drivers(workspace, config, place)
     if nested:
-        git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=nested)
+        git("update-index", "--force-remove", "-z", "--stdin", **place, stdin=nul_separated(nested))
     return text(git("write-tree", **place))
 
 

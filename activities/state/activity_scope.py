@@ -15,6 +15,7 @@ from activities.state.heartbeat import Heartbeat
 from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import AttemptRecord, isolated_suspect
 from epw.core import failures
+from epw.core.errors import EpwError
 from epw.core.messages import AgentProgress, StepRequest
 
 
@@ -23,6 +24,11 @@ def current_execution(state: StateDirectory, request: StepRequest) -> ExecutionS
     info = activity.info()
     run_id = info.workflow_run_id or ""
     return ExecutionStore(state, info.workflow_id or "", request.chain or run_id, run_id)
+
+
+def not_retried(error: EpwError) -> ApplicationError:
+    """Failure of an activity that Temporal does not retry, because the same would happen again."""
+    return ApplicationError(str(error), type=error.type, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
 @asynccontextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from epw.core.naming import slug
 
@@ -24,6 +26,14 @@ class ServerFiles:
         self.database = folder / "temporal.db"
         self.namespace = folder / "namespace"
         """Name of the Temporal namespace."""
+
+    def read_note(self) -> dict[str, Any]:
+        """The content of `note`; empty where there is none."""
+        try:
+            found: dict[str, Any] = json.loads(self.note.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
 
 
 @dataclass

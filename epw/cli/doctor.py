@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from activities.agents.registry import missing_for
-from activities.git.command import MIN_VERSION, version
+from activities.git.command import MIN_VERSION, dotted, version
 from activities.git.workspace import Workspace
 from activities.processes.cgroup import probe
 from activities.sandbox import landlock
@@ -103,13 +103,13 @@ def _examine(execution_id: str, as_json: bool) -> NoReturn:
 
 def _local_checks(settings: Settings) -> list[dict[str, Any]]:
     home = settings.make_home()
-    git, wanted = version(), ".".join(map(str, MIN_VERSION))
+    git, wanted = version(), dotted(MIN_VERSION)
     free = shutil.disk_usage(home).free // 2**20
     mode = stat.S_IMODE(home.stat().st_mode)
     binary = settings.temporal_binary()
     models = [each.name for each in BACKENDS.values() if each.driven_by_model]
     return [
-        _check("git", git is not None and git >= MIN_VERSION, f"{_dotted(git)} (needs {wanted})"),
+        _check("git", git is not None and git >= MIN_VERSION, f"{dotted(git)} (needs {wanted})"),
         _check("bash", shutil.which("bash") is not None, shutil.which("bash")),
         _check("temporal binary", binary is not None or "TEMPORAL_ADDRESS" in os.environ, binary),
         _check("state directory", mode == 0o700 and os.access(home, os.W_OK), f"{home} ({mode:o})"),
@@ -158,7 +158,3 @@ def _limits() -> str:
 
 def _check(name: str, ok: bool, found: object) -> dict[str, Any]:
     return {"name": name, "ok": ok, "found": None if found is None else str(found)}
-
-
-def _dotted(numbers: tuple[int, ...] | None) -> str:
-    return ".".join(map(str, numbers)) if numbers else "none"

@@ -35,7 +35,7 @@ def _variables(settings: Settings) -> dict[str, str]:
     if address := config.get("target_host"):
         namespace = config.get("namespace") or os.environ.get("TEMPORAL_NAMESPACE") or "default"
         return {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace}
-    server = running_server(settings.state)
+    server = running_server(settings.state.server)
     if server is None:
         raise Unavailable("no server runs for this state directory: `epw up` keeps one up")
     return {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_NAMESPACE": server.namespace}

@@ -29,6 +29,7 @@ from epw.core.errors import EpwError, GitError, InvalidRequest
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
+from epw.service.janitor import described_run
 from epw.settings import Settings
 
 _RUNNING = "it is running"
@@ -122,7 +123,7 @@ async def _examined(
 ) -> Candidate:
     found = Candidate(execution)
     try:
-        described = await _described(connection, execution)
+        described = await described_run(connection.client, execution)
     except RPCError:
         found.kept_because = "this server does not know it; remove its directory by hand"
         return found
@@ -152,14 +153,6 @@ async def _examined(
             f"`epw gc {name}` removes them"
         )
     return found
-
-
-async def _described(connection: Connection, execution: ExecutionStore) -> WorkflowExecutionDescription:
-    described = await connection.client.get_workflow_handle(execution.workflow_id).describe()
-    if ExecutionStore.of(execution.state, described).run_id != execution.run_id:
-        handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
-        described = await handle.describe()
-    return described
 
 
 def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:

@@ -79,10 +79,10 @@ async def _planned(goal: str, files: list[str], given: dict[str, Any], model: st
     from activities.model_api.api import Api
     from activities.model_api.models import newest_sonnet
 
-    def tell(line: str) -> None:
+    def notify(line: str) -> None:
         print(f"epw: {line}", file=sys.stderr, flush=True)
 
-    return await plan_of(Goal(goal, files, given), model or newest_sonnet(), Api(), tell)
+    return await plan_of(Goal(goal, files, given), model or newest_sonnet(), Api(), notify)
 
 
 def _files(path: str) -> list[str]:

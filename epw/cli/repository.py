@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.git.command import GITLINK, GitLocation, display_path, records, text
+from activities.git.command import GITLINK, GitLocation, list_paths, records, text
 from activities.git.filters import filter_drivers
 from activities.git.filters.large_files import MAX_POINTER_BYTES, Pointer
 from activities.git.partial_clone import missing
@@ -55,8 +55,8 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
 def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
     if workspace.promisor is not None and workspace.head is not None:
         lacks = len(missing(workspace, workspace.head))
-        told = f"{lacks} objects are fetched from there at the start" if lacks else "nothing is lacking"
-        yield Trait("partial clone", f"of {workspace.promisor}", told)
+        means = f"{lacks} objects are fetched from there at the start" if lacks else "nothing is lacking"
+        yield Trait("partial clone", f"of {workspace.promisor}", means)
     if workspace.shallow:
         yield Trait("shallow clone", f"{len(workspace.shallow)} ends", "agents see the history that is there")
     if len(workspace.objects) > 1:
@@ -71,8 +71,8 @@ def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
 def _size_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     sizes = [file.lstat().st_size for path in paths if os.path.lexists(file := Path(workspace.path, path))]
     megabytes = sum(sizes) / 1e6
-    told = "each agent has a copy" if megabytes < _LARGE_MB else "each agent has a copy: mind the disk and `maxAgents`"
-    yield Trait("files", f"{len(paths):,} tracked, {megabytes:,.1f} MB", told)
+    means = "each agent has a copy" if megabytes < _LARGE_MB else "each agent has a copy: mind the disk and `maxAgents`"
+    yield Trait("files", f"{len(paths):,} tracked, {megabytes:,.1f} MB", means)
     if workspace.line_ends:
         yield Trait(
             "line ends", ", ".join(workspace.line_ends), "agents have them as you do; stored as git stores them"
@@ -143,5 +143,4 @@ def _hook_traits(workspace: Workspace) -> Iterator[Trait]:
 
 
 def _named(paths: list[str]) -> str:
-    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
-    return f"{', '.join(display_path(path) for path in paths[:_MAX_NAMED])}{more}"
+    return list_paths(paths, _MAX_NAMED)

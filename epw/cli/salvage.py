@@ -86,10 +86,10 @@ def _put_on_branch(
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
     lowered = modules.lowered(rows[-1]["commit"])
-    told = (
+    refusals = (
         transfer.hand_over(hub, module, each, reference) for module, each in modules.missing_commits(lowered, workspace)
     )
-    refused = next(filter(None, told), None) or transfer.hand_over(hub, workspace, lowered.commit, reference)
+    refused = next(filter(None, refusals), None) or transfer.hand_over(hub, workspace, lowered.commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
     return finish_commands.of_branch(execution, hub, rows[-1]["commit"], branch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -13,10 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from activities.processes import children
-from activities.state.state_directory import ServerFiles, StateDirectory
+from activities.state.state_directory import ServerFiles
 from activities.system.file_lock import FileLock
 from activities.system.file_modes import owner_only
 from activities.system.process_identity import is_alive
@@ -67,7 +65,7 @@ async def _keep_supervised(files: ServerFiles, binary: str) -> None:
             # Its locks, its database and its hubs are gone: nothing that continues would be saved.
             print(f"epw: the state directory {files.folder.parent} was deleted meanwhile", file=sys.stderr, flush=True)
             os._exit(Unavailable.exit_code)
-        if _read_server(files.note) is None:
+        if running_server(files) is None:
             with contextlib.suppress(Unavailable):
                 await _server(files, binary)
 
@@ -76,7 +74,7 @@ async def _server(files: ServerFiles, binary: str) -> Server:
     deadline = time.monotonic() + _START_SECONDS
     supervisor: children.Child | None = None
     while time.monotonic() < deadline:
-        found = _read_server(files.note)
+        found = running_server(files)
         if found is not None:
             return found
         if supervisor is None:
@@ -91,9 +89,15 @@ async def _server(files: ServerFiles, binary: str) -> Server:
     raise Unavailable(f"the embedded Temporal server was not ready after {_START_SECONDS:.0f} s")
 
 
-def running_server(state: StateDirectory) -> Server | None:
+def running_server(files: ServerFiles) -> Server | None:
     """The server of a state directory; None where none runs."""
-    return _read_server(state.server.note)
+    content = files.read_note()
+    try:
+        pid, created = content["guardian"]
+        server = Server(str(content["address"]), str(content["webUI"]), str(content["namespace"]))
+        return server if is_alive((pid, created)) else None
+    except KeyError:
+        return None
 
 
 def _start_supervisor(files: ServerFiles, binary: str) -> children.Child:
@@ -113,23 +117,5 @@ def _start_supervisor(files: ServerFiles, binary: str) -> children.Child:
 
 
 def _error(files: ServerFiles) -> str | None:
-    error = _note(files.note).get("error")
+    error = files.read_note().get("error")
     return str(error) if error else None
-
-
-def _read_server(note: Path) -> Server | None:
-    content = _note(note)
-    try:
-        pid, created = content["guardian"]
-        server = Server(str(content["address"]), str(content["webUI"]), str(content["namespace"]))
-        return server if is_alive((pid, created)) else None
-    except KeyError:
-        return None
-
-
-def _note(note: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content

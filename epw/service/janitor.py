@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from activities.apply.tree_delivery import TreeDelivery
@@ -32,14 +32,19 @@ async def tidy(client: Client, state: StateDirectory) -> list[str]:
     return done
 
 
+async def described_run(client: Client, execution: ExecutionStore) -> WorkflowExecutionDescription:
+    """The server's description of an execution's newest run; raises `RPCError`."""
+    described = await client.get_workflow_handle(execution.workflow_id).describe()
+    if ExecutionStore.of(execution.state, described).run_id != execution.run_id:
+        # The id belongs to a later execution by now.
+        described = await client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id).describe()
+    return described
+
+
 async def _close_status(client: Client, execution: ExecutionStore) -> WorkflowExecutionStatus | None:
-    """Status with which this run has ended; None while it runs, or where the server does not know it."""
+    """Status with which an execution has ended; None while it runs, or where the server does not know it."""
     try:
-        described = await client.get_workflow_handle(execution.workflow_id).describe()
-        if ExecutionStore.of(execution.state, described).run_id != execution.run_id:
-            # The id belongs to a later run by now.
-            handle = client.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
-            described = await handle.describe()
+        described = await described_run(client, execution)
     except RPCError:
         return None
     return described.status if described.close_time is not None else None

@@ -26,7 +26,7 @@ from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.verify import Verifier
 from epw.core.naming import slug
-from epw.service.admission_signals import signal_in_line
+from epw.core.plan.requests import IN_LINE, InLine
 from epw.service.connection import SearchAttributes
 from epw.service.limiter import limiter
 from epw.settings import MAX_KEPT_BYTES
@@ -34,6 +34,7 @@ from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.rate_limit import RateLimitWorkflow
 
 _MAX_OPEN_FILES = 65_536
+_SIGNAL_TIMEOUT = timedelta(seconds=10)
 _HEARTBEAT_INTERVAL = timedelta(milliseconds=300)
 
 WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, RateLimitWorkflow)
@@ -73,13 +74,19 @@ def activities(
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
         Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,
-        TaskRunner(state, plans, agents, partial(signal_in_line, client), max_kept_bytes, host).run_task,
+        TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host).run_task,
         Lander(state, plans).land,
         Verifier(state, plans, host).verify,
         deliverer.deliver,
         deliverer.clean_up,
         RollBacker(state).roll_back,
     ]
+
+
+async def _signal_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:
+    """Send one run of an execution its attempts that wait for admission; raises `RPCError`."""
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    await handle.signal(IN_LINE, message, rpc_timeout=_SIGNAL_TIMEOUT)
 
 
 def host_queue(queue: str, state: StateDirectory) -> str:

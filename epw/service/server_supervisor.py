@@ -41,9 +41,8 @@ def main(files: ServerFiles, binary: str) -> int:
     with FileLock.opened(files.supervisor_lock) as own, FileLock.opened(files.users_lock) as users:
         if not own.try_acquire():
             return 0
-        note = files.note
-        _end_stale(note)
-        door = _Door.opened(StateDirectory(files.folder.parent), _wanted_ports(note))
+        _end_stale(files)
+        door = _Door.opened(StateDirectory(files.folder.parent), _wanted_ports(files))
         try:
             while not users.try_acquire():
                 if door.server is None or door.server.process.poll() is not None:
@@ -52,11 +51,11 @@ def main(files: ServerFiles, binary: str) -> int:
                 door.remember_workers()
                 time.sleep(_POLL_SECONDS)
         except RuntimeError as error:
-            _write(note, {"error": str(error), "ports": door.ports})
+            _write(files.note, {"error": str(error), "ports": door.ports})
             return 1
         if door.server is not None:
             _end(door.server.process)
-        _write(note, {"ports": door.ports})
+        _write(files.note, {"ports": door.ports})
         return 0
 
 
@@ -165,9 +164,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _end_stale(note: Path) -> None:
+def _end_stale(files: ServerFiles) -> None:
     """End a server whose supervisor was killed: it would write to the same database as the new one."""
-    stale = _read(note)
+    stale = files.read_note()
     with contextlib.suppress(psutil.Error, KeyError):
         process = psutil.Process(stale["pid"])
         if process.create_time() == stale["created"]:
@@ -189,18 +188,10 @@ def _write_note(files: ServerFiles, door: _Door) -> None:
     _write(files.note, content)
 
 
-def _wanted_ports(note: Path) -> list[int]:
+def _wanted_ports(files: ServerFiles) -> list[int]:
     """The ports of the last time, so that bookmarks stay valid; at first Temporal's own."""
-    ports = _read(note).get("ports")
+    ports = files.read_note().get("ports")
     return ports if isinstance(ports, list) and len(ports) == 2 else list(_PREFERRED_PORTS)
-
-
-def _read(note: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(note.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
 
 
 def _write(note: Path, content: dict[str, Any]) -> None:

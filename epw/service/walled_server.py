@@ -72,8 +72,7 @@ def _wall_off() -> bool:
     if sys.platform != "linux" or not (make_namespace.enter() or make_namespace.enter(as_user=True)):
         return False
     if user:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-            Path(f"/proc/self/{name}").write_text(text)
+        make_namespace.keep_user(user, group)
     descriptors, _ = make_namespace.make(0)
     for each in descriptors:
         os.close(each)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
 
-from activities.git.command import GitLocation, git, records, run_git
+from activities.git.command import GitLocation, git, nul_separated, records, run_git
 from epw.core.errors import GitError
 
 _COMMANDS = ("clean", "smudge", "process")
@@ -93,9 +93,8 @@ def drivers_of(
     """Names of drivers by path, for paths that have one: from attributes in the work tree, or in the index."""
     if not paths:
         return {}
-    listed = b"".join(os.fsencode(path) + b"\0" for path in paths)
     argv = ("check-attr", *(["--cached"] if of_index else []), "-z", "--stdin", "filter")
-    fields = records(git(*argv, **place, config=settings, stdin=listed))
+    fields = records(git(*argv, **place, config=settings, stdin=nul_separated(paths)))
     rows = zip(fields[::3], fields[2::3], strict=True)
     return {path: value for path, value in rows if value not in ("unspecified", "unset", "set", "")}
 

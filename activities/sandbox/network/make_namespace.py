@@ -21,6 +21,13 @@ def enter(*, as_user: bool = False) -> bool:
     return bool(ctypes.CDLL(None).unshare(_NEW_NET | (_NEW_USER if as_user else 0)) == 0)
 
 
+def keep_user(uid: int, gid: int) -> None:
+    """Keep the ids that this process had before it entered a user namespace of its own."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
 def make(listeners: int) -> tuple[list[int], list[int]]:
     """File descriptors of this thread's network namespace, and of `listeners` sockets that listen on its loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -34,9 +41,7 @@ def _main(channel: int, listeners: int) -> None:
     uid, gid = os.getuid(), os.getgid()
     if not enter(as_user=True):
         sys.exit("this machine allows its users no network namespaces")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+    keep_user(uid, gid)
     namespaces, listening = make(listeners)
     user = os.open("/proc/self/ns/user", os.O_RDONLY)
     with socket.socket(fileno=channel) as sending:
