@@ -13,7 +13,7 @@ import typer
 from activities.git import kept_files
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
-from epw.cli.documents import complete, describe
+from epw.cli.documents import describe, document_of
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
@@ -37,7 +37,10 @@ def artifacts(
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
-        execution, document = ExecutionStore.of(settings.state, described), await complete(settings, handle, described)
+        execution, document = (
+            ExecutionStore.of(settings.state, described),
+            await document_of(settings, handle, described),
+        )
         names = [row["taskId"] for row in document["results"]]
         if task is not None and task not in names:
             raise InvalidRequest(f"{execution_id!r} has no task {task!r}; it has {', '.join(map(repr, names[:10]))}")

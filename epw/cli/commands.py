@@ -38,7 +38,7 @@ class Commands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        # For "did you mean"; what they are is found when one of them is asked for.
+        # Names for "did you mean"; `get_command` makes the commands.
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -47,9 +47,9 @@ def doctor(
     Exit code 3 where this machine lacks something, 1 where an execution violates an invariant (docs/invariants.md).
     """
     if what is not None and (os.sep in what or os.path.isdir(what)):
-        _look_at(what, as_json)
+        _check_workspace(what, as_json)
     if what is not None:
-        _examine(what, as_json)
+        _check_execution(what, as_json)
 
     async def command(settings: Settings) -> int:
         checks = [*_local_checks(settings), *await _server_checks(settings)]
@@ -64,7 +64,7 @@ def doctor(
     run_command(command, as_json=as_json)
 
 
-def _look_at(path: str, as_json: bool) -> NoReturn:
+def _check_workspace(path: str, as_json: bool) -> NoReturn:
     async def command(settings: Settings) -> int:
         found = await asyncio.to_thread(lambda: list(traits(Workspace.read(os.path.abspath(path)))))
         if as_json:
@@ -77,7 +77,7 @@ def _look_at(path: str, as_json: bool) -> NoReturn:
     run_command(command, as_json=as_json)
 
 
-def _examine(execution_id: str, as_json: bool) -> NoReturn:
+def _check_execution(execution_id: str, as_json: bool) -> NoReturn:
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
@@ -97,7 +97,7 @@ def _examine(execution_id: str, as_json: bool) -> NoReturn:
             print(f"{len(history.events)} events, {len(document['results'])} tasks: {len(found)} violations")
         return 1 if found else 0
 
-    # What is left is to be seen, so it stays until the next command.
+    # Not tidied: what the execution has left is part of what is checked.
     run_connected(command, as_json=as_json, tidy=False)
 
 

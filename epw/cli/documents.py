@@ -35,17 +35,17 @@ async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) ->
 
     Raises `InvalidRequest` for an unknown id and `InvalidPlan` where the plan was refused.
     """
-    return await complete(settings, handle, await describe(handle))
+    return await document_of(settings, handle, await describe(handle))
 
 
-async def complete(
+async def document_of(
     settings: Settings, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
 ) -> ExecutionResult:
     """As `full_document`, of the run that was described."""
-    return completed(settings, await _short(handle, described), described)
+    return expanded(settings, await _short(handle, described), described)
 
 
-def completed(settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription) -> ExecutionResult:
+def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription) -> ExecutionResult:
     """The document with every key, from its short form and the hub."""
     document = whole(short, described.run_id)
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):

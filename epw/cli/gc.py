@@ -21,7 +21,7 @@ from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, size_of
-from epw.cli.documents import complete
+from epw.cli.documents import document_of
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
@@ -135,7 +135,7 @@ async def _examined(
     hub = execution.hub()
     try:
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
-        document = found.document = await complete(settings, handle, described)
+        document = found.document = await document_of(settings, handle, described)
         of_each = [saved_work(hub, execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)

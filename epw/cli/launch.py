@@ -41,7 +41,7 @@ from epw.settings import Settings
 _SECOND_SIGNAL_SECONDS = 0.5
 
 
-async def to_the_end(
+async def run_to_end(
     settings: Settings, begin: Callable[[Connection], Awaitable[WorkflowHandle[Any, Any]]], *, as_json: bool
 ) -> int:
     """Keep a worker running until the execution that `begin` starts or finds has ended; its exit code."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# First: until then every process of the user's can read what this one was started with, its key for one.
+# First: until then every process of the user can read the variables of this one, its API key among them.
 from epw.service import startup
 
 startup.prepare()
@@ -37,7 +37,7 @@ def main() -> None:
     """Run a command; docs/errors.md lists the exit codes."""
     restrict_umask()
     for argument in sys.argv[1:]:
-        # Bytes that are no UTF-8 are no text for a server; as the name of a file they are right.
+        # Bytes that are not UTF-8 cannot be sent to a server; as the name of a file they are valid.
         if not _is_text(argument) and not os.path.lexists(argument):
             print(f"epw: an argument is not valid UTF-8 text: {printable(argument)}", file=sys.stderr)
             exit_process(InvalidRequest.exit_code)

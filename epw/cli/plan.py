@@ -16,7 +16,7 @@ from activities.git.workspace import Workspace
 from activities.model_api.credentials import api_key
 from activities.system.directories import walk
 from epw.cli.analyze import show_analysis
-from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.launch import check_runnable, run_to_end, start_execution
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
 from epw.cli.plan_file import PlanFile
@@ -68,7 +68,7 @@ def plan(
         if not yes and not await _agreed():
             console_print(f"not run; later: epw run {output or '(with --output FILE)'}")
             return 0
-        return await to_the_end(settings, partial(start_execution, file=made, execution_id=None), as_json=as_json)
+        return await run_to_end(settings, partial(start_execution, file=made, execution_id=None), as_json=as_json)
 
     run_command(command, as_json=as_json)
 

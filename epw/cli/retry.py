@@ -9,8 +9,8 @@ import typer
 from temporalio.client import WorkflowHandle
 
 from activities.state.execution_store import ExecutionStore
-from epw.cli.documents import complete, describe
-from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.documents import describe, document_of
+from epw.cli.launch import check_runnable, run_to_end, start_execution
 from epw.cli.options import JSON_OPTION, NewId
 from epw.cli.output import printable
 from epw.cli.plan_file import PlanFile, read_plan_file
@@ -40,7 +40,7 @@ def retry(
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             return await _redriven(settings, connection, execution_id, file, new_id)
 
-        return await to_the_end(settings, begin, as_json=as_json)
+        return await run_to_end(settings, begin, as_json=as_json)
 
     run_command(command, as_json=as_json)
 
@@ -53,7 +53,7 @@ async def _redriven(
     if described.close_time is None:
         raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
     before = PlanFile.of(await plan_of(connection, handle))
-    rows = {row["taskId"]: row for row in (await complete(settings, handle, described))["results"]}
+    rows = {row["taskId"]: row for row in (await document_of(settings, handle, described))["results"]}
     after = changed or before
     commits, reasons = reusable(before.plan, after.plan, rows)
     print(f"taken over from {printable(earlier)}: {len(commits)} of {len(after.plan.tasks)} tasks", file=sys.stderr)

@@ -9,7 +9,7 @@ import typer
 from temporalio.client import WorkflowHandle
 
 from epw.cli.documents import describe
-from epw.cli.launch import check_runnable, start_execution, to_the_end
+from epw.cli.launch import check_runnable, run_to_end, start_execution
 from epw.cli.options import JSON_OPTION, NewId
 from epw.cli.plan_file import read_plan_file
 from epw.cli.requests import retry_while_unavailable
@@ -42,6 +42,6 @@ def run(
             await retry_while_unavailable(partial(describe, handle))
             return handle
 
-        return await to_the_end(settings, begin, as_json=as_json)
+        return await run_to_end(settings, begin, as_json=as_json)
 
     run_command(command, as_json=as_json)

@@ -62,12 +62,12 @@ async def recover(client: Client, state: StateDirectory) -> int:
             record.path.unlink(missing_ok=True)
         for dead in WorkerRecord.dead(state):
             await _fail_unrecorded(client, dead.identity)
-            await asyncio.to_thread(_discard_spares, state)
+            await asyncio.to_thread(_discard_pooled, state)
             dead.path.unlink(missing_ok=True)
         return len(lost)
 
 
-def _discard_spares(state: StateDirectory) -> None:
+def _discard_pooled(state: StateDirectory) -> None:
     """Discard directories that a dead worker had kept for later attempts."""
     for execution in ExecutionStore.with_remains(state):
         for folder in execution.path.glob("attempts/*/.spare"):

@@ -1,4 +1,4 @@
-"""What a worker of this application registers: its workflows, activities and options, in one place."""
+"""Registration of a worker of this application: its workflows, activities and options."""
 
 from __future__ import annotations
 

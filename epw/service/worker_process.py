@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# First: until then every process of the user can read the variables of this one, its API key for one.
+# First: until then every process of the user can read the variables of this one, its API key among them.
 from epw.service import startup
 
 if __name__ == "__main__":

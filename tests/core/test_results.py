@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
-from epw.cli.documents import completed
+from epw.cli.documents import expanded
 from epw.cli.replay import document_of_history
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, TaskOutcome, Usage
@@ -52,7 +52,7 @@ async def short(name: str) -> dict[str, Any]:
 def complete(home: Path, document: dict[str, Any], status: WorkflowExecutionStatus) -> dict[str, Any]:
     run = SimpleNamespace(workflow_execution_info=SimpleNamespace(first_run_id="r"))
     described: Any = SimpleNamespace(id=document["executionId"], run_id="r", status=status, raw_description=run)
-    return {**completed(Settings(home), document, described)}
+    return {**expanded(Settings(home), document, described)}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXPECTED.glob("*.json")))
