@@ -125,7 +125,7 @@ class TaskRunner:
 
     @asynccontextmanager
     async def _admitted(self, attempt: Attempt) -> AsyncIterator[Attempt]:
-        """The attempt, contained, as soon as the machine has room; one that starts no processes at once."""
+        """The attempt, contained, once the machine has room for it; one that starts no processes does not wait."""
         context, reporter, simulate = attempt.context, attempt.reporter, attempt.context.task.simulate
         if attempt.backend.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
             yield attempt

@@ -144,7 +144,7 @@ class MergeQueue:
             if not verified.green and await self._passed_before(row.task_id):
                 conflict = self._verify_conflict([row.task_id, *row.shared_with], row.shared_paths, verified)
         if conflict is not None and row.task_id in self._execution.reused:
-            self._execution.run_after_all(row.task_id, now())
+            self._execution.run_reused(row.task_id, now())
         elif conflict is not None:
             self._resolver.conflicted(row.task_id, conflict)
         else:

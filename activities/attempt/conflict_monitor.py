@@ -58,7 +58,7 @@ class _Monitor:
         drivers = FilterDrivers.of(directory.execution, directory.hub)
         self.predictor = ConflictPredictor(directory.hub, base, "merge" if merges else "", drivers)
         self._began = int(time.time())
-        self._folder = directory.execution.so_far()
+        self._folder = directory.execution.work_in_progress()
         self._own = self._folder / f"{slug(context.task.id)}.json"
 
     async def run(self) -> None:

@@ -31,7 +31,7 @@ class _Execution:
 
 
 class AdmissionNotifier:
-    """Sender of the tasks that wait, at growing intervals: each message costs history; heartbeats tell it at once."""
+    """Sender of the waiting tasks, at growing intervals: a message costs history, and heartbeats show them at once."""
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify

@@ -1,4 +1,4 @@
-"""Starts the processes of one attempt: in its sandbox, within its limits, with its variables."""
+"""Launcher of the processes of one attempt: in its sandbox, within its limits, with its variables."""
 
 from __future__ import annotations
 

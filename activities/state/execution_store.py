@@ -117,7 +117,7 @@ class ExecutionStore:
     def _reads(self, task_id: str) -> Path:
         return self._reads_folder / f"{slug(task_id)}.json"
 
-    def so_far(self) -> Path:
+    def work_in_progress(self) -> Path:
         """Folder where running attempts note what they have changed so far."""
         return self.path / "so-far" / self.run_key[:8]
 

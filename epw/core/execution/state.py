@@ -134,7 +134,7 @@ class ExecutionState(LandingState):
         state.commit, state.summary, state.error = state.outcome.commit, state.outcome.summary, None
         self._done(task_id, now)
 
-    def run_after_all(self, task_id: str, now: int) -> None:
+    def run_reused(self, task_id: str, now: int) -> None:
         """Run the task: the change that was taken over does not merge any more."""
         del self.reused[task_id]
         self.tasks[task_id].commit = None
