@@ -51,7 +51,9 @@ def copy_included(attempt: Attempt) -> list[str]:
     if directory.run.base is not None:
         workspace = Path(directory.execution.workspace().path)
         found = [name for name in names if _unusable(workspace, name) is None]
-        links = [link for name in found for link in _copy_named(workspace / name, _target(tree, name))]
+        links = list[tuple[Path, Path]]()
+        for name in found:
+            links += copy_path((workspace / name).resolve(), _target(tree, name), overwrite=True)
         for link, place in links:
             _put(link, place, [(workspace.resolve(), tree)])
     chosen = _kept(attempt, names)
@@ -134,11 +136,6 @@ def _target(tree: Path, name: str) -> Path:
             raise TaskFailed(failures.UNSAFE_INCLUDE, f"{name}: {part} is a link in the checkout")
         parent.mkdir(exist_ok=True)
     return tree / name
-
-
-def _copy_named(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Copy an entry, or the target of one that is a link; returns the links inside, with their places in the copy."""
-    return list(copy_path(source.resolve(), target, overwrite=True))
 
 
 def _put(link: Path, place: Path, copies: Sequence[tuple[Path, Path]]) -> None:

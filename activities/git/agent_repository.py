@@ -156,10 +156,6 @@ class AgentRepository:
         except (GitError, OSError):
             return []
 
-    def is_at(self, commit: str) -> bool:
-        """Whether its HEAD is at a commit."""
-        return self.head() == commit
-
     def is_changed(self, work_tree: Path) -> bool:
         """Whether its files differ from its HEAD, or that cannot be determined."""
         try:

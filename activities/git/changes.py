@@ -106,14 +106,11 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
 
 def _lines(patch: bytes) -> tuple[dict[str, int] | None, dict[str, int] | None]:
     """First and last changed line in the old and the new file."""
-    found = [[int(group) if group is not None else 1 for group in match] for match in _groups(patch)]
+    matches = filter(None, map(_HUNK.match, patch.split(b"\n")))
+    found = [[int(group) if group is not None else 1 for group in match.groups()] for match in matches]
     return _range((start, count) for start, count, _, _ in found), _range(
         (start, count) for _, _, start, count in found
     )
-
-
-def _groups(patch: bytes) -> Iterable[tuple[bytes | None, ...]]:
-    return (match.groups() for line in patch.split(b"\n") if (match := _HUNK.match(line)))
 
 
 def _range(hunks: Iterable[tuple[int, int]]) -> dict[str, int] | None:

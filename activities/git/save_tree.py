@@ -170,7 +170,7 @@ class _Saving:
             if path not in paths or folder.is_symlink() or not folder.is_dir() or not any(folder.iterdir()):
                 continue
             repository = AgentRepository(git_dir_of(self._path, path), self._hub, pointer, Path(os.devnull), "")
-            if not repository.is_at(pointer) or repository.is_changed(folder):
+            if repository.head() != pointer or repository.is_changed(folder):
                 name = display_path(path)
                 message = f"{name} was changed, a submodule that has no files in the workspace: initialise it there"
                 message += f" (git submodule update --init {shlex.quote(name)}) and run this again"

@@ -9,7 +9,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -82,7 +81,7 @@ class Prices:
         own = state.prices
         if own.is_file():
             try:
-                table |= _TABLE.validate_python(_loaded(own))
+                table |= _TABLE.validate_python(json.loads(own.read_bytes()))
             except (ValueError, ValidationError) as error:
                 raise InvalidRequest(f"{own} is not a price table: {' '.join(str(error).split())[:300]}") from None
         return cls(table)
@@ -90,7 +89,3 @@ class Prices:
     def of(self, model: str) -> Price | None:
         """Price of a model, also of a dated snapshot (`NAME-20250101`); None where it is unknown."""
         return self.table.get(model) or self.table.get(_SNAPSHOT.sub("", model))
-
-
-def _loaded(path: Path) -> Any:
-    return json.loads(path.read_bytes())

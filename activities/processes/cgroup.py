@@ -174,7 +174,8 @@ class Group:
         stat = self._table("memory", "memory.stat")
         peak = int(self._text("memory", "memory.max_usage_in_bytes"))
         killed = self._table("memory", "memory.oom_control").get("oom_kill", 0)
-        denied = self._table("pids", "pids.events").get("max", 0) if self._has("pids", "pids.events") else 0
+        has_events = (self._folders["pids"] / "pids.events").exists()
+        denied = self._table("pids", "pids.events").get("max", 0) if has_events else 0
         used = int(self._text("cpuacct", "cpuacct.usage")) / 1e9
         throttled = self._table("cpu", "cpu.stat").get("throttled_time", 0) / 1e9
         return Reading(stat["rss"] / MB, peak / MB, used, throttled, killed, denied, *now)
@@ -211,9 +212,6 @@ class Group:
 
     def _write(self, hierarchy: str, name: str, value: object) -> None:
         (self._folders[hierarchy] / name).write_text(str(value))
-
-    def _has(self, hierarchy: str, name: str) -> bool:
-        return (self._folders[hierarchy] / name).exists()
 
     def _text(self, hierarchy: str, name: str) -> str:
         return (self._folders[hierarchy] / name).read_text()

@@ -57,7 +57,7 @@ def restrict_files(readable: Iterable[str | os.PathLike[str]], writable: Iterabl
     """Do as `isolate`, and restrict this thread to the files in these folders. Raises `OSError` without Landlock."""
     if not abi():
         raise OSError("this kernel has no Landlock")
-    handled = _all_rights()
+    handled = _RIGHTS_OF_ABI[min(abi(), max(_RIGHTS_OF_ABI))] - 1
     scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi() >= ABI_OF_SCOPES else 0
     ruleset = _ruleset(handled, scopes)
     for path in readable:
@@ -65,10 +65,6 @@ def restrict_files(readable: Iterable[str | os.PathLike[str]], writable: Iterabl
     for path in writable:
         _allow(ruleset, path, handled)
     _restrict(ruleset)
-
-
-def _all_rights() -> int:
-    return _RIGHTS_OF_ABI[min(abi(), max(_RIGHTS_OF_ABI))] - 1
 
 
 def _ruleset(files: int, scopes: int) -> int:

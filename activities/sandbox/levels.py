@@ -213,10 +213,11 @@ def _programs() -> tuple[str, ...]:
 def _installation(folder: str) -> list[str]:
     """A folder of programs with what it needs beside it, and nothing else that may be there, such as a home."""
     parent, name = os.path.split(folder)
+    home = os.path.realpath(os.path.expanduser("~"))
     grandparent, tool = os.path.split(parent)
     if name not in _BIN_NAMES:
         return [folder]
-    if grandparent == "/opt" or (tool.startswith(".") and tool != ".local" and parent != _home()):
+    if grandparent == "/opt" or (tool.startswith(".") and tool != ".local" and parent != home):
         # /opt/tool for /opt/tool/bin, ~/.tool for ~/.tool/bin.
         return [parent] if grandparent == "/opt" else _folders_of(parent)
     beside = [os.path.join(parent, each) for each in _BESIDE_BIN] if tool != ".local" else []
@@ -227,10 +228,6 @@ def _folders_of(tool: str) -> list[str]:
     """The folders of `~/.tool`; files beside them are settings, and may be credentials."""
     entries = [entry for entry in os.scandir(tool) if entry.is_dir() or entry.name in _SAFE_FILES]
     return sorted(entry.path for entry in entries)
-
-
-def _home() -> str:
-    return os.path.realpath(os.path.expanduser("~"))
 
 
 def _secrets() -> list[str]:

@@ -103,7 +103,7 @@ class SearchAttributes:
 
     async def _register(self) -> bool:
         namespace, operator = self._client.namespace, self._client.operator_service
-        missing = {name: _value_type(kind) for name, kind in TYPES.items()}
+        missing = {name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}") for name, kind in TYPES.items()}
         try:
             listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
             for name in listed.custom_attributes:
@@ -114,7 +114,3 @@ class SearchAttributes:
         except RPCError:
             return not missing
         return True
-
-
-def _value_type(kind: str) -> IndexedValueType.ValueType:
-    return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")

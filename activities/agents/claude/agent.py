@@ -148,7 +148,7 @@ class _Session:
     def _record(self, answer: ModelAnswer) -> None:
         cost = self._price.cost(answer.usage) if self._price else None
         usage = {
-            "inputTokens": _total(answer.usage) - answer.usage.get("output_tokens", 0),
+            "inputTokens": sum(answer.usage.values()) - answer.usage.get("output_tokens", 0),
             "outputTokens": answer.usage.get("output_tokens", 0),
             "costUSD": cost,
         }
@@ -238,10 +238,6 @@ class _Session:
             raise TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} turns without an end")
         if self._loop_guard.seconds_left() <= 0:
             raise self._context.out_of_time()
-
-
-def _total(usage: dict[str, int]) -> int:
-    return sum(usage.values())
 
 
 def _operation(answer: ModelAnswer) -> str:

@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +183,7 @@ class Toolset:
             timed_out, code = True, -1
         finally:
             await tree.end()
-        text = self._printable(await in_thread(partial(_read_capped, output)))
+        text = self._printable(await in_thread(_read_capped, output))
         if timed_out:
             raise ToolFailed(f"{text}\n[ended after {seconds:g} s: it took too long]".lstrip())
         return code, text

@@ -40,19 +40,15 @@ class SessionRecord:
         record = Record.model_validate_json(found.read_bytes()) if found is not None else Record()
         if record.attempt != context.attempt:
             record = record.model_copy(update={"attempt": context.attempt, "seconds": 0.0})
-        self._record = record
-
-    @property
-    def current(self) -> Record:
-        return self._record
+        self.current = record
 
     def update(self, **fields: object) -> None:
-        self._record = self._record.model_copy(update=fields)
-        write_atomically(self._path, self._record.model_dump_json().encode())
+        self.current = self.current.model_copy(update=fields)
+        write_atomically(self._path, self.current.model_dump_json().encode())
 
     def add_usage(self, tokens: dict[str, int], cost: float | None) -> None:
         """Count an answer: its tokens, by the API's names, and dollars (None: unknown price)."""
-        before, output = self._record.usage, tokens.get("output_tokens", 0)
+        before, output = self.current.usage, tokens.get("output_tokens", 0)
         known = (before.cost_usd is not None or not before.requests) and cost is not None
         usage = Usage(
             requests=before.requests + 1,

@@ -28,14 +28,6 @@ class Import(NamedTuple):
     may_fail: bool
 
 
-def _no_imports(_: Node) -> Iterable[Import]:
-    return ()
-
-
-def _no_aliases(_path: str, _file: PurePosixPath) -> set[str]:
-    return set()
-
-
 @dataclass(frozen=True, eq=False)
 class Language:
     """A grammar, its queries, and the rules of the language that queries cannot express."""
@@ -62,9 +54,9 @@ class Language:
     """Whether a name may be defined several times with different parameters."""
     build_constraint: re.Pattern[bytes] | None = None
     """Text by which a file says that it is built only for some machines."""
-    modules_of: Callable[[Node], Iterable[Import]] = _no_imports
+    modules_of: Callable[[Node], Iterable[Import]] = lambda node: ()
     """The imports of one `@import` node."""
-    module_aliases: Callable[[str, PurePosixPath], set[str]] = _no_aliases
+    module_aliases: Callable[[str, PurePosixPath], set[str]] = lambda path, file: set()
     """Other names by which the file of a path calls the module of a second file."""
 
     def parse(self, content: bytes) -> Tree:

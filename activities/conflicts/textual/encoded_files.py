@@ -112,7 +112,8 @@ class FilterDrivers:
     def _merged(self, path: str, blobs: dict[str, str], place: GitLocation) -> bytes | None:
         sides = [filter_drivers.decoded(blobs[number], path, self.settings, **place) for number in "123"]
         texts = [each for each in sides if each is not None and len(each) <= _MAX_BYTES and b"\0" not in each]
-        if len(texts) < len(sides) or any(map(_is_pointer, texts)):
+        # Still a pointer of git-lfs: the file was not fetched.
+        if len(texts) < len(sides) or any(each.startswith(LFS) for each in texts):
             return None
         marked = merge_texts(*texts)
         return marked if marked is not None and is_clean(marked) else None
@@ -120,11 +121,6 @@ class FilterDrivers:
 
 def _is_changed_by_both(stages: Sequence[Stage]) -> bool:
     return {stage.number for stage in stages} == set("123") and all(stage.mode in REGULAR for stage in stages)
-
-
-def _is_pointer(content: bytes) -> bool:
-    """Whether a content is still a pointer of git-lfs: the file was not fetched."""
-    return content.startswith(LFS)
 
 
 def _mode(stages: Sequence[Stage]) -> str:

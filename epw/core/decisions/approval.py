@@ -112,8 +112,9 @@ def reason_in(path: str, before: bytes | None, after: bytes | None) -> str | Non
     rule = _BY_CONTENT.get(name)
     if rule is None or after is None:
         return None
-    executed, by = rule
-    return by if executed(after) and executed(after) != (executed(before) if before is not None else None) else None
+    read, by = rule
+    executed = _executed(read, after)
+    return by if executed and executed != (_executed(read, before) if before is not None else None) else None
 
 
 def by_content(path: str) -> bool:
@@ -130,33 +131,26 @@ def shadowed(path: str, names: list[str]) -> str | None:
     return f"make runs it in place of {taken}" if taken else None
 
 
-def _scripts(content: bytes) -> Any:
-    """The scripts of a package.json that npm runs unasked."""
+def _executed(read: Callable[[bytes], Any], content: bytes) -> Any:
+    """What of a file's content is executed; None where it cannot be read."""
     try:
-        scripts = json.loads(content).get("scripts", {})
-        return {name: scripts[name] for name in _LIFECYCLE if name in scripts}
+        return read(content)
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
 
 
-def _composer(content: bytes) -> Any:
-    try:
-        return json.loads(content).get("scripts")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-
-
-def _build_system(content: bytes) -> Any:
-    try:
-        return tomllib.loads(content.decode()).get("build-system")
-    except (ValueError, RecursionError):
-        return None
+def _lifecycle_scripts(content: bytes) -> dict[str, Any]:
+    scripts = json.loads(content).get("scripts", {})
+    return {name: scripts[name] for name in _LIFECYCLE if name in scripts}
 
 
 _BY_CONTENT: dict[str, tuple[Callable[[bytes], Any], str]] = {
-    "package.json": (_scripts, "npm runs its lifecycle scripts on install"),
-    "composer.json": (_composer, "composer runs its scripts on install"),
-    "pyproject.toml": (_build_system, "pip runs its build system"),
+    "package.json": (_lifecycle_scripts, "npm runs its lifecycle scripts on install"),
+    "composer.json": (lambda content: json.loads(content).get("scripts"), "composer runs its scripts on install"),
+    "pyproject.toml": (
+        lambda content: tomllib.loads(content.decode()).get("build-system"),
+        "pip runs its build system",
+    ),
 }
 
 
