@@ -42,7 +42,7 @@ class Attempts:
         self._events = events
         self._resolver = resolver
         self._budget = execution.plan.constraints.budget or Budget()
-        """What the execution may spend now; a person can raise the plan's budget."""
+        """Present budget of the execution; a person can raise the plan's."""
         self._over_budget_tasks: dict[str, None] = {}
         """Tasks that stopped because the budget is spent."""
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}

@@ -98,7 +98,7 @@ def start(
 
 
 async def step(name: str, message: StepRequest, queue: str, strategy: Strategy, summary: str) -> Any:
-    """Run an activity that is no attempt of a task, and return its result."""
+    """Run an activity that is not an attempt of a task, and return its result."""
     return await awaited(start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary))
 
 

@@ -22,7 +22,7 @@ class ExecutionHandlers:
     """Base of the workflow, which sets these attributes before any handler is called."""
 
     _invalid: str
-    """Why the plan cannot run; empty for a valid plan. The other attributes exist for a valid plan only."""
+    """Reason why the plan cannot run; empty for a valid plan. The other attributes exist for a valid plan only."""
     _execution: ExecutionState
     _questions: Questions
     _open_questions: OpenQuestions

@@ -52,7 +52,7 @@ def update(kind: type[M], *, check: Callable[[O, M], object] | None = None) -> C
 
 
 def signal(kind: type[M]) -> Callable[[Callable[[S, M], None]], Any]:
-    """Bind a signal to its message. Nobody waits for a reply, so what is no such message is dropped."""
+    """Bind a signal to its message. Nobody waits for a reply, so anything else is dropped."""
 
     def bind(method: Callable[[S, M], None]) -> Any:
         def handler(self: S, request: Any = None) -> None:

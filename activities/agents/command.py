@@ -52,7 +52,7 @@ class CommandAgent:
 
 
 class Events:
-    """Reader of the JSON lines that a command appends to `$EPW_EVENTS`; lines that are no events are ignored.
+    """Reader of the JSON lines that a command appends to `$EPW_EVENTS`; lines that are not events are ignored.
 
     The file is hostile: it may be replaced by a pipe or a link, truncated, or never end a line.
     """

@@ -152,7 +152,7 @@ def _repository_steps(root: Path, path: str, to: str | None) -> list[str]:
 
 
 def _new_git_dir(execution: ExecutionStore, lowered: Lowered, hub: Hub, path: str) -> Path:
-    """Where the user's git keeps the repository of a submodule, which its name determines."""
+    """Place at which the user's git keeps the repository of a submodule; its name determines it."""
     names = execution.submodules(hub).names(lowered)[path]
     return execution.workspace().git_path("modules/" + "/modules/".join(names))
 

@@ -117,7 +117,7 @@ def _may_keep(plan: Plan, task: Task, name: str) -> bool:
 
 
 def _unusable(workspace: Path, name: str) -> str | None:
-    """Why an entry cannot be copied from the workspace; None: it can be."""
+    """Reason why an entry cannot be copied from the workspace; None: it can be."""
     if not (workspace / name).exists():
         return f"is not in {workspace}"
     if not is_without_links(workspace, os.path.dirname(os.path.normpath(name))):

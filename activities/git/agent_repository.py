@@ -81,7 +81,7 @@ class AgentRepository:
             return []
 
     def left_commits(self, refuse: Refuse, *, lands: bool = True) -> tuple[str | None, list[LeftCommit]]:
-        """Where HEAD is if it does not descend from the start (else None), and the commits that do not land.
+        """Commit of HEAD if it does not descend from the start (else None), and the commits that do not land.
 
         Their objects are copied into the hub unless `refuse` gives a reason. `lands`: the history of HEAD lands.
         """

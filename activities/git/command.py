@@ -52,7 +52,7 @@ class GitLocation(TypedDict, total=False):
     index: Path
     cwd: Path
     objects: Path
-    """Where new objects are written, instead of `git_dir`; the objects there can still be read."""
+    """Folder to which new objects are written, instead of `git_dir`; the objects there can still be read."""
 
 
 def git(

@@ -56,7 +56,7 @@ class Merge:
     aside: list[str] = field(default_factory=list)
     """Paths in `tree` of files that git could not put in their own place."""
     what: str = ""
-    """What the sides of a conflict are if not text: submodules, Git LFS pointers."""
+    """Content of the sides of a conflict that is not text: submodules, Git LFS pointers."""
     binary: list[str] = field(default_factory=list)
     """Paths whose lines git does not merge."""
     moved: list[tuple[str, list[str]]] = field(default_factory=list)

@@ -60,7 +60,7 @@ def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: 
 
 
 def refusal(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
-    """Why commits after `start`, up to `last`, of a git directory cannot be delivered one by one; None if they can.
+    """Reason why the commits after `start`, up to `last`, cannot be delivered one by one; None if they can.
 
     One of them may hold what the change as a whole does not: a link that leads out, a submodule's commit that nobody
     has; and if files are `is_encoded`, content that neither `start` nor the change has.

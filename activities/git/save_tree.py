@@ -52,7 +52,7 @@ class SavedTree:
     opened: list[str] = field(default_factory=list)
     """Folders of nested repositories that became plain directories."""
     failures: list[TaskFailed] = field(default_factory=list)
-    """Why not all of what the attempt changed is in the tree."""
+    """Reasons why something that the attempt changed is not in the tree."""
     in_clear: list[str] = field(default_factory=list)
     """Paths left out because they would be stored in clear."""
 

@@ -126,7 +126,7 @@ def _added(hub: Hub, workspace: Workspace, scratch: Path, since: str | None, pla
             raise error
         with open(scratch / "exclude", "ab") as file:
             file.write(b"\n/" + re.sub(rb"([*?\[\\])", rb"\\\1", unborn[1]) + b"\n")
-    # A nested repository that is no submodule stays apart: as a bare commit id it would be useless.
+    # A nested repository that is not a submodule stays apart: as a bare commit id it would be useless.
     changes = _changes(_before(workspace, place), place)
     nested = [path for path, old, new in changes if new == GITLINK and old != GITLINK]
     failures = clear_text.keep_encoded(_before(workspace, place), changes, config, **place).failures

@@ -36,7 +36,7 @@ class UserSettings:
 
     @classmethod
     def read(cls, directory: Path) -> UserSettings:
-        """What `git config --list` gives in a directory."""
+        """Read the output of `git config --list` in a directory."""
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         # Settings by variables: GIT_CONFIG_COUNT, GIT_CONFIG_KEY_0, GIT_CONFIG_VALUE_0, …
         env |= {name: value for name, value in os.environ.items() if _CONFIG_BY_VARIABLES.fullmatch(name)}
@@ -72,7 +72,7 @@ class UserSettings:
 
     @property
     def promisor(self) -> str | None:
-        """The remote from which a partial clone fetches objects that it lacks; None if it is no partial clone."""
+        """The remote from which a partial clone fetches objects that it lacks; None if it is not a partial clone."""
         enabled = (name for name, values in self.values.items() if "true" in values)
         found = next((match[1] for match in map(_PROMISOR.fullmatch, enabled) if match), None)
         return found or next(iter(self.values.get("extensions.partialclone", [])), None)
@@ -119,7 +119,7 @@ def object_folders(objects: Path) -> list[str]:
 
 
 def large_object_folders(objects: Sequence[str], storage: str) -> list[str]:
-    """Where Git LFS finds its objects: in its `storage` (empty: `lfs`), and beside borrowed objects."""
+    """Folders in which Git LFS finds its objects: in its `storage` (empty: `lfs`), and beside borrowed objects."""
     own, *others = (os.path.dirname(each) for each in objects)
     return [os.path.join(own, storage or "lfs", "objects"), *(os.path.join(each, "lfs/objects") for each in others)]
 

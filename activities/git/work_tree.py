@@ -53,7 +53,7 @@ class WorkTree:
 
     @property
     def place(self) -> GitLocation:
-        """Where git works for it."""
+        """Directories of git commands on it."""
         return GitLocation(git_dir=self.git_dir, work_tree=self.path, index=self.index)
 
     def check_out(self, commit: str) -> None:

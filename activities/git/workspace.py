@@ -31,7 +31,7 @@ class Workspace(Message):
     objects: list[str] = []
     """Folders of the user's objects, which agents' repositories borrow."""
     promisor: str | None = None
-    """The remote that has the objects that a partial clone lacks; None: it is no partial clone."""
+    """The remote that has the objects that a partial clone lacks; None: it is not a partial clone."""
     shallow: list[str] = []
     """Commits where the user's history ends."""
     bare: bool = False
@@ -218,7 +218,7 @@ class Workspace(Message):
         return git(*arguments, cwd=Path(self.path), config=self.trust, codes=codes)
 
     def git_path(self, name: str) -> Path:
-        """Where the user's repository keeps one of its files (linked worktrees differ)."""
+        """Path of one of the repository's own files (linked worktrees differ)."""
         return (Path(self.path) / text(self.git("rev-parse", "--git-path", name))).absolute()
 
     def resolve_ref(self, ref: str) -> str | None:

@@ -195,7 +195,7 @@ def end_orphans(*, when_idle: bool = False) -> int:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether this process, not another with its id, exists and is no zombie."""
+    """Whether this process, not another with its id, exists and is not a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -83,6 +83,6 @@ class ProcessLauncher:
 
     @property
     def _before_start(self) -> Callable[[], None] | None:
-        """What the thread that starts a process does to itself first; the process inherits it."""
+        """Setup of the thread that starts a process; the process inherits it."""
         joined = self.guard.join_files if self.guard is not None else []
         return thread_setup(self.sandbox, own=[*self._writable, *joined], readable=self.readable)

@@ -119,7 +119,7 @@ def _restrict(own: Sequence[Path], readable: Sequence[Path]) -> None:
 
 @cache
 def bubblewrap_problem() -> str | None:
-    """Why bubblewrap cannot be used here; None where it works."""
+    """Reason why bubblewrap cannot be used here; None where it works."""
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (Debian: apt-get install bubblewrap)"

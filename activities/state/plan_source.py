@@ -38,7 +38,7 @@ class RunningPlan:
 
 
 class PlanSource(Protocol):
-    """Where activities get the plan of their execution."""
+    """Source of the plan of an activity's execution."""
 
     def begin(self) -> None:
         """Start reading the plan of the execution whose activity is running."""

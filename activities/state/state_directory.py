@@ -38,7 +38,7 @@ class ServerFiles:
 
 @dataclass
 class StateDirectory:
-    """Where the application keeps its state; paths only, which need not exist."""
+    """Paths of the application's state; they need not exist."""
 
     path: Path
 

@@ -173,7 +173,7 @@ def _enter(name: str, at: int) -> int:
     try:
         descriptor = os.open(name, _OPEN, dir_fd=at)
     except PermissionError:
-        # Its name is no link's: nothing runs in there any more.
+        # Not a link, which `_OPEN` refuses; nothing runs in there any more.
         os.chmod(name, 0o700, dir_fd=at)
         descriptor = os.open(name, _OPEN, dir_fd=at)
     with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResul
 from epw.core.report.task_result import ModelUsage, TaskResult
 
 _WIDTH_FOR_PROGRAMS = 400
-"""Columns where the output is no terminal: wide enough for a whole row on one line."""
+"""Columns where the output is not a terminal: wide enough for a whole row on one line."""
 _MAX_ERROR_LENGTH = 160
 
 

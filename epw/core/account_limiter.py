@@ -19,13 +19,13 @@ from epw.core.plan.model import Message
 
 _MINUTE_MS = 60_000
 _HORIZON_MS = 1_000
-"""How far ahead slots are given out; 429s less than this apart lower the rate once."""
+"""Time ahead for which slots are given out; 429s less than this apart lower the rate once."""
 _WORKER_MS = 5_000
-"""How long after its last request a worker counts when slots are shared."""
+"""Time after its last request for which a worker counts when slots are shared."""
 _EXECUTION_MS = 10 * _MINUTE_MS
-"""How long after its last call the limits of an execution hold."""
+"""Time after its last call for which the limits of an execution hold."""
 _FORGET_MS = 10 * _MINUTE_MS
-"""How long after the last 429 the learned rate is forgotten."""
+"""Time after the last 429 at which the learned rate is forgotten."""
 _WINDOW_MS = 5_000
 """The time over which calls that succeeded are counted."""
 _DECREASE = 0.9
@@ -33,7 +33,7 @@ _DECREASE = 0.9
 _SLOW_START_GROWTH = 1.5
 _RECOVERY_GROWTH = 1.15
 _PROBE_GROWTH = 1.02
-"""By what the rate is multiplied each second: before the second 429 shows where the limit is, far from it, near it."""
+"""Factors of the rate, each second: before the second 429 shows where the limit is, far from it, near it."""
 _NEAR_CEILING = 0.9
 """The share of the rate of the last 429 from which growth is slow."""
 _MIN_FIRST_RATE = 1.0
@@ -68,7 +68,7 @@ class LeaseRequest(Message):
 
 
 class Lease(Message):
-    """When calls may be made: at `slots` (ms from now), or freely for `free_for_ms` where no limit is known.
+    """Times at which calls may be made: at `slots` (ms from now), or freely for `free_for_ms` where no limit is known.
 
     The worker asks again in `again_ms`. `blocked_for_ms`: a usage limit holds, so no call may be made.
     """
@@ -95,7 +95,7 @@ class AccountState(Message):
     successes: list[tuple[float, int]] = Field(default_factory=list)
     executions: dict[str, tuple[float, Limits]] = Field(default_factory=dict)
     workers: dict[str, tuple[float, int]] = Field(default_factory=dict)
-    """When each worker last asked, and for how many executions."""
+    """Time of each worker's last request, and its number of executions."""
 
     @classmethod
     def read(cls, document: Any) -> AccountState:
@@ -229,7 +229,7 @@ class AccountLimiter:
         return _MINUTE_MS / min(given) if given else None
 
     def _share(self, request: LeaseRequest, interval: float | None) -> int:
-        """How many of the next second's slots the worker gets, by the number of executions that wait in it."""
+        """Number of the next second's slots that the worker gets, by the number of executions that wait in it."""
         slots = _HORIZON_MS / interval if interval else len(request.waiting)
         everyone = sum(count for _, count in self._workers.values())
         mine = self._workers[request.worker][1]

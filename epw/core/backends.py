@@ -22,9 +22,9 @@ class Backend:
 
     name: str
     does: str
-    """What does the task, for docs/agents.md."""
+    """Description for docs/agents.md."""
     needs: str = "–"
-    """What the worker must have, for docs/agents.md."""
+    """Needs of the worker, for docs/agents.md."""
     default_for: str | None = None
     """Field of a task that selects this backend where neither the task nor the plan names one."""
     required: tuple[str, ...] = ()

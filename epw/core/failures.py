@@ -25,7 +25,7 @@ class FailureKind:
     meaning: str
     retried: Retried
     recovery: str = ""
-    """What a user can do, for `recoveryOptions`."""
+    """Advice to a user, for `recoveryOptions`."""
 
 
 FAILURES: dict[str, FailureKind] = {}
@@ -168,6 +168,6 @@ ROLLBACK_FAILED = _kind("RollbackFailed", "compensation could not undo everythin
 
 
 def recovery_options(type: str) -> list[str]:
-    """What a user can do about a failure of this type; nothing for types that are not in the table."""
+    """Advice to a user about a failure of this type; none for types that are not in the table."""
     kind = FAILURES.get(type)
     return [kind.recovery] if kind is not None and kind.recovery else []

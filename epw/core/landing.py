@@ -34,7 +34,7 @@ class LandRequest(StepRequest):
     changes: list[Change]
     at: int
     expected: str | None = None
-    """What the head ref must point to (default: `head`); stops a landing that has been overtaken."""
+    """Commit that the head ref must point to (default: `head`); stops a landing that has been overtaken."""
     detached: bool = False
     """Whether to merge each change without the head that it started from, which has what is now left out."""
     stop_at_shared_file: bool = False

@@ -128,20 +128,20 @@ class TaskRun(StepRequest):
     hub: str | None = None
     base: str | None = None
     round: int = 0
-    """How often this attempt has been resumed, after an answer or a limit."""
+    """Number of times that this attempt was resumed, after an answer or a limit."""
     resume: Saved | None = None
     answer: str | None = None
     model: str | None = None
     budget: Budget | None = None
-    """What the execution may spend, if a person has raised the plan's budget."""
+    """Budget of the execution, if a person has raised the plan's."""
     after: str | None = None
-    """Why the previous attempt failed."""
+    """Failure of the previous attempt: its type and message."""
     inputs: list[Produced] = Field(default_factory=list)
     """Results of the tasks that this one depends on (the first few)."""
     dispute: MergeContext | None = None
     """The conflict for which it runs again."""
     reruns: int = 0
-    """How often it has run again for conflicts, each time in a new conversation."""
+    """Number of reruns for conflicts, each in a new conversation."""
 
 
 class Question(Message):
@@ -200,7 +200,7 @@ class TaskOutcome(Message):
     simulated: bool = False
     usage: Usage | None = None
     until: int | None = None
-    """When a usage limit ends."""
+    """Time at which a usage limit ends."""
     final: bool = False
     """Whether another attempt would end the same way."""
     peak_memory_mb: float | None = Field(default=None, alias="peakMemoryMB")

@@ -12,7 +12,7 @@ _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
 class InvalidYaml(ValueError):
-    """The text is no YAML, or names a key twice; the message says where."""
+    """The text is not YAML, or names a key twice; the message says where."""
 
 
 def load(text: str) -> Any:

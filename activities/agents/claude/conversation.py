@@ -129,7 +129,7 @@ class Conversation:
         return None
 
     def was_done(self, call: str) -> bool:
-        """Whether a call has a result that is no error."""
+        """Whether a call has a result that is not an error."""
         return any(entry.get("call") == call and not entry["isError"] for entry in self._entries)
 
     def reads(self) -> list[str]:

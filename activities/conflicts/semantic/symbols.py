@@ -47,7 +47,7 @@ class Symbols:
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
     modules: list[Import] = field(default_factory=list)
-    """What the import statements name, in languages whose modules are checked."""
+    """Modules and names that the import statements name, in languages whose modules are checked."""
     parses: bool = True
     local_names: set[str] = field(default_factory=set)
     """Names of variables and parameters, in languages where such a name can hide a function's."""

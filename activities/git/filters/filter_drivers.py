@@ -169,5 +169,5 @@ def first_files(of: DriverCommands, settings: Sequence[str], **place: Unpack[Git
 
 
 def help_for(name: str) -> str:
-    """What a user can do about a well-known driver; else empty."""
+    """Advice to a user about a well-known driver; else empty."""
     return _HELP.get(name, "")

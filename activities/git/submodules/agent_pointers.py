@@ -36,7 +36,7 @@ def store_record(hub: Hub, found: Mapping[str, AgentPointer]) -> str:
 
 
 def read_record(hub: Hub, record: str) -> Mapping[str, AgentPointer]:
-    """The pointers of a record by path; empty for a commit that is no record."""
+    """The pointers of a record by path; empty for a commit that is not a record."""
     return _read_record(hub.path, record) if record else {}
 
 

@@ -23,7 +23,7 @@ class Executed:
     """Files that a program executes, or that name what it executes; patterns with `*`, in lower case."""
 
     by: str
-    """Which program executes them, and when."""
+    """The program that executes them, and when."""
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
@@ -86,7 +86,7 @@ REPOSITORY = "HEAD", "objects", "refs"
 
 
 def reason(path: str) -> str | None:
-    """Which program executes a file with this path, or what it names; None: none unasked."""
+    """The program that executes a file with this path, or what it names, unasked; None: there is none."""
     *folders, name = path.casefold().split("/")
     if folders[-1:] == ["hooks"] and name in _HOOKS:
         return "git runs it"
@@ -107,7 +107,7 @@ def may_be_repository(path: str) -> list[str]:
 
 
 def reason_in(path: str, before: bytes | None, after: bytes | None) -> str | None:
-    """Which program executes the change of a file whose content decides that; None: none unasked."""
+    """The program that executes, unasked, the change of a file whose content decides that; None: there is none."""
     name = path.rpartition("/")[2]
     rule = _BY_CONTENT.get(name)
     if rule is None or after is None:
@@ -123,7 +123,7 @@ def by_content(path: str) -> bool:
 
 
 def shadowed(path: str, names: list[str]) -> str | None:
-    """Why a new file is executed instead of another one of its folder (`names`); None: it is not."""
+    """Reason why a new file is executed instead of another one of its folder (`names`); None: it is not."""
     order = ("GNUmakefile", "makefile", "Makefile")
     name = path.rpartition("/")[2]
     later = order[order.index(name) + 1 :] if name in order else ()
@@ -132,7 +132,7 @@ def shadowed(path: str, names: list[str]) -> str | None:
 
 
 def _executed(read: Callable[[bytes], Any], content: bytes) -> Any:
-    """What of a file's content is executed; None where it cannot be read."""
+    """The executed part of a file's content; None where it cannot be read."""
     try:
         return read(content)
     except (ValueError, AttributeError, TypeError, RecursionError):

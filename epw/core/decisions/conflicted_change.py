@@ -47,7 +47,7 @@ class ConflictedChange:
         self.earlier: str | None = None
         """The change that did not merge, where the task has run again since."""
         self.left_if_red = list(rules.steps)
-        """What is still to be tried, should the landed change turn the head red."""
+        """Steps that are left for the case that the landed change makes `verify` fail."""
         self._execution = execution
         self._rules = rules
         self._now = now

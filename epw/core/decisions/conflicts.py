@@ -61,7 +61,7 @@ class Conflict:
     met: list[str] = field(default_factory=list)
     """The tasks whose changes it has conflicted with so far."""
     regenerations: int = 0
-    """How often commands of `relock` have run for it."""
+    """Number of times that commands of `relock` have run for it."""
 
     def __post_init__(self) -> None:
         self.meets(self.found.tasks)
@@ -130,7 +130,7 @@ class Conflict:
 
     @property
     def _advice(self) -> list[dict[str, Any]]:
-        """What a person can do about a hazard: order the two tasks, or declare what a single one wrote."""
+        """Options of a person for a hazard: order the two tasks, or declare what a single one wrote."""
         if len(self.found.tasks) < 2:
             description = f"Add the paths to the `files` of {self.found.tasks[0]}"
             return [_option_row("manual", description, "low", automatic=False)]

@@ -1,4 +1,4 @@
-"""Which steps of `onConflict` an execution has, and which of them are possible now."""
+"""Rules for the steps of `onConflict`: those that an execution has, and those that are possible now."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StepRules:
 
     @property
     def last_resort(self) -> ConflictStep:
-        """What the strategy does where no step is left: what a failure undoes anyway is undone."""
+        """The strategy's step where no other is left: `rollback` where a failure undoes everything anyway."""
         undoes_all = self._execution.strategy.stops_on_failure and self._execution.undoes_all
         return parse_step("rollback") if undoes_all else self.skip
 

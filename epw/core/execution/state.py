@@ -113,7 +113,7 @@ class ExecutionState(LandingState):
         self.land_again(task_id, now) if unchanged else self._done(task_id, now)
 
     def run_again(self, task_id: str, merge_context: MergeContext, now: int, files: Sequence[str] = ()) -> None:
-        """Run the task again, on the newest head, because its change did not merge; that is no failed attempt.
+        """Run the task again, on the newest head, because its change did not merge; that is not a failed attempt.
 
         `files`: globs that no other task may hold meanwhile; else tasks that run again would only conflict again.
         """

@@ -59,6 +59,6 @@ def _describe(details: ErrorDetails) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """The JSON type of a value that is no object."""
+    """The JSON type of a value that is not an object."""
     kinds = {type(None): "nothing", list: "an array", str: "a text", bool: "a truth value"}
     return kinds.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""What an execution shows of itself: result document, progress and graph, made from its state."""
+"""Result document, progress and graph of an execution, made from its state."""
 
 from __future__ import annotations
 
