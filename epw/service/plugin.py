@@ -9,8 +9,8 @@ from temporalio.worker import Worker, WorkerConfig
 
 from activities.agents.base import Agent
 from epw.service.converter import data_converter
+from epw.service.recovery import maintained
 from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
-from epw.service.upkeep import maintained
 from epw.settings import Settings
 
 

@@ -1,10 +1,15 @@
-"""Recovery of attempts of dead workers: their agents are ended, and Temporal learns of it before a timeout."""
+"""Upkeep of a state directory while a worker runs in it, above all the recovery of attempts of dead workers.
+
+Their agents are ended, and Temporal learns of it before a timeout.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
@@ -24,15 +29,36 @@ from activities.state.worker_records import (
     recovering,
 )
 from activities.system.directories import Trash
+from activities.system.process_identity import Process
 from epw.core import failures
 from epw.core.messages import WORKFLOW_TYPE
+from epw.service.janitor import tidy
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_recovering(client: Client, state: StateDirectory) -> None:
+@asynccontextmanager
+async def maintained(
+    client: Client, state: StateDirectory, identity: str, supervisor: Process | None = None
+) -> AsyncIterator[None]:
+    """Clean up after ended executions, then recover attempts of dead workers while the block runs.
+
+    This process is on record as the worker `identity` meanwhile, so that others can recover its attempts if it dies.
+    `supervisor`: the process that adopts what a killed worker leaves.
+    """
+    for line in await tidy(client, state):
+        _log.warning("%s", line)
+    running = asyncio.create_task(_keep_recovering(client, state))
+    try:
+        with WorkerRecord.kept(state, identity, supervisor):
+            yield
+    finally:
+        running.cancel()
+
+
+async def _keep_recovering(client: Client, state: StateDirectory) -> None:
     """Recover attempts of dead workers of this state directory every two seconds, for ever."""
     while True:
         await recover(client, state)

@@ -18,8 +18,8 @@ from activities.agents.base import Agent
 from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import Process
 from epw.core.messages import TASK_QUEUE
+from epw.service.recovery import maintained
 from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
-from epw.service.upkeep import maintained
 from epw.settings import MAX_KEPT_BYTES, Settings
 
 _MAX_THREADS = 32
