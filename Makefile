@@ -21,7 +21,7 @@ demo-claude: $(INSTALLED) ## seven tasks by Claude agents: on the real API with 
 	@$(BIN)/python examples/demo_claude/demo.py
 
 test: $(INSTALLED) lint ## everything that must pass
-	@$(BIN)/python -m tests.tools
+	@$(BIN)/python -m tests.requirements
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, lints, types

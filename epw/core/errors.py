@@ -43,6 +43,16 @@ class InvalidPlan(EpwError):
         super().__init__("\n".join(str(problem)[:1000] for problem in self.problems))
 
 
+class InvalidInput(EpwError):
+    """Arguments of a tool that cannot be used; carries every problem found."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problem.message for problem in problems))
+
+
 class InvalidRequest(EpwError):
     """A command or message names something that does not exist or is not possible now."""
 

@@ -30,11 +30,13 @@ _MAX_DEPTH = 100
 _MAX_HINTS = 20
 
 
-def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepKind] = CONFLICT_STEPS) -> Plan:
+def read_plan(
+    document: Any, *, runnable: bool = True, steps: Mapping[str, StepKind] = CONFLICT_STEPS, noun: str = "Task"
+) -> Plan:
     """The plan in a JSON-like document; raises `InvalidPlan` with every problem found.
 
     `runnable`: also refuse what is not implemented, a relative workspace, and cycles. `steps`: what `onConflict` can
-    name.
+    name. `noun`: what messages call a task that has no id.
     """
     if not isinstance(document, dict):
         raise InvalidPlan([Problem("", f"a plan is an object, not {kind_of(document)}")])
@@ -45,7 +47,7 @@ def read_plan(document: Any, *, runnable: bool = True, steps: Mapping[str, StepK
         raise InvalidPlan([Problem("tasks", f"Maximum {MAX_TASKS} tasks allowed (current: {count})")])
     problems: list[Problem] = []
     document = _own_keys(document, Plan, "", problems)
-    problems += _check_tasks(document.get("tasks"))
+    problems += _check_tasks(document.get("tasks"), noun)
     plan = None
     try:
         plan = Plan.model_validate(document)
@@ -84,7 +86,7 @@ def too_deep(value: Any) -> bool:
     return True
 
 
-def _check_tasks(tasks: Any) -> list[Problem]:
+def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
     if not isinstance(tasks, list):
         return []
     if not tasks:
@@ -93,20 +95,20 @@ def _check_tasks(tasks: Any) -> list[Problem]:
     known: dict[str, int] = {}
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_task(index, task, known)
+            problems += _check_task(index, task, known, noun)
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
             problems += _check_dependencies(index, task, known, hint=len(problems) < _MAX_HINTS)
     return problems
 
 
-def _check_task(index: int, task: dict[str, Any], known: dict[str, int]) -> Iterator[Problem]:
+def _check_task(index: int, task: dict[str, Any], known: dict[str, int], noun: str) -> Iterator[Problem]:
     """Check id, description and estimate; `known` collects the ids, with the index of the first task that has each."""
     path = f"tasks[{index}]"
     for field in ("id", "description"):
         value = task.get(field)
         if value is None or (isinstance(value, str) and not value.strip()):
-            yield Problem(f"{path}.{field}", f"Task at index {index} is missing required field: {field}")
+            yield Problem(f"{path}.{field}", f"{noun} at index {index} is missing required field: {field}")
     identifier = task.get("id")
     if isinstance(identifier, str) and identifier.strip():
         if len(identifier) > MAX_ID_LENGTH or _CONTROL.search(identifier):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -26,26 +27,33 @@ _MAX_FILE_RISKS = 20
 
 
 def analyze(plan: Plan) -> dict[str, Any]:
-    """The analysis document; times in minutes. A cyclic plan has only its cycles and graph."""
-    graph, agents = TaskGraph.of_plan(plan), plan.max_agents
-    cycles = graph.cycles()
+    """Analysis of a plan as it is written; times in minutes. A cyclic plan has only its cycles and graph."""
+    graph = TaskGraph.of_plan(plan)
+    return analyze_graph(plan, graph, [], _graph_document(plan, graph))
+
+
+def analyze_graph(
+    plan: Plan, graph: TaskGraph, implicit: Sequence[tuple[str, str]], document: dict[str, Any]
+) -> dict[str, Any]:
+    """Analysis of a plan whose graph also has `implicit` edges; `document` is that graph for the reader."""
+    agents, cycles = plan.max_agents, graph.cycles()
     if cycles:
-        return _cyclic(graph, cycles)
+        return _cyclic(cycles, document)
     total = sum(graph.minutes.values())
     planned = makespan(predict(graph, agents))
     speedup = total / planned if planned else 1.0
     shared = _shared_files(plan, graph)
     factors = _factors(plan, graph, shared)
     score = sum(_WEIGHTS[name] * value for name, value in factors.items())
-    risks = _risks(plan, graph, shared)
+    risks = [*_risks(plan, graph, shared), *_implicit_risks(implicit)]
     parallelizable, reasoning = _decide(len(graph.ids), score, speedup, risks)
     return {
         "parallelizable": parallelizable,
-        "confidence": 100 if len(graph.ids) == 1 else round(_confidence(plan)),
+        "confidence": 100 if len(graph.ids) == 1 else round(_confidence(plan, graph, implicit)),
         "reasoning": reasoning,
         "score": round(score, 2),
         "factors": {name: round(value, 2) for name, value in factors.items()},
-        "dependencyGraph": _graph_document(plan, graph),
+        "dependencyGraph": document,
         "suggestedBatches": batch_documents(graph, agents),
         "estimatedSpeedup": round(speedup, 4),
         "estimatedMinutes": planned,
@@ -126,12 +134,19 @@ def _decide(count: int, score: float, speedup: float, risks: list[dict[str, str]
     )
 
 
-def _confidence(plan: Plan) -> float:
-    """Percentage of the plan that is given and not assumed: estimates, files, and edges, which always are."""
-    count = len(plan.tasks)
+def _confidence(plan: Plan, graph: TaskGraph, implicit: Sequence[tuple[str, str]]) -> float:
+    """How much was given and how little assumed: estimates, files, and the share of explicit edges."""
+    count, edges = len(plan.tasks), len(graph.edges)
     estimated = sum("estimated_minutes" in task.model_fields_set for task in plan.tasks) / count
     with_files = sum(bool(task.files) for task in plan.tasks) / count
-    return 100 * (estimated + with_files + 1) / 3
+    explicit = 1 - len(implicit) / edges if edges else 1.0
+    return 100 * (estimated + with_files + explicit) / 3
+
+
+def _implicit_risks(implicit: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    for before, after in implicit[:_MAX_FILE_RISKS]:
+        message = f"{after} seems to depend on {before}, by its description"
+        yield _risk(message, "medium", f"declare it: add {before} to its dependsOn, or reword the description")
 
 
 def _shared_files(plan: Plan, graph: TaskGraph) -> list[tuple[str, str, str]]:
@@ -179,11 +194,16 @@ def _risk(description: str, severity: str, mitigation: str) -> dict[str, str]:
 
 
 def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
-    nodes = {task.id: {"id": task.id, "task": task.description, "level": graph.level[task.id]} for task in plan.tasks}
-    return {"nodes": nodes, "edges": [{"from": a, "to": b, "type": "explicit"} for a, b in graph.edges]}
+    """The graph for the reader; a cyclic one has no levels."""
+    edges = [{"from": before, "to": after, "type": "explicit"} for before, after in graph.edges]
+    if graph.cycles():
+        return {"nodes": {task: {"id": task} for task in graph.ids}, "edges": edges}
+    level = graph.level
+    nodes = {task.id: {"id": task.id, "task": task.description, "level": level[task.id]} for task in plan.tasks}
+    return {"nodes": nodes, "edges": edges}
 
 
-def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
+def _cyclic(cycles: list[list[str]], document: dict[str, Any]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
     paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES_SHOWN]))
     return {
@@ -192,10 +212,7 @@ def _cyclic(graph: TaskGraph, cycles: list[list[str]]) -> dict[str, Any]:
         "reasoning": f"{message}: {paths}",
         "hasCycles": True,
         "cycles": cycles,
-        "dependencyGraph": {
-            "nodes": {task: {"id": task} for task in graph.ids},
-            "edges": [{"from": a, "to": b, "type": "explicit"} for a, b in graph.edges],
-        },
+        "dependencyGraph": document,
         "suggestedBatches": [],
         "estimatedSpeedup": 1,
         "risks": [_risk(message, "critical", f"remove one edge of: {paths}")],

@@ -1,4 +1,4 @@
-"""Names what the tests need of the machine and do not find: `python -m tests.tools`."""
+"""Names what the tests need of the machine and do not find: `python -m tests.requirements`."""
 
 from __future__ import annotations
 

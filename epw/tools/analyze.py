@@ -1,0 +1,61 @@
+"""`analyze_task_parallelizability`: whether tasks are worth running in parallel, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epw.core.plan.graph import TaskGraph
+from epw.core.schedule.analysis import analyze_graph
+from epw.tools.checks import Checks, graph_document
+from epw.tools.graph import complete_graph, confidences
+
+_MAX_DESCRIPTION = 5000
+
+
+def analyze_task_parallelizability(arguments: Any) -> dict[str, Any]:
+    """`{parallelizable, confidence, reasoning, dependencyGraph, suggestedBatches, estimatedSpeedup, risks, …}`.
+
+    Inferred dependencies count as much as declared ones: the batches and the schedule keep both. Raises `InvalidInput`.
+    """
+    checks = Checks(arguments)
+    description = checks.arguments.get("taskDescription")
+    if not isinstance(description, str) or not description.strip():
+        checks.add("taskDescription", "taskDescription is required and cannot be empty")
+    elif len(description) > _MAX_DESCRIPTION:
+        message = f"taskDescription exceeds maximum length of {_MAX_DESCRIPTION} characters"
+        checks.add("taskDescription", message)
+    agents = checks.agents(required=False)
+    subtasks = checks.arguments.get("subtasks") or []
+    if not isinstance(subtasks, list):
+        checks.add("subtasks", "subtasks must be an array")
+        subtasks = []
+    plan = checks.plan(subtasks, "subtasks", "Subtask", maxAgents=agents) if subtasks else None
+    checks.raise_if_any()
+    if plan is None:
+        return _without_subtasks(agents)
+    explicit = TaskGraph.of_plan(plan)
+    if explicit.cycles():
+        return analyze_graph(plan, explicit, [], graph_document(plan, explicit, {}))
+    graph, accepted, _ = complete_graph(plan, explicit)
+    implicit = [(each.before, each.after) for each in accepted]
+    return analyze_graph(plan, graph, implicit, graph_document(plan, graph, confidences(accepted)))
+
+
+def _without_subtasks(agents: int) -> dict[str, Any]:
+    return {
+        "parallelizable": False,
+        "confidence": 0,
+        "reasoning": "No subtasks provided",
+        "score": 0,
+        "factors": {},
+        "dependencyGraph": {"nodes": {}, "edges": []},
+        "suggestedBatches": [],
+        "estimatedSpeedup": 1,
+        "estimatedMinutes": 0,
+        "totalMinutes": 0,
+        "criticalPath": [],
+        "criticalPathMinutes": 0,
+        "maxParallelAgents": agents,
+        "risks": [],
+        "bottlenecks": [],
+    }

@@ -1,0 +1,166 @@
+"""`optimize_batch_distribution`: which agent does which task when, for one of three goals."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from statistics import fmean, pstdev
+from typing import Any
+
+from epw.core.globs import may_overlap
+from epw.core.plan.graph import TaskGraph, format_cycle
+from epw.core.plan.model import Plan
+from epw.core.schedule.scheduler import Slot, makespan, predict
+from epw.tools.checks import Checks, read_graph, with_edges
+
+GOALS = ("minimize-time", "balance-load", "minimize-conflicts")
+_MAX_SLOWER = 1.1
+"""Factor by which balancing may lengthen the schedule."""
+
+
+def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
+    """`{batches, estimatedTotalTime, loadBalance, reasoning, assignments, lowerBound, efficiency}`; minutes.
+
+    Raises `InvalidInput`.
+    """
+    checks = Checks(arguments)
+    plan, edges = _tasks(checks), read_graph(checks, checks.arguments.get("dependencyGraph"))
+    agents = checks.agents()
+    goal = checks.one_of("optimizationGoal", GOALS)
+    if plan is not None and edges is not None:
+        _check_same(checks, plan)
+    checks.raise_if_any()
+    assert plan is not None
+    assert edges is not None
+    graph = with_edges(plan, edges)
+    if cycles := graph.cycles():
+        checks.add("dependencyGraph.edges", f"Circular dependency: {format_cycle(cycles[0])}")
+        checks.raise_if_any()
+    slots = _schedule(goal, plan, graph, agents)
+    total, bound = makespan(slots), max(graph.critical_minutes, sum(graph.minutes.values()) / agents)
+    busy = _busy(slots, agents)
+    balance = max(0.0, 100 - 100 * pstdev(busy) / fmean(busy)) if any(busy) else 100.0
+    return {
+        "batches": _batches(slots, graph, agents, apart=goal == "minimize-conflicts", plan=plan),
+        "estimatedTotalTime": round(total, 4),
+        "loadBalance": round(balance, 2),
+        "reasoning": _reasoning(goal, total, bound, graph, agents),
+        "assignments": [
+            {"agentId": f"agent-{slot.agent}", "taskId": slot.task_id, "start": slot.start, "end": slot.end}
+            for slot in slots
+        ],
+        "lowerBound": round(bound, 4),
+        "efficiency": round(bound / total, 4) if total else 1.0,
+    }
+
+
+def _tasks(checks: Checks) -> Plan | None:
+    tasks = checks.arguments.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        checks.add("tasks", "tasks array is required and cannot be empty")
+        return None
+    return checks.plan(tasks, "tasks", "Task")
+
+
+def _check_same(checks: Checks, plan: Plan) -> None:
+    """Tasks and nodes must be the same ids."""
+    nodes = checks.arguments["dependencyGraph"]["nodes"]
+    ids = {task.id for task in plan.tasks}
+    if missing := [task.id for task in plan.tasks if task.id not in nodes]:
+        checks.add("dependencyGraph.nodes", f"tasks without a node: {', '.join(missing[:20])}")
+    if extra := [node for node in nodes if node not in ids]:
+        checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(map(str, extra[:20]))}")
+
+
+def _schedule(goal: str, plan: Plan, graph: TaskGraph, agents: int) -> list[Slot]:
+    if goal == "minimize-conflicts":
+        return predict(graph, agents, files={task.id: task.files for task in plan.tasks if task.files})
+    quickest = predict(graph, agents)
+    if goal == "minimize-time":
+        return quickest
+    most = makespan(quickest) * _MAX_SLOWER + 1e-9
+    longest_first = {task: -minutes for task, minutes in graph.minutes.items()}
+    by_path = {task: -minutes for task, minutes in graph.bottom_level.items()}
+    found = [_balanced(graph, agents, rank.__getitem__) for rank in (longest_first, by_path)]
+    within = [slots for slots in found if makespan(slots) <= most]
+    return min([*within, quickest], key=lambda slots: (pstdev(_busy(slots, agents)), makespan(slots)))
+
+
+def _balanced(graph: TaskGraph, agents: int, rank: Callable[[str], float]) -> list[Slot]:
+    """Ready tasks by rank, each to the free agent that has worked least."""
+    order = {task: index for index, task in enumerate(graph.ids)}
+    waiting = {task: len(before) for task, before in graph.dependencies.items()}
+    ready = [(rank(task), order[task], task) for task in graph.ids if not waiting[task]]
+    heapq.heapify(ready)
+    free = [(0.0, agent) for agent in range(1, agents + 1)]
+    running: list[tuple[float, int, str, int, float]] = []
+    slots, now = list[Slot](), 0.0
+    while ready or running:
+        while ready and free:
+            task = heapq.heappop(ready)[-1]
+            busy, agent = heapq.heappop(free)
+            end = now + graph.minutes[task]
+            heapq.heappush(running, (end, len(slots), task, agent, busy + graph.minutes[task]))
+            slots.append(Slot(task, agent, now, end))
+        now = running[0][0]
+        while running and running[0][0] <= now:
+            _, _, task, agent, busy = heapq.heappop(running)
+            heapq.heappush(free, (busy, agent))
+            for after in graph.dependants[task]:
+                waiting[after] -= 1
+                if not waiting[after]:
+                    heapq.heappush(ready, (rank(after), order[after], after))
+    return slots
+
+
+def _busy(slots: list[Slot], agents: int) -> list[float]:
+    """Busy minutes of each agent."""
+    busy = dict.fromkeys(range(1, agents + 1), 0.0)
+    for slot in slots:
+        busy[slot.agent] += slot.end - slot.start
+    return list(busy.values())
+
+
+def _batches(slots: list[Slot], graph: TaskGraph, agents: int, *, apart: bool, plan: Plan) -> list[dict[str, Any]]:
+    """The order of starts cut into batches of at most `agents` tasks, each after the batches it depends on.
+
+    `apart`: tasks whose files may overlap are in no batch together.
+    """
+    files: Mapping[str, list[str]] = {task.id: list(task.files) for task in plan.tasks} if apart else {}
+    cut: list[list[str]] = []
+    batch_of: dict[str, int] = {}
+    for slot in slots:
+        task, last = slot.task_id, len(cut) - 1
+        fits = cut and len(cut[last]) < agents and all(batch_of[each] < last for each in graph.dependencies[task])
+        if not fits or any(_overlap(files.get(task, []), files.get(other, [])) for other in cut[last]):
+            cut.append([])
+            last += 1
+        cut[last].append(task)
+        batch_of[task] = last
+    return [
+        {
+            "id": f"batch-{index + 1}",
+            "tasks": batch,
+            "estimatedMinutes": max(graph.minutes[task] for task in batch),
+            "dependsOnBatches": [
+                f"batch-{number + 1}"
+                for number in sorted({batch_of[each] for task in batch for each in graph.dependencies[task]})
+            ],
+        }
+        for index, batch in enumerate(cut)
+    ]
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    return any(may_overlap(mine, theirs) for mine in one for theirs in other)
+
+
+def _reasoning(goal: str, total: float, bound: float, graph: TaskGraph, agents: int) -> str:
+    path = graph.critical_minutes >= sum(graph.minutes.values()) / agents
+    limit = "the critical path" if path else f"the work of {agents} agents"
+    how = {
+        "minimize-time": "list schedule, longest remaining path first",
+        "balance-load": "longest tasks first, each to the agent that has worked least",
+        "minimize-conflicts": "list schedule in which tasks whose files may overlap do not run at once",
+    }[goal]
+    return f"{goal}: {how}; {total:g} minutes, at least {bound:g} by {limit}"
