@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import networkx  # noqa: F401 (loaded now, not within the first workflow task, where it would take a third of a second)
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner
 

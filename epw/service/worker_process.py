@@ -14,8 +14,6 @@ import os
 import signal
 import sys
 
-import networkx  # noqa: F401 (loaded now, not within the first workflow task, where it would take a third of a second)
-
 from activities.processes.children import adopt_orphans
 from activities.system import failpoints
 from activities.system.file_modes import restrict_umask
