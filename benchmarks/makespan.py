@@ -139,7 +139,7 @@ async def _no_ops(found: Bench, rounds: int) -> dict[str, Any]:
 
 async def _memory(found: Bench, executions: int) -> dict[str, Any]:
     """Resident memory of the worker after a tenth of the executions and after all."""
-    worker = next(child for child in psutil.Process().children() if "worker" in child.cmdline())
+    worker = next(child for child in psutil.Process().children() if "epw.service.worker_process" in child.cmdline())
     early = 0
     for number in range(executions):
         await found.run(no_op_plan(10, 5))
