@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import networkx  # noqa: F401 (loaded now, not within the first workflow task, where it would take a third of a second)
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner
 
@@ -71,6 +70,9 @@ def activities(
 
     `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution.
     """
+    # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
+    import networkx  # noqa: F401
+
     plans, deliverer, host = StartEvent(), Deliverer(state), HostMonitor()
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
