@@ -32,18 +32,23 @@ class Checks:
 
     def items(self, name: str, most: int) -> list[Any]:
         """A required array of 1 to `most` entries."""
-        value = self.arguments.get(name)
-        if not isinstance(value, list) or not value:
-            self.add(name, f"{name} array is required and cannot be empty")
-            return []
+        value = self._array(name)
         if len(value) > most:
             self.add(name, f"{name}: at most {most} entries are allowed (current: {len(value)})")
             return []
         return value
 
-    def one_of(self, name: str, allowed: Sequence[str], default: str | None = None) -> str:
+    def _array(self, name: str) -> list[Any]:
+        """A required array that is not empty; an empty one where it is not there."""
+        value = self.arguments.get(name)
+        if isinstance(value, list) and value:
+            return value
+        self.add(name, f"{name} array is required and cannot be empty")
+        return []
+
+    def one_of(self, name: str, allowed: Sequence[str]) -> str:
         """A word of a list."""
-        value = self.arguments.get(name, default)
+        value = self.arguments.get(name)
         if value not in allowed:
             self.add(name, f"{name} must be one of: {', '.join(allowed)}")
             return allowed[0]
@@ -60,6 +65,11 @@ class Checks:
             self.add("maxParallelAgents", f"maxParallelAgents must be between 1 and {MAX_AGENTS}")
             return default
         return int(value)
+
+    def tasks(self) -> Plan | None:
+        """The required array `tasks` as a plan; None where it has problems."""
+        tasks = self._array("tasks")
+        return self.plan(tasks, "tasks", "Task") if tasks else None
 
     def plan(self, tasks: Any, name: str, noun: str, **fields: Any) -> Plan | None:
         """Tasks as a plan; None where they have problems, which are added under the argument's own name."""

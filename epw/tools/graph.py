@@ -19,11 +19,7 @@ def create_dependency_graph(arguments: Any) -> dict[str, Any]:
     detect = checks.arguments.get("detectImplicit", True)
     if not isinstance(detect, bool):
         checks.add("detectImplicit", "detectImplicit must be true or false")
-    tasks = checks.arguments.get("tasks")
-    if not isinstance(tasks, list) or not tasks:
-        checks.add("tasks", "tasks array is required and cannot be empty")
-        tasks = []
-    plan = checks.plan(tasks, "tasks", "Task") if tasks else None
+    plan = checks.tasks()
     checks.raise_if_any()
     assert plan is not None
     explicit = TaskGraph.of_plan(plan)

@@ -24,7 +24,7 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     Raises `InvalidInput`.
     """
     checks = Checks(arguments)
-    plan, edges = _tasks(checks), read_graph(checks, checks.arguments.get("dependencyGraph"))
+    plan, edges = checks.tasks(), read_graph(checks, checks.arguments.get("dependencyGraph"))
     agents = checks.agents()
     goal = checks.one_of("optimizationGoal", GOALS)
     if plan is not None and edges is not None:
@@ -52,14 +52,6 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
         "lowerBound": round(bound, 4),
         "efficiency": round(bound / total, 4) if total else 1.0,
     }
-
-
-def _tasks(checks: Checks) -> Plan | None:
-    tasks = checks.arguments.get("tasks")
-    if not isinstance(tasks, list) or not tasks:
-        checks.add("tasks", "tasks array is required and cannot be empty")
-        return None
-    return checks.plan(tasks, "tasks", "Task")
 
 
 def _check_same(checks: Checks, plan: Plan) -> None:
