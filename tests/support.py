@@ -24,11 +24,11 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.cli.documents import full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
-from epw.cli.replay import replay
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.model import ExecutionResult
+from epw.service.replay import replay
 from epw.service.worker import workers
 from epw.settings import Settings
 

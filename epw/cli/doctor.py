@@ -22,7 +22,6 @@ from epw.cli.documents import describe, full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
-from epw.cli.replay import replay
 from epw.cli.repository import traits
 from epw.cli.retry import plan_of
 from epw.cli.session import run_command, run_connected
@@ -31,6 +30,7 @@ from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection, SearchAttributes, connected
+from epw.service.replay import replay
 from epw.settings import Settings
 
 _MIN_FREE_MB = 500

@@ -83,7 +83,7 @@ async def _short(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionD
         return first
     except (RPCError, WorkflowQueryFailedError):
         # Nobody polls the queue: the state is a function of the history, so compute it here.
-        from epw.cli.replay import replayed_document
+        from epw.service.replay import replayed_document
 
         return await replayed_document(handle, described)
 

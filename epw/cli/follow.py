@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any
 
-from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import (
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
 from temporalio.service import RPCError
 
 from epw.cli.documents import describe
@@ -20,6 +25,7 @@ from epw.service.connection import Connection
 
 _POLL_SECONDS = 0.5
 _QUERY_TIMEOUT = timedelta(seconds=2)
+_FAILING_ATTEMPTS = 3
 
 
 async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
@@ -29,10 +35,12 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
             with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+                described = await describe(handle)
+                lines.workflow_task(described)
                 lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
-                lines.progress(await progress_of(connection, handle))
+                lines.progress(await progress_of(connection, described))
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
             lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
@@ -40,9 +48,8 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
         ending.cancel()
 
 
-async def progress_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> dict[str, AgentProgress]:
+async def progress_of(connection: Connection, described: WorkflowExecutionDescription) -> dict[str, AgentProgress]:
     """Live progress by task, from the heartbeats of running activities."""
-    described = await describe(handle)
     found = {}
     converter = connection.client.data_converter
     for pending in described.raw_description.pending_activities:
@@ -69,6 +76,17 @@ class _Lines:
         self._asked: set[str] = set()
         self._resolutions: dict[str, str] = {}
         self._warned: set[tuple[str, str]] = set()
+        self._failing_run: str | None = None
+
+    def workflow_task(self, described: WorkflowExecutionDescription) -> None:
+        """Say once a run that its workflow task fails again and again: nothing happens until it is reset."""
+        attempts = described.raw_description.pending_workflow_task.attempt
+        if attempts >= _FAILING_ATTEMPTS and self._failing_run != described.run_id:
+            self._failing_run = described.run_id
+            self._line(
+                f"the workflow task has failed {attempts - 1} times (Temporal Web UI: the run's history says why); "
+                "a worker resets the execution if its history does not replay"
+            )
 
     def tasks(self, progress: dict[str, Any]) -> None:
         for task in progress["tasks"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from epw.cli.documents import full_document
+from epw.cli.documents import describe, full_document
 from epw.cli.follow import progress_of
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
@@ -20,7 +20,7 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         document = await full_document(settings, handle)
-        live = await progress_of(connection, handle)
+        live = await progress_of(connection, await describe(handle))
         if as_json:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0

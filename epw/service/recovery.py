@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
@@ -33,9 +34,11 @@ from activities.system.process_identity import Process
 from epw.core import failures
 from epw.core.messages import WORKFLOW_TYPE
 from epw.service.janitor import tidy
+from epw.service.unreplayable import reset_unreplayable
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-_EVERY_SECONDS = 2.0
+_RECOVER_EVERY_SECONDS = 2.0
+_RESET_EVERY_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -43,26 +46,33 @@ _log = logging.getLogger(__name__)
 async def maintained(
     client: Client, state: StateDirectory, identity: str, supervisor: Process | None = None
 ) -> AsyncIterator[None]:
-    """Clean up after ended executions, then recover attempts of dead workers while the block runs.
+    """Clean up after ended executions, then recover what dead workers have left while the block runs.
+
+    That is their attempts, and executions whose history no worker can replay.
 
     This process is on record as the worker `identity` meanwhile, so that others can recover its attempts if it dies.
     `supervisor`: the process that adopts what a killed worker leaves.
     """
     for line in await tidy(client, state):
         _log.warning("%s", line)
-    running = asyncio.create_task(_keep_recovering(client, state))
+    loops = [
+        asyncio.create_task(_repeat(partial(recover, client, state), _RECOVER_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(partial(reset_unreplayable, client), _RESET_EVERY_SECONDS)),
+    ]
     try:
         with WorkerRecord.kept(state, identity, supervisor):
             yield
     finally:
-        running.cancel()
+        for loop in loops:
+            loop.cancel()
 
 
-async def _keep_recovering(client: Client, state: StateDirectory) -> None:
-    """Recover attempts of dead workers of this state directory every two seconds, for ever."""
+async def _repeat(step: Callable[[], Awaitable[int]], every_seconds: float) -> None:
+    """Repeat a step of upkeep for ever; a server that is away is tried again."""
     while True:
-        await recover(client, state)
-        await asyncio.sleep(_EVERY_SECONDS)
+        with contextlib.suppress(RPCError):
+            await step()
+        await asyncio.sleep(every_seconds)
 
 
 async def recover(client: Client, state: StateDirectory) -> int:

@@ -13,13 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
 from epw.cli.documents import expanded
-from epw.cli.replay import document_of_history
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, TaskOutcome, Usage
 from epw.core.plan.model import Plan
 from epw.core.report.history import MAX_ROWS_IN_HISTORY, empty_row, short_row, whole, whole_row, within_bounds
 from epw.core.report.model import ExecutionResult
 from epw.core.report.result import row
+from epw.service.replay import document_of_history
 from epw.settings import Settings
 from tests.support import tasks
 from tests.workflows.test_replay import HISTORIES

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from epw.cli.documents import describe
 from epw.cli.follow import progress_of
 from epw.service.connection import Connection
 from tests.support import Harness, ended, make_repository, sh, status_of, statuses, tasks, until
@@ -141,7 +142,10 @@ async def test_progress_is_read_by_describe_and_leaves_no_events(harness: Harnes
         handle = await harness.start({"tasks": tasks({"id": "a", "run": report % tmp_path})})
         connection = Connection(harness.client, None, is_embedded=False)
         async with asyncio.timeout(15):
-            while not (found := await progress_of(connection, handle)).get("a") or found["a"].percent is None:  # noqa: ASYNC110
+            while True:
+                found = await progress_of(connection, await describe(handle))
+                if "a" in found and found["a"].percent is not None:
+                    break
                 await asyncio.sleep(0.1)
         assert (found["a"].percent, found["a"].operation, found["a"].files) == (40, "editing", ["a.py"])
         (tmp_path / "go").touch()
