@@ -24,8 +24,8 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from activities.state.execution_store import ExecutionStore
 from benchmarks.server import bench, revision
-from epw.cli.documents import full_document
 from epw.cli.invariants import of_document, of_history, of_hub
+from epw.client.documents import full_document
 from epw.core.messages import LAND
 from epw.core.plan.validate import read_plan
 

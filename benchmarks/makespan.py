@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.bare import bare_worker, run_bare
 from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench, revision
-from epw.cli.launch import new_id
+from epw.client.start import new_id
 from epw.core.plan.graph import TaskGraph
 from epw.core.schedule.scheduler import Scheduler, makespan, predict
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from epw.cli.documents import full_document
-from epw.cli.launch import new_id
+from epw.client.documents import full_document
+from epw.client.start import new_id
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.service.connection import Connection, connected
 from epw.service.worker_supervisor import supervised_worker

@@ -13,7 +13,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from epw.cli.documents import full_document
+from epw.client.documents import full_document
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.validate import read_plan
 from epw.settings import Settings

@@ -22,8 +22,8 @@ from temporalio.exceptions import ApplicationError
 from activities.agents.base import Agent
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from epw.cli.documents import full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
+from epw.client.documents import full_document
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan

@@ -9,8 +9,8 @@ import typer
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
-from epw.cli.plan_file import read_plan_file
 from epw.cli.show import table
+from epw.client.plan_file import read_plan_file
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule import analysis

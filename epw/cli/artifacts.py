@@ -13,11 +13,11 @@ import typer
 from activities.git import kept_files
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
-from epw.cli.documents import describe, document_of
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.cli.show import table
+from epw.client.documents import describe, document_of
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug
 from epw.service.connection import Connection

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from temporalio.service import RPCError
 
-from epw.cli.documents import describe
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
-from epw.cli.requests import from_rpc
 from epw.cli.session import run_connected
+from epw.client.documents import describe
+from epw.client.requests import from_rpc
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings

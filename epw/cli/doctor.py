@@ -18,14 +18,14 @@ from activities.processes.cgroup import probe
 from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
 from activities.state.execution_store import ExecutionStore
-from epw.cli.documents import describe, full_document
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
 from epw.cli.repository import traits
-from epw.cli.retry import plan_of
 from epw.cli.session import run_command, run_connected
 from epw.cli.show import table
+from epw.client.documents import describe, full_document
+from epw.client.redrive import plan_of
 from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.plan.validate import read_plan

@@ -17,9 +17,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from epw.cli.documents import describe
 from epw.cli.output import printable
-from epw.cli.requests import retry_while_unavailable
+from epw.client.documents import describe, progress_of
+from epw.client.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
 from epw.service.connection import Connection
 
@@ -46,17 +46,6 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
             lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
     finally:
         ending.cancel()
-
-
-async def progress_of(connection: Connection, described: WorkflowExecutionDescription) -> dict[str, AgentProgress]:
-    """Live progress by task, from the heartbeats of running activities."""
-    found = {}
-    converter = connection.client.data_converter
-    for pending in described.raw_description.pending_activities:
-        if pending.heartbeat_details.payloads:
-            (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
-            found[progress.task_id] = progress
-    return found
 
 
 async def _ended(handle: WorkflowHandle[Any, Any]) -> None:

@@ -21,10 +21,10 @@ from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, size_of
-from epw.cli.documents import document_of
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
+from epw.client.documents import document_of
 from epw.core.errors import EpwError, GitError, InvalidRequest
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult

@@ -16,11 +16,12 @@ from activities.git.workspace import Workspace
 from activities.model_api.credentials import api_key
 from activities.system.directories import walk
 from epw.cli.analyze import show_analysis
-from epw.cli.launch import check_runnable, run_to_end, start_execution
+from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
-from epw.cli.plan_file import PlanFile
 from epw.cli.session import run_command
+from epw.client.plan_file import PlanFile
+from epw.client.start import check_runnable, start_execution
 from epw.core.errors import InvalidRequest
 from epw.core.schedule.analysis import analyze
 from epw.settings import Settings

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from temporalio.client import WorkflowHandle
 
-from epw.cli.documents import describe
-from epw.cli.launch import check_runnable, run_to_end, start_execution
+from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION, NewId
-from epw.cli.plan_file import read_plan_file
-from epw.cli.requests import retry_while_unavailable
 from epw.cli.session import run_command
+from epw.client.documents import describe
+from epw.client.plan_file import read_plan_file
+from epw.client.requests import retry_while_unavailable
+from epw.client.start import check_runnable, start_execution
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings

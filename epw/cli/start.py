@@ -6,11 +6,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from epw.cli.launch import check_runnable, start_execution
 from epw.cli.options import JSON_OPTION, NewId, PlanPath
 from epw.cli.output import print_json
-from epw.cli.plan_file import read_plan_file
 from epw.cli.session import run_command, tidy_up
+from epw.client.plan_file import read_plan_file
+from epw.client.start import check_runnable, start_execution
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection, connected
 from epw.settings import Settings

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from epw.cli.documents import describe, full_document
-from epw.cli.follow import progress_of
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.cli.show import console, show_result, table
+from epw.client.documents import describe, full_document, progress_of
 from epw.service.connection import Connection
 from epw.settings import Settings
 

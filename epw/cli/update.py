@@ -8,8 +8,8 @@ import typer
 
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
-from epw.cli.requests import send
 from epw.cli.session import run_connected
+from epw.client.requests import send
 from epw.service.connection import Connection
 from epw.settings import Settings
 

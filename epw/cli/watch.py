@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from epw.cli.documents import describe, exit_code, full_document
 from epw.cli.follow import follow
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json
-from epw.cli.requests import retry_while_unavailable
 from epw.cli.session import run_connected
 from epw.cli.show import show_result
+from epw.client.documents import describe, exit_code, full_document
+from epw.client.requests import retry_while_unavailable
 from epw.service.connection import Connection
 from epw.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from epw.cli.plan_file import read_plan_file
+from epw.client.plan_file import read_plan_file
 from epw.core.errors import InvalidPlan
 from epw.core.plan.validate import read_plan
 from tests.support import tasks

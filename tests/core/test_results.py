@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
-from epw.cli.documents import expanded
+from epw.client.documents import expanded
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, TaskOutcome, Usage
 from epw.core.plan.model import Plan

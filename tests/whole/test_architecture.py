@@ -20,7 +20,8 @@ LAYERS = {
     "workflows": ("epw.core",),
     "activities": ("epw.core",),
     "epw.service": ("epw.core", "epw.settings", "workflows", "activities"),
-    "epw.cli": ("epw.core", "epw.settings", "workflows", "activities", "epw.service"),
+    "epw.client": ("epw.core", "epw.settings", "activities", "epw.service"),
+    "epw.cli": ("epw.core", "epw.settings", "workflows", "activities", "epw.service", "epw.client"),
 }
 """Layers that each layer may import, besides itself."""
 OUTSIDE = frozenset(

@@ -10,8 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from epw.cli.documents import describe
-from epw.cli.follow import progress_of
+from epw.client.documents import describe, progress_of
 from epw.service.connection import Connection
 from tests.support import Harness, ended, make_repository, sh, status_of, statuses, tasks, until
 

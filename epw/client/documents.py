@@ -17,12 +17,14 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.state.execution_store import ExecutionStore
-from epw.cli.hub_results import add_hub_results
+from epw.client.hub_results import add_hub_results
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
+from epw.core.messages import AgentProgress
 from epw.core.report.history import task_error, whole
 from epw.core.report.model import ExecutionResult
+from epw.service.connection import Connection
 from epw.settings import Settings
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
@@ -62,6 +64,17 @@ async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescrip
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
             raise InvalidRequest(f"no execution {handle.id!r}; `list` shows those there are") from None
         raise
+
+
+async def progress_of(connection: Connection, described: WorkflowExecutionDescription) -> dict[str, AgentProgress]:
+    """Live progress by task, from the heartbeats of running activities."""
+    found = {}
+    converter = connection.client.data_converter
+    for pending in described.raw_description.pending_activities:
+        if pending.heartbeat_details.payloads:
+            (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
+            found[progress.task_id] = progress
+    return found
 
 
 def exit_code(document: ExecutionResult) -> int:

@@ -1,0 +1,1 @@
+"""Executions as a client sees them: plan files, start, documents, updates; shared by the commands and by MCP."""

@@ -1,0 +1,60 @@
+"""Redrive: an execution that takes over what succeeded in an earlier one and would see nothing new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+
+from activities.state.execution_store import ExecutionStore
+from epw.client.documents import describe, document_of
+from epw.client.plan_file import PlanFile
+from epw.client.start import start_execution
+from epw.core.errors import InvalidRequest
+from epw.core.execution.reuse import reusable
+from epw.core.messages import Redrive
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+@dataclass(frozen=True)
+class RedrivePlan:
+    """Plan of a redrive: what is taken over, and why each other task runs again, by task id."""
+
+    file: PlanFile
+    redrive: Redrive
+    reasons: dict[str, str]
+
+    async def start(self, connection: Connection, execution_id: str | None) -> WorkflowHandle[Any, Any]:
+        return await start_execution(connection, self.file, execution_id, self.redrive)
+
+
+async def plan_redrive(
+    settings: Settings, connection: Connection, earlier: str, changed: PlanFile | None = None
+) -> RedrivePlan:
+    """Compare an execution that has ended with the plan to run now (`changed`, or the same); starts nothing.
+
+    Raises `InvalidRequest` for an execution that runs or is not known.
+    """
+    handle = connection.client.get_workflow_handle(earlier)
+    described = await describe(handle)
+    if described.close_time is None:
+        raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
+    before = PlanFile.of(await plan_of(connection, handle))
+    rows = {row["taskId"]: row for row in (await document_of(settings, handle, described))["results"]}
+    after = changed or before
+    commits, reasons = reusable(before.plan, after.plan, rows)
+    kept = [task_id for task_id in commits if rows[task_id].get("kept")]
+    chain = ExecutionStore.of(settings.state, described).run_id
+    return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons)
+
+
+async def plan_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """Plan document that an execution was started with; raises `InvalidRequest`."""
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (document,) = await connection.client.data_converter.decode(payloads[:1])
+        found: dict[str, Any] = document
+        return found
+    raise InvalidRequest(f"execution {handle.id!r} has no history")

@@ -1,0 +1,75 @@
+"""Start of executions, after a check of all that can be checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.agents.registry import require_agents, require_bash
+from activities.git.command import require_git
+from activities.git.workspace import Workspace
+from activities.sandbox.levels import require_sandbox
+from epw.client.plan_file import PlanFile
+from epw.core.errors import InvalidRequest
+from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
+from epw.core.plan.model import Plan
+from epw.service.connection import Connection
+
+
+def check_runnable(plan: Plan, *, here: bool = False) -> None:
+    """Check what can be checked before anything starts: git, bash, the workspace; raises `InvalidPlan`, `Unavailable`.
+
+    `here`: the plan is run by a worker that this command starts, so that its agents are checked too.
+    """
+    if here:
+        require_agents(plan)
+        require_sandbox(plan)
+    if plan.workspace is not None or plan.has_commands:
+        require_git()
+        if here:
+            require_bash()
+    if plan.workspace is not None:
+        workspace = Workspace.read(plan.workspace)
+        workspace.check_delivery(plan)
+        if plan.base is not None:
+            workspace.at(plan.base)
+
+
+async def start_execution(
+    connection: Connection, file: PlanFile, execution_id: str | None, redrive: Redrive | None = None
+) -> WorkflowHandle[Any, Any]:
+    """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
+    plan = file.plan
+    chosen = new_id(plan.name) if execution_id is None else execution_id
+    if not 1 <= len(chosen) <= 200 or not chosen.isprintable():
+        raise InvalidRequest("an execution's id has 1 to 200 printable characters")
+    summary = f"{plan.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
+    lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
+    try:
+        started = await connection.client.start_workflow(
+            WORKFLOW_TYPE,
+            args=[file.document] if redrive is None else [file.document, redrive],
+            id=chosen,
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            static_summary=summary[:200],
+            static_details="\n".join(lines),
+        )
+    except WorkflowAlreadyStartedError:
+        message = f"an execution {chosen} exists already: `run --resume {chosen}`, `watch {chosen}`, or another --id"
+        raise InvalidRequest(message) from None
+    # Without a run id it follows a reset to the new run.
+    return connection.client.get_workflow_handle(started.id)
+
+
+def new_id(name: str | None) -> str:
+    """Readable id that no other execution has."""
+    words = re.sub(r"[^a-z0-9]+", "-", (name or "run").lower()).strip("-")[:40] or "run"
+    return f"{words}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
