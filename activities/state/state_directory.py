@@ -59,6 +59,11 @@ class StateDirectory:
         """The user's own prices of models."""
         self.host_name = self.path / "host"
         """Name of this machine and state directory, for task queues."""
+        self.background_lock = self.path / "background.lock"
+        """Lock of the process that works in the background for clients that come and go."""
+        self.background_log = self.path / "background.log"
+        self.mcp_token = self.path / "mcp-token"
+        """Token of MCP over HTTP."""
         self.server = ServerFiles(self.path / "server")
 
     def hub(self, workspace: str) -> Path:

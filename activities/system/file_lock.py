@@ -37,6 +37,10 @@ class FileLock:
             return False
         return True
 
+    def release(self) -> None:
+        """Give the lock back; the file stays open."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
     async def poll(self, seconds: float) -> None:
         """Wait without a thread: the wait may be long, and the holder may need the threads."""
         while not self.try_acquire():  # noqa: ASYNC110 (other processes hold it too)

@@ -15,6 +15,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import Unavailable
+from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import TYPES
 from epw.service.converter import data_converter
 from epw.service.embedded import embedded_server
@@ -31,6 +32,14 @@ class Connection:
     web_ui: str | None
     """Address of the Web UI; None where the server is not the embedded one."""
     is_embedded: bool
+
+    async def has_running(self) -> bool:
+        """Whether an execution is running; True too where the server cannot say it now."""
+        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+        try:
+            return (await self.client.count_workflows(query)).count > 0
+        except RPCError:
+            return True
 
 
 @asynccontextmanager

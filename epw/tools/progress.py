@@ -35,7 +35,7 @@ def aggregate_progress(arguments: Any, now: datetime) -> dict[str, Any]:
         "agentStatuses": [
             {"agentId": row["agentId"], "status": row["status"], "progress": row["percentComplete"]} for row in rows
         ],
-        "bottlenecks": _bottlenecks(rows),
+        "bottlenecks": bottlenecks(rows),
         "estimatedCompletion": _completion(rows, now),
         **({"criticalPath": path} if path is not None else {}),
     }
@@ -100,7 +100,7 @@ def _method(strategy: str, chosen: int) -> str:
     return f"critical-path (no graph: mean of the {chosen} agents with most time left)"
 
 
-def _bottlenecks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def bottlenecks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """At most one row for each agent, the worst."""
     under_way = [row for row in rows if row["status"] in ("working", "blocked", "idle")]
     average = fmean(row["percentComplete"] for row in under_way) if under_way else 0.0

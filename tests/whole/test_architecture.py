@@ -21,7 +21,8 @@ LAYERS = {
     "activities": ("epw.core",),
     "epw.service": ("epw.core", "epw.settings", "workflows", "activities"),
     "epw.client": ("epw.core", "epw.settings", "activities", "epw.service"),
-    "epw.cli": ("epw.core", "epw.settings", "workflows", "activities", "epw.service", "epw.client"),
+    "epw.mcp": ("epw.core", "epw.tools", "epw.settings", "activities", "epw.service", "epw.client"),
+    "epw.cli": ("epw.core", "epw.settings", "workflows", "activities", "epw.service", "epw.client", "epw.mcp"),
 }
 """Layers that each layer may import, besides itself."""
 OUTSIDE = frozenset(

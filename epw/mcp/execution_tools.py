@@ -1,0 +1,92 @@
+"""Tools over MCP that look at executions and steer them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epw.client.listing import listed
+from epw.core.plan.schema import plan_schema
+from epw.mcp.application import Application
+from epw.mcp.call import Call
+from epw.mcp.planning_tools import MAX_WAIT_SECONDS
+from epw.mcp.views import brief, whole
+
+_MAX_CHARACTERS = 100_000
+_DEFAULT_CHARACTERS = 16_000
+
+
+async def get_execution(application: Application, call: Call) -> dict[str, Any]:
+    """The state, at once or, with `wait`, when the execution has ended or needs a person."""
+    execution_id, seconds = call.text("executionId"), call.integer("waitSeconds", MAX_WAIT_SECONDS, 1, MAX_WAIT_SECONDS)
+    if call.flag("wait"):
+        document, live = await application.executions.wait(execution_id, call, seconds)
+    else:
+        document, live = await application.executions.state(execution_id)
+    return whole(document) if call.flag("full") else brief(document, live)
+
+
+async def list_executions(application: Application, call: Call) -> dict[str, Any]:
+    offset, limit = call.integer("offset", 0, 0, 1_000_000), call.integer("limit", 20, 1, 200)
+    rows = await listed(await application.host.connection())
+    return {"executions": rows[offset : offset + limit], "total": len(rows), "offset": offset}
+
+
+async def answer_question(application: Application, call: Call) -> dict[str, Any]:
+    request = {"questionId": call.text("questionId"), "text": call.text("text")}
+    return await _updated(application, call, "answer", request)
+
+
+async def resolve_conflict(application: Application, call: Call) -> dict[str, Any]:
+    request = {"conflictId": call.text("conflictId"), "choice": call.text("choice")}
+    return await _updated(application, call, "resolve_conflict", request)
+
+
+async def pause_execution(application: Application, call: Call) -> dict[str, Any]:
+    return await _updated(application, call, "pause", {})
+
+
+async def resume_execution(application: Application, call: Call) -> dict[str, Any]:
+    return await _updated(application, call, "resume", {})
+
+
+async def cancel_execution(application: Application, call: Call) -> dict[str, Any]:
+    execution_id = call.text("executionId")
+    await application.executions.cancel(execution_id)
+    return {"executionId": execution_id, "cancelRequested": True, "next": _look(execution_id)}
+
+
+async def retry_execution(application: Application, call: Call) -> dict[str, Any]:
+    earlier = call.text("executionId")
+    started, reuse = await application.executions.retry(earlier, call)
+    return {"executionId": started, "status": "running", "retryOf": earlier, **reuse, "next": _look(started)}
+
+
+async def get_changes(application: Application, call: Call) -> dict[str, Any]:
+    """A page of the diff of a task, or of the whole execution."""
+    execution_id, task_id = call.text("executionId"), call.optional_text("taskId")
+    offset = call.integer("offset", 0, 0, 1_000_000_000)
+    limit = call.integer("limit", _DEFAULT_CHARACTERS, 100, _MAX_CHARACTERS)
+    found = await application.executions.diff(execution_id, task_id)
+    end = offset + limit
+    return {
+        "executionId": execution_id,
+        "taskId": task_id,
+        "diff": found[offset:end],
+        "offset": offset,
+        "totalCharacters": len(found),
+        "nextOffset": end if end < len(found) else None,
+    }
+
+
+async def get_plan_schema(application: Application, call: Call) -> dict[str, Any]:
+    return {"schema": plan_schema()}
+
+
+async def _updated(application: Application, call: Call, name: str, request: dict[str, Any]) -> dict[str, Any]:
+    execution_id = call.text("executionId")
+    answered = await application.executions.update(execution_id, name, request)
+    return {**answered, "executionId": execution_id, "next": _look(execution_id)}
+
+
+def _look(execution_id: str) -> str:
+    return f"call get_execution with executionId {execution_id} and wait: true"

@@ -1,0 +1,160 @@
+"""Executions on Temporal, as the tools see them: start, look, wait, change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError
+
+from activities.git.command import text
+from activities.git.hub import Hub
+from activities.git.task_commits import diff
+from activities.state.execution_store import ExecutionStore
+from epw.client.documents import describe, document_of, progress_of
+from epw.client.plan_file import PlanFile
+from epw.client.redrive import plan_of, plan_redrive
+from epw.client.requests import from_rpc, send
+from epw.client.start import check_runnable, start_execution
+from epw.core.errors import InvalidRequest
+from epw.core.messages import AgentProgress
+from epw.core.plan.model import Plan
+from epw.core.plan.validate import read_plan
+from epw.core.report.model import ExecutionResult
+from epw.mcp.call import Call
+from epw.mcp.host import Host
+from epw.mcp.leave import Leave
+from epw.mcp.views import RUNNING, needs, percent_done, progress_line
+
+_POLL_SECONDS = 0.5
+State = tuple[ExecutionResult, Mapping[str, AgentProgress]]
+"""Result document of an execution, and what its running agents report, by task."""
+
+
+class Executions:
+    """Everything a tool may do with executions. Errors are `EpwError`s."""
+
+    def __init__(self, host: Host, leave: Leave) -> None:
+        self._host = host
+        self._leave = leave
+
+    async def start(self, document: dict[str, Any], execution_id: str | None, call: Call) -> str:
+        """Start a plan, where the user's leave and this machine allow it; returns its id."""
+        if document.get("workspace") is not None:
+            document = {**document, "workspace": self._leave.check_folder(str(document["workspace"]))}
+        file = PlanFile.of(document)
+        await self._leave.check(file.plan, call)
+        await asyncio.to_thread(check_runnable, file.plan, here=True)
+        connection = await self._host.connection()
+        handle = await start_execution(connection, file, execution_id)
+        await self._host.with_worker()
+        return handle.id
+
+    async def retry(self, earlier: str, call: Call) -> tuple[str, dict[str, Any]]:
+        """Start an execution that takes over what succeeded in an earlier one; its id, and what runs again and why."""
+        await self._handle(earlier)
+        made = await plan_redrive(self._host.settings, await self._host.connection(), earlier)
+        await asyncio.to_thread(check_runnable, made.file.plan, here=True)
+        connection = await self._host.connection()
+        handle = await made.start(connection, None)
+        await self._host.with_worker()
+        return handle.id, {"takenOver": sorted(made.redrive.commits), "runsAgain": made.reasons}
+
+    async def state(self, execution_id: str) -> State:
+        """The present state; raises `InvalidRequest` where there is no such execution."""
+        handle = await self._handle(execution_id)
+        await self._host.with_worker()
+        return await self._state(handle)
+
+    async def wait(self, execution_id: str, call: Call, seconds: float) -> State:
+        """The state when the execution has ended, needs a person, or the time is over; reports progress meanwhile."""
+        handle, clock = await self._handle(execution_id), asyncio.get_running_loop().time
+        deadline, sent = clock() + seconds, ""
+        while True:
+            await self._host.with_worker()
+            document, live = await self._state(handle)
+            if document["status"] not in RUNNING or needs(document) or clock() >= deadline:
+                return document, live
+            line = progress_line(document, live)
+            if line != sent:
+                await call.report(percent_done(document, live), 100, line)
+                sent = line
+            ending = asyncio.ensure_future(_ended(handle))
+            await asyncio.wait([ending], timeout=_POLL_SECONDS)
+            ending.cancel()
+
+    async def update(self, execution_id: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Send an update; raises `InvalidRequest` where it is refused."""
+        handle = await self._handle(execution_id)
+        await self._host.with_worker()
+        return await send(handle, name, request)
+
+    async def cancel(self, execution_id: str) -> None:
+        handle = await self._handle(execution_id)
+        if (await describe(handle)).close_time is not None:
+            raise InvalidRequest(f"execution {execution_id!r} has ended")
+        try:
+            await handle.cancel()
+        except RPCError as error:
+            raise from_rpc(error, execution_id) from None
+        await self._host.with_worker()
+
+    async def plan(self, execution_id: str) -> Plan:
+        """The plan that an execution was started with."""
+        handle = await self._handle(execution_id)
+        return read_plan(await plan_of(await self._host.connection(), handle))
+
+    async def diff(self, execution_id: str, task_id: str | None) -> str:
+        """Change of a task, or from the base to the head of the execution, as a unified diff."""
+        document, _ = await self.state(execution_id)
+        handle = await self._handle(execution_id)
+        hub = ExecutionStore.of(self._host.settings.state, await describe(handle)).hub()
+        before, after = _ends(document, task_id, hub)
+        if hub is None or before is None or after is None or hub.resolve(after) is None:
+            raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
+        return await asyncio.to_thread(lambda: text(diff(hub, before, after)))
+
+    async def _state(self, handle: WorkflowHandle[Any, Any]) -> State:
+        described = await describe(handle)
+        document = await document_of(self._host.settings, handle, described)
+        live: dict[str, AgentProgress] = {}
+        if document["status"] in RUNNING:
+            with contextlib.suppress(RPCError):
+                live = await progress_of(await self._host.connection(), described)
+        return document, live
+
+    async def _handle(self, execution_id: str) -> WorkflowHandle[Any, Any]:
+        """Handle of an execution whose workspace this server may touch; raises `InvalidRequest`."""
+        connection = await self._host.connection()
+        handle = connection.client.get_workflow_handle(execution_id)
+        described = await describe(handle)
+        store = ExecutionStore.of(self._host.settings.state, described)
+        place: Any = None
+        if (store.path / "workspace.json").is_file():
+            place = store.workspace().path
+        else:
+            document = await plan_of(connection, handle)
+            place = document.get("workspace") if isinstance(document, dict) else None
+        if isinstance(place, str):
+            self._leave.check_folder(place)
+        return handle
+
+
+def _ends(document: ExecutionResult, task_id: str | None, hub: Hub | None) -> tuple[str | None, str | None]:
+    """The commits before and after; None where there is none."""
+    if task_id is None:
+        delivery = document["delivery"]
+        return (delivery["base"], delivery["head"]) if delivery else (None, None)
+    row = next((row for row in document["results"] if row["taskId"] == task_id), None)
+    if row is None:
+        raise InvalidRequest(f"the execution has no task {task_id!r}")
+    commit = row["commit"]
+    return (hub.parent_of(commit), commit) if hub is not None and commit and hub.resolve(commit) else (None, None)
+
+
+async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
+    with contextlib.suppress(Exception):
+        await handle.result()

@@ -1,0 +1,90 @@
+"""Background process: the embedded server and a worker, for clients that come and go (MCP).
+
+It ends when no execution runs any more. At most one works in a state directory; a client that has started something
+calls `ensure_background`, as often as it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from activities.processes import children
+from activities.system.file_lock import FileLock
+from activities.system.file_modes import owner_only, restrict_umask, user_umask
+from epw.core.errors import EpwError
+from epw.service import startup
+from epw.service.connection import Connection, connected
+from epw.service.log import log_to_stderr
+from epw.service.worker_supervisor import supervised_worker
+from epw.settings import Settings
+
+_POLL_SECONDS = 2.0
+_IDLE_SECONDS = 60.0
+"""So long after the last execution it goes on: the next one starts at once."""
+
+
+def ensure_background(settings: Settings) -> None:
+    """Start the process where none runs; raises `Unavailable` where the state directory cannot be used."""
+    settings.make_home()
+    with FileLock.opened(settings.state.background_lock) as lock:
+        if not lock.try_acquire():
+            return
+    with open(settings.state.background_log, "ab", opener=owner_only) as log:
+        children.start(
+            [sys.executable, "-m", "epw.service.background"],
+            is_tree=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            umask=user_umask(),
+            env={**os.environ, "EPW_HOME": str(settings.home)},
+            cwd=Path(__file__).parents[2],
+        )
+
+
+async def work_until_idle(settings: Settings) -> None:
+    """Work until no execution has run for a minute; returns at once where another process does."""
+    with FileLock.opened(settings.state.background_lock) as lock:
+        while lock.try_acquire():
+            async with connected(settings) as connection, supervised_worker(settings) as worker:
+                await _idle(connection, worker)
+                lock.release()
+                # An execution that began meanwhile may have counted on this process.
+                if not await connection.has_running():
+                    return
+
+
+async def _idle(connection: Connection, worker: asyncio.Task[None]) -> None:
+    """Wait until there has been nothing to do for a minute; raises `Unavailable` where the worker cannot start."""
+    clock = asyncio.get_running_loop().time
+    busy = clock()
+    while clock() - busy < _IDLE_SECONDS:
+        await asyncio.wait([worker], timeout=_POLL_SECONDS)
+        if worker.done():
+            worker.result()
+        if await connection.has_running():
+            busy = clock()
+
+
+def main() -> int:
+    log_to_stderr(logging.WARNING)
+    restrict_umask()
+    try:
+        asyncio.run(work_until_idle(Settings.from_environment()))
+    except EpwError as error:
+        print(f"background: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    startup.prepare()
+    code = main()
+    sys.stderr.flush()
+    # The SDK's threads can abort an interpreter that is shutting down (sdk-python issue 300).
+    os._exit(code)
