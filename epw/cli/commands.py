@@ -27,7 +27,7 @@ COMMANDS = {
     "plan": ("plan:plan", "Have a plan made for a goal, show its analysis, and run it after your look."),
     "doctor": ("doctor:doctor", "Check this machine, a workspace, or an execution that has ended."),
     "up": ("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C."),
-    "mcp": ("mcp:mcp", "Serve coding agents over MCP, on standard input and output."),
+    "mcp": ("mcp:mcp", "Serve coding agents over MCP: plan, start, watch, answer, merge."),
     "env": ("env:env", 'Print variables for a shell: `eval "$(epw env)"`, then `temporal workflow list`.'),
     "schema": ("schema:schema", "Print the JSON schema of plans or of results."),
 }

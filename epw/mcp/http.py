@@ -6,10 +6,11 @@ import hmac
 import secrets
 import socket
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from activities.system.atomic_write import write_atomically
 from epw.mcp.server import McpServer
@@ -42,11 +43,11 @@ def _token(file: Path) -> str:
 class _WithToken:
     """ASGI application that answers only requests with the token."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], token: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         if scope["type"] == "http":
             given = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(given, self._expected):

@@ -120,15 +120,10 @@ def _fields(part: PlanPart, path: str, harmless: frozenset[str]) -> Iterator[str
     """Fields of a part that are set, to something else than nothing, and not on the list."""
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
-        if (
-            name not in part.model_fields_set
-            or name in harmless
-            or value == field.get_default(call_default_factory=True)
-        ):
-            continue
-        if value in _HARMLESS_VALUES.get(name, ()):
-            continue
-        yield f"{path}{field.alias or name}: {value if isinstance(value, str) else json.dumps(value)}"
+        is_harmless = name in harmless or value in _HARMLESS_VALUES.get(name, ()) or value in (None, [], {})
+        # A default that is written out counts too: a model that asks for the network means it.
+        if name in part.model_fields_set and not is_harmless:
+            yield f"{path}{field.alias or name}: {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def _visible(text: str) -> str:

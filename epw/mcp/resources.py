@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import quote, unquote
 
-import mcp_types as types
+from mcp import types
 
 from epw.client.listing import listed
 from epw.core.errors import InvalidRequest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from epw.mcp.answers import Answers
@@ -13,11 +15,15 @@ from epw.mcp.server import McpServer
 from epw.mcp.stdio import serve_stdio
 from epw.settings import Settings
 
+_MAX_THREADS = 32
+
 
 async def serve(
     settings: Settings, folders: list[Path], *, allow_commands: bool, port: int | None, max_tokens: int
 ) -> None:
     """Serve standard input and output, or HTTP where a port is given, until the client or the user ends it."""
+    # One thread reads, one writes, calls compute: with asyncio's default pool they would wait for each other.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS))
     async with Host.running(settings) as host:
         executions = Executions(host, Leave(folders, allow_commands=allow_commands))
         server = McpServer(Application(host, executions, Answers(settings.home, max_tokens)))

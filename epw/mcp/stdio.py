@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from typing import Any, cast
 
-import anyio
-from anyio.to_thread import run_sync
+from mcp import types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
@@ -16,8 +16,6 @@ from epw.mcp.server import McpServer
 _MAX_LINE = 16_000_000
 _MAX_IN_FLIGHT = 200
 _CHUNK = 1 << 16
-_TOO_LONG = f'"a message may have {_MAX_LINE} bytes"'
-"""JSON, but no JSON-RPC message: the client is told of an invalid request."""
 
 
 async def serve_stdio(server: McpServer) -> None:
@@ -25,8 +23,9 @@ async def serve_stdio(server: McpServer) -> None:
     wire_in, wire_out = _claimed(0, os.O_RDONLY), _claimed(1, os.O_WRONLY)
     limit = _InFlight()
     server.sdk.middleware.append(limit)
-    lines, writer = _Lines(wire_in, limit), _Writer(wire_out)
-    streams = stdio_server(cast(anyio.AsyncFile[str], lines), cast(anyio.AsyncFile[str], writer))
+    writer = _Writer(wire_out)
+    lines = _Messages(_Lines(wire_in), limit, writer)
+    streams = stdio_server(cast(Any, lines), cast(Any, writer))
     async with streams as (read, write):
         await server.sdk.run(read, write, server.sdk.create_initialization_options())
 
@@ -72,31 +71,78 @@ class _InFlight:
 
 
 class _Lines:
-    """Lines of a descriptor; one that is too long is dropped as it comes in."""
+    """Lines of a descriptor; of one that is too long, None: it is dropped as it comes in."""
 
-    def __init__(self, descriptor: int, limit: _InFlight) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._limit = limit
         self._rest = bytearray()
 
-    def __aiter__(self) -> _Lines:
-        return self
-
-    async def __anext__(self) -> str:
-        await self._limit.room()
+    async def next(self) -> bytes | None:
+        """The next line; raises `StopAsyncIteration` at the end."""
         is_too_long, searched = False, 0
         while (end := self._rest.find(b"\n", searched)) < 0:
             searched = len(self._rest)
             if searched > _MAX_LINE:
                 is_too_long, searched = True, 0
                 self._rest.clear()
-            chunk = await run_sync(os.read, self._descriptor, _CHUNK, abandon_on_cancel=True)
+            chunk = await asyncio.to_thread(os.read, self._descriptor, _CHUNK)
             if not chunk:
                 raise StopAsyncIteration
             self._rest += chunk
-        line = self._rest[:end].decode("utf-8", "replace")
+        line = bytes(self._rest[:end])
         del self._rest[: end + 1]
-        return _TOO_LONG if is_too_long else line
+        return None if is_too_long else line
+
+
+class _Messages:
+    """Lines that are JSON-RPC messages; others are answered here, since the SDK passes over them in silence."""
+
+    def __init__(self, lines: _Lines, limit: _InFlight, writer: _Writer) -> None:
+        self._lines = lines
+        self._limit = limit
+        self._writer = writer
+        self._read = 0
+        """Messages read so far."""
+
+    def __aiter__(self) -> _Messages:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            await self._limit.room()
+            # A client that sends much and does not read its answers is not read either.
+            while self._read - self._writer.written >= _MAX_IN_FLIGHT and self._writer.is_busy:
+                await self._writer.next_written()
+            line = await self._lines.next()
+            self._read += 1
+            if line is None:
+                await self._refuse(types.INVALID_REQUEST, f"a message may have {_MAX_LINE} bytes", None)
+                continue
+            if not line.strip():
+                continue
+            text = line.decode("utf-8", "replace")
+            try:
+                types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+            except ValueError:
+                await self._refuse(*_problem(text))
+            else:
+                return text
+
+    async def _refuse(self, code: int, message: str, identifier: Any) -> None:
+        error = {"code": code, "message": message}
+        await self._writer.write(json.dumps({"jsonrpc": "2.0", "id": identifier, "error": error}) + "\n")
+
+
+def _problem(text: str) -> tuple[int, str, Any]:
+    """Code, message and request id for a line that is no message."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        return types.PARSE_ERROR, f"not JSON: {why}", None
+    identifier = found.get("id") if isinstance(found, dict) else None
+    known = identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
+    return types.INVALID_REQUEST, "no JSON-RPC 2.0 message, or nested too deep", known
 
 
 class _Writer:
@@ -104,9 +150,24 @@ class _Writer:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._lock = asyncio.Lock()
+        self.written = 0
+        """Messages written so far."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written, for however long."""
+        return self._lock.locked()
+
+    async def next_written(self) -> None:
+        """Wait until what is being written is written."""
+        async with self._lock:
+            pass
 
     async def write(self, text: str) -> None:
-        await run_sync(self._write, text.encode("utf-8", "replace"), abandon_on_cancel=True)
+        async with self._lock:
+            await asyncio.to_thread(self._write, text.encode("utf-8", "replace"))
+            self.written += 1
 
     async def flush(self) -> None:
         """Nothing is buffered."""

@@ -36,7 +36,8 @@ def ensure_background(settings: Settings) -> None:
             return
     with open(settings.state.background_log, "ab", opener=owner_only) as log:
         children.start(
-            [sys.executable, "-m", "epw.service.background"],
+            # The argument is for people, and for whoever looks for this process.
+            [sys.executable, "-m", "epw.service.background", str(settings.home)],
             is_tree=True,
             stdin=subprocess.DEVNULL,
             stdout=log,

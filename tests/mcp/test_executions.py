@@ -1,0 +1,204 @@
+"""Executions over MCP: questions, conflicts, steering, results, resources and prompts, on a real repository."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.mcp.support import LEGACY, MODERN, Agent, McpSite
+from tests.support import sh, tasks
+
+ASK = """if [ -z "${EPW_ANSWER:-}" ]; then
+  echo '{"question": "Which name?", "options": ["Ada", "Grace"]}' >> "$EPW_EVENTS"; exit 75
+fi
+echo "$EPW_ANSWER" > name"""
+
+
+async def start(agent: Agent, *rows: dict[str, Any], **plan: Any) -> str:
+    document = {"workspace": ".", "tasks": tasks(*rows), **plan}
+    arguments = {"executionStrategy": plan.pop("strategy", "aggressive"), "maxParallelAgents": 3}
+    started = await agent.result("execute_parallel_workflow", plan=document, **arguments)
+    assert started["success"]
+    return str(started["executionId"])
+
+
+async def test_a_question_comes_back_with_the_call_that_answers_it(mcp: McpSite) -> None:
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, {"id": "a", "run": ASK}, {"id": "b", "run": "cat name", "dependsOn": ["a"]})
+        seen = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert seen["status"] == "running"
+        (need,) = seen["needs"]
+        assert (need["kind"], need["text"], need["options"]) == ("question", "Which name?", ["Ada", "Grace"])
+        call = need["answerWith"]
+        await agent.result(call["tool"], **{**call["arguments"], "text": "Grace"})
+        again = await agent.error(call["tool"], **{**call["arguments"], "text": "Ada"})
+        assert "answered" in again["message"]
+        ended = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert ended["status"] == "succeeded"
+        assert sh(mcp.folder, "git", "show", f"{ended['delivery']['branch']}:name") == "Grace\n"
+
+
+async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp: McpSite) -> None:
+    both: list[dict[str, Any]] = [{"id": each, "run": f"sed -i s/3/{each}/ shared"} for each in ("one", "two")]
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, *both, onConflict=["ask"])
+        seen = await agent.result("get_execution", executionId=identifier, wait=True)
+        (need,) = seen["needs"]
+        assert (need["kind"], need["paths"]) == ("conflict", ["shared"])
+        assert need["hunks"][0]["path"] == "shared"
+        choice = next(each for each in need["choices"] if each.startswith("prefer"))
+        call = need["answerWith"]
+        await agent.result(call["tool"], **{**call["arguments"], "choice": choice})
+        ended = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert ended["status"] == "succeeded", ended
+        assert ended["conflicts"][0]["decidedBy"] == "user"
+
+
+async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite) -> None:
+    go = mcp.folder.parent / "go"
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "run": "echo a > a"},
+        {"id": "b", "run": f"while [ ! -e {go} ]; do sleep 0.05; done; echo b > b", "dependsOn": ["a"]},
+        {"id": "c", "run": "echo c > c", "dependsOn": ["b"]},
+    ]
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, *rows, sandbox="none")
+        seen: dict[str, Any] = {"tasks": []}
+        while not any(row["taskId"] == "b" and row["status"] == "running" for row in seen["tasks"]):
+            seen = await agent.result("get_execution", executionId=identifier, wait=True, waitSeconds=1)
+        assert (await agent.result("pause_execution", executionId=identifier))["status"] == "paused"
+        assert (await agent.result("resume_execution", executionId=identifier))["status"] == "running"
+        assert (await agent.result("cancel_execution", executionId=identifier))["cancelRequested"]
+        ended = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert ended["status"] == "cancelled"
+        assert "retry_execution" in ended["next"]
+        refused = await agent.error("pause_execution", executionId=identifier)
+        assert "has ended" in refused["message"]
+        go.touch()
+        again = await agent.result("retry_execution", executionId=identifier)
+        assert again["takenOver"] == ["a"]
+        assert list(again["runsAgain"]) == ["b", "c"]
+        done = await agent.result("get_execution", executionId=again["executionId"], wait=True, full=True)
+        assert done["status"] == "succeeded"
+        assert [row.get("reused", False) for row in done["results"]] == [True, False, False]
+        listed = await agent.result("list_executions")
+        assert [row["executionId"] for row in listed["executions"]] == [again["executionId"], identifier]
+
+
+async def test_changes_reports_and_prompts_can_be_read(mcp: McpSite) -> None:
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, {"id": "a/b", "run": "seq 1 400 > numbers"})
+        await agent.result("get_execution", executionId=identifier, wait=True)
+        page = await agent.result("get_changes", executionId=identifier, taskId="a/b", limit=500)
+        rest = await agent.result(
+            "get_changes", executionId=identifier, taskId="a/b", offset=page["nextOffset"], limit=100_000
+        )
+        assert rest["nextOffset"] is None
+        whole = page["diff"] + rest["diff"]
+        assert whole.count("\n+") == 401, "400 lines and the file's name"
+        unknown = await agent.error("get_changes", executionId=identifier, taskId="zzz")
+        assert unknown["message"] == "the execution has no task 'zzz'"
+
+        resources = (await agent.client.list_resources()).resources
+        assert [str(each.uri) for each in resources] == [f"epw://executions/{identifier}"]
+        for path, word in (("", '"taskId": "a/b"'), ("/report", "# "), ("/tasks/a%2Fb/diff", "+400")):
+            (content,) = (await agent.client.read_resource(f"epw://executions/{identifier}{path}")).contents
+            assert word in getattr(content, "text")  # noqa: B009 (of several kinds of content)
+        with pytest.raises(Exception, match="no resource"):
+            await agent.client.read_resource("epw://nothing")
+
+        prompts = (await agent.client.list_prompts()).prompts
+        assert [each.name for each in prompts] == ["plan_parallel_work", "review_execution"]
+        prompt = await agent.client.get_prompt("review_execution", {"executionId": identifier})
+        assert identifier in prompt.messages[0].content.text  # type: ignore[union-attr]
+        with pytest.raises(Exception, match="goal is required"):
+            await agent.client.get_prompt("plan_parallel_work", {"goal": " "})
+
+
+async def test_live_progress_of_an_execution_is_aggregated(mcp: McpSite) -> None:
+    go = mcp.folder.parent / "go"
+    half = """echo '{"progress": {"percent": 50, "operation": "half"}}' >> "$EPW_EVENTS";"""
+    wait = f"while [ ! -e {go} ]; do sleep 0.05; done"
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(
+            agent,
+            {"id": "a", "run": "true", "estimatedMinutes": 10},
+            {"id": "b", "run": half + wait, "dependsOn": ["a"], "estimatedMinutes": 30},
+            sandbox="none",
+        )
+        arguments = {"executionId": identifier, "aggregationStrategy": "weighted"}
+        found = await agent.result("aggregate_progress", **arguments)
+        while found["overallProgress"] < 62.5:
+            await agent.result("get_execution", executionId=identifier, wait=True, waitSeconds=1)
+            found = await agent.result("aggregate_progress", **arguments)
+        assert found["overallProgress"] == 62.5
+        assert [(each["currentTask"], each["progress"]) for each in found["agentStatuses"]] == [("b", 50)]
+        assert found["estimatedCompletion"] is not None
+        path = await agent.result("aggregate_progress", executionId=identifier, aggregationStrategy="critical-path")
+        assert path["criticalPath"] == ["a", "b"]
+        go.touch()
+        await agent.result("get_execution", executionId=identifier, wait=True)
+        ended = await agent.result("aggregate_progress", executionId=identifier, aggregationStrategy="simple-average")
+        assert (ended["overallProgress"], ended["estimatedCompletion"], ended["agentStatuses"]) == (100, None, [])
+
+
+@pytest.mark.parametrize("mode", [LEGACY, MODERN])
+async def test_commands_of_a_model_need_the_users_leave_once(mcp: McpSite, mode: str) -> None:
+    arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1, "wait": True}
+
+    def plan(run: str) -> dict[str, Any]:
+        return {"workspace": ".", "tasks": tasks({"id": "a", "run": run})}
+
+    async with mcp.agent(mode=mode, answer=lambda question: "rm -rf" not in question) as agent:
+        done = await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
+        assert done["status"] == "succeeded"
+        await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
+        assert len(agent.asked) == 1, "what the user has agreed to is not asked again"
+        assert "tasks[0].run: echo a > a" in agent.asked[0]
+        refused = await agent.error("execute_parallel_workflow", plan=plan("rm -rf ~"), **arguments)
+        assert refused["type"] == "NeedsLeave"
+        assert len((await agent.result("list_executions"))["executions"]) == 2
+    async with mcp.agent(mode=mode) as agent:
+        silent = await agent.error("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
+        assert "epw mcp --allow-commands" in silent["message"]
+        simulated = {"workspace": ".", "tasks": tasks({"id": "a", "simulate": {"seconds": 0, "writes": {"x": "y"}}})}
+        done = await agent.result("execute_parallel_workflow", plan=simulated, **arguments)
+        assert done["results"][0]["simulated"] is True
+
+
+async def test_workspaces_outside_the_allowed_folders_are_refused_through_links_too(mcp: McpSite) -> None:
+    outside = mcp.folder.parent / "outside"
+    outside.mkdir()
+    (mcp.folder / "link").symlink_to(outside)
+    arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1}
+    row = tasks({"id": "a", "simulate": {"seconds": 0}})
+    async with mcp.agent() as agent:
+        for path in ("link", "../outside", str(outside), "/", "link/../../outside"):
+            plan = {"workspace": path, "tasks": row}
+            refused = await agent.error("execute_parallel_workflow", plan=plan, **arguments)
+            assert "outside the folders" in refused["message"], path
+    async with mcp.agent("--folder", str(outside)) as agent:
+        done = await agent.result(
+            "execute_parallel_workflow", plan={"workspace": str(outside), "tasks": row}, wait=True, **arguments
+        )
+        assert done["status"] == "succeeded"
+    async with mcp.agent() as agent:
+        hidden = await agent.error("get_execution", executionId=done["executionId"])
+        assert "outside the folders" in hidden["message"]
+
+
+async def test_no_answer_holds_a_key_or_the_state_directory(mcp: McpSite) -> None:
+    key = "sk-ant-very-secret-key-0123456789"
+    mcp.cli.environment["ANTHROPIC_API_KEY"] = key
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, {"id": "a", "run": f"echo {key} > found; exit 1"}, deliver="apply")
+        texts = [
+            await agent.text("get_execution", executionId=identifier, wait=True, full=True),
+            await agent.text("get_changes", executionId=identifier, taskId="a"),
+            await agent.text("analyze_task_parallelizability", taskDescription=key, subtasks=[{"id": key}]),
+        ]
+        assert not any(key in text for text in texts)
+        assert not any(str(mcp.cli.home) in text for text in texts)
+        assert json.loads(texts[0])["status"] != "running"
