@@ -25,8 +25,9 @@ _PROPOSAL = "proposal.md"
 def recognise(file: ForeignFile) -> Match:
     if _IN_CHANGE.search(file.place or file.path) or (file.name == "tasks.md" and _PROPOSAL in file.beside):
         return Match.SURE if boxes(file) else Match.NO
-    numbered = [box for box in boxes(file) if _ITEM.match(box.text) and any(map(_NUMBERED.match, box.headings))]
-    return Match.SURE if numbered else Match.NO
+    outer = [box for box in boxes(file) if box.parent is None]
+    numbered = [box for box in outer if _ITEM.match(box.text) and any(map(_NUMBERED.match, box.headings))]
+    return Match.SURE if numbered and 2 * len(numbered) >= len(outer) else Match.NO
 
 
 def read(file: ForeignFile, choices: Choices) -> Outline:

@@ -31,8 +31,9 @@ _MAX_COMPARED = 200
 
 
 def recognise(file: ForeignFile) -> Match:
-    found = [box for box in boxes(file) if _TASK.match(box.text) or _PLACEHOLDER.match(box.text)]
-    return Match.SURE if found else Match.NO
+    outer = [box for box in boxes(file) if box.parent is None]
+    found = [box for box in outer if _TASK.match(box.text) or _PLACEHOLDER.match(box.text)]
+    return Match.SURE if found and 2 * len(found) >= len(outer) else Match.NO
 
 
 def read(file: ForeignFile, choices: Choices) -> Outline:

@@ -70,6 +70,11 @@ def test_a_file_that_could_be_two_things_is_refused_and_says_which() -> None:
     assert "epw import --from spec-kit" in str(raised.value)
 
 
+def test_a_checklist_with_a_number_here_and_there_stays_a_checklist() -> None:
+    found = recognise(prose("# 1. Todo\n\n- [ ] T001 is late\n- [ ] 1.2 is out\n- [ ] rest\n- [ ] more\n- [ ] end\n"))
+    assert found is FORMATS["checklist"]
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_format_does_not_take_every_file(name: str) -> None:
     for file in (prose("Hello,\n\nworld.\n", "a.md"), document({"a": [1, {"b": None}]}), document([1, "x"])):
