@@ -12,6 +12,7 @@ from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
 from epw.core.plan.schema import plan_schema
 from epw.core.report.model import result_schema
+from epw.importers.formats import FORMATS
 
 DOCS = Path(__file__).parent.parent / "docs"
 _BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
@@ -73,6 +74,16 @@ def agents_page() -> str:
     return _with_table("agents.md", table(["`agent`", "what does the task", "needs"], rows))
 
 
+def importing_page() -> str:
+    """docs/importing.md, whole: its table of formats from their records, the rest as it stands."""
+    rows = [
+        [f"`{each.name}`", each.sign, each.taken, each.ticks or f"nothing: {each.instead_of_ticks}"]
+        for each in FORMATS.values()
+    ]
+    head = ["format", "recognised by", "what becomes of it", "`--tick` changes"]
+    return _with_table("importing.md", table(head, [[cell.replace("|", "\\|") for cell in row] for row in rows]))
+
+
 def _with_table(name: str, made: str) -> str:
     before, rest = (DOCS / name).read_text().split(_BEGIN)
     return before + _BEGIN + made + _END + rest.split(_END, 1)[1]
@@ -82,6 +93,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "conflicts.md": conflicts_page,
     "agents.md": agents_page,
+    "importing.md": importing_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
     "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
 }

@@ -8,8 +8,8 @@ from pathlib import Path
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
-def write_atomically(path: Path, content: bytes, *, survives_power_loss: bool = True) -> None:
-    """Replace a file's content in one step; only its owner may read it. Makes missing parent directories.
+def write_atomically(path: Path, content: bytes, *, survives_power_loss: bool = True, mode: int = 0o600) -> None:
+    """Replace a file's content in one step; by `mode` only its owner may read it. Makes missing parent directories.
 
     `survives_power_loss` false: skip the sync for content that is of no use after the machine restarts.
     """
@@ -22,6 +22,8 @@ def write_atomically(path: Path, content: bytes, *, survives_power_loss: bool = 
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            if mode != 0o600:
+                os.fchmod(handle, mode)
             if survives_power_loss:
                 file.flush()
                 os.fsync(file.fileno())

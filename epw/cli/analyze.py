@@ -9,8 +9,8 @@ import typer
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
+from epw.cli.plan_argument import read_plan_argument
 from epw.cli.show import table
-from epw.client.plan_file import read_plan_file
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule import analysis
@@ -19,13 +19,13 @@ from epw.settings import Settings
 
 
 def analyze(
-    plan: Annotated[str, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")],
+    plan: Annotated[str, typer.Argument(help="A plan file, or a file that can be imported; - for standard input.")],
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score, schedule, critical path, risks and bottlenecks of a plan. A cyclic plan: exit code 2."""
 
     async def command(settings: Settings) -> int:
-        checked = read_plan_file(plan, runnable=False).plan
+        checked = read_plan_argument(plan, runnable=False).plan
         document = analysis.analyze(checked)
         code = 2 if document.get("hasCycles") else 0
         if as_json:

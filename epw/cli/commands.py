@@ -24,6 +24,8 @@ COMMANDS = {
     "artifacts": ("artifacts:artifacts", "The ignored results that tasks have kept (`keep` of a plan)."),
     "gc": ("gc:gc", "Remove what ended executions keep here: commits, logs, directories."),
     "analyze": ("analyze:analyze", "Score, schedule, critical path, risks and bottlenecks of a plan."),
+    "import": ("import_file:import_file", "Print the plan that a foreign file of tasks becomes."),
+    "export": ("export:export", "Print the calls that report an execution to other MCP servers."),
     "plan": ("plan:plan", "Have a plan made for a goal, show its analysis, and run it after your look."),
     "doctor": ("doctor:doctor", "Check this machine, a workspace, or an execution that has ended."),
     "up": ("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C."),

@@ -29,9 +29,16 @@ _SECOND_SIGNAL_SECONDS = 0.5
 
 
 async def run_to_end(
-    settings: Settings, begin: Callable[[Connection], Awaitable[WorkflowHandle[Any, Any]]], *, as_json: bool
+    settings: Settings,
+    begin: Callable[[Connection], Awaitable[WorkflowHandle[Any, Any]]],
+    end: Callable[[Connection, WorkflowHandle[Any, Any]], Awaitable[None]] | None = None,
+    *,
+    as_json: bool,
 ) -> int:
-    """Keep a worker running until the execution that `begin` starts or finds has ended; its exit code."""
+    """Keep a worker running until the execution that `begin` starts or finds has ended; its exit code.
+
+    `end`: called when it has ended, before its result is printed.
+    """
     log = sys.stderr if as_json else sys.stdout
     async with connected(settings) as connection, interruptible() as interrupted:
         if connection.web_ui:
@@ -57,6 +64,8 @@ async def run_to_end(
                 return INTERRUPTED
             watching.result()
             result = await retry_while_unavailable(partial(full_document, settings, handle))
+        if end is not None:
+            await end(connection, handle)
         # A worker that was killed at the very end may have left something, and no other one follows.
         with contextlib.suppress(RPCError):
             await tidy_up(settings, connection)

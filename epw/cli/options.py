@@ -8,5 +8,5 @@ import typer
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="The execution's id.")]
 NewId = Annotated[str | None, typer.Option("--id", help="The execution's id (default: made from the plan's name).")]
-PlanPath = Annotated[str, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")]
+PlanPath = Annotated[str, typer.Argument(help="A plan file, or a file that can be imported; - for standard input.")]
 JSON_OPTION: Any = typer.Option(False, "--json", help="One JSON document on standard output, nothing else.")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from activities.git.workspace import Workspace
 from activities.model_api.credentials import api_key
@@ -19,6 +18,7 @@ from epw.cli.analyze import show_analysis
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
+from epw.cli.plan_text import plan_text
 from epw.cli.session import run_command
 from epw.client.plan_file import PlanFile
 from epw.client.start import check_runnable, start_execution
@@ -59,12 +59,12 @@ def plan(
         made = PlanFile.of(await _planned(goal, files, given, model))
         check_runnable(made.plan, here=True)
         if output is not None:
-            Path(output).write_text(_yaml(made.document))
+            Path(output).write_text(plan_text(made.document))
         if as_json and not yes:
             print_json({"plan": made.document, "analysis": analyze(made.plan)})
             return 0
         if not as_json:
-            print(_yaml(made.document), flush=True)
+            print(plan_text(made.document), flush=True)
             show_analysis(made.plan)
         if not yes and not await _agreed():
             console_print(f"not run; later: epw run {output or '(with --output FILE)'}")
@@ -100,7 +100,3 @@ async def _agreed() -> bool:
     if not sys.stdin.isatty():
         return False
     return await asyncio.to_thread(typer.confirm, "Run it?", default=False)
-
-
-def _yaml(document: dict[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)

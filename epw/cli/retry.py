@@ -11,8 +11,8 @@ from temporalio.client import WorkflowHandle
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION, NewId
 from epw.cli.output import printable
+from epw.cli.plan_argument import read_plan_argument
 from epw.cli.session import run_command
-from epw.client.plan_file import read_plan_file
 from epw.client.redrive import plan_redrive
 from epw.client.start import check_runnable
 from epw.service.connection import Connection
@@ -30,7 +30,7 @@ def retry(
 
     async def command(settings: Settings) -> int:
         changed = plan or plan_option
-        file = read_plan_file(changed) if changed is not None else None
+        file = read_plan_argument(changed) if changed is not None else None
         if file is not None:
             check_runnable(file.plan, here=True)
 

@@ -10,20 +10,25 @@ from temporalio.client import WorkflowHandle
 
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION, NewId
+from epw.cli.plan_argument import print_notes, read_plan_argument
 from epw.cli.session import run_command
+from epw.cli.tick import tick_execution
 from epw.client.documents import describe
-from epw.client.plan_file import read_plan_file
 from epw.client.requests import retry_while_unavailable
 from epw.client.start import check_runnable, start_execution
-from epw.core.errors import InvalidRequest
+from epw.client.ticking import Ticking
+from epw.core.errors import EpwError, InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings
 
 
 def run(
-    plan: Annotated[str | None, typer.Argument(help="A plan file, JSON or YAML; - for standard input.")] = None,
+    plan: Annotated[
+        str | None, typer.Argument(help="A plan file, or a file that can be imported; - for standard input.")
+    ] = None,
     resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="Go on with an execution.")] = None,
     execution_id: NewId = None,
+    tick: Annotated[bool, typer.Option("--tick", help="In the end, tick what is done in an imported file.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Run a plan to its end, with a worker of its own."""
@@ -31,9 +36,12 @@ def run(
     async def command(settings: Settings) -> int:
         if (plan is None) == (resume is None):
             raise InvalidRequest("give a plan file, or --resume ID")
-        file = None
+        if tick and plan is None:
+            raise InvalidRequest("--tick needs the file; later: epw import --tick ID FILE")
+        file, ticking = None, None
         if plan is not None:
-            file = read_plan_file(plan)
+            file = read_plan_argument(plan)
+            ticking = Ticking.of(plan) if tick else None
             check_runnable(file.plan, here=True)
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
@@ -43,6 +51,13 @@ def run(
             await retry_while_unavailable(partial(describe, handle))
             return handle
 
-        return await run_to_end(settings, begin, as_json=as_json)
+        async def end(connection: Connection, handle: WorkflowHandle[Any, Any]) -> None:
+            if ticking is not None:
+                try:
+                    print_notes(await tick_execution(settings, connection, handle, ticking))
+                except EpwError as error:
+                    print_notes([str(error)])
+
+        return await run_to_end(settings, begin, end, as_json=as_json)
 
     run_command(command, as_json=as_json)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from epw.cli.options import JSON_OPTION, NewId, PlanPath
 from epw.cli.output import print_json
+from epw.cli.plan_argument import read_plan_argument
 from epw.cli.session import run_command, tidy_up
-from epw.client.plan_file import read_plan_file
 from epw.client.start import check_runnable, start_execution
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection, connected
@@ -20,7 +20,7 @@ def start(plan: PlanPath, execution_id: NewId = None, as_json: bool = JSON_OPTIO
     """Start a plan and print the execution's id; a worker elsewhere (`up`, worker.py) does the work."""
 
     async def command(settings: Settings) -> int:
-        file = read_plan_file(plan)
+        file = read_plan_argument(plan)
         if file.plan.workspace is None or Path(file.plan.workspace).exists():
             check_runnable(file.plan)
         async with connected(settings) as connection:

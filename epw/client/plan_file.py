@@ -1,22 +1,30 @@
-"""Plan files: JSON or YAML, read strictly: no duplicate keys, no NaN, no aliases that expand without bound."""
+"""Plan files: a plan in JSON or YAML, or a foreign file that becomes one."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from epw.core import strict_yaml
-from epw.core.errors import InvalidPlan, Problem
+from epw.client.foreign_file import import_foreign, read_foreign, unknown
+from epw.client.source_text import parse
+from epw.core.errors import InvalidPlan
 from epw.core.plan.model import Plan
 from epw.core.plan.unsupported import is_url
 from epw.core.plan.validate import read_plan
+from epw.importers.formats import recognise
+from epw.importers.model import Choices, ForeignFile, Imported
 
-_MAX_BYTES = 20_000_000
-_MAX_NODES = 2_000_000
+
+@dataclass(frozen=True)
+class Document:
+    """What a file holds, before validation; `notes`: what it was taken for, where it is a foreign one."""
+
+    value: Any
+    notes: tuple[str, ...] = ()
+    file: ForeignFile | None = None
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True)
@@ -25,79 +33,40 @@ class PlanFile:
 
     plan: Plan
     document: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: Any, *, runnable: bool = True) -> PlanFile:
+    def of(cls, document: Any, *, runnable: bool = True, notes: tuple[str, ...] = ()) -> PlanFile:
         """Validate a document; raises `InvalidPlan`. `runnable`: also for what this version cannot run."""
-        return cls(read_plan(document, runnable=runnable), document)
+        return cls(read_plan(document, runnable=runnable), document, notes)
 
 
 def read_plan_file(path: str, *, runnable: bool = True) -> PlanFile:
     """Read a plan from a file (`-`: standard input), with an absolute workspace; raises `InvalidPlan`."""
-    return PlanFile.of(read_document(path), runnable=runnable)
+    found = read_document(path)
+    return PlanFile.of(found.value, runnable=runnable, notes=found.notes)
 
 
-def read_document(path: str) -> Any:
-    """Read the document in a file, before validation; raises `InvalidPlan`."""
-    try:
-        raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if path == "-" else _read(Path(path))
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _bad(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
-    if len(raw) > _MAX_BYTES:
-        raise _bad(path, f"has more than {_MAX_BYTES} bytes")
-    is_json = path.endswith(".json") or text.lstrip()[:1] in ("{", "[")
-    try:
-        document = _json(text) if is_json else strict_yaml.load(text)
-    except RecursionError:
-        raise _bad(path, "is nested too deep") from None
-    except ValueError as error:
-        raise _bad(path, f"is not valid {'JSON' if is_json else 'YAML'}: {error}") from None
-    if not _is_small(document):
-        raise _bad(path, f"expands to more than {_MAX_NODES} values")
-    if isinstance(document, dict):
-        _make_workspace_absolute(document, Path.cwd() if path == "-" else Path(path).absolute().parent)
-    return document
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise _bad(str(path), f"cannot be read: {error.strerror}") from None
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"duplicate key {key!r}")
-        seen[key] = value
-    return seen
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not a number in JSON")
-
-
-def _is_small(document: Any) -> bool:
-    """Whether the document stays small when its YAML aliases are written out."""
-    count, stack = 0, [document]
-    while stack:
-        value = stack.pop()
-        count += 1
-        if count > _MAX_NODES:
-            return False
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return True
+def read_document(path: str) -> Document:
+    """Read the document in a file, before validation; a foreign file is imported. Raises `InvalidPlan`."""
+    file = read_foreign(path)
+    form = recognise(file)
+    if form is not None:
+        made = import_foreign(file, form, Choices())
+        return Document(made.document, made.notes, file, made)
+    value = file.value
+    if value is None:
+        try:
+            value = parse(file.path, file.text, as_json=False)
+        except InvalidPlan:
+            if file.is_markdown:
+                raise unknown(file) from None
+            raise
+    if not isinstance(value, dict) and file.text.strip():
+        raise unknown(file)
+    if isinstance(value, dict):
+        _make_workspace_absolute(value, Path(file.place).parent if file.place else Path.cwd())
+    return Document(value)
 
 
 def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
@@ -106,7 +75,3 @@ def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
         # A NUL or an unknown `~user`: validation reports it, with its place in the plan.
         with contextlib.suppress(ValueError, RuntimeError):
             document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
-
-
-def _bad(path: str, message: str) -> InvalidPlan:
-    return InvalidPlan([Problem(path, message)])

@@ -1,0 +1,1 @@
+"""Importers: foreign files of tasks become plan documents; no I/O, no Temporal."""
