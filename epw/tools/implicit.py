@@ -18,17 +18,18 @@ from epw.core.plan.mentions import mentioned_files, plain_path
 from epw.core.plan.model import Task
 
 _PHRASES = (
-    ("integrate … with", 0.9, re.compile(r"\bintegrat(?:e|es|ing|ed)\b.*?\bwith\b(.*)", re.I | re.S)),
-    ("after", 0.85, re.compile(r"\bafter\b(.*)", re.I | re.S)),
-    ("using … from", 0.8, re.compile(r"\busing\b.*?\bfrom\b(.*)", re.I | re.S)),
-    ("based on", 0.7, re.compile(r"\bbased\s+on\b(.*)", re.I | re.S)),
+    ("integrate … with", 0.9, re.compile(r"\bintegrat(?:e|es|ing|ed)\b", re.I), re.compile(r"\bwith\b", re.I)),
+    ("after", 0.85, re.compile(r"\bafter\b", re.I), None),
+    ("using … from", 0.8, re.compile(r"\busing\b", re.I), re.compile(r"\bfrom\b", re.I)),
+    ("based on", 0.7, re.compile(r"\bbased\s+on\b", re.I), None),
 )
-"""(name, confidence, pattern whose group is the object)."""
+"""(name, confidence, first word, last word where others may stand between); the object follows."""
 _READS_FILE = 0.75
 _MAX_NAMED_BY_A_WORD = 20
 """A word that more tasks have names none of them."""
 _MAX_NAMED_BY_A_PHRASE = 5
 _CLAUSE_END = re.compile(r"[;:!?\n]|[.,](?=\s|$)|\b(?:and then|then|before|so that|which|while)\b", re.I)
+_SENTENCE_END = re.compile(r"[;!?\n]|\.(?=\s|$)")
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:[-./][A-Za-z0-9_]+)*")
 _COMMON_WORDS = """
 a about add all also an and any are as at be build by can change check code complete connect create
@@ -95,9 +96,8 @@ class _Order:
 def _candidates(tasks: Sequence[Task]) -> Iterator[Candidate]:
     names = _Names(tasks)
     for task in tasks:
-        for phrase, confidence, pattern in _PHRASES:
-            if match := pattern.search(task.description):
-                spoken = _CLAUSE_END.split(match[1], maxsplit=1)[0]
+        for phrase, confidence, first, last in _PHRASES:
+            for _, spoken in _objects(task.description, first, last):
                 for other, why in names.named_in(spoken, task):
                     reasoning = f'"{phrase} {" ".join(spoken.split())[:80]}" names {other} by {why}'
                     yield Candidate(other, task.id, confidence, reasoning)
@@ -105,6 +105,23 @@ def _candidates(tasks: Sequence[Task]) -> Iterator[Candidate]:
             for other in names.writers(path):
                 if other != task.id:
                     yield Candidate(other, task.id, _READS_FILE, f"reads {path}, which {other} writes")
+
+
+def _objects(text: str, first: re.Pattern[str], last: re.Pattern[str] | None) -> Iterator[tuple[int, str]]:
+    """Where each phrase starts, and its object: what follows in the same clause. Reads the text once."""
+    at = 0
+    while opening := first.search(text, at):
+        end = opening.end()
+        if last is not None:
+            stop = _SENTENCE_END.search(text, end)
+            at = stop.start() if stop else len(text)
+            closing = last.search(text, end, at)
+            if closing is None:
+                continue
+            end = closing.end()
+        clause = _CLAUSE_END.search(text, end)
+        at = clause.start() if clause else len(text)
+        yield opening.start(), text[end:at]
 
 
 class _Names:
@@ -162,9 +179,9 @@ class _Names:
 def _content(description: str) -> list[str]:
     """The words of a task's own subject: what stands before its first phrase about another task, common words out."""
     own = description
-    for _, _, pattern in _PHRASES:
-        if match := pattern.search(own):
-            own = own[: match.start()] or own
+    for _, _, first, last in _PHRASES:
+        start, _ = next(_objects(own, first, last), (len(own), ""))
+        own = own[:start] or own
     words: Iterable[str] = (_stem(word) for word in _WORD.findall(own))
     return list(dict.fromkeys(word for word in words if word not in _COMMON and not word.isdigit()))
 
