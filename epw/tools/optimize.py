@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import fmean, pstdev
 from typing import Any
 
-from epw.core.plan.graph import TaskGraph, format_cycle
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.mentions import write_sets
 from epw.core.plan.model import Plan
+from epw.core.plan.validate import check_cycles
 from epw.core.schedule.apart import predict_apart
 from epw.core.schedule.scheduler import Slot, makespan, predict
 from epw.core.schedule.write_sets import WriteSets
-from epw.tools.checks import Checks, read_graph, with_edges
+from epw.tools.checks import Checks
+from epw.tools.dependency_graph import read_graph, with_edges
 
 GOALS = ("minimize-time", "balance-load", "minimize-conflicts")
 _MAX_SLOWER = 1.1
@@ -25,20 +28,21 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     Raises `InvalidInput`.
     """
     checks = Checks(arguments)
-    plan, edges = checks.tasks(), read_graph(checks, checks.arguments.get("dependencyGraph"))
+    tasks = checks.array("tasks")
+    plan = checks.tasks(tasks, "tasks", "Task") if tasks else None
+    given = read_graph(checks, checks.arguments.get("dependencyGraph"))
     agents = checks.agents()
     goal = checks.one_of("optimizationGoal", GOALS)
-    if plan is not None and edges is not None:
-        _check_same(checks, plan)
+    if plan is not None and given is not None:
+        _check_same(checks, plan, given[0])
     checks.raise_if_any()
     assert plan is not None
-    assert edges is not None
-    graph = with_edges(plan, edges)
-    if cycles := graph.cycles():
-        checks.add("dependencyGraph.edges", f"Circular dependency: {format_cycle(cycles[0])}")
-        checks.raise_if_any()
+    assert given is not None
+    graph = with_edges(plan, given[1])
+    checks.problems += check_cycles(graph, "dependencyGraph.edges")
+    checks.raise_if_any()
     apart = goal == "minimize-conflicts"
-    writes = WriteSets({task.id: task.files for task in plan.tasks} if apart else {})
+    writes = WriteSets(write_sets(plan.tasks) if apart else {})
     slots = predict_apart(graph, agents, writes) if apart else _schedule(goal, graph, agents)
     total, bound = makespan(slots), max(graph.critical_minutes, sum(graph.minutes.values()) / agents)
     busy = _busy(slots, agents)
@@ -57,14 +61,13 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     }
 
 
-def _check_same(checks: Checks, plan: Plan) -> None:
-    """Tasks and nodes must be the same ids."""
-    nodes = checks.arguments["dependencyGraph"]["nodes"]
+def _check_same(checks: Checks, plan: Plan, nodes: Mapping[str, Any]) -> None:
+    """Check that tasks and nodes are the same ids."""
     ids = {task.id for task in plan.tasks}
     if missing := [task.id for task in plan.tasks if task.id not in nodes]:
         checks.add("dependencyGraph.nodes", f"tasks without a node: {', '.join(missing[:20])}")
     if extra := [node for node in nodes if node not in ids]:
-        checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(map(str, extra[:20]))}")
+        checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(extra[:20])}")
 
 
 def _schedule(goal: str, graph: TaskGraph, agents: int) -> list[Slot]:

@@ -24,7 +24,7 @@ _MAX_FILE_RISKS = 20
 
 
 def analyze(plan: Plan) -> dict[str, Any]:
-    """Analysis of a plan as it is written; times in minutes. A cyclic plan has only its cycles and graph."""
+    """Analysis of a plan as it is written; times in minutes, null where a cycle leaves no schedule."""
     graph = TaskGraph.of_plan(plan)
     return analyze_graph(plan, graph, [], _graph_document(plan, graph))
 
@@ -35,7 +35,7 @@ def analyze_graph(
     """Analysis of a plan whose graph also has `implicit` edges; `document` is that graph for the reader."""
     agents, cycles = plan.max_agents, graph.cycles()
     if cycles:
-        return _cyclic(cycles, document)
+        return _cyclic(graph, agents, cycles, document)
     total = sum(graph.minutes.values())
     slots = predict(graph, agents)
     planned = makespan(slots)
@@ -123,8 +123,8 @@ def _decide(count: int, score: float, speedup: float, risks: list[dict[str, str]
     rules = (
         (count < _MIN_TASKS, f"{count} of at least {_MIN_TASKS} tasks"),
         (critical is not None, f"critical risk: {critical}"),
-        (speedup < _MIN_SPEEDUP, f"estimated speedup {speedup:.2f} < {_MIN_SPEEDUP}"),
-        (score < _MIN_SCORE, f"score {score:.0f} < {_MIN_SCORE}"),
+        (speedup < _MIN_SPEEDUP - 1e-9, f"estimated speedup {speedup:.2f} < {_MIN_SPEEDUP}"),
+        (score < _MIN_SCORE - 1e-9, f"score {score:.0f} < {_MIN_SCORE}"),
     )
     for applies, reason in rules:
         if applies:
@@ -191,18 +191,25 @@ def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
     return {"nodes": nodes, "edges": edges}
 
 
-def _cyclic(cycles: list[list[str]], document: dict[str, Any]) -> dict[str, Any]:
+def _cyclic(graph: TaskGraph, agents: int, cycles: list[list[str]], document: dict[str, Any]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
     paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES_SHOWN]))
     return {
         "parallelizable": False,
         "confidence": 100,
         "reasoning": f"{message}: {paths}",
+        "score": 0,
+        "factors": {},
         "hasCycles": True,
         "cycles": cycles,
         "dependencyGraph": document,
         "suggestedBatches": [],
         "estimatedSpeedup": 1,
+        "estimatedMinutes": None,
+        "totalMinutes": sum(graph.minutes.values()),
+        "criticalPath": [],
+        "criticalPathMinutes": None,
+        "maxParallelAgents": agents,
         "risks": [_risk(message, "critical", f"remove one edge of: {paths}")],
         "bottlenecks": [],
     }
