@@ -60,15 +60,15 @@ def test_contention_is_what_a_look_at_every_pair_finds(pairs: Any, files: Any) -
     free = [
         pair for pair in combinations(graph.ids, 2) if not any(nx.has_path(known, *each) for each in (pair, pair[::-1]))
     ]
-    met = [
-        (one, other, mine)
+    met = {
+        (one, other): mine
         for one, other in free
-        for mine in dict.fromkeys(files[int(one)])
+        for mine in reversed(files[int(one)])
         if any(may_overlap(mine, theirs) for theirs in files[int(other)])
-    ]
+    }
     found = contention(plan.tasks, graph, 20)
-    assert (found.concurrent, found.overlapping) == (len(free), len({each[:2] for each in met}))
-    assert found.examples == met[:20]
+    assert (found.concurrent, found.overlapping) == (len(free), len(met))
+    assert found.examples == [(*pair, mine) for pair, mine in met.items()][:20]
 
 
 def _plan(tasks: list[dict[str, Any]]) -> Plan:

@@ -21,7 +21,7 @@ class Contention:
     concurrent: int
     overlapping: int
     examples: Sequence[tuple[str, str, str]]
-    """(task, other task, pattern of the first) of the first pairs that both declare their files."""
+    """(task, other task, a pattern of the first) of the first pairs that both declare their files."""
 
     @property
     def apart(self) -> float:
@@ -74,7 +74,5 @@ def _examples(tasks: Sequence[Task], met: dict[str, int], writes: WriteSets) -> 
             lowest = later & -later
             other = tasks[index + lowest.bit_length() - 1]
             theirs = writes.of(other.id)
-            for pattern in writes.of(task.id):
-                if not writes.rivals[pattern].isdisjoint(theirs):
-                    yield task.id, other.id, pattern
+            yield task.id, other.id, next(each for each in writes.of(task.id) if writes.rivals[each] & {*theirs})
             later ^= lowest
