@@ -36,11 +36,11 @@ def mentioned_files(description: str) -> dict[str, bool]:
 
 def write_sets(tasks: Sequence[Task]) -> Mapping[str, Sequence[str]]:
     """What each task writes: the files that it declares, else those that its description says it writes."""
-    found = {}
-    for task in tasks:
-        written = [path for path, is_written in mentioned_files(task.description).items() if is_written]
-        found[task.id] = task.files or written
-    return found
+    return {task.id: task.files or _written(task.description) for task in tasks}
+
+
+def _written(description: str) -> list[str]:
+    return [path for path, is_written in mentioned_files(description).items() if is_written]
 
 
 def plain_path(path: str) -> str:
