@@ -34,6 +34,7 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.workspace
 	$(BIN)/python -m benchmarks.isolation
 	$(BIN)/python -m benchmarks.landing --seconds 20
+	$(BIN)/python -m benchmarks.tools
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow

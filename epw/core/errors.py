@@ -36,21 +36,23 @@ class InvalidPlan(EpwError):
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
-        more = len(problems) - _MAX_PROBLEMS
-        self.problems = problems[:_MAX_PROBLEMS]
-        if more > 0:
-            self.problems.append(Problem("", f"and {more} more problems"))
+        self.problems = _first(problems)
         super().__init__("\n".join(str(problem)[:1000] for problem in self.problems))
 
 
 class InvalidInput(EpwError):
-    """Arguments of a tool that cannot be used; carries every problem found."""
+    """Arguments of a tool that cannot be used; has the first 100 problems."""
 
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problem.message for problem in problems))
+        self.problems = _first(problems)
+        super().__init__("\n".join(problem.message[:1000] for problem in self.problems))
+
+
+def _first(problems: list[Problem]) -> list[Problem]:
+    more = len(problems) - _MAX_PROBLEMS
+    return [*problems[:_MAX_PROBLEMS], *([Problem("", f"and {more} more problems")] if more > 0 else [])]
 
 
 class InvalidRequest(EpwError):

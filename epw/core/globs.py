@@ -31,6 +31,18 @@ def literal_prefix(pattern: str) -> tuple[str, ...]:
     return parts[: next(wild, len(parts))]
 
 
+def has_wildcard(pattern: str) -> bool:
+    """Whether the pattern is more than one path and what is below it."""
+    return _WILDCARD.search(pattern) is not None
+
+
+def literal_beginning(pattern: str) -> str:
+    """What every path that the pattern covers begins with, a `/` set after the path: `src/a*` → "src/a", `b` → "b/"."""
+    path = "/".join(normalise(pattern))
+    wild = _WILDCARD.search(path)
+    return path[: wild.start()] if wild else path and f"{path}/"
+
+
 def matches(pattern: str, path: str) -> bool:
     """Whether the pattern covers the path, whose characters are all literal."""
     return _meet(_covering(normalise(pattern)), normalise(literal(path)), "**", _segments_meet)

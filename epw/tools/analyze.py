@@ -6,10 +6,11 @@ from typing import Any
 
 from epw.core.plan.graph import TaskGraph
 from epw.core.schedule.analysis import analyze_graph
-from epw.tools.checks import Checks, graph_document
+from epw.tools.checks import Checks
+from epw.tools.dependency_graph import graph_document
 from epw.tools.graph import complete_graph, confidences
 
-_MAX_DESCRIPTION = 5000
+MAX_DESCRIPTION = 5000
 
 
 def analyze_task_parallelizability(arguments: Any) -> dict[str, Any]:
@@ -21,15 +22,14 @@ def analyze_task_parallelizability(arguments: Any) -> dict[str, Any]:
     description = checks.arguments.get("taskDescription")
     if not isinstance(description, str) or not description.strip():
         checks.add("taskDescription", "taskDescription is required and cannot be empty")
-    elif len(description) > _MAX_DESCRIPTION:
-        message = f"taskDescription exceeds maximum length of {_MAX_DESCRIPTION} characters"
+    elif len(description) > MAX_DESCRIPTION:
+        message = f"taskDescription exceeds maximum length of {MAX_DESCRIPTION} characters"
         checks.add("taskDescription", message)
     agents = checks.agents(required=False)
-    subtasks = checks.arguments.get("subtasks") or []
+    subtasks = checks.arguments.get("subtasks", [])
     if not isinstance(subtasks, list):
         checks.add("subtasks", "subtasks must be an array")
-        subtasks = []
-    plan = checks.plan(subtasks, "subtasks", "Subtask", maxAgents=agents) if subtasks else None
+    plan = checks.tasks(subtasks, "subtasks", "Subtask", agents) if subtasks and isinstance(subtasks, list) else None
     checks.raise_if_any()
     if plan is None:
         return _without_subtasks(agents)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from epw.core.errors import InvalidInput, InvalidPlan, Problem
-from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.plan.validate import read_plan
+from epw.core.plan.validate import read_plan, too_deep
 
 MAX_AGENTS = 1000
+DEFAULT_AGENTS = 5
+STRATEGIES = ("conservative", "aggressive")
 
 
 class Checks:
-    """Problems of one call. `raise_if_any` raises `InvalidInput` with all of them."""
+    """Arguments of one call and the problems found in them. `raise_if_any` raises `InvalidInput` with all of them.
+
+    A null stands for an argument that is not there. Arguments of more than 100 levels are refused at once.
+    """
 
     def __init__(self, arguments: Any) -> None:
         self.problems: list[Problem] = []
-        self.arguments: Mapping[str, Any] = arguments if isinstance(arguments, dict) else {}
+        if too_deep(arguments):
+            raise InvalidInput([Problem("", "the arguments are nested deeper than 100 levels")])
+        self.arguments: Mapping[str, Any] = without_nulls(arguments) if isinstance(arguments, dict) else {}
         if not isinstance(arguments, dict):
             self.add("", "the arguments must be an object")
 
@@ -32,13 +38,13 @@ class Checks:
 
     def items(self, name: str, most: int) -> list[Any]:
         """A required array of 1 to `most` entries."""
-        value = self._array(name)
+        value = self.array(name)
         if len(value) > most:
             self.add(name, f"{name}: at most {most} entries are allowed (current: {len(value)})")
             return []
         return value
 
-    def _array(self, name: str) -> list[Any]:
+    def array(self, name: str) -> list[Any]:
         """A required array that is not empty; an empty one where it is not there."""
         value = self.arguments.get(name)
         if isinstance(value, list) and value:
@@ -54,92 +60,62 @@ class Checks:
             return allowed[0]
         return str(value)
 
-    def agents(self, *, required: bool = True, default: int = 5) -> int:
+    def truth(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.arguments.get(name, default)
+        if not isinstance(value, bool):
+            self.add(name, f"{name} must be true or false")
+            return default
+        return value
+
+    def strategy(self, *, default: str | None = None) -> str | None:
+        """`executionStrategy`; required where there is no default."""
+        value = self.arguments.get("executionStrategy", default)
+        if value not in STRATEGIES:
+            self.add("executionStrategy", 'executionStrategy must be "conservative" or "aggressive"')
+            return default
+        return str(value)
+
+    def agents(self, *, required: bool = True) -> int:
         """`maxParallelAgents`."""
         value: Any = self.arguments.get("maxParallelAgents")
-        if value is None and "maxParallelAgents" not in self.arguments:
+        if value is None:
             if required:
                 self.add("maxParallelAgents", "maxParallelAgents is required")
-            return default
-        if not is_integer(value) or not 1 <= value <= MAX_AGENTS:
+            return DEFAULT_AGENTS
+        agents = whole_number(value)
+        if agents is None or not 1 <= agents <= MAX_AGENTS:
             self.add("maxParallelAgents", f"maxParallelAgents must be between 1 and {MAX_AGENTS}")
-            return default
-        return int(value)
+            return DEFAULT_AGENTS
+        return agents
 
-    def tasks(self) -> Plan | None:
-        """The required array `tasks` as a plan; None where it has problems."""
-        tasks = self._array("tasks")
-        return self.plan(tasks, "tasks", "Task") if tasks else None
-
-    def plan(self, tasks: Any, name: str, noun: str, **fields: Any) -> Plan | None:
+    def tasks(self, tasks: list[Any], name: str, noun: str, agents: int = DEFAULT_AGENTS) -> Plan | None:
         """Tasks as a plan; None where they have problems, which are added under the argument's own name."""
+        document = {"tasks": [without_nulls(task) for task in tasks], "maxAgents": agents}
+        return self.plan(document, noun, lambda path: name + path.removeprefix("tasks"))
+
+    def plan(self, document: dict[str, Any], noun: str, path_of: Callable[[str], str]) -> Plan | None:
+        """A plan document as a plan; None where it has problems, whose paths `path_of` makes those of the call."""
         try:
-            return read_plan({"tasks": tasks, **fields}, runnable=False, noun=noun)
+            return read_plan(document, runnable=False, noun=noun, hints=False)
         except InvalidPlan as error:
-            self.problems += [Problem(_renamed(each.path, name), each.message) for each in error.problems]
+            self.problems += [Problem(path_of(each.path) if each.path else "", each.message) for each in error.problems]
             return None
 
 
-def _renamed(path: str, name: str) -> str:
-    return name + path.removeprefix("tasks") if path.startswith("tasks") else path
-
-
-def is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def without_nulls(value: Any) -> Any:
+    """An object without its nulls, which stand for what is not there; anything else as it is."""
+    return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 def is_number(value: Any) -> bool:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a JSON value is a number that a float can hold."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
-def with_edges(plan: Plan, edges: Iterable[tuple[str, str]]) -> TaskGraph:
-    """The graph of a plan with more edges (from a dependency, to its dependant)."""
-    dependencies = {task.id: list(task.depends_on) for task in plan.tasks}
-    for before, after in edges:
-        dependencies[after].append(before)
-    return TaskGraph(dependencies, {task.id: task.estimated_minutes for task in plan.tasks})
-
-
-def graph_document(plan: Plan, graph: TaskGraph, inferred: Mapping[tuple[str, str], float]) -> dict[str, Any]:
-    """`DependencyGraph`: whole tasks as nodes, so that the next tool needs nothing else; levels of an acyclic graph."""
-    level = graph.level if not graph.cycles() else {}
-    nodes = {
-        task.id: {
-            "id": task.id,
-            "task": task.model_dump(mode="json", by_alias=True, exclude_unset=True),
-            **({"level": level[task.id]} if level else {}),
-        }
-        for task in plan.tasks
-    }
-    edges = [
-        {"from": before, "to": after, "type": "implicit", "confidence": inferred[before, after]}
-        if (before, after) in inferred
-        else {"from": before, "to": after, "type": "explicit"}
-        for before, after in graph.edges
-    ]
-    return {"nodes": nodes, "edges": edges}
-
-
-def read_graph(checks: Checks, value: Any, path: str = "dependencyGraph") -> list[tuple[str, str]] | None:
-    """Edges of a `DependencyGraph`, with its nodes checked; None where it cannot be read."""
-    if not isinstance(value, dict):
-        checks.add(path, f"{path.rpartition('.')[2]} is required")
-        return None
-    nodes = value.get("nodes")
-    if not isinstance(nodes, dict) or not nodes:
-        checks.add(f"{path}.nodes", f"{path.rpartition('.')[2]} must contain nodes")
-        return None
-    edges = value.get("edges", [])
-    if not isinstance(edges, list):
-        checks.add(f"{path}.edges", "edges must be an array")
-        return None
-    found = []
-    for index, edge in enumerate(edges):
-        ends = (edge.get("from"), edge.get("to")) if isinstance(edge, dict) else (None, None)
-        unknown = [end for end in ends if not isinstance(end, str) or end not in nodes]
-        if unknown:
-            checks.add(f"{path}.edges[{index}]", f"edge names a non-existent task: {unknown[0]}")
-        else:
-            found.append((str(ends[0]), str(ends[1])))
-    return found
+def whole_number(value: Any) -> int | None:
+    """A JSON number without a fraction (3 and 3.0 are one number); None for anything else."""
+    return int(value) if is_number(value) and value == int(value) else None

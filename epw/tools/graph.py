@@ -6,7 +6,8 @@ from typing import Any
 
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.tools.checks import Checks, graph_document, with_edges
+from epw.tools.checks import Checks
+from epw.tools.dependency_graph import graph_document, with_edges
 from epw.tools.implicit import Candidate, inferred
 
 
@@ -16,10 +17,9 @@ def create_dependency_graph(arguments: Any) -> dict[str, Any]:
     Raises `InvalidInput`.
     """
     checks = Checks(arguments)
-    detect = checks.arguments.get("detectImplicit", True)
-    if not isinstance(detect, bool):
-        checks.add("detectImplicit", "detectImplicit must be true or false")
-    plan = checks.tasks()
+    detect = checks.truth("detectImplicit", default=True)
+    tasks = checks.array("tasks")
+    plan = checks.tasks(tasks, "tasks", "Task") if tasks else None
     checks.raise_if_any()
     assert plan is not None
     explicit = TaskGraph.of_plan(plan)
@@ -48,7 +48,8 @@ def create_dependency_graph(arguments: Any) -> dict[str, Any]:
 def complete_graph(plan: Plan, explicit: TaskGraph) -> tuple[TaskGraph, list[Candidate], list[tuple[Candidate, str]]]:
     """An acyclic plan's graph with the inferred edges; these; and those that were rejected, with the reason."""
     accepted, rejected = inferred(plan.tasks, explicit)
-    return with_edges(plan, ((each.before, each.after) for each in accepted)), accepted, rejected
+    edges = [(each.before, each.after) for each in accepted]
+    return with_edges(plan, edges) if edges else explicit, accepted, rejected
 
 
 def confidences(accepted: list[Candidate]) -> dict[tuple[str, str], float]:

@@ -9,32 +9,28 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from epw.core.plan.ancestors import Ancestors
 from epw.core.plan.graph import TaskGraph
+from epw.core.plan.mentions import mentioned_files, plain_path
 from epw.core.plan.model import Task
 
 _PHRASES = (
-    ("integrate … with", 0.9, re.compile(r"\bintegrat(?:e|es|ing|ed)\b.*?\bwith\b(.*)", re.I | re.S)),
-    ("after", 0.85, re.compile(r"\bafter\b(.*)", re.I | re.S)),
-    ("using … from", 0.8, re.compile(r"\busing\b.*?\bfrom\b(.*)", re.I | re.S)),
-    ("based on", 0.7, re.compile(r"\bbased\s+on\b(.*)", re.I | re.S)),
+    ("integrate … with", 0.9, re.compile(r"\bintegrat(?:e|es|ing|ed)\b", re.I), re.compile(r"\bwith\b", re.I)),
+    ("after", 0.85, re.compile(r"\bafter\b", re.I), None),
+    ("using … from", 0.8, re.compile(r"\busing\b", re.I), re.compile(r"\bfrom\b", re.I)),
+    ("based on", 0.7, re.compile(r"\bbased\s+on\b", re.I), None),
 )
-"""(name, confidence, pattern whose group is the object)."""
+"""(name, confidence, first word, last word where others may stand between); the object follows."""
 _READS_FILE = 0.75
 _MAX_NAMED_BY_A_WORD = 20
 """A word that more tasks have names none of them."""
 _MAX_NAMED_BY_A_PHRASE = 5
 _CLAUSE_END = re.compile(r"[;:!?\n]|[.,](?=\s|$)|\b(?:and then|then|before|so that|which|while)\b", re.I)
+_SENTENCE_END = re.compile(r"[;!?\n]|\.(?=\s|$)")
 _WORD = re.compile(r"[A-Za-z0-9_]+(?:[-./][A-Za-z0-9_]+)*")
-_FILE = re.compile(r"(?<![\w/.-])(?:[\w.-]+/)*[\w-]+\.[A-Za-z][A-Za-z0-9]{0,5}(?![\w/])")
-_VERB = re.compile(
-    r"\b(?:(?P<writes>add|build|creat|defin|design|emit|generat|implement|introduc|mak|produc|scaffold|set\s+up|writ)"
-    r"|read|us|import|pars|load|test|check|review|follow|consum|from|based|after|with)(?:e|es|ed|s|ing|ten|ts)?\b",
-    re.I,
-)
-"""Verbs before a file: whether the task writes it is said by the nearest."""
 _COMMON_WORDS = """
 a about add all also an and any are as at be build by can change check code complete connect create
 define design develop do document each ensure every fix for from generate get handle have if
@@ -58,7 +54,6 @@ class Candidate:
 
 def inferred(tasks: Sequence[Task], graph: TaskGraph) -> tuple[list[Candidate], list[tuple[Candidate, str]]]:
     """(accepted, rejected with the reason). `graph` has the explicit edges and must be acyclic."""
-    order = _Order(graph)
     accepted, rejected = list[Candidate](), list[tuple[Candidate, str]]()
     position = {task.id: index for index, task in enumerate(tasks)}
     found: dict[tuple[str, str], Candidate] = {}
@@ -66,6 +61,7 @@ def inferred(tasks: Sequence[Task], graph: TaskGraph) -> tuple[list[Candidate], 
         known = found.get((each.before, each.after))
         if known is None or known.confidence < each.confidence:
             found[each.before, each.after] = each
+    order = _Order(graph, found.values())
     # The surest first: they decide which of two contradicting edges is taken.
     for each in sorted(found.values(), key=lambda c: (-c.confidence, position[c.after], position[c.before])):
         reason = order.refuse(each.before, each.after)
@@ -80,51 +76,28 @@ def inferred(tasks: Sequence[Task], graph: TaskGraph) -> tuple[list[Candidate], 
 class _Order:
     """What is known of the order of tasks, edge by edge."""
 
-    def __init__(self, graph: TaskGraph) -> None:
-        self._after = {task: list(after) for task, after in graph.dependants.items()}
-        self._rank = {task: index for index, task in enumerate(graph.topological_order)}
-        self._before = {task: list(before) for task, before in graph.dependencies.items()}
+    def __init__(self, graph: TaskGraph, new: Collection[Candidate]) -> None:
+        position = {task: index for index, task in enumerate(graph.ids)}
+        # A new edge changes the ancestors of all that comes after it: few, if plans name tasks in the order of edges.
+        self._backward = 2 * sum(position[each.before] > position[each.after] for each in new) > len(new)
+        self._known = Ancestors.downstream(graph) if self._backward else Ancestors.upstream(graph)
 
     def refuse(self, before: str, after: str) -> str | None:
-        """Add an edge, or say why not.
-
-        Ranks are a topological order that is kept up to date, so that a search ends at the rank of its goal
-        (Pearce and Kelly 2006, https://doi.org/10.1145/1187436.1210590).
-        """
-        if self._reaches(before, after):
+        """Add an edge, or say why not."""
+        parent, child = (after, before) if self._backward else (before, after)
+        if self._known.has(child, parent):
             return f"{after} depends on {before} already"
-        if self._rank[before] > self._rank[after]:
-            forward = self._region(after, self._after, lambda rank: rank <= self._rank[before])
-            if before in forward:
-                return f"{before} depends on {after}, so this would close a circle"
-            backward = self._region(before, self._before, lambda rank: rank >= self._rank[after])
-            moved = sorted(backward, key=self._rank.__getitem__) + sorted(forward, key=self._rank.__getitem__)
-            for task, rank in zip(moved, sorted(self._rank[task] for task in moved), strict=True):
-                self._rank[task] = rank
-        self._after[before].append(after)
-        self._before[after].append(before)
+        if self._known.has(parent, child):
+            return f"{before} depends on {after}, so this would close a circle"
+        self._known.add(parent, child)
         return None
-
-    def _reaches(self, start: str, goal: str) -> bool:
-        last = self._rank[goal]
-        return self._rank[start] < last and goal in self._region(start, self._after, lambda rank: rank <= last)
-
-    def _region(self, start: str, edges: dict[str, list[str]], wanted: Callable[[int], bool]) -> dict[str, None]:
-        seen, waiting = {start: None}, [start]
-        while waiting:
-            for each in edges[waiting.pop()]:
-                if each not in seen and wanted(self._rank[each]):
-                    seen[each] = None
-                    waiting.append(each)
-        return seen
 
 
 def _candidates(tasks: Sequence[Task]) -> Iterator[Candidate]:
     names = _Names(tasks)
     for task in tasks:
-        for phrase, confidence, pattern in _PHRASES:
-            if match := pattern.search(task.description):
-                spoken = _CLAUSE_END.split(match[1], maxsplit=1)[0]
+        for phrase, confidence, first, last in _PHRASES:
+            for _, spoken in _objects(task.description, first, last):
                 for other, why in names.named_in(spoken, task):
                     reasoning = f'"{phrase} {" ".join(spoken.split())[:80]}" names {other} by {why}'
                     yield Candidate(other, task.id, confidence, reasoning)
@@ -132,6 +105,23 @@ def _candidates(tasks: Sequence[Task]) -> Iterator[Candidate]:
             for other in names.writers(path):
                 if other != task.id:
                     yield Candidate(other, task.id, _READS_FILE, f"reads {path}, which {other} writes")
+
+
+def _objects(text: str, first: re.Pattern[str], last: re.Pattern[str] | None) -> Iterator[tuple[int, str]]:
+    """Where each phrase starts, and its object: what follows in the same clause. Reads the text once."""
+    at = 0
+    while opening := first.search(text, at):
+        end = opening.end()
+        if last is not None:
+            stop = _SENTENCE_END.search(text, end)
+            at = stop.start() if stop else len(text)
+            closing = last.search(text, end, at)
+            if closing is None:
+                continue
+            end = closing.end()
+        clause = _CLAUSE_END.search(text, end)
+        at = clause.start() if clause else len(text)
+        yield opening.start(), text[end:at]
 
 
 class _Names:
@@ -147,9 +137,9 @@ class _Names:
         for task in tasks:
             for word in self._content[task.id]:
                 self._by_word[word].append(task.id)
-            self._mentions[task.id] = _mentioned(task.description)
+            self._mentions[task.id] = mentioned_files(task.description)
             writes = [path for path, is_written in self._mentions[task.id].items() if is_written]
-            for path in dict.fromkeys([*map(_plain, task.files), *writes]):
+            for path in dict.fromkeys([*map(plain_path, task.files), *writes]):
                 self._writes[path].append(task.id)
 
     def writers(self, path: str) -> list[str]:
@@ -159,8 +149,8 @@ class _Names:
     def read_by(self, task: Task) -> list[str]:
         """Files that a task declares to read, or mentions without writing them."""
         mentioned = [path for path, is_written in self._mentions[task.id].items() if not is_written]
-        own = {*map(_plain, task.files)}
-        return [path for path in dict.fromkeys([*map(_plain, task.reads), *mentioned]) if path not in own]
+        own = {*map(plain_path, task.files)}
+        return [path for path in dict.fromkeys([*map(plain_path, task.reads), *mentioned]) if path not in own]
 
     def named_in(self, spoken: str, task: Task) -> list[tuple[str, str]]:
         """(task, how) of the tasks that the object of a phrase names; none where it could mean many."""
@@ -172,7 +162,7 @@ class _Names:
             is_named = alone or _is_plain_id(word) or before.casefold() in ("task", "subtask")
             if other is not None and is_named:
                 found.setdefault(other, "its id")
-            for writer in self.writers(_plain(word)) if "." in word else []:
+            for writer in self.writers(plain_path(word)) if "." in word else []:
                 found.setdefault(writer, f"the file {word}")
         hits: dict[str, list[str]] = defaultdict(list)
         for word in dict.fromkeys(_stem(word) for word in words):
@@ -186,21 +176,12 @@ class _Names:
         return list(found.items()) if len(found) <= _MAX_NAMED_BY_A_PHRASE else []
 
 
-def _mentioned(description: str) -> dict[str, bool]:
-    """Files that a description names, each with whether the task writes it: so says the verb before it."""
-    found: dict[str, bool] = {}
-    for match in _FILE.finditer(description):
-        verbs = list(_VERB.finditer(description, 0, match.start()))
-        found.setdefault(_plain(match[0]), bool(verbs and verbs[-1]["writes"]))
-    return found
-
-
 def _content(description: str) -> list[str]:
     """The words of a task's own subject: what stands before its first phrase about another task, common words out."""
     own = description
-    for _, _, pattern in _PHRASES:
-        if match := pattern.search(own):
-            own = own[: match.start()] or own
+    for _, _, first, last in _PHRASES:
+        start, _ = next(_objects(own, first, last), (len(own), ""))
+        own = own[:start] or own
     words: Iterable[str] = (_stem(word) for word in _WORD.findall(own))
     return list(dict.fromkeys(word for word in words if word not in _COMMON and not word.isdigit()))
 
@@ -215,7 +196,3 @@ def _stem(word: str) -> str:
 def _is_plain_id(word: str) -> bool:
     """Whether an id is unlike a common word or a number, so that it names its task wherever it stands."""
     return len(word) > 2 and not word.isdigit() and word.casefold() not in _COMMON
-
-
-def _plain(path: str) -> str:
-    return path.removeprefix("./")

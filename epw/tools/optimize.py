@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 from statistics import fmean, pstdev
 from typing import Any
 
-from epw.core.globs import may_overlap
-from epw.core.plan.graph import TaskGraph, format_cycle
+from epw.core.plan.graph import TaskGraph
+from epw.core.plan.mentions import write_sets
 from epw.core.plan.model import Plan
+from epw.core.plan.validate import check_cycles
+from epw.core.schedule.apart import predict_apart
 from epw.core.schedule.scheduler import Slot, makespan, predict
-from epw.tools.checks import Checks, read_graph, with_edges
+from epw.core.schedule.write_sets import WriteSets
+from epw.tools.checks import Checks
+from epw.tools.dependency_graph import read_graph, with_edges
 
 GOALS = ("minimize-time", "balance-load", "minimize-conflicts")
 _MAX_SLOWER = 1.1
@@ -24,24 +28,27 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     Raises `InvalidInput`.
     """
     checks = Checks(arguments)
-    plan, edges = checks.tasks(), read_graph(checks, checks.arguments.get("dependencyGraph"))
+    tasks = checks.array("tasks")
+    plan = checks.tasks(tasks, "tasks", "Task") if tasks else None
+    given = read_graph(checks, checks.arguments.get("dependencyGraph"))
     agents = checks.agents()
     goal = checks.one_of("optimizationGoal", GOALS)
-    if plan is not None and edges is not None:
-        _check_same(checks, plan)
+    if plan is not None and given is not None:
+        _check_same(checks, plan, given[0])
     checks.raise_if_any()
     assert plan is not None
-    assert edges is not None
-    graph = with_edges(plan, edges)
-    if cycles := graph.cycles():
-        checks.add("dependencyGraph.edges", f"Circular dependency: {format_cycle(cycles[0])}")
-        checks.raise_if_any()
-    slots = _schedule(goal, plan, graph, agents)
+    assert given is not None
+    graph = with_edges(plan, given[1])
+    checks.problems += check_cycles(graph, "dependencyGraph.edges")
+    checks.raise_if_any()
+    apart = goal == "minimize-conflicts"
+    writes = WriteSets(write_sets(plan.tasks) if apart else {})
+    slots = predict_apart(graph, agents, writes) if apart else _schedule(goal, graph, agents)
     total, bound = makespan(slots), max(graph.critical_minutes, sum(graph.minutes.values()) / agents)
     busy = _busy(slots, agents)
     balance = max(0.0, 100 - 100 * pstdev(busy) / fmean(busy)) if any(busy) else 100.0
     return {
-        "batches": _batches(slots, graph, agents, apart=goal == "minimize-conflicts", plan=plan),
+        "batches": _batches(slots, graph, agents, writes),
         "estimatedTotalTime": round(total, 4),
         "loadBalance": round(balance, 2),
         "reasoning": _reasoning(goal, total, bound, graph, agents),
@@ -54,19 +61,16 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     }
 
 
-def _check_same(checks: Checks, plan: Plan) -> None:
-    """Tasks and nodes must be the same ids."""
-    nodes = checks.arguments["dependencyGraph"]["nodes"]
+def _check_same(checks: Checks, plan: Plan, nodes: Mapping[str, Any]) -> None:
+    """Check that tasks and nodes are the same ids."""
     ids = {task.id for task in plan.tasks}
     if missing := [task.id for task in plan.tasks if task.id not in nodes]:
         checks.add("dependencyGraph.nodes", f"tasks without a node: {', '.join(missing[:20])}")
     if extra := [node for node in nodes if node not in ids]:
-        checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(map(str, extra[:20]))}")
+        checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(extra[:20])}")
 
 
-def _schedule(goal: str, plan: Plan, graph: TaskGraph, agents: int) -> list[Slot]:
-    if goal == "minimize-conflicts":
-        return predict(graph, agents, files={task.id: task.files for task in plan.tasks if task.files})
+def _schedule(goal: str, graph: TaskGraph, agents: int) -> list[Slot]:
     quickest = predict(graph, agents)
     if goal == "minimize-time":
         return quickest
@@ -113,21 +117,24 @@ def _busy(slots: list[Slot], agents: int) -> list[float]:
     return list(busy.values())
 
 
-def _batches(slots: list[Slot], graph: TaskGraph, agents: int, *, apart: bool, plan: Plan) -> list[dict[str, Any]]:
+def _batches(slots: list[Slot], graph: TaskGraph, agents: int, apart: WriteSets) -> list[dict[str, Any]]:
     """The order of starts cut into batches of at most `agents` tasks, each after the batches it depends on.
 
-    `apart`: tasks whose files may overlap are in no batch together.
+    Tasks that `apart` knows to write the same file are in no batch together.
     """
-    files: Mapping[str, list[str]] = {task.id: list(task.files) for task in plan.tasks} if apart else {}
     cut: list[list[str]] = []
     batch_of: dict[str, int] = {}
+    written: set[str] = set()
     for slot in slots:
         task, last = slot.task_id, len(cut) - 1
         fits = cut and len(cut[last]) < agents and all(batch_of[each] < last for each in graph.dependencies[task])
-        if not fits or any(_overlap(files.get(task, []), files.get(other, [])) for other in cut[last]):
+        patterns = apart.of(task)
+        if not fits or any(not written.isdisjoint(apart.rivals[pattern]) for pattern in patterns):
             cut.append([])
+            written.clear()
             last += 1
         cut[last].append(task)
+        written.update(patterns)
         batch_of[task] = last
     return [
         {
@@ -141,10 +148,6 @@ def _batches(slots: list[Slot], graph: TaskGraph, agents: int, *, apart: bool, p
         }
         for index, batch in enumerate(cut)
     ]
-
-
-def _overlap(one: list[str], other: list[str]) -> bool:
-    return any(may_overlap(mine, theirs) for mine in one for theirs in other)
 
 
 def _reasoning(goal: str, total: float, bound: float, graph: TaskGraph, agents: int) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
 from typing import Any
 
+from epw.core.plan.graph import TaskGraph
 from epw.tools.checks import Checks, is_number
+from epw.tools.dependency_graph import optional_graph
 
 STRATEGIES = ("simple-average", "weighted", "critical-path")
 STATUSES = ("idle", "working", "blocked", "complete", "failed")
-_MAX_AGENTS = 1000
-_CRITICAL_SHARE = 0.3
-"""Share of the agents that stand for the critical path where no graph is known."""
+MAX_PROGRESSES = 1000
+_CRITICAL_TENTHS = 3
+"""Tenths of the agents that stand for the critical path where no graph is known."""
 _IMPACTS = {"high": 0, "medium": 1, "low": 2}
 
 
@@ -24,14 +25,15 @@ def aggregate_progress(arguments: Any, now: datetime) -> dict[str, Any]:
     `now` is what `estimatedCompletion` counts from. Raises `InvalidInput`.
     """
     checks = Checks(arguments)
-    rows = checks.items("agentProgresses", _MAX_AGENTS)
+    rows = checks.items("agentProgresses", MAX_PROGRESSES)
     strategy = checks.one_of("aggregationStrategy", STRATEGIES)
     _check_rows(checks, rows, weighted=strategy == "weighted")
+    graph = optional_graph(checks)
     checks.raise_if_any()
-    path = [row["agentId"] for row in _critical(rows)] if strategy == "critical-path" else None
+    overall, method, path = _overall(rows, strategy, graph)
     return {
-        "overallProgress": round(_overall(rows, strategy), 2),
-        "method": _method(strategy, len(path or [])),
+        "overallProgress": round(overall, 2),
+        "method": method,
         "agentStatuses": [
             {"agentId": row["agentId"], "status": row["status"], "progress": row["percentComplete"]} for row in rows
         ],
@@ -76,28 +78,64 @@ def _check_row(checks: Checks, path: str, agent: str, row: Mapping[str, Any]) ->
     weight, remaining = row.get("taskWeight"), row.get("estimatedTimeRemaining")
     if weight is not None and (not is_number(weight) or not 0 <= weight <= 100):
         checks.add(f"{path}.taskWeight", f"Agent {agent}: taskWeight must be between 0 and 100")
-    if remaining is not None and (not is_number(remaining) or remaining < 0):
+    if remaining is not None and not is_number(remaining):
+        checks.add(f"{path}.estimatedTimeRemaining", f"Agent {agent}: estimatedTimeRemaining must be a number")
+    elif remaining is not None and remaining < 0:
         checks.add(f"{path}.estimatedTimeRemaining", f"Agent {agent}: estimatedTimeRemaining cannot be negative")
 
 
-def _overall(rows: Sequence[Mapping[str, Any]], strategy: str) -> float:
+def _overall(
+    rows: Sequence[Mapping[str, Any]], strategy: str, graph: TaskGraph | None
+) -> tuple[float, str, list[str] | None]:
+    """(percent, how it was found, critical path)."""
     if strategy == "weighted":
         total = sum(row["taskWeight"] for row in rows)
-        return sum(row["percentComplete"] * row["taskWeight"] for row in rows) / total if total else 0.0
-    chosen = _critical(rows) if strategy == "critical-path" else rows
-    return fmean(row["percentComplete"] for row in chosen)
+        weighted = sum(row["percentComplete"] * row["taskWeight"] for row in rows)
+        return (weighted / total if total else 0.0), strategy, None
+    if strategy == "simple-average":
+        return fmean(row["percentComplete"] for row in rows), strategy, None
+    if graph is not None:
+        done: dict[str, float] = {}
+        for row in rows:
+            task = row.get("currentTask")
+            if isinstance(task, str) and task in graph.dependencies:
+                done[task] = max(done.get(task, 0.0), 100 if row["status"] == "complete" else row["percentComplete"])
+        percent, path = along_longest_path(graph, done)
+        return percent, f"{strategy} (along the path of the graph with most work left)", path
+    chosen = _critical(rows)
+    method = f"{strategy} (no graph: mean of the {len(chosen)} agents with most time left)"
+    return fmean(row["percentComplete"] for row in chosen), method, [row["agentId"] for row in chosen]
+
+
+def along_longest_path(graph: TaskGraph, percent: Mapping[str, float]) -> tuple[float, list[str]]:
+    """Percent done of the path with most minutes left, of equal ones the longest, and its tasks.
+
+    `percent` is by task; a task that is not named has not begun.
+    """
+    best: dict[str, tuple[float, float, str]] = {}
+    for task in reversed(graph.topological_order):
+        after = max(graph.dependants[task], key=lambda each: best[each][:2], default="")
+        left, minutes = best[after][:2] if after else (0.0, 0.0)
+        own = graph.minutes[task]
+        best[task] = left + own * (1 - percent.get(task, 0.0) / 100), minutes + own, after
+    task = max(graph.ids, key=lambda each: best[each][:2])
+    left, minutes, _ = best[task]
+    path = []
+    while task:
+        path.append(task)
+        task = best[task][2]
+    return 100 * (1 - left / minutes), path
 
 
 def _critical(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The agents with most time left, then with least done; input order where they are equal."""
-    count = math.ceil(_CRITICAL_SHARE * len(rows))
-    return sorted(rows, key=lambda row: (-(row.get("estimatedTimeRemaining") or 0), row["percentComplete"]))[:count]
+    count = -(-_CRITICAL_TENTHS * len(rows) // 10)
+    return sorted(rows, key=lambda row: (-_minutes_left(row), row["percentComplete"]))[:count]
 
 
-def _method(strategy: str, chosen: int) -> str:
-    if strategy != "critical-path":
-        return strategy
-    return f"critical-path (no graph: mean of the {chosen} agents with most time left)"
+def _minutes_left(row: Mapping[str, Any]) -> float:
+    """What an agent says is left; 0 where it does not say, and of one that is done."""
+    return 0.0 if row["status"] == "complete" else row.get("estimatedTimeRemaining") or 0.0
 
 
 def bottlenecks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -155,4 +193,7 @@ def _completion(rows: Sequence[Mapping[str, Any]], now: datetime) -> str | None:
     ]
     if not left:
         return None
-    return (now + timedelta(minutes=max(left))).astimezone(UTC).isoformat(timespec="seconds")
+    try:
+        return (now + timedelta(minutes=max(left))).astimezone(UTC).isoformat(timespec="seconds")
+    except OverflowError:  # after the year 9999
+        return None

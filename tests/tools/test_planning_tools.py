@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epw.core.errors import InvalidInput
 from epw.core.plan.validate import read_plan
 from epw.core.schedule.analysis import analyze
-from epw.tools.analyze import analyze_task_parallelizability
-from epw.tools.execute import plan_to_execute
-from epw.tools.graph import create_dependency_graph
-from epw.tools.optimize import GOALS, optimize_batch_distribution
+from epw.tools.optimize import GOALS
+from epw.tools.registry import TOOLS
+from tests.tools.calls import (
+    NOW,
+    analyze_task_parallelizability,
+    create_dependency_graph,
+    messages,
+    optimize_batch_distribution,
+    plan_to_execute,
+    problems,
+)
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}
 SETTINGS = settings(deadline=None, max_examples=60)
@@ -39,12 +44,6 @@ def optimized(tasks: list[dict[str, Any]], agents: int, goal: str = "minimize-ti
     return optimize_batch_distribution(json.loads(json.dumps(arguments)))
 
 
-def messages(tool: Any, arguments: Any) -> list[tuple[str, str]]:
-    with pytest.raises(InvalidInput) as caught:
-        tool(arguments)
-    return [(problem.path, problem.message) for problem in caught.value.problems]
-
-
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("agents", ["1", "2", "3", "4", "20"])
 def test_the_known_plans_have_their_known_numbers(name: str, agents: str) -> None:
@@ -55,11 +54,26 @@ def test_the_known_plans_have_their_known_numbers(name: str, agents: str) -> Non
     assert optimized(case["tasks"], int(agents))["estimatedTotalTime"] == case["listSchedule"][agents]
 
 
-def test_the_tool_and_the_command_are_one_analysis() -> None:
-    tasks = CASES["eleven-task feature"]["tasks"]
-    by_plan = analyze(read_plan({"tasks": tasks, "maxAgents": 4}, runnable=False))
-    by_tool = analysis(tasks, 4)
-    assert {**by_plan, "dependencyGraph": None} == {**by_tool, "dependencyGraph": None}
+@pytest.mark.parametrize("name", [*CASES, "a circle", "files"])
+def test_the_tool_and_the_command_are_one_analysis(name: str) -> None:
+    """The tool also reads dependencies from descriptions, which are edges of its graph, so it is given them here."""
+    more = {
+        "a circle": [subtask("x", after="y"), subtask("y", after="x")],
+        "files": [subtask("x", "Write a.py", files=["b.py"]), subtask("y", "Make b.py"), subtask("z", files=["b.py"])],
+    }
+    tasks = more[name] if name in more else CASES[name]["tasks"]
+    by_tool = analysis(tasks, 3)
+    after: dict[str, list[str]] = {task["id"]: [] for task in tasks}
+    for edge in by_tool["dependencyGraph"]["edges"]:
+        after[edge["to"]].append(edge["from"])
+    by_plan = analyze(
+        read_plan(
+            {"tasks": [{**task, "dependsOn": after[task["id"]]} for task in tasks], "maxAgents": 3}, runnable=False
+        )
+    )
+    implied = any(edge["type"] == "implicit" for edge in by_tool["dependencyGraph"]["edges"])
+    only = ["dependencyGraph", *(["confidence", "risks"] if implied else [])]
+    assert {**by_plan, **dict.fromkeys(only)} == {**by_tool, **dict.fromkeys(only)}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +126,33 @@ def test_phrases_that_name_another_task(first: str, second: str, confidence: flo
     assert [(each["from"], each["to"], each["confidence"]) for each in found["implicitDependencies"]] == expected
 
 
+def test_every_phrase_of_a_description_counts() -> None:
+    tasks = [
+        subtask("1", "Set up the invoice database"),
+        subtask("2", "Draw the landing page"),
+        subtask("3", "Deploy after the invoice database is there. Announce it after the landing page is done."),
+    ]
+    edges = [(each["from"], each["to"]) for each in create_dependency_graph({"tasks": tasks})["implicitDependencies"]]
+    assert edges == [("1", "3"), ("2", "3")]
+
+
+def test_a_phrase_ends_with_its_sentence() -> None:
+    tasks = [subtask("1", "Set up it"), subtask("2", "Parse it using a stack. Remove what comes from task 1")]
+    assert create_dependency_graph({"tasks": tasks})["implicitDependencies"] == []
+
+
+@pytest.mark.parametrize("text", ["integrate ", "using ", "after ", "after, ", "a.py ", "add a.py ", "based on "])
+def test_a_long_description_is_read_once(text: str) -> None:
+    """Reading it again from every word would take minutes."""
+    tasks = [subtask("1", "Write a.py"), *(subtask(f"x{n}", text * (16_000 // len(text))) for n in range(40))]
+    assert create_dependency_graph({"tasks": tasks})["hasCycles"] is False
+
+
+def test_tasks_that_say_that_they_write_one_file_are_kept_apart_where_that_is_the_goal() -> None:
+    tasks = [subtask("a", "Create users.py"), subtask("b", "Create users.py anew"), subtask("c", "Write more.py")]
+    assert [optimized(tasks, 3, goal)["estimatedTotalTime"] for goal in GOALS] == [10, 10, 20]
+
+
 def test_an_inferred_edge_closes_no_circle_and_repeats_no_known_order() -> None:
     tasks = [
         subtask("api", "Build the api after the database"),
@@ -153,7 +194,7 @@ def test_every_problem_is_reported_at_once_with_its_path() -> None:
         {"id": "e", "description": "e", "dependsOn": "c"},
         {"id": "f", "description": "f", "estimatedMinutes": "10"},
     ]
-    found = messages(analyze_task_parallelizability, {"taskDescription": " ", "subtasks": tasks})
+    found = problems(analyze_task_parallelizability, {"taskDescription": " ", "subtasks": tasks})
     limit = "estimatedMinutes must be above 0 and at most 1440 (24 hours)"
     for expected in (
         ("taskDescription", "taskDescription is required and cannot be empty"),
@@ -167,30 +208,27 @@ def test_every_problem_is_reported_at_once_with_its_path() -> None:
         ("subtasks[6].estimatedMinutes", f"Task f: {limit}"),
     ):
         assert expected in found
-    assert ("tasks[0].id", "Task at index 0 is missing required field: id") in messages(
+    assert ("tasks[0].id", "Task at index 0 is missing required field: id") in problems(
         create_dependency_graph, {"tasks": [{"description": "a"}]}
     )
 
 
 def test_texts_of_the_tools_own_arguments() -> None:
     long = "taskDescription exceeds maximum length of 5000 characters"
-    assert messages(analyze_task_parallelizability, {"taskDescription": "x" * 5001}) == [("taskDescription", long)]
-    assert messages(create_dependency_graph, {}) == [("tasks", "tasks array is required and cannot be empty")]
-    found = [
-        text for _, text in messages(optimize_batch_distribution, {"tasks": [subtask("a")], "dependencyGraph": {}})
-    ]
-    assert found == [
+    assert problems(analyze_task_parallelizability, {"taskDescription": "x" * 5001}) == [("taskDescription", long)]
+    assert problems(create_dependency_graph, {}) == [("tasks", "tasks array is required and cannot be empty")]
+    assert messages(optimize_batch_distribution, {"tasks": [subtask("a")], "dependencyGraph": {}}) == [
         "dependencyGraph must contain nodes",
         "maxParallelAgents is required",
         "optimizationGoal must be one of: minimize-time, balance-load, minimize-conflicts",
     ]
     too_many = {"tasks": [subtask("a")], "maxParallelAgents": 1001, "optimizationGoal": "minimize-time"}
-    assert [text for _, text in messages(optimize_batch_distribution, too_many)] == [
+    assert messages(optimize_batch_distribution, too_many) == [
         "dependencyGraph is required",
         "maxParallelAgents must be between 1 and 1000",
     ]
     other = {**too_many, "maxParallelAgents": 2, "dependencyGraph": {"nodes": {"b": {"id": "b"}}, "edges": []}}
-    assert [text for _, text in messages(optimize_batch_distribution, other)] == [
+    assert messages(optimize_batch_distribution, other) == [
         "tasks without a node: a",
         "nodes without a task: b",
     ]
@@ -212,19 +250,8 @@ def test_an_analysis_is_what_the_next_tools_take() -> None:
 def test_a_batch_list_that_contradicts_the_graph_is_an_error() -> None:
     found = analysis([subtask("a"), subtask("b", after="a"), subtask("c")])
     found["suggestedBatches"] = [{"id": "batch-1", "tasks": ["b", "a"]}]
-    texts = [
-        text
-        for _, text in messages(
-            plan_to_execute,
-            {
-                "analysisResult": found,
-                "executionStrategy": "x",
-                "maxParallelAgents": 0,
-                "constraints": {"apiRateLimit": {}},
-            },
-        )
-    ]
-    assert texts == [
+    arguments = {"executionStrategy": "x", "maxParallelAgents": 0, "constraints": {"apiRateLimit": {}}}
+    assert messages(plan_to_execute, {"analysisResult": found, **arguments}) == [
         'executionStrategy must be "conservative" or "aggressive"',
         "maxParallelAgents must be between 1 and 1000",
         "apiRateLimit.provider is required when apiRateLimit is specified",
@@ -234,15 +261,17 @@ def test_a_batch_list_that_contradicts_the_graph_is_an_error() -> None:
     ]
 
 
-def test_ten_thousand_tasks_take_no_loop_over_pairs() -> None:
-    """Pairs would take minutes; this only has to be far from that."""
+def test_every_tool_takes_ten_thousand_tasks() -> None:
+    """In well under a second each (`python -m benchmarks.tools`); a look at each pair of tasks would take minutes."""
     texts = [f"Build module{n} after step{n - 1} based on the plan" for n in range(10_000)]
     tasks = [subtask(f"step{n}", text, 5 + n % 50, files=[f"src/{n % 300}/**"]) for n, text in enumerate(texts)]
-    began = time.process_time()
-    found = analysis(tasks, 50)
-    optimized(tasks, 50)
-    assert time.process_time() - began < 60
-    assert found["parallelizable"] is False
+    graph = TOOLS["create_dependency_graph"].function({"tasks": tasks}, NOW)["graph"]
+    arguments = {"tasks": tasks, "dependencyGraph": graph, "maxParallelAgents": 50}
+    for goal in GOALS:
+        found = TOOLS["optimize_batch_distribution"].function({**arguments, "optimizationGoal": goal}, NOW)
+        assert len(found["assignments"]) == 10_000
+    arguments = {"taskDescription": "x", "subtasks": tasks, "maxParallelAgents": 50}
+    assert TOOLS["analyze_task_parallelizability"].function(arguments, NOW)["parallelizable"] is False
 
 
 plans = st.lists(st.integers(1, 60), min_size=2, max_size=8).flatmap(

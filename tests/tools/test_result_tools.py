@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from epw.core.errors import InvalidInput
-from epw.tools.conflicts import detect_conflicts
-from epw.tools.progress import aggregate_progress
-
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+from tests.tools.calls import aggregate_progress, detect_conflicts, messages
 
 
 def agent(id: str, percent: float, status: str = "working", **more: Any) -> dict[str, Any]:
@@ -19,13 +14,7 @@ def agent(id: str, percent: float, status: str = "working", **more: Any) -> dict
 
 
 def progress(*rows: dict[str, Any], strategy: str = "simple-average") -> dict[str, Any]:
-    return aggregate_progress({"agentProgresses": list(rows), "aggregationStrategy": strategy}, NOW)
-
-
-def texts(call: Any) -> list[str]:
-    with pytest.raises(InvalidInput) as caught:
-        call()
-    return [problem.message for problem in caught.value.problems]
+    return aggregate_progress({"agentProgresses": list(rows), "aggregationStrategy": strategy})
 
 
 def test_averages() -> None:
@@ -42,6 +31,35 @@ def test_without_a_graph_the_agents_with_most_time_left_stand_for_the_critical_p
     assert (found["criticalPath"], found["overallProgress"]) == (["a0", "a1", "a2"], 10)
     assert "no graph" in found["method"]
     assert "criticalPath" not in progress(*rows)
+
+
+def test_with_a_graph_the_critical_path_is_the_one_with_most_work_left() -> None:
+    tasks = {"a": 10, "b": 30, "c": 20, "d": 10, "late": 35}
+    nodes = {name: {"id": name, "task": {"estimatedMinutes": minutes}} for name, minutes in tasks.items()}
+    edges = [{"from": one, "to": other} for one, other in ("ab", "ac", "bd", "cd")]
+    rows = [
+        {**agent("1", 100, "complete"), "currentTask": "a"},
+        {**agent("2", 90), "currentTask": "b"},
+        {**agent("3", 0), "currentTask": "c"},
+        {**agent("4", 50), "currentTask": "late"},
+    ]
+    asked = {"agentProgresses": rows, "aggregationStrategy": "critical-path"}
+    found = aggregate_progress({**asked, "dependencyGraph": {"nodes": nodes, "edges": edges}})
+    # Left: a-b-d 3 + 10, a-c-d 20 + 10 of 40, late 17.5.
+    assert (found["criticalPath"], found["overallProgress"]) == (["a", "c", "d"], 25)
+    assert "graph" in found["method"]
+    assert aggregate_progress({**asked, "dependencyGraph": {"nodes": {}}})["criticalPath"][0] == "3"
+
+
+def test_a_finished_agent_holds_nobody_up_whatever_it_had_left() -> None:
+    rows = [agent("done", 100, "complete", estimatedTimeRemaining=500), agent("slow", 20, estimatedTimeRemaining=5)]
+    assert progress(*rows, strategy="critical-path")["criticalPath"] == ["slow"]
+
+
+@pytest.mark.parametrize(("agents", "chosen"), [(1, 1), (3, 1), (4, 2), (10, 3), (70, 21), (71, 22), (1000, 300)])
+def test_three_tenths_of_the_agents_rounded_up_stand_for_the_critical_path(agents: int, chosen: int) -> None:
+    rows = [agent(f"a{n}", 50) for n in range(agents)]
+    assert len(progress(*rows, strategy="critical-path")["criticalPath"]) == chosen
 
 
 def test_an_end_is_estimated_only_where_somebody_has_an_estimate() -> None:
@@ -70,14 +88,14 @@ def test_each_agent_is_one_bottleneck_at_most_its_worst() -> None:
 
 
 def test_texts_of_progress() -> None:
-    assert texts(lambda: progress()) == ["agentProgresses array is required and cannot be empty"]
+    assert messages(lambda _: progress()) == ["agentProgresses array is required and cannot be empty"]
     rows = [
         agent("a", 101, "gone", taskWeight=200, estimatedTimeRemaining=-1),
         agent("a", 5),
         {**agent("b", 5), "currentTask": ""},
         {**agent("c", 0, "idle"), "currentTask": None},
     ]
-    assert texts(lambda: progress(*rows, strategy="weighted")) == [
+    assert messages(lambda _: progress(*rows, strategy="weighted")) == [
         "Agent a: percentComplete must be between 0 and 100",
         "Agent a: status must be one of: idle, working, blocked, complete, failed",
         "Agent a: taskWeight must be between 0 and 100",
@@ -130,6 +148,7 @@ def test_lines_apart_merge_by_themselves_and_lines_that_overlap_do_not() -> None
         (change("package.json", lines=(1, 9)), change("package.json", lines=(3, 4)), "critical"),
         (change("package.json", lines=(1, 2)), change("package.json", lines=(3, 4)), "low"),
         (change("a"), change("a"), "medium"),
+        (change("package.json"), change("package.json"), "medium"),
     ],
 )
 def test_severities_of_two_changes_of_one_file(one: dict[str, Any], other: dict[str, Any], severity: str) -> None:
@@ -154,6 +173,59 @@ def test_a_changed_signature_against_a_new_call_of_that_name_only() -> None:
     assert (conflict["type"], conflict["agents"], conflict["severity"]) == ("semantic", ["A", "B"], "high")
 
 
+def test_a_call_in_another_language_is_of_another_function() -> None:
+    changes = result("A", change("lib.py", content="def total(rows, tax):\n    return 1\n"))
+    assert not detected(changes, result("B", change("app.ts", content="total([1])")))["hasConflicts"]
+    script = result("A", change("lib.ts", content="export function total(rows) {}"))
+    assert detected(script, result("B", change("app.tsx", content="total([1])")))["hasConflicts"]
+
+
+def test_two_agents_on_one_task_are_not_ordered() -> None:
+    graph = {"nodes": {"1": {}}, "edges": []}
+    both = result("A", change("a"), task="1"), result("B", change("a"), task="1")
+    assert detected(*both)["hasConflicts"]
+    assert detected(*both, dependencyGraph=graph)["hasConflicts"]
+    assert detected(*both, dependencyGraph={"nodes": {}, "edges": []})["hasConflicts"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "severity", "decision"),
+    [
+        ("modify", 5000, "low", "auto"),
+        ("modify", 4995, "medium", "manual"),
+        ("delete", 5000, "high", "manual"),
+    ],
+)
+def test_many_results_on_one_file_are_one_conflict(kind: str, at: int, severity: str, decision: str) -> None:
+    last = result("last", change("a", kind, (at, 5010)))
+    rows = [*(result(f"agent-{n}", change("a", lines=(10 * n, 10 * n + 5))) for n in range(500)), last]
+    found = detected(*rows)
+    (conflict,) = found["conflicts"]
+    assert (conflict["severity"], len(conflict["agents"]), found["resolutionStrategy"]) == (severity, 501, decision)
+
+
+def test_many_results_on_one_file_in_order_do_not_conflict() -> None:
+    nodes: dict[str, Any] = {f"of-{n}": {} for n in range(300)}
+    edges = [{"from": f"of-{n}", "to": f"of-{n + 1}"} for n in range(299)]
+    rows = [result(str(n), change("a")) for n in range(300)]
+    graph = {"nodes": nodes, "edges": edges}
+    assert not detected(*rows, dependencyGraph=graph)["hasConflicts"]
+    assert detected(*rows, dependencyGraph={**graph, "edges": edges[1:]})["hasConflicts"]
+
+
+def test_results_that_are_no_results() -> None:
+    rows = [{"agentId": " ", "taskId": 5, "success": "yes", "filesModified": None, "changes": None}, "x"]
+    assert messages(lambda _: detect_conflicts({"agentResults": rows, "executionStrategy": "x"})) == [
+        "Result at index 0 is missing required field: agentId",
+        "Result at index 0 is missing required field: taskId",
+        "Result at index 0: success must be true or false",
+        "Result at index 0: filesModified must be an array",
+        "Result at index 0: changes must be an array",
+        "Result at index 1 must be an object",
+        'executionStrategy must be "conservative" or "aggressive"',
+    ]
+
+
 def test_a_task_that_succeeded_though_its_dependency_failed_or_ended_later() -> None:
     graph = {"nodes": {"1": {}, "2": {}}, "edges": [{"from": "1", "to": "2"}]}
     failed = detected(result("A", task="1", success=False), result("B", task="2"), dependencyGraph=graph)
@@ -170,10 +242,10 @@ def test_who_decides() -> None:
 
 
 def test_texts_of_conflicts() -> None:
-    assert texts(lambda: detect_conflicts({})) == ["agentResults array is required and cannot be empty"]
+    assert messages(lambda _: detect_conflicts({})) == ["agentResults array is required and cannot be empty"]
     bad = result("A", change("a", "rename"), duration=-1)
     bad["filesModified"] = "a"
-    assert texts(lambda: detected(bad)) == [
+    assert messages(lambda _: detected(bad)) == [
         "Result A: duration cannot be negative",
         "Result A: filesModified must be an array",
         "Result A, change 0: type must be one of: create, modify, delete",

@@ -73,6 +73,10 @@ class TaskGraph:
 
     def cycles(self) -> list[list[str]]:
         """One cycle for each strongly connected component, as a closed path: [a, b, a]."""
+        return self._cycles
+
+    @cached_property
+    def _cycles(self) -> list[list[str]]:
         import networkx as nx
 
         found = []

@@ -31,12 +31,18 @@ _MAX_HINTS = 20
 
 
 def read_plan(
-    document: Any, *, runnable: bool = True, steps: Mapping[str, StepKind] = CONFLICT_STEPS, noun: str = "Task"
+    document: Any,
+    *,
+    runnable: bool = True,
+    steps: Mapping[str, StepKind] = CONFLICT_STEPS,
+    noun: str = "Task",
+    hints: bool = True,
 ) -> Plan:
     """The plan in a JSON-like document; raises `InvalidPlan` with every problem found.
 
     `runnable`: also refuse what is not implemented, a relative workspace, and cycles. `steps`: what `onConflict` can
-    name. `noun`: what messages call a task that has no id.
+    name. `noun`: what messages call a task that has no id. `hints`: whether to name the task that an unknown one in
+    `dependsOn` may have meant.
     """
     if not isinstance(document, dict):
         raise InvalidPlan([Problem("", f"a plan is an object, not {kind_of(document)}")])
@@ -47,7 +53,7 @@ def read_plan(
         raise InvalidPlan([Problem("tasks", f"Maximum {MAX_TASKS} tasks allowed (current: {count})")])
     problems: list[Problem] = []
     document = _own_keys(document, Plan, "", problems)
-    problems += _check_tasks(document.get("tasks"), noun)
+    problems += _check_tasks(document.get("tasks"), noun, hints=hints)
     plan = None
     try:
         plan = Plan.model_validate(document)
@@ -66,9 +72,9 @@ def read_plan(
     return plan
 
 
-def check_cycles(graph: TaskGraph) -> list[Problem]:
-    """A problem for each circular dependency."""
-    return [Problem("tasks", f"Circular dependency: {format_cycle(cycle)}") for cycle in graph.cycles()]
+def check_cycles(graph: TaskGraph, path: str = "tasks") -> list[Problem]:
+    """A problem for each circular dependency, at `path`: where the edges stand."""
+    return [Problem(path, f"Circular dependency: {format_cycle(cycle)}") for cycle in graph.cycles()]
 
 
 def too_deep(value: Any) -> bool:
@@ -86,7 +92,7 @@ def too_deep(value: Any) -> bool:
     return True
 
 
-def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
+def _check_tasks(tasks: Any, noun: str, *, hints: bool) -> list[Problem]:
     if not isinstance(tasks, list):
         return []
     if not tasks:
@@ -98,7 +104,8 @@ def _check_tasks(tasks: Any, noun: str) -> list[Problem]:
             problems += _check_task(index, task, known, noun)
     for index, task in enumerate(tasks):
         if isinstance(task, dict):
-            problems += _check_dependencies(index, task, known, hint=len(problems) < _MAX_HINTS)
+            hint = hints and len(problems) < _MAX_HINTS
+            problems += _check_dependencies(index, task, known, noun, hint=hint)
     return problems
 
 
@@ -128,23 +135,31 @@ def _check_task(index: int, task: dict[str, Any], known: dict[str, int], noun: s
     if not number or not 0 < minutes <= MAX_MINUTES:  # false for NaN too
         yield Problem(
             f"{path}.estimatedMinutes",
-            f"Task {identifier}: estimatedMinutes must be above 0 and at most {MAX_MINUTES} (24 hours)",
+            f"{_name_of(index, task, noun)}: estimatedMinutes must be above 0 and at most {MAX_MINUTES} (24 hours)",
         )
 
 
-def _check_dependencies(index: int, task: dict[str, Any], known: dict[str, int], *, hint: bool) -> Iterator[Problem]:
-    path, identifier = f"tasks[{index}].dependsOn", task.get("id")
+def _name_of(index: int, task: dict[str, Any], noun: str) -> str:
+    """What messages call a task: by its id, else by its place."""
+    identifier = task.get("id")
+    return f"Task {identifier}" if isinstance(identifier, str) and identifier.strip() else f"{noun} at index {index}"
+
+
+def _check_dependencies(
+    index: int, task: dict[str, Any], known: dict[str, int], noun: str, *, hint: bool
+) -> Iterator[Problem]:
+    path, name = f"tasks[{index}].dependsOn", _name_of(index, task, noun)
     dependencies = task.get("dependsOn", [])
     if not isinstance(dependencies, list):
-        yield Problem(path, f"Task {identifier}: dependsOn must be an array")
+        yield Problem(path, f"{name}: dependsOn must be an array")
         return
     for position, dependency in enumerate(dependencies):
         if not isinstance(dependency, str):
             continue
-        if dependency == identifier:
-            yield Problem(f"{path}[{position}]", f"Task {identifier} cannot depend on itself")
+        if dependency == task.get("id"):
+            yield Problem(f"{path}[{position}]", f"{name} cannot depend on itself")
         elif dependency not in known:
-            message = f"Task {identifier} depends on non-existent task: {dependency}"
+            message = f"{name} depends on non-existent task: {dependency}"
             yield Problem(f"{path}[{position}]", message + (did_you_mean(dependency, known) if hint else ""))
 
 

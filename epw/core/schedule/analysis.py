@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from typing import Any
 
-from epw.core.globs import may_overlap
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
-from epw.core.schedule.scheduler import batches, makespan, predict
+from epw.core.schedule.contention import Contention, contention
+from epw.core.schedule.scheduler import Slot, batches, makespan, predict
 
 _WEIGHTS = {
     "independence": 0.30,
@@ -20,14 +19,12 @@ _WEIGHTS = {
 }
 _MIN_SCORE, _MIN_SPEEDUP, _MIN_TASKS = 40, 1.5, 3
 _MAX_LEVEL_TASKS, _MAX_LEVEL_RATIO = 10, 3
-_MAX_COMPARED = 400
-"""How many of the tasks that declare files are compared in pairs."""
 _MAX_CYCLES_SHOWN = 20
 _MAX_FILE_RISKS = 20
 
 
 def analyze(plan: Plan) -> dict[str, Any]:
-    """Analysis of a plan as it is written; times in minutes. A cyclic plan has only its cycles and graph."""
+    """Analysis of a plan as it is written; times in minutes, null where a cycle leaves no schedule."""
     graph = TaskGraph.of_plan(plan)
     return analyze_graph(plan, graph, [], _graph_document(plan, graph))
 
@@ -38,14 +35,15 @@ def analyze_graph(
     """Analysis of a plan whose graph also has `implicit` edges; `document` is that graph for the reader."""
     agents, cycles = plan.max_agents, graph.cycles()
     if cycles:
-        return _cyclic(cycles, document)
+        return _cyclic(graph, agents, cycles, document)
     total = sum(graph.minutes.values())
-    planned = makespan(predict(graph, agents))
+    slots = predict(graph, agents)
+    planned = makespan(slots)
     speedup = total / planned if planned else 1.0
-    shared = _shared_files(plan, graph)
-    factors = _factors(plan, graph, shared)
+    files = contention(plan.tasks, graph, _MAX_FILE_RISKS)
+    factors = _factors(graph, files)
     score = sum(_WEIGHTS[name] * value for name, value in factors.items())
-    risks = [*_risks(plan, graph, shared), *_implicit_risks(implicit)]
+    risks = [*_risks(plan, graph, files), *_implicit_risks(implicit)]
     parallelizable, reasoning = _decide(len(graph.ids), score, speedup, risks)
     return {
         "parallelizable": parallelizable,
@@ -62,7 +60,7 @@ def analyze_graph(
         "criticalPathMinutes": graph.critical_minutes,
         "maxParallelAgents": agents,
         "risks": risks,
-        "bottlenecks": bottlenecks(graph, agents),
+        "bottlenecks": _bottlenecks(graph, slots),
     }
 
 
@@ -85,7 +83,11 @@ def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
 
 def bottlenecks(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
     """Tasks of the critical path that are a large share of it, or that many others wait for."""
-    agent_of = {slot.task_id: f"agent-{slot.agent}" for slot in predict(graph, agents)}
+    return _bottlenecks(graph, predict(graph, agents))
+
+
+def _bottlenecks(graph: TaskGraph, slots: Sequence[Slot]) -> list[dict[str, Any]]:
+    agent_of = {slot.task_id: f"agent-{slot.agent}" for slot in slots}
     found = []
     for task in graph.critical_path:
         share = graph.minutes[task] / graph.critical_minutes
@@ -103,17 +105,16 @@ def bottlenecks(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
     return found
 
 
-def _factors(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> dict[str, float]:
+def _factors(graph: TaskGraph, files: Contention) -> dict[str, float]:
     count = len(graph.ids)
     pairs = count * (count - 1) / 2
     average = sum(graph.minutes.values()) / count
-    safe = 100 * (1 - min(1.0, len({(one, other) for one, other, _ in shared}) / pairs)) if pairs else 100.0
     return {
         "independence": 100 * (1 - len(graph.edges) / pairs) if pairs else 100.0,
         "duration": 100 * _clamp((average - 5) / 55),
-        "conflictRisk": safe,
+        "conflictRisk": 100 * files.apart,
         "dependencyComplexity": 100 * _clamp((11 - len(graph.levels)) / 10),
-        "resourceContention": safe,
+        "resourceContention": 100 * files.apart,
     }
 
 
@@ -122,8 +123,8 @@ def _decide(count: int, score: float, speedup: float, risks: list[dict[str, str]
     rules = (
         (count < _MIN_TASKS, f"{count} of at least {_MIN_TASKS} tasks"),
         (critical is not None, f"critical risk: {critical}"),
-        (speedup < _MIN_SPEEDUP, f"estimated speedup {speedup:.2f} < {_MIN_SPEEDUP}"),
-        (score < _MIN_SCORE, f"score {score:.0f} < {_MIN_SCORE}"),
+        (speedup < _MIN_SPEEDUP - 1e-9, f"estimated speedup {speedup:.2f} < {_MIN_SPEEDUP}"),
+        (score < _MIN_SCORE - 1e-9, f"score {score:.0f} < {_MIN_SCORE}"),
     )
     for applies, reason in rules:
         if applies:
@@ -149,27 +150,14 @@ def _implicit_risks(implicit: Sequence[tuple[str, str]]) -> Iterator[dict[str, s
         yield _risk(message, "medium", f"declare it: add {before} to its dependsOn, or reword the description")
 
 
-def _shared_files(plan: Plan, graph: TaskGraph) -> list[tuple[str, str, str]]:
-    """(task, other task, pattern of the first) where the files of tasks that can run at once may overlap."""
-    tasks = [task for task in plan.tasks if task.files][:_MAX_COMPARED]
-    after = {task.id: frozenset(graph.descendants([task.id])) for task in tasks}
-    return [
-        (one.id, other.id, mine)
-        for one, other in combinations(tasks, 2)
-        if other.id not in after[one.id] and one.id not in after[other.id]
-        for mine in one.files
-        if any(may_overlap(mine, theirs) for theirs in other.files)
-    ]
-
-
-def _risks(plan: Plan, graph: TaskGraph, shared: list[tuple[str, str, str]]) -> list[dict[str, str]]:
+def _risks(plan: Plan, graph: TaskGraph, files: Contention) -> list[dict[str, str]]:
     risks = [
         _risk(
             f"{one} and {other} may both write {path}",
             "high",
             "order them by an edge; they will not run at once",
         )
-        for one, other, path in shared[:_MAX_FILE_RISKS]
+        for one, other, path in files.examples
     ]
     seen: dict[str, str] = {}
     for task in plan.tasks:
@@ -203,18 +191,25 @@ def _graph_document(plan: Plan, graph: TaskGraph) -> dict[str, Any]:
     return {"nodes": nodes, "edges": edges}
 
 
-def _cyclic(cycles: list[list[str]], document: dict[str, Any]) -> dict[str, Any]:
+def _cyclic(graph: TaskGraph, agents: int, cycles: list[list[str]], document: dict[str, Any]) -> dict[str, Any]:
     message = "Circular dependencies prevent parallelization"
     paths = "; ".join(map(format_cycle, cycles[:_MAX_CYCLES_SHOWN]))
     return {
         "parallelizable": False,
         "confidence": 100,
         "reasoning": f"{message}: {paths}",
+        "score": 0,
+        "factors": {},
         "hasCycles": True,
         "cycles": cycles,
         "dependencyGraph": document,
         "suggestedBatches": [],
         "estimatedSpeedup": 1,
+        "estimatedMinutes": None,
+        "totalMinutes": sum(graph.minutes.values()),
+        "criticalPath": [],
+        "criticalPathMinutes": None,
+        "maxParallelAgents": agents,
         "risks": [_risk(message, "critical", f"remove one edge of: {paths}")],
         "bottlenecks": [],
     }
