@@ -13,6 +13,7 @@ from epw.core.failures import FAILURES
 from epw.core.plan.schema import plan_schema
 from epw.core.report.model import result_schema
 from epw.importers.formats import FORMATS
+from epw.mcp.tools import TOOLS
 
 DOCS = Path(__file__).parent.parent / "docs"
 _BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
@@ -84,6 +85,15 @@ def importing_page() -> str:
     return _with_table("importing.md", table(head, [[cell.replace("|", "\\|") for cell in row] for row in rows]))
 
 
+def mcp_page() -> str:
+    """docs/mcp.md, whole: its table of tools from their records, the rest as it stands."""
+    rows = []
+    for each in TOOLS.values():
+        required = ", ".join(f"`{name}`" for name in each.required)
+        rows.append([f"`{each.name}`", each.description.split(". ")[0].rstrip("."), required or "–"])
+    return _with_table("mcp.md", table(["tool", "what it does", "needs"], rows))
+
+
 def _with_table(name: str, made: str) -> str:
     before, rest = (DOCS / name).read_text().split(_BEGIN)
     return before + _BEGIN + made + _END + rest.split(_END, 1)[1]
@@ -94,6 +104,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "conflicts.md": conflicts_page,
     "agents.md": agents_page,
     "importing.md": importing_page,
+    "mcp.md": mcp_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
     "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
 }

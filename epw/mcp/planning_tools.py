@@ -8,6 +8,7 @@ from typing import Any
 
 from epw.core.errors import InvalidInput, Problem
 from epw.core.execution.task_state import TERMINAL
+from epw.core.report.model import ExecutionResult
 from epw.mcp.application import Application
 from epw.mcp.call import Call
 from epw.mcp.views import brief, whole
@@ -95,15 +96,27 @@ async def conflicts(application: Application, call: Call) -> dict[str, Any]:
     found = [each for each in document["conflicts"] if each["type"] != "dependency"]
     seen = brief(document, live)
     open_ones = [each for each in found if each["resolution"] is None]
-    delivery = document["delivery"]
     return {
         "executionId": execution_id,
         "hasConflicts": bool(found),
         "conflicts": document["conflicts"],
         "resolutionStrategy": "manual" if open_ones else "auto",
-        "mergedResult": None
-        if delivery is None or delivery["head"] is None
-        else {"commit": delivery["head"], "branch": delivery["branch"], "filesModified": delivery["files"] or []},
+        "mergedResult": None if open_ones else _merged(document),
         "needs": seen["needs"],
         "next": seen["next"],
+    }
+
+
+def _merged(document: ExecutionResult) -> dict[str, Any] | None:
+    """All that was delivered; None where nothing was."""
+    delivery, metrics = document["delivery"], document["metrics"]
+    if delivery is None or delivery["head"] is None:
+        return None
+    return {
+        "success": document["success"],
+        "commit": delivery["head"],
+        "branch": delivery["branch"],
+        "filesModified": delivery["files"] or [],
+        "changes": [change for row in document["results"] if row["landed"] for change in row["changes"] or []],
+        "duration": metrics["totalDuration"] if metrics else 0,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from importlib.metadata import version
@@ -65,6 +66,7 @@ class McpServer:
                     title=tool.title,
                     description=tool.description,
                     input_schema=tool.input_schema,
+                    output_schema=tool.output_schema,
                     annotations=types.ToolAnnotations(
                         read_only_hint=tool.is_read_only, destructive_hint=tool.is_destructive
                     ),
@@ -85,27 +87,27 @@ class McpServer:
             key = f"{tool.name} {serialized(arguments)}" if tool.is_cached else None
             if key is not None and key in self._cache:
                 self._cache.move_to_end(key)
-                return _result(self._cache[key])
+                return _success(tool, self._cache[key])
             asking = _Asking(context, params)
             document = await self._worked_on(tool, Call(arguments, context.session.report_progress, asking.ask))
             text = self._application.answers.text_of(document)
             if key is not None:
                 self._keep(key, text)
-            return _result(text)
+            return _success(tool, text)
         except _InputRequired as required:
             return required.result
         except EpwError as error:
-            return _result(self._application.answers.text_of(failure(error)), is_error=True)
+            return _failure(self._application.answers.text_of(failure(error)))
         except RPCError as error:
             gone = Unavailable(f"the Temporal server went away or refused: {error.message}")
-            return _result(self._application.answers.text_of(failure(gone)), is_error=True)
+            return _failure(self._application.answers.text_of(failure(gone)))
         except (RecursionError, UnicodeError) as error:
             wrong = {"type": "InvalidInput", "message": f"the arguments cannot be read: {type(error).__name__}"}
-            return _result(serialized({"success": False, "error": wrong}), is_error=True)
+            return _failure(serialized({"success": False, "error": wrong}))
         except Exception:
             _log.exception("tool %s", tool.name)
             wrong = {"type": "InternalError", "message": "an error of this server; its log (standard error) has it"}
-            return _result(serialized({"success": False, "error": wrong}), is_error=True)
+            return _failure(serialized({"success": False, "error": wrong}))
 
     async def _worked_on(self, tool: Tool, call: Call) -> dict[str, Any]:
         """The answer; a call that waits for an execution keeps no other one from its turn."""
@@ -198,5 +200,11 @@ class _Asking:
         return getattr(answer, "action", None) == "accept" and content.get("allow") is True
 
 
-def _result(text: str, *, is_error: bool = False) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=is_error)
+def _success(tool: Tool, text: str) -> types.CallToolResult:
+    """The answer as text, and for a tool with an output schema also as the structure that the protocol then wants."""
+    structure = None if tool.output_schema is None else json.loads(text)
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], structured_content=structure)
+
+
+def _failure(text: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from epw.mcp import execution_tools, planning_tools
 from epw.mcp.application import Application
 from epw.mcp.call import Call
+from epw.tools import registry
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Tool:
     is_destructive: bool = False
     is_cached: bool = False
     """Whether equal arguments always give the same answer."""
+    output_schema: dict[str, Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further parts of the input schema: examples."""
 
     @property
     def input_schema(self) -> dict[str, Any]:
-        return {"type": "object", "properties": self.properties, "required": list(self.required)}
+        return {"type": "object", "properties": self.properties, "required": list(self.required), **self.more}
 
 
 def _text(description: str, **more: Any) -> dict[str, Any]:
@@ -159,64 +163,55 @@ EXECUTION_TOOLS = (
     ),
 )
 
-_ANY = {"type": "object", "description": "…"}
+
+def _planning(
+    name: str,
+    title: str,
+    call: Callable[[Application, Call], Awaitable[dict[str, Any]]],
+    more: Mapping[str, Any] | None = None,
+    **hints: bool,
+) -> Tool:
+    """A tool of `epw.tools`, with its descriptions and schemas. `more`: arguments that only this server has."""
+    pure = registry.TOOLS[name]
+    properties = {each: _or_resource(each, schema) for each, schema in pure.input["properties"].items()}
+    return Tool(
+        name,
+        title,
+        pure.description,
+        {**properties, **(more or {})},
+        tuple(pure.input["required"]),
+        call,
+        output_schema=pure.output,
+        more={"examples": pure.input["examples"]},
+        **hints,
+    )
+
+
+def _or_resource(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an argument that can also be `{"resource": URI}`, for an answer that was cut."""
+    if name not in ("analysisResult", "dependencyGraph"):
+        return schema
+    resource = _text("Instead of all else: `truncated.whole` of an answer that was cut.")
+    return {**schema, "properties": {**schema["properties"], "resource": resource}, "required": []}
+
+
+_EXECUTE = {
+    **_WAIT,
+    "workspace": _text("The repository to work on, in a folder that this server may touch; relative to that folder."),
+    "agent": _text("Who does tasks that name none: claude, claude-code, command or simulated."),
+    "model": _text("Model of tasks that name none."),
+    "deliver": _text("branch (default): a branch of the workspace; apply: changed files in its work tree; none."),
+    "executionId": _text("Id of the new execution; where absent, a readable one is made."),
+}
 PLANNING_TOOLS = (
-    Tool(
-        "analyze_task_parallelizability",
-        "Analyze tasks",
-        "Judge whether tasks are worth running in parallel.",
-        {"taskDescription": _text("…"), "subtasks": {"type": "array"}, "maxParallelAgents": {"type": "integer"}},
-        ("taskDescription",),
-        planning_tools.analyze,
-        is_read_only=True,
-        is_cached=True,
+    _planning(
+        "analyze_task_parallelizability", "Analyze tasks", planning_tools.analyze, is_read_only=True, is_cached=True
     ),
-    Tool(
-        "create_dependency_graph",
-        "Graph of tasks",
-        "Graph of tasks.",
-        {"tasks": {"type": "array"}, "detectImplicit": {"type": "boolean"}},
-        ("tasks",),
-        planning_tools.graph,
-        is_read_only=True,
-        is_cached=True,
-    ),
-    Tool(
-        "optimize_batch_distribution",
-        "Distribute tasks",
-        "Which agent does which task when.",
-        {"tasks": {"type": "array"}, "dependencyGraph": _ANY},
-        ("tasks", "dependencyGraph"),
-        planning_tools.optimize,
-        is_read_only=True,
-        is_cached=True,
-    ),
-    Tool(
-        "execute_parallel_workflow",
-        "Run tasks in parallel",
-        "Run tasks.",
-        {"analysisResult": _ANY, "plan": _ANY, **_WAIT},
-        (),
-        planning_tools.execute,
-    ),
-    Tool(
-        "aggregate_progress",
-        "Progress of agents",
-        "Progress.",
-        {"agentProgresses": {"type": "array"}},
-        ("aggregationStrategy",),
-        planning_tools.progress,
-        is_read_only=True,
-    ),
-    Tool(
-        "detect_conflicts",
-        "Find conflicts",
-        "Conflicts.",
-        {"agentResults": {"type": "array"}},
-        (),
-        planning_tools.conflicts,
-        is_read_only=True,
-    ),
+    _planning("create_dependency_graph", "Order tasks", planning_tools.graph, is_read_only=True, is_cached=True),
+    _planning("optimize_batch_distribution", "Distribute tasks", planning_tools.optimize, is_read_only=True),
+    _planning("execute_parallel_workflow", "Run tasks in parallel", planning_tools.execute, _EXECUTE),
+    _planning("aggregate_progress", "Sum up progress", planning_tools.progress, is_read_only=True),
+    _planning("detect_conflicts", "Find conflicts", planning_tools.conflicts, is_read_only=True),
 )
 
 TOOLS = {tool.name: tool for tool in (*PLANNING_TOOLS, *EXECUTION_TOOLS)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 from epw.core.execution.task_state import TERMINAL
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule.scheduler import makespan, predict
-from epw.tools.progress import bottlenecks
+from epw.tools.progress import along_longest_path, bottlenecks
 
 _STATUSES = {"running": "working", "waiting": "blocked", "succeeded": "complete"}
 """Status of an agent by that of its task; every other status of a task that has ended: failed."""
@@ -36,23 +37,20 @@ class LiveTask:
 def live_progress(
     plan: Plan, tasks: Sequence[LiveTask], strategy: str, now: datetime, *, has_ended: bool
 ) -> dict[str, Any]:
-    """As `aggregate_progress`, over all tasks of the plan; weights are estimated minutes.
-
-    `critical-path`: progress along the longest path through the whole graph.
-    """
+    """As `aggregate_progress`, over all tasks of the plan; weights are estimated minutes."""
     graph = TaskGraph.of_plan(plan)
     done = {task.task_id: task.done for task in tasks}
-    path = graph.critical_path
-    chosen = path if strategy == "critical-path" else graph.ids
-    weights = (
-        dict.fromkeys(chosen, 1.0) if strategy == "simple-average" else {each: graph.minutes[each] for each in chosen}
-    )
-    overall = sum(done[each] * weight for each, weight in weights.items()) / sum(weights.values())
+    by_path, path = along_longest_path(graph, done)
+    overall = {
+        "simple-average": fmean(done.values()),
+        "weighted": sum(done[each] * minutes for each, minutes in graph.minutes.items()) / sum(graph.minutes.values()),
+        "critical-path": by_path,
+    }[strategy]
     agents = [task for task in tasks if task.agent_id is not None and task.status in ("running", "waiting")]
     method = {
         "simple-average": "simple-average (all tasks)",
         "weighted": "weighted (tasks by estimated minutes)",
-        "critical-path": f"critical-path ({len(path)} tasks, by estimated minutes)",
+        "critical-path": "critical-path (along the path of the graph with most work left)",
     }[strategy]
     return {
         "overallProgress": round(overall, 2),

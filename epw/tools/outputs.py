@@ -114,7 +114,7 @@ _CHANGES = array(
     result("A change.", ["file", "type"], {"file": text("Its path."), "type": word("What was done.", CHANGE_TYPES)}),
 )
 _METRICS = {
-    name: number(description)
+    name: nullable(number(description))
     for name, description in {
         "totalTasks": "Planned tasks.",
         "parallelTasks": "Tasks that ran beside others.",

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import psutil
 from mcp import types
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from epw.mcp.tools import TOOLS
 from tests.command_line import ROOT, Cli
 
 LEGACY, MODERN = "legacy", "auto"
@@ -35,6 +37,9 @@ class Agent:
         found = await self._call(tool, arguments)
         assert not found.is_error, _text(found)
         document: dict[str, Any] = json.loads(_text(found))
+        if (schema := TOOLS[tool].output_schema) is not None:
+            jsonschema.validate(document, schema)
+            assert found.structured_content == document
         return document
 
     async def error(self, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def last_result(request: dict[str, Any]) -> dict[str, Any]:
             if block["type"] == "tool_result":
                 content = block["content"]
                 text = content if isinstance(content, str) else content[0]["text"]
-                found: dict[str, Any] = json.loads(text)
+                found: dict[str, Any] = json.loads(text) if text.startswith("{") else {}
                 return found
     return {}
 
@@ -47,10 +47,13 @@ class Model:
 
     def __call__(self, task: str, turn: int, request: dict[str, Any]) -> Turn:
         self.tools = [tool["name"] for tool in request.get("tools", [])] or self.tools
-        if not any(name.startswith(TOOL) for name in self.tools):
+        if not self.tools:
             return Turn("not this conversation")
+        if not any(name.startswith(TOOL) for name in self.tools):
+            # Claude Code does not wait for its servers.
+            return Turn(calls=[("Read", {"file_path": "README.md"})])
         seen = last_result(request)
-        if turn == 0:
+        if not self.done:
             arguments: dict[str, Any] = {"taskDescription": "three parts", "subtasks": ROWS, "maxParallelAgents": 3}
             return self._call("analyze_task_parallelizability", arguments)
         if "dependencyGraph" in seen:
