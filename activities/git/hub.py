@@ -18,6 +18,7 @@ from epw.core.errors import Fenced, GitError, Unavailable
 
 File = tuple[str, bytes | str]
 """Mode of a file, and its content or the id of the blob that holds it."""
+_PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv")
 _EPW = {f"GIT_{role}_{key}": "epw" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 
 
@@ -163,6 +164,26 @@ class Hub:
         return (
             self.commit(self.tree_of(ours), [parent], "ours", None, 0),
             self.commit(self.tree_of(theirs), [parent], "theirs", None, 0),
+        )
+
+    def names(self, tree: str, paths: Sequence[str] = ()) -> list[str]:
+        """Names at the top of a tree, or those of `paths` that it has (`folder/`: what is in the folder)."""
+        return records(git("ls-tree", "--name-only", "-z", tree, *(("--", *paths) if paths else ()), git_dir=self.path))
+
+    def entries(self, tree: str) -> list[tuple[str, str, str]]:
+        """Mode, object and path of everything in a tree but folders."""
+        rows = records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=self.path))
+        split = (row.split("\t", 1) for row in rows)
+        return [(fields[0], fields[2], path) for fields, path in ((head.split(" "), path) for head, path in split)]
+
+    def has(self, name: str) -> bool:
+        """Whether an object is there."""
+        return run_git("cat-file", "-e", name, git_dir=self.path, codes=(0, 1, 128)).returncode == 0
+
+    def diff_of_blobs(self, before: str, after: str) -> bytes:
+        """Differences of two blobs, without lines around them."""
+        return git(
+            "diff", *_PLAIN, "--unified=0", "--diff-algorithm=myers", before, after, git_dir=self.path, codes=(0, 1)
         )
 
     def diff_files(self, before: str, after: str) -> list[Difference]:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from activities.git.command import git, records, text
+from activities.git.command import git, records, run_git, text
 from activities.git.filters import filter_drivers, large_files
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import GitError, InvalidPlan, Problem
@@ -224,6 +224,11 @@ class Workspace(Message):
     def resolve_ref(self, ref: str) -> str | None:
         """The object that a ref of the user's names; None if there is no such ref. Raises `GitError`."""
         return text(self.git("rev-parse", "--verify", "--quiet", ref, codes=(0, 1))) or None
+
+    def head_holds(self, commit: str) -> bool:
+        """Whether HEAD has a commit in its history."""
+        arguments = ("merge-base", "--is-ancestor", commit, "HEAD")
+        return run_git(*arguments, git_dir=Path(self.git_dir), codes=(0, 1, 128)).returncode == 0
 
     def refs_hold(self, commit: str) -> bool:
         """Whether the history of any ref of the user's has a commit."""

@@ -13,6 +13,7 @@ import typer
 
 from activities.agents.registry import missing_for
 from activities.git.command import MIN_VERSION, dotted, version
+from activities.git.traits import traits
 from activities.git.workspace import Workspace
 from activities.processes.cgroup import probe
 from activities.sandbox import landlock
@@ -21,7 +22,6 @@ from activities.state.execution_store import ExecutionStore
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
-from epw.cli.repository import traits
 from epw.cli.session import run_command, run_connected
 from epw.cli.show import table
 from epw.client.documents import describe, full_document

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.git.branch_commit import commit_on_branch
-from activities.git.command import display_path, run_git
+from activities.git.command import display_path
 from activities.git.workspace import Workspace
 from activities.system.atomic_write import write_atomically
 from epw.client.foreign_file import read_foreign
@@ -75,10 +75,7 @@ class Ticking:
         if delivery["mode"] != "branch" or not inside or delivery["branch"] is None or delivery["head"] is None:
             return None
         workspace = Workspace.read(plan.workspace)
-        merged = run_git(
-            "merge-base", "--is-ancestor", delivery["head"], "HEAD", git_dir=Path(workspace.git_dir), codes=(0, 1, 128)
-        )
-        return None if merged.returncode == 0 else delivery["branch"]
+        return None if workspace.head_holds(delivery["head"]) else delivery["branch"]
 
     def _commit(
         self, workspace: Workspace, branch: str, descriptions: Mapping[str, str], execution_id: str

@@ -144,6 +144,14 @@ def test_processes_start_in_few_places() -> None:
             assert module.split(".")[1] in STARTS_PROCESSES, f"{module} starts processes"
 
 
+def test_git_commands_are_written_in_one_folder() -> None:
+    for module, path in modules().items():
+        if not is_in(module, "activities.git"):
+            called = [each.func for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)]
+            names = {each.id if isinstance(each, ast.Name) else getattr(each, "attr", "") for each in called}
+            assert not names & {"git", "run_git"}, f"{module} writes git's arguments"
+
+
 def test_the_root_of_the_activities_holds_activities_alone() -> None:
     for path in (ROOT / "activities").glob("*.py"):
         assert path.name == "__init__.py" or "@activity.defn(" in path.read_text(), f"{path.name} is no activity"

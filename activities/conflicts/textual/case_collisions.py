@@ -6,7 +6,6 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from activities.git.command import git, records
 from activities.git.hub import Hub
 
 _MAX_FOLDERS = 500
@@ -42,9 +41,7 @@ def _names_in(hub: Hub, tree: str, folders: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for start in range(0, len(folders), _MAX_FOLDERS):
         asked = [f"{folder}/" for folder in folders[start : start + _MAX_FOLDERS] if folder]
-        listed = git("ls-tree", "--name-only", "-z", tree, "--", *asked, git_dir=hub.path) if asked else b""
-        listed += git("ls-tree", "--name-only", "-z", tree, git_dir=hub.path) if start == 0 else b""
-        for path in records(listed):
+        for path in [*(hub.names(tree, asked) if asked else ()), *(hub.names(tree) if start == 0 else ())]:
             folder, name = os.path.split(path)
             found.setdefault(folder, []).append(name)
     return found
@@ -55,4 +52,4 @@ def _form(name: str) -> str:
 
 
 def _has_both(hub: Hub, tree: str, pair: tuple[str, str]) -> bool:
-    return len(records(git("ls-tree", "--name-only", "-z", tree, "--", *pair, git_dir=hub.path))) == 2
+    return len(hub.names(tree, pair)) == 2

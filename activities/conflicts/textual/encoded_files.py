@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from activities.conflicts.structural.regions import is_clean
-from activities.git.command import REGULAR, GitLocation, git, run_git
+from activities.git.command import REGULAR, GitLocation
 from activities.git.filters import filter_drivers
 from activities.git.hub import Hub
 from activities.git.merge import LFS, Merge, Stage
@@ -71,11 +70,8 @@ class FilterDrivers:
     @contextmanager
     def of_tree(self, tree: str) -> Iterator[GitLocation]:
         """A location for git commands in which the attributes of a tree hold."""
-        with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
-            index = Path(scratch, "index")
-            git("read-tree", tree, git_dir=self.hub.path, index=index)
-            with filter_drivers.attributes_of(index, self.hub.path) as place:
-                yield place
+        with filter_drivers.attributes_of_tree(tree, self.hub.path) as place:
+            yield place
 
     def files_as_seen(self, commit: str, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """As `Hub.files`, decoded by the attributes of `commit`; content that no driver can decode stays as stored."""
@@ -96,7 +92,7 @@ class FilterDrivers:
         """The encoded object of a content, always the same one for a key; None without a content, or where it fails."""
         file = self.memory / hashlib.sha256(json.dumps([path, *key]).encode()).hexdigest()[:32]
         known = file.read_text() if file.is_file() else ""
-        if known and run_git("cat-file", "-e", known, git_dir=self.hub.path, codes=(0, 1, 128)).returncode == 0:
+        if known and self.hub.has(known):
             return known
         found = content()
         made = filter_drivers.encoded(found, path, self.settings, **place) if found is not None else None

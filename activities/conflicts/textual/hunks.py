@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from activities.git.command import GITLINK, LINK, display_path, git
+from activities.git.command import GITLINK, LINK, display_path
 from activities.git.hub import Hub
 from activities.git.merge import Merge, Stage
 from activities.git.merge_file import hunks
@@ -16,7 +16,6 @@ _STAGES = {"base": "1", "ours": "2", "theirs": "3"}
 _MAX_TEXT_LENGTH = 4000
 _MAX_BYTES = 48_000
 """Largest size of all hunks as JSON, so that they fit into an environment variable."""
-_DIFF = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=0", "--diff-algorithm=myers")
 _HUNK_HEADER = re.compile(rb"@@ -(\d+)(?:,\d+)? \+(\d+)")
 
 Hunk = dict[str, Any]
@@ -106,7 +105,7 @@ def _by_side(stages: dict[str, Stage], values: dict[str, Any]) -> dict[str, Any]
 def _differences(hub: Hub, before: str, after: str) -> list[tuple[int, str, str]]:
     """Differences of two blobs: line in the second one, text of the first, text of the second."""
     found: list[tuple[int, str, str]] = []
-    for line in git(*_DIFF, before, after, git_dir=hub.path, codes=(0, 1)).splitlines(keepends=True):
+    for line in hub.diff_of_blobs(before, after).splitlines(keepends=True):
         if header := _HUNK_HEADER.match(line):
             found.append((max(int(header[2]), 1), "", ""))
         elif found and line[:1] in (b"-", b"+"):

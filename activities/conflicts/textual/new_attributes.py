@@ -8,7 +8,7 @@ from functools import partial
 
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.changes import Blobs
-from activities.git.command import REGULAR, display_paths, git, records
+from activities.git.command import REGULAR, display_paths
 from activities.git.filters import filter_drivers
 from activities.git.hub import File
 from activities.git.merge_attributes import ATTRIBUTES
@@ -94,7 +94,5 @@ def encode_by_new_attributes(
 
 def _regular(drivers: FilterDrivers, tree: str, paths: Collection[str]) -> dict[str, tuple[str, str]]:
     """Mode and blob of those paths that are files in a tree."""
-    rows = records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=drivers.hub.path)) if paths else []
-    entries = (row.split("\t", 1) for row in rows)
-    fields = ((path, entry.split(" ")) for entry, path in entries if path in paths)
-    return {path: (mode, blob) for path, (mode, _, blob) in fields if mode in REGULAR}
+    entries = drivers.hub.entries(tree) if paths else []
+    return {path: (mode, blob) for mode, blob, path in entries if path in paths and mode in REGULAR}

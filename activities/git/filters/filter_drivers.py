@@ -109,6 +109,16 @@ def attributes_of(index: Path, git_dir: Path) -> Iterator[GitLocation]:
         yield place
 
 
+@contextmanager
+def attributes_of_tree(tree: str, git_dir: Path) -> Iterator[GitLocation]:
+    """As `attributes_of`, of a tree."""
+    with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
+        index = Path(scratch, "index")
+        git("read-tree", tree, git_dir=git_dir, index=index)
+        with attributes_of(index, git_dir) as place:
+            yield place
+
+
 def encoded(content: bytes, path: str, settings: Sequence[str], **place: Unpack[GitLocation]) -> str | None:
     """Id of a new blob with a content as the driver of a path encodes it; None if the driver fails."""
     argv = ("hash-object", "-w", "--stdin", f"--path={path}")

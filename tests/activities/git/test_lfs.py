@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.git.command import GitLocation
 from activities.git.filters import filter_drivers
+from activities.git.traits import traits
 from activities.git.workspace import Workspace
-from epw.cli.repository import traits
 from tests.repositories import ALLOW, LFS
 from tests.support import Harness, ended, make_repository, sh, tasks
 
