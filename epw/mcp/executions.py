@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from activities.git.command import text
@@ -27,9 +28,10 @@ from epw.core.report.model import ExecutionResult
 from epw.mcp.call import Call
 from epw.mcp.host import Host
 from epw.mcp.leave import Leave
-from epw.mcp.views import RUNNING, needs, percent_done, progress_line
+from epw.mcp.views import RUNNING, Look, needs
 
 _POLL_SECONDS = 0.5
+_QUERY_TIMEOUT = timedelta(seconds=2)
 State = tuple[ExecutionResult, Mapping[str, AgentProgress]]
 """Result document of an execution, and what its running agents report, by task."""
 
@@ -72,16 +74,19 @@ class Executions:
     async def wait(self, execution_id: str, call: Call, seconds: float) -> State:
         """The state when the execution has ended, needs a person, or the time is over; reports progress meanwhile."""
         handle, clock = await self._handle(execution_id), asyncio.get_running_loop().time
-        deadline, sent = clock() + seconds, ""
+        deadline, sent, percent = clock() + seconds, "", 0.0
         while True:
             await self._host.with_worker()
-            document, live = await self._state(handle)
-            if document["status"] not in RUNNING or needs(document) or clock() >= deadline:
-                return document, live
-            line = progress_line(document, live)
-            if line != sent:
-                await call.report(percent_done(document, live), 100, line)
-                sent = line
+            look = await self._look(handle)
+            if look is None or look.waits or clock() >= deadline:
+                document, live = await self._state(handle)
+                # What waited may have been settled in between.
+                if look is None or document["status"] not in RUNNING or needs(document) or clock() >= deadline:
+                    return document, live
+            elif look.tasks and look.line != sent:
+                # The protocol wants progress that grows, though an agent may begin again.
+                percent, sent = max(percent, look.percent), look.line
+                await call.report(percent, 100, sent)
             ending = asyncio.ensure_future(_ended(handle))
             await asyncio.wait([ending], timeout=_POLL_SECONDS)
             ending.cancel()
@@ -125,6 +130,19 @@ class Executions:
             with contextlib.suppress(RPCError):
                 live = await progress_of(await self._host.connection(), described)
         return document, live
+
+    async def _look(self, handle: WorkflowHandle[Any, Any]) -> Look | None:
+        """What is cheap to know of a running execution; None of one that has ended, or whose worker does not answer."""
+        described = await describe(handle)
+        if described.close_time is not None:
+            return None
+        try:
+            progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
+            questions = await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT)
+            live = await progress_of(await self._host.connection(), described)
+        except (RPCError, WorkflowQueryFailedError):
+            return Look([], 0, {})
+        return Look(progress["tasks"], sum(each["answer"] is None for each in questions), live)
 
     async def _handle(self, execution_id: str) -> WorkflowHandle[Any, Any]:
         """Handle of an execution whose workspace this server may touch; raises `InvalidRequest`."""

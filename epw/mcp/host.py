@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from activities.processes.children import Child
 from epw.core.errors import Unavailable
 from epw.service.background import ensure_background
 from epw.service.connection import Connection, connected
@@ -20,6 +21,8 @@ class Host:
         self.settings = settings
         self._wanted = asyncio.Event()
         self._found: asyncio.Future[Connection] | None = None
+        self._background: list[Child] = []
+        """Background processes that this one has started."""
 
     @classmethod
     @asynccontextmanager
@@ -47,7 +50,10 @@ class Host:
         """The connection, with a worker in the background where the server is the embedded one."""
         connection = await self.connection()
         if connection.is_embedded:
-            await asyncio.to_thread(ensure_background, self.settings)
+            started = await asyncio.to_thread(ensure_background, self.settings)
+            # Those that have ended are reaped here.
+            self._background = [child for child in self._background if child.poll() is None]
+            self._background += [started] if started is not None else []
         return connection
 
     async def _hold(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from epw.core.execution.task_state import TERMINAL
@@ -12,6 +13,7 @@ from epw.core.report.model import ExecutionResult
 from epw.core.report.task_result import TaskResult
 
 _MAX_SUMMARY = 300
+_MAX_SHOWN = 8
 RUNNING = ("running", "paused")
 _NO_AGENT = "none"
 """`agentId` of a task that no agent began: the other tools want one in every result."""
@@ -97,32 +99,36 @@ def needs(document: ExecutionResult) -> list[dict[str, Any]]:
     return found
 
 
-def percent_done(document: ExecutionResult, live: Mapping[str, AgentProgress]) -> float:
-    """Mean percent over the tasks, by what their agents report."""
-    rows = document["results"]
-    done = sum(100.0 if row["status"] in TERMINAL else _percent(live.get(row["taskId"])) for row in rows)
-    return done / len(rows) if rows else 0.0
+@dataclass(frozen=True)
+class Look:
+    """A running execution at a glance: rows of the query `progress`, and what its agents report."""
 
+    tasks: Sequence[Mapping[str, Any]]
+    waits: int
+    """Questions without an answer, conflicts' too."""
+    live: Mapping[str, AgentProgress]
 
-def progress_line(document: ExecutionResult, live: Mapping[str, AgentProgress]) -> str:
-    """One line: how many tasks have ended, what runs, what waits."""
-    rows = document["results"]
-    running = [row["taskId"] for row in rows if row["status"] == "running"]
-    shown = ", ".join(
-        f"{task} {live[task].percent:.0f} %" if task in live and live[task].percent is not None else task
-        for task in running[:8]
-    )
-    ended = sum(row["status"] in TERMINAL for row in rows)
-    waiting = len(needs(document))
-    return (
-        f"{ended} of {len(rows)} tasks ended"
-        + (f"; running: {shown}{' …' if len(running) > 8 else ''}" if running else "")
-        + (f"; {waiting} wait for an answer" if waiting else "")
-    )
+    @property
+    def percent(self) -> float:
+        """Mean percent over the tasks."""
+        done = [100.0 if task["status"] in TERMINAL else self._percent(task["taskId"]) or 0.0 for task in self.tasks]
+        return sum(done) / len(done) if done else 0.0
 
+    @property
+    def line(self) -> str:
+        """How many tasks have ended, and what runs."""
+        running = [task["taskId"] for task in self.tasks if task["status"] == "running"]
+        shown = []
+        for task_id in running[:_MAX_SHOWN]:
+            percent = self._percent(task_id)
+            shown.append(task_id if percent is None else f"{task_id} {percent:.0f} %")
+        more = f" and {len(running) - _MAX_SHOWN} more" if len(running) > _MAX_SHOWN else ""
+        ended = sum(task["status"] in TERMINAL for task in self.tasks)
+        return f"{ended} of {len(self.tasks)} tasks ended" + (f"; running: {', '.join(shown)}{more}" if running else "")
 
-def _percent(progress: AgentProgress | None) -> float:
-    return progress.percent or 0.0 if progress is not None else 0.0
+    def _percent(self, task_id: str) -> float | None:
+        reported = self.live.get(task_id)
+        return reported.percent if reported is not None else None
 
 
 def _brief_row(row: TaskResult, progress: AgentProgress | None) -> dict[str, Any]:

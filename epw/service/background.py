@@ -28,14 +28,14 @@ _IDLE_SECONDS = 60.0
 """So long after the last execution it goes on: the next one starts at once."""
 
 
-def ensure_background(settings: Settings) -> None:
-    """Start the process where none runs; raises `Unavailable` where the state directory cannot be used."""
+def ensure_background(settings: Settings) -> children.Child | None:
+    """Start the process where none runs, for the caller to reap; raises `Unavailable` for a bad state directory."""
     settings.make_home()
     with FileLock.opened(settings.state.background_lock) as lock:
         if not lock.try_acquire():
-            return
+            return None
     with open(settings.state.background_log, "ab", opener=owner_only) as log:
-        children.start(
+        return children.start(
             # The argument is for people, and for whoever looks for this process.
             [sys.executable, "-m", "epw.service.background", str(settings.home)],
             is_tree=True,
