@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,16 @@ class FileLock:
         """Open the file, created if missing, without taking the lock."""
         with open(path, "a", opener=owner_only) as file:
             yield cls(file)
+
+    @classmethod
+    def inherited(cls, descriptor: int) -> FileLock:
+        """A lock file whose descriptor another process has opened, and its lock with it if that process took it."""
+        return cls(os.fdopen(descriptor, "a"))
+
+    @property
+    def descriptor(self) -> int:
+        """Descriptor to hand to another process, which then holds the lock too."""
+        return self._file.fileno()
 
     def acquire(self, *, shared: bool = False) -> None:
         """Block the thread until the lock is free."""

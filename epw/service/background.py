@@ -34,30 +34,30 @@ def ensure_background(settings: Settings) -> children.Child | None:
     with FileLock.opened(settings.state.background_lock) as lock:
         if not lock.try_acquire():
             return None
-    with open(settings.state.background_log, "ab", opener=owner_only) as log:
-        return children.start(
-            # The argument is for people, and for whoever looks for this process.
-            [sys.executable, "-m", "epw.service.background", str(settings.home)],
-            is_tree=True,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            umask=user_umask(),
-            env={**os.environ, "EPW_HOME": str(settings.home)},
-            cwd=Path(__file__).parents[2],
-        )
+        # The child inherits the lock: nobody else starts another one while it comes up.
+        with open(settings.state.background_log, "ab", opener=owner_only) as log:
+            return children.start(
+                [sys.executable, "-m", "epw.service.background", str(settings.home), str(lock.descriptor)],
+                is_tree=True,
+                pass_fds=[lock.descriptor],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                umask=user_umask(),
+                env={**os.environ, "EPW_HOME": str(settings.home)},
+                cwd=Path(__file__).parents[2],
+            )
 
 
-async def work_until_idle(settings: Settings) -> None:
-    """Work until no execution has run for a minute; returns at once where another process does."""
-    with FileLock.opened(settings.state.background_lock) as lock:
-        while lock.try_acquire():
-            async with connected(settings) as connection, supervised_worker(settings) as worker:
-                await _idle(connection, worker)
-                lock.release()
-                # An execution that began meanwhile may have counted on this process.
-                if not await connection.has_running():
-                    return
+async def work_until_idle(settings: Settings, lock: FileLock) -> None:
+    """Work until no execution has run for a minute; `lock` is held."""
+    while True:
+        async with connected(settings) as connection, supervised_worker(settings) as worker:
+            await _idle(connection, worker)
+            lock.release()
+            # An execution that began meanwhile may have counted on this process.
+            if not (await connection.has_running() and lock.try_acquire()):
+                return
 
 
 async def _idle(connection: Connection, worker: asyncio.Task[None]) -> None:
@@ -76,7 +76,7 @@ def main() -> int:
     log_to_stderr(logging.WARNING)
     restrict_umask()
     try:
-        asyncio.run(work_until_idle(Settings.from_environment()))
+        asyncio.run(work_until_idle(Settings.from_environment(), FileLock.inherited(int(sys.argv[2]))))
     except EpwError as error:
         print(f"background: {error}", file=sys.stderr)
         return error.exit_code

@@ -180,3 +180,19 @@ def test_a_client_that_does_not_read_is_not_read_either(mcp: McpSite) -> None:
                 # The server may still be busy with what it has read.
                 subprocess.run(["sleep", "0.02"], check=True)
             assert sent < 100 * 1000 * len(line)
+
+
+async def test_servers_that_begin_at_once_share_one_background_process(mcp: McpSite) -> None:
+    plan = {"workspace": ".", "tasks": tasks({"id": "a", "simulate": {"seconds": 2}})}
+    async with mcp.agent() as one, mcp.agent() as two, mcp.agent() as three:
+        starts = [agent.result("execute_parallel_workflow", plan=plan) for agent in (one, two, three)]
+        begun = asyncio.gather(*starts)
+        seen: dict[int, None] = {}
+        while not begun.done():
+            seen |= dict.fromkeys(process.pid for process in mcp.processes("epw.service.background"))
+            await asyncio.sleep(0)
+        for started in await begun:
+            ended = await one.result("get_execution", executionId=started["executionId"], wait=True)
+            assert ended["status"] == "succeeded"
+        seen |= dict.fromkeys(process.pid for process in mcp.processes("epw.service.background"))
+    assert len(seen) == 1
