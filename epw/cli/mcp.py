@@ -22,14 +22,14 @@ def mcp(
         bool,
         typer.Option(
             "--allow-commands",
-            help="Let plans from a model run commands (run, setup, verify, env, network, sandbox) without asking.",
+            help="Let plans of a model run commands and widen what agents may reach without asking (docs/mcp.md).",
         ),
     ] = False,
     http: Annotated[
         bool, typer.Option("--http", help="Serve HTTP on this machine, with a token, not standard input and output.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of --http; 0: any free one.")] = 8765,
-    max_result_tokens: Annotated[int, typer.Option(min=500, help="Length of an answer, in tokens.")] = 8_000,
+    max_result_tokens: Annotated[int, typer.Option(min=1_000, help="Tokens that an answer has at most.")] = 8_000,
 ) -> None:
     """Serve coding agents over MCP: plan, start, watch, answer, merge. A client starts it; see docs/mcp.md."""
 

@@ -61,12 +61,21 @@ class Answers:
         return self._kept.get(uri)
 
     def resolve(self, value: Any) -> Any:
-        """A value in which `{"resource": URI}` stands for an answer that was cut; raises `InvalidInput`."""
-        if not isinstance(value, dict) or set(value) != {"resource"}:
+        """The whole of an answer that was cut, for itself or for `{"resource": URI}`; any other value as it is.
+
+        Raises `InvalidInput` where it is not kept any more.
+        """
+        if not isinstance(value, dict):
             return value
-        found = self.whole(str(value["resource"]))
+        cut = value.get("truncated")
+        uri = (
+            value.get("resource") if set(value) == {"resource"} else cut.get("whole") if isinstance(cut, dict) else None
+        )
+        if uri is None:
+            return value
+        found = self.whole(str(uri))
         if found is None:
-            raise InvalidInput([Problem("resource", f"{value['resource']} is not kept any more: call the tool again")])
+            raise InvalidInput([Problem("resource", f"{uri} is not kept any more: call the tool again")])
         return found
 
     def _keep(self, document: Mapping[str, Any], text: str) -> str:

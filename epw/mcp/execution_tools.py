@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from epw.client.listing import listed
@@ -9,7 +10,7 @@ from epw.core.plan.schema import plan_schema
 from epw.mcp.application import Application
 from epw.mcp.call import Call
 from epw.mcp.planning_tools import MAX_WAIT_SECONDS
-from epw.mcp.views import brief, whole
+from epw.mcp.views import LOOK, brief, whole
 
 _MAX_CHARACTERS = 100_000
 _DEFAULT_CHARACTERS = 16_000
@@ -28,7 +29,11 @@ async def get_execution(application: Application, call: Call) -> dict[str, Any]:
 async def list_executions(application: Application, call: Call) -> dict[str, Any]:
     offset, limit = call.integer("offset", 0, 0, 1_000_000), call.integer("limit", 20, 1, 200)
     rows = await listed(await application.host.connection())
-    return {"executions": rows[offset : offset + limit], "total": len(rows), "offset": offset}
+    shown = [
+        {**row, "startedAt": datetime.fromtimestamp(row["startedAt"] / 1000, UTC).isoformat(timespec="seconds")}
+        for row in rows[offset : offset + limit]
+    ]
+    return {"executions": shown, "total": len(rows), "offset": offset}
 
 
 async def answer_question(application: Application, call: Call) -> dict[str, Any]:
@@ -42,7 +47,8 @@ async def resolve_conflict(application: Application, call: Call) -> dict[str, An
 
 
 async def pause_execution(application: Application, call: Call) -> dict[str, Any]:
-    return await _updated(application, call, "pause", {})
+    paused = await _updated(application, call, "pause", {})
+    return {**paused, "next": f"running tasks finish; call resume_execution with executionId {paused['executionId']}"}
 
 
 async def resume_execution(application: Application, call: Call) -> dict[str, Any]:
@@ -52,13 +58,13 @@ async def resume_execution(application: Application, call: Call) -> dict[str, An
 async def cancel_execution(application: Application, call: Call) -> dict[str, Any]:
     execution_id = call.text("executionId")
     await application.executions.cancel(execution_id)
-    return {"executionId": execution_id, "cancelRequested": True, "next": _look(execution_id)}
+    return {"executionId": execution_id, "cancelRequested": True, "next": LOOK.format(execution_id)}
 
 
 async def retry_execution(application: Application, call: Call) -> dict[str, Any]:
     earlier = call.text("executionId")
     started, reuse = await application.executions.retry(earlier, call)
-    return {"executionId": started, "status": "running", "retryOf": earlier, **reuse, "next": _look(started)}
+    return {"executionId": started, "status": "running", "retryOf": earlier, **reuse, "next": LOOK.format(started)}
 
 
 async def get_changes(application: Application, call: Call) -> dict[str, Any]:
@@ -85,8 +91,4 @@ async def get_plan_schema(application: Application, call: Call) -> dict[str, Any
 async def _updated(application: Application, call: Call, name: str, request: dict[str, Any]) -> dict[str, Any]:
     execution_id = call.text("executionId")
     answered = await application.executions.update(execution_id, name, request)
-    return {**answered, "executionId": execution_id, "next": _look(execution_id)}
-
-
-def _look(execution_id: str) -> str:
-    return f"call get_execution with executionId {execution_id} and wait: true"
+    return {**answered, "executionId": execution_id, "next": LOOK.format(execution_id)}

@@ -48,8 +48,9 @@ class Executions:
         if document.get("workspace") is not None:
             document = {**document, "workspace": self._leave.check_folder(str(document["workspace"]))}
         file = PlanFile.of(document)
-        await self._leave.check(file.plan, call)
+        # The user is asked last, about a plan that can run.
         await asyncio.to_thread(check_runnable, file.plan, here=True)
+        await self._leave.check(file.plan, call)
         connection = await self._host.connection()
         handle = await start_execution(connection, file, execution_id)
         await self._host.with_worker()
@@ -72,16 +73,20 @@ class Executions:
         return await self._state(handle)
 
     async def wait(self, execution_id: str, call: Call, seconds: float) -> State:
-        """The state when the execution has ended, needs a person, or the time is over; reports progress meanwhile."""
+        """The state when the execution has ended, needs a person, rests in a pause, or the time is over.
+
+        Reports progress meanwhile.
+        """
         handle, clock = await self._handle(execution_id), asyncio.get_running_loop().time
         deadline, sent, percent = clock() + seconds, "", 0.0
         while True:
             await self._host.with_worker()
             look = await self._look(handle)
-            if look is None or look.waits or clock() >= deadline:
+            if look is None or look.waits or look.rests or clock() >= deadline:
                 document, live = await self._state(handle)
+                is_open = document["status"] in RUNNING and not needs(document)
                 # What waited may have been settled in between.
-                if look is None or document["status"] not in RUNNING or needs(document) or clock() >= deadline:
+                if look is None or look.rests or not is_open or clock() >= deadline:
                     return document, live
             elif look.tasks and look.line != sent:
                 # The protocol wants progress that grows, though an agent may begin again.
@@ -116,8 +121,12 @@ class Executions:
         """Change of a task, or from the base to the head of the execution, as a unified diff."""
         document, _ = await self.state(execution_id)
         handle = await self._handle(execution_id)
-        hub = ExecutionStore.of(self._host.settings.state, await describe(handle)).hub()
+        store = ExecutionStore.of(self._host.settings.state, await describe(handle))
+        hub = store.hub()
         before, after = _ends(document, task_id, hub)
+        if task_id is None and after is None and hub is not None and (store.path / "base").is_file():
+            # Not delivered yet: what has landed so far.
+            before, after = store.base(), hub.resolve(store.head_ref)
         if hub is None or before is None or after is None or hub.resolve(after) is None:
             raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
         return await asyncio.to_thread(lambda: text(diff(hub, before, after)))
@@ -142,7 +151,8 @@ class Executions:
             live = await progress_of(await self._host.connection(), described)
         except (RPCError, WorkflowQueryFailedError):
             return Look([], 0, {})
-        return Look(progress["tasks"], sum(each["answer"] is None for each in questions), live)
+        waits = sum(each["answer"] is None for each in questions)
+        return Look(progress["tasks"], waits, live, is_paused=progress["status"] == "paused")
 
     async def _handle(self, execution_id: str) -> WorkflowHandle[Any, Any]:
         """Handle of an execution whose workspace this server may touch; raises `InvalidRequest`."""

@@ -11,7 +11,7 @@ from epw.core.execution.task_state import TERMINAL
 from epw.core.report.model import ExecutionResult
 from epw.mcp.application import Application
 from epw.mcp.call import Call
-from epw.mcp.views import brief, whole
+from epw.mcp.views import LOOK, brief, whole
 from epw.tools.analyze import analyze_task_parallelizability
 from epw.tools.conflicts import detect_conflicts
 from epw.tools.execute import plan_to_execute
@@ -62,7 +62,7 @@ async def execute(application: Application, call: Call) -> dict[str, Any]:
         "results": [],
         "conflicts": [],
         "metrics": {"totalTasks": len(document["tasks"])},
-        "next": f"call get_execution with executionId {started} and wait: true, or do other work meanwhile",
+        "next": LOOK.format(started),
     }
 
 
@@ -84,7 +84,14 @@ async def progress(application: Application, call: Call) -> dict[str, Any]:
         percent, left = (reported.percent, reported.minutes_left) if reported else (None, None)
         tasks.append(LiveTask(row["taskId"], row["status"], row["agentId"], percent, left))
     has_ended = all(task.status in TERMINAL for task in tasks)
-    return {"executionId": execution_id, **live_progress(plan, tasks, strategy, now, has_ended=has_ended)}
+    found = live_progress(plan, tasks, strategy, now, has_ended=has_ended)
+    seen = brief(document, live)
+    return {
+        "executionId": execution_id,
+        **{name: seen[name] for name in ("status", "counts")},
+        **found,
+        "next": seen["next"],
+    }
 
 
 async def conflicts(application: Application, call: Call) -> dict[str, Any]:

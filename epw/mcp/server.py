@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from temporalio.service import RPCError
 
 from epw.core.errors import EpwError, Unavailable
+from epw.core.plan.wording import did_you_mean
 from epw.mcp import prompts, resources
 from epw.mcp.answers import failure, serialized
 from epw.mcp.application import Application
@@ -24,9 +25,10 @@ from epw.mcp.tools import TOOLS, Tool
 
 INSTRUCTIONS = """\
 Runs coding agents in parallel on one repository without losing work. Plan with analyze_task_parallelizability, then \
-start with execute_parallel_workflow (its analysisResult is the whole answer of the analysis, or give a plan; \
-workspace is the repository). It answers at once with an executionId; get_execution with wait: true tells when it has \
-ended or needs an answer. Every task has its own directory; changes are merged and delivered on a branch."""
+start with execute_parallel_workflow: analysisResult is the whole answer of the analysis, workspace the repository, \
+executionStrategy aggressive or conservative, maxParallelAgents how many at once; or give a plan. It answers at once \
+with an executionId; get_execution with wait: true tells when it has ended or needs an answer. Every task has its own \
+directory; changes are merged and delivered on a branch."""
 _LEAVE = "leave"
 _MAX_CALLS = 16
 """Calls that are worked on at once; others wait for their turn."""
@@ -90,6 +92,10 @@ class McpServer:
                 return _success(tool, self._cache[key])
             asking = _Asking(context, params)
             document = await self._worked_on(tool, Call(arguments, context.session.report_progress, asking.ask))
+            if ignored := [
+                f"{name}{did_you_mean(name, tool.properties)}" for name in arguments if name not in tool.properties
+            ]:
+                document = {**document, "ignored": ignored}
             text = self._application.answers.text_of(document)
             if key is not None:
                 self._keep(key, text)

@@ -14,6 +14,7 @@ from epw.core.report.task_result import TaskResult
 
 _MAX_SUMMARY = 300
 _MAX_SHOWN = 8
+_MAX_HUNKS = 5
 RUNNING = ("running", "paused")
 _NO_AGENT = "none"
 """`agentId` of a task that no agent began: the other tools want one in every result."""
@@ -23,7 +24,7 @@ def brief(document: ExecutionResult, live: Mapping[str, AgentProgress]) -> dict[
     """Status, counts, a short row a task, what waits for a person, and what to call next."""
     waiting = needs(document)
     return {
-        "success": document["success"],
+        "success": _success(document),
         "executionId": document["executionId"],
         "status": document["status"],
         "counts": dict(Counter(row["status"] for row in document["results"])),
@@ -42,6 +43,7 @@ def whole(document: ExecutionResult) -> dict[str, Any]:
     waiting = needs(document)
     return {
         **document,
+        "success": _success(document),
         "results": [
             {
                 **row,
@@ -54,6 +56,11 @@ def whole(document: ExecutionResult) -> dict[str, Any]:
         "needs": waiting,
         "next": _next(document, waiting),
     }
+
+
+def _success(document: ExecutionResult) -> bool:
+    """Whether the call has, and so far the execution: while it runs, nothing has failed it yet."""
+    return document["success"] or document["status"] in RUNNING
 
 
 def needs(document: ExecutionResult) -> list[dict[str, Any]]:
@@ -70,8 +77,13 @@ def needs(document: ExecutionResult) -> list[dict[str, Any]]:
             continue
         conflict = of_conflicts.get(question["id"])
         if conflict is not None:
-            choices = [option["choice"] for option in conflict["resolutionOptions"] if "choice" in option]
-            arguments = {"executionId": identifier, "conflictId": conflict["id"], "choice": " | ".join(choices)}
+            choices = [
+                {name: option[name] for name in ("choice", "description", "risk")}
+                for option in conflict["resolutionOptions"]
+                if "choice" in option
+            ]
+            arguments = {"executionId": identifier, "conflictId": conflict["id"], "choice": "…"}
+            own, *others = conflict["tasks"]
             found.append(
                 {
                     "kind": "conflict",
@@ -79,7 +91,8 @@ def needs(document: ExecutionResult) -> list[dict[str, Any]]:
                     "tasks": conflict["tasks"],
                     "description": conflict["description"],
                     "paths": conflict["paths"],
-                    "hunks": conflict["hunks"][:5],
+                    "sides": {"ours": f"landed before: {', '.join(others)}", "theirs": f"the change of {own}"},
+                    "hunks": conflict["hunks"][:_MAX_HUNKS],
                     "choices": choices,
                     "answerWith": {"tool": "resolve_conflict", "arguments": arguments},
                 }
@@ -107,6 +120,12 @@ class Look:
     waits: int
     """Questions without an answer, conflicts' too."""
     live: Mapping[str, AgentProgress]
+    is_paused: bool = False
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is paused and nothing is under way any more."""
+        return self.is_paused and not any(task["status"] == "running" for task in self.tasks)
 
     @property
     def percent(self) -> float:
@@ -172,10 +191,20 @@ def _next(document: ExecutionResult, waiting: list[dict[str, Any]]) -> str:
     if waiting:
         tools = " or ".join(dict.fromkeys(each["answerWith"]["tool"] for each in waiting))
         return f"call {tools} with your user's decision, then get_execution {identifier} with wait: true"
+    if status == "paused":
+        return f"call resume_execution with executionId {identifier} to go on"
     if status in RUNNING:
-        return f"call get_execution with executionId {identifier} and wait: true, or do other work meanwhile"
+        return LOOK.format(identifier)
+    branch = document["delivery"]["branch"] if document["delivery"] else None
+    where = (
+        f"what landed is on branch {branch}; get_changes shows it" if branch else "get_changes shows what was changed"
+    )
     if status == "succeeded":
-        branch = document["delivery"]["branch"] if document["delivery"] else None
-        where = f"the result is on branch {branch}" if branch else "done"
-        return f"{where}; get_changes shows the diff"
-    return f"look at the errors; retry_execution {identifier} runs again what did not succeed"
+        return where
+    return f"{where}; look at the errors of `tasks`; retry_execution {identifier} runs again what did not succeed"
+
+
+LOOK = (
+    "call get_execution with executionId {} and wait: true (and waitSeconds below your client's time limit, if it has"
+    " one), again until it has ended"
+)

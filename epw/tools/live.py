@@ -30,8 +30,10 @@ class LiveTask:
 
     @property
     def done(self) -> float:
-        """Percent done: a task that ended without success never gets further."""
-        return 100.0 if self.status in TERMINAL else self.percent or 0.0
+        """Percent done; a task that ended without success is not done, however far it was."""
+        if self.status in TERMINAL:
+            return 100.0 if self.status == "succeeded" else 0.0
+        return self.percent or 0.0
 
 
 def live_progress(

@@ -73,11 +73,11 @@ TOOLS: dict[str, Tool] = {
         _tool(
             "execute_parallel_workflow",
             "Runs tasks by agents in parallel, durably: it survives crashes, merges the agents' changes and delivers"
-            " them. Use it after analyze_task_parallelizability with its whole result as analysisResult, or with a"
-            " plan (its fields: get_plan_schema) where more than descriptions is needed, such as commands or a"
-            " workspace. It answers at once with executionId; with wait: true when all is done. Next:"
-            " aggregate_progress and detect_conflicts with that executionId. Example: {plan: {tasks: [{id: hello,"
-            " description: Say hello, run: echo hello}]}, wait: true}.",
+            " them. Use it after analyze_task_parallelizability with its whole result as analysisResult, an"
+            " executionStrategy and maxParallelAgents; or with a plan (its fields: get_plan_schema) where more than"
+            " descriptions is needed, such as commands or verification. It answers at once with executionId; with"
+            " wait: true when all is done or something needs a person. Next: get_execution with that executionId."
+            " Example: {plan: {tasks: [{id: hello, description: Say hello, run: echo hello}]}, wait: true}.",
             _timeless(plan_to_execute),
         ),
         _tool(

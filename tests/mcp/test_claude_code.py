@@ -63,7 +63,8 @@ class Model:
         identifier = seen["executionId"]
         if need := next(iter(seen.get("needs", [])), None):
             given = dict(need["answerWith"]["arguments"])
-            choice = next((each for each in need.get("choices", []) if each.startswith("prefer")), "")
+            choices = [each["choice"] for each in need.get("choices", [])]
+            choice = next((each for each in choices if each.startswith("prefer")), "")
             given |= {"text": "Grace"} if need["kind"] == "question" else {"choice": choice}
             return self._call(need["answerWith"]["tool"], given)
         if seen.get("status", "running") in ("running", "paused") or "metrics" not in seen:

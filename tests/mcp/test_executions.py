@@ -48,7 +48,8 @@ async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp: McpSite) ->
         (need,) = seen["needs"]
         assert (need["kind"], need["paths"]) == ("conflict", ["shared"])
         assert need["hunks"][0]["path"] == "shared"
-        choice = next(each for each in need["choices"] if each.startswith("prefer"))
+        assert need["sides"]["theirs"] == f"the change of {need['tasks'][0]}"
+        choice = next(each["choice"] for each in need["choices"] if each["choice"].startswith("prefer"))
         call = need["answerWith"]
         await agent.result(call["tool"], **{**call["arguments"], "choice": choice})
         ended = await agent.result("get_execution", executionId=identifier, wait=True)
@@ -202,3 +203,48 @@ async def test_no_answer_holds_a_key_or_the_state_directory(mcp: McpSite) -> Non
         assert not any(key in text for text in texts)
         assert not any(str(mcp.cli.home) in text for text in texts)
         assert json.loads(texts[0])["status"] != "running"
+
+
+async def test_a_wait_ends_where_an_execution_rests_in_a_pause_and_says_how_to_go_on(mcp: McpSite) -> None:
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, {"id": "a", "run": ASK}, {"id": "b", "run": "true", "dependsOn": ["a"]})
+        (need,) = (await agent.result("get_execution", executionId=identifier, wait=True))["needs"]
+        paused = await agent.result("pause_execution", executionId=identifier)
+        assert "resume_execution" in paused["next"]
+        await agent.result("answer_question", executionId=identifier, questionId=need["questionId"], text="Ada")
+        rests = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert (rests["status"], rests["success"], rests["needs"]) == ("paused", True, [])
+        assert "resume_execution" in rests["next"]
+        await agent.result("resume_execution", executionId=identifier)
+        assert (await agent.result("get_execution", executionId=identifier, wait=True))["status"] == "succeeded"
+
+
+async def test_a_partial_execution_is_not_done_and_its_branch_is_named(mcp: McpSite) -> None:
+    rows: list[dict[str, Any]] = [{"id": "a", "run": "echo a > a"}, {"id": "b", "run": "exit 1"}]
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, *rows, {"id": "c", "run": "true", "dependsOn": ["b"]})
+        ended = await agent.result("get_execution", executionId=identifier, wait=True)
+        assert (ended["status"], ended["success"]) == ("partial", False)
+        assert ended["delivery"]["branch"] in ended["next"]
+        assert "retry_execution" in ended["next"]
+        far = await agent.result("aggregate_progress", executionId=identifier, aggregationStrategy="simple-average")
+        assert (far["overallProgress"], far["status"]) == (33.33, "partial")
+        assert far["counts"] == {"succeeded": 1, "failed": 1, "skipped": 1}
+        (listed,) = (await agent.result("list_executions"))["executions"]
+        assert (listed["status"], listed["failedTasks"]) == ("partial", 1)
+        assert listed["startedAt"].endswith("+00:00")
+
+
+async def test_what_has_landed_can_be_read_before_it_is_delivered(mcp: McpSite) -> None:
+    rows: list[dict[str, Any]] = [{"id": "a", "run": "echo a > a"}, {"id": "b", "run": ASK, "dependsOn": ["a"]}]
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, *rows)
+        await agent.result("get_execution", executionId=identifier, wait=True)
+        assert "+a" in (await agent.result("get_changes", executionId=identifier))["diff"]
+        await agent.result("cancel_execution", executionId=identifier)
+
+
+async def test_a_misspelt_argument_is_named(mcp: McpSite) -> None:
+    async with mcp.agent() as agent:
+        found = await agent.result("analyze_task_parallelizability", taskDescription="x", tasks=[])
+        assert found["ignored"] == ["tasks; did you mean subtasks?"]
