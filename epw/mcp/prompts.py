@@ -21,8 +21,8 @@ will write). Tasks whose files overlap do not run at once, so split by files.
 3. Call analyze_task_parallelizability with them as `subtasks`. If it says that they are not worth running in \
 parallel, say why and stop.
 4. Show the plan to the user and ask whether to run it. If yes, call execute_parallel_workflow with the analysis as \
-`analysisResult`, the repository as `workspace`, an `executionStrategy` and `maxParallelAgents`, then get_execution with \
-wait: true until it has ended; pass questions and conflicts on to the user.""",
+`analysisResult`, the repository as `workspace`, an `executionStrategy` and `maxParallelAgents`, then get_execution \
+with wait: true until it has ended; pass questions and conflicts on to the user.""",
     "review_execution": """\
 Review the execution {executionId}.
 
