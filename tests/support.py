@@ -24,6 +24,7 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.client.documents import full_document
+from epw.core.conflict_steps import CONFLICT_STEPS, ConflictStep, Situation, choices
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
@@ -154,6 +155,11 @@ def status_of(progress: dict[str, Any]) -> dict[str, str]:
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {row["taskId"]: row["status"] for row in document["results"]}
+
+
+def offered(kind: str, *tasks: str) -> list[ConflictStep]:
+    """The steps that a person can choose at a conflict of tasks without a model, the one that did not merge first."""
+    return choices(Situation(kind, tasks, has_model=False), CONFLICT_STEPS.values())
 
 
 async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
