@@ -171,12 +171,8 @@ def test_whose_request_it_is(request_line: bytes, fields: list[bytes], own: bool
     assert is_own_request(request_line, fields, 8233) is own
 
 
-async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
-    up: Cli, tmp_path: Path, temporal_binary: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_of_somebody_else_at_our_port_is_not_ours(up: Cli, tmp_path: Path, temporal_binary: str) -> None:
     """As after a supervisor's death, when another server has taken its port: by name it is none of ours."""
-    monkeypatch.setattr("epw.service.connection._EMBEDDED_SECONDS", 1.0)
-    monkeypatch.setattr("epw.service.connection._CONNECT_SECONDS", 1.0)
     mine = Cli(tmp_path / "home", temporal_binary)
     process = mine.popen("up")
     line_with(process, "task queue")
@@ -185,7 +181,7 @@ async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
         theirs = {**json.loads(note.read_text()), "address": _note(up)["address"]}
         note.write_text(json.dumps(theirs))
         with pytest.raises(Unavailable, match="no Temporal server"):
-            async with connected(Settings(mine.home)):
+            async with connected(Settings(mine.home), connect_seconds=1, start_seconds=1):
                 pass
     finally:
         stop(process)

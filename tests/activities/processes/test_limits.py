@@ -14,6 +14,7 @@ import pytest
 from activities.processes.bounds import MB, reserve_mb
 from activities.processes.cgroup import CgroupMount, Group, probe
 from activities.processes.disk import MAX_LOG_BYTES
+from activities.processes.host_monitor import HostMonitor
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Harness, ended, make_repository, statuses, tasks
@@ -24,12 +25,12 @@ SPIN = f"{sys.executable} -c 'import time; end = time.process_time() + 1\nwhile 
 
 
 @pytest.fixture(params=["groups", "none"])
-def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+def groups(request: pytest.FixtureRequest, harness: Harness) -> bool:
     """Whether there are control groups; without them limits are kept by looking."""
     if request.param == "groups" and probe() is None:
         pytest.skip("no control groups here")
     if request.param == "none":
-        monkeypatch.setattr("activities.processes.resource_guard.probe", lambda: None)
+        harness.host = HostMonitor(groups=lambda: None)
     return bool(request.param == "groups")
 
 
