@@ -24,7 +24,7 @@ class Cli:
     home: Path
     temporal: str
     environment: dict[str, str] = field(default_factory=dict)
-    is_forked: bool = True
+    is_forked: bool = sys.platform == "linux"
     """Whether commands are forked from a process that has imported the libraries; else each is a program of its own."""
 
     @property
