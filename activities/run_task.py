@@ -26,7 +26,7 @@ from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
 from activities.processes.admission import Admission, capacity_left
 from activities.processes.admission_notifier import AdmissionNotifier, Notify
-from activities.processes.bounds import Bounds
+from activities.processes.bounds import Bounds, Machine
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
 from activities.processes.shell import describe_exit, last_output, run_shell
@@ -135,7 +135,7 @@ class TaskRunner:
         else:
             reporter.resource_wait.begin()
             declared = context.plan.limits_of(context.task)
-            max_mb = Bounds.of(context.plan, context.task, self._state.path).memory_mb
+            max_mb = Bounds.of(context.plan, context.task, Machine.here(self._state.path)).memory_mb
             async with self._admission.admitted(declared, max_mb, partial(self._reported_wait, attempt)) as admitted:
                 reporter.resource_wait.end()
                 async with contained(attempt) as attempt:

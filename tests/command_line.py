@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import forked
+
 ROOT = Path(__file__).parent.parent
+_SECONDS = 90
 
 
 @dataclass
@@ -21,6 +24,8 @@ class Cli:
     home: Path
     temporal: str
     environment: dict[str, str] = field(default_factory=dict)
+    is_forked: bool = sys.platform == "linux"
+    """Whether commands are forked from a process that has imported the libraries; else each is a program of its own."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -30,8 +35,13 @@ class Cli:
     def __call__(
         self, *arguments: str, code: int | None = 0, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, str(ROOT / "starter.py"), *arguments]
-        done = subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=90, check=False, input=stdin)
+        if self.is_forked:
+            done = forked.run(arguments, self.env, _SECONDS, stdin)
+        else:
+            argv = [sys.executable, str(ROOT / "starter.py"), *arguments]
+            done = subprocess.run(
+                argv, env=self.env, capture_output=True, text=True, timeout=_SECONDS, check=False, input=stdin
+            )
         assert code is None or done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

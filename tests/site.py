@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from epw.service.connection import Connection
-from tests.command_line import ROOT, Cli, wait_for
+from tests import forked
+from tests.command_line import Cli, wait_for
 
 
 @dataclass
@@ -57,24 +57,14 @@ class Site:
         """The document of `epw run` with failpoints."""
         path = self.folder / f"{identifier}.json"
         path.write_text(json.dumps(plan))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "starter.py"),
-            "run",
-            str(path),
-            "--id",
-            identifier,
-            "--json",
-            env={**self.cli.env, "EPW_FAILPOINT": json.dumps(asked)},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(seconds):
-            out, err = await process.communicate()
+        argv = ["run", str(path), "--id", identifier, "--json"]
+        env = {**self.cli.env, "EPW_FAILPOINT": json.dumps(asked)}
+        done = await asyncio.to_thread(forked.run, argv, env, seconds)
         for each in asked:
-            assert Path(each["mark"]).exists(), f"never came to {each['name']}: {err.decode()[-2000:]}"
+            assert Path(each["mark"]).exists(), f"never came to {each['name']}: {done.stderr[-2000:]}"
         try:
-            found: dict[str, Any] = json.loads(out)
+            found: dict[str, Any] = json.loads(done.stdout)
         except ValueError:
-            raise AssertionError(f"no document ({process.returncode}): {out[:500]!r} {err.decode()[-3000:]}") from None
+            told = f"{done.stdout[:500]!r} {done.stderr[-3000:]}"
+            raise AssertionError(f"no document ({done.returncode}): {told}") from None
         return found

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.agents.base import Agent
+from activities.processes.host_monitor import HostMonitor
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
 from epw.client.documents import full_document
+from epw.core.conflict_steps import CONFLICT_STEPS, ConflictStep, Situation, choices
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
@@ -89,13 +91,15 @@ class Harness:
     client: Client
     home: Path
     queue: str
+    host: HostMonitor = field(default_factory=HostMonitor)
 
     @asynccontextmanager
     async def working(self, agents: Mapping[str, Agent] | None = None) -> AsyncIterator[None]:
         """A worker while the block runs."""
         async with AsyncExitStack() as running:
             grace = timedelta(seconds=0)
-            for worker in workers(self.client, StateDirectory(self.home), queue=self.queue, agents=agents, grace=grace):
+            state = StateDirectory(self.home)
+            for worker in workers(self.client, state, queue=self.queue, agents=agents, grace=grace, host=self.host):
                 await running.enter_async_context(worker)
             yield
 
@@ -154,6 +158,11 @@ def status_of(progress: dict[str, Any]) -> dict[str, str]:
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {row["taskId"]: row["status"] for row in document["results"]}
+
+
+def offered(kind: str, *tasks: str) -> list[ConflictStep]:
+    """The steps that a person can choose at a conflict of tasks without a model, the one that did not merge first."""
+    return choices(Situation(kind, tasks, has_model=False), CONFLICT_STEPS.values())
 
 
 async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from activities.agents.environment import redact_log
 from activities.attempt.attempt import Attempt
-from activities.processes.bounds import Bounds
+from activities.processes.bounds import Bounds, Machine
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
@@ -28,7 +28,7 @@ async def contained(attempt: Attempt) -> AsyncIterator[Attempt]:
 @asynccontextmanager
 async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
     launcher, plan, state = attempt.launcher, attempt.context.plan, attempt.directory.execution.state
-    bounds = Bounds.of(plan, attempt.context.task, state.path)
+    bounds = Bounds.of(plan, attempt.context.task, Machine.here(state.path))
     async with ResourceGuard.around(
         launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report, attempt.host
     ) as guard:

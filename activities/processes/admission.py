@@ -39,9 +39,9 @@ class Capacity:
 
 def capacity_left(folder: Path) -> Capacity:
     """Memory and disk that agents working in `folder` may still take, less this machine's reserve."""
-    disk = shutil.disk_usage(folder)
-    memory = psutil.virtual_memory().available / MB - reserve_mb()
-    return Capacity(memory, disk.free / MB - reserve_disk_mb(disk.total / MB))
+    disk, memory = shutil.disk_usage(folder), psutil.virtual_memory()
+    memory_mb = memory.available / MB - reserve_mb(memory.total / MB)
+    return Capacity(memory_mb, disk.free / MB - reserve_disk_mb(disk.total / MB))
 
 
 @dataclass

@@ -22,14 +22,29 @@ _RESERVE_DISK_SHARE = 0.02
 MB = 1024 * 1024
 
 
-def reserve_mb() -> float:
-    """Memory of this machine that agents do not get, MB."""
-    return max(_RESERVE_MB, psutil.virtual_memory().total / MB * _RESERVE_SHARE)
+def reserve_mb(total_mb: float) -> float:
+    """Memory that agents do not get of a machine with `total_mb` MB, MB."""
+    return max(_RESERVE_MB, total_mb * _RESERVE_SHARE)
 
 
 def reserve_disk_mb(total_mb: float) -> float:
     """Space that agents do not get of a disk with `total_mb` MB, MB."""
     return min(_RESERVE_DISK_MB, max(64.0, total_mb * _RESERVE_DISK_SHARE))
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Memory and disk by which limits are chosen, MB."""
+
+    memory_mb: float
+    disk_mb: float
+    free_disk_mb: float
+
+    @classmethod
+    def here(cls, folder: Path) -> Machine:
+        """This machine, with the disk of a folder."""
+        disk = shutil.disk_usage(folder)
+        return cls(psutil.virtual_memory().total / MB, disk.total / MB, disk.free / MB)
 
 
 @dataclass(frozen=True)
@@ -44,16 +59,11 @@ class Bounds:
     """MB that it writes into its directory."""
 
     @classmethod
-    def of(cls, plan: Plan, task: Task, folder: Path) -> Bounds:
-        """The task's limits, else the plan's, else what the machine has, less its reserve, divided by `maxAgents`.
-
-        `folder`: a folder on the disk that the attempt writes to.
-        """
+    def of(cls, plan: Plan, task: Task, machine: Machine) -> Bounds:
+        """The task's limits, else the plan's, else what the machine has, less its reserve, divided by `maxAgents`."""
         given = plan.limits_of(task)
-        total = psutil.virtual_memory().total // MB
-        share = int((total - reserve_mb()) / plan.max_agents)
-        disk = shutil.disk_usage(folder)
-        disk_share = int((disk.free / MB - reserve_disk_mb(disk.total / MB)) / plan.max_agents)
+        share = int((machine.memory_mb - reserve_mb(machine.memory_mb)) / plan.max_agents)
+        disk_share = int((machine.free_disk_mb - reserve_disk_mb(machine.disk_mb)) / plan.max_agents)
         return cls(
             given.max_memory_mb or max(_MIN_MB, share),
             given.max_cpu_percent or _DEFAULT_CPU_PERCENT,

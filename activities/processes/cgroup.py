@@ -121,9 +121,8 @@ class Group:
         self._folders = {name: folder / _group_name(marker) for name, folder in mount.folders.items()}
 
     @classmethod
-    def under(cls, marker: str) -> Iterator[Group]:
+    def under(cls, mount: CgroupMount | None, marker: str) -> Iterator[Group]:
         """The groups of a marker and of the markers below it, created by any process."""
-        mount = probe()
         if mount is None:
             return
         first = next(iter(mount.folders.values()))

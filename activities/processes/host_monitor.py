@@ -1,11 +1,13 @@
-"""Counts of the periodic checks of one worker process."""
+"""What the attempts of one worker process share of this machine: control groups, counts of the periodic checks."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from activities.processes.cgroup import CgroupMount, probe
 
 
 class Count:
@@ -33,6 +35,9 @@ class HostMonitor:
 
     Held by the worker, so that the checks of all its attempts together take a bounded share of this machine's CPU.
     """
+
+    groups: Callable[[], CgroupMount | None] = probe
+    """Where control groups are created; None: limits are kept by polling."""
 
     guarded: Count = field(default_factory=Count)
     """Attempts whose use of memory, CPU and disk is sampled."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from activities.processes import children
-from activities.processes.cgroup import Group
+from activities.processes.cgroup import Group, probe
 from activities.processes.children import is_alive
 from activities.system.concurrency import in_thread, uninterrupted
 from activities.system.file_modes import owner_only, user_umask
@@ -166,7 +166,7 @@ def end_marked(marker: str, *, forget: bool = False) -> int:
                 process.kill()
         time.sleep(_POLL_SECONDS)
     in_groups = 0
-    for group in Group.under(marker):
+    for group in Group.under(probe(), marker):
         in_groups += len(group.processes())
         group.kill()
         if forget:

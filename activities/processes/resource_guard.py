@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from activities.processes.bounds import Bounds
-from activities.processes.cgroup import Group, Reading, probe
+from activities.processes.cgroup import Group, Reading
 from activities.processes.disk import DirectoryUsage, free_middle, shorten
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.polling_limiter import MAX_PAUSE_SECONDS, PollingLimiter
@@ -76,7 +76,7 @@ class ResourceGuard:
 
         `folder`, `log`: where its processes write; `report`: called with their use of resources after each sample.
         """
-        mount = probe()
+        mount = host.groups()
         group = Group(mount, marker) if mount is not None else None
         if group is not None:
             try:

@@ -55,14 +55,14 @@ def level(plan: Plan, default: DefaultSandbox) -> str:
         return "bubblewrap"
     if plan.sandbox != "auto":
         return plan.sandbox
-    return strongest() if default == "strongest" else default
+    return strongest(bubblewrap_problem(), landlock.abi()) if default == "strongest" else default
 
 
-def strongest() -> str:
-    """Strongest level that this machine offers."""
-    if bubblewrap_problem() is None:
+def strongest(bubblewrap_problem: str | None, abi: int) -> str:
+    """Strongest level of a machine with this reason against bubblewrap, if any, and this version of Landlock, or 0."""
+    if bubblewrap_problem is None:
         return "bubblewrap"
-    return "landlock" if landlock.abi() else "process"
+    return "landlock" if abi else "process"
 
 
 def require_sandbox(plan: Plan) -> None:
@@ -71,7 +71,12 @@ def require_sandbox(plan: Plan) -> None:
         raise Unavailable(f'the plan needs sandbox "bubblewrap": {missing}')
     if plan.sandbox == "landlock" and not landlock.abi():
         raise Unavailable('the plan needs sandbox "landlock": this kernel has none (Linux 5.19 or newer)')
-    if plan.sandbox == "auto" and plan.has_models and sys.platform == "linux" and strongest() == "process":
+    if (
+        plan.sandbox == "auto"
+        and plan.has_models
+        and sys.platform == "linux"
+        and strongest(bubblewrap_problem(), landlock.abi()) == "process"
+    ):
         raise Unavailable(
             f"a model's shell needs a sandbox, and this machine has none: {bubblewrap_problem()}; its kernel has no"
             " Landlock. Install bubblewrap, or say `sandbox: process` in the plan"

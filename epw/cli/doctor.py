@@ -117,7 +117,7 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("temporalio", True, package_version("temporalio")),
         _check(f"agent {', '.join(name for name in BACKENDS if name not in models)}", True, "here"),
         *(_check(f"agent {name}", True, missing_for(name) or "here") for name in models),
-        _check("sandbox in force", True, _sandbox()),
+        _check("sandbox in force", True, sandbox_in_force(bubblewrap_problem(), landlock.abi())),
         _check("limits in force", True, _limits()),
     ]
 
@@ -135,18 +135,19 @@ async def _server_checks(settings: Settings) -> list[dict[str, Any]]:
         return [_check("Temporal server", False, str(error))]
 
 
-def _sandbox() -> str:
-    missing = bubblewrap_problem()
-    strong = strongest() if strongest() != "process" else "none that is enough"
-    return f"process for commands, {strong} for models{f' ({missing})' if missing else ''}; {_landlock()}"
+def sandbox_in_force(bubblewrap_problem: str | None, abi: int) -> str:
+    """Levels that a machine offers, in words; `abi`: version of its Landlock, 0 for none."""
+    level = strongest(bubblewrap_problem, abi)
+    strong = level if level != "process" else "none that is enough"
+    why = f" ({bubblewrap_problem})" if bubblewrap_problem else ""
+    return f"process for commands, {strong} for models{why}; {_landlock(abi)}"
 
 
-def _landlock() -> str:
+def _landlock(abi: int) -> str:
     """Its version, and what a command at `process` can do to other programs without a newer one."""
-    found = landlock.abi()
-    if not found:
+    if not abi:
         return "no Landlock: a command can read other programs' variables and signal them"
-    return f"Landlock {found}{'' if found >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
+    return f"Landlock {abi}{'' if abi >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
 
 
 def _limits() -> str:

@@ -22,7 +22,7 @@ from epw.service.embedded import embedded_server
 from epw.settings import Settings
 
 _CONNECT_SECONDS = 8.0
-_EMBEDDED_SECONDS = 30.0
+_START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
 
 
@@ -43,36 +43,42 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connection]:
-    """A client of the configured server or of the embedded one; raises `Unavailable` within seconds."""
+async def connected(
+    settings: Settings, *, connect_seconds: float = _CONNECT_SECONDS, start_seconds: float = _START_SECONDS
+) -> AsyncIterator[Connection]:
+    """A client of the configured server or of the embedded one; raises `Unavailable` within seconds.
+
+    `connect_seconds`: for one attempt to connect; `start_seconds`: for a server that was just started to serve.
+    """
     try:
         config = ClientConfig.load_client_connect_config()
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        yield Connection(await _connect(**config), None, is_embedded=False)
+        yield Connection(await _connect(connect_seconds, **config), None, is_embedded=False)
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
-        yield Connection(await _connect_to_started(**config), web_ui, is_embedded=True)
+        client = await _connect_to_started(connect_seconds, start_seconds, **config)
+        yield Connection(client, web_ui, is_embedded=True)
 
 
-async def _connect_to_started(**config: object) -> Client:
-    """Connect to a server that was just started, which listens before it serves: retried for 30 s."""
-    deadline = asyncio.get_running_loop().time() + _EMBEDDED_SECONDS
+async def _connect_to_started(connect_seconds: float, start_seconds: float, **config: object) -> Client:
+    """Connect to a server that was just started, which listens before it serves: retried for a while."""
+    deadline = asyncio.get_running_loop().time() + start_seconds
     while True:
         try:
-            return await _connect(**config)
+            return await _connect(connect_seconds, **config)
         except Unavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _connect(**config: object) -> Client:
+async def _connect(seconds: float, **config: object) -> Client:
     try:
-        async with asyncio.timeout(_CONNECT_SECONDS):
+        async with asyncio.timeout(seconds):
             client = await Client.connect(**config, data_converter=data_converter)  # type: ignore[arg-type]
             await _wait_for_namespace(client)
             return client

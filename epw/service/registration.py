@@ -65,6 +65,7 @@ def activities(
     *,
     agents: Mapping[str, Agent] | None = None,
     max_kept_bytes: int = MAX_KEPT_BYTES,
+    host: HostMonitor | None = None,
 ) -> list[Callable[..., Any]]:
     """The activities of one worker process, which share what they know of this host.
 
@@ -73,7 +74,7 @@ def activities(
     # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
     import networkx  # noqa: F401
 
-    plans, deliverer, host = StartEvent(), Deliverer(state), HostMonitor()
+    plans, deliverer, host = StartEvent(), Deliverer(state), host or HostMonitor()
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
         Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.agents.base import Agent
+from activities.processes.host_monitor import HostMonitor
 from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import Process
 from epw.core.messages import TASK_QUEUE
@@ -36,10 +37,11 @@ def workers(
     grace: timedelta = _GRACE,
     identity: str | None = None,
     max_kept_bytes: int = MAX_KEPT_BYTES,
+    host: HostMonitor | None = None,
 ) -> list[Worker]:
     """The two workers of this process: for the shared queue, and for activities bound to this host."""
     raise_open_files()
-    registered = activities(client, state, queue, agents=agents, max_kept_bytes=max_kept_bytes)
+    registered = activities(client, state, queue, agents=agents, max_kept_bytes=max_kept_bytes, host=host)
     return [
         Worker(
             client,

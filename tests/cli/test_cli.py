@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 import pytest
 
-from activities.sandbox import landlock, levels
-from epw.cli import doctor
+from activities.sandbox import landlock
+from activities.sandbox.levels import bubblewrap_problem, strongest
+from epw.cli.doctor import sandbox_in_force
 from tests.command_line import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
@@ -286,7 +287,7 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     document = up.json("run", up.plan({"tasks": tasks({"id": "a", "run": "cat /proc/self/cgroup"})}))
     level = document["results"][0]["sandbox"]
     assert found["sandbox in force"].startswith(
-        f"{level} for commands, {levels.strongest().replace('process', 'none')}"
+        f"{level} for commands, {strongest(bubblewrap_problem(), landlock.abi()).replace('process', 'none')}"
     )
     (log,) = up.home.glob(f"executions/{document['executionId']}*/*/logs/a*.log")
     assert ("control groups (version" in found["limits in force"]) == ("/epw/" in log.read_text())
@@ -306,13 +307,8 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
         ),
     ],
 )
-def test_doctor_says_what_each_machine_lacks(
-    monkeypatch: pytest.MonkeyPatch, bubblewrap: str | None, abi: int, said: str
-) -> None:
-    for module in (doctor, levels):
-        monkeypatch.setattr(module, "bubblewrap_problem", lambda: bubblewrap)
-    monkeypatch.setattr(landlock, "abi", lambda: abi)
-    assert doctor._sandbox() == said
+def test_doctor_says_what_each_machine_lacks(bubblewrap: str | None, abi: int, said: str) -> None:
+    assert sandbox_in_force(bubblewrap, abi) == said
 
 
 def test_the_embedded_server_listens_on_loopback_only(up: Cli) -> None:

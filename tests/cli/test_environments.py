@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.command_line import ROOT, Cli, wait_for
 from tests.support import make_repository, sh, tasks
 
 EPW = [sys.executable, "-m", "epw"]
+SHADOWS = ("settings", "worker", "starter", "workflows", "activities", "service", "commands")
 
 
 @pytest.fixture
@@ -63,14 +65,26 @@ def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path:
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 
-@pytest.mark.parametrize("name", ["settings", "worker", "starter", "workflows", "activities", "service", "commands"])
-def test_a_module_of_the_user_s_is_never_run_in_place_of_ours(cli: Cli, tmp_path: Path, name: str) -> None:
-    (tmp_path / "lib" / "empty" / name).mkdir(parents=True)
-    (tmp_path / "lib" / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+@pytest.fixture(scope="module")
+def shadowed(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> tuple[int, list[str], bytes]:
+    """Exit code of a run beside modules of the user's with our names, which of them ran, and the errors it printed."""
+    folder = tmp_path_factory.mktemp("shadowed")
+    cli, ran = Cli(folder / "home", temporal_binary), folder / "ran"
+    ran.mkdir()
+    for name in SHADOWS:
+        (folder / "lib" / "empty" / name).mkdir(parents=True)
+        (folder / "lib" / f"{name}.py").write_text(f"open({str(ran / name)!r}, 'w')")
     plan = cli.plan({"tasks": tasks({"id": "a", "run": "true"})})
-    search = f"{tmp_path}/lib:{tmp_path}/lib/empty:{ROOT}"
-    done = _run(cli, "run", plan, PYTHONPATH=search)
-    assert (done.returncode, (tmp_path / "ran").exists()) == (0, False), done.stderr
+    done = _run(cli, "run", plan, PYTHONPATH=f"{folder}/lib:{folder}/lib/empty:{ROOT}")
+    return done.returncode, [path.name for path in ran.iterdir()], done.stderr
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+def test_a_module_of_the_user_s_is_never_run_in_place_of_ours(
+    shadowed: tuple[int, list[str], bytes], name: str
+) -> None:
+    code, ran, error = shadowed
+    assert (code, name in ran) == (0, False), error
 
 
 @pytest.mark.parametrize("what", ["SIGHUP", "broken pipe"])
@@ -189,6 +203,7 @@ def test_what_is_written_into_the_state_directory_is_its_owner_s_alone(cli: Cli,
     rows = tasks({"id": "a", "run": "umask > mask; mkdir d; touch d/f; stat -c %a d d/f README.md > modes"})
     plan = cli.plan({"workspace": str(path), "deliver": "apply", "tasks": rows})
     before = os.umask(0o022)
+    cli.is_forked = False
     try:
         cli("run", plan)
         cli("gc", "--yes", code=None)
@@ -224,7 +239,7 @@ def test_git_s_settings_by_variables_count(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["status", "\udcff"], ["answer", "x", "\udcff", "y"], ["cancel", "\udcff"]])
 def test_an_argument_that_is_no_text_ends_with_a_line(cli: Cli, arguments: list[str]) -> None:
-    done = cli(*arguments, code=2)
+    done = replace(cli, is_forked=False)(*arguments, code=2)
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("epw: ")
 

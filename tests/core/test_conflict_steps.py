@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from epw.core.conflict_steps import CONFLICT_STEPS, TEXTUAL, Option, StepKind, parse_step, step_kinds
+from epw.core.conflict_steps import CONFLICT_STEPS, TEXTUAL, ConflictStep, Option, StepKind, parse_step, step_kinds
 from epw.core.decisions.questions import Asked
 from epw.core.decisions.resolver import Resolver
 from epw.core.errors import InvalidPlan
@@ -17,7 +17,7 @@ from epw.core.execution.state import ExecutionState
 from epw.core.landing import ConflictFound
 from epw.core.messages import TaskOutcome
 from epw.core.plan.validate import read_plan
-from tests.support import tasks
+from tests.support import offered, tasks
 
 NEWEST = StepKind(
     "newest",
@@ -27,6 +27,7 @@ NEWEST = StepKind(
     option=Option("prefer-agent", "Take the change of {own}, which came last", "high"),
 )
 KINDS = step_kinds(NEWEST, *CONFLICT_STEPS.values())
+SYNTAX = ", ".join(kind.syntax for kind in CONFLICT_STEPS.values())
 ROWS = tasks({"id": "a", "run": "true"}, {"id": "b", "run": "true"})
 
 
@@ -58,7 +59,7 @@ def conflicting(
 def test_a_plan_can_name_a_new_step() -> None:
     plan: dict[str, Any] = {"tasks": ROWS, "onConflict": ["newest", "skip"]}
     assert read_plan(plan, steps=KINDS).on_conflict == ["newest", "skip"]
-    with pytest.raises(InvalidPlan, match=r"onConflict\[0\]: must be one of: merge, retry, agent, prefer:<task>, ask"):
+    with pytest.raises(InvalidPlan, match=re.escape(f"onConflict[0]: must be one of: {SYNTAX}")):
         read_plan(plan)
 
 
@@ -80,21 +81,21 @@ def test_a_person_can_choose_a_new_step() -> None:
     asked = resolver.conflicts[0].asked
     assert asked is not None
     assert asked.settle is not None
-    assert asked.question.options == ["newest", "retry", "prefer:b", "prefer:a", "skip", "rollback"]
-    (offered, *_) = resolver.conflicts[0].document()["resolutionOptions"]
-    assert (offered["choice"], offered["description"]) == ("newest", "Take the change of b, which came last")
+    assert asked.question.options == ["newest", *map(str, offered("lines", "b", "a"))]
+    (option, *_) = resolver.conflicts[0].document()["resolutionOptions"]
+    assert (option["choice"], option["description"]) == ("newest", "Take the change of b, which came last")
     asked.settle("newest")
     assert (execution.to_land, resolver.merge_strategy("b")) == (["b"], "theirs")
 
 
-@pytest.mark.parametrize("text", ["merge", "retry", "agent", "ask", "skip", "rollback", "prefer:a", "prefer:a:b\nc"])
+@pytest.mark.parametrize("text", [*(str(ConflictStep(kind, "a")) for kind in CONFLICT_STEPS.values()), "prefer:a:b\nc"])
 def test_a_step_is_written_as_it_is_read(text: str) -> None:
     assert str(parse_step(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "prefer", "prefer:", "merge:", "skip:a", "Merge", "merge ", "newest"])
 def test_what_names_no_step_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^must be one of: merge, retry, agent, prefer:<task>, ask, skip, rollback$"):
+    with pytest.raises(ValueError, match=f"^must be one of: {SYNTAX}$"):
         parse_step(text)
 
 

@@ -24,8 +24,8 @@ async def start(agent: Agent, *rows: dict[str, Any], **plan: Any) -> str:
     return str(started["executionId"])
 
 
-async def test_a_question_comes_back_with_the_call_that_answers_it(mcp: McpSite) -> None:
-    async with mcp.agent("--allow-commands") as agent:
+async def test_a_question_comes_back_with_the_call_that_answers_it(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, {"id": "a", "run": ASK}, {"id": "b", "run": "cat name", "dependsOn": ["a"]})
         seen = await agent.result("get_execution", executionId=identifier, wait=True)
         assert seen["status"] == "running"
@@ -37,12 +37,12 @@ async def test_a_question_comes_back_with_the_call_that_answers_it(mcp: McpSite)
         assert "answered" in again["message"]
         ended = await agent.result("get_execution", executionId=identifier, wait=True)
         assert ended["status"] == "succeeded"
-        assert sh(mcp.folder, "git", "show", f"{ended['delivery']['branch']}:name") == "Grace\n"
+        assert sh(mcp_at_work.folder, "git", "show", f"{ended['delivery']['branch']}:name") == "Grace\n"
 
 
-async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp: McpSite) -> None:
+async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp_at_work: McpSite) -> None:
     both: list[dict[str, Any]] = [{"id": each, "run": f"sed -i s/3/{each}/ shared"} for each in ("one", "two")]
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, *both, onConflict=["ask"])
         seen = await agent.result("get_execution", executionId=identifier, wait=True)
         (need,) = seen["needs"]
@@ -118,11 +118,11 @@ async def test_changes_reports_and_prompts_can_be_read(mcp: McpSite) -> None:
             await agent.client.get_prompt("plan_parallel_work", {"goal": " "})
 
 
-async def test_live_progress_of_an_execution_is_aggregated(mcp: McpSite) -> None:
-    go = mcp.folder.parent / "go"
+async def test_live_progress_of_an_execution_is_aggregated(mcp_at_work: McpSite) -> None:
+    go = mcp_at_work.folder.parent / "go"
     half = """echo '{"progress": {"percent": 50, "operation": "half"}}' >> "$EPW_EVENTS";"""
     wait = f"while [ ! -e {go} ]; do sleep 0.05; done"
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(
             agent,
             {"id": "a", "run": "true", "estimatedMinutes": 10},
@@ -169,23 +169,23 @@ async def test_commands_of_a_model_need_the_users_leave_once(mcp: McpSite, mode:
         assert done["results"][0]["simulated"] is True
 
 
-async def test_workspaces_outside_the_allowed_folders_are_refused_through_links_too(mcp: McpSite) -> None:
-    outside = mcp.folder.parent / "outside"
+async def test_workspaces_outside_the_allowed_folders_are_refused_through_links_too(mcp_at_work: McpSite) -> None:
+    outside = mcp_at_work.folder.parent / "outside"
     outside.mkdir()
-    (mcp.folder / "link").symlink_to(outside)
+    (mcp_at_work.folder / "link").symlink_to(outside)
     arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1}
     row = tasks({"id": "a", "simulate": {"seconds": 0}})
-    async with mcp.agent() as agent:
+    async with mcp_at_work.agent() as agent:
         for path in ("link", "../outside", str(outside), "/", "link/../../outside"):
             plan = {"workspace": path, "tasks": row}
             refused = await agent.error("execute_parallel_workflow", plan=plan, **arguments)
             assert "outside the folders" in refused["message"], path
-    async with mcp.agent("--folder", str(outside)) as agent:
+    async with mcp_at_work.agent("--folder", str(outside)) as agent:
         done = await agent.result(
             "execute_parallel_workflow", plan={"workspace": str(outside), "tasks": row}, wait=True, **arguments
         )
         assert done["status"] == "succeeded"
-    async with mcp.agent() as agent:
+    async with mcp_at_work.agent() as agent:
         hidden = await agent.error("get_execution", executionId=done["executionId"])
         assert "outside the folders" in hidden["message"]
 

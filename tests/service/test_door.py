@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -31,6 +32,8 @@ from tests.support import tasks
 from tests.threats import LEVELS
 
 OWN = [b"Host: localhost:8233"]
+WAYS = {"itself": "", "new-session": "setsid -w ", "no-parent-no-environment": "env -i setsid -f "}
+"""How an agent knocks: the prefix of its command."""
 # What a client of HTTP/2 begins with; a server answers with its settings.
 _KNOCK = """
 import socket, sys
@@ -84,22 +87,34 @@ def test_another_user_gets_no_answer(up: Cli) -> None:
         assert _knock(port, "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups") == "shut"
 
 
+@pytest.fixture(scope="module")
+def knocked(up: Cli) -> Callable[[str], dict[str, list[str]]]:
+    """What the agents of a level were told, by the way in which they knocked at both ports."""
+    ports = _note(up)["ports"]
+
+    def task(way: str, prefix: str) -> dict[str, str]:
+        knocks = "\n".join(f"{prefix}/usr/bin/python3 knock.py {port} > said{port}" for port in ports)
+        # One without a parent is not waited for.
+        said = "".join(f"while [ ! -s said{port} ]; do sleep 0.05; done; cat said{port}; " for port in ports)
+        return {"id": way, "run": f"cat > knock.py <<'END'\n{_KNOCK}\nEND\n{knocks}\n{said}"}
+
+    @cache
+    def answers(level: str) -> dict[str, list[str]]:
+        rows = tasks(*(task(way, prefix) for way, prefix in WAYS.items()))
+        document = up.json("run", up.plan({"sandbox": level, "tasks": rows}))
+        assert document["status"] == "succeeded", document["results"]
+        logs = f"executions/{document['executionId'][:20]}*/*/logs"
+        return {way: next(up.home.glob(f"{logs}/{way}-*.log")).read_text().split() for way in WAYS}
+
+    return answers
+
+
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("way", ["itself", "in a new session", "without parent and environment"])
-def test_an_agent_gets_no_answer(up: Cli, level: str, way: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_agent_gets_no_answer(knocked: Callable[[str], dict[str, list[str]]], level: str, way: str) -> None:
     if level == "bubblewrap" and (missing := bubblewrap_problem()):
         pytest.skip(missing)
-    ports = _note(up)["ports"]
-    before = {"itself": "", "in a new session": "setsid -w ", "without parent and environment": "env -i setsid -f "}[
-        way
-    ]
-    knocks = "\n".join(f"{before}/usr/bin/python3 knock.py {port} > said{port}" for port in ports)
-    run = f"cat > knock.py <<'END'\n{_KNOCK}\nEND\n{knocks}\nsleep 1; cat {' '.join(f'said{port}' for port in ports)}"
-    plan = {"sandbox": level, "tasks": tasks({"id": "a", "run": run})}
-    document = up.json("run", up.plan(plan))
-    assert document["status"] == "succeeded", document["results"]
-    (log,) = up.home.glob(f"executions/{document['executionId'][:20]}*/*/logs/a-*.log")
-    assert log.read_text().split() == ["shut", "shut"]
+    assert knocked(level)[way] == ["shut", "shut"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r"])
@@ -156,12 +171,8 @@ def test_whose_request_it_is(request_line: bytes, fields: list[bytes], own: bool
     assert is_own_request(request_line, fields, 8233) is own
 
 
-async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
-    up: Cli, tmp_path: Path, temporal_binary: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_of_somebody_else_at_our_port_is_not_ours(up: Cli, tmp_path: Path, temporal_binary: str) -> None:
     """As after a supervisor's death, when another server has taken its port: by name it is none of ours."""
-    monkeypatch.setattr("epw.service.connection._EMBEDDED_SECONDS", 1.0)
-    monkeypatch.setattr("epw.service.connection._CONNECT_SECONDS", 1.0)
     mine = Cli(tmp_path / "home", temporal_binary)
     process = mine.popen("up")
     line_with(process, "task queue")
@@ -170,7 +181,7 @@ async def test_a_server_of_somebody_else_at_our_port_is_not_ours(
         theirs = {**json.loads(note.read_text()), "address": _note(up)["address"]}
         note.write_text(json.dumps(theirs))
         with pytest.raises(Unavailable, match="no Temporal server"):
-            async with connected(Settings(mine.home)):
+            async with connected(Settings(mine.home), connect_seconds=1, start_seconds=1):
                 pass
     finally:
         stop(process)

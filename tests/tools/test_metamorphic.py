@@ -229,9 +229,12 @@ def test_tasks_that_may_write_the_same_file_are_never_at_work_at_once(
 
 
 @settings(deadline=None, max_examples=60)
-@given(timed_plans(8, edges=False), st.integers(2, 4))
+@given(timed_plans(7, edges=False), st.integers(2, 4))
 def test_independent_tasks_take_at_most_a_third_more_than_the_optimum(tasks: list[Task], agents: int) -> None:
-    """4/3 - 1/(3m), Graham 1969: without dependencies the longest remaining path is the longest task."""
+    """4/3 - 1/(3m), Graham 1969: without dependencies the longest remaining path is the longest task.
+
+    The bound is met by 2m + 1 tasks: seven of them meet it with three agents; all their orders are tried.
+    """
     best = shortest_time(graph_of(tasks), agents)
     assert optimized(tasks, agents, "minimize-time")["estimatedTotalTime"] <= (4 / 3 - 1 / (3 * agents)) * best + 1e-6
 

@@ -222,11 +222,11 @@ def _nest(name: str, depth: int) -> str:
 async def test_a_deep_directory_costs_nothing_but_what_git_cannot_name(harness: Harness, tmp_path: Path) -> None:
     """Deeper than Python's limit of recursion it is saved; deeper than a path may be long its task fails, by name."""
     repository = make_repository(tmp_path / "repo")
-    runs = {"deep": _nest("d", 1500), "deeper": _nest("e", 3000), "b": "echo b > b"}
+    runs = {"deep": _nest("d", 1100), "deeper": _nest("e", 2100), "b": "echo b > b"}
     rows = tasks(*({"id": task, "run": run} for task, run in runs.items()))
     document = await harness.run({"workspace": str(repository), "strategy": "aggressive", "tasks": rows})
     found = {row["taskId"]: row for row in document["results"]}
-    assert found["deep"]["filesModified"] == ["d/" * 1500 + "f"]
+    assert found["deep"]["filesModified"] == ["d/" * 1100 + "f"]
     assert (found["deeper"]["status"], found["deeper"]["error"]["type"]) == ("failed", "PathTooLong")
     assert found["b"]["status"] == "succeeded"
     assert not list((harness.home / "trash").iterdir())

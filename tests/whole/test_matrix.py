@@ -7,10 +7,9 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,17 @@ import pytest
 
 from activities.git.hub import Hub
 from activities.state.state_directory import StateDirectory
+from tests import forked
 from tests.activities.git.test_filters import clear_text
 from tests.by_hand import ENVIRONMENT, Seen, added, blobs, content, edit, git, in_tree, status, stored
-from tests.command_line import ROOT, Cli, wait_for
+from tests.command_line import Cli, wait_for
 from tests.kinds import KINDS, Kind
 from tests.matrix import OUTCOMES, PAGE, REFUSED, RIGHT, found, page
 from tests.repositories import relocated
 from tests.site import Site
 from tests.support import statuses, tasks
 
+_SECONDS = 90.0
 _REFUSED_WITHIN_SECONDS = 20.0
 _BRANCH = re.compile(r"(?:^|/)\.git/(?:modules/.+/)?(?:logs/)?refs/heads/epw/")
 _COMMAND = re.compile(r": git (?!says)|\(git |use \"\w+\"")
@@ -74,21 +75,14 @@ class Cell:
         for each in asked or []:
             each["kill"] = [str(pid) if victim == "command" else victim for victim in each.get("kill", [])]
         env = {**self.cli.env, "EPW_FAILPOINT": json.dumps(asked or [])}
-        argv = [sys.executable, str(ROOT / "starter.py"), *arguments, "--json"]
         began = time.monotonic()
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(argv, env=env, stdout=pipe, stderr=pipe, text=True)
-        pid.write_text(json.dumps({"pid": process.pid}))
-        try:
-            out, err = process.communicate(timeout=90)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise AssertionError(f"{arguments}: no end; {process.communicate()[1][-2000:]}") from None
+        done = forked.run([*arguments, "--json"], env, _SECONDS, started=partial(_note, pid))
+        out, err = done.stdout, done.stderr
         seconds = time.monotonic() - began
-        if process.returncode == 2:
+        if done.returncode == 2:
             self.check_refusal(json.loads(out), seconds)
-        told = f"{arguments}: {process.returncode}\n{_told(out)}\n{err[-3000:]}"
-        assert process.returncode == code, told
+        told = f"{arguments}: {done.returncode}\n{_told(out)}\n{err[-3000:]}"
+        assert done.returncode == code, told
         for each in asked or []:
             assert Path(each["mark"]).exists(), f"never came to {each['name']}: {told}"
         document: dict[str, Any] = json.loads(out) if out else {}
@@ -187,6 +181,10 @@ class Cell:
 
 def _is_file(path: Path) -> bool:
     return path.is_symlink() or path.is_file()
+
+
+def _note(file: Path, process_id: int) -> None:
+    file.write_text(json.dumps({"pid": process_id}))
 
 
 def _told(out: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import read_plan
 from epw.core.schedule.analysis import analyze, bottlenecks
-from tests.support import Harness, make_repository, statuses, tasks
+from tests.support import Harness, make_repository, offered, statuses, tasks
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}
 FAST = 60_000
@@ -86,8 +86,9 @@ async def test_phase_3_two_agents_on_one_file(harness: Harness, tmp_path: Path) 
     assert conflict["affectedResources"] == ["user.ts"]
     assert sorted(each["description"] for each in conflict["intents"]) == ["do form", "do model"]
     assert conflict["detectionMethod"] == "three-way merge"
-    options = [each["strategy"] for each in conflict["resolutionOptions"]]
-    assert options == ["sequential-retry", "prefer-agent", "prefer-agent", "prefer-agent", "rollback"]
+    steps = offered("lines", *conflict["tasks"])
+    strategies = [each["strategy"] for each in conflict["resolutionOptions"]]
+    assert strategies == [step.kind.option.strategy for step in steps if step.kind.option]
     (hunk,) = conflict["hunks"]
     assert sorted((hunk["ours"], hunk["theirs"])) == ["form\n", "model\n"]
     assert (conflict["resolution"], conflict["decidedBy"]) == ("prefer:form", "plan")

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
 from activities.agents.base import AgentOutcome, Completed
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
-from activities.processes import bounds
-from activities.processes.bounds import Bounds
+from activities.processes.bounds import Bounds, Machine
 from activities.processes.launcher import ProcessLauncher
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
 from tests.support import Harness, ended, tasks
-
-MB, GB = 1024**2, 1024**3
 
 
 @pytest.mark.parametrize(
@@ -35,7 +30,6 @@ MB, GB = 1024**2, 1024**3
     ],
 )
 def test_without_limits_an_attempt_has_its_share_of_the_machine(
-    monkeypatch: pytest.MonkeyPatch,
     memory_gb: float,
     free_gb: float,
     disk_gb: float,
@@ -43,11 +37,8 @@ def test_without_limits_an_attempt_has_its_share_of_the_machine(
     memory_mb: float,
     disk_mb: float,
 ) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=memory_gb * GB))
-    disk = SimpleNamespace(free=free_gb * GB, total=disk_gb * GB)
-    monkeypatch.setattr(bounds, "shutil", SimpleNamespace(disk_usage=lambda folder: disk))
     plan = read_plan({"maxAgents": agents, "tasks": tasks({"id": "a"})})
-    found = Bounds.of(plan, plan.tasks[0], SimpleNamespace())  # type: ignore[arg-type]
+    found = Bounds.of(plan, plan.tasks[0], Machine(memory_gb * 1024, disk_gb * 1024, free_gb * 1024))
     assert found == Bounds(int(memory_mb), 80, 512, int(disk_mb))
     assert found.cores == pytest.approx(0.8 * (os.cpu_count() or 1))
 

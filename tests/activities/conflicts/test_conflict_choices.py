@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from tests.support import Harness, ended, make_repository, tasks, until
+from epw.core.conflict_steps import CONFLICT_STEPS, ConflictStep
+from tests.support import Harness, ended, make_repository, offered, tasks, until
 
 # kind → what `a` and the others do to the file, the directory and the module number $n.
 SIDES = {
@@ -37,9 +38,10 @@ async def refused(handle: WorkflowHandle[Any, Any], conflict: str, choice: str) 
 
 
 async def chosen(handle: WorkflowHandle[Any, Any], wanted: Sequence[str]) -> None:
-    """Each conflict takes one of its options, and refuses what is none."""
-    others = ["merge", "retry", "agent", "ask", "prefer:a", "prefer:c", "skip", "rollback", "guess", ""]
-    for number, choice in enumerate(wanted, 1):
+    """Each conflict takes one of its options, and refuses what is none; the one that undoes everything comes last."""
+    order = sorted(range(len(wanted)), key=lambda place: wanted[place] == "rollback")
+    others = [*(str(ConflictStep(kind, "a")) for kind in CONFLICT_STEPS.values()), "prefer:c", "guess", ""]
+    for number, place in enumerate(order, 1):
         conflict = next(
             each
             for each in await handle.query("conflicts")
@@ -49,15 +51,17 @@ async def chosen(handle: WorkflowHandle[Any, Any], wanted: Sequence[str]) -> Non
         assert choices(conflict) == options
         for other in {*others, f"prefer:b{number}"} - set(options):
             assert f"must be one of: {', '.join(options)}" in await refused(handle, conflict["id"], other)
-        await handle.execute_update("resolve_conflict", {"conflictId": conflict["id"], "choice": options[number - 1]})
-        if choice == "skip":
-            assert "resolved by: skip" in await refused(handle, conflict["id"], choice)
+        await handle.execute_update("resolve_conflict", {"conflictId": conflict["id"], "choice": options[place]})
+        if wanted[place] == "skip":
+            assert "resolved by: skip" in await refused(handle, conflict["id"], "skip")
 
 
 @pytest.mark.parametrize("kind", SIDES)
 async def test_each_option_is_accepted_and_nothing_else(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = make_repository(tmp_path / "work", BASE)
-    wanted = ["retry", *(["prefer:b1", "prefer:a"] if kind != "semantic" else []), "skip", "rollback"]
+    wanted = [str(step) for step in offered(kind, "b1", "a")]
+    # Of a merge that git can do there is no side to take.
+    assert {"prefer:b1", "prefer:a"} & set(wanted) == ({"prefer:b1", "prefer:a"} if kind != "semantic" else set())
     numbers = range(1, len(wanted) + 1)
     one, other = SIDES[kind]
     late = 'test -n "${EPW_CONFLICT:-}" || sleep 1'

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from epw.core.plan.validate import read_plan
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
-from tests.support import Harness, check_invariants, ended, make_repository, sh, statuses, tasks, until
+from tests.support import Harness, check_invariants, ended, make_repository, offered, sh, statuses, tasks, until
 
 BASE = {"shared": "one\ntwo\nthree\n"}
 
@@ -141,7 +141,7 @@ async def test_a_person_is_asked_with_the_options_and_decides(
         (conflict,) = await handle.query("conflicts")
         assert conflict["resolution"] is None
         (question,) = await handle.query("questions")
-        assert question["options"] == ["retry", "prefer:b", "prefer:a", "skip", "rollback"]
+        assert question["options"] == [str(step) for step in offered("lines", "b", "a")]
         for nonsense in ({"conflictId": "c1", "choice": "guess"}, {"conflictId": "c9", "choice": "skip"}):
             with pytest.raises(WorkflowUpdateFailedError):
                 await handle.execute_update("resolve_conflict", nonsense)

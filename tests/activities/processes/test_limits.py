@@ -14,6 +14,7 @@ import pytest
 from activities.processes.bounds import MB, reserve_mb
 from activities.processes.cgroup import CgroupMount, Group, probe
 from activities.processes.disk import MAX_LOG_BYTES
+from activities.processes.host_monitor import HostMonitor
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Harness, ended, make_repository, statuses, tasks
@@ -24,12 +25,12 @@ SPIN = f"{sys.executable} -c 'import time; end = time.process_time() + 1\nwhile 
 
 
 @pytest.fixture(params=["groups", "none"])
-def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+def groups(request: pytest.FixtureRequest, harness: Harness) -> bool:
     """Whether there are control groups; without them limits are kept by looking."""
     if request.param == "groups" and probe() is None:
         pytest.skip("no control groups here")
     if request.param == "none":
-        monkeypatch.setattr("activities.processes.resource_guard.probe", lambda: None)
+        harness.host = HostMonitor(groups=lambda: None)
     return bool(request.param == "groups")
 
 
@@ -114,7 +115,7 @@ async def test_a_daemon_without_session_parent_and_environment_ends_with_its_att
     assert document["status"] == "succeeded", document["results"]
     pid = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert not list(Group.under(document["executionId"]))
+    assert not list(Group.under(probe(), document["executionId"]))
 
 
 async def test_a_hundred_megabytes_of_output_are_cut_and_said(harness: Harness, groups: bool) -> None:
@@ -190,7 +191,7 @@ async def test_agents_that_do_not_fit_together_all_finish(harness: Harness, decl
     edges = sorted([(float(begin), 1) for begin, _ in times] + [(float(end), -1) for _, end in times])
     at_once = max(itertools.accumulate(step for _, step in edges))
     print(f"{at_once} of {agents} at once, {size} MB each, on a machine of {total:.0f} MB")
-    assert 2 <= at_once <= (total - reserve_mb()) / size
+    assert 2 <= at_once <= (total - reserve_mb(total)) / size
     waited = [row["waitedMs"]["resources"] for row in document["results"]]
     # On a busy machine the first may have ended before the last comes: no more is certain than this.
     assert any(each > 0 for each in waited)
@@ -214,7 +215,6 @@ def test_a_group_is_found_for_as_long_as_anything_of_it_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = CgroupMount(1, {name: tmp_path / name for name in ("memory", "cpu", "pids", "unified")})
-    monkeypatch.setattr("activities.processes.cgroup.probe", lambda: place)
     for folder in place.folders.values():
         (folder / "marker!1").mkdir(parents=True)
     removed = []
@@ -229,6 +229,6 @@ def test_a_group_is_found_for_as_long_as_anything_of_it_is_left(
         killed.setattr(Path, "rmdir", killed_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             Group(place, "marker/1").remove()
-    for group in Group.under("marker"):
+    for group in Group.under(place, "marker"):
         group.remove()
     assert not list(tmp_path.glob("*/*"))

@@ -1,0 +1,144 @@
+"""Commands as processes that are forked from one that has imported the libraries: a start costs a third.
+
+What is imported is what has no state of a process: third-party packages and `epw.core`. The rest a command does itself,
+in a process of its own, with its own arguments, environment, directory and streams, to its own exit code. How a program
+starts (streams that are closed, locales, modules in its way) is for processes of their own: `Cli.popen`,
+tests/service/test_startup.py, tests/cli/test_environments.py.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parent.parent
+_LIBRARIES = (
+    *("pydantic", "rich.console", "rich.table", "temporalio.client", "temporalio.converter", "temporalio.envconfig"),
+    *(
+        "temporalio.worker",
+        "tree_sitter",
+        "tree_sitter_python",
+        "typer",
+        "typer.main",
+        "yaml",
+        "psutil",
+        "asyncio",
+        "sqlite3",
+    ),
+    *("epw.core.conflict_steps", "epw.core.messages", "epw.core.plan.validate", "epw.core.report.model"),
+)
+
+
+def run(
+    argv: Sequence[str],
+    env: dict[str, str],
+    seconds: float,
+    stdin: str | None = None,
+    started: Callable[[int], object] = lambda pid: None,
+) -> subprocess.CompletedProcess[str]:
+    """Run `starter.py` with these arguments; standard input is empty where `stdin` is None.
+
+    `started`: called with the process id. One that has not ended after so many seconds is killed.
+    """
+    with contextlib.ExitStack() as files:
+        wanted, given, out, err = (files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(4))
+        json.dump({"argv": argv, "env": env, "cwd": os.getcwd()}, wanted)
+        given.write(stdin or "")
+        for each in (wanted, given):
+            each.seek(0)
+        ended, told = (files.enter_context(os.fdopen(each, "r+b", 0)) for each in os.pipe())
+        socket.send_fds(_server(), [b"."], [each.fileno() for each in (wanted, given, out, err, told)])
+        told.close()
+        pid = int(ended.readline())
+        started(pid)
+        if not select.select([ended], [], [], seconds)[0]:
+            os.kill(pid, signal.SIGKILL)
+            raise AssertionError(f"{argv}: no end after {seconds} s: {_text(err)[-2000:]}")
+        code = int(ended.readline())
+        return subprocess.CompletedProcess(argv, code, _text(out), _text(err))
+
+
+def _text(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
+
+
+@functools.cache
+def _server() -> socket.socket:
+    """The process that is forked; it ends when this one has."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    argv = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    process = subprocess.Popen(argv, env=kept, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _serve(requests: socket.socket) -> None:
+    """Fork for each request; returns in the process that is to become the command."""
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    gc.freeze()
+    # Waited for late, when another is wanted: so that the time they took counts as this process's and its parent's.
+    waiting: list[int] = []
+    while files := socket.recv_fds(requests, 1, 5)[1]:
+        pid = os.fork()
+        if pid == 0:
+            requests.close()
+            return _fork(*files)
+        for each in files:
+            os.close(each)
+        waiting = [each for each in (*waiting, pid) if os.waitpid(each, os.WNOHANG)[0] == 0]
+    for each in waiting:
+        os.waitpid(each, 0)
+    sys.exit()
+
+
+def _fork(wanted: int, given: int, out: int, err: int, told: int) -> None:
+    """Start the command, and tell its process id and exit code, a line each; returns in the command."""
+    pid = os.fork()
+    if pid:
+        os.write(told, f"{pid}\n".encode())
+        _, status = os.waitpid(pid, 0)
+        os.write(told, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    os.close(told)
+    with open(wanted) as file:
+        request = json.load(file)
+    for number, each in enumerate((given, out, err)):
+        os.dup2(each, number)
+        os.close(each)
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.argv = [str(ROOT / "starter.py"), *request["argv"]]
+    sys.stdin = os.fdopen(0)
+    sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(each, "wb", 0), write_through=True) for each in (1, 2))
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        _serve(channel)
+    runpy.run_path(sys.argv[0], run_name="__main__")
