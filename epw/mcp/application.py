@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from epw.mcp.answers import Answers
 from epw.mcp.executions import Executions
 from epw.mcp.host import Host
+from epw.mcp.leave import Leave
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,4 @@ class Application:
     host: Host
     executions: Executions
     answers: Answers
+    leave: Leave

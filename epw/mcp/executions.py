@@ -11,7 +11,6 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from activities.git.command import text
 from activities.git.hub import Hub
 from activities.git.task_commits import diff
 from activities.state.execution_store import ExecutionStore
@@ -61,6 +60,7 @@ class Executions:
         await self._handle(earlier)
         made = await plan_redrive(self._host.settings, await self._host.connection(), earlier)
         await asyncio.to_thread(check_runnable, made.file.plan, here=True)
+        await self._leave.check(made.file.plan, call)
         connection = await self._host.connection()
         handle = await made.start(connection, None)
         await self._host.with_worker()
@@ -129,7 +129,8 @@ class Executions:
             before, after = store.base(), hub.resolve(store.head_ref)
         if hub is None or before is None or after is None or hub.resolve(after) is None:
             raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
-        return await asyncio.to_thread(lambda: text(diff(hub, before, after)))
+        found = await asyncio.to_thread(diff, hub, before, after)
+        return found.decode(errors="replace")
 
     async def _state(self, handle: WorkflowHandle[Any, Any]) -> State:
         described = await describe(handle)
@@ -167,7 +168,11 @@ class Executions:
             document = await plan_of(connection, handle)
             place = document.get("workspace") if isinstance(document, dict) else None
         if isinstance(place, str):
-            self._leave.check_folder(place)
+            try:
+                self._leave.check_folder(place)
+            except InvalidRequest:
+                message = f"execution {execution_id!r} works outside the folders that this server may touch"
+                raise InvalidRequest(message) from None
         return handle
 
 

@@ -25,8 +25,8 @@ async def serve(
     # One thread reads, one writes, calls compute: with asyncio's default pool they would wait for each other.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS))
     async with Host.running(settings) as host:
-        executions = Executions(host, Leave(folders, allow_commands=allow_commands))
-        server = McpServer(Application(host, executions, Answers(settings.home, max_tokens)))
+        leave = Leave(folders, allow_commands=allow_commands)
+        server = McpServer(Application(host, Executions(host, leave), Answers(settings.home, max_tokens), leave))
         if port is None:
             await serve_stdio(server)
         else:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -13,9 +14,10 @@ from mcp import types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError, NoBackChannelError
+from pydantic import ValidationError
 from temporalio.service import RPCError
 
-from epw.core.errors import EpwError, Unavailable
+from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.core.plan.wording import did_you_mean
 from epw.mcp import prompts, resources
 from epw.mcp.answers import failure, serialized
@@ -30,6 +32,7 @@ executionStrategy aggressive or conservative, maxParallelAgents how many at once
 with an executionId; get_execution with wait: true tells when it has ended or needs an answer. Every task has its own \
 directory; changes are merged and delivered on a branch."""
 _LEAVE = "leave"
+_MAX_ASKING_SECONDS = 600.0
 _MAX_CALLS = 16
 """Calls that are worked on at once; others wait for their turn."""
 _MAX_CACHED = 100
@@ -83,7 +86,7 @@ class McpServer:
         tool = TOOLS.get(params.name)
         if tool is None:
             message = f"unknown tool {params.name[:100]!r}; there are: {', '.join(TOOLS)}"
-            raise MCPError(types.INVALID_PARAMS, message)
+            raise MCPError(types.INVALID_PARAMS, self._application.answers.clean(message))
         arguments = params.arguments or {}
         try:
             key = f"{tool.name} {serialized(arguments)}" if tool.is_cached else None
@@ -103,10 +106,11 @@ class McpServer:
         except _InputRequired as required:
             return required.result
         except EpwError as error:
-            return _failure(self._application.answers.text_of(failure(error)))
+            return self._failed(error, arguments)
         except RPCError as error:
-            gone = Unavailable(f"the Temporal server went away or refused: {error.message}")
-            return _failure(self._application.answers.text_of(failure(gone)))
+            return self._failed(Unavailable(f"the Temporal server went away or refused: {error.message}"), arguments)
+        except OSError as error:
+            return self._failed(InvalidRequest(f"{error.strerror or error}: {error.filename or ''}"[:500]), arguments)
         except (RecursionError, UnicodeError) as error:
             wrong = {"type": "InvalidInput", "message": f"the arguments cannot be read: {type(error).__name__}"}
             return _failure(serialized({"success": False, "error": wrong}))
@@ -114,6 +118,11 @@ class McpServer:
             _log.exception("tool %s", tool.name)
             wrong = {"type": "InternalError", "message": "an error of this server; its log (standard error) has it"}
             return _failure(serialized({"success": False, "error": wrong}))
+
+    def _failed(self, error: EpwError, arguments: Mapping[str, Any]) -> types.CallToolResult:
+        """The answer for an error; of paths it names only those that the caller has named or may touch."""
+        text = self._application.answers.text_of(failure(error))
+        return _failure(self._application.leave.without_outside(text, serialized(arguments)))
 
     async def _worked_on(self, tool: Tool, call: Call) -> dict[str, Any]:
         """The answer; a call that waits for an execution keeps no other one from its turn."""
@@ -143,7 +152,9 @@ class McpServer:
         try:
             kind, text = await resources.read(self._application, str(params.uri))
         except EpwError as error:
-            raise MCPError(types.INVALID_PARAMS, self._application.answers.clean(str(error))) from None
+            message = self._application.answers.clean(str(error))
+            message = self._application.leave.without_outside(message, str(params.uri))
+            raise MCPError(types.INVALID_PARAMS, message) from None
         content = types.TextResourceContents(uri=params.uri, mime_type=kind, text=self._application.answers.clean(text))
         return types.ReadResourceResult(contents=[content])
 
@@ -156,7 +167,7 @@ class McpServer:
         try:
             description, text = prompts.rendered(params.name, params.arguments or {})
         except EpwError as error:
-            raise MCPError(types.INVALID_PARAMS, str(error)) from None
+            raise MCPError(types.INVALID_PARAMS, self._application.answers.clean(str(error))) from None
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=description, messages=[message])
 
@@ -199,8 +210,9 @@ class _Asking:
             answer = given
         else:
             try:
-                answer = await self._context.session.elicit_form(question, schema, self._context.request_id)
-            except (MCPError, NoBackChannelError):
+                async with asyncio.timeout(_MAX_ASKING_SECONDS):
+                    answer = await self._context.session.elicit_form(question, schema, self._context.request_id)
+            except (MCPError, NoBackChannelError, ValidationError, TimeoutError):
                 return None
         content = getattr(answer, "content", None) or {}
         return getattr(answer, "action", None) == "accept" and content.get("allow") is True

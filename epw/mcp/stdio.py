@@ -121,28 +121,43 @@ class _Messages:
             if not line.strip():
                 continue
             text = line.decode("utf-8", "replace")
-            try:
-                types.jsonrpc_message_adapter.validate_json(text, by_name=False)
-            except ValueError:
-                await self._refuse(*_problem(text))
-            else:
+            if (problem := _problem(text)) is None:
                 return text
+            await self._refuse(*problem)
 
     async def _refuse(self, code: int, message: str, identifier: Any) -> None:
         error = {"code": code, "message": message}
         await self._writer.write(json.dumps({"jsonrpc": "2.0", "id": identifier, "error": error}) + "\n")
 
 
-def _problem(text: str) -> tuple[int, str, Any]:
-    """Code, message and request id for a line that is no message."""
+def _problem(text: str) -> tuple[int, str, Any] | None:
+    """Code, message and request id for a line that is no message; None for a message."""
+    repeated: list[str] = []
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeated.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
+        return found
+
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else str(error)
         return types.PARSE_ERROR, f"not JSON: {why}", None
     identifier = found.get("id") if isinstance(found, dict) else None
-    known = identifier if isinstance(identifier, str | int) and not isinstance(identifier, bool) else None
-    return types.INVALID_REQUEST, "no JSON-RPC 2.0 message, or nested too deep", known
+    is_known = isinstance(identifier, str | int) and not isinstance(identifier, bool)
+    known = identifier if is_known else None
+    if repeated:
+        # Two readers could take different values: what is asked about must be what runs.
+        return types.INVALID_REQUEST, f"duplicate key {repeated[0][:100]!r}", known
+    if isinstance(found, dict) and "id" in found and not is_known:
+        return types.INVALID_REQUEST, "an id is a text or a whole number", None
+    try:
+        types.jsonrpc_message_adapter.validate_json(text, by_name=False)
+    except ValueError:
+        return types.INVALID_REQUEST, "no JSON-RPC 2.0 message, nested too deep, or no valid Unicode", known
+    return None
 
 
 class _Writer:

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.agents.secrets import Secrets
-from epw.core.errors import InvalidInput
+from epw.core.errors import InvalidInput, InvalidRequest
 from epw.core.plan.model import Plan, Task
 from epw.core.plan.validate import read_plan
 from epw.mcp.answers import Answers
 from epw.mcp.leave import Leave, needs_leave
+from tests.support import make_repository
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=300),
@@ -84,6 +85,7 @@ WITH_LEAVE: dict[str, Any] = {
     "deliver": "push",
 }
 TASK_WITH_LEAVE: dict[str, Any] = {
+    "simulate": {"writes": {"build.sh": "id"}},
     "run": "make",
     "verify": "make test",
     "env": {"A": "b"},
@@ -100,14 +102,7 @@ def plan(task: dict[str, Any], **fields: Any) -> Plan:
 
 
 def test_what_needs_no_leave_is_not_asked_about() -> None:
-    task = {
-        "files": ["x"],
-        "reads": ["y"],
-        "tools": ["Read"],
-        "priority": 3,
-        "context": {"a": 1},
-        "estimatedMinutes": 3,
-    }
+    task = {"files": ["x"], "reads": ["y"], "tools": ["Read"], "priority": 3, "simulate": {"seconds": 1}, "model": "m"}
     assert needs_leave(plan(task, **WITHOUT_LEAVE)) == []
 
 
@@ -128,10 +123,8 @@ def test_every_field_of_plans_is_known_here_with_or_without_leave() -> None:
     plan_fields = {field.alias for field in Plan.model_fields.values()}
     assert plan_fields == {"tasks", *WITHOUT_LEAVE, *WITH_LEAVE}
     task_fields = {field.alias for field in Task.model_fields.values()}
-    known = (
-        "id description dependsOn estimatedMinutes priority context simulate agent model tools files reads constraints"
-    )
-    assert task_fields == {*known.split(), *TASK_WITH_LEAVE}
+    known = "id description dependsOn estimatedMinutes priority context agent model tools files reads"
+    assert task_fields == {*known.split(), "constraints", *TASK_WITH_LEAVE}
 
 
 @pytest.mark.parametrize("path", ["..", "/", "~", "a/../..", "link", "\0", "~nobody-here/x"])
@@ -142,3 +135,30 @@ def test_a_folder_outside_is_refused_however_it_is_written(tmp_path: Path, path:
     with pytest.raises(Exception, match=r"outside|no path"):
         leave.check_folder(path)
     assert leave.check_folder("a/./b") == str(tmp_path / "in/a/b")
+
+
+@pytest.mark.parametrize("form", ["file", "link", "commondir"])
+def test_a_repository_outside_is_refused_though_its_folder_is_inside(tmp_path: Path, form: str) -> None:
+    outside, inside = make_repository(tmp_path / "outside"), tmp_path / "in/work"
+    inside.mkdir(parents=True)
+    leave = Leave([tmp_path / "in"], allow_commands=False)
+    assert leave.check_folder("work") == str(inside)
+    if form == "file":
+        (inside / ".git").write_text(f"gitdir: {outside}/.git\n")
+    elif form == "link":
+        (inside / ".git").symlink_to(outside / ".git")
+    else:
+        (inside / ".git").mkdir()
+        (inside / ".git/commondir").write_text(str(outside / ".git"))
+    with pytest.raises(InvalidRequest, match="outside the folders"):
+        leave.check_folder("work")
+    started_there = Leave([inside], allow_commands=False)
+    assert started_there.check_folder(".") == str(inside), "the user's own linked worktree"
+
+
+def test_errors_name_only_paths_that_the_caller_knows_or_may_touch(tmp_path: Path) -> None:
+    leave = Leave([tmp_path], allow_commands=False)
+    text = f"{tmp_path}/a lies in /home/ada/secret, not /named/before; see http://example.org/x and and/or"
+    assert leave.without_outside(text, "/named/before") == (
+        f"{tmp_path}/a lies in [a path outside], not /named/before; see http://example.org/x and and/or"
+    )

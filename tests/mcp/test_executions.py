@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.mcp.support import LEGACY, MODERN, Agent, McpSite
-from tests.support import sh, tasks
+from tests.support import make_repository, sh, tasks
 
 ASK = """if [ -z "${EPW_ANSWER:-}" ]; then
   echo '{"question": "Which name?", "options": ["Ada", "Grace"]}' >> "$EPW_EVENTS"; exit 75
@@ -164,7 +164,7 @@ async def test_commands_of_a_model_need_the_users_leave_once(mcp: McpSite, mode:
     async with mcp.agent(mode=mode) as agent:
         silent = await agent.error("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
         assert "epw mcp --allow-commands" in silent["message"]
-        simulated = {"workspace": ".", "tasks": tasks({"id": "a", "simulate": {"seconds": 0, "writes": {"x": "y"}}})}
+        simulated = {"workspace": ".", "tasks": tasks({"id": "a", "simulate": {"seconds": 0}})}
         done = await agent.result("execute_parallel_workflow", plan=simulated, **arguments)
         assert done["results"][0]["simulated"] is True
 
@@ -248,3 +248,37 @@ async def test_a_misspelt_argument_is_named(mcp: McpSite) -> None:
     async with mcp.agent() as agent:
         found = await agent.result("analyze_task_parallelizability", taskDescription="x", tasks=[])
         assert found["ignored"] == ["tasks; did you mean subtasks?"]
+
+
+async def test_what_was_allowed_in_one_workspace_is_asked_again_in_another_and_for_a_retry(mcp: McpSite) -> None:
+    make_repository(mcp.folder / "other")
+    arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1, "wait": True}
+
+    def plan(workspace: str) -> dict[str, Any]:
+        return {"workspace": workspace, "tasks": tasks({"id": "a", "run": "exit 1"})}
+
+    async with mcp.agent("--allow-commands") as agent:
+        failed = await agent.result("execute_parallel_workflow", plan=plan("."), **arguments)
+    async with mcp.agent(answer=lambda question: str(mcp.folder / "other") in question) as agent:
+        refused = await agent.error("retry_execution", executionId=failed["executionId"])
+        assert refused["type"] == "NeedsLeave"
+        await agent.result("execute_parallel_workflow", plan=plan("other"), **arguments)
+        refused = await agent.error("execute_parallel_workflow", plan=plan("."), **arguments)
+        assert refused["type"] == "NeedsLeave"
+        assert len(agent.asked) == 3
+
+
+async def test_a_diff_can_be_applied(mcp: McpSite) -> None:
+    async with mcp.agent("--allow-commands") as agent:
+        identifier = await start(agent, {"id": "a", "run": "echo new >> README.md"})
+        await agent.result("get_execution", executionId=identifier, wait=True)
+        diff = (await agent.result("get_changes", executionId=identifier))["diff"]
+    (mcp.folder / "change.patch").write_text(diff)
+    sh(mcp.folder, "git", "apply", "--check", "change.patch")
+
+
+async def test_what_the_system_refuses_is_an_error_of_the_call(mcp: McpSite) -> None:
+    async with mcp.agent() as agent:
+        plan = {"workspace": "x" * 300, "tasks": tasks({"id": "a", "simulate": {"seconds": 0}})}
+        error = await agent.error("execute_parallel_workflow", plan=plan)
+        assert error["type"] == "InvalidRequest"

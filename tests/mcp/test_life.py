@@ -135,6 +135,8 @@ def test_what_is_no_message_gets_an_error_and_the_server_goes_on(mcp: McpSite) -
             (b"[]", -32600, None),
             (b'{"jsonrpc": "1.0", "id": 7, "method": "ping"}', -32600, 7),
             (b"1" * 17_000_000, -32600, None),
+            (b'{"jsonrpc": "2.0", "id": 12, "method": "ping", "method": "ping"}', -32600, 12),
+            (b'{"jsonrpc": "2.0", "id": 1.5, "method": "ping"}', -32600, None),
             (b'{"jsonrpc": "2.0", "id": 8, "method": "nothing"}', -32601, 8),
             (b'{"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": 5}}', -32602, 9),
             (b'{"jsonrpc": "2.0", "id": 10, "method": "tools/call", "params": {"name": "nothing"}}', -32602, 10),
