@@ -46,7 +46,7 @@ def _row(item: Item, states: dict[str, State]) -> dict[str, Any]:
     before = [each for each in item.depends_on if states.get(each, State.OPEN) is State.OPEN]
     fields: dict[str, Any] = {
         "id": item.id,
-        "description": item.description,
+        "description": item.text,
         "dependsOn": before,
         "estimatedMinutes": item.minutes,
         "priority": item.priority,
@@ -71,8 +71,7 @@ def _not_text(outline: Outline) -> list[Problem]:
     """Problems of texts that no file can hold."""
     texts = [("", f"{outline.name}{outline.description}{outline.workspace}")]
     texts += [
-        (item.where, item.id + item.description + json.dumps(item.context, ensure_ascii=False))
-        for item in outline.items
+        (item.where, item.id + item.text + json.dumps(item.context, ensure_ascii=False)) for item in outline.items
     ]
     return [
         Problem(where, "contains an unpaired surrogate (invalid Unicode)") for where, each in texts if _is_broken(each)
