@@ -187,8 +187,8 @@ TASK_MASTER = Format(
     title="a Task Master tasks.json",
     sign='`tasks` with `title` and `status`, in tags (`{"master": {"tasks": […]}}`) or not',
     taken="a task: each task and sub-task (`5.2`) that is `pending` or `in-progress`; a task waits for its sub-tasks."
-    " `dependencies` as they are; what depends on a `deferred` or `blocked` one is left out too. `priority` counts."
-    " The tag is the current one (`state.json`), else `master`, or `--tag`",
+    " `dependencies` as they are; what depends on one that is `deferred`, `blocked` or in `review` is left out too."
+    " `priority` counts. The tag is the current one (`state.json`), else `master`, or `--tag`",
     recognise=recognise,
     read=read,
     ticks="`status` becomes `done`",

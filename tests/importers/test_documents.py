@@ -50,16 +50,16 @@ TASKS = [
 
 def test_open_tasks_and_sub_tasks_of_task_master_become_a_plan() -> None:
     made = taken(document({"master": {"tasks": TASKS, "metadata": {"version": "1"}}}), "task-master")
-    assert edges(made) == {"2": [], "3.2": ["2"], "3.3": ["2", "3.2"], "3": ["2", "3.2", "3.3"], "5": [], "10": []}
+    assert edges(made) == {"2": [], "3.2": ["2"], "3.3": ["2", "3.2"], "3": ["2", "3.2", "3.3"], "5": []}
     rows = {row["id"]: row for row in made.document["tasks"]}
     assert rows["2"]["description"] == "Task 2\n\nDo 2.\n\nBy a pool.\n\nTo test: Run the pool's tests."
     assert rows["2"]["priority"] == 1
     assert rows["3"]["description"].endswith(WHOLE)
     assert rows["3.2"]["description"] == "Draw\n\nDraw it.\n\nA part of task 3: Task 3"
     assert made.notes[:5] == (
-        "took tasks.json for a Task Master tasks.json: 6 tasks of tag master",
+        "took tasks.json for a Task Master tasks.json: 5 tasks of tag master",
         "left out: 2 done, 1 in review, 1 cancelled, 1 postponed",
-        "left out, since they wait for postponed ones: 7, 8",
+        "left out, since they wait for what is postponed or in review: 10, 7, 8",
         "no longer wait for a cancelled task: 5",
         "a task with sub-tasks waits for them, and checks the whole",
     )
@@ -72,8 +72,16 @@ def test_the_older_form_without_tags_is_read() -> None:
         "3.3",
         "3",
         "5",
-        "10",
     }
+
+
+def test_what_depends_on_a_task_in_review_waits_as_in_task_master_itself() -> None:
+    tasks = [task(1, status="review"), task(2, 1), task(3, 2)]
+    told = refusal(document({"tasks": tasks}), "task-master")
+    assert told == "tasks.json: every open task waits for what is postponed or in review: 1 in review"
+    made = taken(document({"tasks": [*tasks, task(4)]}), "task-master")
+    assert edges(made) == {"4": []}
+    assert "left out, since they wait for what is postponed or in review: 2, 3" in made.notes
 
 
 def test_what_is_said_of_a_whole_task_holds_for_its_parts() -> None:
