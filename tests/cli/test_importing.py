@@ -94,10 +94,11 @@ def test_import_writes_a_plan_that_reads_back_the_same(cli: Cli, repository: Pat
         (("--order", "some"), "--order must be one of: sequence, groups, none"),
         (("--tag", "master"), "--tag has no meaning for a spec-kit tasks.md"),
         (("--agent", "nobody"), "agent: must be one of"),
+        (("--in-place",), "--in-place needs --tick"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused(
-    cli: Cli, repository: Path, arguments: tuple[str, str], words: str
+    cli: Cli, repository: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in cli("import", str(repository / PLACE), *arguments, code=2).stderr
 
@@ -194,6 +195,26 @@ async def test_run_ticks_the_file_it_was_given(idle_claude: Claude, repository: 
     calls = await asyncio.to_thread(claude.site.cli.json, "export", "claude-albums", "--as", "complete-task")
     assert [call["arguments"]["notes"] for call in calls] == ["wrote T002", "wrote T003", "wrote T004"]
     assert calls[0]["arguments"]["projectPath"] == str(repository)
+
+
+def test_the_agent_of_a_plan_or_a_list_can_be_chosen_where_it_is_run(up: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "todo.md"
+    file.write_text("- [ ] one\n- [ ] two\n")
+    without_key = up("run", str(file), code=3).stderr
+    assert "agent claude needs ANTHROPIC_API_KEY" in without_key
+    assert "`--agent` chooses another" in without_key
+    tasks = [
+        {"id": "a", "description": "x", "run": "true", "agent": "command"},
+        {"id": "b", "description": "y"},
+    ]
+    plan = {"agent": "claude", "simulation": {"speed": 1_000_000}, "tasks": tasks}
+    assert "--agent" not in up("run", up.plan(plan), code=3).stderr
+    rows = up.json("run", up.plan(plan), "--agent", "simulated")["results"]
+    assert [row.get("simulated", False) for row in rows] == [False, True]
+    assert "agent: must be one of" in up("start", up.plan(plan), "--agent", "nobody", code=2).stderr
+    started = up("start", up.plan(plan), "--agent", "simulated", "--id", "chosen").stdout
+    assert "succeeded" in up("watch", started.strip()).stdout
+    assert "--agent needs a plan file" in up("run", "--resume", "chosen", "--agent", "claude", code=2).stderr
 
 
 def test_ticks_that_cannot_be_written_are_refused_before_anything_runs(cli: Cli, tmp_path: Path) -> None:
