@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command_line import Cli, line_with, stop
+from tests.command_line import ROOT, Cli, line_with, stop
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import fingerprint, make_repository, sh
@@ -138,6 +139,15 @@ def test_ticks_travel_with_the_work_and_are_in_the_file_once_it_is_merged(up: Cl
     assert "on branch" not in up("import", str(file), "--tick", "albums").stdout
     assert boxes(file.read_text()) == ["T001", "T002"]
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_branch_of_a_plan_that_stands_where_the_page_says_merges(up: Cli, repository: Path) -> None:
+    page = (ROOT / "docs/importing.md").read_text()
+    (place,) = re.findall(r"^\$ epw import .* > (\S+)$", page, re.MULTILINE)
+    (repository / place).write_text(Path(planned(up, repository / PLACE)).read_text())
+    up("run", str(repository / place), "--id", "as-the-page-says")
+    sh(repository, "git", "merge", "--quiet", "epw/as-the-page-says")
+    assert (repository / "T004.txt").read_text() == "T004\n"
 
 
 def test_a_branch_that_is_checked_out_or_gone_is_left_and_the_file_can_be_ticked_instead(
