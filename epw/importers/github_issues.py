@@ -165,7 +165,8 @@ GITHUB_ISSUES = Format(
     title="a list of GitHub issues",
     sign="objects with `number` and `title`, as `gh issue list --json number,title,body,state,labels` prints them",
     taken="a task: each open issue, and each box of its body, which the issue waits for. `blocked by #12`,"
-    " `depends on #12`, a box that is a reference (`- [ ] #12`), `blockedBy` and `subIssues` are dependencies",
+    " `depends on #12`, a box that is a reference (`- [ ] #12`), `blockedBy` and `subIssues` are dependencies."
+    " What is named and not in the list (`#99`) counts as closed, and a note says so",
     recognise=recognise,
     read=read,
     instead_of_ticks="`gh issue close NUMBER` closes an issue",

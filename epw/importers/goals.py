@@ -236,7 +236,8 @@ GOALS = Format(
     name="goals",
     title="goals with sub-goals",
     sign="`subGoals` (or `goals`), or hand-offs of type `spec-to-tasks` with a `subGoal`",
-    taken="a task: each task of a goal, named `goal/task`. `dependencies` or `blockedBy` between goals: the first"
+    taken="a task: each task of a goal, named `goal/task`; those of one goal run at once, but for their own"
+    " `dependencies`. `dependencies` or `blockedBy` between goals: the first"
     " tasks of one wait for the last of the other. A goal without tasks is one task",
     recognise=recognise,
     read=read,

@@ -167,6 +167,16 @@ def test_a_branch_that_is_checked_out_or_gone_is_left_and_the_file_can_be_ticked
     assert boxes(file.read_text()) == ["T001", "T002", "T003", "T004"]
 
 
+def test_a_task_that_changed_nothing_is_ticked_and_named(up: Cli, repository: Path) -> None:
+    file = repository / PLACE
+    plan = json.loads(Path(planned(up, file)).read_text())
+    plan["tasks"][1]["run"] = "true"
+    up("run", up.plan(plan), "--id", "idle")
+    told = up("import", str(file), "--tick", "idle").stdout.splitlines()
+    assert told[0].endswith(": T002, T003, T004")
+    assert told[1:] == ["ticked, though nothing was changed for them: T003"]
+
+
 def test_what_was_undone_or_is_still_under_way_is_not_ticked(up: Cli, repository: Path) -> None:
     file = repository / PLACE
     up("run", planned(up, file, fails="T004"), "--id", "undone", code=1)
