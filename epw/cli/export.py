@@ -17,12 +17,14 @@ from epw.importers.handoffs import HAND_OFFS, HandOff, hand_off, require_kind
 from epw.service.connection import Connection
 from epw.settings import Settings
 
+_WORKFLOW = "Name of the workflow; default: that of the imported file, else the goal, the name of the plan, or ID."
+
 
 def export(
     execution_id: ExecutionId,
     kind: Annotated[str, typer.Option("--as", help=f"What to print: {' or '.join(HAND_OFFS)}.")],
     goal: Annotated[str | None, typer.Option(help="The goal, where the tasks name none.")] = None,
-    workflow: Annotated[str | None, typer.Option(help="Name of the workflow; default: that of the plan.")] = None,
+    workflow: Annotated[str | None, typer.Option(help=_WORKFLOW)] = None,
     project: Annotated[str | None, typer.Option(help="Path of the project; default: the workspace.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:

@@ -12,25 +12,37 @@ from epw.cli.plan_argument import print_notes
 from epw.cli.plan_text import plan_text
 from epw.client.foreign_file import import_foreign, read_foreign, unknown
 from epw.client.plan_file import PlanFile
+from epw.core.backends import BACKENDS, CLAUDE
 from epw.core.errors import InvalidRequest
 from epw.importers.formats import FORMATS, format_named, recognise
 from epw.importers.model import Choices, Format, Order
 from epw.settings import Settings
+
+_AGENTS = ", ".join(
+    f"{name} (default)" if each is CLAUDE else name for name, each in BACKENDS.items() if not each.required
+)
+"""Those that do a task with a description alone."""
+_ORDER = (
+    "How unmarked tasks follow: sequence (default for OpenSpec), groups, or none (default for a checklist, but for its"
+    " numbered items)."
+)
 
 
 def import_file(
     file: Annotated[str, typer.Argument(help="A file or folder of tasks, docs/importing.md; - for standard input.")],
     form: Annotated[str | None, typer.Option("--from", help=f"Its format: {', '.join(FORMATS)}.")] = None,
     tag: Annotated[str | None, typer.Option(help="Which tag of a Task Master file.")] = None,
-    order: Annotated[str | None, typer.Option(help="How unmarked tasks follow: sequence, groups or none.")] = None,
+    order: Annotated[str | None, typer.Option(help=_ORDER)] = None,
     workspace: Annotated[str | None, typer.Option(help="The project; default: the repository of the file.")] = None,
-    agent: Annotated[str | None, typer.Option(help="Who does the tasks; default: claude.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="conservative or aggressive")] = None,
-    max_agents: Annotated[int | None, typer.Option(help="How many tasks run at once.")] = None,
+    agent: Annotated[str | None, typer.Option(help=f"Who does the tasks: {_AGENTS}.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="conservative (default) or aggressive")] = None,
+    max_agents: Annotated[int | None, typer.Option(help="How many tasks run at once (default: 5).")] = None,
     tick: Annotated[
         str | None, typer.Option("--tick", metavar="ID", help="Tick what this execution has done, instead.")
     ] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Tick the file, not the delivered branch.")] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="With --tick: in the file, not on the delivered branch.")
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Print the plan that a foreign file of tasks becomes; or tick in it what an execution has done."""
@@ -44,6 +56,8 @@ def import_file(
         _tick(file, tick, choices, in_place=in_place, as_json=as_json)
 
     async def command(settings: Settings) -> int:
+        if in_place:
+            raise InvalidRequest("--in-place needs --tick")
         named, chosen = choices()
         found = read_foreign(file)
         known = named or recognise(found)

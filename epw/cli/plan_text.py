@@ -11,7 +11,10 @@ _LINE_ENDS_OF_YAML = re.compile("[\r\x85\u2028\u2029]")
 
 
 class _Dumper(yaml.SafeDumper):
-    """Dumper of plans: texts of several lines stand as they are."""
+    """Dumper of plans: texts of several lines stand as they are, and equal values are written out each time."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

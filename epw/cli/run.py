@@ -9,7 +9,7 @@ import typer
 from temporalio.client import WorkflowHandle
 
 from epw.cli.launch import run_to_end
-from epw.cli.options import JSON_OPTION, NewId
+from epw.cli.options import JSON_OPTION, NewId, PlanAgent
 from epw.cli.plan_argument import print_notes, read_plan_argument
 from epw.cli.session import run_command
 from epw.cli.tick import tick_execution
@@ -21,13 +21,19 @@ from epw.core.errors import EpwError, InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings
 
+_WITHOUT_AGENT = "; `--agent` chooses another, and `epw import` prints the plan, to give its tasks a `run`"
+
 
 def run(
     plan: Annotated[
-        str | None, typer.Argument(help="A plan file, or a file that can be imported; - for standard input.")
+        str | None,
+        typer.Argument(
+            help="A plan file, or a file that can be imported; - for standard input. Left out only with --resume."
+        ),
     ] = None,
     resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="Go on with an execution.")] = None,
     execution_id: NewId = None,
+    agent: PlanAgent = None,
     tick: Annotated[bool, typer.Option("--tick", help="In the end, tick what is done in an imported file.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -38,11 +44,13 @@ def run(
             raise InvalidRequest("give a plan file, or --resume ID")
         if tick and plan is None:
             raise InvalidRequest("--tick needs the file; later: epw import --tick ID FILE")
+        if agent is not None and plan is None:
+            raise InvalidRequest("--agent needs a plan file: an execution keeps its agents")
         file, ticking = None, None
         if plan is not None:
-            file = read_plan_argument(plan)
+            file = read_plan_argument(plan, agent=agent)
             ticking = Ticking.of(plan) if tick else None
-            check_runnable(file.plan, here=True)
+            check_runnable(file.plan, here=True, without_agent=_WITHOUT_AGENT if file.notes else "")
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             if file is not None:

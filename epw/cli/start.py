@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from epw.cli.options import JSON_OPTION, NewId, PlanPath
+from epw.cli.options import JSON_OPTION, NewId, PlanAgent, PlanPath
 from epw.cli.output import print_json
 from epw.cli.plan_argument import read_plan_argument
 from epw.cli.session import run_command, tidy_up
@@ -16,11 +16,11 @@ from epw.service.connection import Connection, connected
 from epw.settings import Settings
 
 
-def start(plan: PlanPath, execution_id: NewId = None, as_json: bool = JSON_OPTION) -> None:
+def start(plan: PlanPath, execution_id: NewId = None, agent: PlanAgent = None, as_json: bool = JSON_OPTION) -> None:
     """Start a plan and print the execution's id; a worker elsewhere (`up`, worker.py) does the work."""
 
     async def command(settings: Settings) -> int:
-        file = read_plan_argument(plan)
+        file = read_plan_argument(plan, agent=agent)
         if file.plan.workspace is None or Path(file.plan.workspace).exists():
             check_runnable(file.plan)
         async with connected(settings) as connection:

@@ -25,6 +25,6 @@ async def tick_execution(
     in_place: bool = False,
 ) -> list[str]:
     """Tick what an execution has done; returns lines for people. Raises `InvalidRequest`."""
+    document = await full_document(settings, handle)  # First, as it knows which executions there are.
     plan = read_plan(await plan_of(connection, handle), runnable=False)
-    document = await full_document(settings, handle)
     return await asyncio.to_thread(partial(ticking.write, plan, document, in_place=in_place))

@@ -41,10 +41,16 @@ class PlanFile:
         return cls(read_plan(document, runnable=runnable), document, notes)
 
 
-def read_plan_file(path: str, *, runnable: bool = True) -> PlanFile:
-    """Read a plan from a file (`-`: standard input), with an absolute workspace; raises `InvalidPlan`."""
+def read_plan_file(path: str, *, runnable: bool = True, agent: str | None = None) -> PlanFile:
+    """Read a plan from a file (`-`: standard input), with an absolute workspace; raises `InvalidPlan`.
+
+    `agent`: takes the place of the plan's.
+    """
     found = read_document(path)
-    return PlanFile.of(found.value, runnable=runnable, notes=found.notes)
+    value = found.value
+    if agent is not None and isinstance(value, dict):
+        value = {**value, "agent": agent}
+    return PlanFile.of(value, runnable=runnable, notes=found.notes)
 
 
 def read_document(path: str) -> Document:

@@ -16,19 +16,23 @@ from activities.git.command import require_git
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
 from epw.client.plan_file import PlanFile
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidRequest, Unavailable
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
 from epw.core.plan.model import Plan
 from epw.service.connection import Connection
 
 
-def check_runnable(plan: Plan, *, here: bool = False) -> None:
+def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -> None:
     """Check what can be checked before anything starts: git, bash, the workspace; raises `InvalidPlan`, `Unavailable`.
 
-    `here`: the plan is run by a worker that this command starts, so that its agents are checked too.
+    `here`: the plan is run by a worker that this command starts, so that its agents are checked too; `without_agent`:
+    what a user can do where one is not available.
     """
     if here:
-        require_agents(plan)
+        try:
+            require_agents(plan)
+        except Unavailable as error:
+            raise Unavailable(f"{error}{without_agent}") from None
         require_sandbox(plan)
     if plan.workspace is not None or plan.has_commands:
         require_git()

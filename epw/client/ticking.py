@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,9 +58,9 @@ class Ticking:
         if not descriptions:
             return [f"nothing to tick in {self.file.path}: no task of {document['executionId']} has landed"]
         if branch is None:
-            return [*_lines(self._write_file(descriptions), self.file.path), *_simulated(document)]
+            return _lines(self._write_file(descriptions), self.file.path, document)
         workspace = Workspace.read(plan.workspace or "")
-        return [*self._commit(workspace, branch, descriptions, document["executionId"]), *_simulated(document)]
+        return self._commit(workspace, branch, descriptions, document)
 
     def _branch(self, plan: Plan, document: ExecutionResult) -> str | None:
         """The branch that has the work, where HEAD does not have it; None: tick the file itself."""
@@ -78,7 +78,7 @@ class Ticking:
         return None if workspace.head_holds(delivery["head"]) else delivery["branch"]
 
     def _commit(
-        self, workspace: Workspace, branch: str, descriptions: Mapping[str, str], execution_id: str
+        self, workspace: Workspace, branch: str, descriptions: Mapping[str, str], document: ExecutionResult
     ) -> list[str]:
         path = Path(os.path.realpath(self.file.place)).relative_to(os.path.realpath(workspace.path)).as_posix()
         found: list[Ticked] = []
@@ -87,14 +87,14 @@ class Ticking:
             found.append(self._ticked(before, descriptions))
             return found[-1].text.encode()
 
-        message = f"Tick what {execution_id} has done in {display_path(path)}\n"
+        message = f"Tick what {document['executionId']} has done in {display_path(path)}\n"
         try:
             commit = commit_on_branch(workspace, branch, path, change, message)
         except Refused as error:
             again = "merge it and tick again, or give --in-place"
             raise InvalidRequest(f"{self.file.path} is not ticked: {error}; {again}") from None
         place = f"{self.file.path} on branch {branch}"
-        return _lines(found[0], place if commit is None else f"{place} (commit {commit[:12]})")
+        return _lines(found[0], place if commit is None else f"{place} (commit {commit[:12]})", document)
 
     def _write_file(self, descriptions: Mapping[str, str]) -> Ticked:
         path = Path(os.path.realpath(self.file.place))
@@ -116,12 +116,20 @@ class Ticking:
         return tick(file, self.form, self.choices, descriptions)
 
 
-def _simulated(document: ExecutionResult) -> list[str]:
-    count = sum(bool(row.get("simulated")) for row in document["results"] if is_complete(row))
-    return [f"{count} of the ticked tasks were simulated: nobody has done them"] if count else []
+def _lines(ticked: Ticked, place: str, document: ExecutionResult) -> list[str]:
+    if not ticked.ids:
+        return [f"nothing to tick in {place}", *ticked.notes]
+    rows = [row for row in document["results"] if row["taskId"] in ticked.ids]
+    simulated = sum(bool(row.get("simulated")) for row in rows)
+    unchanged = [row["taskId"] for row in rows if row["landed"] and row["changes"] == [] and not row.get("simulated")]
+    count = f"{len(rows)} task{'' if len(rows) == 1 else 's'}"
+    return [
+        f"ticked {count} in {place}: {_named(ticked.ids)}",
+        *ticked.notes,
+        *([f"ticked, though nothing was changed for them: {_named(unchanged)}"] if unchanged else []),
+        *([f"{simulated} of the ticked tasks were simulated: nobody has done them"] if simulated else []),
+    ]
 
 
-def _lines(ticked: Ticked, place: str) -> list[str]:
-    named = ", ".join(ticked.ids[:_MAX_NAMED]) + (" …" if len(ticked.ids) > _MAX_NAMED else "")
-    count = f"{len(ticked.ids)} task{'' if len(ticked.ids) == 1 else 's'}"
-    return [f"ticked {count} in {place}: {named}" if ticked.ids else f"nothing to tick in {place}", *ticked.notes]
+def _named(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_MAX_NAMED]) + (" …" if len(ids) > _MAX_NAMED else "")

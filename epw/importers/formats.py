@@ -52,7 +52,7 @@ def recognise(file: ForeignFile) -> Format | None:
         return None
     if len(found) > 1:
         signs = "; ".join(f"{each.name} ({each.sign})" for each in found)
-        message = f"can be several things: {signs}. Say which: `epw import --from {found[0].name} FILE > plan.yaml`"
+        message = f"can be several things: {signs}. Say which: `epw import --from {found[0].name} FILE > ../plan.yaml`"
         raise file.invalid([Problem("", message)])
     return found[0]
 

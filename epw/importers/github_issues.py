@@ -14,14 +14,13 @@ from typing import Any
 from epw.importers.fields import Fields, paragraphs
 from epw.importers.identifiers import Identifiers, label_of, words_of
 from epw.importers.markdown import Box, boxes
-from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State
+from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State, part_of
 
 _BLOCKED = re.compile(
     r"\b(?:blocked by|depends on|depends upon|requires)[:\s]+((?:#\d{1,9}[,\s]*(?:and\s+)?){1,50})", re.I
 )
 _NUMBER = re.compile(r"#(\d{1,9})\b")
 _REFERENCE = re.compile(r"(?:#|https://github\.com/[\w.-]{1,100}/[\w.-]{1,100}/issues/)(\d{1,9})\b")
-_RELATIONS = ("blockedBy", "subIssues")
 _Row = Mapping[str, Any]
 
 
@@ -71,35 +70,40 @@ class _Issue:
         heading = self.fields.text(self.row, self.where, "title")
         body = self.fields.text(self.row, self.where, "body")
         before = self._others(int(each) for clause in _BLOCKED.findall(body) for each in _NUMBER.findall(clause))
-        before += self._others(each for relation in _RELATIONS for each in _numbers(self.row.get(relation)))
+        inner = self._others(_numbers(self.row.get("subIssues")))
+        before += [*self._others(_numbers(self.row.get("blockedBy"))), *inner]
         url = self.row.get("url")
         context = self.file.context(issue=f"#{number}", url=url if isinstance(url, str) else "", labels=self._labels())
-        waits = list(before)
+        found = boxes(ForeignFile(self.file.path, body))
         names: list[str] = []
-        for box in boxes(ForeignFile(self.file.path, body)):
+        parts: dict[int | None, list[str]] = {}
+        for box in found:
             reference = _REFERENCE.match(box.text)
-            if reference:
-                names.append("")
-                waits += self._others([int(reference[1])])
-                continue
-            parent = names[box.parent] if box.parent is not None and names[box.parent] else name
-            names.append(given.new(_name_of(box), parent))
-            yield Item(
-                id=names[-1],
-                description=paragraphs(box.text, f"A part of issue #{number}: {heading}"),
-                where=f"{self.where}.body, line {box.line}",
-                depends_on=tuple(before),
-                state=State.DONE if box.is_ticked and state is State.OPEN else state,
-                context=context,
-            )
-            waits.append(names[-1])
+            within = names[box.parent] if box.parent is not None and names[box.parent] else name
+            names.append("" if reference else given.new(_name_of(box), within))
+            part = self._others([int(reference[1])]) if reference else names[-1:]
+            parts.setdefault(box.parent, []).extend(each for each in part if each != name)
+        for index, box in enumerate(found):
+            if names[index]:
+                yield Item(
+                    id=names[index],
+                    description=box.text,
+                    where=f"{self.where}.body, line {box.line}",
+                    depends_on=tuple(dict.fromkeys([*before, *parts.get(index, [])])),
+                    state=State.DONE if box.is_ticked and state is State.OPEN else state,
+                    context=context,
+                    part_of=part_of(f"issue #{number}", heading, *_around(found, box)),
+                    has_parts=bool(parts.get(index)),
+                )
+        every = [each for some in parts.values() for each in some]
         yield Item(
             id=name,
             description=paragraphs(heading, body),
             where=self.where,
-            depends_on=tuple(dict.fromkeys(each for each in waits if each != name)),
+            depends_on=tuple(dict.fromkeys(each for each in [*before, *every] if each != name)),
             state=state,
             context=context,
+            has_parts=bool(every or inner),
         )
 
     def _state(self) -> State:
@@ -121,6 +125,11 @@ class _Issue:
         labels = self.row.get("labels")
         names = [each.get("name") for each in labels if isinstance(each, dict)] if isinstance(labels, list) else []
         return ", ".join(each for each in names if isinstance(each, str))
+
+
+def _around(found: list[Box], box: Box) -> list[str]:
+    """Texts of the boxes that a box is nested in, the outermost first."""
+    return [*_around(found, found[box.parent]), found[box.parent].text] if box.parent is not None else []
 
 
 def _name_of(box: Box) -> str:
@@ -156,7 +165,8 @@ GITHUB_ISSUES = Format(
     title="a list of GitHub issues",
     sign="objects with `number` and `title`, as `gh issue list --json number,title,body,state,labels` prints them",
     taken="a task: each open issue, and each box of its body, which the issue waits for. `blocked by #12`,"
-    " `depends on #12`, a box that is a reference (`- [ ] #12`), `blockedBy` and `subIssues` are dependencies",
+    " `depends on #12`, a box that is a reference (`- [ ] #12`), `blockedBy` and `subIssues` are dependencies."
+    " What is named and not in the list (`#99`) counts as closed, and a note says so",
     recognise=recognise,
     read=read,
     instead_of_ticks="`gh issue close NUMBER` closes an issue",

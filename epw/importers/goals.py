@@ -14,11 +14,12 @@ from typing import Any
 from epw.core.plan.wording import did_you_mean
 from epw.importers.estimates import minutes_of
 from epw.importers.fields import Fields, bullets, paragraphs
-from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State
+from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State, part_of
 from epw.importers.task_rows import Row, items
 
 _PARTS = ("subGoals", "sub_goals", "subgoals", "goals")
 _ID_NAMES = ("id", "goalId")
+_TITLES = ("name", "goalName", "title")
 _HANDOFF = "spec-to-tasks"
 _MAX_DEPTH = 20
 _MAX_EDGES = 200_000
@@ -28,6 +29,8 @@ _MAX_EDGES = 200_000
 class _Goal:
     path: tuple[str, ...]
     """Ids of the goals around it, and its own."""
+    titles: tuple[str, ...]
+    """Their titles."""
     where: str
     before: list[tuple[str, str]]
     """Place and id of each goal that has to be reached first."""
@@ -42,6 +45,11 @@ class _Goal:
         yield self
         for part in self.parts:
             yield from part.every()
+
+    def words(self, length: int | None = None) -> str:
+        """What its tasks are a part of; with a `length`, of that goal around it."""
+        path = self.path[:length]
+        return part_of(f"goal {'/'.join(path)}", *self.titles[:length]) if path else ""
 
     def items(self) -> list[Item]:
         return [item for goal in self.every() for item in goal.own]
@@ -64,9 +72,9 @@ def read(file: ForeignFile, choices: Choices) -> Outline:
     if handed_over:
         goals = [reader.handoff(where, row) for where, row in handed_over]
     elif isinstance(value, dict) and not any(value.get(name) is not None for name in (*_ID_NAMES, "tasks")):
-        goals = [reader.goal(where, row, ()) for where, row in _parts(fields, value, "")]
+        goals = [reader.goal(where, row) for where, row in _parts(fields, value, "")]
     else:
-        goals = [reader.goal(where, row, ()) for where, row in rows]
+        goals = [reader.goal(where, row) for where, row in rows]
     found = _ordered(fields, goals)
     if fields.problems:
         raise file.invalid(fields.problems)
@@ -90,19 +98,20 @@ class _Reader:
         self._fields = fields
         self.notes: list[str] = []
 
-    def goal(self, where: str, row: Row, around: tuple[str, ...]) -> _Goal:
+    def goal(self, where: str, row: Row, around: _Goal | None = None) -> _Goal:
         fields, at = self._fields, where or "the goal"
         name = fields.name(row, at, *_ID_NAMES)
         if not name:
             fields.refuse(f"{at}.id", "is required")
-        goal = _Goal((*around, name), at, [])
+        path, titles = (around.path, around.titles) if around is not None else ((), ())
+        goal = _Goal((*path, name), (*titles, fields.text(row, at, *_TITLES)), at, [])
         for key in ("dependencies", "dependsOn", "blockedBy"):
             if not isinstance(row.get(key), dict):
                 goal.before += [(place, str(each).strip()) for place, each in fields.names(row, at, key)]
         tasks = fields.rows(row.get("tasks"), f"{where}.tasks".lstrip("."))
-        goal.own = items(self._file, fields, tasks, prefix=f"{goal.name}/", context=self._context(goal))
+        goal.own = self._tasks(goal, tasks)
         if len(goal.path) < _MAX_DEPTH:
-            goal.parts = [self.goal(place, each, goal.path) for place, each in _parts(fields, row, where)]
+            goal.parts = [self.goal(place, each, goal) for place, each in _parts(fields, row, where)]
         else:
             fields.refuse(at, f"goals are nested deeper than {_MAX_DEPTH} levels")
         if not goal.own and not goal.parts:
@@ -117,22 +126,27 @@ class _Reader:
         path = [fields.name(named, f"{at}.subGoal", each) for each in ("parentGoalId", "id")]
         if not path[1]:
             fields.refuse(f"{at}.subGoal.id", "is required")
-        goal = _Goal(tuple(filter(None, path)) or ("",), at, [])
+        titles = [fields.text(named, f"{at}.subGoal", "parentGoalName"), fields.text(named, f"{at}.subGoal", *_TITLES)]
+        goal = _Goal(tuple(filter(None, path)) or ("",), tuple(titles[-1:] if not path[0] else titles), at, [])
         edges = payload.get("dependencies")
         if isinstance(edges, dict):
             places = fields.names(edges, f"{at}.dependencies", "blockedBy")
             goal.before = [(place, str(each).strip()) for place, each in places]
         tasks = fields.rows(payload.get("tasks"), f"{at}.tasks")
-        goal.own = items(self._file, fields, tasks, prefix=f"{goal.name}/", context=self._context(goal))
+        goal.own = self._tasks(goal, tasks)
         if not goal.own:
             specification = payload.get("specification")
             goal.own = [self._as_one(goal, named, specification if isinstance(specification, dict) else {})]
         return goal
 
+    def _tasks(self, goal: _Goal, rows: list[tuple[str, Row]]) -> list[Item]:
+        context = self._context(goal)
+        return items(self._file, self._fields, rows, prefix=f"{goal.name}/", context=context, part_of=goal.words())
+
     def _as_one(self, goal: _Goal, row: Row, specification: Mapping[str, Any]) -> Item:
         """A goal without tasks, as one task."""
         fields = self._fields
-        heading = fields.text(row, goal.where, "name", "goalName", "title")
+        heading = fields.text(row, goal.where, *_TITLES)
         text = fields.text(row, goal.where, "description")
         wanted = {
             "To deliver:": "deliverables",
@@ -149,6 +163,7 @@ class _Reader:
             state=State.DONE if row.get("status") in ("completed", "Completed", "done") else State.OPEN,
             minutes=minutes_of(f"{heading} {text}", fields.hours(row, goal.where, "estimatedHours")),
             context={**self._file.context(), **self._context(goal)},
+            part_of=goal.words(-1),
         )
 
     def _context(self, goal: _Goal) -> dict[str, Any]:
@@ -221,7 +236,8 @@ GOALS = Format(
     name="goals",
     title="goals with sub-goals",
     sign="`subGoals` (or `goals`), or hand-offs of type `spec-to-tasks` with a `subGoal`",
-    taken="a task: each task of a goal, named `goal/task`. `dependencies` or `blockedBy` between goals: the first"
+    taken="a task: each task of a goal, named `goal/task`; those of one goal run at once, but for their own"
+    " `dependencies`. `dependencies` or `blockedBy` between goals: the first"
     " tasks of one wait for the last of the other. A goal without tasks is one task",
     recognise=recognise,
     read=read,

@@ -14,6 +14,8 @@ from epw.core.plan.model import Plan, Task
 from epw.core.plan.wording import did_you_mean
 from epw.core.report.task_result import TaskResult
 
+WORKFLOW = "workflowName"
+"""Name of the workflow in the arguments of a call, and in the context of a task whose file names one."""
 _MAX_NOTES = 2000
 Call = dict[str, Any]
 _Row = Mapping[str, Any]
@@ -29,7 +31,7 @@ class HandOff:
     goal: str | None = None
     """The goal that the whole execution works on, where its tasks name none."""
     workflow: str | None = None
-    """Name of the workflow; where absent, the goal's id or the plan's name."""
+    """Name of the workflow; where absent, the one that the imported file names, the goal's id, or the plan's name."""
     project: str | None = None
     """Path of the project; where absent, the workspace."""
 
@@ -46,12 +48,12 @@ class HandOff:
             if row is None or not is_complete(row):
                 continue
             goals = goals_of(task)
-            workflow = self.workflow or (goals[-1] if goals else self.plan.name) or self.execution_id
+            own = self.workflow or _workflow_of(task) or (goals[-1] if goals else self.plan.name)
             said = row.get("summary") or f"Done in execution {self.execution_id}"
             yield _call(
                 "complete_task",
                 **self._where,
-                workflowName=workflow,
+                **{WORKFLOW: own or self.execution_id},
                 taskId=task.id.removeprefix("/".join(goals) + "/") if goals else task.id,
                 notes=str(said)[:_MAX_NOTES],
             )
@@ -112,6 +114,12 @@ def goals_of(task: Task) -> list[str]:
     """Ids of the goals that an imported task belongs to, the widest first."""
     goals = task.context.get("goals") if isinstance(task.context, dict) else None
     return goals if isinstance(goals, list) and all(isinstance(each, str) for each in goals) else []
+
+
+def _workflow_of(task: Task) -> str | None:
+    """Name of the workflow that the file of an imported task names."""
+    name = task.context.get(WORKFLOW) if isinstance(task.context, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _call(name: str, **arguments: Any) -> Call:

@@ -9,7 +9,7 @@ from typing import Any
 from epw.core.errors import Problem
 from epw.importers.arrange import Entry, TooManyEdges, arrange
 from epw.importers.markdown import Box
-from epw.importers.model import ForeignFile, Item, Order, State
+from epw.importers.model import ForeignFile, Item, Order, State, part_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def items(file: ForeignFile, rows: Sequence[Row], *, barriers: bool) -> tuple[It
         before = arrange(entries, barriers=barriers)
     except TooManyEdges as error:
         raise file.invalid([Problem("", str(error))]) from None
+    parents = {row.parent for row in rows}
     return tuple(
         Item(
             id=row.id,
@@ -46,9 +47,20 @@ def items(file: ForeignFile, rows: Sequence[Row], *, barriers: bool) -> tuple[It
             files=row.files,
             context=row.context,
             tick=None if row.box.is_ticked else row.box.tick,
+            part_of="" if row.parent is None else part_of(f"task {rows[row.parent].id}", *_titles(rows, row.parent)),
+            has_parts=index in parents,
         )
-        for row, earlier in zip(rows, before, strict=True)
+        for index, (row, earlier) in enumerate(zip(rows, before, strict=True))
     )
+
+
+def _titles(rows: Sequence[Row], index: int | None) -> list[str]:
+    """Texts of a row and of those that it is nested in, the outermost first."""
+    found = list[str]()
+    while index is not None:
+        found.insert(0, rows[index].description)
+        index = rows[index].parent
+    return found
 
 
 def groups_of(boxes: Sequence[Box]) -> int:

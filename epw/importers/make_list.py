@@ -1,6 +1,6 @@
 """Lists in the manner of a Makefile: `target: dependencies`, and the description indented beneath it.
 
-No Makefile is run by it: variables, recipes of shell and patterns are refused, with their lines.
+No Makefile is run by it: variables, recipes of shell and patterns are refused, with the first lines that have them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _MAKE_ONLY = re.compile(
 )
 _NAMES = frozenset(["Makefile", "makefile", "GNUmakefile"])
 _ENDINGS = (".mk", ".make")
+_MAX_LINES = 3
 
 
 @dataclass
@@ -88,9 +89,13 @@ def _resolved(target: _Target, known: dict[str, _Target]) -> list[str]:
 
 
 def _targets(file: ForeignFile, problems: list[Problem] | None = None) -> list[_Target]:
-    """Targets in their order; a line that is none of the format's is a problem, or `ValueError` without `problems`."""
+    """Targets in their order; lines that are none of the format's are a problem, or `ValueError` without `problems`.
+
+    Raises `InvalidPlan` for a Makefile, of which each line would be a problem.
+    """
     found: list[_Target] = []
     current: list[_Target] = []
+    of_make: list[int] = []
 
     def refuse(number: int, message: str) -> None:
         if problems is None:
@@ -102,9 +107,7 @@ def _targets(file: ForeignFile, problems: list[Problem] | None = None) -> list[_
             continue
         rule = None if line[:1] in " \t" else _RULE.match(line)
         if _MAKE_ONLY.search(line):
-            refuse(
-                number, "has a variable, a pattern or a command of make; only `target: dependencies` and text are read"
-            )
+            of_make.append(number)
         elif line[:1] in " \t":
             if not current:
                 refuse(number, "is indented and belongs to no target")
@@ -121,7 +124,19 @@ def _targets(file: ForeignFile, problems: list[Problem] | None = None) -> list[_
             found += current
         else:
             current = []
+    if of_make and problems is None:
+        raise ValueError("a Makefile")
+    if of_make:
+        message = "variables, patterns or commands of make; only `target: dependencies` and text are read"
+        raise file.invalid([Problem(_lines(of_make), message)])
     return found
+
+
+def _lines(numbers: list[int]) -> str:
+    """The first few lines, and how many more there are."""
+    named = ", ".join(map(str, numbers[:_MAX_LINES]))
+    more = len(numbers) - _MAX_LINES
+    return f"line{'' if len(numbers) == 1 else 's'} {named}{f' and {more} more' if more > 0 else ''}"
 
 
 MAKE_LIST = Format(

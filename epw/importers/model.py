@@ -12,6 +12,11 @@ from typing import Any
 from epw.core.errors import InvalidPlan, Problem
 
 MARKDOWN = (".md", ".markdown", ".mdx")
+_WHOLE = (
+    "Its parts are tasks of their own, done before this one."
+    " Check that the whole is complete, and finish what is missing."
+)
+_MAX_TITLE = 200
 
 
 class Order(StrEnum):
@@ -115,6 +120,7 @@ class Item:
 
     id: str
     description: str
+    """What the file says of it."""
     where: str
     """Its place in the file: `line 12`, or a JSON path."""
     depends_on: tuple[str, ...] = ()
@@ -124,6 +130,28 @@ class Item:
     files: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     tick: Tick | None = None
+    part_of: str = ""
+    """What it is a part of, as `part_of` writes it."""
+    has_parts: bool = False
+    """Whether it waits for tasks that are its parts, done or not."""
+
+    @property
+    def text(self) -> str:
+        """The description of its task: what the file says, what it is a part of, what is left where it has parts."""
+        if not self.description:
+            return ""
+        parts = (
+            self.description,
+            f"A part of {self.part_of}" if self.part_of else "",
+            _WHOLE if self.has_parts else "",
+        )
+        return "\n\n".join(filter(None, parts))
+
+
+def part_of(whole: str, *titles: str) -> str:
+    """Words for a whole, `task 2.2` or `issue #12`, and its title after those of what it is a part of itself."""
+    path = " › ".join(filter(None, (each.split("\n", 1)[0][:_MAX_TITLE].strip() for each in titles)))
+    return f"{whole}: {path}" if path else whole
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from epw.importers.model import ForeignFile, Format, Imported, Item, Outline, St
 _IN_TASK = re.compile(r"tasks\[(\d+)\](?:\.(\w+).*)?")
 _MAX_NAME = 200
 _MAX_NAMED = 5
+_UNSETTLED = (State.POSTPONED, State.IN_REVIEW)
+"""States of what is neither done nor to be done now."""
 
 
 def imported(file: ForeignFile, form: Format, outline: Outline) -> Imported:
@@ -28,6 +30,7 @@ def imported(file: ForeignFile, form: Format, outline: Outline) -> Imported:
     tasks = [item for item in outline.items if item.state is State.OPEN and item.id not in waiting]
     if not tasks:
         message = "no task is open" if outline.items else "has no tasks"
+        message = "every open task waits for what is postponed or in review" if waiting else message
         raise file.invalid([Problem("", f"{message}{_counted(outline.items, ': ')}")])
     document: dict[str, Any] = {}
     if outline.name:
@@ -46,7 +49,7 @@ def _row(item: Item, states: dict[str, State]) -> dict[str, Any]:
     before = [each for each in item.depends_on if states.get(each, State.OPEN) is State.OPEN]
     fields: dict[str, Any] = {
         "id": item.id,
-        "description": item.description,
+        "description": item.text,
         "dependsOn": before,
         "estimatedMinutes": item.minutes,
         "priority": item.priority,
@@ -71,8 +74,7 @@ def _not_text(outline: Outline) -> list[Problem]:
     """Problems of texts that no file can hold."""
     texts = [("", f"{outline.name}{outline.description}{outline.workspace}")]
     texts += [
-        (item.where, item.id + item.description + json.dumps(item.context, ensure_ascii=False))
-        for item in outline.items
+        (item.where, item.id + item.text + json.dumps(item.context, ensure_ascii=False)) for item in outline.items
     ]
     return [
         Problem(where, "contains an unpaired surrogate (invalid Unicode)") for where, each in texts if _is_broken(each)
@@ -88,13 +90,13 @@ def _is_broken(text: str) -> bool:
 
 
 def _waiting(items: Sequence[Item]) -> set[str]:
-    """Open items that wait for a postponed one, directly or through others."""
+    """Open items that wait for an unsettled one, directly or through others."""
     dependants: dict[str, list[str]] = {}
     for item in items:
         for before in item.depends_on:
             dependants.setdefault(before, []).append(item.id)
     is_open = {item.id for item in items if item.state is State.OPEN}
-    reached, frontier = set[str](), [item.id for item in items if item.state is State.POSTPONED]
+    reached, frontier = set[str](), [item.id for item in items if item.state in _UNSETTLED]
     while frontier:
         for each in dependants.get(frontier.pop(), []):
             if each in is_open and each not in reached:
@@ -130,7 +132,7 @@ def _notes(file: ForeignFile, form: Format, outline: Outline, tasks: list[Item],
     notes += [left] if left else []
     if waiting:
         named = ", ".join(sorted(waiting)[:_MAX_NAMED]) + (" …" if len(waiting) > _MAX_NAMED else "")
-        notes.append(f"left out, since they wait for postponed ones: {named}")
+        notes.append(f"left out, since they wait for what is postponed or in review: {named}")
     dropped = [item for item in outline.items if item.state is State.CANCELLED]
     gone = {item.id for item in dropped}
     freed = [item.id for item in tasks if gone.intersection(item.depends_on)]

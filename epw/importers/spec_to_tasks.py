@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from epw.importers.fields import Fields
+from epw.importers.handoffs import WORKFLOW
 from epw.importers.model import Choices, ForeignFile, Format, Match, Outline
 from epw.importers.task_rows import are_rows, items
 
-_NAMES = ("specName", "goalName", "name")
+_NAMES = ("specName", "goalName", "name", WORKFLOW)
 _GOAL_IDS = ("goalId",)
 
 
@@ -31,7 +32,9 @@ def read(file: ForeignFile, choices: Choices) -> Outline:
     document: Mapping[str, Any] = file.value if isinstance(file.value, dict) else {}
     rows = fields.rows(document.get("tasks") if document else file.value, "tasks" if document else "")
     goal = fields.name(document, "", *_GOAL_IDS)
-    found = items(file, fields, rows, context={"goals": [goal]} if goal else {})
+    workflow = fields.text(document, "", WORKFLOW)
+    context = {"goals": [goal] if goal else None, WORKFLOW: workflow}
+    found = items(file, fields, rows, context={name: each for name, each in context.items() if each})
     project = fields.text(document, "", "projectPath")
     name, text = fields.text(document, "", *_NAMES), fields.text(document, "", "description")
     if fields.problems:

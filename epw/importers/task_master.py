@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from epw.core.errors import Problem
 from epw.core.plan.wording import did_you_mean
 from epw.importers.fields import Fields, bullets, has_any, paragraphs
 from epw.importers.json_places import Path, places
-from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State, Tick
+from epw.importers.model import Choices, ForeignFile, Format, Item, Match, Outline, State, Tick, part_of
 
 _STATES = {
     "pending": State.OPEN,
@@ -32,7 +33,6 @@ _MARKS = frozenset({"status", "subtasks", "testStrategy", "details"})
 _DEFAULT_TAG = "master"
 _STATE_FILE = "../state.json"
 _DONE = "done"
-_WHOLE = "Its sub-tasks are done. Check that the whole is complete, and finish what is missing."
 _Row = Mapping[str, Any]
 
 
@@ -78,7 +78,8 @@ class _Reader:
             parts = self._parts(number, name, state, before)
             path = (*self._path, number, "status")
             waits = [*before, *(each.id for each in parts)]
-            found += [*parts, self._item(name, row, where, state, waits, path, has_parts=bool(parts))]
+            item = self._item(name, row, where, state, waits, path)
+            found += [*parts, replace(item, has_parts=bool(parts))]
         return found
 
     def _parts(self, number: int, parent: str, state: State, before: list[str]) -> list[Item]:
@@ -92,18 +93,17 @@ class _Reader:
             own = self._state(each, at)
             path = (*self._path, number, "subtasks", position, "status")
             name = f"{parent}.{_last(each)}" if _last(each) else ""
-            found.append(self._item(name, each, at, own if own is not State.OPEN else state, [*before, *named], path))
+            item = self._item(name, each, at, own if own is not State.OPEN else state, [*before, *named], path)
+            found.append(replace(item, part_of=part_of(f"task {parent}", self._fields.text(row, where, "title"))))
         return found
 
-    def _item(
-        self, name: str, row: _Row, where: str, state: State, before: list[str], path: Path, *, has_parts: bool = False
-    ) -> Item:
+    def _item(self, name: str, row: _Row, where: str, state: State, before: list[str], path: Path) -> Item:
         place, priority = self._places.get(path), row.get("priority")
         if not name:
             self._fields.refuse(f"{where}.id", "is required")
         return Item(
             id=name,
-            description=self._description(row, where, has_parts=has_parts),
+            description=self._description(row, where),
             where=where,
             depends_on=tuple(dict.fromkeys(before)),
             state=state,
@@ -112,7 +112,7 @@ class _Reader:
             tick=Tick(*place, json.dumps(_DONE)) if place and state is State.OPEN else None,
         )
 
-    def _description(self, row: _Row, where: str, *, has_parts: bool) -> str:
+    def _description(self, row: _Row, where: str) -> str:
         heading, more, details, tested = (
             self._fields.text(row, where, name) for name in ("title", "description", "details", "testStrategy")
         )
@@ -122,7 +122,6 @@ class _Reader:
             details,
             f"To test: {tested}" if tested else "",
             bullets("Accepted when:", self._fields.texts(row, "acceptanceCriteria")),
-            _WHOLE if has_parts else "",
         )
 
     def _state(self, row: _Row, where: str) -> State:
@@ -188,8 +187,8 @@ TASK_MASTER = Format(
     title="a Task Master tasks.json",
     sign='`tasks` with `title` and `status`, in tags (`{"master": {"tasks": […]}}`) or not',
     taken="a task: each task and sub-task (`5.2`) that is `pending` or `in-progress`; a task waits for its sub-tasks."
-    " `dependencies` as they are; what depends on a `deferred` or `blocked` one is left out too. `priority` counts."
-    " The tag is the current one (`state.json`), else `master`, or `--tag`",
+    " `dependencies` as they are; what depends on one that is `deferred`, `blocked` or in `review` is left out too."
+    " `priority` counts. The tag is the current one (`state.json`), else `master`, or `--tag`",
     recognise=recognise,
     read=read,
     ticks="`status` becomes `done`",

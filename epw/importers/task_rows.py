@@ -67,6 +67,7 @@ def items(
     *,
     prefix: str = "",
     context: Mapping[str, Any] | None = None,
+    part_of: str = "",
 ) -> list[Item]:
     """Items of rows; `prefix` comes before their ids, and before the dependencies that are siblings.
 
@@ -93,6 +94,7 @@ def items(
                 state=_STATES.get(status, State.OPEN) if isinstance(status, str) else State.OPEN,
                 minutes=minutes_of(f"{heading} {text}", hours),
                 context={**file.context(), **(context or {})},
+                part_of=part_of,
             )
         )
     return found

@@ -39,7 +39,7 @@ def tick(file: ForeignFile, form: Format, choices: Choices, done: Mapping[str, s
             notes.append(f"{identifier} is not in {file.path} any more: not ticked")
         elif item.state is not State.OPEN:
             continue
-        elif item.description != description:
+        elif item.text != description:
             notes.append(f"{identifier} says something else in {file.path} now ({item.where}): not ticked")
         elif item.tick is None:
             notes.append(f"{identifier} has nothing to tick in {file.path} ({item.where})")

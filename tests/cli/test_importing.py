@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command_line import Cli, line_with, stop
+from tests.command_line import ROOT, Cli, line_with, stop
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import fingerprint, make_repository, sh
@@ -94,10 +95,11 @@ def test_import_writes_a_plan_that_reads_back_the_same(cli: Cli, repository: Pat
         (("--order", "some"), "--order must be one of: sequence, groups, none"),
         (("--tag", "master"), "--tag has no meaning for a spec-kit tasks.md"),
         (("--agent", "nobody"), "agent: must be one of"),
+        (("--in-place",), "--in-place needs --tick"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused(
-    cli: Cli, repository: Path, arguments: tuple[str, str], words: str
+    cli: Cli, repository: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in cli("import", str(repository / PLACE), *arguments, code=2).stderr
 
@@ -139,6 +141,15 @@ def test_ticks_travel_with_the_work_and_are_in_the_file_once_it_is_merged(up: Cl
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_the_branch_of_a_plan_that_stands_where_the_page_says_merges(up: Cli, repository: Path) -> None:
+    page = (ROOT / "docs/importing.md").read_text()
+    (place,) = re.findall(r"^\$ epw import .* > (\S+)$", page, re.MULTILINE)
+    (repository / place).write_text(Path(planned(up, repository / PLACE)).read_text())
+    up("run", str(repository / place), "--id", "as-the-page-says")
+    sh(repository, "git", "merge", "--quiet", "epw/as-the-page-says")
+    assert (repository / "T004.txt").read_text() == "T004\n"
+
+
 def test_a_branch_that_is_checked_out_or_gone_is_left_and_the_file_can_be_ticked_instead(
     up: Cli, repository: Path
 ) -> None:
@@ -154,6 +165,16 @@ def test_a_branch_that_is_checked_out_or_gone_is_left_and_the_file_can_be_ticked
     assert file.read_text() == TASKS
     up("import", str(file), "--tick", "three", "--in-place")
     assert boxes(file.read_text()) == ["T001", "T002", "T003", "T004"]
+
+
+def test_a_task_that_changed_nothing_is_ticked_and_named(up: Cli, repository: Path) -> None:
+    file = repository / PLACE
+    plan = json.loads(Path(planned(up, file)).read_text())
+    plan["tasks"][1]["run"] = "true"
+    up("run", up.plan(plan), "--id", "idle")
+    told = up("import", str(file), "--tick", "idle").stdout.splitlines()
+    assert told[0].endswith(": T002, T003, T004")
+    assert told[1:] == ["ticked, though nothing was changed for them: T003"]
 
 
 def test_what_was_undone_or_is_still_under_way_is_not_ticked(up: Cli, repository: Path) -> None:
@@ -194,6 +215,31 @@ async def test_run_ticks_the_file_it_was_given(idle_claude: Claude, repository: 
     calls = await asyncio.to_thread(claude.site.cli.json, "export", "claude-albums", "--as", "complete-task")
     assert [call["arguments"]["notes"] for call in calls] == ["wrote T002", "wrote T003", "wrote T004"]
     assert calls[0]["arguments"]["projectPath"] == str(repository)
+
+
+def test_the_agent_of_a_plan_or_a_list_can_be_chosen_where_it_is_run(up: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "todo.md"
+    file.write_text("- [ ] one\n- [ ] two\n")
+    without_key = up("run", str(file), code=3).stderr
+    assert "agent claude needs ANTHROPIC_API_KEY" in without_key
+    assert "`--agent` chooses another" in without_key
+    tasks = [
+        {"id": "a", "description": "x", "run": "true", "agent": "command"},
+        {"id": "b", "description": "y"},
+    ]
+    plan = {"agent": "claude", "simulation": {"speed": 1_000_000}, "tasks": tasks}
+    assert "--agent" not in up("run", up.plan(plan), code=3).stderr
+    rows = up.json("run", up.plan(plan), "--agent", "simulated")["results"]
+    assert [row.get("simulated", False) for row in rows] == [False, True]
+    assert "agent: must be one of" in up("start", up.plan(plan), "--agent", "nobody", code=2).stderr
+    started = up("start", up.plan(plan), "--agent", "simulated", "--id", "chosen").stdout
+    assert "succeeded" in up("watch", started.strip()).stdout
+    assert "--agent needs a plan file" in up("run", "--resume", "chosen", "--agent", "claude", code=2).stderr
+
+
+def test_an_unknown_execution_is_told_as_by_other_commands(up: Cli, repository: Path) -> None:
+    told = up("import", str(repository / PLACE), "--tick", "nope", code=2).stderr
+    assert "no execution 'nope'; `list` shows those there are" in told
 
 
 def test_ticks_that_cannot_be_written_are_refused_before_anything_runs(cli: Cli, tmp_path: Path) -> None:

@@ -12,6 +12,11 @@ from epw.importers.formats import FORMATS, import_file, recognise
 from epw.importers.model import Choices, ForeignFile, Imported
 
 NO_CHOICES = Choices()
+WHOLE = (
+    "Its parts are tasks of their own, done before this one."
+    " Check that the whole is complete, and finish what is missing."
+)
+"""What a task with parts is told."""
 
 
 def prose(text: str, path: str = "tasks.md", **beside: str) -> ForeignFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 from typing import Any
 
 from hypothesis import given, settings
@@ -105,3 +106,13 @@ def test_a_tick_of_any_list_changes_the_marks_of_the_boxes_and_nothing_else(text
 def test_a_document_of_ten_thousand_tasks_is_read() -> None:
     rows = [{**task, "id": number, "dependencies": []} for number in range(10_000) for task in [TASKS[1]]]
     assert len(import_file(document({"tasks": rows}), FORMATS["task-master"], Choices()).document["tasks"]) == 10_000
+
+
+def test_a_printed_plan_has_no_anchors_though_tasks_share_values() -> None:
+    shared = ["a.py"]
+    plans = [
+        import_file(document(GOALS), FORMATS["goals"], Choices()).document,
+        {"tasks": [{"id": each, "files": shared} for each in "ab"]},
+    ]
+    for plan in plans:
+        assert not re.search(r"[&*]id\d", plan_text(plan))

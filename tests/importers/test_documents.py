@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from epw.importers.model import Choices
-from tests.importers.reading import document, edges, refusal, taken
+from tests.importers.reading import WHOLE, document, edges, refusal, taken
 
 Row = dict[str, Any]
 
@@ -50,15 +50,16 @@ TASKS = [
 
 def test_open_tasks_and_sub_tasks_of_task_master_become_a_plan() -> None:
     made = taken(document({"master": {"tasks": TASKS, "metadata": {"version": "1"}}}), "task-master")
-    assert edges(made) == {"2": [], "3.2": ["2"], "3.3": ["2", "3.2"], "3": ["2", "3.2", "3.3"], "5": [], "10": []}
+    assert edges(made) == {"2": [], "3.2": ["2"], "3.3": ["2", "3.2"], "3": ["2", "3.2", "3.3"], "5": []}
     rows = {row["id"]: row for row in made.document["tasks"]}
     assert rows["2"]["description"] == "Task 2\n\nDo 2.\n\nBy a pool.\n\nTo test: Run the pool's tests."
     assert rows["2"]["priority"] == 1
-    assert rows["3"]["description"].endswith("Check that the whole is complete, and finish what is missing.")
+    assert rows["3"]["description"].endswith(WHOLE)
+    assert rows["3.2"]["description"] == "Draw\n\nDraw it.\n\nA part of task 3: Task 3"
     assert made.notes[:5] == (
-        "took tasks.json for a Task Master tasks.json: 6 tasks of tag master",
+        "took tasks.json for a Task Master tasks.json: 5 tasks of tag master",
         "left out: 2 done, 1 in review, 1 cancelled, 1 postponed",
-        "left out, since they wait for postponed ones: 7, 8",
+        "left out, since they wait for what is postponed or in review: 10, 7, 8",
         "no longer wait for a cancelled task: 5",
         "a task with sub-tasks waits for them, and checks the whole",
     )
@@ -71,8 +72,16 @@ def test_the_older_form_without_tags_is_read() -> None:
         "3.3",
         "3",
         "5",
-        "10",
     }
+
+
+def test_what_depends_on_a_task_in_review_waits_as_in_task_master_itself() -> None:
+    tasks = [task(1, status="review"), task(2, 1), task(3, 2)]
+    told = refusal(document({"tasks": tasks}), "task-master")
+    assert told == "tasks.json: every open task waits for what is postponed or in review: 1 in review"
+    made = taken(document({"tasks": [*tasks, task(4)]}), "task-master")
+    assert edges(made) == {"4": []}
+    assert "left out, since they wait for what is postponed or in review: 2, 3" in made.notes
 
 
 def test_what_is_said_of_a_whole_task_holds_for_its_parts() -> None:
@@ -136,6 +145,20 @@ def test_issues_wait_for_their_boxes_and_for_what_blocks_them() -> None:
     rows = {row["id"]: row for row in made.document["tasks"]}
     assert rows["issue-12"]["context"] == {"file": "issues.json", "issue": "#12", "labels": "bug"}
     assert rows["issue-12/write-a-test"]["description"] == "Write a test\n\nA part of issue #12: Login fails"
+    assert rows["issue-12"]["description"].endswith(WHOLE)
+    assert rows["issue-9"]["description"] == "Docs"
+
+
+def test_a_box_of_an_issue_waits_for_those_nested_in_it() -> None:
+    made = taken(document({"number": 5, "title": "Users", "body": "- [ ] Docs\n  - [ ] for admins\n"}), "github-issues")
+    assert edges(made) == {
+        "issue-5/docs": ["issue-5/docs/for-admins"],
+        "issue-5/docs/for-admins": [],
+        "issue-5": ["issue-5/docs", "issue-5/docs/for-admins"],
+    }
+    rows = {row["id"]: row["description"] for row in made.document["tasks"]}
+    assert rows["issue-5/docs"] == f"Docs\n\nA part of issue #5: Users\n\n{WHOLE}"
+    assert rows["issue-5/docs/for-admins"] == "for admins\n\nA part of issue #5: Users › Docs"
 
 
 def test_a_single_issue_is_read() -> None:
@@ -244,6 +267,7 @@ def test_goals_become_one_plan_in_which_goals_wait_for_goals() -> None:
     }
     assert made.document["name"] == "Accounts"
     assert made.document["tasks"][0]["context"]["goals"] == ["01", "1.1"]
+    assert made.document["tasks"][0]["description"] == "Design it\n\nA part of goal 01/1.1: Accounts › Login"
     assert "goal 01/1.3 has no tasks: it is one task as a whole" in made.notes
 
 
@@ -261,7 +285,10 @@ def test_hand_offs_of_sub_goals_are_goals() -> None:
     made = taken(document(rows), "goals")
     assert edges(made) == {"01/1.1": [], "01/1.2/1": ["01/1.1"]}
     assert made.document["workspace"] == "/p"
-    assert made.document["tasks"][0]["description"] == "Goal 1.1\n\nAccepted when:\n- it works"
+    assert made.document["tasks"][0]["description"] == (
+        "Goal 1.1\n\nAccepted when:\n- it works\n\nA part of goal 01: A"
+    )
+    assert made.document["tasks"][1]["description"] == "Build\n\nA part of goal 01/1.2: A › Goal 1.2"
 
 
 def test_problems_of_goals_are_told_with_their_paths() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from epw.core.errors import InvalidRequest
@@ -41,6 +43,23 @@ def test_complete_task_is_called_for_what_succeeded_and_is_still_there() -> None
             },
         },
     ]
+
+
+def test_the_workflow_is_the_one_that_the_file_names_else_the_goal_the_plan_or_the_execution() -> None:
+    def named(value: Any, form: str = "spec-to-tasks", workflow: str | None = None) -> str:
+        plan = read_plan(taken(document(value), form).document, runnable=False)
+        rows = [{"taskId": task.id, "status": "succeeded", "landed": True, "summary": None} for task in plan.tasks]
+        return str(
+            hand_off("complete-task", HandOff("x", plan, rows, workflow=workflow))[0]["arguments"]["workflowName"]
+        )
+
+    tasks = {"tasks": [{"id": "1", "description": "a", "dependencies": []}]}
+    assert named({**tasks, "workflowName": "w", "specName": "s", "goalId": "g"}) == "w"
+    assert named({**tasks, "workflowName": "w"}, workflow="mine") == "mine"
+    assert named({**tasks, "specName": "s", "goalId": "g"}) == "g"
+    assert named({**tasks, "specName": "s"}) == "s"
+    assert named(tasks) == "x"
+    assert named({"workflowName": "w", "tasks": [{"description": "a"}]}, "task-executor") == "w"
 
 
 def test_the_progress_of_a_goal_counts_its_sub_goals() -> None:

@@ -40,13 +40,18 @@ def test_such_a_list_is_recognised_without_its_name() -> None:
     assert set(edges(taken(prose(LIST, "plan.txt"), "make-list"))) == {"schema", "api", "names", "docs"}
 
 
-def test_a_makefile_of_commands_is_refused_line_by_line() -> None:
+def test_a_makefile_of_commands_is_refused_once_with_the_first_of_its_lines() -> None:
     text = "CC := gcc\nall: main.o\n\t$(CC) -o all main.o\n%.o: %.c\n\t@echo $<\nlone: missing\n\tx\nempty:\n"
-    told = refusal(prose(text, "Makefile"), "make-list").splitlines()
-    for line in (1, 3, 4, 5):
-        assert any(f"line {line}: has a variable, a pattern or a command of make" in each for each in told), told
-    assert any("line 6: lone needs missing, which is no target" in each for each in told)
-    assert any("line 8: empty has no description" in each for each in told)
+    why = "variables, patterns or commands of make; only `target: dependencies` and text are read"
+    assert refusal(prose(text, "Makefile"), "make-list") == f"Makefile: lines 1, 3, 4 and 1 more: {why}"
+    assert refusal(prose("a:\n\t@echo\n", "Makefile"), "make-list") == f"Makefile: line 2: {why}"
+    assert set(edges(taken(prose("- [ ] a\n\t@echo\n", "a.md"), "checklist"))) == {"a"}
+
+
+def test_problems_of_a_list_are_told_line_by_line() -> None:
+    told = refusal(prose("lone: missing\n\tx\nempty:\n", "Makefile"), "make-list").splitlines()
+    assert any("line 1: lone needs missing, which is no target" in each for each in told)
+    assert any("line 3: empty has no description" in each for each in told)
 
 
 def test_circles_of_targets_are_refused() -> None:

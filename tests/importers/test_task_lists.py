@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from epw.importers.model import Choices, Order
-from tests.importers.reading import edges, prose, refusal, taken
+from tests.importers.reading import WHOLE, edges, prose, refusal, taken
 
 SPEC_KIT = """\
 ---
@@ -193,6 +193,21 @@ def test_items_of_a_checklist_run_at_once_numbered_ones_in_order_and_parents_las
     rows = {row["id"]: row for row in made.document["tasks"]}
     assert rows["publish-it"]["description"] == "Publish it,\nand say so"
     assert rows["publish-it"]["context"]["heading"] == "Release 2 › Afterwards"
+
+
+def test_a_nested_task_says_what_it_is_a_part_of_and_the_whole_that_it_has_parts() -> None:
+    text = "- [ ] Write docs\n  - [ ] for users,\n    all of them\n    - [ ] in short\n- [ ] Ship\n"
+    rows = {row["id"]: row["description"] for row in taken(prose(text, "a.md"), "checklist").document["tasks"]}
+    users = "for users,\nall of them"
+    assert rows == {
+        "write-docs": f"Write docs\n\n{WHOLE}",
+        "write-docs/for-users": f"{users}\n\nA part of task write-docs: Write docs\n\n{WHOLE}",
+        "write-docs/for-users/in-short": ("in short\n\nA part of task write-docs/for-users: Write docs › for users,"),
+        "ship": "Ship",
+    }
+    rows = {row["id"]: row["description"] for row in taken(prose(OPEN_SPEC), "openspec").document["tasks"]}
+    assert rows["1.3.1"] == "in objects\n\nA part of task 1.3: Reject duplicate keys"
+    assert rows["1.3"] == f"Reject duplicate keys\n\n{WHOLE}"
 
 
 def test_ids_of_a_checklist_stay_when_other_items_are_done() -> None:

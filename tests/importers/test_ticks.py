@@ -67,6 +67,15 @@ def test_what_has_been_ticked_removed_or_rewritten_meanwhile_is_left_alone() -> 
     assert done.text == now.replace("- [ ] T014", "- [x] T014")
 
 
+def test_a_part_and_the_whole_are_ticked_whichever_was_ticked_before() -> None:
+    text = "- [ ] a\n  - [ ] b\n  - [ ] c\n"
+    for box in "abc":
+        now = text.replace(f"[ ] {box}", f"[x] {box}")
+        done = ticked(prose(text, "a.md"), ["a", "a/b", "a/c"], prose(now, "a.md"))
+        assert done.text == text.replace("[ ]", "[x]")
+        assert not done.notes
+
+
 @pytest.mark.parametrize("value", [ISSUES, GOALS])
 def test_formats_without_ticks_say_what_to_do_instead(value: object) -> None:
     file = document(value)
