@@ -65,6 +65,10 @@ def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int,
         failpoint("deliver.begun")
         if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
             return _refused(execution, request, f"{execution.workspace().path} is not there any more")
+        if execution.workspace().leads_elsewhere:
+            return _refused(
+                execution, request, f"{execution.workspace().path} leads to another place than at the start"
+            )
         try:
             delivered = _DELIVERIES[request.mode](execution, hub, request)
         except GitError as error:

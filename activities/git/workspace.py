@@ -20,6 +20,8 @@ class Workspace(Message):
     """Facts about a workspace at the time it was read; kept with the execution."""
 
     path: str
+    real_path: str = ""
+    """The path with its links followed when it was read; empty in notes of an older version."""
     kind: Literal["git", "directory"] = "git"
     git_dir: str = ""
     head: str | None = None
@@ -61,17 +63,26 @@ class Workspace(Message):
         directory = Path(path)
         if not directory.is_dir():
             raise _unusable(f"{path} is not a directory on this machine")
-        settings = UserSettings.read(directory)
+        settings, real_path = UserSettings.read(directory), os.path.realpath(path)
         safe = settings.safe_directories(directory)
         found = _git_directory(directory, safe)
         if found is None:
-            return cls(path=path, kind="directory", branch="main", **settings.author, content_settings=[], excludes="")
+            return cls(
+                path=path,
+                real_path=real_path,
+                kind="directory",
+                branch="main",
+                **settings.author,
+                content_settings=[],
+                excludes="",
+            )
         git_dir, is_bare = found
         if settings.last("extensions.objectformat", "sha1") != "sha1":
             copy = f"git init COPY && git -C {shlex.quote(path)} fast-export --all | git -C COPY fast-import"
             raise _unusable(f"{path} names its objects by SHA-256, which is not available yet; use a copy: {copy}")
         workspace = cls(
             path=path,
+            real_path=real_path,
             git_dir=str(git_dir),
             bare=is_bare,
             **settings.author,
@@ -116,6 +127,11 @@ class Workspace(Message):
     def _has_encoded(self) -> bool:
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
         return bool(self.git(*listed, "--", ":(top,exclude,attr:!filter)"))
+
+    @property
+    def leads_elsewhere(self) -> bool:
+        """Whether its path leads to another place than when it was read: a folder was replaced by a link."""
+        return bool(self.real_path) and os.path.realpath(self.path) != self.real_path
 
     @property
     def trust(self) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import ROOT, Cli, wait_for
-from tests.support import make_repository, sh, tasks
+from tests.support import fingerprint, make_repository, sh, tasks
 
 EPW = [sys.executable, "-m", "epw"]
 SHADOWS = ("settings", "worker", "starter", "workflows", "activities", "service", "commands")
@@ -129,6 +129,19 @@ def test_a_workspace_that_is_gone_when_it_is_delivered_is_undelivered(cli: Cli, 
         assert document["status"] == "undelivered"
         assert "is not there any more" in document["delivery"]["refusedBecause"]
         assert document["results"][0]["filesModified"] == ["a"]
+
+
+def test_a_workspace_that_became_a_link_to_another_place_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+    outside = make_repository(tmp_path / "outside")
+    before = fingerprint(outside)
+    for deliver in ("branch", "apply"):
+        path = make_repository(tmp_path / f"swapped-{deliver}")
+        rows = tasks({"id": "a", "run": f"echo 1 > a; mv {path} {path}.moved; ln -s {outside} {path}"})
+        plan = {"workspace": str(path), "deliver": deliver, "sandbox": "none", "tasks": rows}
+        document = cli.json("run", cli.plan(plan), code=1)
+        assert document["status"] == "undelivered"
+        assert "leads to another place" in document["delivery"]["refusedBecause"]
+        assert fingerprint(outside) == before
 
 
 def _read_only(home: Path) -> None:
