@@ -23,7 +23,7 @@ from tests.scripted import Claude
 from tests.site import Site
 from tests.support import Harness
 
-_LONGEST_FIRST = ("whole", "cli", "mcp", "service", "workflows", "activities", "tools")
+_FOLDERS_BY_TIME = ("whole", "cli", "mcp", "service", "workflows", "activities", "tools")
 """Folders of tests by how long their files take; those of pure rules come last."""
 
 
@@ -37,7 +37,7 @@ def _beside_python(name: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order by folder: with `--dist loadfile` no long file is then left for the end, when others have nothing to do."""
     tests = Path(__file__).parent
-    rank = {folder: place for place, folder in enumerate(_LONGEST_FIRST)}
+    rank = {folder: place for place, folder in enumerate(_FOLDERS_BY_TIME)}
     items.sort(key=lambda item: rank.get(item.path.relative_to(tests).parts[0], len(rank)))
 
 
