@@ -17,7 +17,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_of, plan_redrive
-from epw.client.requests import from_rpc, send
+from epw.client.requests import from_rpc, no_worker, send
 from epw.client.start import check_runnable, start_execution
 from epw.core.errors import InvalidRequest
 from epw.core.messages import AgentProgress
@@ -30,6 +30,7 @@ from epw.mcp.leave import Leave
 from epw.mcp.views import RUNNING, Look, needs
 
 _POLL_SECONDS = 0.5
+_SILENT_SECONDS = 30.0
 _QUERY_TIMEOUT = timedelta(seconds=2)
 State = tuple[ExecutionResult, Mapping[str, AgentProgress]]
 """Result document of an execution, and what its running agents report, by task."""
@@ -69,19 +70,25 @@ class Executions:
     async def state(self, execution_id: str) -> State:
         """The present state; raises `InvalidRequest` where there is no such execution."""
         handle = await self._handle(execution_id)
-        await self._host.with_worker()
+        if (await describe(handle)).close_time is None:
+            await self._host.with_worker()
         return await self._state(handle)
 
     async def wait(self, execution_id: str, call: Call, seconds: float) -> State:
         """The state when the execution has ended, needs a person, rests in a pause, or the time is over.
 
-        Reports progress meanwhile.
+        Reports progress meanwhile. Raises `Unavailable` where no worker answers for half a minute.
         """
         handle, clock = await self._handle(execution_id), asyncio.get_running_loop().time
-        deadline, sent, percent = clock() + seconds, "", 0.0
+        deadline, heard, sent, percent = clock() + seconds, clock(), "", 0.0
         while True:
-            await self._host.with_worker()
             look = await self._look(handle)
+            if look is None or look.tasks:
+                heard = clock()
+            else:
+                await self._host.with_worker()
+                if clock() > heard + _SILENT_SECONDS:
+                    raise no_worker()
             if look is None or look.waits or look.rests or clock() >= deadline:
                 document, live = await self._state(handle)
                 is_open = document["status"] in RUNNING and not needs(document)

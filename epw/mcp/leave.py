@@ -107,7 +107,7 @@ class Leave:
     async def check(self, plan: Plan, call: Call) -> None:
         """Ask the user where the plan needs leave; raises `NeedsLeave` where there is none."""
         # The same words mean something else in another workspace.
-        place = f"in {plan.workspace}" if plan.workspace else "without a workspace"
+        place = f"in {_visible(plan.workspace)}" if plan.workspace else "without a workspace"
         wanted = [each for each in needs_leave(plan) if (place, each) not in self._agreed]
         if self._allow_commands or not wanted:
             return
