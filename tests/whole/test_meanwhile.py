@@ -55,7 +55,7 @@ async def meanwhile(site: Site, folder: Path, moment: str, deed: str, *, killed:
         "tasks": tasks({"id": "a", "run": "mkdir new; echo a > new/a; sed -i 's/^1$/one/' shared"}),
     }
     seen = folder / "seen"
-    look = f"cd {path} && {{ {script}; }} && cp -r {path} {seen}"
+    look = f"cd {path} && {{ {script}; }} && cp -a {path} {seen}"
     asked = site.ask(moment, run=["bash", "-c", look], kill=["worker"] if killed else [])
     document = await site.run(plan, folder.name, [asked])
     for file in files:
