@@ -113,7 +113,7 @@ MUTANTS = (
     _m("epw/cli/gc.py", "    if found.alone and not ids:\n", "    if False:\n", _STORAGE),
     _m("epw/cli/gc.py", 'if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():', "if execution.has_half_delivery():", f"{_PROMISES} -k gc"),
     _m("epw/cli/gc.py", "agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))", "agreed = bool(removable) and not dry_run", _STORAGE),
-    _m("epw/cli/launch.py", "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", "", f"{_PROMISES} -k used_again"),
+    _m("epw/client/start.py", "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", "", f"{_PROMISES} -k used_again"),
     # workflows
     _m("epw/core/execution/reuse.py", '"keep", "network", "sandbox")', '"keep", "network")', f"{_PROMISES} -k setting"),
     _m("epw/core/execution/reuse.py", '_SETTINGS = ("workspace", "setup",', '_SETTINGS = ("workspace",', "whole/test_promises.py -k setting"),
