@@ -8,8 +8,8 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.agents.base import Agent
 from activities.processes.host_monitor import HostMonitor
@@ -134,13 +135,24 @@ async def failure_type(handle: WorkflowHandle[Any, Any]) -> str | None:
     return cause.type if isinstance(cause, ApplicationError) else None
 
 
+@contextmanager
+def suppress_cancelled() -> Iterator[None]:
+    """Pass over a query that the server has given up: the worker that had it is gone."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED):
+            raise
+
+
 async def until(handle: WorkflowHandle[Any, Any], condition: Any, seconds: float = 30) -> dict[str, Any]:
     """The first answer of the `progress` query for which the condition holds."""
     async with asyncio.timeout(seconds):
         while True:
-            progress: dict[str, Any] = await handle.query("progress")
-            if condition(progress):
-                return progress
+            with suppress_cancelled():
+                progress: dict[str, Any] = await handle.query("progress")
+                if condition(progress):
+                    return progress
             await asyncio.sleep(0.05)
 
 

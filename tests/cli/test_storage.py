@@ -15,7 +15,7 @@ from activities.git.hub import Hub
 from activities.state.state_directory import StateDirectory
 from epw.cli.invariants import of_document, of_history
 from epw.core.plan.validate import read_plan
-from tests.command_line import Cli, line_with, stop
+from tests.command_line import Cli, line_with, stop, wait_for
 from tests.support import make_repository, sh, tasks
 
 
@@ -83,6 +83,7 @@ def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_pat
     repository, document = rolled_back(up, tmp_path, "old")
     hang = up.plan({"workspace": str(repository), "tasks": tasks({"id": "a", "run": "sleep 1000"})})
     up("start", hang, "--id", "busy")
+    wait_for(lambda: up.json("status", "busy")["results"][0]["status"] == "running")
     done = up("gc", "--yes", "--json")
     assert "kept: old (3 of its saved changes exist nowhere else: `epw salvage old` shows them" in done.stderr
     assert "kept: busy (it is running)" in done.stderr
