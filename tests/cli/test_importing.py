@@ -249,14 +249,14 @@ def test_ticks_that_cannot_be_written_are_refused_before_anything_runs(cli: Cli,
     assert "--tick needs the file" in cli("run", "--resume", "x", "--tick", code=2).stderr
 
 
-def test_progress_of_goals_is_exported(up: Cli, tmp_path: Path) -> None:
+def test_progress_of_goals_is_exported(up: Cli, repository: Path) -> None:
     goals = {
         "id": "01",
         "name": "Accounts",
         "subGoals": [{"id": "a", "tasks": [{"description": "x"}, {"description": "y"}]}],
     }
-    (tmp_path / "goals.json").write_text(json.dumps(goals))
-    path = planned(up, tmp_path / "goals.json", strategy="aggressive", fails="01/a/2")
+    (repository / "goals.json").write_text(json.dumps(goals))
+    path = planned(up, repository / "goals.json", strategy="aggressive", fails="01/a/2")
     document = json.loads(Path(path).read_text())
     for row in document["tasks"]:
         row["run"] = "test $EPW_TASK_ID != 01/a/2"
