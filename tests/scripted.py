@@ -40,8 +40,10 @@ class Claude:
         self.api.calls.clear()
 
     @asynccontextmanager
-    async def worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        assert not self._working, "another worker would take part: tests of the fixture `claude` come last in a file"
+    async def worker(self, *, beside: bool = False) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A worker while the block runs. `beside`: others are wanted too."""
+        message = "another worker would take part: tests of the fixture `claude` come last in a file"
+        assert beside or not self._working, message
         self._working += 1
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(ROOT / "worker.py"), env=self.site.cli.env, stdout=asyncio.subprocess.DEVNULL

@@ -91,7 +91,7 @@ async def under_quota(
 
     async with account(site, name, script, quota=quota, retry_after=retry_after) as claude, AsyncExitStack() as stack:
         for _ in range(workers):
-            await stack.enter_async_context(claude.worker())
+            await stack.enter_async_context(claude.worker(beside=True))
         constraints = {"apiRateLimit": {"provider": "anthropic", "maxRequestsPerMinute": limit}} if limit else {}
         rows = tasks(*({"id": f"t{n}"} for n in range(agents)))
         plan = {"maxAgents": agents, "constraints": constraints, "tasks": rows}
