@@ -172,13 +172,20 @@ class Hub:
 
     def entries(self, tree: str) -> list[tuple[str, str, str]]:
         """Mode, object and path of everything in a tree but folders."""
-        rows = records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=self.path))
-        split = (row.split("\t", 1) for row in rows)
-        return [(fields[0], fields[2], path) for fields, path in ((head.split(" "), path) for head, path in split)]
+        found = []
+        for row in records(git("ls-tree", "-r", "-z", "--full-tree", tree, git_dir=self.path)):
+            head, path = row.split("\t", 1)
+            mode, _, name = head.split(" ")
+            found.append((mode, name, path))
+        return found
 
     def has(self, name: str) -> bool:
         """Whether an object is there."""
         return run_git("cat-file", "-e", name, git_dir=self.path, codes=(0, 1, 128)).returncode == 0
+
+    def diff(self, before: str, after: str) -> bytes:
+        """Differences of two commits as a unified diff; of binary files only that they differ."""
+        return git("diff", *_PLAIN, before, after, git_dir=self.path)
 
     def diff_of_blobs(self, before: str, after: str) -> bytes:
         """Differences of two blobs, without lines around them."""

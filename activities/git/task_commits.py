@@ -61,8 +61,3 @@ def tasks_that_touched(hub: Hub, since: str, head: str, paths: Sequence[str]) ->
 def patch(hub: Hub, commit: str) -> bytes:
     """A commit as a patch for `git am` or `git apply`."""
     return git("format-patch", "--stdout", "--binary", "-1", commit, git_dir=hub.path)
-
-
-def diff(hub: Hub, before: str, after: str) -> bytes:
-    """The difference of two commits as a unified diff; of binary files only that they differ."""
-    return git("diff", "--no-ext-diff", "--no-textconv", "--no-color", before, after, git_dir=hub.path)

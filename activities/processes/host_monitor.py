@@ -1,4 +1,4 @@
-"""What the attempts of one worker process share of this machine: control groups, counts of the periodic checks."""
+"""Shared state of the attempts of one worker process: control groups, counts of the periodic checks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from epw.client.plan_file import PlanFile, read_plan_file
 
 
 def read_plan_argument(path: str, *, runnable: bool = True, agent: str | None = None) -> PlanFile:
-    """As `read_plan_file`; what a foreign file was taken for is printed on standard error."""
+    """Read a plan, or a foreign file as one; what that was taken for is printed on standard error."""
     file = read_plan_file(path, runnable=runnable, agent=agent)
     print_notes(file.notes)
     return file

@@ -9,6 +9,7 @@ from typing import Any
 
 from epw.core import strict_yaml
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.unique_keys import unique_keys
 
 _MAX_BYTES = 20_000_000
 _MAX_NODES = 2_000_000
@@ -56,16 +57,7 @@ def _read(path: Path) -> bytes:
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise ValueError(f"duplicate key {key!r}")
-        seen[key] = value
-    return seen
+    return json.loads(text, object_pairs_hook=unique_keys, parse_constant=_no_constant)
 
 
 def _no_constant(name: str) -> Any:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
 from activities.git.hub import Hub
-from activities.git.task_commits import diff
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
@@ -58,7 +57,7 @@ class Executions:
 
     async def retry(self, earlier: str, call: Call) -> tuple[str, dict[str, Any]]:
         """Start an execution that takes over what succeeded in an earlier one; its id, and what runs again and why."""
-        await self._handle(earlier)
+        await self._found(earlier)
         made = await plan_redrive(self._host.settings, await self._host.connection(), earlier)
         await asyncio.to_thread(check_runnable, made.file.plan, here=True)
         await self._leave.check(made.file.plan, call)
@@ -69,17 +68,14 @@ class Executions:
 
     async def state(self, execution_id: str) -> State:
         """The present state; raises `InvalidRequest` where there is no such execution."""
-        handle = await self._handle(execution_id)
-        if (await describe(handle)).close_time is None:
-            await self._host.with_worker()
-        return await self._state(handle)
+        return (await self._present(execution_id))[1]
 
     async def wait(self, execution_id: str, call: Call, seconds: float) -> State:
         """The state when the execution has ended, needs a person, rests in a pause, or the time is over.
 
         Reports progress meanwhile. Raises `Unavailable` where no worker answers for half a minute.
         """
-        handle, clock = await self._handle(execution_id), asyncio.get_running_loop().time
+        (handle, _), clock = await self._found(execution_id), asyncio.get_running_loop().time
         deadline, heard, sent, percent = clock() + seconds, clock(), "", 0.0
         while True:
             look = await self._look(handle)
@@ -90,7 +86,7 @@ class Executions:
                 if clock() > heard + _SILENT_SECONDS:
                     raise no_worker()
             if look is None or look.waits or look.rests or clock() >= deadline:
-                document, live = await self._state(handle)
+                document, live = await self._state(handle, await describe(handle))
                 is_open = document["status"] in RUNNING and not needs(document)
                 # What waited may have been settled in between.
                 if look is None or look.rests or not is_open or clock() >= deadline:
@@ -105,13 +101,13 @@ class Executions:
 
     async def update(self, execution_id: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
         """Send an update; raises `InvalidRequest` where it is refused."""
-        handle = await self._handle(execution_id)
+        handle, _ = await self._found(execution_id)
         await self._host.with_worker()
         return await send(handle, name, request)
 
     async def cancel(self, execution_id: str) -> None:
-        handle = await self._handle(execution_id)
-        if (await describe(handle)).close_time is not None:
+        handle, described = await self._found(execution_id)
+        if described.close_time is not None:
             raise InvalidRequest(f"execution {execution_id!r} has ended")
         try:
             await handle.cancel()
@@ -121,14 +117,13 @@ class Executions:
 
     async def plan(self, execution_id: str) -> Plan:
         """The plan that an execution was started with."""
-        handle = await self._handle(execution_id)
+        handle, _ = await self._found(execution_id)
         return read_plan(await plan_of(await self._host.connection(), handle))
 
     async def diff(self, execution_id: str, task_id: str | None) -> str:
         """Change of a task, or from the base to the head of the execution, as a unified diff."""
-        document, _ = await self.state(execution_id)
-        handle = await self._handle(execution_id)
-        store = ExecutionStore.of(self._host.settings.state, await describe(handle))
+        described, (document, _) = await self._present(execution_id)
+        store = ExecutionStore.of(self._host.settings.state, described)
         hub = store.hub()
         before, after = _ends(document, task_id, hub)
         if task_id is None and after is None and hub is not None and (store.path / "base").is_file():
@@ -136,11 +131,17 @@ class Executions:
             before, after = store.base(), hub.resolve(store.head_ref)
         if hub is None or before is None or after is None or hub.resolve(after) is None:
             raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
-        found = await asyncio.to_thread(diff, hub, before, after)
+        found = await asyncio.to_thread(hub.diff, before, after)
         return found.decode(errors="replace")
 
-    async def _state(self, handle: WorkflowHandle[Any, Any]) -> State:
-        described = await describe(handle)
+    async def _present(self, execution_id: str) -> tuple[WorkflowExecutionDescription, State]:
+        """Description and state; one that runs has a worker to ask."""
+        handle, described = await self._found(execution_id)
+        if described.close_time is None:
+            await self._host.with_worker()
+        return described, await self._state(handle, described)
+
+    async def _state(self, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> State:
         document = await document_of(self._host.settings, handle, described)
         live: dict[str, AgentProgress] = {}
         if document["status"] in RUNNING:
@@ -162,8 +163,8 @@ class Executions:
         waits = sum(each["answer"] is None for each in questions)
         return Look(progress["tasks"], waits, live, is_paused=progress["status"] == "paused")
 
-    async def _handle(self, execution_id: str) -> WorkflowHandle[Any, Any]:
-        """Handle of an execution whose workspace this server may touch; raises `InvalidRequest`."""
+    async def _found(self, execution_id: str) -> tuple[WorkflowHandle[Any, Any], WorkflowExecutionDescription]:
+        """Handle and description of an execution whose workspace this server may touch; raises `InvalidRequest`."""
         connection = await self._host.connection()
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
@@ -180,7 +181,7 @@ class Executions:
             except InvalidRequest:
                 message = f"execution {execution_id!r} works outside the folders that this server may touch"
                 raise InvalidRequest(message) from None
-        return handle
+        return handle, described
 
 
 def _ends(document: ExecutionResult, task_id: str | None, hub: Hub | None) -> tuple[str | None, str | None]:

@@ -36,6 +36,8 @@ _MAX_ASKING_SECONDS = 600.0
 _MAX_CALLS = 16
 """Calls that are worked on at once; others wait for their turn."""
 _MAX_CACHED = 100
+_MAX_CACHE_SIZE = 20_000_000
+"""Characters of arguments and answers that are kept."""
 _log = logging.getLogger(__name__)
 _Context = ServerRequestContext[Any, Any]
 
@@ -170,9 +172,6 @@ class McpServer:
             raise MCPError(types.INVALID_PARAMS, self._application.answers.clean(str(error))) from None
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=description, messages=[message])
-
-
-_MAX_CACHE_SIZE = 20_000_000
 
 
 class _InputRequired(Exception):

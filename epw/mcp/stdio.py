@@ -11,6 +11,7 @@ from mcp import types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.stdio import stdio_server
 
+from epw.core.unique_keys import unique_keys
 from epw.mcp.server import McpServer
 
 _MAX_LINE = 16_000_000
@@ -132,16 +133,15 @@ class _Messages:
 
 def _problem(text: str) -> tuple[int, str, Any] | None:
     """Code, message and request id for a line that is no message; None for a message."""
-    repeated: list[str] = []
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            repeated.append(next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index])))
-        return found
-
+    repeated = ""
     try:
-        found = json.loads(text, object_pairs_hook=unique)
+        try:
+            found = json.loads(text, object_pairs_hook=unique_keys)
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            # What is asked about must be what runs. The plain reader says whose request it is.
+            found, repeated = json.loads(text), str(error)[:200]
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else str(error)
         return types.PARSE_ERROR, f"not JSON: {why}", None
@@ -149,8 +149,7 @@ def _problem(text: str) -> tuple[int, str, Any] | None:
     is_known = isinstance(identifier, str | int) and not isinstance(identifier, bool)
     known = identifier if is_known else None
     if repeated:
-        # Two readers could take different values: what is asked about must be what runs.
-        return types.INVALID_REQUEST, f"duplicate key {repeated[0][:100]!r}", known
+        return types.INVALID_REQUEST, repeated, known
     if isinstance(found, dict) and "id" in found and not is_known:
         return types.INVALID_REQUEST, "an id is a text or a whole number", None
     try:

@@ -18,7 +18,6 @@ from epw.tools.progress import STRATEGIES as AGGREGATIONS
 from epw.tools.schema_parts import (
     AGENTS,
     NOT_BLANK,
-    Schema,
     an_object,
     array,
     given_graph,
@@ -234,12 +233,3 @@ CONFLICTS = an_object(
         }
     ],
 )
-SCHEMAS: dict[str, Schema] = {
-    "analyze_task_parallelizability": ANALYZE,
-    "create_dependency_graph": GRAPH,
-    "optimize_batch_distribution": OPTIMIZE,
-    "execute_parallel_workflow": EXECUTE,
-    "aggregate_progress": PROGRESS,
-    "detect_conflicts": CONFLICTS,
-}
-"""By the tool's name."""

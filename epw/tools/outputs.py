@@ -10,7 +10,6 @@ from epw.tools.schema_parts import (
     CONFLICT,
     FOUND_GRAPH,
     RISK,
-    Schema,
     array,
     integer,
     nullable,
@@ -200,12 +199,3 @@ CONFLICTS = result(
         ),
     },
 )
-SCHEMAS: dict[str, Schema] = {
-    "analyze_task_parallelizability": ANALYZE,
-    "create_dependency_graph": GRAPH,
-    "optimize_batch_distribution": OPTIMIZE,
-    "execute_parallel_workflow": EXECUTE,
-    "aggregate_progress": PROGRESS,
-    "detect_conflicts": CONFLICTS,
-}
-"""By the tool's name."""

@@ -111,7 +111,7 @@ def attributes_of(index: Path, git_dir: Path) -> Iterator[GitLocation]:
 
 @contextmanager
 def attributes_of_tree(tree: str, git_dir: Path) -> Iterator[GitLocation]:
-    """As `attributes_of`, of a tree."""
+    """A temporary work tree with the attributes of a tree and nothing else."""
     with tempfile.TemporaryDirectory(prefix="epw-") as scratch:
         index = Path(scratch, "index")
         git("read-tree", tree, git_dir=git_dir, index=index)
