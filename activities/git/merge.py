@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from activities.git.command import LINK, REGULAR, git, records, run_git
+from activities.git.command import LINK, REGULAR, git, records, run_git, text
 from activities.git.hub import Hub
 from activities.git.merge_attributes import merge_attributes
 
@@ -70,14 +70,21 @@ class Merge:
         self.clean = not self.paths
 
 
-def merge(hub: Hub, ours: str, theirs: str) -> Merge:
+def merge_base(hub: Hub, ours: str, theirs: str) -> str | None:
+    """The commit at which two commits parted; None where they have none in common."""
+    return text(git("merge-base", ours, theirs, git_dir=hub.path, codes=(0, 1))) or None
+
+
+def merge(hub: Hub, ours: str, theirs: str, base: str | None = None) -> Merge:
     """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`).
 
-    As the user's git would do it: with the merge attributes of the top `.gitattributes` of `ours`.
+    As the user's git would do it: with the merge attributes of the top `.gitattributes` of `ours`. `base`: where both
+    began, if git is not to find that.
     """
     attributes = merge_attributes(hub, ours)
     config = [*_CONFIG, *([f"core.attributesFile={attributes}"] if attributes else [])]
-    argv = ("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
+    sides = hub.siblings(base, ours, theirs) if base else (ours, theirs)
+    argv = ("merge-tree", "--write-tree", "-z", "--messages", *sides)
     done = run_git(*argv, git_dir=hub.path, config=config, codes=(0, 1))
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     result = Merge(fields.pop(0), done.returncode == 0, (ours, theirs))

@@ -33,6 +33,8 @@ class ProcessLauncher:
     """Variables of the plan and the attempt; they override the inherited ones and those of the network."""
     readable: Sequence[Path] = ()
     """Folders outside of its own that its processes may read."""
+    writable: Sequence[Path] = ()
+    """Folders besides `folder` and `state` that its processes may write to."""
     guard: ResourceGuard | None = None
     """Its limits; None: before it is contained, or for processes without limits."""
     network: Network | None = None
@@ -79,7 +81,7 @@ class ProcessLauncher:
 
     @property
     def _writable(self) -> list[Path]:
-        return [self.folder, self.state]
+        return [self.folder, self.state, *self.writable]
 
     @property
     def _before_start(self) -> Callable[[], None] | None:

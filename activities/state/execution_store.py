@@ -125,6 +125,10 @@ class ExecutionStore:
         """Delete the attempts' directories of an execution that has ended."""
         Trash(self.state.trash).take(self.path / "attempts")
 
+    def remove(self) -> None:
+        """Delete all files of the execution."""
+        Trash(self.state.trash).take(self.path)
+
     @property
     def head_ref(self) -> str:
         """Ref of the current run's head: an earlier run that is still active moves only its own."""

@@ -70,6 +70,10 @@ class StateDirectory:
         """Hub of a workspace, which its real path identifies."""
         return self.path / "hubs" / f"{slug(os.path.realpath(workspace))}.git"
 
+    def checks(self, workspace: str) -> Path:
+        """Folder of what checkers said of trees of a workspace, and of their caches."""
+        return self.path / "checks" / slug(os.path.realpath(workspace))
+
     def hubs(self) -> list[Path]:
         """Every hub that exists."""
         return sorted((self.path / "hubs").glob("*.git"))

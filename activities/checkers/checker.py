@@ -1,0 +1,119 @@
+"""Record type of a language's own checker, what it is run on, and what it says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """What a checker says of one place of a tree; `line` counts from 1, 0: of the whole file."""
+
+    path: str
+    line: int
+    rule: str
+    text: str
+
+
+class CheckerFailed(Exception):
+    """A checker did not check: it is missing, crashed, or printed what cannot be read; the text says why."""
+
+
+class Job(NamedTuple):
+    """One run of a checker. All paths are relative to the tree; an empty one is its top.
+
+    `folder`: the project, in which it runs. `config`: the file that makes a project of it, None without one.
+    `within`: the part of the project that is checked, with its own imports first; empty: all of it.
+    """
+
+    checker: str
+    folder: str
+    config: str | None = None
+    within: str = ""
+
+
+class Place(NamedTuple):
+    """Where a job runs: the tree, a folder for caches and generated files, and the command that starts the program."""
+
+    tree: Path
+    cache: Path
+    program: Sequence[str]
+
+    def folder(self, job: Job) -> Path:
+        """The folder of the job's project."""
+        return self.tree / job.folder
+
+
+class Output(NamedTuple):
+    """Output of a run."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Checker:
+    """A program that says what is wrong in the files of a language."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """Ends of the names of the files that it reads."""
+    configs: tuple[str, ...]
+    """Names of files that make a project of their folder, the most telling first."""
+    programs: tuple[str, ...]
+    """Where it is found, in order: a path is relative to the project or a folder above it, a name is one of PATH."""
+    command: Callable[[Place, Job], list[str]]
+    """The command line of a job."""
+    read: Callable[[Place, Job, Output], Iterable[Message]]
+    """Its messages, with paths relative to the tree; raises `CheckerFailed` where it did not check."""
+    needs_config: bool = True
+    """Whether files outside of projects are not checked."""
+    outermost: bool = False
+    """Whether a file belongs to the topmost project above it, and not to the nearest."""
+    parts_of: Callable[[str, Collection[str], Iterable[str]], Iterable[str]] = lambda folder, tree, changed: ("",)
+    """Gives the parts (`Job.within`) of a project, from its folder, the paths of the tree and its changed files."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables of its processes; `{cache}` stands for `Place.cache`."""
+    homes: Mapping[str, str] = field(default_factory=dict)
+    """Variables that name a folder of the user's home which the program needs to start (read only)."""
+    left_out: frozenset[str] = frozenset()
+    """Rules that do not say whether the parts of a program fit together."""
+    may_miss: Callable[[Message, bytes], bool] = lambda message, content: False
+    """Whether the program handles what a message of a file says is missing."""
+
+    def concerns(self, path: str) -> bool:
+        """Whether the content of a file can change what it says."""
+        return path.endswith(self.suffixes) or os.path.basename(path) in self.configs
+
+    def jobs(self, tree: Collection[str], changed: Iterable[str]) -> list[Job]:
+        """A job for each part of each project that has changed files."""
+        configs = {path for path in tree if os.path.basename(path) in self.configs}
+        projects: dict[tuple[str, str | None], list[str]] = {}
+        for path in sorted(filter(self.concerns, changed)):
+            if (project := self._project(path, configs)) is not None:
+                projects.setdefault(project, []).append(path)
+        return [
+            Job(self.name, folder, config, part)
+            for (folder, config), files in projects.items()
+            for part in self.parts_of(folder, tree, files)
+        ]
+
+    def _project(self, path: str, configs: Collection[str]) -> tuple[str, str | None] | None:
+        """Folder and configuration of the project of a file; None for one outside of projects that are checked."""
+        above = ["" if str(each) == "." else str(each) for each in PurePosixPath(path).parents]
+        for folder in reversed(above) if self.outermost else above:
+            for name in self.configs:
+                if (config := os.path.join(folder, name)) in configs:
+                    return folder, config
+        return None if self.needs_config else ("", None)
+
+
+def relative(path: str, place: Place, job: Job) -> str | None:
+    """A path that a checker printed, relative to the tree; None for a file outside of it."""
+    whole = os.path.normpath(os.path.join(place.folder(job), path))
+    inside = os.path.relpath(whole, place.tree)
+    return None if inside.startswith("..") else inside

@@ -1,0 +1,202 @@
+"""Judgement of the merge of any two commits of a repository, without an execution."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from activities.attempt.attempt import Attempt
+from activities.attempt.containment import contained
+from activities.attempt.directory import AttemptDirectory
+from activities.attempt.setup import set_up_directory
+from activities.checkers.checker import Checker
+from activities.checkers.merge_checks import Checked, MergeChecks, MergeSides
+from activities.checkers.tree_runner import TreeRunner
+from activities.conflicts.semantic.sides import Finding
+from activities.conflicts.semantic.tree_check import semantic_conflicts
+from activities.conflicts.textual.hunks import conflict_hunks
+from activities.conflicts.textual.resolve import resolved_tree
+from activities.git import transfer
+from activities.git.command import display_path, display_paths
+from activities.git.hub import Hub
+from activities.git.merge import Merge, merge, merge_base
+from activities.git.workspace import Workspace
+from activities.processes.host_monitor import HostMonitor
+from activities.sandbox.levels import bubblewrap_problem
+from activities.state.execution_store import ExecutionStore
+from activities.state.heartbeat import Heartbeat
+from activities.state.plan_source import RunningPlan
+from activities.state.state_directory import StateDirectory
+from activities.system.concurrency import in_thread
+from epw.core.errors import InvalidRequest
+from epw.core.messages import AgentProgress, TaskRun
+
+_NAME = "merge-check"
+
+
+@dataclass
+class Judgement:
+    """What became of a merge. `tree`: of the merge; None where it does not merge."""
+
+    base: str
+    ours: str
+    theirs: str
+    tree: str | None = None
+    conflicts: list[dict[str, Any]] = field(default_factory=list)
+    resolved: list[str] = field(default_factory=list)
+    """Files that git does not merge, and their structure does."""
+    checks: list[Checked] = field(default_factory=list)
+    milliseconds: dict[str, int] = field(default_factory=dict)
+    """Time by step."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.conflicts
+
+    def document(self) -> dict[str, Any]:
+        """The judgement as `epw merge-check --json` prints it."""
+        return {
+            "verdict": "clean" if self.is_clean else "conflict",
+            "base": self.base,
+            "ours": self.ours,
+            "theirs": self.theirs,
+            "tree": self.tree,
+            "conflicts": self.conflicts,
+            "resolvedByStructure": display_paths(self.resolved, len(self.resolved)),
+            "checks": [
+                {"name": each.checker, "ms": each.milliseconds, "treesRead": each.runs}
+                | ({"problem": each.problem} if each.problem else {})
+                for each in self.checks
+            ],
+            "ms": self.milliseconds,
+        }
+
+
+class MergeCheck:
+    """Judges merges of one repository, in a hub of ours: the repository is only read."""
+
+    def __init__(self, state: StateDirectory, repository: str, checkers: Mapping[str, Checker]) -> None:
+        """Raises `InvalidPlan` where the directory is no repository."""
+        self._workspace = Workspace.read(repository)
+        if self._workspace.kind != "git":
+            raise InvalidRequest(f"{repository} is not a git repository")
+        self._hub = Hub.created(state.hub(self._workspace.path))
+        self._execution = ExecutionStore(state, f"{_NAME}-{uuid.uuid4().hex}", uuid.uuid4().hex)
+        kept = state.checks(self._workspace.path)
+        self._cache = kept / "cache"
+        self._checks = MergeChecks(self._hub, checkers, kept / "results")
+
+    async def judge(self, ours: str, theirs: str, base: str | None = None) -> Judgement:
+        """Judge the merge of two refs; `base`: where both began, if not at their merge base."""
+        times: dict[str, int] = {}
+        try:
+            with _timed(times, "fetch"):
+                sides = [await in_thread(self._fetched, name) for name in (ours, theirs)]
+                began = await in_thread(self._fetched, base) if base else await in_thread(merge_base, self._hub, *sides)
+            if began is None:
+                raise InvalidRequest(f"{ours} and {theirs} have no commit in common; name one with --base")
+            found = Judgement(began, *sides, milliseconds=times)
+            with _timed(times, "merge"):
+                merged = await in_thread(self._merge, found)
+            if merged is not None:
+                await self._check(found, merged)
+            return found
+        finally:
+            await in_thread(self._hub.delete_refs, self._execution.ref())
+
+    def _fetched(self, name: str) -> str:
+        commit = self._workspace.at(name).head or ""
+        transfer.fetch(self._hub, self._workspace, commit, self._execution.ref("sides", commit))
+        return commit
+
+    def _merge(self, found: Judgement) -> str | None:
+        """The commit of the merge; None where it does not merge."""
+        merged = merge(self._hub, found.ours, found.theirs, found.base)
+        tree: str | None = merged.tree
+        if not merged.clean:
+            tree = resolved_tree(self._hub, merged, "merge")
+            found.resolved = [] if tree is None else list(merged.stages)
+        if tree is None:
+            found.conflicts.append(_textual(self._hub, merged))
+            return None
+        found.tree = tree
+        return self._hub.commit(tree, [found.ours, found.theirs], _NAME, None, 0)
+
+    async def _check(self, found: Judgement, merged: str) -> None:
+        sides = MergeSides(found.base, found.ours, found.theirs, merged)
+        with _timed(found.milliseconds, "symbols"):
+            symbols = await in_thread(
+                semantic_conflicts, self._hub, sides.base, sides.ours, sides.theirs, found.tree or ""
+            )
+        with _timed(found.milliseconds, "checks"):
+            names = await in_thread(self._checks.concerned, sides.base, sides.ours, sides.theirs)
+            if names:
+                async with self._runner(merged) as runner:
+                    found.checks = await self._checks.check(runner, sides, names)
+        found.conflicts += [_semantic(each) for each in symbols]
+        for checked in found.checks:
+            found.conflicts += [
+                {
+                    "kind": "semantic",
+                    "paths": [display_path(each.path)],
+                    "description": f"{display_path(each.path)}:{each.line}: {each.text}",
+                    "checker": checked.checker,
+                    "rule": each.rule,
+                    "line": each.line,
+                }
+                for each in checked.findings
+            ]
+
+    @asynccontextmanager
+    async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
+        """A runner in a directory with a commit, in the strongest sandbox of this machine."""
+        await in_thread(self._execution.keep_workspace, self._workspace, commit)
+        directory = AttemptDirectory(
+            self._execution, TaskRun(task_id=_NAME, attempt=1, agent_id=_NAME, hub=str(self._hub.path), base=commit), 1
+        )
+        plan = {"tasks": [{"id": _NAME, "description": _NAME, "run": "true"}]}
+        has_bubblewrap = await in_thread(bubblewrap_problem) is None
+        running = RunningPlan.of({**plan, **({"network": False} if has_bubblewrap else {})})
+        heartbeat = Heartbeat(AgentProgress(task_id=_NAME, agent_id=_NAME))
+        attempt = Attempt.of(directory, running, running.plan.tasks[0], heartbeat, HostMonitor(), "strongest")
+        try:
+            async with contained(attempt) as attempt:
+                await set_up_directory(attempt)
+                yield TreeRunner(attempt, self._cache, Path(self._workspace.path))
+        finally:
+            await in_thread(directory.remove)
+            await in_thread(self._execution.remove)
+
+
+@contextmanager
+def _timed(times: dict[str, int], step: str) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        times[step] = round((time.perf_counter() - began) * 1000)
+
+
+def _textual(hub: Hub, merged: Merge) -> dict[str, Any]:
+    return {
+        "kind": merged.kind,
+        "paths": display_paths(merged.paths),
+        "description": "; ".join(map(display_path, merged.messages)) or f"git does not merge it ({merged.kind})",
+        "hunks": conflict_hunks(hub, merged),
+    }
+
+
+def _semantic(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": "semantic",
+        "paths": display_paths(list(dict.fromkeys((finding.path, finding.other)))),
+        "description": display_path(finding.message),
+        "symbol": finding.name,
+        "line": finding.line,
+        "other": {"path": display_path(finding.other), "line": finding.other_line},
+    }

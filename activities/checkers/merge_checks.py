@@ -1,0 +1,112 @@
+"""Checks of a merge by the languages' own checkers: what they say of the merge and of neither side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from activities.checkers.checker import Checker, CheckerFailed, Job, Message
+from activities.checkers.differential import new_messages, relevant
+from activities.checkers.tree_runner import TreeRunner
+from activities.git.changes import changed_paths, paths_in
+from activities.git.hub import Hub
+from activities.system.atomic_write import write_atomically
+from activities.system.concurrency import in_thread
+
+
+@dataclass(frozen=True)
+class MergeSides:
+    """Commits of a merge: where both sides began, the sides, and the merge of them."""
+
+    base: str
+    ours: str
+    theirs: str
+    merged: str
+
+
+@dataclass
+class Checked:
+    """Result of one checker: its new messages, or the `problem` because of which it said nothing."""
+
+    checker: str
+    findings: list[Message] = field(default_factory=list)
+    problem: str | None = None
+    milliseconds: int = 0
+    runs: int = 0
+    """Trees that it has read; others were known."""
+
+
+@dataclass(frozen=True)
+class MergeChecks:
+    """Checkers for the merges of one hub; what they said of a tree is kept in `results`."""
+
+    hub: Hub
+    checkers: Mapping[str, Checker]
+    results: Path
+
+    def concerned(self, base: str, ours: str, theirs: str) -> list[str]:
+        """Names of the checkers of which both sides have changed files. Blocking."""
+        sides = [changed_paths(self.hub, base, side) for side in (ours, theirs)]
+        return [
+            name for name, checker in self.checkers.items() if all(any(map(checker.concerns, side)) for side in sides)
+        ]
+
+    async def check(self, runner: TreeRunner, sides: MergeSides, names: Sequence[str]) -> list[Checked]:
+        """Run checkers on a merge, and where they find something, on its sides."""
+        changed = {
+            path
+            for side in (sides.ours, sides.theirs)
+            for path in await in_thread(changed_paths, self.hub, sides.base, side)
+        }
+        tree = await in_thread(paths_in, self.hub, sides.merged)
+        return [await self._check(runner, sides, self.checkers[name], changed, set(tree)) for name in names]
+
+    async def _check(
+        self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
+    ) -> Checked:
+        result, began = Checked(checker.name), time.perf_counter()
+        try:
+            for job in checker.jobs(tree, changed):
+                result.findings += await self._new_messages(runner, sides, checker, job, result)
+        except CheckerFailed as error:
+            result.problem = str(error)
+        result.findings = list(dict.fromkeys(result.findings))
+        result.milliseconds = round((time.perf_counter() - began) * 1000)
+        return result
+
+    async def _new_messages(
+        self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: Checked
+    ) -> list[Message]:
+        contents = [partial(self._content, commit) for commit in (sides.merged, sides.theirs, sides.ours)]
+        merged = await self._messages(runner, checker, job, sides.merged, result)
+        found = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
+        known: list[list[Message]] = []
+        for number, side in enumerate((sides.theirs, sides.ours)):
+            if not found:
+                break
+            known.append(await self._messages(runner, checker, job, side, result))
+            found = await in_thread(new_messages, checker, found, known, contents[: number + 2])
+        return found
+
+    async def _messages(
+        self, runner: TreeRunner, checker: Checker, job: Job, commit: str, result: Checked
+    ) -> list[Message]:
+        """Messages about a tree; from `results` where it was read before."""
+        tree = await in_thread(self.hub.tree_of, commit)
+        key = hashlib.sha256(json.dumps([tree, *job]).encode()).hexdigest()[:40]
+        path = self.results / f"{key}.json"
+        if path.is_file():
+            return [Message(*row) for row in json.loads(path.read_bytes())]
+        found = await runner.messages(checker, job, commit)
+        result.runs += 1
+        self.results.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(found).encode(), survives_power_loss=False)
+        return found
+
+    def _content(self, commit: str, path: str) -> bytes:
+        return self.hub.file(commit, path) or b""

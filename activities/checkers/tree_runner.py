@@ -1,0 +1,117 @@
+"""Runner of checkers on trees of a hub: in one directory that goes from tree to tree, contained like an attempt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from activities.attempt.attempt import Attempt
+from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place
+from activities.system.atomic_write import write_atomically
+from activities.system.concurrency import in_thread
+
+_MAX_OUTPUT_BYTES = 32 * 1024 * 1024
+_REDIRECT = 'out=$1 err=$2; shift 2; exec "$@" >"$out" 2>"$err"'
+INSTALLED = ("node_modules", ".venv")
+"""Folders of installed packages and programs, which git ignores."""
+
+
+@dataclass(frozen=True)
+class TreeRunner:
+    """Runner in the directory of an attempt, which is set up already.
+
+    `cache`: folder for what checkers keep between runs. `beside`: a work tree whose installed packages and programs are
+    used where the tree has none.
+    """
+
+    attempt: Attempt
+    cache: Path
+    beside: Path | None = None
+
+    async def messages(self, checker: Checker, job: Job, commit: str) -> list[Message]:
+        """Messages of one job about the tree of a commit; raises `CheckerFailed` where it does not check."""
+        await in_thread(self._go_to, commit)
+        tree = self.attempt.directory.tree
+        if not (tree / job.folder).is_dir():
+            return []
+        linked = await in_thread(self._link_installed, tree / job.folder)
+        try:
+            place = Place(tree, self._cache_of(checker), [self._program(checker, tree / job.folder)])
+            command = await in_thread(checker.command, place, job)
+            output = await self._run(checker, command, place, place.folder(job))
+        finally:
+            for link in linked:
+                link.unlink(missing_ok=True)
+        return await in_thread(lambda: list(checker.read(place, job, output)))
+
+    def _go_to(self, commit: str) -> None:
+        directory = self.attempt.directory
+        if directory.start != commit:
+            write_atomically(directory.path / "start", commit.encode(), survives_power_loss=False)
+            directory.work_tree.check_out(commit)
+
+    async def _run(self, checker: Checker, command: list[str], place: Place, folder: Path) -> Output:
+        launcher = self.attempt.launcher
+        homes = {name: Path.home() / path for name, path in checker.homes.items()}
+        homes = {name: path for name, path in homes.items() if path.is_dir()}
+        variables = {name: value.format(cache=place.cache) for name, value in checker.variables.items()}
+        launcher = replace(
+            launcher,
+            variables={**launcher.variables, **{name: str(path) for name, path in homes.items()}, **variables},
+            readable=[*launcher.readable, *homes.values(), *self._installed()],
+            writable=[*launcher.writable, place.cache],
+        )
+        out, err = (launcher.folder / f"checker.{name}" for name in ("out", "err"))
+        process = await launcher.start(["sh", "-c", _REDIRECT, "sh", str(out), str(err), *command], cwd=folder)
+        try:
+            code = await process.wait()
+        finally:
+            await process.end()
+        return Output(code, _text(out), _text(err))
+
+    def _cache_of(self, checker: Checker) -> Path:
+        cache = self.cache / checker.name.replace(" ", "-")
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cache
+
+    def _installed(self) -> list[Path]:
+        return [path for name in INSTALLED if self.beside and (path := self.beside / name).is_dir()]
+
+    def _link_installed(self, folder: Path) -> list[Path]:
+        """Link what the work tree beside has installed into the tree: at its top and in the folder."""
+        made: list[Path] = []
+        if self.beside is None:
+            return made
+        tree = self.attempt.directory.tree
+        for inside in {tree, folder}:
+            for name in INSTALLED:
+                there, link = self.beside / inside.relative_to(tree) / name, inside / name
+                if there.is_dir() and not os.path.lexists(link):
+                    link.symlink_to(there)
+                    made.append(link)
+        return made
+
+    def _program(self, checker: Checker, folder: Path) -> str:
+        tree = self.attempt.directory.tree
+        above = [folder, *(each for each in folder.parents if each.is_relative_to(tree))]
+        for name in checker.programs:
+            if "/" not in name:
+                found = shutil.which(name, path=self.attempt.launcher.environment.get("PATH"))
+                if found is not None:
+                    return found
+                continue
+            places = [Path(name)] if os.path.isabs(name) else [each / name for each in above]
+            for place in places:
+                if os.access(place, os.X_OK):
+                    return str(place)
+        raise CheckerFailed(f"{' or '.join(map(os.path.basename, checker.programs[-1:]))} is not installed")
+
+
+def _text(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_MAX_OUTPUT_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,87 @@
+"""Checkers of TypeScript and JavaScript: tsc, by the project's configuration or by a strict one of our own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+
+_LINE = re.compile(r"(?P<path>.+?)\((?P<line>\d+),\d+\): error (?P<rule>TS\d+): (?P<text>.*)")
+_GLOBAL = re.compile(r"error TS\d+: .*")
+_NO_INPUT = "TS18003"
+_OTHER_RULES = frozenset({"TS6133", "TS6138", "TS6192", "TS6196", "TS6198", "TS6385", "TS6387", "TS7016", "TS80001"})
+_OPTIONS = {
+    "noEmit": True,
+    "strict": True,
+    "allowJs": True,
+    "checkJs": True,
+    "skipLibCheck": True,
+    "noImplicitAny": False,
+    "target": "esnext",
+    "module": "esnext",
+    "moduleResolution": "bundler",
+    "moduleDetection": "force",
+    "jsx": "preserve",
+    "resolveJsonModule": True,
+    "allowImportingTsExtensions": True,
+    "types": [],
+}
+
+
+def _command(place: Place, job: Job) -> list[str]:
+    argv = [*place.program, "--noEmit", "--pretty", "false"]
+    if job.config is None:
+        return [*argv, "--project", str(_own_config(place, job))]
+    name = hashlib.sha256(job.config.encode()).hexdigest()[:16]
+    build_info = place.cache / f"{name}.tsbuildinfo"
+    return [*argv, "--project", str(place.tree / job.config), "--incremental", "--tsBuildInfoFile", str(build_info)]
+
+
+def _own_config(place: Place, job: Job) -> Path:
+    """A configuration for a project that has none; outside of the tree."""
+    folder = place.folder(job)
+    path = place.cache / f"{job.checker}.json"
+    suffixes = ("ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs")
+    include = [str(folder / "**" / f"*.{suffix}") for suffix in suffixes]
+    exclude = [str(folder / "**" / "node_modules"), str(folder / "**" / ".*")]
+    path.write_text(json.dumps({"compilerOptions": _OPTIONS, "include": include, "exclude": exclude}))
+    return path
+
+
+def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
+    lines = output.out.splitlines()
+    for number, line in enumerate(lines):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            if _GLOBAL.fullmatch(line) and _NO_INPUT not in line:
+                raise CheckerFailed(line)
+            continue
+        # What follows, indented, explains it.
+        more = []
+        for each in lines[number + 1 :]:
+            if not each.startswith(" "):
+                break
+            more.append(each.strip())
+        path = relative(found["path"], place, job)
+        if path is not None:
+            yield Message(path, int(found["line"]), found["rule"], " ".join([found["text"], *more]))
+    if output.code not in (0, 1, 2):
+        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+
+
+TSC = Checker(
+    name="tsc",
+    suffixes=(".ts", ".tsx", ".mts", ".cts"),
+    configs=("tsconfig.json",),
+    programs=("node_modules/.bin/tsc", "tsc"),
+    command=_command,
+    read=_read,
+    needs_config=False,
+    left_out=_OTHER_RULES,
+)
+TSC_JAVASCRIPT = replace(TSC, name="tsc-js", suffixes=(".js", ".jsx", ".mjs", ".cjs"), configs=("jsconfig.json",))

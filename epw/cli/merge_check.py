@@ -1,0 +1,54 @@
+"""`merge-check`: whether two commits merge and fit together, without an execution."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from activities.checkers.merge_check import Judgement, MergeCheck
+from activities.checkers.registry import chosen
+from epw.cli.offline import run_offline
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json, printable
+from epw.core.errors import InvalidRequest
+from epw.settings import Settings
+
+
+def merge_check(
+    names: Annotated[
+        list[str], typer.Argument(metavar="[REPO] OURS THEIRS", help="Two commits or branches, of this repository.")
+    ],
+    base: Annotated[str | None, typer.Option(help="Where both began; default: their merge base.")] = None,
+    checks: Annotated[str, typer.Option(help="auto, off, or names of checkers, with commas between.")] = "auto",
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Judge the merge of two commits: does git merge it, does it fit together? Exit code 0: clean, 1: conflict.
+
+    Example: epw merge-check main feature
+    """
+
+    async def command(settings: Settings) -> int:
+        if len(names) not in (2, 3):
+            raise InvalidRequest("merge-check takes two commits, and the repository before them if it is another")
+        repository, ours, theirs = names if len(names) == 3 else (".", *names)
+        check = MergeCheck(settings.state, repository, chosen(checks))
+        judged = await check.judge(ours, theirs, base)
+        if as_json:
+            print_json(judged.document())
+        else:
+            _show(judged)
+        return 0 if judged.is_clean else 1
+
+    run_offline(command, as_json=as_json)
+
+
+def _show(judged: Judgement) -> None:
+    for each in judged.conflicts:
+        print(f"{each['kind']}: {printable(each['description'])}")
+    for path in judged.resolved:
+        print(f"merged by structure: {printable(path)}")
+    for checked in judged.checks:
+        said = checked.problem or f"{len(checked.findings)} new"
+        print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {checked.runs} trees read)")
+    print(f"{'clean' if judged.is_clean else 'conflict'} · tree {judged.tree or 'none'}")
