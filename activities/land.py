@@ -11,6 +11,9 @@ from typing import TypeVar
 
 from temporalio import activity
 
+from activities.checkers.checker import Checker
+from activities.checkers.merge_checks import concerned
+from activities.checkers.registry import checkers_of, missing
 from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.recorded import ConflictRecorder, conflict_found
 from activities.conflicts.semantic.sides import Finding
@@ -66,20 +69,33 @@ class Lander:
             async with activity_scope(self._state, execution.key + "/land"):
                 check_fence(execution, LAND, fencing_token())
                 running = await self._plans.of_current_execution()
-                landed: Landed = await in_thread(land_changes, execution, request, running.tasks, running.plan.relock)
+                checkers = checkers_of(running.plan.checks) if request.checks else {}
+                gone = [name for name, each in checkers.items() if missing(each, running.plan.brings_programs)]
+                landed: Landed = await in_thread(
+                    land_changes, execution, request, running.tasks, running.plan.relock, checkers, gone
+                )
         except Fenced as error:
             raise not_retried(error) from None
         return landed
 
 
 def land_changes(
-    execution: ExecutionStore, request: LandRequest, tasks: Mapping[str, Task], relock: Collection[str] = ()
+    execution: ExecutionStore,
+    request: LandRequest,
+    tasks: Mapping[str, Task],
+    relock: Collection[str] = (),
+    checkers: Mapping[str, Checker] | None = None,
+    gone: Collection[str] = (),
 ) -> Landed:
-    """Merge the changes and move the head's ref; `relock`: patterns of generated files. Blocking."""
+    """Merge the changes and move the head's ref. Blocking.
+
+    `relock`: patterns of generated files. `checkers`: those that have to read a merge before it lands; `gone`: the ones
+    of them that are not on this machine.
+    """
     hub, head, rows, hazards_left = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
     workspace, drivers = execution.workspace(), FilterDrivers.of(execution, hub)
     recorder = ConflictRecorder(hub, execution, workspace)
-    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder)
+    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder, checkers or {}, gone)
     reads = TaskReads(tasks, execution.reads)
     has_reads = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
@@ -120,6 +136,8 @@ class _Merger:
     relock: Collection[str]
     drivers: FilterDrivers
     recorder: ConflictRecorder
+    checkers: Mapping[str, Checker]
+    gone: Collection[str]
 
     def merge(self, head: str, change: Change) -> Landing:
         """Land the change as a merge with the head."""
@@ -148,6 +166,10 @@ class _Merger:
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
         new = hub.commit(stored.tree, [head, change.commit], message, self.workspace, self.at)
+        to_check = self._to_check(head, change, changed)
+        if any(name not in self.gone for name in to_check):
+            names = [name for name in to_check if name not in self.gone]
+            return Landing(task_id=change.task_id, head=head, to_check=names, merged=new)
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
         touched = partial(tasks_that_touched, hub, started_from, head)
@@ -158,6 +180,7 @@ class _Merger:
             shared_with=touched(both) if both else [],
             shared_paths=display_paths(both),
             settled=settled,
+            unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_check],
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )
         return self._with_losses(head, change, landing)
@@ -184,12 +207,30 @@ class _Merger:
             own_commits.keep_range(hub, prefix, new, *agents_own)
         return Landing(task_id=change.task_id, head=new)
 
+    def _to_check(self, head: str, change: Change, changed: Sequence[Collection[str]]) -> list[str]:
+        """Checkers that have not read the merge of a change, and read something of what each side has changed."""
+        if change.checked_with == "" or not self.checkers:
+            return []
+        names = list(dict.fromkeys([*concerned(self.checkers, changed), *self._to_check_again(change)]))
+        if names and change.checked_with is not None:
+            since = changed_paths(self.hub, change.checked_with, head)
+            return [name for name in names if any(map(self.checkers[name].concerns, since))]
+        return names
+
+    def _to_check_again(self, change: Change) -> list[str]:
+        """Checkers because of which the task's earlier change did not land, and which have not read this one."""
+        earlier = self.recorder.earlier(change) if self.checkers and change.checked_with is None else None
+        told = earlier.told if earlier is not None else []
+        return [name for name in dict.fromkeys(row[0] for row in told) if name in self.checkers]
+
     def _fast_forward(self, head: str, change: Change) -> Landing:
         if findings := self._still_misfitting(change):
             return _conflicting(head, change, self.recorder.semantic(findings, head, change))
         case = self._case(change, None, change.commit, [head]) if self.workspace.ignores_case else None
         if case is not None:
             return _conflicting(head, change, case)
+        if to_check := self._to_check_again(change):
+            return Landing(task_id=change.task_id, head=head, to_check=to_check, merged=change.commit)
         return self._with_losses(head, change, Landing(task_id=change.task_id, head=change.commit))
 
     def _merged(self, ours: str, theirs: str) -> Merge:

@@ -15,8 +15,9 @@ from epw.core import failures
 from epw.core.errors import NOT_RETRIED
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.strategy import Strategy
-from epw.core.landing import Landed, Verified
+from epw.core.landing import Checked, Landed, Verified
 from epw.core.messages import (
+    CHECK,
     CLEAN_UP,
     DELIVER,
     LAND,
@@ -52,6 +53,7 @@ _KINDS = {
     RUN_TASK: _Kind(TaskOutcome, timedelta(days=30)),
     VERIFY: _Kind(Verified, timedelta(days=30)),
     LAND: _Kind(Landed),
+    CHECK: _Kind(Checked),
     DELIVER: _Kind(Delivery),
     CLEAN_UP: _Kind(None),
     ROLL_BACK: _Kind(None),

@@ -50,7 +50,9 @@ class Finisher:
             await self._undo("failed")
             return True
         try:
-            self._conclusion.delivery = await self._deliver(self._merge_queue.commit)
+            delivery = await self._deliver(self._merge_queue.commit)
+            warnings = [*delivery.warnings, *self._merge_queue.unchecked]
+            self._conclusion.delivery = delivery.model_copy(update={"warnings": warnings})
         except ActivityError as error:
             self._rollback_failed(error)
             return True

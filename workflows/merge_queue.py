@@ -15,14 +15,26 @@ from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
 from epw.core.execution.state import ExecutionState
-from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest, Verified, VerifyRequest
-from epw.core.messages import LAND, VERIFY, Failure, Prepared, StepRequest
+from epw.core.landing import (
+    Change,
+    Checked,
+    CheckRequest,
+    ConflictFound,
+    Landed,
+    Landing,
+    LandRequest,
+    Verified,
+    VerifyRequest,
+)
+from epw.core.messages import CHECK, LAND, VERIFY, Failure, Prepared, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 
 _PATCH_RERUN_CULPRITS = "run-culprits-again"
 _PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
+_MAX_CHECKS = 3
+"""After so many checks of one change, with another head each, nothing lands before it."""
 
 
 class MergeQueue:
@@ -58,26 +70,40 @@ class MergeQueue:
         self._verifying: workflow.ActivityHandle[Any] | None = None
         self._verdicts: dict[str, bool] = {}
         """Whether `verify` passed, by commit."""
+        self._checking: dict[str, asyncio.Task[None]] = {}
+        """Checks under way, by task: other changes land meanwhile."""
+        self._checked: dict[str, list[str]] = {}
+        """Heads with which checkers have read the merge of a task's change, by its commit."""
+        self.unchecked: dict[str, None] = {}
+        """Why checkers said nothing."""
 
     @property
     def is_landing(self) -> bool:
-        return self._task is not None
+        return self._task is not None or bool(self._checking)
 
     def land(self) -> None:
         """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
         if self._task is None and self._execution.to_land:
-            batch, self._execution.to_land = self._execution.to_land, []
+            waiting = self._execution.to_land
+            batch = [task_id for task_id in waiting if self._lands_alone(task_id)][:1] or waiting
+            self._execution.to_land = [task_id for task_id in waiting if task_id not in batch]
             level = self._execution.batches.level_of(batch[0])
             if level != self._batch[0]:
                 self._batch = level, len(self._landings)
             self._task = asyncio.create_task(self._land(batch))
             self._task.add_done_callback(self._landed_batch)
 
+    def _lands_alone(self, task_id: str) -> bool:
+        """Whether others have landed before a change so often that it was checked in vain."""
+        return len(self._checked.get(self._execution.tasks[task_id].commit or "", [])) >= _MAX_CHECKS
+
     def abandon(self) -> None:
         """Stop verifying: everything will be undone."""
         self._abandoned = True
         if self._verifying is not None:
             self._verifying.cancel()
+        for check in self._checking.values():
+            check.cancel()
 
     async def verify_or_bisect(self) -> str | None:
         """Verify the head, and exclude each landing that makes it fail; returns why it fails still, or None.
@@ -137,22 +163,59 @@ class MergeQueue:
         self._events.post(task.result)
 
     async def _settle(self, row: Landing) -> None:
+        self.unchecked |= dict.fromkeys(row.unchecked)
+        if row.to_check:
+            await self._begin_check(row)
+            return
         conflict = row.conflict
         joins = row.shared_with or self._resolver.earlier(row.task_id)
         if joins and row.conflict is None and self._execution.plan.verify and not self._abandoned:
             verified = await self._verify(row.head, f"after {row.task_id}")
             if not verified.green and await self._passed_before(row.task_id):
                 conflict = self._verify_conflict([row.task_id, *row.shared_with], row.shared_paths, verified)
-        if conflict is not None and row.task_id in self._execution.reused:
-            self._execution.run_reused(row.task_id, now())
-        elif conflict is not None:
-            self._resolver.conflicted(row.task_id, conflict)
+        if conflict is not None:
+            self._refuse(row.task_id, conflict)
         else:
             self._resolver.landed(row)
             self.commit = row.head
             if self._execution.tasks[row.task_id].commit is not None:
                 self._landings.append((row.task_id, row.head))
             self._execution.landed(row.task_id, now())
+
+    async def _begin_check(self, row: Landing) -> None:
+        """Have the merge of a change checked; it is ready to land again afterwards."""
+        check = self._checking[row.task_id] = asyncio.create_task(self._check(row))
+        if self._execution.batches or self._lands_alone(row.task_id):
+            await check
+
+    async def _check(self, row: Landing) -> None:
+        request = CheckRequest(
+            hub=self.hub, head=row.head, change=self._change(row.task_id), merged=row.merged or "", names=row.to_check
+        )
+        checked, head = Checked(), row.head
+        try:
+            checked = await dispatch.awaited(self._start(CHECK, request, f"check {row.task_id}"[:200]))
+        except (ActivityError, asyncio.CancelledError) as error:
+            # What could not be checked lands: only what a checker says holds a change up.
+            if not dispatch.is_cancelled(error):
+                head = ""
+                checked = Checked(problems=[f"{', '.join(row.to_check)}: {dispatch.message_of(error)}"[:300]])
+        finally:
+            del self._checking[row.task_id]
+        self.unchecked |= dict.fromkeys(checked.problems)
+        if checked.conflict is not None:
+            self._refuse(row.task_id, checked.conflict)
+        else:
+            self._checked.setdefault(request.change.commit, []).append(head)
+            self._execution.to_land.append(row.task_id)
+        self._events.notify()
+
+    def _refuse(self, task_id: str, conflict: ConflictFound) -> None:
+        """Do not land a change whose merge a checker refuses."""
+        if task_id in self._execution.reused:
+            self._execution.run_reused(task_id, now())
+        else:
+            self._resolver.conflicted(task_id, conflict)
 
     async def _passed_before(self, task_id: str) -> bool:
         """Whether the head before a change's landing passes `verify`.
@@ -196,6 +259,7 @@ class MergeQueue:
             at=now() // 1000,
             detached=again,
             stop_at_shared_file=self._execution.plan.verify is not None and not again,
+            checks=self._execution.plan.checks != "off" and not again,
         )
         landed: Landed = await dispatch.awaited(self._start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
@@ -210,6 +274,7 @@ class MergeQueue:
             way=self._resolver.merge_strategy(task_id),
             earlier=self._resolver.earlier(task_id),
             keeps_both=self._resolver.must_keep_both(task_id),
+            checked_with=next(reversed(self._checked.get(commit, [])), None),
         )
 
     async def _passes(self, heads: list[str], at: int) -> bool:

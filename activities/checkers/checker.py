@@ -79,14 +79,21 @@ class Checker:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables of its processes; `{cache}` stands for `Place.cache`."""
     homes: Mapping[str, str] = field(default_factory=dict)
-    """Variables that name a folder of the user's home which the program needs to start (read only)."""
+    """Variables that name a folder of the user's home, relative to it."""
+    readable: tuple[str, ...] = ()
+    """Folders of the user's home that the program needs: what it consists of, and what it has downloaded."""
     left_out: frozenset[str] = frozenset()
     """Rules that do not say whether the parts of a program fit together."""
     may_miss: Callable[[Message, bytes], bool] = lambda message, content: False
     """Whether the program handles what a message of a file says is missing."""
 
+    reads: Callable[[str], bool] | None = None
+    """Whether it reads the file of a path, where that is not decided by the ends of names."""
+
     def concerns(self, path: str) -> bool:
         """Whether the content of a file can change what it says."""
+        if self.reads is not None:
+            return self.reads(path)
         return path.endswith(self.suffixes) or os.path.basename(path) in self.configs
 
     def jobs(self, tree: Collection[str], changed: Iterable[str]) -> list[Job]:

@@ -24,16 +24,13 @@ def new_messages(
     lines: set[tuple[str, str, bytes]] = set()
     for messages, content in zip(sides, contents[1:], strict=True):
         for each in messages:
-            known.add(_wording(each))
+            known.add(wording(each))
             lines.add((each.path, each.rule, _line(content(each.path), each.line)))
-    found: dict[tuple[str, int, str, str], Message] = {}
+    found: dict[Message, None] = {}
     for each in relevant(checker, merged, contents[0]):
-        if (
-            _wording(each) not in known
-            and (each.path, each.rule, _line(contents[0](each.path), each.line)) not in lines
-        ):
-            found.setdefault(tuple(each), each)
-    return list(found.values())
+        if wording(each) not in known and (each.path, each.rule, _line(contents[0](each.path), each.line)) not in lines:
+            found[each] = None
+    return list(found)
 
 
 def relevant(checker: Checker, messages: Iterable[Message], content: Lines) -> Iterator[Message]:
@@ -43,7 +40,8 @@ def relevant(checker: Checker, messages: Iterable[Message], content: Lines) -> I
             yield each
 
 
-def _wording(message: Message) -> tuple[str, str]:
+def wording(message: Message) -> tuple[str, str]:
+    """What a message says, without its place."""
     return message.rule, _NUMBERS.sub("", message.text)
 
 

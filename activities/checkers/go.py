@@ -25,7 +25,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 
 GO_VET = Checker(
-    name="go vet",
+    name="go-vet",
     suffixes=(".go",),
     configs=("go.mod",),
     programs=("go",),
@@ -39,4 +39,5 @@ GO_VET = Checker(
         "GOTELEMETRY": "off",
     },
     homes={"GOMODCACHE": "go/pkg/mod"},
+    readable=("go/pkg/mod",),
 )

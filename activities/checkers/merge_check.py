@@ -15,7 +15,7 @@ from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
 from activities.checkers.checker import Checker
-from activities.checkers.merge_checks import Checked, MergeChecks, MergeSides
+from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides
 from activities.checkers.tree_runner import TreeRunner
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import semantic_conflicts
@@ -50,7 +50,7 @@ class Judgement:
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     resolved: list[str] = field(default_factory=list)
     """Files that git does not merge, and their structure does."""
-    checks: list[Checked] = field(default_factory=list)
+    checks: list[CheckerReport] = field(default_factory=list)
     milliseconds: dict[str, int] = field(default_factory=dict)
     """Time by step."""
 
@@ -100,7 +100,7 @@ class MergeCheck:
                 began = await in_thread(self._fetched, base) if base else await in_thread(merge_base, self._hub, *sides)
             if began is None:
                 raise InvalidRequest(f"{ours} and {theirs} have no commit in common; name one with --base")
-            found = Judgement(began, *sides, milliseconds=times)
+            found = Judgement(began, sides[0], sides[1], milliseconds=times)
             with _timed(times, "merge"):
                 merged = await in_thread(self._merge, found)
             if merged is not None:

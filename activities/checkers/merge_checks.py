@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -9,14 +10,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message
-from activities.checkers.differential import new_messages, relevant
+from activities.checkers.differential import new_messages, relevant, wording
 from activities.checkers.tree_runner import TreeRunner
 from activities.git.changes import changed_paths, paths_in
 from activities.git.hub import Hub
 from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
+
+
+def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]]) -> list[str]:
+    """Names of the checkers that read something of what each side has changed."""
+    return [name for name, checker in checkers.items() if all(any(map(checker.concerns, side)) for side in sides)]
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class MergeSides:
 
 
 @dataclass
-class Checked:
+class CheckerReport:
     """Result of one checker: its new messages, or the `problem` because of which it said nothing."""
 
     checker: str
@@ -51,12 +58,9 @@ class MergeChecks:
 
     def concerned(self, base: str, ours: str, theirs: str) -> list[str]:
         """Names of the checkers of which both sides have changed files. Blocking."""
-        sides = [changed_paths(self.hub, base, side) for side in (ours, theirs)]
-        return [
-            name for name, checker in self.checkers.items() if all(any(map(checker.concerns, side)) for side in sides)
-        ]
+        return concerned(self.checkers, [changed_paths(self.hub, base, side) for side in (ours, theirs)])
 
-    async def check(self, runner: TreeRunner, sides: MergeSides, names: Sequence[str]) -> list[Checked]:
+    async def check(self, runner: TreeRunner, sides: MergeSides, names: Sequence[str]) -> list[CheckerReport]:
         """Run checkers on a merge, and where they find something, on its sides."""
         changed = {
             path
@@ -66,10 +70,25 @@ class MergeChecks:
         tree = await in_thread(paths_in, self.hub, sides.merged)
         return [await self._check(runner, sides, self.checkers[name], changed, set(tree)) for name in names]
 
+    async def remaining(
+        self, runner: TreeRunner, commit: str, told: Sequence[Sequence[str]]
+    ) -> list[tuple[str, Message]]:
+        """Messages of an earlier conflict that a checker still has; `told`: checker, path, rule and text of each."""
+        tree, found = set(await in_thread(paths_in, self.hub, commit)), []
+        for name in dict.fromkeys(row[0] for row in told if row[0] in self.checkers):
+            checker, report = self.checkers[name], CheckerReport(name)
+            rows = [row for row in told if row[0] == name]
+            wordings = {wording(Message(path, 0, rule, text)) for _, path, rule, text in rows}
+            with contextlib.suppress(CheckerFailed):
+                for job in checker.jobs(tree, {path for _, path, _, _ in rows}):
+                    messages = await self._messages(runner, checker, job, commit, report)
+                    found += [(name, each) for each in messages if wording(each) in wordings]
+        return list(dict.fromkeys(found))
+
     async def _check(
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
-    ) -> Checked:
-        result, began = Checked(checker.name), time.perf_counter()
+    ) -> CheckerReport:
+        result, began = CheckerReport(checker.name), time.perf_counter()
         try:
             for job in checker.jobs(tree, changed):
                 result.findings += await self._new_messages(runner, sides, checker, job, result)
@@ -80,11 +99,11 @@ class MergeChecks:
         return result
 
     async def _new_messages(
-        self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: Checked
+        self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: CheckerReport
     ) -> list[Message]:
         contents = [partial(self._content, commit) for commit in (sides.merged, sides.theirs, sides.ours)]
         merged = await self._messages(runner, checker, job, sides.merged, result)
-        found = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
+        found: list[Message] = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
         known: list[list[Message]] = []
         for number, side in enumerate((sides.theirs, sides.ours)):
             if not found:
@@ -94,14 +113,16 @@ class MergeChecks:
         return found
 
     async def _messages(
-        self, runner: TreeRunner, checker: Checker, job: Job, commit: str, result: Checked
+        self, runner: TreeRunner, checker: Checker, job: Job, commit: str, result: CheckerReport
     ) -> list[Message]:
         """Messages about a tree; from `results` where it was read before."""
         tree = await in_thread(self.hub.tree_of, commit)
-        key = hashlib.sha256(json.dumps([tree, *job]).encode()).hexdigest()[:40]
+        program = await in_thread(runner.identity, checker, job)
+        key = hashlib.sha256(json.dumps([tree, *job, *program]).encode()).hexdigest()[:40]
         path = self.results / f"{key}.json"
         if path.is_file():
-            return [Message(*row) for row in json.loads(path.read_bytes())]
+            known: list[list[Any]] = json.loads(path.read_bytes())
+            return [Message(*row) for row in known]
         found = await runner.messages(checker, job, commit)
         result.runs += 1
         self.results.mkdir(mode=0o700, parents=True, exist_ok=True)

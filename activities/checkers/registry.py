@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Sequence
+
 from activities.checkers.c import GCC, GPP
 from activities.checkers.checker import Checker
 from activities.checkers.go import GO_VET
 from activities.checkers.java import JAVAC
+from activities.checkers.own_command import own_command
 from activities.checkers.python import TY
 from activities.checkers.rust import CARGO
 from activities.checkers.typescript import TSC, TSC_JAVASCRIPT
 from epw.core.errors import InvalidRequest
+from epw.core.plan.model import CheckCommand
 
 CHECKERS: dict[str, Checker] = {each.name: each for each in (TY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP)}
 
 
+def missing(checker: Checker, has_setup: bool) -> bool:
+    """Whether a checker is surely not there: `has_setup` tells whether a directory may get programs of its own."""
+    names = [name for name in checker.programs if "/" not in name or os.path.isabs(name)]
+    may_come = has_setup and len(names) < len(checker.programs)
+    return not may_come and not any(shutil.which(name) for name in names)
+
+
+def checkers_of(checks: str | Sequence[str] | CheckCommand) -> dict[str, Checker]:
+    """The checkers of a plan's `checks`, by name."""
+    if isinstance(checks, CheckCommand):
+        own = own_command(checks)
+        return {own.name: own}
+    if isinstance(checks, str):
+        return {} if checks == "off" else CHECKERS
+    return {name: CHECKERS[name] for name in checks}
+
+
 def chosen(text: str) -> dict[str, Checker]:
     """The checkers that `auto`, `off` or a list of names stands for; raises `InvalidRequest`."""
-    if text == "off":
-        return {}
-    names = list(CHECKERS) if text == "auto" else [name.strip() for name in text.split(",")]
+    if text in ("auto", "off"):
+        return checkers_of(text)
+    names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in CHECKERS]:
         raise InvalidRequest(f"{unknown[0]!r} is no checker; there are auto, off, {', '.join(CHECKERS)}")
     return {name: CHECKERS[name] for name in names}

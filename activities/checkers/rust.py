@@ -41,7 +41,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 
 CARGO = Checker(
-    name="cargo check",
+    name="cargo-check",
     suffixes=(".rs",),
     configs=("Cargo.toml", "Cargo.lock"),
     programs=("cargo",),
@@ -49,5 +49,7 @@ CARGO = Checker(
     read=_read,
     variables={"CARGO_TARGET_DIR": "{cache}/target", "CARGO_NET_OFFLINE": "true"},
     homes={"RUSTUP_HOME": ".rustup", "CARGO_HOME": ".cargo"},
+    # Not the whole of it: credentials lie there.
+    readable=(".rustup", ".cargo/bin", ".cargo/registry", ".cargo/git"),
     outermost=True,
 )

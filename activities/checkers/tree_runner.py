@@ -44,7 +44,14 @@ class TreeRunner:
         finally:
             for link in linked:
                 link.unlink(missing_ok=True)
-        return await in_thread(lambda: list(checker.read(place, job, output)))
+        found: list[Message] = await in_thread(lambda: list(checker.read(place, job, output)))
+        return found
+
+    def identity(self, checker: Checker, job: Job) -> list[str | int]:
+        """What a result depends on apart from the tree: the program, and what is installed. Raises `CheckerFailed`."""
+        program = self._program(checker, self.attempt.directory.tree / job.folder)
+        found = [os.stat(path) for path in (Path(program), *self._installed())]
+        return [program, *(number for each in found for number in (each.st_mtime_ns, each.st_size))]
 
     def _go_to(self, commit: str) -> None:
         directory = self.attempt.directory
@@ -56,11 +63,14 @@ class TreeRunner:
         launcher = self.attempt.launcher
         homes = {name: Path.home() / path for name, path in checker.homes.items()}
         homes = {name: path for name, path in homes.items() if path.is_dir()}
+        needed = [Path.home() / path for path in checker.readable]
+        if (packages := Path(place.program[0]).parent).name == ".bin":
+            needed.append(packages.parent)
         variables = {name: value.format(cache=place.cache) for name, value in checker.variables.items()}
         launcher = replace(
             launcher,
             variables={**launcher.variables, **{name: str(path) for name, path in homes.items()}, **variables},
-            readable=[*launcher.readable, *homes.values(), *self._installed()],
+            readable=[*launcher.readable, *needed, *self._installed()],
             writable=[*launcher.writable, place.cache],
         )
         out, err = (launcher.folder / f"checker.{name}" for name in ("out", "err"))
@@ -72,7 +82,7 @@ class TreeRunner:
         return Output(code, _text(out), _text(err))
 
     def _cache_of(self, checker: Checker) -> Path:
-        cache = self.cache / checker.name.replace(" ", "-")
+        cache = self.cache / checker.name
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cache
 

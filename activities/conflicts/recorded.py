@@ -29,6 +29,8 @@ class EarlierConflict(NamedTuple):
     head: str
     """The head with which the last of them conflicted."""
     paths: list[str]
+    told: list[list[str]]
+    """What checkers said of the merge: checker, path, rule and text of each message."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class ConflictRecorder:
         if not known or self.hub.resolve(known["head"]) is None:
             return None
         base = known.get("base") or self.hub.parent_of(known["commit"])
-        return EarlierConflict(base, known["head"], known.get("paths", []))
+        return EarlierConflict(base, known["head"], known.get("paths", []), known.get("told", []))
 
     def textual(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         """A merge that is not clean."""
@@ -59,8 +61,10 @@ class ConflictRecorder:
         description = f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that do not merge ({what})"
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 
-    def semantic(self, findings: list[Finding], head: str, change: Change) -> ConflictFound:
-        """A clean merge whose sides do not fit together."""
+    def semantic(
+        self, findings: list[Finding], head: str, change: Change, told: Sequence[Sequence[str]] = ()
+    ) -> ConflictFound:
+        """A clean merge whose sides do not fit together; `told`: see `EarlierConflict`."""
         paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
         others = tasks_that_touched(self.hub, self.hub.parent_of(change.commit), head, paths)
         hunks = [
@@ -73,7 +77,15 @@ class ConflictRecorder:
             for each in findings
         ]
         description = "; ".join(display_path(each.message) for each in findings[:_MAX_NAMED])
-        return self._record(head, change, "semantic", others, paths, description, {"hunks": limit_hunks(hunks)})
+        return self._record(
+            head,
+            change,
+            "semantic",
+            others,
+            paths,
+            description,
+            {"hunks": limit_hunks(hunks)} | ({"told": [*map(list, told)]} if told else {}),
+        )
 
     def case(self, pairs: Sequence[tuple[str, str]], head: str, change: Change) -> ConflictFound:
         """Pairs of names that are one file where case does not count; only advice where it counts in the workspace."""

@@ -1,4 +1,4 @@
-"""Messages between the workflow and the activities `land` and `verify`: changes, what became of them, conflicts."""
+"""Messages between the workflow and the activities `land`, `check` and `verify`: changes, and what became of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Change(Message):
     """The task's earlier change, which did not merge; with an empty `commit` it has changed nothing since."""
     keeps_both: bool = False
     """Whether it is a conflict if the change loses lines of a side."""
+    checked_with: str | None = None
+    """The head with which checkers have read its merge, and found nothing; empty: whatever the head, it lands."""
 
 
 class LandRequest(StepRequest):
@@ -39,6 +41,8 @@ class LandRequest(StepRequest):
     """Whether to merge each change without the head that it started from, which has what is now left out."""
     stop_at_shared_file: bool = False
     """Whether to end after a merge of two sides of one file, so that it can be verified alone."""
+    checks: bool = False
+    """Whether a change waits until the languages' checkers have read its merge, where they have something to read."""
 
 
 class ConflictFound(Message):
@@ -66,6 +70,12 @@ class Landing(Message):
     """Tasks whose changes of a file were merged with this one's without conflict."""
     shared_paths: list[str] = Field(default_factory=list)
     conflict: ConflictFound | None = None
+    to_check: list[str] = Field(default_factory=list)
+    """Checkers that have to read its merge first: it has not landed."""
+    merged: str | None = None
+    """Then the commit of that merge."""
+    unchecked: list[str] = Field(default_factory=list)
+    """Why checkers that would have had something to read were not run."""
     settled: ConflictFound | None = None
     """The conflict that was merged as `way` says."""
     hazards: list[ConflictFound] = Field(default_factory=list)
@@ -81,6 +91,24 @@ class Landed(Message):
 
     head: str
     rows: list[Landing]
+
+
+class CheckRequest(StepRequest):
+    """Run checkers on the merge of a change with a head."""
+
+    hub: str
+    head: str
+    change: Change
+    merged: str
+    names: list[str]
+
+
+class Checked(Message):
+    """Result of `check`: the conflict, if there is one, and why checkers said nothing."""
+
+    conflict: ConflictFound | None = None
+    problems: list[str] = Field(default_factory=list)
+    duration_ms: int = 0
 
 
 class VerifyRequest(StepRequest):

@@ -15,6 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities.agents.base import Agent
 from activities.agents.registry import make_agents
+from activities.check import MergeChecker
 from activities.deliver import Deliverer
 from activities.land import Lander
 from activities.prepare import Preparer
@@ -80,6 +81,7 @@ def activities(
         Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,
         TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host).run_task,
         Lander(state, plans).land,
+        MergeChecker(state, plans, host).check,
         Verifier(state, plans, host).verify,
         deliverer.deliver,
         deliverer.clean_up,

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticKnownError
 
 from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
+from epw.core.checker_names import CHECKER_NAMES
 
 MAX_TASKS = 10_000
 MAX_ID_LENGTH = 128
@@ -25,9 +26,18 @@ def _known_backend(name: Any) -> str:
     raise PydanticKnownError("literal_error", {"expected": ", ".join(BACKENDS)})
 
 
+def _known_checker(name: Any) -> str:
+    if isinstance(name, str) and name in CHECKER_NAMES:
+        return name
+    raise PydanticKnownError("literal_error", {"expected": ", ".join(CHECKER_NAMES)})
+
+
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
 BackendName = Annotated[str, PlainValidator(_known_backend), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
+CheckerName = Annotated[
+    str, PlainValidator(_known_checker), WithJsonSchema({"enum": list(CHECKER_NAMES), "type": "string"})
+]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
@@ -112,6 +122,17 @@ class OnQuestion(PlanPart):
     """How long to wait; where absent, for ever."""
     default: str | None = None
     """The answer where no person gives one."""
+
+
+class CheckCommand(PlanPart):
+    """A checker of the plan's own, run at the top of a merged tree."""
+
+    command: Text = Field(min_length=1)
+    """Prints what is wrong in the tree; whatever its exit code."""
+    parse: Literal["lines", "sarif"] = "lines"
+    """The form of its messages: `path:line[:column]: text`, or a SARIF document."""
+    files: list[Glob] = Field(default_factory=list, max_length=100)
+    """The files that it reads: it runs where both sides have changed some; where absent, after every merge."""
 
 
 class Simulation(PlanPart):
@@ -218,6 +239,8 @@ class Plan(PlanPart):
     """Commits of a delivered branch: one for each task, or those that its agent made."""
     verify: Text | None = Field(default=None, min_length=1)
     """Command that the merged tree must pass."""
+    checks: Literal["auto", "off"] | list[CheckerName] | CheckCommand = "auto"
+    """The languages' own checkers of merged trees: all that are there, none, those named, or a command of yours."""
     setup: Text | None = Field(default=None, min_length=1)
     """Command that prepares a new directory."""
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
@@ -265,6 +288,11 @@ class Plan(PlanPart):
     def included_in(self, task: Task) -> list[str]:
         """Paths and globs of what is copied into the task's directories."""
         return [*self.include, *task.include]
+
+    @property
+    def brings_programs(self) -> bool:
+        """Whether attempts' directories may hold programs that are not in the workspace."""
+        return self.setup is not None or bool(self.include)
 
     @property
     def has_models(self) -> bool:
