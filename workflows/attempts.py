@@ -16,7 +16,7 @@ from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue

@@ -32,7 +32,7 @@ from epw.core.messages import (
     TaskOutcome,
     TaskRun,
 )
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """Long enough for a restart of the server; the death of a worker is reported by its successor at once."""

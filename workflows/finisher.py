@@ -51,7 +51,7 @@ class Finisher:
             return True
         try:
             delivery = await self._deliver(self._merge_queue.commit)
-            warnings = [*delivery.warnings, *self._merge_queue.unchecked]
+            warnings = [*delivery.warnings, *self._merge_queue.checks.problems]
             self._conclusion.delivery = delivery.model_copy(update={"warnings": warnings})
         except ActivityError as error:
             self._rollback_failed(error)

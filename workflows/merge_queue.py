@@ -17,8 +17,6 @@ from epw.core.execution.delivery import Compensation
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import (
     Change,
-    Checked,
-    CheckRequest,
     ConflictFound,
     Landed,
     Landing,
@@ -26,15 +24,14 @@ from epw.core.landing import (
     Verified,
     VerifyRequest,
 )
-from epw.core.messages import CHECK, LAND, VERIFY, Failure, Prepared, StepRequest
+from epw.core.messages import LAND, VERIFY, Failure, Prepared, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
+from workflows.merge_checks import MergeChecks
 
 _PATCH_RERUN_CULPRITS = "run-culprits-again"
 _PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
-_MAX_CHECKS = 3
-"""After so many checks of one change, with another head each, nothing lands before it."""
 
 
 class MergeQueue:
@@ -70,22 +67,17 @@ class MergeQueue:
         self._verifying: workflow.ActivityHandle[Any] | None = None
         self._verdicts: dict[str, bool] = {}
         """Whether `verify` passed, by commit."""
-        self._checking: dict[str, asyncio.Task[None]] = {}
-        """Checks under way, by task: other changes land meanwhile."""
-        self._checked: dict[str, list[str]] = {}
-        """Heads with which checkers have read the merge of a task's change, by its commit."""
-        self.unchecked: dict[str, None] = {}
-        """Why checkers said nothing."""
+        self.checks = MergeChecks(execution, self.hub, self._start, self._refuse, events)
 
     @property
     def is_landing(self) -> bool:
-        return self._task is not None or bool(self._checking)
+        return self._task is not None or bool(self.checks)
 
     def land(self) -> None:
         """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
         if self._task is None and self._execution.to_land:
             waiting = self._execution.to_land
-            batch = [task_id for task_id in waiting if self._lands_alone(task_id)][:1] or waiting
+            batch = self.checks.first(waiting) or waiting
             self._execution.to_land = [task_id for task_id in waiting if task_id not in batch]
             level = self._execution.batches.level_of(batch[0])
             if level != self._batch[0]:
@@ -93,17 +85,12 @@ class MergeQueue:
             self._task = asyncio.create_task(self._land(batch))
             self._task.add_done_callback(self._landed_batch)
 
-    def _lands_alone(self, task_id: str) -> bool:
-        """Whether others have landed before a change so often that it was checked in vain."""
-        return len(self._checked.get(self._execution.tasks[task_id].commit or "", [])) >= _MAX_CHECKS
-
     def abandon(self) -> None:
         """Stop verifying: everything will be undone."""
         self._abandoned = True
         if self._verifying is not None:
             self._verifying.cancel()
-        for check in self._checking.values():
-            check.cancel()
+        self.checks.cancel()
 
     async def verify_or_bisect(self) -> str | None:
         """Verify the head, and exclude each landing that makes it fail; returns why it fails still, or None.
@@ -163,9 +150,9 @@ class MergeQueue:
         self._events.post(task.result)
 
     async def _settle(self, row: Landing) -> None:
-        self.unchecked |= dict.fromkeys(row.unchecked)
+        self.checks.problems |= dict.fromkeys(row.unchecked)
         if row.to_check:
-            await self._begin_check(row)
+            await self.checks.begin(row, self._change(row.task_id))
             return
         conflict = row.conflict
         joins = row.shared_with or self._resolver.earlier(row.task_id)
@@ -181,34 +168,6 @@ class MergeQueue:
             if self._execution.tasks[row.task_id].commit is not None:
                 self._landings.append((row.task_id, row.head))
             self._execution.landed(row.task_id, now())
-
-    async def _begin_check(self, row: Landing) -> None:
-        """Have the merge of a change checked; it is ready to land again afterwards."""
-        check = self._checking[row.task_id] = asyncio.create_task(self._check(row))
-        if self._execution.batches or self._lands_alone(row.task_id):
-            await check
-
-    async def _check(self, row: Landing) -> None:
-        request = CheckRequest(
-            hub=self.hub, head=row.head, change=self._change(row.task_id), merged=row.merged or "", names=row.to_check
-        )
-        checked, head = Checked(), row.head
-        try:
-            checked = await dispatch.awaited(self._start(CHECK, request, f"check {row.task_id}"[:200]))
-        except (ActivityError, asyncio.CancelledError) as error:
-            # What could not be checked lands: only what a checker says holds a change up.
-            if not dispatch.is_cancelled(error):
-                head = ""
-                checked = Checked(problems=[f"{', '.join(row.to_check)}: {dispatch.message_of(error)}"[:300]])
-        finally:
-            del self._checking[row.task_id]
-        self.unchecked |= dict.fromkeys(checked.problems)
-        if checked.conflict is not None:
-            self._refuse(row.task_id, checked.conflict)
-        else:
-            self._checked.setdefault(request.change.commit, []).append(head)
-            self._execution.to_land.append(row.task_id)
-        self._events.notify()
 
     def _refuse(self, task_id: str, conflict: ConflictFound) -> None:
         """Do not land a change whose merge a checker refuses."""
@@ -274,7 +233,7 @@ class MergeQueue:
             way=self._resolver.merge_strategy(task_id),
             earlier=self._resolver.earlier(task_id),
             keeps_both=self._resolver.must_keep_both(task_id),
-            checked_with=next(reversed(self._checked.get(commit, [])), None),
+            checked_with=self.checks.checked_with(commit),
         )
 
     async def _passes(self, heads: list[str], at: int) -> bool:

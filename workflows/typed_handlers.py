@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from temporalio import workflow
 
 from epw.core.errors import InvalidRequest
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 from epw.core.plan.requests import read_message
 
 

@@ -12,7 +12,8 @@ from epw.core.backends import Backend
 from epw.core.errors import TaskFailed
 from epw.core.execution.strategy import Strategy
 from epw.core.messages import MergeContext
-from epw.core.plan.model import Budget, Plan, Task
+from epw.core.plan.model import Plan, Task
+from epw.core.plan.parts import Budget
 
 _MIN_SECONDS = 600.0
 

@@ -17,7 +17,8 @@ from activities.processes.launcher import ProcessLauncher
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Question
-from epw.core.plan.model import Simulate, Task
+from epw.core.plan.model import Task
+from epw.core.plan.parts import Simulate
 
 _LOAD = """
 import sys, time

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
 from epw.core.globs import matches
-from epw.core.plan.model import CheckCommand
+from epw.core.plan.parts import CheckCommand
 
 NAME = "command"
 _LINE = re.compile(r"(?P<path>[^\s:][^:]*):(?P<line>\d+):(?:\d+:)?\s*(?P<text>.+)")

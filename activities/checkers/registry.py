@@ -15,7 +15,7 @@ from activities.checkers.python import TY
 from activities.checkers.rust import CARGO
 from activities.checkers.typescript import TSC, TSC_JAVASCRIPT
 from epw.core.errors import InvalidRequest
-from epw.core.plan.model import CheckCommand
+from epw.core.plan.parts import CheckCommand
 
 CHECKERS: dict[str, Checker] = {each.name: each for each in (TY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP)}
 

@@ -13,7 +13,7 @@ from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.task_commits import tasks_that_touched
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 _MAX_PATHS = 5
 _MAX_OTHERS = 100

@@ -11,7 +11,8 @@ from activities.git.command import git, records, run_git, text
 from activities.git.filters import filter_drivers, large_files
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import GitError, InvalidPlan, Problem
-from epw.core.plan.model import Message, Plan
+from epw.core.plan.model import Plan
+from epw.core.plan.parts import Message
 
 _MAX_PATHSPECS = 50
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from activities.system import file_lock
 from activities.system.atomic_write import write_atomically
 from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 
 _POLL_SECONDS = 0.1
 _ROUNDING = 1e-9

@@ -9,7 +9,7 @@ from typing import Any
 
 from activities.model_api.waiting import WaitClock
 from epw.core.account_limiter import Limits
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 
 
 @dataclass(frozen=True)

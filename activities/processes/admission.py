@@ -20,7 +20,7 @@ import psutil
 
 from activities.processes.bounds import MB, reserve_disk_mb, reserve_mb
 from activities.processes.resource_guard import ResourceGuard
-from epw.core.plan.model import ResourceLimits
+from epw.core.plan.parts import ResourceLimits
 
 _POLL_SECONDS = 0.25
 _DEFAULT_MB = 512.0

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field
 
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 _MINUTE_MS = 60_000
 _HORIZON_MS = 1_000

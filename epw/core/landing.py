@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from epw.core.messages import StepRequest
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 
 class Change(Message):

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from epw.core.failures import FailureKind
-from epw.core.plan.model import Budget, Message
+from epw.core.plan.parts import Budget, Message
 
 WORKFLOW_TYPE = "ExecuteParallelWorkflow"
 TASK_QUEUE = "epw"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from epw.core.errors import EpwError, InvalidRequest
-from epw.core.plan.model import Plan, PlanPart, Simulate
+from epw.core.plan.model import Plan
+from epw.core.plan.parts import PlanPart, Simulate
 from epw.mcp.call import Call
 
 _PLAN_FIELDS = frozenset(

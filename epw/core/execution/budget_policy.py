@@ -7,7 +7,7 @@ import re
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, Question
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 
 STOP = "stop"
 _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from epw.core.messages import StepRequest
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 
 class DeliverRequest(StepRequest):

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field
 
-from epw.core.plan.model import Message
+from epw.core.plan.parts import Message
 
 M = TypeVar("M", bound=Message)
 

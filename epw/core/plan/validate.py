@@ -13,15 +13,7 @@ from epw.core.backends import Backend
 from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
-from epw.core.plan.model import (
-    MAX_DESCRIPTION_BYTES,
-    MAX_ID_LENGTH,
-    MAX_MINUTES,
-    MAX_PLAN_BYTES,
-    MAX_TASKS,
-    Plan,
-    Task,
-)
+from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
 from epw.core.plan.unsupported import is_url, not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 

@@ -12,7 +12,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from epw.core.errors import InvalidRequest
 from epw.core.execution.budget_policy import parse_budget
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import eventually, status_of, statuses, tasks, until

@@ -17,7 +17,7 @@ from activities.model_api.rate_client import AccountBlocked
 from activities.model_api.waiting import WaitClock
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 
 
 def rejected(status: int, *, after: str | None = None, message: str = "no", reset: float | None = None) -> Rejected:

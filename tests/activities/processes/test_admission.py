@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from activities.processes.admission import Admission, Capacity
-from epw.core.plan.model import ResourceLimits
+from epw.core.plan.parts import ResourceLimits
 from epw.core.plan.validate import read_plan
 from tests.support import Harness, check_invariants, ended, eventually, tasks, until
 

@@ -18,7 +18,7 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence
 from activities.state.state_directory import StateDirectory
 from epw.core.messages import DELIVER
-from epw.core.plan.model import Budget
+from epw.core.plan.parts import Budget
 from tests.activities.apply.test_apply import CHANGE, FILES, Delivery
 from tests.support import Harness, make_repository, tasks
 
