@@ -38,6 +38,7 @@ GO_VET = Checker(
         "GOTOOLCHAIN": "local",
         "GOTELEMETRY": "off",
     },
+    shares_cache=True,
     homes={"GOMODCACHE": "go/pkg/mod"},
     readable=("go/pkg/mod",),
 )

@@ -1,4 +1,4 @@
-"""Checker of Python: ty."""
+"""Checkers of Python: ty, and pyrefly, which infers what functions without annotations return."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
@@ -63,6 +64,30 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
             yield Message(path, each["location"]["positions"]["begin"]["line"], rule, text)
 
 
+def _pyrefly_command(place: Place, job: Job) -> list[str]:
+    argv = [*place.program, "check", "--output-format", "json", "--progress-bar", "no", "--color", "never"]
+    if job.config is None or os.path.basename(job.config) != "pyrefly.toml":
+        argv += ["--preset", "default", "--check-unannotated-defs", "--infer-return-types", "checked"]
+    environment = place.folder(job) / ".venv/bin/python"
+    argv += ["--python-interpreter-path", str(environment)] if environment.exists() else ["--skip-interpreter-query"]
+    if job.within:
+        # Else the imports of the project's top would be found first.
+        within = place.tree / job.within
+        argv += ["--search-path", str(within), "--project-excludes", "**/node_modules", str(within / "**/*.py")]
+    return argv
+
+
+def _read_pyrefly(place: Place, job: Job, output: Output) -> Iterator[Message]:
+    try:
+        found = json.loads(output.out)["errors"]
+    except (ValueError, LookupError):
+        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}") from None
+    for each in found:
+        path = relative(each["path"], place, job)
+        if path is not None and each["severity"] == "error":
+            yield Message(path, each["line"], each["name"], each["concise_description"])
+
+
 def _may_miss(message: Message, content: bytes) -> bool:
     """Whether an import that fails is handled by the program."""
     return any(each.line == message.line and each.may_fail for each in read_symbols(message.path, content).modules)
@@ -79,4 +104,12 @@ TY = Checker(
     parts_of=_parts,
     left_out=_OTHER_RULES,
     may_miss=_may_miss,
+)
+PYREFLY = replace(
+    TY,
+    name="pyrefly",
+    configs=("pyrefly.toml", *TY.configs),
+    programs=(".venv/bin/pyrefly", "pyrefly", str(Path(sys.executable).parent / "pyrefly")),
+    command=_pyrefly_command,
+    read=_read_pyrefly,
 )

@@ -11,13 +11,15 @@ from activities.checkers.checker import Checker
 from activities.checkers.go import GO_VET
 from activities.checkers.java import JAVAC
 from activities.checkers.own_command import own_command
-from activities.checkers.python import TY
+from activities.checkers.python import PYREFLY, TY
 from activities.checkers.rust import CARGO
 from activities.checkers.typescript import TSC, TSC_JAVASCRIPT
 from epw.core.errors import InvalidRequest
 from epw.core.plan.parts import CheckCommand
 
-CHECKERS: dict[str, Checker] = {each.name: each for each in (TY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP)}
+CHECKERS: dict[str, Checker] = {
+    each.name: each for each in (TY, PYREFLY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP)
+}
 
 
 def missing(checker: Checker, has_setup: bool) -> bool:

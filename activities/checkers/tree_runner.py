@@ -45,7 +45,8 @@ class TreeRunner:
             for link in linked:
                 link.unlink(missing_ok=True)
         found: list[Message] = await in_thread(lambda: list(checker.read(place, job, output)))
-        return found
+        # The directory is another one each time.
+        return [each._replace(text=each.text.replace(f"{tree}/", "")) for each in found]
 
     def identity(self, checker: Checker, job: Job) -> list[str | int]:
         """What a result depends on apart from the tree: the program, and what is installed. Raises `CheckerFailed`."""
@@ -82,7 +83,8 @@ class TreeRunner:
         return Output(code, _text(out), _text(err))
 
     def _cache_of(self, checker: Checker) -> Path:
-        cache = self.cache / checker.name
+        shared = self.attempt.directory.execution.state.checks(None)
+        cache = (shared if checker.shares_cache else self.cache) / checker.name
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cache
 

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tree_sitter import Node
+
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.conflicts.semantic.languages import language_of
 
 _LINE = re.compile(r"(?P<path>.+?)\((?P<line>\d+),\d+\): error (?P<rule>TS\d+): (?P<text>.*)")
 _GLOBAL = re.compile(r"error TS\d+: .*")
 _NO_INPUT = "TS18003"
+_NO_MODULE = ("TS2307", "TS2732")
+_PROPERTY = re.compile(r"Property '([\w$]+)' does not exist")
+_ASKED = rb"typeof\s+[\w.$]*\.NAME\b|['\"]NAME['\"]\s+in\s|\bNAME\?\."
 _OTHER_RULES = frozenset({"TS6133", "TS6138", "TS6192", "TS6196", "TS6198", "TS6385", "TS6387", "TS7016", "TS80001"})
 _OPTIONS = {
     "noEmit": True,
@@ -74,6 +80,28 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
         raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
 
 
+def _may_miss(message: Message, content: bytes) -> bool:
+    """Whether code without types asks whether it is there: in a `try`, or by `typeof`, `in`, `?.`."""
+    language = language_of(message.path)
+    if language is None:
+        return False
+    if message.rule in _NO_MODULE:
+        return _is_tried(language.parse(content).root_node, message.line - 1)
+    named = _PROPERTY.match(message.text)
+    name = re.escape(named[1].encode()) if named else b""
+    return bool(name) and bool(re.search(_ASKED.replace(b"NAME", name), content))
+
+
+def _is_tried(root: Node, row: int) -> bool:
+    """Whether a line is in a `try` that goes on without it."""
+    node: Node | None = root.descendant_for_point_range((row, 0), (row, 10_000)) or root
+    while node is not None and node.parent is not None:
+        if node.parent.type == "try_statement" and node.parent.child_by_field_name("handler") is not None:
+            return bool(node.parent.child_by_field_name("body") == node)
+        node = node.parent
+    return False
+
+
 TSC = Checker(
     name="tsc",
     suffixes=(".ts", ".tsx", ".mts", ".cts"),
@@ -84,4 +112,6 @@ TSC = Checker(
     needs_config=False,
     left_out=_OTHER_RULES,
 )
-TSC_JAVASCRIPT = replace(TSC, name="tsc-js", suffixes=(".js", ".jsx", ".mjs", ".cjs"), configs=("jsconfig.json",))
+TSC_JAVASCRIPT = replace(
+    TSC, may_miss=_may_miss, name="tsc-js", suffixes=(".js", ".jsx", ".mjs", ".cjs"), configs=("jsconfig.json",)
+)

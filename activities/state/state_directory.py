@@ -70,9 +70,9 @@ class StateDirectory:
         """Hub of a workspace, which its real path identifies."""
         return self.path / "hubs" / f"{slug(os.path.realpath(workspace))}.git"
 
-    def checks(self, workspace: str) -> Path:
-        """Folder of what checkers said of trees of a workspace, and of their caches."""
-        return self.path / "checks" / slug(os.path.realpath(workspace))
+    def checks(self, workspace: str | None) -> Path:
+        """Folder of what checkers said of trees of a workspace, and of their caches; None: of what all share."""
+        return self.path / "checks" / (slug(os.path.realpath(workspace)) if workspace is not None else "shared")
 
     def hubs(self) -> list[Path]:
         """Every hub that exists."""

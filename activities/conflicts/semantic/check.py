@@ -65,6 +65,9 @@ def _removed_symbols(one: SideChange, other: SideChange, result: Result) -> Iter
         name = definition.name
         if name in _NAMES_FOUND_EVERYWHERE or name not in used or result.defines(name):
             continue
+        if any(each.name == "__getattr__" and not each.scope for each in one.after[target].definitions):
+            # A module of Python that may give names which it does not define.
+            continue
         if any(name in words_of(each) for each in one.after[target].imports):
             # The module still offers the name: it imports it now.
             continue

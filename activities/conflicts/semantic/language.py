@@ -52,12 +52,19 @@ class Language:
     """Stems of files that are imported by the name of their folder."""
     overloads: bool = False
     """Whether a name may be defined several times with different parameters."""
+    default_import: re.Pattern[str] | None = None
+    """Start of an import statement that names what a module exports without a name; its group is that name."""
     build_constraint: re.Pattern[bytes] | None = None
     """Text by which a file says that it is built only for some machines."""
     modules_of: Callable[[Node], Iterable[Import]] = lambda node: ()
     """The imports of one `@import` node."""
     module_aliases: Callable[[str, PurePosixPath], set[str]] = lambda path, file: set()
     """Other names by which the file of a path calls the module of a second file."""
+
+    def chooses_name(self, statement: str, name: str) -> bool:
+        """Whether an import statement itself gives that name to what it imports."""
+        found = self.default_import.match(statement) if self.default_import is not None else None
+        return found is not None and found[1] == name
 
     def parse(self, content: bytes) -> Tree:
         # A parser belongs to one thread, and costs next to nothing.

@@ -17,6 +17,7 @@ from activities.conflicts.semantic import import_lines, python_imports
 from activities.conflicts.semantic.language import Language
 
 _SCRIPT_IMPORT = re.compile(r"\s*import\s[^;]*;?\s*$")
+_DEFAULT_IMPORT = re.compile(r"\s*import\s+(?:type\s+)?([\w$]+)\s*(?:,|\bfrom\b)")
 _CRATE_ROOTS = ("lib", "main")
 
 
@@ -45,6 +46,7 @@ LANGUAGES = (
         queries=("ecmascript", "javascript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        default_import=_DEFAULT_IMPORT,
         family="javascript",
     ),
     Language(
@@ -54,6 +56,7 @@ LANGUAGES = (
         queries=("ecmascript", "typescript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
     ),
@@ -64,6 +67,7 @@ LANGUAGES = (
         queries=("ecmascript", "typescript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
     ),

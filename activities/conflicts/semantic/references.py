@@ -22,12 +22,20 @@ def refers_to(use: Use, path: str, symbols: Symbols, target: str, definition: De
         return use.receiver is not None or (path == target and language.overloads)
     if use.receiver is None and use.name in symbols.local_names:
         return False
+    if _may_be_missing(use, symbols):
+        return False
     file, folder = PurePosixPath(target), PurePosixPath(target).parent
     if path == target or (language.folder_is_module and PurePosixPath(path).parent == folder):
         return use.receiver is None
     if language.folder_is_module:
         return _is_in_package(use, symbols, definition, folder)
-    return _is_imported(use, symbols, definition, _module_names(language, owner, path, file))
+    return _is_imported(use, symbols, definition, _module_names(language, owner, path, file), language)
+
+
+def _may_be_missing(use: Use, symbols: Symbols) -> bool:
+    """Whether a name comes from an import of which the program handles that it fails."""
+    first = use.name if use.receiver is None else use.receiver.split(".")[0]
+    return any(each.may_fail and first in (each.name, each.module.rpartition(".")[2]) for each in symbols.modules)
 
 
 def words_of(statement: str) -> set[str]:
@@ -40,9 +48,10 @@ def _is_in_package(use: Use, symbols: Symbols, definition: Definition, folder: P
     return _last_part(use.receiver) == folder.name
 
 
-def _is_imported(use: Use, symbols: Symbols, definition: Definition, modules: set[str]) -> bool:
+def _is_imported(use: Use, symbols: Symbols, definition: Definition, modules: set[str], language: Language) -> bool:
     if use.receiver is None:
-        return any(_imports(each, definition.name, modules) for each in symbols.imports)
+        statements = (each for each in symbols.imports if not language.chooses_name(each, definition.name))
+        return any(_imports(each, definition.name, modules) for each in statements)
     last = _last_part(use.receiver)
     return last in modules or any(last is not None and _imports(each, last, modules) for each in symbols.imports)
 

@@ -33,3 +33,8 @@
 
 (member_expression object: (_) @receiver property: (_) @name) @member
 [(identifier) (property_identifier) (shorthand_property_identifier)] @reference
+
+; Names that hide those of the file within a function.
+(arrow_function parameter: (identifier) @bound)
+(statement_block (lexical_declaration (variable_declarator name: (identifier) @bound)))
+(statement_block (variable_declaration (variable_declarator name: (identifier) @bound)))

@@ -13,3 +13,5 @@
 (required_parameter pattern: (rest_pattern)) @parameter.rest
 
 (type_identifier) @reference
+(required_parameter pattern: (identifier) @bound)
+(optional_parameter pattern: (identifier) @bound)
