@@ -12,7 +12,7 @@ from typing import TypeVar
 from temporalio import activity
 
 from activities.checkers.checker import Checker
-from activities.checkers.merge_checks import concerned
+from activities.checkers.merge_checks import concerned, decided
 from activities.checkers.registry import checkers_of, missing
 from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.recorded import ConflictRecorder, conflict_found
@@ -157,7 +157,8 @@ class _Merger:
                 relock = lock_files_to_regenerate(hub, merged, self.relock) if change.way == "merge" else []
                 return _conflicting(head, change, settled.model_copy(update={"relock": relock}))
             merged.tree = tree
-        if findings := _try_check(semantic_conflicts_of, hub, started_from, changed, merged.tree):
+        findings = _try_check(semantic_conflicts_of, hub, started_from, changed, merged.tree)
+        if findings := [each for each in findings if not self._decides(each, change, changed)]:
             return _conflicting(head, change, self.recorder.semantic(findings, head, change))
         case = self._case(change, list(changed[1]), merged.tree, [head, started_from])
         if case is not None and self.workspace.ignores_case:
@@ -206,6 +207,11 @@ class _Merger:
         if agents_own := own_commits.read_ranges(hub, prefix).get(change.commit):
             own_commits.keep_range(hub, prefix, new, *agents_own)
         return Landing(task_id=change.task_id, head=new)
+
+    def _decides(self, finding: Finding, change: Change, changed: Sequence[Collection[str]]) -> bool:
+        """Whether a checker reads the merge, or has read it, and decides about a conflict that symbols show."""
+        names = concerned(self.checkers, changed) if change.checked_with != "" else []
+        return decided(finding, (self.checkers[name] for name in names if name not in self.gone))
 
     def _to_check(self, head: str, change: Change, changed: Sequence[Collection[str]]) -> list[str]:
         """Checkers that have not read the merge of a change, and read something of what each side has changed."""

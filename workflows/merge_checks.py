@@ -86,7 +86,10 @@ class MergeChecks:
             if not dispatch.is_cancelled(error):
                 head = ""
                 checked = Checked(problems=[f"{', '.join(row.to_check)}: {dispatch.message_of(error)}"[:300]])
-        self.problems |= dict.fromkeys(checked.problems)
+        if checked.problems:
+            # What symbols alone show counts again.
+            self.problems |= dict.fromkeys(checked.problems)
+            head = ""
         if checked.conflict is not None:
             self._refuse(row.task_id, checked.conflict)
         else:

@@ -1,4 +1,4 @@
-"""Checkers of C and C++: the compiler's own, without code generation."""
+"""Checkers of C and C++: the compiler, and its linker for what is defined twice."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from functools import partial
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
 from activities.system.directories import walk
 
-_LINE = re.compile(
+_PLACE = re.compile(r"(?:In file included from |\s+from )?(?P<path>[^\s:][^:]*):(?P<line>\d+)[:,].*")
+_ERROR = re.compile(
     r"(?P<path>[^\s:][^:]*):(?P<line>\d+):\d+: (?:fatal )?error: (?P<text>.*?)(?: \[-W(?P<rule>[^\]]+)\])?"
 )
+_TWICE = re.compile(r"(?:.*[ :])?(?P<path>[^\s:]+):\(.*?\): (?P<text>multiple definition of [`'].*?').*")
 _MAX_FILES = 500
 _HEADERS = (".h", ".hh", ".hpp", ".hxx")
 # Errors in today's C, warnings to an older compiler.
@@ -31,17 +33,28 @@ def _command(place: Place, job: Job, suffixes: tuple[str, ...], strict: tuple[st
         raise CheckerFailed(f"{len(files)} files, and at most {_MAX_FILES} are checked without a build")
     included = [f"-I{each}" for each in sorted(folders)]
     errors = [f"-Werror={each}" for each in strict]
-    return [*place.program, "-fsyntax-only", "-w", *errors, *included, *sorted(files)]
+    # A partial link (`-r`) needs no libraries, and finds what two files define.
+    return [*place.program, "-O0", "-r", "-nostdlib", "-o", "/dev/null", *errors, *included, *sorted(files)]
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
-    found = list(filter(None, map(_LINE.fullmatch, output.err.splitlines())))
+    found, used = 0, ("", 0)
+    for line in output.err.splitlines():
+        error, twice, named = (pattern.fullmatch(line) for pattern in (_ERROR, _TWICE, _PLACE))
+        path = relative(named["path"], place, job) if named else None
+        if error is not None:
+            found += 1
+            # An error within a header of the system is about the place that uses it, named before.
+            where = (path, int(error["line"])) if path is not None else used
+            if where[0]:
+                yield Message(*where, error["rule"] or "error", error["text"])
+        elif twice is not None:
+            found += 1
+            yield Message(relative(twice["path"], place, job) or twice["path"], 0, "link", twice["text"])
+        elif named is not None and path is not None:
+            used = path, int(named["line"])
     if output.code and not found:
         raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
-    for each in found:
-        path = relative(each["path"], place, job)
-        if path is not None:
-            yield Message(path, int(each["line"]), each["rule"] or "error", each["text"])
 
 
 GCC = Checker(

@@ -82,6 +82,8 @@ class Checker:
     """Variables that name a folder of the user's home, relative to it."""
     readable: tuple[str, ...] = ()
     """Folders of the user's home that the program needs: what it consists of, and what it has downloaded."""
+    decides: bool = False
+    """Whether it sees every use of a name, so that a conflict which only symbols show is none."""
     shares_cache: bool = False
     """Whether all workspaces share its cache: it runs nothing of what it reads, and names entries by their content."""
     left_out: frozenset[str] = frozenset()

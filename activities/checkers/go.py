@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
 
 _LINE = re.compile(r"(?:vet: )?(?P<path>\S.*?\.go):(?P<line>\d+)(?::\d+)?: (?P<text>.*)")
+_CYCLE = ": import cycle not allowed"
 
 
 def _command(place: Place, job: Job) -> list[str]:
@@ -15,8 +16,12 @@ def _command(place: Place, job: Job) -> list[str]:
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
-    found = list(filter(None, map(_LINE.fullmatch, output.err.splitlines())))
-    if output.code and not found:
+    lines = output.err.splitlines()
+    found = list(filter(None, map(_LINE.fullmatch, lines)))
+    cycles = [line.strip() for line in lines if line.endswith(_CYCLE)]
+    for line in cycles:
+        yield Message(job.config or "go.mod", 0, "cycle", line)
+    if output.code and not found and not cycles:
         raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
     for each in found:
         path = relative(each["path"], place, job)
@@ -39,6 +44,7 @@ GO_VET = Checker(
         "GOTELEMETRY": "off",
     },
     shares_cache=True,
+    decides=True,
     homes={"GOMODCACHE": "go/pkg/mod"},
     readable=("go/pkg/mod",),
 )

@@ -52,6 +52,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 
 JAVAC = Checker(
+    decides=True,
     name="javac",
     suffixes=(".java",),
     configs=("pom.xml", "build.gradle", "build.gradle.kts"),

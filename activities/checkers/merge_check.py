@@ -15,7 +15,7 @@ from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
 from activities.checkers.checker import Checker
-from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides
+from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
 from activities.checkers.tree_runner import TreeRunner
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import semantic_conflicts
@@ -138,7 +138,8 @@ class MergeCheck:
             if names:
                 async with self._runner(merged) as runner:
                     found.checks = await self._checks.check(runner, sides, names)
-        found.conflicts += [_semantic(each) for each in symbols]
+        ran = [self._checks.checkers[each.checker] for each in found.checks if each.problem is None]
+        found.conflicts += [_semantic(each) for each in symbols if not decided(each, ran)]
         for checked in found.checks:
             found.conflicts += [
                 {

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message
 from activities.checkers.differential import new_messages, relevant, wording
 from activities.checkers.tree_runner import TreeRunner
+from activities.conflicts.semantic.sides import Finding
 from activities.git.changes import changed_paths, paths_in
 from activities.git.hub import Hub
 from activities.system.atomic_write import write_atomically
@@ -24,6 +25,11 @@ from activities.system.concurrency import in_thread
 def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]]) -> list[str]:
     """Names of the checkers that read something of what each side has changed."""
     return [name for name, checker in checkers.items() if all(any(map(checker.concerns, side)) for side in sides)]
+
+
+def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
+    """Whether some of the checkers decide about a conflict that symbols show."""
+    return any(each.decides and each.concerns(finding.path) and each.concerns(finding.other) for each in checkers)
 
 
 @dataclass(frozen=True)

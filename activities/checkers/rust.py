@@ -41,6 +41,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 
 CARGO = Checker(
+    decides=True,
     name="cargo-check",
     suffixes=(".rs",),
     configs=("Cargo.toml", "Cargo.lock"),

@@ -103,6 +103,7 @@ def _is_tried(root: Node, row: int) -> bool:
 
 
 TSC = Checker(
+    decides=True,
     name="tsc",
     suffixes=(".ts", ".tsx", ".mts", ".cts"),
     configs=("tsconfig.json",),

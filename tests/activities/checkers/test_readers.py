@@ -1,0 +1,121 @@
+"""What checkers print is read as they print it; records and names agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place
+from activities.checkers.registry import CHECKERS, checkers_of, chosen
+from epw.core.checker_names import CHECKER_NAMES
+from epw.core.errors import InvalidRequest
+
+TREE = Path("/tree")
+RUST = {
+    "reason": "compiler-message",
+    "message": {
+        "level": "error",
+        "message": "mismatched types",
+        "code": {"code": "E0308"},
+        "spans": [
+            {"is_primary": False, "file_name": "src/u.rs", "line_start": 1, "label": None},
+            {"is_primary": True, "file_name": "src/main.rs", "line_start": 2, "label": "expected `i32`, found `&str`"},
+        ],
+    },
+}
+TY = {
+    "check_name": "invalid-argument-type",
+    "description": "invalid-argument-type: Argument to function `f` is incorrect",
+    "location": {"path": "py/b.py", "positions": {"begin": {"line": 4, "column": 3}}},
+}
+PYREFLY = {
+    "line": 6,
+    "path": "py/b.py",
+    "name": "bad-index",
+    "concise_description": "Cannot index into `Generator`",
+    "severity": "error",
+}
+JAVA = """A.java:1: error: cannot find symbol
+class A { void m(){ g(); } }
+                    ^
+  symbol:   method g()
+  location: class A
+B.java:7: warning: [removal] old() has been deprecated
+1 error
+"""
+# Printed by the programs themselves, in a project in the folder `sub`.
+PRINTED = {
+    "ty": (
+        Output(0, json.dumps([TY]), ""),
+        Message("sub/py/b.py", 4, "invalid-argument-type", "Argument to function `f` is incorrect"),
+    ),
+    "pyrefly": (
+        Output(1, json.dumps({"errors": [PYREFLY]}), ""),
+        Message("sub/py/b.py", 6, "bad-index", "Cannot index into `Generator`"),
+    ),
+    "tsc": (
+        Output(2, "b.ts(1,10): error TS2305: Module '\"./a\"' has no exported member 'g'.\n  More of it.\n", ""),
+        Message("sub/b.ts", 1, "TS2305", "Module '\"./a\"' has no exported member 'g'. More of it."),
+    ),
+    "go-vet": (
+        Output(1, "", "# x\n# [x]\nvet: ./a.go:3:17: undefined: g\n"),
+        Message("sub/a.go", 3, "vet", "undefined: g"),
+    ),
+    "cargo-check": (
+        Output(101, json.dumps(RUST) + "\n", ""),
+        Message("sub/src/main.rs", 2, "E0308", "mismatched types: expected `i32`, found `&str`"),
+    ),
+    "javac": (
+        Output(1, "", JAVA),
+        Message("sub/A.java", 1, "javac", "cannot find symbol; method g(); class A"),
+    ),
+    "gcc": (
+        Output(1, "", "a.c: In function 'main':\na.c:2:9: error: no 'x' in it [-Werror=int-conversion]\n"),
+        Message("sub/a.c", 2, "error=int-conversion", "no 'x' in it"),
+    ),
+}
+
+
+def read(checker: Checker, output: Output) -> list[Message]:
+    return list(checker.read(Place(TREE, Path("/cache"), ["program"]), Job(checker.name, "sub"), output))
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_messages_are_read_with_their_place_in_the_tree(name: str) -> None:
+    output, message = PRINTED[name]
+    assert read(CHECKERS[name], output) == [message]
+
+
+@pytest.mark.parametrize("name", [*PRINTED, "tsc-js", "g++"])
+def test_who_prints_something_else_has_failed(name: str) -> None:
+    with pytest.raises(CheckerFailed):
+        read(CHECKERS[name], Output(77, "error TS5083: no such file", "it crashed"))
+
+
+def test_a_plan_can_name_every_checker() -> None:
+    assert tuple(CHECKERS) == CHECKER_NAMES
+    assert (checkers_of("off"), list(checkers_of(["ty"]))) == ({}, ["ty"])
+    assert list(chosen("ty, tsc")) == ["ty", "tsc"]
+    with pytest.raises(InvalidRequest, match="'tyy' is no checker"):
+        chosen("tyy")
+
+
+def test_projects_are_where_their_configuration_is() -> None:
+    tree = ["go.mod", "a.go", "tools/go.mod", "tools/b/c.go", "web/x.ts", "web/app/tsconfig.json", "web/app/y.ts"]
+    assert CHECKERS["go-vet"].jobs(tree, ["a.go", "tools/b/c.go"]) == [
+        Job("go-vet", "", "go.mod"),
+        Job("go-vet", "tools", "tools/go.mod"),
+    ]
+    assert CHECKERS["tsc"].jobs(tree, ["web/x.ts", "web/app/y.ts", "a.go"]) == [
+        Job("tsc", "web/app", "web/app/tsconfig.json"),
+        Job("tsc", ""),
+    ]
+    assert CHECKERS["cargo-check"].jobs(["a/src/main.rs"], ["a/src/main.rs"]) == []
+
+
+def test_python_imports_from_the_folder_above_its_packages() -> None:
+    tree = {"pyproject.toml", "src/p/__init__.py", "src/p/a.py", "tests/test_a.py", "one/q/__init__.py", "one/q/b.py"}
+    jobs = CHECKERS["ty"].jobs(tree, ["src/p/a.py", "tests/test_a.py", "one/q/b.py"])
+    assert [(each.folder, each.within) for each in jobs] == [("", ""), ("", "one"), ("", "tests")]
