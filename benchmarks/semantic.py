@@ -1,6 +1,6 @@
 """Recall and false blocks of the merge checks over the corpus: by symbols alone, and with checkers.
 
-`python -m benchmarks.semantic [LANGUAGE …] [--verbose]`
+`python -m benchmarks.semantic [LANGUAGE …] [--no-checkers] [--verbose]`
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from epw.cli.show import table
 from tests.corpus import Case, cases, repository
 
 
-async def _judged(case: Case, folder: Path, state: StateDirectory) -> Judgement:
+async def _judged(case: Case, folder: Path, state: StateDirectory, *, alone: bool) -> Judgement:
     place = repository(case, folder)
-    return await MergeCheck(state, str(place), CHECKERS).judge("ours", "theirs")
+    return await MergeCheck(state, str(place), {} if alone else CHECKERS).judge("ours", "theirs")
 
 
 async def main() -> None:
     """Judge every case, and print a row for each language."""
     parser = argparse.ArgumentParser()
     parser.add_argument("languages", nargs="*")
+    parser.add_argument("--no-checkers", action="store_true", help="by symbols and names alone")
     parser.add_argument("--verbose", action="store_true", help="print each case that is judged wrongly")
     asked = parser.parse_args()
     rows: dict[str, list[tuple[Case, Judgement]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as scratch:
         state = StateDirectory(Path(scratch, "state"))
         for number, case in enumerate(cases(*asked.languages)):
-            judged = await _judged(case, Path(scratch, str(number)), state)
+            judged = await _judged(case, Path(scratch, str(number)), state, alone=asked.no_checkers)
             rows[case.language].append((case, judged))
             if asked.verbose and judged.is_clean == case.broken:
                 told = "; ".join(each["description"] for each in judged.conflicts)

@@ -13,12 +13,13 @@ from activities.checkers.java import JAVAC
 from activities.checkers.own_command import own_command
 from activities.checkers.python import PYREFLY, TY
 from activities.checkers.rust import CARGO
+from activities.checkers.sql import SQLITE
 from activities.checkers.typescript import TSC, TSC_JAVASCRIPT
 from epw.core.errors import InvalidRequest
 from epw.core.plan.parts import CheckCommand
 
 CHECKERS: dict[str, Checker] = {
-    each.name: each for each in (TY, PYREFLY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP)
+    each.name: each for each in (TY, PYREFLY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP, SQLITE)
 }
 
 

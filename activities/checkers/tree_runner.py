@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Ou
 from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
 
+_MAX_SECONDS = 300.0
 _MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 _REDIRECT = 'out=$1 err=$2; shift 2; exec "$@" >"$out" 2>"$err"'
 INSTALLED = ("node_modules", ".venv")
@@ -65,6 +68,8 @@ class TreeRunner:
         homes = {name: Path.home() / path for name, path in checker.homes.items()}
         homes = {name: path for name, path in homes.items() if path.is_dir()}
         needed = [Path.home() / path for path in checker.readable]
+        # Programs that are installed with this one.
+        needed += [Path(each) for each in {sys.prefix, sys.base_prefix} if Path(place.program[0]).is_relative_to(each)]
         if (packages := Path(place.program[0]).parent).name == ".bin":
             needed.append(packages.parent)
         variables = {name: value.format(cache=place.cache) for name, value in checker.variables.items()}
@@ -77,7 +82,9 @@ class TreeRunner:
         out, err = (launcher.folder / f"checker.{name}" for name in ("out", "err"))
         process = await launcher.start(["sh", "-c", _REDIRECT, "sh", str(out), str(err), *command], cwd=folder)
         try:
-            code = await process.wait()
+            code = await asyncio.wait_for(process.wait(), _MAX_SECONDS)
+        except TimeoutError:
+            raise CheckerFailed(f"did not end within {_MAX_SECONDS:.0f} s") from None
         finally:
             await process.end()
         return Output(code, _text(out), _text(err))

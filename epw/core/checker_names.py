@@ -1,3 +1,3 @@
 """Names of the languages' checkers that a plan can name; `activities.checkers.registry` has their records."""
 
-CHECKER_NAMES = ("ty", "pyrefly", "tsc", "tsc-js", "go-vet", "cargo-check", "javac", "gcc", "g++")
+CHECKER_NAMES = ("ty", "pyrefly", "tsc", "tsc-js", "go-vet", "cargo-check", "javac", "gcc", "g++", "sqlite")

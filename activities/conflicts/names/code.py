@@ -1,0 +1,112 @@
+"""Names in code: variables of the environment, routes, commands, events, keys of translations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from activities.conflicts.names.rule import Mention, NameRule, by_patterns, every
+
+_CODE = (
+    *("*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts", "*.vue", "*.svelte", "*.go", "*.rs"),
+    *("*.java", "*.kt", "*.rb", "*.php", "*.cs", "*.ex"),
+)
+_SHELL = ("*.sh", "*.bash")
+_SETTINGS = (".env*", "*.env", "Dockerfile*", "*compose*.y*ml")
+_TEXTS = tuple(
+    f"*{folder}*/*.{kind}" for folder in ("locale", "i18n", "lang", "translation") for kind in ("json", "yml", "yaml")
+)
+_VARIABLE = r"([A-Z][A-Z0-9_]{2,})"
+_QUOTED_VARIABLE = rf"['\"]{_VARIABLE}['\"]"
+_ROUTE = r"['\"`](/[^'\"`\s]*)['\"`]"
+_VERBS = "get|post|put|patch|delete"
+_NAME = r"['\"]([\w.:/-]{2,})['\"]"
+# Of the system's own, or set by every shell.
+_SYSTEM = frozenset({"HOME", "PATH", "USER", "PWD", "SHELL", "TMPDIR", "TERM", "LANG", "DEBUG", "NODE_ENV", "IFS"})
+
+_reads = by_patterns(
+    "tree",
+    rf"process\.env\.{_VARIABLE}\b(?!\s*(?:\?\?|\|\|))",
+    rf"process\.env\[{_QUOTED_VARIABLE}\](?!\s*(?:\?\?|\|\|))",
+    rf"os\.environ\[{_QUOTED_VARIABLE}\]",
+    rf"(?:os\.getenv|os\.environ\.get|os\.Getenv|System\.getenv|ENV\.fetch|env::var|getenv)\(\s*{_QUOTED_VARIABLE}\s*\)",
+    rf"\bENV\[{_QUOTED_VARIABLE}\]",
+    only=_CODE,
+)
+_shell_reads = by_patterns("tree", rf"\$\{{{_VARIABLE}\}}", rf"\${_VARIABLE}\b", only=_SHELL)
+_sets = by_patterns("tree", rf"^\s*(?:-\s*|ENV\s+|ARG\s+|export\s+)?{_VARIABLE}\s*[=:]", only=(*_SETTINGS, *_SHELL))
+
+
+def _variables(path: str, text: str) -> Iterator[Mention]:
+    yield from (each for each in every(_reads, _shell_reads)(path, text) if each.key not in _SYSTEM)
+
+
+def _routes(path: str, text: str) -> Iterator[Mention]:
+    """Routes by receiver: one that the file makes itself may have a prefix of its own."""
+    calls = re.compile(
+        rf"\b(\w+)\.(?:({_VERBS})\(\s*{_ROUTE}|route\(\s*{_ROUTE}|Handle(?:Func)?\(\s*\"([A-Z]* ?/[^\"]*)\")"
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in calls.finditer(line):
+            receiver, verb = found[1], found[2] or ""
+            place = found[3] or found[4] or found[5]
+            is_own = re.search(rf"\b{receiver}\s*(?::=|=)[^=]", text) is not None
+            rest = re.search(r"methods\s*=\s*\[([^\]]*)\]", line)
+            key = f"{verb.upper()} {place} {rest[1] if rest else ''}".strip()
+            yield Mention(path if is_own else receiver, key, number)
+
+
+def _registered(path: str, text: str) -> Iterator[Mention]:
+    """Keys that code gives to a register which it did not make itself."""
+    calls = re.compile(rf"\b([\w.]+)\.(?:register|add_parser|add_command|registerCommand|command)\(\s*{_NAME}")
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in calls.finditer(line):
+            first = found[1].split(".")[0]
+            is_own = re.search(rf"\b{re.escape(first)}\s*(?::=|=)[^=]", text) is not None
+            yield Mention(path if is_own and first not in ("self", "this") else found[1], found[2], number)
+
+
+def _texts(path: str, text: str) -> Iterator[Mention]:
+    try:
+        document = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return
+    yield from (Mention("", key, 1) for key in _flat(document, ""))
+
+
+def _flat(document: Any, above: str) -> Iterator[str]:
+    if not isinstance(document, dict):
+        return
+    for name, value in document.items():
+        key = f"{above}{name}"
+        yield key
+        yield from _flat(value, f"{key}.")
+
+
+RULES = (
+    NameRule(
+        "environment variable",
+        (*_CODE, *_SHELL, *_SETTINGS),
+        _sets,
+        _variables,
+        use_defines=True,
+    ),
+    NameRule("route", _CODE, _routes, unique=True),
+    NameRule("registered name", _CODE, _registered, unique=True),
+    NameRule(
+        "event",
+        _CODE,
+        by_patterns("tree", rf"\.(?:emit|dispatch|publish|trigger|send_event)\(\s*{_NAME}"),
+        by_patterns("tree", rf"\.(?:on|once|addListener|addEventListener|subscribe|listen)\(\s*{_NAME}"),
+    ),
+    NameRule(
+        "key of a translation",
+        (*_CODE, *_TEXTS),
+        lambda path, text: _texts(path, text) if path.endswith((".json", ".yml", ".yaml")) else (),
+        by_patterns("tree", rf"(?<![\w.])(?:\$?t|i18n\.t|translate|gettext|I18n\.t)\(\s*{_NAME}\s*\)", only=_CODE),
+    ),
+)

@@ -1,0 +1,51 @@
+"""Names that are data: of the corpus, what symbols and names alone find, and that they refuse nothing right."""
+
+from __future__ import annotations
+
+import pytest
+
+from activities.conflicts.names.check import Side, check_names
+from tests.activities.conflicts.test_semantic import merge
+from tests.corpus import Case, Files, cases
+
+# Left to checkers, or to `verify`.
+MISSED = frozenset(
+    {
+        "config/same-port-of-two-services",
+        "migrations/prisma-same-column",
+        "proto/moved-message-new-import",
+        "shell/required-argument-new-call",
+    }
+)
+
+
+def side(case: Case, changed: Files) -> Side:
+    return Side({path: case.base.get(path) or "" for path in changed}, {path: changed[path] or "" for path in changed})
+
+
+def found(case: Case) -> list[str]:
+    def version(files: Files, path: str) -> bytes | None:
+        text = files[path] if path in files else case.base.get(path)
+        return text.encode() if text is not None else None
+
+    merged = {
+        path: merge(version(case.ours, path), version({}, path), version(case.theirs, path)) or b""
+        if path in case.ours and path in case.theirs
+        else version(case.ours if path in case.ours else case.theirs, path) or b""
+        for path in {**case.ours, **case.theirs}
+    }
+    rest = [(path, text) for path, text in case.base.items() if path not in merged and text]
+    texts = {path: content.decode() for path, content in merged.items()}
+    findings = check_names(side(case, case.ours), side(case, case.theirs), texts, lambda words: rest)
+    return [each.message for each in findings]
+
+
+@pytest.mark.parametrize("case", list(cases("config", "migrations", "proto", "shell")), ids=str)
+def test_what_does_not_fit_is_found_and_nothing_else(case: Case) -> None:
+    messages = found(case)
+    assert bool(messages) == (case.broken and str(case) not in MISSED), messages
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if not case.broken], ids=str)
+def test_no_right_merge_is_refused(case: Case) -> None:
+    assert found(case) == []
