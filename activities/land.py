@@ -11,13 +11,11 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from activities.checkers.checker import Checker
-from activities.checkers.merge_checks import concerned, decided
-from activities.checkers.registry import checkers_of, missing
+from activities.checkers.landing_checks import LandingChecks
+from activities.conflicts.fit import semantic_conflicts, semantic_conflicts_of
 from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.recorded import ConflictRecorder, conflict_found
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.tree_check import semantic_conflicts, semantic_conflicts_of
 from activities.conflicts.textual.case_collisions import case_collisions
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.losses import Read, dropped_paths, overwritten_paths
@@ -69,10 +67,9 @@ class Lander:
             async with activity_scope(self._state, execution.key + "/land"):
                 check_fence(execution, LAND, fencing_token())
                 running = await self._plans.of_current_execution()
-                checkers = checkers_of(running.plan.checks) if request.checks else {}
-                gone = [name for name, each in checkers.items() if missing(each, running.plan.brings_programs)]
+                checks = LandingChecks.of(running.plan) if request.checks else LandingChecks()
                 landed: Landed = await in_thread(
-                    land_changes, execution, request, running.tasks, running.plan.relock, checkers, gone
+                    land_changes, execution, request, running.tasks, running.plan.relock, checks
                 )
         except Fenced as error:
             raise not_retried(error) from None
@@ -84,18 +81,13 @@ def land_changes(
     request: LandRequest,
     tasks: Mapping[str, Task],
     relock: Collection[str] = (),
-    checkers: Mapping[str, Checker] | None = None,
-    gone: Collection[str] = (),
+    checks: LandingChecks | None = None,
 ) -> Landed:
-    """Merge the changes and move the head's ref. Blocking.
-
-    `relock`: patterns of generated files. `checkers`: those that have to read a merge before it lands; `gone`: the ones
-    of them that are not on this machine.
-    """
+    """Merge the changes and move the head's ref; `relock`: patterns of generated files. Blocking."""
     hub, head, rows, hazards_left = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
     workspace, drivers = execution.workspace(), FilterDrivers.of(execution, hub)
     recorder = ConflictRecorder(hub, execution, workspace)
-    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder, checkers or {}, gone)
+    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder, checks or LandingChecks())
     reads = TaskReads(tasks, execution.reads)
     has_reads = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
@@ -136,8 +128,7 @@ class _Merger:
     relock: Collection[str]
     drivers: FilterDrivers
     recorder: ConflictRecorder
-    checkers: Mapping[str, Checker]
-    gone: Collection[str]
+    checks: LandingChecks
 
     def merge(self, head: str, change: Change) -> Landing:
         """Land the change as a merge with the head."""
@@ -158,7 +149,7 @@ class _Merger:
                 return _conflicting(head, change, settled.model_copy(update={"relock": relock}))
             merged.tree = tree
         findings = _try_check(semantic_conflicts_of, hub, started_from, changed, merged.tree)
-        if findings := [each for each in findings if not self._decides(each, change, changed)]:
+        if findings := [each for each in findings if not self.checks.decide(each, change, changed)]:
             return _conflicting(head, change, self.recorder.semantic(findings, head, change))
         case = self._case(change, list(changed[1]), merged.tree, [head, started_from])
         if case is not None and self.workspace.ignores_case:
@@ -167,10 +158,9 @@ class _Merger:
         lines = trailers(self.execution.workflow_id, change.task_id, None)
         message = f"Merge task {change.task_id}\n\n{lines}"
         new = hub.commit(stored.tree, [head, change.commit], message, self.workspace, self.at)
-        to_check = self._to_check(head, change, changed)
-        if any(name not in self.gone for name in to_check):
-            names = [name for name in to_check if name not in self.gone]
-            return Landing(task_id=change.task_id, head=head, to_check=names, merged=new)
+        to_read = self.checks.to_read(hub, self.recorder, head, change, changed)
+        if (waiting := self.checks.waiting(to_read, head, change, new)) is not None:
+            return waiting
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
         touched = partial(tasks_that_touched, hub, started_from, head)
@@ -181,7 +171,7 @@ class _Merger:
             shared_with=touched(both) if both else [],
             shared_paths=display_paths(both),
             settled=settled,
-            unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_check],
+            unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_read],
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )
         return self._with_losses(head, change, landing)
@@ -208,35 +198,15 @@ class _Merger:
             own_commits.keep_range(hub, prefix, new, *agents_own)
         return Landing(task_id=change.task_id, head=new)
 
-    def _decides(self, finding: Finding, change: Change, changed: Sequence[Collection[str]]) -> bool:
-        """Whether a checker reads the merge, or has read it, and decides about a conflict that symbols show."""
-        names = concerned(self.checkers, changed) if change.checked_with != "" else []
-        return decided(finding, (self.checkers[name] for name in names if name not in self.gone))
-
-    def _to_check(self, head: str, change: Change, changed: Sequence[Collection[str]]) -> list[str]:
-        """Checkers that have not read the merge of a change, and read something of what each side has changed."""
-        if change.checked_with == "" or not self.checkers:
-            return []
-        names = list(dict.fromkeys([*concerned(self.checkers, changed), *self._to_check_again(change)]))
-        if names and change.checked_with is not None:
-            since = changed_paths(self.hub, change.checked_with, head)
-            return [name for name in names if any(map(self.checkers[name].concerns, since))]
-        return names
-
-    def _to_check_again(self, change: Change) -> list[str]:
-        """Checkers because of which the task's earlier change did not land, and which have not read this one."""
-        earlier = self.recorder.earlier(change) if self.checkers and change.checked_with is None else None
-        told = earlier.told if earlier is not None else []
-        return [name for name in dict.fromkeys(row[0] for row in told) if name in self.checkers]
-
     def _fast_forward(self, head: str, change: Change) -> Landing:
         if findings := self._still_misfitting(change):
             return _conflicting(head, change, self.recorder.semantic(findings, head, change))
         case = self._case(change, None, change.commit, [head]) if self.workspace.ignores_case else None
         if case is not None:
             return _conflicting(head, change, case)
-        if to_check := self._to_check_again(change):
-            return Landing(task_id=change.task_id, head=head, to_check=to_check, merged=change.commit)
+        to_read = self.checks.to_read_again(self.recorder, change)
+        if (waiting := self.checks.waiting(to_read, head, change, change.commit)) is not None:
+            return waiting
         return self._with_losses(head, change, Landing(task_id=change.task_id, head=change.commit))
 
     def _merged(self, ours: str, theirs: str) -> Merge:

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from activities.conflicts.semantic.tree_check import semantic_conflicts
+from activities.conflicts.fit import semantic_conflicts
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub

@@ -17,8 +17,8 @@ from activities.attempt.setup import set_up_directory
 from activities.checkers.checker import Checker
 from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
 from activities.checkers.tree_runner import TreeRunner
+from activities.conflicts.fit import semantic_conflicts
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.semantic.tree_check import semantic_conflicts
 from activities.conflicts.textual.hunks import conflict_hunks
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git import transfer

@@ -1,0 +1,60 @@
+"""Which checkers have to read the merge of a change before it lands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from activities.checkers.checker import Checker
+from activities.checkers.merge_checks import concerned, decided
+from activities.checkers.registry import checkers_of, missing
+from activities.conflicts.recorded import ConflictRecorder
+from activities.conflicts.semantic.sides import Finding
+from activities.git.changes import changed_paths
+from activities.git.hub import Hub
+from epw.core.landing import Change, Landing
+from epw.core.plan.model import Plan
+
+
+@dataclass(frozen=True)
+class LandingChecks:
+    """The checkers of a plan on this machine."""
+
+    checkers: Mapping[str, Checker] = field(default_factory=dict)
+    gone: Collection[str] = ()
+    """Names of those that are not installed."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """Those of a plan's `checks`."""
+        found = checkers_of(plan.checks)
+        return cls(found, [name for name, each in found.items() if missing(each, plan.brings_programs)])
+
+    def decide(self, finding: Finding, change: Change, changed: Sequence[Collection[str]]) -> bool:
+        """Whether one of them reads the merge, or has read it, and decides about a conflict that symbols show."""
+        names = concerned(self.checkers, changed) if change.checked_with != "" else []
+        return decided(finding, (self.checkers[name] for name in names if name not in self.gone))
+
+    def to_read(
+        self, hub: Hub, recorder: ConflictRecorder, head: str, change: Change, changed: Sequence[Collection[str]]
+    ) -> list[str]:
+        """Names of those that have not read the merge of a change; `changed`: paths that each side has changed."""
+        if change.checked_with == "" or not self.checkers:
+            return []
+        names = list(dict.fromkeys([*concerned(self.checkers, changed), *self.to_read_again(recorder, change)]))
+        if names and change.checked_with is not None:
+            since = changed_paths(hub, change.checked_with, head)
+            return [name for name in names if any(map(self.checkers[name].concerns, since))]
+        return names
+
+    def to_read_again(self, recorder: ConflictRecorder, change: Change) -> list[str]:
+        """Those because of which the task's earlier change did not land, and which have not read this one."""
+        earlier = recorder.earlier(change) if self.checkers and change.checked_with is None else None
+        told = earlier.told if earlier is not None else []
+        return [name for name in dict.fromkeys(row[0] for row in told) if name in self.checkers]
+
+    def waiting(self, names: Sequence[str], head: str, change: Change, merged: str) -> Landing | None:
+        """The row of a change that has to be read first; None: nobody here can read it."""
+        here = [name for name in names if name not in self.gone]
+        return Landing(task_id=change.task_id, head=head, to_check=here, merged=merged) if here else None

@@ -1,0 +1,21 @@
+"""Whether two sides that merged line by line still fit together, as far as their files show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activities.conflicts.names.tree_names import check_tree_names
+from activities.conflicts.semantic.sides import Finding
+from activities.conflicts.semantic.tree_check import check_symbols
+from activities.git.changes import Blobs, changed_blobs
+from activities.git.hub import Hub
+
+
+def semantic_conflicts(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
+    """Semantic conflicts of two commits whose merge is the tree `merged`: of symbols, and of names that are data."""
+    return semantic_conflicts_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
+
+
+def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
+    """As `semantic_conflicts`, from the changed blobs of the two commits."""
+    return [*check_symbols(hub, base, changed, merged), *check_tree_names(hub, base, changed, merged)]

@@ -1,0 +1,45 @@
+"""Check of names of two commits in the hub: reads the changed files, and those that mention a name in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from activities.conflicts.names.check import RULES, Side, check_names
+from activities.conflicts.semantic.sides import Finding
+from activities.git.changes import Blobs, changed_blobs
+from activities.git.hub import Hub
+
+_MAX_CHANGED_FILES = 500
+_MAX_FILES_ELSEWHERE = 200
+
+
+def check_tree_names(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
+    """Findings of two sides whose merge is the tree `merged`; none where they change too many files.
+
+    `changed`: the blobs that each side has changed since `base`.
+    """
+    relevant = [
+        {path: blobs for path, blobs in side.items() if any(rule.reads(path) for rule in RULES)} for side in changed
+    ]
+    if not all(relevant) or sum(map(len, relevant)) > _MAX_CHANGED_FILES:
+        return []
+    joined = changed_blobs(hub, base, merged)[0]
+    wanted = {blob for side in (*relevant, joined) for blobs in side.values() for blob in blobs if blob is not None}
+    blobs = sorted(wanted)
+    texts = dict(zip(blobs, (content.decode("utf-8", "replace") for content in hub.blobs(blobs)), strict=True))
+
+    def side_of(side: Blobs, which: int) -> dict[str, str]:
+        return {path: texts.get(blobs[which] or "", "") for path, blobs in side.items()}
+
+    def elsewhere(words: Collection[str]) -> Iterable[tuple[str, str]]:
+        paths = hub.files_with(merged, words, ("",), _MAX_FILES_ELSEWHERE)
+        contents = hub.files([(merged, path) for path in paths])
+        return [
+            (path, (content or b"").decode("utf-8", "replace")) for path, content in zip(paths, contents, strict=True)
+        ]
+
+    sides = [Side(side_of(side, 0), side_of(side, 1)) for side in relevant]
+    whole = {
+        path: texts.get((joined[path][1] if path in joined else None) or "", "") for side in relevant for path in side
+    }
+    return check_names(sides[0], sides[1], whole, elsewhere)
