@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+from activities.checkers.registry import CHECKERS
 from epw.core.backends import BACKENDS
 from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
@@ -69,6 +71,20 @@ def conflicts_page() -> str:
     return _with_table("conflicts.md", steps)
 
 
+def checkers_page() -> str:
+    """docs/checks.md, whole: its table of checkers from their records, the rest as it stands."""
+    rows = [
+        [
+            f"`{each.name}`",
+            each.language,
+            ", ".join(f"`{name}`" for name in dict.fromkeys(map(os.path.basename, each.programs))),
+            " or ".join(f"`{name}`" for name in each.configs) if each.needs_config else "–",
+        ]
+        for each in CHECKERS.values()
+    ]
+    return _with_table("checks.md", table(["checker", "reads", "program", "needs in the project"], rows))
+
+
 def agents_page() -> str:
     """docs/agents.md, whole: its table of backends from their records, the rest as it stands."""
     rows = [[f"`{each.name}`", each.does, each.needs] for each in BACKENDS.values()]
@@ -102,6 +118,7 @@ def _with_table(name: str, made: str) -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "conflicts.md": conflicts_page,
+    "checks.md": checkers_page,
     "agents.md": agents_page,
     "importing.md": importing_page,
     "mcp.md": mcp_page,

@@ -59,6 +59,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 GCC = Checker(
     name="gcc",
+    language="C",
     suffixes=(".c", ".h"),
     configs=(),
     programs=("gcc", "cc"),
@@ -70,6 +71,7 @@ GCC = Checker(
 GPP = replace(
     GCC,
     name="g++",
+    language="C++",
     suffixes=(".cc", ".cpp", ".cxx", *_HEADERS),
     programs=("g++", "c++"),
     command=partial(_command, suffixes=(".cc", ".cpp", ".cxx"), strict=()),

@@ -60,6 +60,8 @@ class Checker:
     """A program that says what is wrong in the files of a language."""
 
     name: str
+    language: str
+    """Language for people."""
     suffixes: tuple[str, ...]
     """Ends of the names of the files that it reads."""
     configs: tuple[str, ...]

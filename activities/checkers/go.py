@@ -31,6 +31,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 GO_VET = Checker(
     name="go-vet",
+    language="Go",
     suffixes=(".go",),
     configs=("go.mod",),
     programs=("go",),

@@ -54,6 +54,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 JAVAC = Checker(
     decides=True,
     name="javac",
+    language="Java",
     suffixes=(".java",),
     configs=("pom.xml", "build.gradle", "build.gradle.kts"),
     programs=("javac",),

@@ -25,6 +25,7 @@ def own_command(check: CheckCommand) -> Checker:
 
     return Checker(
         name=NAME,
+        language="any",
         suffixes=(),
         configs=(),
         programs=("bash",),

@@ -95,6 +95,7 @@ def _may_miss(message: Message, content: bytes) -> bool:
 
 TY = Checker(
     name="ty",
+    language="Python",
     suffixes=(".py", ".pyi"),
     configs=("ty.toml", "pyproject.toml", "setup.py", "setup.cfg"),
     programs=(".venv/bin/ty", "ty", str(Path(sys.executable).parent / "ty")),

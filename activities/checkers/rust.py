@@ -43,6 +43,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 CARGO = Checker(
     decides=True,
     name="cargo-check",
+    language="Rust",
     suffixes=(".rs",),
     configs=("Cargo.toml", "Cargo.lock"),
     programs=("cargo",),

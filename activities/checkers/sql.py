@@ -29,6 +29,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 SQLITE = Checker(
     name="sqlite",
+    language="SQL",
     suffixes=(".sql",),
     configs=(),
     programs=(sys.executable, "python3"),

@@ -105,6 +105,7 @@ def _is_tried(root: Node, row: int) -> bool:
 TSC = Checker(
     decides=True,
     name="tsc",
+    language="TypeScript",
     suffixes=(".ts", ".tsx", ".mts", ".cts"),
     configs=("tsconfig.json",),
     programs=("node_modules/.bin/tsc", "tsc"),
@@ -114,5 +115,10 @@ TSC = Checker(
     left_out=_OTHER_RULES,
 )
 TSC_JAVASCRIPT = replace(
-    TSC, may_miss=_may_miss, name="tsc-js", suffixes=(".js", ".jsx", ".mjs", ".cjs"), configs=("jsconfig.json",)
+    TSC,
+    may_miss=_may_miss,
+    name="tsc-js",
+    language="JavaScript",
+    suffixes=(".js", ".jsx", ".mjs", ".cjs"),
+    configs=("jsconfig.json",),
 )

@@ -66,7 +66,12 @@ def doctor(
 
 def _check_workspace(path: str, as_json: bool) -> NoReturn:
     async def command(settings: Settings) -> int:
-        found = await asyncio.to_thread(lambda: list(traits(Workspace.read(os.path.abspath(path)))))
+        workspace = Workspace.read(os.path.abspath(path))
+        found = await asyncio.to_thread(lambda: list(traits(workspace)))
+        # Imported here: it takes the grammars of all languages.
+        from activities.checkers.doctor import checker_traits
+
+        found += await asyncio.to_thread(lambda: list(checker_traits(workspace)))
         if as_json:
             print_json({"success": True, "traits": [vars(each) for each in found]})
         else:

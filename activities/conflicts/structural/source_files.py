@@ -12,6 +12,7 @@ from activities.conflicts.semantic.language import Language
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.read_symbols import read_symbols
 from activities.conflicts.semantic.symbols import Definition
+from activities.conflicts.structural.node_merge import merge_nodes
 from activities.conflicts.structural.regions import ConflictRegion, assemblies
 
 _NO_CODE = re.compile(r"\s*(#|//|/\*|\*|@|$)")
@@ -28,9 +29,16 @@ def merged(path: str, parts: list[str | ConflictRegion], base: str, ours: str, t
     for region in regions:
         found = _imports(region, language) or _definitions(region, path, ours, theirs)
         if not found:
-            return None
+            return _by_nodes(path, language, base, ours, theirs)
         choices.append(found)
-    return next((text for text in assemblies(parts, choices) if _holds_both(path, text, base, ours, theirs)), None)
+    text = next((text for text in assemblies(parts, choices) if _holds_both(path, text, base, ours, theirs)), None)
+    return text if text is not None else _by_nodes(path, language, base, ours, theirs)
+
+
+def _by_nodes(path: str, language: Language, base: str, ours: str, theirs: str) -> str | None:
+    merged = merge_nodes(language, *(each.encode() for each in (base, ours, theirs)))
+    text = merged.decode() if merged is not None else None
+    return text if text is not None and _holds_both(path, text, base, ours, theirs) else None
 
 
 def _imports(region: ConflictRegion, language: Language) -> list[str]:
@@ -73,6 +81,8 @@ def _definitions(region: ConflictRegion, path: str, ours: str, theirs: str) -> l
     one, other = "".join(region.ours), "".join(region.theirs)
     between = "" if one.endswith("\n\n") or other.startswith("\n") else "\n"
     back = "" if other.endswith("\n\n") or one.startswith("\n") else "\n"
+    if len(region.ours) == len(region.theirs) == 1:
+        return [one + other, other + one]
     return [one + between + other, other + back + one, one + other]
 
 

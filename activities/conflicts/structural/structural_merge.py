@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import PurePosixPath
 
-from activities.conflicts.structural import config_files, json_documents, lists, source_files
+from activities.conflicts.structural import blocks, config_files, json_documents, lists, source_files
 from activities.conflicts.structural.regions import ConflictRegion, parse_regions
 
 _log = logging.getLogger(__name__)
@@ -35,14 +35,20 @@ def _merged(path: str, base: str, ours: str, theirs: str, marked: str) -> str | 
     parts = parse_regions(marked)
     if parts is None or not any(isinstance(part, ConflictRegion) for part in parts):
         return None
-    if lists.has_records(name):
-        return _resolved(parts, lists.resolver(name))
+    resolvers = [lists.resolver(name)] if lists.has_records(name) else []
+    resolvers += [found] if (found := blocks.resolver(name)) is not None else []
+    if resolvers:
+        return _resolved(parts, resolvers)
     if config_files.is_config_file(name):
         return config_files.merged(name, parts, base, ours, theirs)
     return source_files.merged(path, parts, base, ours, theirs)
 
 
-def _resolved(parts: list[str | ConflictRegion], resolve: lists.Resolve) -> str | None:
-    texts = [part if isinstance(part, str) else resolve(part) for part in parts]
+def _resolved(parts: list[str | ConflictRegion], resolvers: list[lists.Resolve]) -> str | None:
+    texts = [part if isinstance(part, str) else _first(part, resolvers) for part in parts]
     known = [text for text in texts if text is not None]
     return "".join(known) if len(known) == len(texts) else None
+
+
+def _first(region: ConflictRegion, resolvers: list[lists.Resolve]) -> str | None:
+    return next((text for resolve in resolvers if (text := resolve(region)) is not None), None)

@@ -155,8 +155,8 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
         ("package.json", manifest(), manifest(b="2"), manifest(b="3")),
         ("package.json", manifest(), manifest(a="2").replace('": ', '" : '), manifest(c="3")),
         ("CHANGELOG.md", "- old\n", "- mine\n", "- theirs\n"),
-        ("notes.md", "# Log\n", "# Log\n- mine\n", "# Log\n- theirs\n"),
-        ("a.ts", "import { a } from 'x';\n", "import { a, b } from 'x';\n", "import { a, c } from 'x';\n"),
+        ("notes.md", "# Log\n", "# Log\nIt is mine.\n", "# Log\nIt is theirs.\n"),
+        ("a.ts", "import { a } from 'x';\n", "import { a, b as t } from 'x';\n", "import { a, c as t } from 'x';\n"),
         ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nb==2\n"),
         ("go.mod", GO, GO.replace(")", "\ta.b/c v1.1.0\n)"), GO.replace(")", "\ta.b/c v1.2.0\n)")),
         (

@@ -1,0 +1,73 @@
+"""`merge-check` judges two commits; the repository is only read."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import Cli
+from tests.corpus import Case, cases, repository
+from tests.support import fingerprint
+
+
+@pytest.fixture
+def cli(tmp_path: Path, temporal_binary: str) -> Cli:
+    return Cli(tmp_path / "home", temporal_binary)
+
+
+def case(name: str) -> Case:
+    return next(each for each in cases() if str(each) == name)
+
+
+def test_a_merge_that_breaks_is_a_conflict_with_its_place(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/dataclass-field-renamed-new-reader"), tmp_path / "work")
+    before = fingerprint(place)
+    document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
+    assert document["verdict"] == "conflict"
+    assert document["tree"] == subprocess.run(
+        ["git", "merge-tree", "--write-tree", "ours", "theirs"], cwd=place, capture_output=True, text=True, check=True
+    ).stdout.strip()  # fmt: skip
+    (conflict, *_) = document["conflicts"]
+    assert (conflict["kind"], conflict["checker"]) == ("semantic", "ty")
+    assert "total" in conflict["description"]
+    assert {each["name"] for each in document["checks"]} == {"ty", "pyrefly"}
+    assert fingerprint(place) == before
+
+
+def test_what_was_said_of_a_tree_is_not_asked_again(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/dataclass-field-renamed-new-reader"), tmp_path / "work")
+    found = [cli.json("merge-check", str(place), "ours", "theirs", code=1) for _ in range(2)]
+    assert [each["treesRead"] for each in found[0]["checks"]] == [3, 3]
+    assert [each["treesRead"] for each in found[1]["checks"]] == [0, 0]
+    assert found[0]["conflicts"] == found[1]["conflicts"]
+
+
+def test_a_right_merge_is_clean_and_names_of_checkers_are_chosen(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/moved-with-reexport-kept"), tmp_path / "work")
+    done = cli("merge-check", str(place), "ours", "theirs", "--checks", "ty")
+    assert done.stdout.splitlines()[-1].startswith("clean · ")
+    assert "pyrefly" not in done.stdout
+    assert cli.json("merge-check", str(place), "ours", "theirs", "--checks", "off")["checks"] == []
+    cli("merge-check", str(place), "ours", "theirs", "--checks", "tyy", code=2)
+
+
+def test_what_git_does_not_merge_is_told_or_merged_by_structure(cli: Cli, tmp_path: Path) -> None:
+    base = "from lib import a\n"
+    sides = "from lib import a, b\n", "from lib import a, c\n"
+    names = Case("python", "imports", False, "", {"x.py": base}, {"x.py": sides[0]}, {"x.py": sides[1]}, "true")
+    place = repository(names, tmp_path / "names")
+    document = cli.json("merge-check", str(place), "ours", "theirs", "--checks", "off")
+    assert (document["verdict"], document["resolvedByStructure"]) == ("clean", ["x.py"])
+    lines = Case("text", "lines", True, "", {"x": "1\n"}, {"x": "2\n"}, {"x": "3\n"}, "true")
+    place = repository(lines, tmp_path / "lines")
+    document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
+    assert (document["tree"], document["conflicts"][0]["kind"]) == (None, "lines")
+
+
+def test_wrong_input_is_told(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/moved-with-reexport-kept"), tmp_path / "work")
+    assert "names no commit" in cli("merge-check", str(place), "ours", "nobody", code=2).stderr
+    assert "takes two commits" in cli("merge-check", "ours", code=2).stderr
+    cli("merge-check", str(tmp_path / "no"), "ours", "theirs", code=2)
