@@ -61,7 +61,7 @@ class MergeChecker:
         task = Task(id=name, description=label, agent=COMMAND.name, run="true")
         if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
-        attempt = Attempt.of(directory, running, task, heartbeat, self._host, running.plan.default_sandbox)
+        attempt = Attempt.of(directory, running, task, heartbeat, self._host, "strongest")
         kept, hub = self._state.checks(execution.workspace().path), Hub(Path(request.hub))
         checks = MergeChecks(hub, checkers_of(running.plan.checks), kept / "results" / execution.run_key[:8])
         recorder = ConflictRecorder(hub, execution, execution.workspace())

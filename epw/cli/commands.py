@@ -26,7 +26,10 @@ COMMANDS = {
     "analyze": ("analyze:analyze", "Score, schedule, critical path, risks and bottlenecks of a plan."),
     "import": ("import_file:import_file", "Print the plan that a foreign file of tasks becomes."),
     "export": ("export:export", "Print the calls that report an execution to other MCP servers."),
-    "merge-check": ("merge_check:merge_check", "Judge the merge of two commits, without an execution."),
+    "merge-check": (
+        "merge_check:merge_check",
+        "Judge the merge of two commits: does it fit together?",
+    ),
     "plan": ("plan:plan", "Have a plan made for a goal, show its analysis, and run it after your look."),
     "doctor": ("doctor:doctor", "Check this machine, a workspace, or an execution that has ended."),
     "up": ("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C."),

@@ -52,6 +52,7 @@ _TASK_FIELDS = frozenset(
     ]
 )
 _HARMLESS_VALUES: dict[str, tuple[Any, ...]] = {
+    "checks": ("auto", "off"),
     "deliver": ("branch", "apply", "none", None),
     "network": (False,),
     "sandbox": ("auto", "bubblewrap", "landlock"),

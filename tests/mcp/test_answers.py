@@ -71,6 +71,7 @@ WITHOUT_LEAVE: dict[str, Any] = {
     "onConflict": ["ask"],
     "onQuestion": {"wait": False},
     "simulation": {"seed": 3},
+    "checks": "off",
 }
 WITH_LEAVE: dict[str, Any] = {
     "verify": "make test",
@@ -82,6 +83,7 @@ WITH_LEAVE: dict[str, Any] = {
     "network": True,
     "sandbox": "none",
     "relock": {"*.lock": "make lock"},
+    "checks": {"command": "make lint"},
     "deliver": "push",
 }
 TASK_WITH_LEAVE: dict[str, Any] = {

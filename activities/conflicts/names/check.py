@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from activities.conflicts.names import code, documents, migrations, proto, shell
-from activities.conflicts.names.rule import NameRule, Reader
+from activities.conflicts.names.rule import Mention, NameRule, Reader
 from activities.conflicts.semantic.sides import Finding
 
 RULES: tuple[NameRule, ...] = (*migrations.RULES, *code.RULES, *documents.RULES, *proto.RULES, *shell.RULES)
@@ -48,9 +49,15 @@ Places = dict[tuple[str, str], list[tuple[str, int]]]
 def _places(reader: Reader, texts: Texts, paths: Iterable[str]) -> Places:
     found: Places = {}
     for path in paths:
-        for each in reader(path, texts[path]) if texts.get(path) else ():
+        for each in _mentions(reader, path, texts[path]) if texts.get(path) else ():
             found.setdefault((each.scope, each.key), []).append((path, each.line))
     return found
+
+
+@lru_cache(maxsize=512)
+def _mentions(reader: Reader, path: str, text: str) -> tuple[Mention, ...]:
+    """Cached: the text of one version is read for each question about it, and again at the next landing."""
+    return tuple(reader(path, text))
 
 
 def _added(reader: Reader, side: Side, paths: Collection[str]) -> Places:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from activities.conflicts.names.rule import Mention, NameRule, by_patterns, every
+from activities.conflicts.names.rule import Mention, NameRule, by_patterns, every, matches
 
 _CODE = (
     *("*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts", "*.vue", "*.svelte", "*.go", "*.rs"),
@@ -25,6 +25,10 @@ _QUOTED_VARIABLE = rf"['\"]{_VARIABLE}['\"]"
 _ROUTE = r"['\"`](/[^'\"`\s]*)['\"`]"
 _VERBS = "get|post|put|patch|delete"
 _NAME = r"['\"]([\w.:/-]{2,})['\"]"
+_ROUTE_CALL = re.compile(
+    rf"\b(\w+)\.(?:({_VERBS})\(\s*{_ROUTE}|route\(\s*{_ROUTE}|Handle(?:Func)?\(\s*\"([A-Z]* ?/[^\"]*)\")"
+)
+_REGISTER_CALL = re.compile(rf"\b([\w.]+)\.(?:register|add_parser|add_command|registerCommand|command)\(\s*{_NAME}")
 # Of the system's own, or set by every shell.
 _SYSTEM = frozenset({"HOME", "PATH", "USER", "PWD", "SHELL", "TMPDIR", "TERM", "LANG", "DEBUG", "NODE_ENV", "IFS"})
 
@@ -47,27 +51,24 @@ def _variables(path: str, text: str) -> Iterator[Mention]:
 
 def _routes(path: str, text: str) -> Iterator[Mention]:
     """Routes by receiver: one that the file makes itself may have a prefix of its own."""
-    calls = re.compile(
-        rf"\b(\w+)\.(?:({_VERBS})\(\s*{_ROUTE}|route\(\s*{_ROUTE}|Handle(?:Func)?\(\s*\"([A-Z]* ?/[^\"]*)\")"
-    )
-    for number, line in enumerate(text.splitlines(), 1):
-        for found in calls.finditer(line):
-            receiver, verb = found[1], found[2] or ""
-            place = found[3] or found[4] or found[5]
-            is_own = re.search(rf"\b{receiver}\s*(?::=|=)[^=]", text) is not None
-            rest = re.search(r"methods\s*=\s*\[([^\]]*)\]", line)
-            key = f"{verb.upper()} {place} {rest[1] if rest else ''}".strip()
-            yield Mention(path if is_own else receiver, key, number)
+    for found, line in matches(_ROUTE_CALL, text):
+        verb, place = found[2] or "", found[3] or found[4] or found[5]
+        end = text.find("\n", found.end())
+        rest = re.search(r"methods\s*=\s*\[([^\]]*)\]", text[found.end() : end if end >= 0 else None])
+        key = f"{verb.upper()} {place} {rest[1] if rest else ''}".strip()
+        yield Mention(path if _is_made_here(found[1], text) else found[1], key, line)
 
 
 def _registered(path: str, text: str) -> Iterator[Mention]:
     """Keys that code gives to a register which it did not make itself."""
-    calls = re.compile(rf"\b([\w.]+)\.(?:register|add_parser|add_command|registerCommand|command)\(\s*{_NAME}")
-    for number, line in enumerate(text.splitlines(), 1):
-        for found in calls.finditer(line):
-            first = found[1].split(".")[0]
-            is_own = re.search(rf"\b{re.escape(first)}\s*(?::=|=)[^=]", text) is not None
-            yield Mention(path if is_own and first not in ("self", "this") else found[1], found[2], number)
+    for found, line in matches(_REGISTER_CALL, text):
+        first = found[1].split(".")[0]
+        is_own = first not in ("self", "this") and _is_made_here(first, text)
+        yield Mention(path if is_own else found[1], found[2], line)
+
+
+def _is_made_here(name: str, text: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\s*(?::=|=)[^=]", text) is not None
 
 
 def _texts(path: str, text: str) -> Iterator[Mention]:

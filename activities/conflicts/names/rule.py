@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-_COMMENT = re.compile(r"\s*(#|//|\*|<!--)")
-_MAX_TEXT = 1_000_000
+_COMMENT = re.compile(r"[^\S\n]*(#|//|\*|<!--)")
+_MAX_TEXT = 300_000
 
 
 class Mention(NamedTuple):
@@ -55,25 +55,32 @@ class NameRule:
 
 
 def by_patterns(scope: Scope, *patterns: str, only: tuple[str, ...] = ()) -> Reader:
-    """A reader by regular expressions, line by line, without comments; the first group that matched is the key.
+    """A reader by regular expressions, without lines of comment; the first group that matched is the key.
 
     `only`: patterns of names of files, where the others have none.
     """
-    compiled = [re.compile(each) for each in patterns]
+    compiled = [re.compile(each, re.MULTILINE) for each in patterns]
 
     def read(path: str, text: str) -> Iterator[Mention]:
         if only and not any(fnmatchcase(os.path.basename(path), each) for each in only):
             return
-        for number, line in enumerate(text[:_MAX_TEXT].splitlines(), 1):
-            if _COMMENT.match(line):
-                continue
-            for pattern in compiled:
-                for found in pattern.finditer(line):
-                    key = next((each for each in found.groups() if each), "")
-                    if key:
-                        yield Mention(scope_of(scope, path), key, number)
+        for pattern in compiled:
+            for found, line in matches(pattern, text):
+                key = next((each for each in found.groups() if each), "")
+                if key:
+                    yield Mention(scope_of(scope, path), key, line)
 
     return read
+
+
+def matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Where a pattern is found outside of lines of comment, and in which line."""
+    if len(text) > _MAX_TEXT:
+        return
+    for found in pattern.finditer(text):
+        start = text.rfind("\n", 0, found.end() - 1) + 1 if "\n" in found[0] else text.rfind("\n", 0, found.start()) + 1
+        if _COMMENT.match(text, start) is None:
+            yield found, text.count("\n", 0, start) + 1
 
 
 def scope_of(scope: Scope, path: str) -> str:
