@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo demo-claude test lint perf soak histories clean
+.PHONY: help demo demo-claude test pytest lint perf soak histories clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,9 +22,13 @@ demo: $(INSTALLED) ## the main job on an embedded server and a real repository, 
 demo-claude: $(INSTALLED) ## seven tasks by Claude agents: on the real API with a key set, else on a scripted one
 	@$(BIN)/python examples/demo_claude/demo.py
 
-test: $(INSTALLED) lint ## everything that must pass
+test: $(INSTALLED) ## everything that must pass
 	@$(BIN)/python -m tests.requirements
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+# Most tests wait for processes and servers, so that more of them than cores keep these busy.
+pytest: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff format --quiet --check .
