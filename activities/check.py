@@ -32,6 +32,7 @@ from epw.core.errors import TaskFailed
 from epw.core.landing import Checked, CheckRequest
 from epw.core.messages import CHECK, AgentProgress, TaskRun
 from epw.core.plan.model import Task
+from epw.core.plan.parts import CheckCommand
 
 _MAX_TOLD = 100
 
@@ -61,7 +62,10 @@ class MergeChecker:
         task = Task(id=name, description=label, agent=COMMAND.name, run="true")
         if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
-        attempt = Attempt.of(directory, running, task, heartbeat, self._host, "strongest")
+        # A command of the plan runs as its `verify` does; of the others, some run what the repository brings.
+        is_own = isinstance(running.plan.checks, CheckCommand)
+        sandbox = running.plan.default_sandbox if is_own else "strongest"
+        attempt = Attempt.of(directory, running, task, heartbeat, self._host, sandbox)
         kept, hub = self._state.checks(execution.workspace().path), Hub(Path(request.hub))
         checks = MergeChecks(hub, checkers_of(running.plan.checks), kept / "results" / execution.run_key[:8])
         recorder = ConflictRecorder(hub, execution, execution.workspace())

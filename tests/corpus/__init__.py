@@ -10,9 +10,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-import yaml
+from epw.core import strict_yaml
 
 FOLDER = Path(__file__).parent
 Files = dict[str, str | None]
@@ -38,8 +39,12 @@ def cases(*languages: str) -> Iterator[Case]:
     """The cases of some languages, or of all."""
     for path in sorted(FOLDER.glob("*.yaml")):
         if not languages or path.stem in languages:
-            for row in yaml.safe_load(path.read_text()):
-                yield Case(path.stem, **row)
+            yield from _read(path)
+
+
+@cache
+def _read(path: Path) -> tuple[Case, ...]:
+    return tuple(Case(path.stem, **row) for row in strict_yaml.load(path.read_text()))
 
 
 def repository(case: Case, folder: Path) -> Path:

@@ -103,16 +103,21 @@ class McpSite:
         """Processes of this state directory's background, and their children, that run a module."""
         found = []
         for process in psutil.process_iter():
-            try:
-                line = process.cmdline()
-            except psutil.Error:
-                continue
+            line = _command_line(process)
             if "epw.service.background" in line and str(self.cli.home) in line:
                 found += [process, *process.children(recursive=True)]
-        return [each for each in found if any(module in part for part in each.cmdline())]
+        return [each for each in found if any(module in part for part in _command_line(each))]
 
     def end(self) -> None:
         """End what works in the background."""
         for process in self.processes("epw.service.background"):
             process.terminate()
             process.wait(30)
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Command line of a process; empty for one that is gone, or waits to be reaped."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
