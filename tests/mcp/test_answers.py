@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.agents.secrets import Secrets
@@ -20,11 +20,12 @@ from tests.support import make_repository
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=300),
-    lambda each: st.lists(each, max_size=30) | st.dictionaries(st.text(max_size=10), each, max_size=30),
-    max_leaves=200,
+    lambda each: st.lists(each, max_size=20) | st.dictionaries(st.text(max_size=10), each, max_size=20),
+    max_leaves=60,
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=10), JSON, min_size=1))
 def test_an_answer_has_its_length_at_most_and_is_whole_or_says_what_is_left_out(document: dict[str, Any]) -> None:
     answers = Answers(Path("/nowhere/home"), max_tokens=100, secrets=Secrets.of({}))
