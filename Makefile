@@ -41,10 +41,12 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.isolation
 	$(BIN)/python -m benchmarks.landing --seconds 20
 	$(BIN)/python -m benchmarks.tools
+	$(BIN)/python -m benchmarks.semantic
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m tests.as_user -m "slow or not slow"
+	$(BIN)/python -m tests.corpus
 	$(BIN)/python -m tests.mutants
 	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
 	$(BIN)/python -m tests.mutants.pure

@@ -66,8 +66,8 @@ class MergeChecker:
         is_own = isinstance(running.plan.checks, CheckCommand)
         sandbox = running.plan.default_sandbox if is_own else "strongest"
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, sandbox)
-        kept, hub = self._state.checks(execution.workspace().path), Hub(Path(request.hub))
-        checks = MergeChecks(hub, checkers_of(running.plan.checks), kept / "results" / execution.run_key[:8])
+        hub, cache = Hub(Path(request.hub)), self._state.checks(execution.workspace().path) / "cache"
+        checks = MergeChecks(hub, checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8])
         recorder = ConflictRecorder(hub, execution, execution.workspace())
         started_from = await in_thread(hub.parent_of, request.change.commit)
         sides = MergeSides(started_from, request.head, request.change.commit, request.merged)
@@ -75,7 +75,7 @@ class MergeChecker:
             try:
                 await set_up_directory(attempt)
                 failpoint("check.set-up")
-                runner = TreeRunner(attempt, kept / "cache")
+                runner = TreeRunner(attempt, cache)
                 earlier = await in_thread(recorder.earlier, request.change)
                 told = earlier.told if earlier is not None else []
                 remaining = await checks.remaining(runner, request.merged, told)

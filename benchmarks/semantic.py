@@ -45,8 +45,8 @@ async def main() -> None:
     for language, found in rows.items():
         broken = [judged for case, judged in found if case.broken]
         right = [judged for case, judged in found if not case.broken]
-        by_symbols = [each for each in broken if any("symbol" in row for row in each.conflicts)]
-        false_symbols = [each for each in right if any("symbol" in row for row in each.conflicts)]
+        by_symbols = [each for each in broken if each.suspected]
+        false_symbols = [each for each in right if each.suspected]
         times = [each.milliseconds for _, each in found]
         cells.append(
             [

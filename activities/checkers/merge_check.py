@@ -48,6 +48,8 @@ class Judgement:
     theirs: str
     tree: str | None = None
     conflicts: list[dict[str, Any]] = field(default_factory=list)
+    suspected: int = 0
+    """Conflicts that symbols and names show; a checker may have decided otherwise."""
     resolved: list[str] = field(default_factory=list)
     """Files that git does not merge, and their structure does."""
     checks: list[CheckerReport] = field(default_factory=list)
@@ -138,6 +140,7 @@ class MergeCheck:
             if names:
                 async with self._runner(merged) as runner:
                     found.checks = await self._checks.check(runner, sides, names)
+        found.suspected = len(symbols)
         ran = [self._checks.checkers[each.checker] for each in found.checks if each.problem is None]
         found.conflicts += [_semantic(each) for each in symbols if not decided(each, ran)]
         for checked in found.checks:

@@ -70,9 +70,14 @@ class StateDirectory:
         """Hub of a workspace, which its real path identifies."""
         return self.path / "hubs" / f"{slug(os.path.realpath(workspace))}.git"
 
+    @property
+    def all_checks(self) -> Path:
+        """Folder of what checkers keep, of all workspaces; it can be made again."""
+        return self.path / "checks"
+
     def checks(self, workspace: str | None) -> Path:
         """Folder of what checkers said of trees of a workspace, and of their caches; None: of what all share."""
-        return self.path / "checks" / (slug(os.path.realpath(workspace)) if workspace is not None else "shared")
+        return self.all_checks / (slug(os.path.realpath(workspace)) if workspace is not None else "shared")
 
     def hubs(self) -> list[Path]:
         """Every hub that exists."""

@@ -224,3 +224,4 @@ def _collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> No
         Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
     if unused_setups:
         Trash(state.trash).take(state.setups)
+        Trash(state.trash).take(state.all_checks)

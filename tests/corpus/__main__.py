@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.corpus import Case, cases, merged_tree, repository
 
 _SECONDS = 120
+_PROGRAMS = {"typescript": "tsc", "javascript": "node", "go": "go", "rust": "cargo", "java": "javac", "c": "g++"}
 
 
 def problems(case: Case, folder: Path) -> list[str]:
@@ -44,8 +45,9 @@ def main() -> int:
     parser.add_argument("--case")
     asked = parser.parse_args()
     wrong = number = 0
+    missing = {language for language, program in _PROGRAMS.items() if shutil.which(program) is None}
     for case in cases(*asked.languages):
-        if asked.case not in (None, case.name):
+        if asked.case not in (None, case.name) or case.language in missing:
             continue
         number += 1
         with tempfile.TemporaryDirectory() as scratch:
@@ -53,7 +55,8 @@ def main() -> int:
         wrong += bool(found)
         for each in found:
             print(f"{case}: {each}")
-    print(f"{number} cases, {wrong} not as they say")
+    left_out = f"; left out: {', '.join(sorted(missing))}, whose programs are not here" if missing else ""
+    print(f"{number} cases, {wrong} not as they say{left_out}")
     return int(bool(wrong))
 
 
