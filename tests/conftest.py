@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,9 +21,11 @@ from epw.settings import Settings
 from tests.command_line import Cli
 from tests.messages_api import MessagesApi, by_task
 from tests.scripted import Claude
+from tests.shared_server import SharedServer, connected_client
 from tests.site import Site
 from tests.support import Harness
 
+_SHARED = pytest.StashKey[SharedServer]()
 _FOLDERS_BY_TIME = ("whole", "cli", "mcp", "service", "workflows", "activities", "tools")
 """Folders of tests by how long their files take; those of pure rules come last."""
 
@@ -51,8 +54,28 @@ def time_skipping_binary() -> str:
     return _beside_python("temporal-test-server")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a process of pytest-xdist a namespace on one server: an idle server takes 3 % of a core."""
+    stash = node.config.stash
+    if _SHARED not in stash:
+        stash[_SHARED] = SharedServer.started(_beside_python("temporal"))
+    node.workerinput["temporal"] = stash[_SHARED].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SHARED in config.stash:
+        config.stash[_SHARED].end()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
+async def server(temporal_binary: str, request: pytest.FixtureRequest) -> AsyncIterator[WorkflowEnvironment]:
+    shared = getattr(request.config, "workerinput", {})
+    if "temporal" in shared:
+        client = await connected_client(shared["temporal"], shared["workerid"])
+        assert await SearchAttributes(client).known()
+        yield WorkflowEnvironment.from_client(client)
+        return
     environment = await WorkflowEnvironment.start_local(
         data_converter=data_converter,
         dev_server_existing_path=temporal_binary,

@@ -58,7 +58,9 @@ class ConflictRecorder:
         }
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
         what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
-        description = f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that git does not merge ({what})"
+        description = (
+            f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that git does not merge ({what})"
+        )
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 
     def semantic(

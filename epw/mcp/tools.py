@@ -87,7 +87,9 @@ EXECUTION_TOOLS = (
         {
             **_EXECUTION,
             "questionId": _text("Id of the question."),
-            "text": _text("The answer; where the question has options, one of them or words of your own.", maxLength=30_000),
+            "text": _text(
+                "The answer; where the question has options, one of them or words of your own.", maxLength=30_000
+            ),
         },
         ("executionId", "questionId", "text"),
         execution_tools.answer_question,

@@ -1,0 +1,49 @@
+"""One development server for all processes of a run of pytest-xdist, with a namespace for each."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from epw.service.converter import data_converter
+from epw.service.walled_server import dynamic_flags
+
+_MAX_PROCESSES = 32
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class SharedServer:
+    address: str
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def started(cls, binary: str) -> SharedServer:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        namespaces = [part for number in range(_MAX_PROCESSES) for part in ("--namespace", f"gw{number}")]
+        argv = [binary, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
+        argv += ["--log-level", "never", *dynamic_flags(), *namespaces]
+        return cls(f"127.0.0.1:{port}", subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(_SECONDS)
+
+
+async def connected_client(address: str, namespace: str) -> Client:
+    """A client of a server that may still be starting."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            return await Client.connect(address, namespace=namespace, data_converter=data_converter)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
