@@ -88,7 +88,7 @@ EXECUTION_TOOLS = (
             **_EXECUTION,
             "questionId": _text("Id of the question."),
             "text": _text(
-                "The answer; where the question has options, one of them or words of your own.", maxLength=30_000
+                "The answer: one of the options of the question, or words of your own.", maxLength=30_000
             ),
         },
         ("executionId", "questionId", "text"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -191,7 +192,11 @@ def test_no_process_of_a_running_execution_shows_its_variables(tmp_path: Path, t
         note = json.loads((cli.home / "server/server.json").read_text())
         roots = [psutil.Process(pid) for pid in (process.pid, note["guardian"][0])]
         all_of_them = {each for root in roots for each in (root, *root.children(recursive=True))}
-        shown = {" ".join(each.cmdline()): Path(f"/proc/{each.pid}/environ").read_bytes() for each in all_of_them}
+        shown = {}
+        for each in all_of_them:
+            # The agent's `sleep` may have ended.
+            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):
+                shown[" ".join(each.cmdline())] = Path(f"/proc/{each.pid}/environ").read_bytes()
     finally:
         go.touch()
         process.communicate(timeout=60)
