@@ -26,9 +26,9 @@ test: $(INSTALLED) ## everything that must pass
 	@$(BIN)/python -m tests.requirements
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
-# Most tests wait for processes and servers, so that more of them than cores keep these busy.
+# Tests wait for processes and servers: as many at once as keep two cores busy.
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff format --quiet --check .
