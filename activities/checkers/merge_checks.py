@@ -29,7 +29,9 @@ def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]])
 
 def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     """Whether some of the checkers decide about a conflict that symbols show."""
-    return any(each.decides and each.concerns(finding.path) and each.concerns(finding.other) for each in checkers)
+    return not finding.is_data and any(
+        each.decides and each.concerns(finding.path) and each.concerns(finding.other) for each in checkers
+    )
 
 
 @dataclass(frozen=True)

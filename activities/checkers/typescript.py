@@ -118,6 +118,7 @@ TSC_JAVASCRIPT = replace(
     TSC,
     may_miss=_may_miss,
     name="tsc-js",
+    decides=False,
     language="JavaScript",
     suffixes=(".js", ".jsx", ".mjs", ".cjs"),
     configs=("jsconfig.json",),

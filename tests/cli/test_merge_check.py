@@ -71,3 +71,10 @@ def test_wrong_input_is_told(cli: Cli, tmp_path: Path) -> None:
     assert "names no commit" in cli("merge-check", str(place), "ours", "nobody", code=2).stderr
     assert "takes two commits" in cli("merge-check", "ours", code=2).stderr
     cli("merge-check", str(tmp_path / "no"), "ours", "theirs", code=2)
+
+
+@pytest.mark.parametrize("name", ["javascript/one-route-on-both-sides", "javascript/event-renamed-new-listener"])
+def test_no_checker_overrules_what_it_does_not_know(cli: Cli, tmp_path: Path, name: str) -> None:
+    place = repository(case(name), tmp_path / "work")
+    document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
+    assert [each["kind"] for each in document["conflicts"]] == ["semantic"]

@@ -84,7 +84,7 @@ def _twice(rule: NameRule, ours: Side, theirs: Side, merged: Texts, elsewhere: E
         if rule.meets_in_reader and not _are_read_together(path, other, merged, elsewhere):
             continue
         message = f"{rule.kind} {key!r} is defined in {path}:{line} and in {other}:{other_line}"
-        yield Finding(key, path, line, other, other_line, message)
+        yield Finding(key, path, line, other, other_line, message, is_data=True)
 
 
 def _are_read_together(path: str, other: str, merged: Texts, elsewhere: Elsewhere) -> bool:
@@ -117,7 +117,7 @@ def _gone(rule: NameRule, one: Side, other: Side, merged: Texts, elsewhere: Else
         (path, line), (target, target_line) = places[0], _first(before, name)
         key = name[1].split(" ")[-1]
         message = f"{rule.kind} {key!r} is used in {path}:{line} and was removed or renamed in {target}"
-        yield Finding(key, path, line, target, target_line, message)
+        yield Finding(key, path, line, target, target_line, message, is_data=True)
 
 
 def _first(before: Iterable[Places], name: tuple[str, str]) -> tuple[str, int]:

@@ -32,6 +32,8 @@ class Finding:
     other: str
     other_line: int
     message: str
+    is_data: bool = False
+    """Whether the name is data, of which checkers know nothing."""
 
 
 @dataclass

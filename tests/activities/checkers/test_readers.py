@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place
+from activities.checkers.merge_checks import decided
 from activities.checkers.registry import CHECKERS, checkers_of, chosen
+from activities.conflicts.semantic.sides import Finding
 from epw.core.checker_names import CHECKER_NAMES
 from epw.core.errors import InvalidRequest
 
@@ -119,3 +122,12 @@ def test_python_imports_from_the_folder_above_its_packages() -> None:
     tree = {"pyproject.toml", "src/p/__init__.py", "src/p/a.py", "tests/test_a.py", "one/q/__init__.py", "one/q/b.py"}
     jobs = CHECKERS["ty"].jobs(tree, ["src/p/a.py", "tests/test_a.py", "one/q/b.py"])
     assert [(each.folder, each.within) for each in jobs] == [("", ""), ("", "one"), ("", "tests")]
+
+
+def test_a_compiler_decides_about_symbols_and_not_about_names_that_are_data() -> None:
+    symbol = Finding("Flush", "dump.go", 17, "cache.go", 3, "Flush was removed")
+    go, ty = [CHECKERS["go-vet"]], [CHECKERS["ty"]]
+    assert decided(symbol, go)
+    assert not decided(replace(symbol, is_data=True), go)
+    assert not decided(replace(symbol, other="cache.sql"), go)
+    assert not decided(replace(symbol, path="a.py", other="b.py"), ty)
