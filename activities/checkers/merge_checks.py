@@ -97,11 +97,12 @@ class MergeChecks:
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
     ) -> CheckerReport:
         result, began = CheckerReport(checker.name), time.perf_counter()
-        try:
-            for job in checker.jobs(tree, changed):
+        for job in checker.jobs(tree, changed):
+            try:
                 result.findings += await self._new_messages(runner, sides, checker, job, result)
-        except CheckerFailed as error:
-            result.problem = str(error)
+            except CheckerFailed as error:
+                # One project that cannot be read hides nothing of the others.
+                result.problem = f"{job.folder}: {error}" if job.folder else str(error)
         result.findings = list(dict.fromkeys(result.findings))
         result.milliseconds = round((time.perf_counter() - began) * 1000)
         return result

@@ -19,7 +19,7 @@ _GLOBAL = re.compile(r"error TS\d+: .*")
 _NO_INPUT = "TS18003"
 _NO_MODULE = ("TS2307", "TS2732")
 _PROPERTY = re.compile(r"Property '([\w$]+)' does not exist")
-_ASKED = rb"typeof\s+[\w.$]*\.NAME\b|['\"]NAME['\"]\s+in\s|\bNAME\?\."
+_ASKED = rb"typeof\s+[\w.$]*\.NAME\b|['\"]NAME['\"]\s+in\s|\bNAME\?\.|\.NAME\s*(\?\?|\|\|)"
 _OTHER_RULES = frozenset({"TS6133", "TS6138", "TS6192", "TS6196", "TS6198", "TS6385", "TS6387", "TS7016", "TS80001"})
 _OPTIONS = {
     "noEmit": True,
@@ -81,7 +81,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 
 def _may_miss(message: Message, content: bytes) -> bool:
-    """Whether code without types asks whether it is there: in a `try`, or by `typeof`, `in`, `?.`."""
+    """Whether code without types asks whether it is there: in a `try`, or by `typeof`, `in`, `?.`, `??`."""
     language = language_of(message.path)
     if language is None:
         return False

@@ -48,7 +48,7 @@ class ProcessLauncher:
 
     async def start(self, argv: Sequence[str], *, output: Path | None = None, cwd: Path | None = None) -> ProcessTree:
         """Start a command; `output` replaces the log, `cwd` the directory."""
-        inside = self._sandboxed(argv)
+        inside = self._sandboxed(argv, cwd or self.cwd)
         return await ProcessTree.start(
             inside if self.guard is None else self.guard.wrap_argv(inside),
             cwd=cwd or self.cwd,
@@ -66,18 +66,18 @@ class ProcessLauncher:
         entered = setup_argv(self.sandbox, own=self._writable, readable=self.readable)
         return write_launcher(
             self.folder / name,
-            [*entered, *self._sandboxed([program])],
+            [*entered, *self._sandboxed([program], self.cwd)],
             {**self.environment, **variables},
             self.marker,
             keep=keep,
             join_snippet=self.guard.join_snippet() if self.guard is not None else "",
         )
 
-    def _sandboxed(self, argv: Sequence[str]) -> list[str]:
+    def _sandboxed(self, argv: Sequence[str], cwd: Path) -> list[str]:
         if self.sandbox != "bubblewrap":
             return list(argv)
         namespace = self.network.namespace if self.network is not None else None
-        return bubblewrap_argv(argv, own=self._writable, readable=self.readable, cwd=self.cwd, namespace=namespace)
+        return bubblewrap_argv(argv, own=self._writable, readable=self.readable, cwd=cwd, namespace=namespace)
 
     @property
     def _writable(self) -> list[Path]:

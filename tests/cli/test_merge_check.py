@@ -78,3 +78,21 @@ def test_no_checker_overrules_what_it_does_not_know(cli: Cli, tmp_path: Path, na
     place = repository(case(name), tmp_path / "work")
     document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
     assert [each["kind"] for each in document["conflicts"]] == ["semantic"]
+
+
+def test_projects_side_by_side_are_judged_as_each_alone(cli: Cli, tmp_path: Path) -> None:
+    """Modules of equal names in several folders neither hide a conflict nor cause one."""
+    names = ("dataclass-field-renamed-new-reader", "moved-with-reexport-kept", "parameter-made-keyword-only")
+    found = [case(f"python/{name}") for name in names]
+    settings = {f"{each.name}/pyproject.toml": "[project]\nname = 'x'\nversion = '1'\n" for each in found}
+
+    def together(side: str) -> dict[str, str | None]:
+        return {f"{each.name}/{path}": text for each in found for path, text in getattr(each, side).items()}
+
+    whole = Case(
+        "python", "all", True, "", {**settings, **together("base")}, together("ours"), together("theirs"), "true"
+    )
+    place = repository(whole, tmp_path / "work")
+    document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
+    blamed = {path.split("/")[0] for each in document["conflicts"] for path in each["paths"]}
+    assert blamed == {each.name for each in found if each.broken}

@@ -75,7 +75,9 @@ class Installed:
 
 def pip(*arguments: str) -> None:
     argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    # Else it would take what lies there for installed already.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
 
 

@@ -176,7 +176,10 @@ async def test_a_linked_worktree_has_its_own(harness: Harness, tmp_path: Path, p
     [
         ("echo 1 > top", None),
         ("echo 1 > tools/lib/new; echo 1 > top", "SubmoduleMissing"),
-        ("git init -q tools/lib; cd tools/lib; git commit --allow-empty -qm x", "SubmoduleMissing"),
+        (
+            "git init -q tools/lib; cd tools/lib; git -c user.name=x -c user.email=x commit --allow-empty -qm x",
+            "SubmoduleMissing",
+        ),
         (f"{' '.join(ALLOW)} submodule --quiet update --init tools/lib; echo 1 > top", None),
         (f"{' '.join(ALLOW)} submodule --quiet update --init tools/lib; echo 1 > tools/lib/new", "SubmoduleMissing"),
     ],
