@@ -23,6 +23,8 @@ STEPS = (
     "save.kept",
     "land.merged",
     "land.moved",
+    "check.set-up",
+    "check.ran",
     "verify.set-up",
     "verify.ran",
     "deliver.begun",
@@ -50,6 +52,7 @@ def work_of(folder: Path) -> tuple[Path, dict[str, Any]]:
         "workspace": str(path),
         "deliver": "apply",
         "verify": "test -e new/a",
+        "checks": {"command": "true", "files": ["shared"]},
         "strategy": "conservative",
         "tasks": tasks(
             {"id": "a", "run": f"{count} mkdir new; echo a > new/a; rm gone; cat > /dev/null"},
@@ -109,6 +112,7 @@ async def survive(site: Site, folder: Path, step: str, victim: str, expected: di
 SLICE = [
     ("run.ended", "worker"),
     ("land.moved", "both"),
+    ("check.ran", "worker"),
     ("deliver.step", "worker"),
     ("deliver.applied", "server"),
     ("undo.step", "worker"),
