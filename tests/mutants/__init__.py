@@ -126,4 +126,14 @@ MUTANTS = (
     _m("epw/core/schedule/scheduler.py", "            if not self._blocking[after] and after not in self._abandoned:\n", "            if not self._blocking[after]:\n", f"{_PROMISES} -k surplus"),
     _m("epw/core/plan/graph.py", "minutes[task] = self.minutes[task] + rest", "minutes[task] = self.minutes[task]", _SCHEDULE),
     _m("epw/core/execution/compensation.py", "return list(reversed(self._steps))", "return list(self._steps)", f"{_PROMISES} -k newest"),
+    # checks of merges
+    _m("activities/checkers/merge_checks.py", "return not finding.is_data and any(", "return any(", "activities/checkers/test_readers.py -k decides"),
+    _m("activities/checkers/differential.py", "if wording(each) not in known and (", "if (", "activities/checkers/test_differential.py"),
+    _m("activities/checkers/differential.py", "lines.add((each.path, each.rule, _line(content(each.path), each.line)))", "pass", "activities/checkers/test_differential.py"),
+    _m("activities/checkers/landing_checks.py", "        told = earlier.told if earlier is not None else []\n", "        told = []\n", "activities/checkers/test_checks.py -k rerun"),
+    _m("activities/processes/launcher.py", "inside = self._sandboxed(argv, cwd or self.cwd)", "inside = self._sandboxed(argv, self.cwd)", "cli/test_merge_check.py -k side_by_side"),
+    _m("workflows/merge_checks.py", "if self._execution.batches or self.first([row.task_id]):", "if True:", "activities/checkers/test_checks.py -k others_land"),
+    _m("activities/conflicts/names/check.py", "        if name in kept:\n            continue\n", "", "activities/conflicts/test_names.py"),
+    _m("activities/conflicts/structural/node_merge.py", "        if named[0] & named[1]:\n            raise Refused\n", "", "activities/conflicts/test_structural.py activities/conflicts/test_structure_corpus.py"),
+    _m("activities/conflicts/structural/node_merge.py", "            elif part.text != before[part.key].text:\n                raise Refused\n", "", "activities/conflicts/test_structural.py activities/conflicts/test_structure_corpus.py"),
 )  # fmt: skip

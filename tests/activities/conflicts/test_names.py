@@ -49,3 +49,11 @@ def test_what_does_not_fit_is_found_and_nothing_else(case: Case) -> None:
 @pytest.mark.parametrize("case", [case for case in cases() if not case.broken], ids=str)
 def test_no_right_merge_is_refused(case: Case) -> None:
     assert found(case) == []
+
+
+def test_what_is_still_defined_elsewhere_is_not_gone() -> None:
+    base: Files = {".env": "TOKEN_URL=a\n", "deploy/.env": "TOKEN_URL=b\n", "app.py": "import os\n"}
+    theirs: Files = {"job.py": "import os\nprint(os.environ['TOKEN_URL'])\n"}
+    assert found(Case("config", "elsewhere", False, "", base, {".env": "OTHER=1\n"}, theirs, "")) == []
+    (message,) = found(Case("config", "gone", True, "", base, {".env": "", "deploy/.env": ""}, theirs, ""))
+    assert "'TOKEN_URL' is used in job.py:2" in message
