@@ -133,7 +133,7 @@ MUTANTS = (
     _m("activities/checkers/landing_checks.py", "        told = earlier.told if earlier is not None else []\n", "        told = []\n", "activities/checkers/test_checks.py -k rerun"),
     _m("activities/processes/launcher.py", "inside = self._sandboxed(argv, cwd or self.cwd)", "inside = self._sandboxed(argv, self.cwd)", "cli/test_merge_check.py -k side_by_side"),
     _m("workflows/merge_checks.py", "if self._execution.batches or self.first([row.task_id]):", "if True:", "activities/checkers/test_checks.py -k others_land"),
-    _m("activities/conflicts/names/check.py", "        if name in kept:\n            continue\n", "", "activities/conflicts/test_names.py"),
+    _m("activities/conflicts/names/check.py", "if name in kept or rule.is_there(", "if rule.is_there(", "activities/conflicts/test_names.py"),
     _m("activities/conflicts/structural/node_merge.py", "        if named[0] & named[1]:\n            raise Refused\n", "", "activities/conflicts/test_structural.py activities/conflicts/test_structure_corpus.py"),
     _m("activities/conflicts/structural/node_merge.py", "            elif part.text != before[part.key].text:\n                raise Refused\n", "", "activities/conflicts/test_structural.py activities/conflicts/test_structure_corpus.py"),
 )  # fmt: skip

@@ -112,7 +112,7 @@ def _gone(rule: NameRule, one: Side, other: Side, merged: Texts, elsewhere: Else
     for reader in readers:
         kept |= _places(reader, rest, rest)
     for name, places in used.items():
-        if name in kept:
+        if name in kept or rule.is_there(name[1], [path for path, text in merged.items() if text]):
             continue
         (path, line), (target, target_line) = places[0], _first(before, name)
         key = name[1].split(" ")[-1]

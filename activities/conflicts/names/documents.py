@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import yaml
@@ -14,6 +14,10 @@ from activities.conflicts.names.rule import Mention, NameRule, by_patterns
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[.*?\])?\s*(?:[=<>~!;@].*)?$")
 _GRAPHQL_STRINGS = re.compile(r'"""(.*?)"""|"(?:\\.|[^"\\])*"|#[^\n]*', re.DOTALL)
 _GRAPHQL_TYPES = r"^\s*(?:type|interface|input|enum|union|scalar)\s+(\w+)"
+_MANIFESTS = (
+    *("requirements*.txt", "package.json", "pyproject.toml", "setup.cfg", "Pipfile"),
+    *("environment*.yml", "environment*.yaml"),
+)
 _BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID"})
 
 
@@ -37,11 +41,30 @@ def _requirements(path: str, text: str) -> Iterator[Mention]:
         yield from (Mention("", f"npm {name}", 1) for name in _npm(text))
         return
     if not path.endswith(".txt"):
+        yield from (each._replace(key=_python_key(each.key)) for each in _quoted_requirements(path, text))
         return
     for number, line in enumerate(text.splitlines(), 1):
         found = _REQUIREMENT.match(line.partition("#")[0].rstrip())
         if found is not None:
-            yield Mention("", f"pip {found[1].lower().replace('-', '_')}", number)
+            yield Mention("", _python_key(found[1]), number)
+
+
+_quoted_requirements = by_patterns(
+    "tree",
+    r"[\"']([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:[<>=~!;@][^\"']*)?[\"']",
+    r"^\s*-?\s*([A-Za-z0-9][\w.-]*)\s*[=<>~]",
+    only=("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "environment*.yml", "environment*.yaml"),
+)
+
+
+def _python_key(name: str) -> str:
+    return f"pip {name.lower().replace('-', '_')}"
+
+
+def _is_local(key: str, paths: Collection[str]) -> bool:
+    """Whether a module of the repository has the name, so that it is no dependency any more."""
+    name = key.split(" ")[1]
+    return any(name in re.split(r"[/.]", path) for path in paths)
 
 
 def _npm(text: str) -> Iterator[str]:
@@ -91,9 +114,10 @@ RULES = (
     NameRule("type of the schema", ("*.graphql", "*.graphqls", "*.gql"), _types, _type_uses),
     NameRule(
         "dependency",
-        ("requirements*.txt", "package.json", "*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts"),
+        (*_MANIFESTS, "*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts"),
         _requirements,
         _imports,
+        is_there=_is_local,
     ),
     NameRule("service", ("*compose*.yml", "*compose*.yaml"), _services, _depended),
     NameRule(

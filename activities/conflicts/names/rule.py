@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
@@ -46,6 +46,8 @@ class NameRule:
     """Whether two definitions meet only where a third file names both of theirs."""
     use_defines: bool = False
     """Whether a name lives by being used, as a variable of the environment that is set elsewhere."""
+    is_there: Callable[[str, Collection[str]], bool] = lambda key, paths: False
+    """Whether some of the changed files are what a name stands for, though nothing defines it."""
     joins: Callable[[str], bool] = lambda text: False
     """Whether a file says that two definitions belong together."""
 

@@ -57,3 +57,14 @@ def test_what_is_still_defined_elsewhere_is_not_gone() -> None:
     assert found(Case("config", "elsewhere", False, "", base, {".env": "OTHER=1\n"}, theirs, "")) == []
     (message,) = found(Case("config", "gone", True, "", base, {".env": "", "deploy/.env": ""}, theirs, ""))
     assert "'TOKEN_URL' is used in job.py:2" in message
+
+
+def test_a_dependency_that_is_declared_elsewhere_or_became_a_module_is_not_gone() -> None:
+    base: Files = {"requirements.txt": "requests==2\nrich\n", "pyproject.toml": "[project]\n", "app.py": "x = 1\n"}
+    uses: Files = {"job.py": "import requests\n"}
+
+    assert len(found(Case("config", "gone", True, "", base, {"requirements.txt": "rich\n"}, uses, ""))) == 1
+    moved: Files = {"requirements.txt": "rich\n", "pyproject.toml": '[project]\ndependencies = ["requests>=2"]\n'}
+    assert found(Case("config", "moved", False, "", base, moved, uses, "")) == []
+    vendored: Files = {"requirements.txt": "rich\n", "requests/__init__.py": "y = 1\n"}
+    assert found(Case("config", "vendored", False, "", base, vendored, uses, "")) == []
