@@ -55,6 +55,11 @@ class WorktreePool:
             return True
         return False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no directory."""
+        return not self._pooled()
+
     def discard_orphans(self) -> None:
         """Delete directories of processes that are gone."""
         for pooled in self._pooled():

@@ -26,13 +26,15 @@ class Job(NamedTuple):
     """One run of a checker. All paths are relative to the tree; an empty one is its top.
 
     `folder`: the project, in which it runs. `config`: the file that makes a project of it, None without one.
-    `within`: the part of the project that is checked, with its own imports first; empty: all of it.
+    `within`: the part of the project that is checked, with its own imports first; empty: all of it. `files`: those that
+    are looked at; empty: all.
     """
 
     checker: str
     folder: str
     config: str | None = None
     within: str = ""
+    files: tuple[str, ...] = ()
 
 
 class Place(NamedTuple):
@@ -84,6 +86,10 @@ class Checker:
     """Variables that name a folder of the user's home, relative to it."""
     readable: tuple[str, ...] = ()
     """Folders of the user's home that the program needs: what it consists of, and what it has downloaded."""
+    takes_files: bool = False
+    """Whether it can look at some files of a project, and follow their imports."""
+    module_folder: bool = False
+    """Whether a module is a folder, and not a file."""
     decides: bool = False
     """Whether it sees every use of a name, so that a conflict which only symbols show is none."""
     shares_cache: bool = False
@@ -101,6 +107,15 @@ class Checker:
         if self.reads is not None:
             return self.reads(path)
         return path.endswith(self.suffixes) or os.path.basename(path) in self.configs
+
+    def modules(self, paths: Iterable[str]) -> set[str]:
+        """Names by which other files import those of the paths."""
+        found = set()
+        for path in filter(self.concerns, paths):
+            parts = PurePosixPath(path)
+            is_folder = self.module_folder or parts.stem in ("__init__", "index", "mod")
+            found.add(parts.parent.name if is_folder else parts.stem)
+        return found - {""}
 
     def jobs(self, tree: Collection[str], changed: Iterable[str]) -> list[Job]:
         """A job for each part of each project that has changed files."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -12,7 +13,8 @@ _CYCLE = ": import cycle not allowed"
 
 
 def _command(place: Place, job: Job) -> list[str]:
-    return [*place.program, "vet", "./..."]
+    folders = {os.path.relpath(os.path.dirname(path) or ".", job.folder or ".") for path in job.files}
+    return [*place.program, "vet", *(sorted(f"./{each}" for each in folders) or ["./..."])]
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
@@ -46,6 +48,8 @@ GO_VET = Checker(
     },
     shares_cache=True,
     decides=True,
+    takes_files=True,
+    module_folder=True,
     homes={"GOMODCACHE": "go/pkg/mod"},
     readable=("go/pkg/mod",),
 )

@@ -14,6 +14,7 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
 from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
 from activities.checkers.tree_runner import TreeRunner
@@ -33,6 +34,7 @@ from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
+from activities.system.directories import Trash
 from epw.core.errors import InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
@@ -91,6 +93,7 @@ class MergeCheck:
         self._execution = ExecutionStore(state, f"{_NAME}-{uuid.uuid4().hex}", uuid.uuid4().hex)
         kept = state.checks(self._workspace.path)
         self._cache = kept / "cache"
+        self._spare = WorktreePool(kept / "spare", Trash(state.trash))
         self._checks = MergeChecks(self._hub, checkers, kept / "results")
 
     async def judge(self, ours: str, theirs: str, base: str | None = None) -> Judgement:
@@ -169,12 +172,28 @@ class MergeCheck:
         heartbeat = Heartbeat(AgentProgress(task_id=_NAME, agent_id=_NAME))
         attempt = Attempt.of(directory, running, running.plan.tasks[0], heartbeat, HostMonitor(), "strongest")
         try:
+            await in_thread(self._take_spare, directory)
             async with contained(attempt) as attempt:
                 await set_up_directory(attempt)
                 yield TreeRunner(attempt, self._cache, Path(self._workspace.path))
+            await in_thread(self._keep_spare, directory)
         finally:
             await in_thread(directory.remove)
             await in_thread(self._execution.remove)
+
+    def _take_spare(self, directory: AttemptDirectory) -> None:
+        """Have the checkout start from the files of the check before: few of them differ."""
+        taken = self._execution.path / "spare"
+        taken.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._spare.acquire(taken):
+            directory.pool.release(taken)
+
+    def _keep_spare(self, directory: AttemptDirectory) -> None:
+        pooled = directory.recycle()
+        if pooled is not None and not self._spare.is_empty:
+            directory.discard(pooled)
+        elif pooled is not None:
+            self._spare.release(pooled)
 
 
 @contextmanager

@@ -34,6 +34,11 @@ def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     )
 
 
+_MIN_LARGE = 1_000
+"""From so many files of a language on, a checker looks only at what the changes can concern, if it can."""
+_MAX_FOCUS = 500
+
+
 @dataclass(frozen=True)
 class MergeSides:
     """Commits of a merge: where both sides began, the sides, and the merge of them."""
@@ -97,7 +102,9 @@ class MergeChecks:
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
     ) -> CheckerReport:
         result, began = CheckerReport(checker.name), time.perf_counter()
-        for job in checker.jobs(tree, changed):
+        focus = await in_thread(self._focus, sides.merged, checker, changed, tree)
+        for whole in checker.jobs(tree, changed):
+            job = whole._replace(files=tuple(path for path in focus if path.startswith(f"{whole.folder}/".lstrip("/"))))
             try:
                 result.findings += await self._new_messages(runner, sides, checker, job, result)
             except CheckerFailed as error:
@@ -106,6 +113,14 @@ class MergeChecks:
         result.findings = list(dict.fromkeys(result.findings))
         result.milliseconds = round((time.perf_counter() - began) * 1000)
         return result
+
+    def _focus(self, merged: str, checker: Checker, changed: Collection[str], tree: Collection[str]) -> list[str]:
+        """In a large tree the changed files and those that name a changed module; empty: all are looked at."""
+        if not checker.takes_files or sum(path.endswith(checker.suffixes) for path in tree) < _MIN_LARGE:
+            return []
+        named = self.hub.files_with(merged, checker.modules(changed), checker.suffixes, _MAX_FOCUS)
+        found = {*named, *(path for path in changed if path in tree and path.endswith(checker.suffixes))}
+        return sorted(found) if len(found) < _MAX_FOCUS else []
 
     async def _new_messages(
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: CheckerReport

@@ -41,14 +41,21 @@ def _parts(folder: str, tree: Collection[str], changed: Iterable[str]) -> Iterat
 
 def _command(place: Place, job: Job) -> list[str]:
     argv = [*place.program, "check", "--project", ".", "--output-format", "gitlab", "--no-progress", "--exit-zero"]
+    files = [str(place.tree / path) for path in _files(job)]
     argv += ["--color", "never"]
     environment = place.folder(job) / ".venv"
     if (environment / "pyvenv.cfg").is_file():
         argv += ["--python", str(environment)]
     if job.within:
         within = str(place.tree / job.within)
-        argv += ["--extra-search-path", within, within]
-    return argv
+        argv += ["--extra-search-path", within, *(files or [within])]
+        return argv
+    return [*argv, *files]
+
+
+def _files(job: Job) -> list[str]:
+    """The files that are looked at, within the job's part."""
+    return [path for path in job.files if not job.within or path.startswith(f"{job.within}/")]
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
@@ -73,8 +80,11 @@ def _pyrefly_command(place: Place, job: Job) -> list[str]:
     if job.within:
         # Else the imports of the project's top would be found first.
         within = place.tree / job.within
-        argv += ["--search-path", str(within), "--project-excludes", "**/node_modules", str(within / "**/*.py")]
-    return argv
+        argv += ["--search-path", str(within), "--project-excludes", "**/node_modules"]
+        argv += [] if _files(job) else [str(within / "**/*.py")]
+    elif _files(job):
+        argv += ["--search-path", str(place.folder(job))]
+    return [*argv, *(str(place.tree / path) for path in _files(job))]
 
 
 def _read_pyrefly(place: Place, job: Job, output: Output) -> Iterator[Message]:
@@ -103,6 +113,7 @@ TY = Checker(
     read=_read,
     needs_config=False,
     parts_of=_parts,
+    takes_files=True,
     left_out=_OTHER_RULES,
     may_miss=_may_miss,
 )

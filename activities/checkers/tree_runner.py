@@ -39,6 +39,11 @@ class TreeRunner:
         tree = self.attempt.directory.tree
         if not (tree / job.folder).is_dir():
             return []
+        if job.files:
+            there = tuple(path for path in job.files if (tree / path).is_file())
+            if not there:
+                return []
+            job = job._replace(files=there)
         linked = await in_thread(self._link_installed, tree / job.folder)
         try:
             place = Place(tree, self._cache_of(checker), [self._program(checker, tree / job.folder)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,17 @@ def test_projects_side_by_side_are_judged_as_each_alone(cli: Cli, tmp_path: Path
     document = cli.json("merge-check", str(place), "ours", "theirs", code=1)
     blamed = {path.split("/")[0] for each in document["conflicts"] for path in each["paths"]}
     assert blamed == {each.name for each in found if each.broken}
+
+
+def test_in_a_large_tree_a_checker_looks_at_what_the_changes_concern(cli: Cli, tmp_path: Path) -> None:
+    found = case("python/dataclass-field-renamed-new-reader")
+    # With an error that nobody looks at, since nothing there has to do with the changes.
+    filler = {f"other/m{number}.py": "x: int = 'no number'\n" for number in range(1001)}
+    whole = replace(found, base={**filler, **found.base})
+    place = repository(whole, tmp_path / "work")
+    document = cli.json("merge-check", str(place), "ours", "theirs", "--checks", "ty", code=1)
+    assert ["total" in each["description"] for each in document["conflicts"]] == [True] * len(document["conflicts"])
+    (said,) = (tmp_path / "home/checks").glob("*/results")
+    assert all(len(path.read_bytes()) < 10_000 for path in said.iterdir())
+    # The second time, its directory is there.
+    assert cli.json("merge-check", str(place), "theirs", "ours", "--checks", "ty", code=1)["conflicts"]

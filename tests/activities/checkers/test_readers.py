@@ -131,3 +131,8 @@ def test_a_compiler_decides_about_symbols_and_not_about_names_that_are_data() ->
     assert not decided(replace(symbol, is_data=True), go)
     assert not decided(replace(symbol, other="cache.sql"), go)
     assert not decided(replace(symbol, path="a.py", other="b.py"), ty)
+
+
+def test_modules_are_named_as_other_files_import_them() -> None:
+    assert CHECKERS["ty"].modules(["a/b.py", "c/__init__.py", "d.sql", "__init__.py"]) == {"b", "c"}
+    assert CHECKERS["go-vet"].modules(["a/b.go", "main.go"]) == {"a"}
