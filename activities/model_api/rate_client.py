@@ -201,6 +201,7 @@ class RateClient:
             worker=self._name,
             waiting=[each.tokens for each in ordered[:_MAX_WAITING]],
             executions={name: self._limits[name] for name in self._queues},
+            calls={name: len(queue) for name, queue in self._queues.items()},
             succeeded=report.succeeded,
             throttled=report.throttled,
             retry_after_ms=round(report.retry_after * 1000) if report.retry_after is not None else None,

@@ -59,6 +59,8 @@ class LeaseRequest(Message):
     """The tokens that each waiting call may use, in order; only as many as could be made soon."""
     executions: dict[str, Limits] = Field(default_factory=dict)
     """The executions whose calls wait, by key."""
+    calls: dict[str, int] = Field(default_factory=dict)
+    """The number of calls of each execution that wait in this worker."""
     succeeded: int = 0
     throttled: int = 0
     retry_after_ms: int | None = None
@@ -96,6 +98,8 @@ class AccountState(Message):
     executions: dict[str, tuple[float, Limits]] = Field(default_factory=dict)
     workers: dict[str, tuple[float, int]] = Field(default_factory=dict)
     """Time of each worker's last request, and its number of executions."""
+    waiting: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """The calls that wait in each worker, by execution."""
 
     @classmethod
     def read(cls, document: Any) -> AccountState:
@@ -115,6 +119,7 @@ class AccountLimiter:
         self._ceiling = given.ceiling
         self._successes = list(given.successes)
         self._executions, self._workers = dict(given.executions), dict(given.workers)
+        self._waiting = dict(given.waiting)
 
     def state(self) -> AccountState:
         """State that the next run needs to go on."""
@@ -130,6 +135,7 @@ class AccountLimiter:
             successes=self._successes,
             executions=self._executions,
             workers=self._workers,
+            waiting=self._waiting,
         )
 
     def is_blocked(self, now: float) -> bool:
@@ -163,6 +169,8 @@ class AccountLimiter:
         """Take over what the request says, and drop what is too old."""
         self._workers[request.worker] = (now, max(1, len(request.executions)))
         self._workers = {name: each for name, each in self._workers.items() if now - each[0] < _WORKER_MS}
+        self._waiting[request.worker] = request.calls or dict.fromkeys(request.executions, 1)
+        self._waiting = {name: each for name, each in self._waiting.items() if name in self._workers}
         self._executions |= {name: (now, limits) for name, limits in request.executions.items()}
         recent = {name: each for name, each in self._executions.items() if now - each[0] < _EXECUTION_MS}
         self._executions = recent
@@ -229,8 +237,21 @@ class AccountLimiter:
         return _MINUTE_MS / min(given) if given else None
 
     def _share(self, request: LeaseRequest, interval: float | None) -> int:
-        """Number of the next second's slots that the worker gets, by the number of executions that wait in it."""
+        """Number of the next second's slots that the worker gets.
+
+        Executions share alike, and each is served where its calls wait: agents of one execution wait equally long,
+        however its workers have divided them.
+        """
         slots = _HORIZON_MS / interval if interval else len(request.waiting)
-        everyone = sum(count for _, count in self._workers.values())
-        mine = self._workers[request.worker][1]
-        return max(1, round(slots * mine / everyone))
+        everyone = {name: self._calls_in(name) for name in self._workers}
+        totals: dict[str, int] = {}
+        for calls in everyone.values():
+            for execution, count in calls.items():
+                totals[execution] = totals.get(execution, 0) + count
+        mine = sum(count / totals[execution] for execution, count in everyone[request.worker].items())
+        return max(1, round(slots * mine / len(totals)))
+
+    def _calls_in(self, worker: str) -> dict[str, int]:
+        """Calls that wait in a worker; of one that has not told, a call of each of its executions."""
+        known = self._waiting.get(worker)
+        return known or {f"{worker}/{number}": 1 for number in range(self._workers[worker][1])}

@@ -215,14 +215,30 @@ def test_of_several_executions_the_lowest_limit_holds_until_ten_minutes_after_it
 def test_workers_share_by_the_executions_that_wait_in_them() -> None:
     account, limit = AccountLimiter(), Limits(requests_per_minute=1200)
     three = dict.fromkeys("abc", limit)
-    assert len(_asked(account, 0, 40, "one", executions={"a": limit}).slots) == 20
+    assert len(_asked(account, 0, 40, "one", executions={"d": limit}).slots) == 20
     assert len(_asked(account, 3000, 40, "three", executions=three).slots) == 15
-    assert len(_asked(account, 6000, 40, "one", executions={"a": limit}).slots) == 5
-    assert len(_asked(account, 8000, 40, "one", executions={"a": limit}).slots) == 20, "five seconds without a word"
+    assert len(_asked(account, 6000, 40, "one", executions={"d": limit}).slots) == 5
+    assert len(_asked(account, 8000, 40, "one", executions={"d": limit}).slots) == 20, "five seconds without a word"
     assert len(_asked(account, 9500, 40, "many", executions={str(n): limit for n in range(30)}).slots) == 19
-    assert len(_asked(account, 11_000, 40, "one", executions={"a": limit}).slots) == 1, "at least one"
+    assert len(_asked(account, 11_000, 40, "one", executions={"d": limit}).slots) == 1, "at least one"
     silent = AccountLimiter(AccountState(workers={"three": (3000, 3)}))
-    assert len(_asked(silent, 7999, 40, "one", executions={"a": limit}).slots) == 5
+    assert len(_asked(silent, 7999, 40, "one", executions={"d": limit}).slots) == 5
+
+
+def test_an_execution_is_served_where_its_calls_wait() -> None:
+    account = AccountLimiter()
+    limits = {"a": Limits(requests_per_minute=1200)}
+    many = LeaseRequest(worker="many", waiting=[1] * 17, executions=limits, calls={"a": 17})
+    few = LeaseRequest(worker="few", waiting=[1] * 3, executions=limits, calls={"a": 3})
+    account.lease(few, 0)
+    account.lease(many, 0)
+    assert [len(account.lease(each, now).slots) for now, each in ((2000, many), (2000, few))] == [17, 3]
+    # Another execution gets half, although it waits with less.
+    other = LeaseRequest(
+        worker="few", waiting=[1] * 13, executions={**limits, "b": limits["a"]}, calls={"a": 3, "b": 10}
+    )
+    account.lease(other, 4000)
+    assert [len(account.lease(each, 6000).slots) for each in (many, other)] == [8, 12]
 
 
 def test_a_usage_limit_blocks_everyone_until_its_end_and_is_not_shortened() -> None:
