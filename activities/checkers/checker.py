@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -90,6 +91,8 @@ class Checker:
     """Whether it can look at some files of a project, and follow their imports."""
     module_folder: bool = False
     """Whether a module is a folder, and not a file."""
+    unread: re.Pattern[str] | None = None
+    """Text of messages because of which it reads nothing else."""
     decides: bool = False
     """Whether it sees every use of a name, so that a conflict which only symbols show is none."""
     shares_cache: bool = False

@@ -49,6 +49,7 @@ GO_VET = Checker(
     shares_cache=True,
     decides=True,
     takes_files=True,
+    unread=re.compile(r"no required module provides|cannot find (module|package)|is not in std|missing go.sum entry"),
     module_folder=True,
     homes={"GOMODCACHE": "go/pkg/mod"},
     readable=("go/pkg/mod",),

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,13 @@ def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]])
     return [name for name, checker in checkers.items() if all(any(map(checker.concerns, side)) for side in sides)]
 
 
+def _require_read(checker: Checker, said: Iterable[Message]) -> None:
+    """Raises `CheckerFailed` where a side has a message because of which nothing else is read."""
+    for each in said:
+        if checker.unread is not None and checker.unread.search(each.text):
+            raise CheckerFailed(f"reads nothing: {each.text}"[:300])
+
+
 def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     """Whether some of the checkers decide about a conflict that symbols show."""
     return not finding.is_data and any(
@@ -34,6 +41,7 @@ def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     )
 
 
+_MAX_MESSAGES = 10_000
 _MIN_LARGE = 1_000
 """From so many files of a language on, a checker looks only at what the changes can concern, if it can."""
 _MAX_FOCUS = 500
@@ -125,14 +133,19 @@ class MergeChecks:
     async def _new_messages(
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: CheckerReport
     ) -> list[Message]:
-        contents = [partial(self._content, commit) for commit in (sides.merged, sides.theirs, sides.ours)]
+        contents = [cache(partial(self._content, commit)) for commit in (sides.merged, sides.theirs, sides.ours)]
         merged = await self._messages(runner, checker, job, sides.merged, result)
+        if checker.unread is not None and any(checker.unread.search(each.text) for each in merged):
+            _require_read(checker, await self._messages(runner, checker, job, sides.theirs, result))
+            _require_read(checker, await self._messages(runner, checker, job, sides.ours, result))
         found: list[Message] = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
         known: list[list[Message]] = []
         for number, side in enumerate((sides.theirs, sides.ours)):
             if not found:
                 break
-            known.append(await self._messages(runner, checker, job, side, result))
+            said = await self._messages(runner, checker, job, side, result)
+            _require_read(checker, said)
+            known.append(said)
             found = await in_thread(new_messages, checker, found, known, contents[: number + 2])
         return found
 
@@ -148,6 +161,8 @@ class MergeChecks:
             known: list[list[Any]] = json.loads(path.read_bytes())
             return [Message(*row) for row in known]
         found = await runner.messages(checker, job, commit)
+        if len(found) > _MAX_MESSAGES:
+            raise CheckerFailed(f"says more than {_MAX_MESSAGES} things")
         result.runs += 1
         self.results.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, json.dumps(found).encode(), survives_power_loss=False)

@@ -37,11 +37,15 @@ def own_command(check: CheckCommand) -> Checker:
 
 
 def _read_lines(place: Place, job: Job, output: Output) -> Iterator[Message]:
+    said = False
     for line in (*output.out.splitlines(), *output.err.splitlines()):
         found = _LINE.fullmatch(line.strip())
         path = relative(found["path"], place, job) if found else None
         if found and path is not None:
+            said = True
             yield Message(path, int(found["line"]), NAME, found["text"])
+    if output.code and not said:
+        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-200:]}")
 
 
 def _read_sarif(place: Place, job: Job, output: Output) -> Iterator[Message]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
@@ -100,7 +101,13 @@ def _read_pyrefly(place: Place, job: Job, output: Output) -> Iterator[Message]:
 
 def _may_miss(message: Message, content: bytes) -> bool:
     """Whether an import that fails is handled by the program."""
-    return any(each.line == message.line and each.may_fail for each in read_symbols(message.path, content).modules)
+    return message.line in _handled_imports(message.path, content)
+
+
+@lru_cache(maxsize=32)
+def _handled_imports(path: str, content: bytes) -> frozenset[int]:
+    """Lines of imports of which the program handles that they fail."""
+    return frozenset(each.line for each in read_symbols(path, content).modules if each.may_fail)
 
 
 TY = Checker(

@@ -103,7 +103,6 @@ def _is_tried(root: Node, row: int) -> bool:
 
 
 TSC = Checker(
-    decides=True,
     name="tsc",
     language="TypeScript",
     suffixes=(".ts", ".tsx", ".mts", ".cts"),
@@ -118,7 +117,6 @@ TSC_JAVASCRIPT = replace(
     TSC,
     may_miss=_may_miss,
     name="tsc-js",
-    decides=False,
     language="JavaScript",
     suffixes=(".js", ".jsx", ".mjs", ".cjs"),
     configs=("jsconfig.json",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -128,6 +129,9 @@ class ExecutionStore:
     def remove(self) -> None:
         """Delete all files of the execution."""
         Trash(self.state.trash).take(self.path)
+        with contextlib.suppress(OSError):
+            # It is not empty while another execution of this id has files.
+            self.path.parent.rmdir()
 
     @property
     def head_ref(self) -> str:

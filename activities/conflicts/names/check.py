@@ -91,7 +91,9 @@ def _are_read_together(path: str, other: str, merged: Texts, elsewhere: Elsewher
     """Whether some file names both files."""
     names = [os.path.basename(each) for each in (path, other)]
     rest = [text for each, text in elsewhere(names) if each not in merged]
-    return path == other or any(all(name in text for name in names) for text in (*merged.values(), *rest))
+    if path == other or names[1] in merged.get(path, ""):
+        return True
+    return any(all(name in text for name in names) for text in (*merged.values(), *rest))
 
 
 def _gone(rule: NameRule, one: Side, other: Side, merged: Texts, elsewhere: Elsewhere) -> Iterator[Finding]:
@@ -115,6 +117,8 @@ def _gone(rule: NameRule, one: Side, other: Side, merged: Texts, elsewhere: Else
         if name in kept or rule.is_there(name[1], [path for path, text in merged.items() if text]):
             continue
         (path, line), (target, target_line) = places[0], _first(before, name)
+        if rule.meets_in_reader and not _are_read_together(path, target, merged, elsewhere):
+            continue
         key = name[1].split(" ")[-1]
         message = f"{rule.kind} {key!r} is used in {path}:{line} and was removed or renamed in {target}"
         yield Finding(key, path, line, target, target_line, message, is_data=True)

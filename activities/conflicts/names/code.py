@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from activities.conflicts.names.rule import Mention, NameRule, by_patterns, every, matches
+from activities.conflicts.names.rule import Mention, NameRule, Reader, by_patterns, every, matches
 
 _CODE = (
     *("*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts", "*.vue", "*.svelte", "*.go", "*.rs"),
@@ -34,11 +34,11 @@ _SYSTEM = frozenset({"HOME", "PATH", "USER", "PWD", "SHELL", "TMPDIR", "TERM", "
 
 _reads = by_patterns(
     "tree",
-    rf"process\.env\.{_VARIABLE}\b(?!\s*(?:\?\?|\|\|))",
+    rf"(?<!if \()(?<!!)process\.env\.{_VARIABLE}\b(?!\s*(?:\?\?|\|\||\?|&&|=[^=]))",
     rf"process\.env\[{_QUOTED_VARIABLE}\](?!\s*(?:\?\?|\|\|))",
-    rf"os\.environ\[{_QUOTED_VARIABLE}\]",
-    rf"(?:os\.getenv|os\.environ\.get|os\.Getenv|System\.getenv|ENV\.fetch|env::var|getenv)\(\s*{_QUOTED_VARIABLE}\s*\)",
-    rf"\bENV\[{_QUOTED_VARIABLE}\]",
+    # What gives nothing where the variable is missing asks whether it is there.
+    rf"os\.environ\[{_QUOTED_VARIABLE}\](?!\s*=[^=])",
+    rf"(?:ENV\.fetch|env::var)\(\s*{_QUOTED_VARIABLE}\s*\)",
     only=_CODE,
 )
 _shell_reads = by_patterns("tree", rf"\$\{{{_VARIABLE}\}}", rf"\${_VARIABLE}\b", only=_SHELL)
@@ -88,6 +88,20 @@ def _flat(document: Any, above: str) -> Iterator[str]:
         yield from _flat(value, f"{key}.")
 
 
+# Of the platforms' own emitters and elements.
+_BUILT_IN_EVENTS = frozenset(
+    {
+        *("abort", "blur", "change", "click", "close", "connect", "connection", "data", "disconnect", "drain", "end"),
+        *("error", "exit", "finish", "focus", "input", "keydown", "keyup", "load", "message", "open", "ready"),
+        *("request", "resize", "response", "scroll", "submit", "timeout", "upgrade"),
+    }
+)
+
+
+def _own_events(reader: Reader) -> Reader:
+    return lambda path, text: (each for each in reader(path, text) if each.key not in _BUILT_IN_EVENTS)
+
+
 RULES = (
     NameRule(
         "environment variable",
@@ -101,8 +115,8 @@ RULES = (
     NameRule(
         "event",
         _CODE,
-        by_patterns("tree", rf"\.(?:emit|dispatch|publish|trigger|send_event)\(\s*{_NAME}"),
-        by_patterns("tree", rf"\.(?:on|once|addListener|addEventListener|subscribe|listen)\(\s*{_NAME}"),
+        _own_events(by_patterns("tree", rf"\.(?:emit|dispatch|publish|trigger|send_event)\(\s*{_NAME}")),
+        _own_events(by_patterns("tree", rf"\.(?:on|once|addListener|addEventListener|subscribe|listen)\(\s*{_NAME}")),
     ),
     NameRule(
         "key of a translation",

@@ -15,8 +15,8 @@ _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[.*?\])?\s*(?:[=<>~!;
 _GRAPHQL_STRINGS = re.compile(r'"""(.*?)"""|"(?:\\.|[^"\\])*"|#[^\n]*', re.DOTALL)
 _GRAPHQL_TYPES = r"^\s*(?:type|interface|input|enum|union|scalar)\s+(\w+)"
 _MANIFESTS = (
-    *("requirements*.txt", "package.json", "pyproject.toml", "setup.cfg", "Pipfile"),
-    *("environment*.yml", "environment*.yaml"),
+    *("requirements*.txt", "requirements/*.txt", "*/requirements/*.txt", "req*/*.txt"),
+    *("package.json", "pyproject.toml", "setup.cfg", "Pipfile", "environment*.yml", "environment*.yaml"),
 )
 _BUILT_IN = frozenset({"String", "Int", "Float", "Boolean", "ID"})
 

@@ -17,7 +17,9 @@ def _numbers(path: str, text: str) -> Iterator[Mention]:
     found = _NUMBER.match(os.path.basename(path))
     if found is not None:
         parts = re.split(r"[._]", found["flyway"] or found["plain"])
-        yield Mention(os.path.dirname(path), ".".join(part.lstrip("0") or "0" for part in parts), 1)
+        # A way up and the way down belong together.
+        way = next((each for each in ("up", "down") if f".{each}." in os.path.basename(path)), "")
+        yield Mention(f"{os.path.dirname(path)}:{way}", ".".join(part.lstrip("0") or "0" for part in parts), 1)
 
 
 def _django_parents(path: str, text: str) -> Iterator[Mention]:

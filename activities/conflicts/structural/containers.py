@@ -154,6 +154,15 @@ def assigned_name(node: Node) -> bytes | None:
     return text_of(found[0]) if found is not None and is_literal else None
 
 
+def assigned_value(node: Node) -> bytes | None:
+    """The value of a member of an enumeration, or of a class; None where it has none of its own."""
+    if node.type == "enum_assignment":
+        value = node.child_by_field_name("value")
+        return text_of(value) if value is not None else None
+    found = _assigned(node)
+    return text_of(found[1]) if found is not None and node.type == "expression_statement" else None
+
+
 def _assigned(node: Node) -> tuple[Node, Node] | None:
     """Target and value of an assignment."""
     inner = node

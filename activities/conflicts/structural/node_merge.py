@@ -17,6 +17,7 @@ from activities.conflicts.semantic.language import Language
 from activities.conflicts.structural.containers import (
     GRAMMARS,
     Grammar,
+    assigned_value,
     entries,
     has_statements,
     is_free,
@@ -132,6 +133,9 @@ class _Merger:
                 kept.append((part.key, part.before, part.text))
             elif part.text != before[part.key].text:
                 raise Refused
+        values = {assigned_value(part.node) for part in ours.parts if part.key not in before} - {None}
+        if any(assigned_value(part.node) in values for part in theirs.parts if part.key not in {*before, *mine}):
+            raise Refused
         for number, part in enumerate(theirs.parts):
             if part.key in mine:
                 continue
@@ -231,6 +235,10 @@ class _Merger:
     def _names(self, part: _Part) -> Iterator[object]:
         """What two additions may not have in common: a name that they define, or make known by an import."""
         yield part.key
+        block = part.node.parent
+        if block is not None and block.parent is not None and "class" in block.parent.type:
+            # Two members of an enumeration with one value are one member.
+            yield "value", assigned_value(part.node) or part.key
         if "import" in part.node.type or part.node.type == "use_declaration":
             yield from self.language.imported_names(part.text.decode())
 

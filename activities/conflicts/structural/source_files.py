@@ -68,6 +68,9 @@ def _import_one_name_twice(region: ConflictRegion, language: Language) -> bool:
         {name: line for line in side if line not in region.base for name in language.imported_names(line)}
         for side in (region.ours, region.theirs)
     )
+    if any("*" in line for side in (region.ours, region.theirs) for line in side if line not in region.base):
+        # Nobody knows which names it makes known.
+        return True
     return any(mine[name].strip() != yours[name].strip() for name in mine.keys() & yours.keys())
 
 
