@@ -46,7 +46,10 @@ _sets = by_patterns("tree", rf"^\s*(?:-\s*|ENV\s+|ARG\s+|export\s+)?{_VARIABLE}\
 
 
 def _variables(path: str, text: str) -> Iterator[Mention]:
-    yield from (each for each in every(_reads, _shell_reads)(path, text) if each.key not in _SYSTEM)
+    for each in every(_reads, _shell_reads)(path, text):
+        asked = rf"['\"]{each.key}['\"]\s+(not\s+)?in\s+os\.environ|(setdefault|setenv)\(\s*['\"]{each.key}['\"]"
+        if each.key not in _SYSTEM and re.search(asked, text) is None:
+            yield each
 
 
 def _routes(path: str, text: str) -> Iterator[Mention]:

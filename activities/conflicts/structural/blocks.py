@@ -77,7 +77,7 @@ def _css(lines: Sequence[str]) -> list[str] | None:
     for letter in re.sub(r"/\*.*?\*/", "", "".join(lines), flags=re.DOTALL):
         if letter == "{":
             if depth == 0:
-                names.append(" ".join(head.split()))
+                names += [" ".join(each.split()) for each in head.split(",")]
             depth, head = depth + 1, ""
         elif letter == "}":
             depth, head = depth - 1, ""

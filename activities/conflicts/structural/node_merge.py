@@ -222,6 +222,9 @@ class _Merger:
         added = [[part for part in side if part.key not in known] for side in (ours, theirs)]
         if base or not all(is_free(part.node, self.grammar) for side in added for part in side):
             raise Refused
+        if any(b"*" in part.text for side in added for part in side if "import" in part.node.type):
+            # Nobody knows which names it makes known.
+            raise Refused
         named = [{name for part in side for name in self._names(part)} for side in added]
         if named[0] & named[1]:
             raise Refused

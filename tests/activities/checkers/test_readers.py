@@ -10,10 +10,13 @@ import pytest
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place
 from activities.checkers.merge_checks import decided
+from activities.checkers.own_command import own_command
 from activities.checkers.registry import CHECKERS, checkers_of, chosen
 from activities.conflicts.semantic.sides import Finding
 from epw.core.checker_names import CHECKER_NAMES
 from epw.core.errors import InvalidRequest
+from epw.core.plan.parts import CheckCommand
+from epw.core.plan.validate import read_plan
 
 TREE = Path("/tree")
 RUST = {
@@ -131,6 +134,19 @@ def test_a_compiler_decides_about_symbols_and_not_about_names_that_are_data() ->
     assert not decided(replace(symbol, is_data=True), go)
     assert not decided(replace(symbol, other="cache.sql"), go)
     assert not decided(replace(symbol, path="a.py", other="b.py"), ty)
+
+
+def test_a_command_that_fails_without_a_word_has_not_checked() -> None:
+    own = own_command(CheckCommand(command="lint"))
+    assert read(own, Output(1, "a.x:3: wrong\n", "")) == [Message("sub/a.x", 3, "command", "wrong")]
+    assert read(own, Output(0, "all is well\n", "")) == []
+    with pytest.raises(CheckerFailed, match="ended with 127: lint: not found"):
+        read(own, Output(127, "", "lint: not found"))
+
+
+def test_off_is_off_in_yaml_too() -> None:
+    plan = read_plan({"checks": False, "tasks": [{"id": "a", "description": "a", "run": "true"}]})
+    assert plan.checks == "off"
 
 
 def test_modules_are_named_as_other_files_import_them() -> None:

@@ -68,3 +68,38 @@ def test_a_dependency_that_is_declared_elsewhere_or_became_a_module_is_not_gone(
     assert found(Case("config", "moved", False, "", base, moved, uses, "")) == []
     vendored: Files = {"requirements.txt": "rich\n", "requests/__init__.py": "y = 1\n"}
     assert found(Case("config", "vendored", False, "", base, vendored, uses, "")) == []
+
+
+LOOK_ALIKES: dict[str, tuple[Files, Files, Files]] = {
+    "way up and way down": (
+        {"a.py": "x = 1\n"},
+        {"m/migrations/002_b.up.sql": "x\n"},
+        {"m/migrations/002_b.down.sql": "y\n"},
+    ),
+    "event of a platform": (
+        {"a.js": "bus.emit('close');\n"},
+        {"a.js": "bus.emit('shut');\n"},
+        {"b.js": "net.connect(1).on('close', f);\n"},
+    ),
+    "variable that is asked for": (
+        {".env": "TOKEN=1\n"},
+        {".env": "OTHER=1\n"},
+        {"b.py": "import os\nif 'TOKEN' in os.environ:\n    print(os.environ['TOKEN'])\n"},
+    ),
+    "variable that may be missing": (
+        {".env": "TOKEN=1\n"},
+        {".env": "OTHER=1\n"},
+        {"b.py": "import os\nx = os.getenv('TOKEN')\n"},
+    ),
+    "program of the name of a function": (
+        {"lib.sh": "sort() { command sort -u; }\n"},
+        {"lib.sh": "uniq_lines() { command sort -u; }\n"},
+        {"job.sh": "cat x | sort\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_what_is_something_else_is_no_conflict(name: str) -> None:
+    base, ours, theirs = LOOK_ALIKES[name]
+    assert found(Case("config", name, False, "", base, ours, theirs, "")) == []

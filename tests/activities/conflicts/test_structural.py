@@ -35,6 +35,9 @@ def manifest(**more: str) -> str:
     return json.dumps({**MANIFEST, "dependencies": {**MANIFEST["dependencies"], **more}}, indent=2) + "\n"  # type: ignore[dict-item]
 
 
+ENUM = "from enum import Enum\n\n\nclass E(Enum):\n    X = 1\n"
+
+
 @pytest.mark.parametrize(
     ("path", "base", "ours", "theirs", "parts"),
     [
@@ -156,6 +159,10 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
         ("package.json", manifest(), manifest(a="2").replace('": ', '" : '), manifest(c="3")),
         ("CHANGELOG.md", "- old\n", "- mine\n", "- theirs\n"),
         ("notes.md", "# Log\n", "# Log\nIt is mine.\n", "# Log\nIt is theirs.\n"),
+        ("a.py", ENUM, ENUM + "    Y = 2\n", ENUM + "    Z = 2\n"),
+        ("a.ts", "enum E {\n  X = 1,\n}\n", "enum E {\n  X = 1,\n  Y = 2,\n}\n", "enum E {\n  X = 1,\n  Z = 2,\n}\n"),
+        ("a.css", "a {}\n", "a {}\n.x, .w { top: 1px }\n", "a {}\n.w { top: 2px }\n"),
+        ("a.py", "x = f()\n", "from a import run\nx = f()\n", "from b import *\nx = f()\n"),
         ("a.ts", "import { a } from 'x';\n", "import { a, b as t } from 'x';\n", "import { a, c as t } from 'x';\n"),
         ("requirements.txt", "a==1\n", "a==1\nb==1\n", "a==1\nb==2\n"),
         ("go.mod", GO, GO.replace(")", "\ta.b/c v1.1.0\n)"), GO.replace(")", "\ta.b/c v1.2.0\n)")),
@@ -186,6 +193,7 @@ def test_both_sides_are_in_the_result(path: str, base: str, ours: str, theirs: s
     ],
     ids=[
         *("body", "one name", "statements", "no imports", "one key", "own style", "replaced", "prose"),
+        *("one value of Python", "one value of TypeScript", "one selector", "all names"),
         *(
             "one import twice",
             "two versions",
