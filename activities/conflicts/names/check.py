@@ -90,9 +90,9 @@ def _twice(rule: NameRule, ours: Side, theirs: Side, merged: Texts, elsewhere: E
 def _are_read_together(path: str, other: str, merged: Texts, elsewhere: Elsewhere) -> bool:
     """Whether some file names both files."""
     names = [os.path.basename(each) for each in (path, other)]
-    rest = [text for each, text in elsewhere(names) if each not in merged]
     if path == other or names[1] in merged.get(path, ""):
         return True
+    rest = [text for each, text in elsewhere(names) if each not in merged]
     return any(all(name in text for name in names) for text in (*merged.values(), *rest))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
-import yaml
+from activities.conflicts.names.rule import Mention, NameRule, Reader, by_patterns, document_of, every, matches
 
-from activities.conflicts.names.rule import Mention, NameRule, Reader, by_patterns, every, matches
-
+# Aliases of YAML make a document of any size out of a few lines.
+_MAX_DEPTH = 30
+_MAX_KEYS = 50_000
 _CODE = (
     *("*.py", "*.js", "*.jsx", "*.mjs", "*.cjs", "*.ts", "*.tsx", "*.mts", "*.vue", "*.svelte", "*.go", "*.rs"),
     *("*.java", "*.kt", "*.rb", "*.php", "*.cs", "*.ex"),
@@ -75,20 +76,17 @@ def _is_made_here(name: str, text: str) -> bool:
 
 
 def _texts(path: str, text: str) -> Iterator[Mention]:
-    try:
-        document = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError, RecursionError):
-        return
-    yield from (Mention("", key, 1) for key in _flat(document, ""))
+    keys = _flat(document_of(path, text), "", _MAX_DEPTH)
+    yield from (Mention("", key, 1) for key in islice(keys, _MAX_KEYS))
 
 
-def _flat(document: Any, above: str) -> Iterator[str]:
-    if not isinstance(document, dict):
+def _flat(document: Any, above: str, depth: int) -> Iterator[str]:
+    if not isinstance(document, dict) or not depth:
         return
     for name, value in document.items():
         key = f"{above}{name}"
         yield key
-        yield from _flat(value, f"{key}.")
+        yield from _flat(value, f"{key}.", depth - 1)
 
 
 # Of the platforms' own emitters and elements.

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import yaml
-
-from activities.conflicts.names.rule import Mention, NameRule, by_patterns
+from activities.conflicts.names.rule import Mention, NameRule, by_patterns, document_of
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[.*?\])?\s*(?:[=<>~!;@].*)?$")
 _GRAPHQL_STRINGS = re.compile(r'"""(.*?)"""|"(?:\\.|[^"\\])*"|#[^\n]*', re.DOTALL)
@@ -38,7 +35,7 @@ def _type_uses(path: str, text: str) -> Iterator[Mention]:
 
 def _requirements(path: str, text: str) -> Iterator[Mention]:
     if path.endswith("package.json"):
-        yield from (Mention("", f"npm {name}", 1) for name in _npm(text))
+        yield from (Mention("", f"npm {name}", 1) for name in _npm(document_of(path, text)))
         return
     if not path.endswith(".txt"):
         yield from (each._replace(key=_python_key(each.key)) for each in _quoted_requirements(path, text))
@@ -67,11 +64,7 @@ def _is_local(key: str, paths: Collection[str]) -> bool:
     return any(name in re.split(r"[/.]", path) for path in paths)
 
 
-def _npm(text: str) -> Iterator[str]:
-    try:
-        document = json.loads(text)
-    except ValueError:
-        return
+def _npm(document: Any) -> Iterator[str]:
     for section in ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies"):
         listed = document.get(section) if isinstance(document, dict) else None
         yield from listed if isinstance(listed, dict) else ()
@@ -92,20 +85,17 @@ def _imports(path: str, text: str) -> Iterator[Mention]:
 
 
 def _services(path: str, text: str) -> Iterator[Mention]:
-    yield from (Mention(path, name, 1) for name in _compose(text))
+    yield from (Mention(path, name, 1) for name in _compose(path, text))
 
 
 def _depended(path: str, text: str) -> Iterator[Mention]:
-    for service in _compose(text).values():
+    for service in _compose(path, text).values():
         names = service.get("depends_on", []) if isinstance(service, dict) else []
         yield from (Mention(path, str(name), 1) for name in names)
 
 
-def _compose(text: str) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        return {}
+def _compose(path: str, text: str) -> dict[str, Any]:
+    document = document_of(path, text)
     services = document.get("services") if isinstance(document, dict) else None
     return services if isinstance(services, dict) else {}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import yaml
 
 _COMMENT = re.compile(r"[^\S\n]*(#|//|\*|<!--)")
 _MAX_TEXT = 300_000
@@ -33,7 +36,7 @@ def nothing(path: str, text: str) -> Iterable[Mention]:
 
 @dataclass(frozen=True)
 class NameRule:
-    """A kind of name. Of each finding there is a sentence: `twice` and `gone` say what is wrong with `{key}`."""
+    """Kind of name: how files define and use it, and what of that is an error."""
 
     kind: str
     files: tuple[str, ...]
@@ -83,6 +86,14 @@ def matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[re.Match[str]
         start = text.rfind("\n", 0, found.end() - 1) + 1 if "\n" in found[0] else text.rfind("\n", 0, found.start()) + 1
         if _COMMENT.match(text, start) is None:
             yield found, text.count("\n", 0, start) + 1
+
+
+def document_of(path: str, text: str) -> Any:
+    """The document of a JSON or YAML file; None where it is none. By its aliases it may hold itself."""
+    try:
+        return json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return None
 
 
 def scope_of(scope: Scope, path: str) -> str:

@@ -103,3 +103,13 @@ LOOK_ALIKES: dict[str, tuple[Files, Files, Files]] = {
 def test_what_is_something_else_is_no_conflict(name: str) -> None:
     base, ours, theirs = LOOK_ALIKES[name]
     assert found(Case("config", name, False, "", base, ours, theirs, "")) == []
+
+
+@pytest.mark.parametrize("name", ["locales/en.yaml", "compose.yaml", "package.json"])
+def test_a_document_without_end_ends_no_landing(name: str) -> None:
+    levels = "".join(f"l{n + 1}: &l{n + 1} {{{', '.join(f'k{k}: *l{n}' for k in range(9))}}}\n" for n in range(9))
+    endless = "[" * 100_000 if name.endswith(".json") else f"self: &self {{again: *self}}\nl0: &l0 {{a: b}}\n{levels}"
+    base: Files = {name: "{}\n", "a.js": "f();\n"}
+    assert (
+        found(Case("config", "endless", False, "", base, {name: endless}, {"b.js": "import x from 'left'\n"}, "")) == []
+    )
