@@ -34,7 +34,7 @@ from epw.core.messages import CHECK, AgentProgress, TaskRun
 from epw.core.plan.model import Task
 from epw.core.plan.parts import CheckCommand
 
-_MAX_TOLD = 100
+_MAX_RECORDED = 100
 
 
 class MergeChecker:
@@ -77,14 +77,13 @@ class MergeChecker:
                 failpoint("check.set-up")
                 runner = TreeRunner(attempt, cache)
                 earlier = await in_thread(recorder.earlier, request.change)
-                told = earlier.told if earlier is not None else []
-                remaining = await checks.remaining(runner, request.merged, told)
+                before = earlier.checker_messages if earlier is not None else []
+                remaining = await checks.remaining(runner, request.merged, before)
                 is_merge = request.head != started_from
                 reports = await checks.check(runner, sides, request.names) if is_merge and not remaining else []
                 failpoint("check.ran")
-                pooled = await in_thread(directory.recycle)
-                if pooled is not None and running.plan.setup is not None:
-                    await in_thread(directory.discard, pooled)
+                if running.plan.setup is None:
+                    await in_thread(directory.recycle)
             except TaskFailed as error:
                 return Checked(problems=[str(error)[:300]])
             finally:
@@ -97,6 +96,6 @@ class MergeChecker:
         base, ours = (earlier.base, earlier.head) if earlier and remaining else (started_from, request.head)
         changed = await in_thread(changed_blobs, hub, base, ours, request.change.commit)
         findings = await in_thread(lambda: [finding_of(hub, each, name, *changed) for name, each in found])
-        told = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_TOLD]]
-        conflict = await in_thread(recorder.semantic, findings, ours, request.change, told)
+        messages = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_RECORDED]]
+        conflict = await in_thread(recorder.semantic, findings, ours, request.change, messages)
         return Checked(conflict=conflict, problems=problems, duration_ms=spent)

@@ -15,15 +15,7 @@ from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
 from epw.core.execution.state import ExecutionState
-from epw.core.landing import (
-    Change,
-    ConflictFound,
-    Landed,
-    Landing,
-    LandRequest,
-    Verified,
-    VerifyRequest,
-)
+from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest, Verified, VerifyRequest
 from epw.core.messages import LAND, VERIFY, Failure, Prepared, StepRequest
 from workflows import dispatch
 from workflows.clock import now
@@ -170,7 +162,7 @@ class MergeQueue:
             self._execution.landed(row.task_id, now())
 
     def _refuse(self, task_id: str, conflict: ConflictFound) -> None:
-        """Do not land a change whose merge a checker refuses."""
+        """Do not land a change that conflicts: run a reused task, resolve the conflict of any other."""
         if task_id in self._execution.reused:
             self._execution.run_reused(task_id, now())
         else:

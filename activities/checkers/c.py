@@ -54,7 +54,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
         elif named is not None and path is not None:
             used = path, int(named["line"])
     if output.code and not found:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
 
 
 GCC = Checker(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+_MAX_QUOTED = 300
+
 
 class Message(NamedTuple):
-    """What a checker says of one place of a tree; `line` counts from 1, 0: of the whole file."""
+    """Message of a checker about one place of a tree; `line` counts from 1, 0: of the whole file."""
 
     path: str
     line: int
@@ -56,6 +59,10 @@ class Output(NamedTuple):
     code: int
     out: str
     err: str
+
+    def failure(self) -> CheckerFailed:
+        """The error of a run that printed no messages, with the end of what it printed instead."""
+        return CheckerFailed(f"ended with {self.code}: {self.err.strip()[-_MAX_QUOTED:]}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,15 @@ class Checker:
 
     reads: Callable[[str], bool] | None = None
     """Whether it reads the file of a path, where that is not decided by the ends of names."""
+
+    def program(self, folders: Iterable[Path], path: str | None = None) -> str | None:
+        """Its program, in one of the folders or by a PATH (default: this process's); None where there is none."""
+        for name in self.programs:
+            is_relative = "/" in name and not os.path.isabs(name)
+            places = [str(folder / name) for folder in folders] if is_relative else [name]
+            if found := next(filter(None, (shutil.which(place, path=path) for place in places)), None):
+                return found
+        return None
 
     def concerns(self, path: str) -> bool:
         """Whether the content of a file can change what it says."""

@@ -41,7 +41,7 @@ def relevant(checker: Checker, messages: Iterable[Message], content: Lines) -> I
 
 
 def wording(message: Message) -> tuple[str, str]:
-    """What a message says, without its place."""
+    """Rule and text of a message, without its place."""
     return message.rule, _NUMBERS.sub("", message.text)
 
 

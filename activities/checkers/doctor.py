@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from activities.checkers.checker import Checker
 from activities.checkers.registry import CHECKERS
 from activities.git.traits import Trait
 from activities.git.workspace import Workspace
@@ -19,17 +17,9 @@ def checker_traits(workspace: Workspace) -> Iterator[Trait]:
     tree = set(workspace.file_names())
     for checker in CHECKERS.values():
         if jobs := checker.jobs(tree, tree):
-            program = _program(checker, Path(workspace.path))
+            program = checker.program([Path(workspace.path)])
             means = (
                 f"reads merges of {checker.language}" if program else "not installed: symbols and names alone are read"
             )
             folders = ", ".join(dict.fromkeys(each.folder or "." for each in jobs[:3]))
             yield Trait(f"checker {checker.name}", f"{program or 'missing'} ({folders})", means)
-
-
-def _program(checker: Checker, top: Path) -> str | None:
-    for name in checker.programs:
-        found = shutil.which(name) if "/" not in name else shutil.which(top / name)
-        if found is not None:
-            return found
-    return None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
 
 _LINE = re.compile(r"(?:vet: )?(?P<path>\S.*?\.go):(?P<line>\d+)(?::\d+)?: (?P<text>.*)")
 _CYCLE = ": import cycle not allowed"
@@ -24,7 +24,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
     for line in cycles:
         yield Message(job.config or "go.mod", 0, "cycle", line)
     if output.code and not found and not cycles:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
     for each in found:
         path = relative(each["path"], place, job)
         if path is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
 from activities.system.directories import walk
 
 _ERROR = re.compile(r"(?P<path>.+?\.java):(?P<line>\d+): error: (?P<text>.*)")
@@ -48,7 +48,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
         if path is not None:
             yield Message(path, int(error["line"]), "javac", "; ".join([error["text"], *details]))
     if output.code and not found:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
 
 
 JAVAC = Checker(

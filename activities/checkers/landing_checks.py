@@ -1,4 +1,4 @@
-"""Which checkers have to read the merge of a change before it lands."""
+"""Selection of the checkers that have to read the merge of a change before it lands."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ class LandingChecks:
     """The checkers of a plan on this machine."""
 
     checkers: Mapping[str, Checker] = field(default_factory=dict)
-    gone: Collection[str] = ()
-    """Names of those that are not installed."""
+    brings_programs: bool = False
+    """Whether directories of attempts may hold programs that are not on this machine."""
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
         """Those of a plan's `checks`."""
-        found = checkers_of(plan.checks)
-        return cls(found, [name for name, each in found.items() if missing(each, plan.brings_programs)])
+        return cls(checkers_of(plan.checks), plan.brings_programs)
 
     def decide(self, finding: Finding, change: Change, changed: Sequence[Collection[str]]) -> bool:
         """Whether one of them reads the merge, or has read it, and decides about a conflict that symbols show."""
         names = concerned(self.checkers, changed) if change.checked_with != "" else []
-        return decided(finding, (self.checkers[name] for name in names if name not in self.gone))
+        return decided(finding, (self.checkers[name] for name in self._installed(names)))
 
     def to_read(
         self, hub: Hub, recorder: ConflictRecorder, head: str, change: Change, changed: Sequence[Collection[str]]
@@ -51,10 +50,14 @@ class LandingChecks:
     def to_read_again(self, recorder: ConflictRecorder, change: Change) -> list[str]:
         """Those because of which the task's earlier change did not land, and which have not read this one."""
         earlier = recorder.earlier(change) if self.checkers and change.checked_with is None else None
-        told = earlier.told if earlier is not None else []
-        return [name for name in dict.fromkeys(row[0] for row in told) if name in self.checkers]
+        messages = earlier.checker_messages if earlier is not None else []
+        return [name for name in dict.fromkeys(row[0] for row in messages) if name in self.checkers]
 
     def waiting(self, names: Sequence[str], head: str, change: Change, merged: str) -> Landing | None:
         """The row of a change that has to be read first; None: nobody here can read it."""
-        here = [name for name in names if name not in self.gone]
+        here = self._installed(names)
         return Landing(task_id=change.task_id, head=head, to_check=here, merged=merged) if here else None
+
+    def _installed(self, names: Sequence[str]) -> list[str]:
+        """Those of the names whose programs are here, or may be in the directory of an attempt."""
+        return [name for name in names if not missing(self.checkers[name], self.brings_programs)]

@@ -21,6 +21,11 @@ from activities.git.hub import Hub
 from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
 
+_MAX_MESSAGES = 10_000
+_MIN_LARGE = 1_000
+"""From so many files of a language on, a checker looks only at what the changes can concern, if it can."""
+_MAX_FOCUS = 500
+
 
 def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]]) -> list[str]:
     """Names of the checkers that read something of what each side has changed."""
@@ -39,12 +44,6 @@ def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     return not finding.is_data and any(
         each.decides and each.concerns(finding.path) and each.concerns(finding.other) for each in checkers
     )
-
-
-_MAX_MESSAGES = 10_000
-_MIN_LARGE = 1_000
-"""From so many files of a language on, a checker looks only at what the changes can concern, if it can."""
-_MAX_FOCUS = 500
 
 
 @dataclass(frozen=True)
@@ -92,13 +91,13 @@ class MergeChecks:
         return [await self._check(runner, sides, self.checkers[name], changed, set(tree)) for name in names]
 
     async def remaining(
-        self, runner: TreeRunner, commit: str, told: Sequence[Sequence[str]]
+        self, runner: TreeRunner, commit: str, earlier: Sequence[Sequence[str]]
     ) -> list[tuple[str, Message]]:
-        """Messages of an earlier conflict that a checker still has; `told`: checker, path, rule and text of each."""
+        """Messages of an earlier conflict that a checker still has; `earlier`: checker, path, rule, text of each."""
         tree, found = set(await in_thread(paths_in, self.hub, commit)), []
-        for name in dict.fromkeys(row[0] for row in told if row[0] in self.checkers):
+        for name in dict.fromkeys(row[0] for row in earlier if row[0] in self.checkers):
             checker, report = self.checkers[name], CheckerReport(name)
-            rows = [row for row in told if row[0] == name]
+            rows = [row for row in earlier if row[0] == name]
             wordings = {wording(Message(path, 0, rule, text)) for _, path, rule, text in rows}
             with contextlib.suppress(CheckerFailed):
                 for job in checker.jobs(tree, {path for _, path, _, _ in rows}):

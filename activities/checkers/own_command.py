@@ -45,7 +45,7 @@ def _read_lines(place: Place, job: Job, output: Output) -> Iterator[Message]:
             said = True
             yield Message(path, int(found["line"]), NAME, found["text"])
     if output.code and not said:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-200:]}")
+        raise output.failure()
 
 
 def _read_sarif(place: Place, job: Job, output: Output) -> Iterator[Message]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
 from activities.conflicts.semantic.read_symbols import read_symbols
 
 _OTHER_RULES = frozenset(
@@ -63,7 +63,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
     try:
         found = json.loads(output.out)
     except ValueError:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}") from None
+        raise output.failure() from None
     for each in found:
         path = relative(each["location"]["path"], place, job)
         rule = each["check_name"]
@@ -92,7 +92,7 @@ def _read_pyrefly(place: Place, job: Job, output: Output) -> Iterator[Message]:
     try:
         found = json.loads(output.out)["errors"]
     except (ValueError, LookupError):
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}") from None
+        raise output.failure() from None
     for each in found:
         path = relative(each["path"], place, job)
         if path is not None and each["severity"] == "error":

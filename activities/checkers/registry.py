@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 
 from activities.checkers.c import GCC, GPP
@@ -25,9 +24,8 @@ CHECKERS: dict[str, Checker] = {
 
 def missing(checker: Checker, has_setup: bool) -> bool:
     """Whether a checker is surely not there: `has_setup` tells whether a directory may get programs of its own."""
-    names = [name for name in checker.programs if "/" not in name or os.path.isabs(name)]
-    may_come = has_setup and len(names) < len(checker.programs)
-    return not may_come and not any(shutil.which(name) for name in names)
+    may_come = has_setup and any("/" in name and not os.path.isabs(name) for name in checker.programs)
+    return not may_come and checker.program([]) is None
 
 
 def checkers_of(checks: str | Sequence[str] | CheckCommand) -> dict[str, Checker]:
@@ -47,4 +45,4 @@ def chosen(text: str) -> dict[str, Checker]:
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in CHECKERS]:
         raise InvalidRequest(f"{unknown[0]!r} is no checker; there are auto, off, {', '.join(CHECKERS)}")
-    return {name: CHECKERS[name] for name in names}
+    return checkers_of(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
 
 
 def _command(place: Place, job: Job) -> list[str]:
@@ -27,17 +27,17 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
             continue
         event = json.loads(line)
         is_built |= event.get("reason") in ("compiler-message", "build-finished")
-        told = event.get("message") if event.get("reason") == "compiler-message" else None
-        if not told or told["level"] != "error":
+        diagnostic = event.get("message") if event.get("reason") == "compiler-message" else None
+        if not diagnostic or diagnostic["level"] != "error":
             continue
-        span = next((each for each in told["spans"] if each["is_primary"]), None)
+        span = next((each for each in diagnostic["spans"] if each["is_primary"]), None)
         path = relative(span["file_name"], place, job) if span else None
         if span and path is not None:
-            labels = [each["label"] for each in told["spans"] if each["is_primary"] and each["label"]]
-            rule = (told.get("code") or {}).get("code") or "error"
-            yield Message(path, span["line_start"], rule, ": ".join([told["message"], *labels]))
+            labels = [each["label"] for each in diagnostic["spans"] if each["is_primary"] and each["label"]]
+            rule = (diagnostic.get("code") or {}).get("code") or "error"
+            yield Message(path, span["line_start"], rule, ": ".join([diagnostic["message"], *labels]))
     if output.code and not is_built:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
 
 
 CARGO = Checker(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from activities.checkers import sql_statements
-from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
 
 _LINE = re.compile(r"(?P<path>.+?\.sql):(?P<line>\d+): (?P<text>.*)")
 
@@ -20,7 +20,7 @@ def _command(place: Place, job: Job) -> list[str]:
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
     if output.code:
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
     for found in filter(None, map(_LINE.fullmatch, output.out.splitlines())):
         path = relative(found["path"], place, job)
         if path is not None:

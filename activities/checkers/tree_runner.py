@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,16 +119,9 @@ class TreeRunner:
     def _program(self, checker: Checker, folder: Path) -> str:
         tree = self.attempt.directory.tree
         above = [folder, *(each for each in folder.parents if each.is_relative_to(tree))]
-        for name in checker.programs:
-            if "/" not in name:
-                found = shutil.which(name, path=self.attempt.launcher.environment.get("PATH"))
-                if found is not None:
-                    return found
-                continue
-            places = [Path(name)] if os.path.isabs(name) else [each / name for each in above]
-            for place in places:
-                if os.access(place, os.X_OK):
-                    return str(place)
+        found = checker.program(above, self.attempt.launcher.environment.get("PATH"))
+        if found is not None:
+            return found
         raise CheckerFailed(f"{' or '.join(map(os.path.basename, checker.programs[-1:]))} is not installed")
 
 

@@ -77,7 +77,7 @@ def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
         if path is not None:
             yield Message(path, int(found["line"]), found["rule"], " ".join([found["text"], *more]))
     if output.code not in (0, 1, 2):
-        raise CheckerFailed(f"ended with {output.code}: {output.err.strip()[-300:]}")
+        raise output.failure()
 
 
 def _may_miss(message: Message, content: bytes) -> bool:

@@ -29,7 +29,7 @@ class EarlierConflict(NamedTuple):
     head: str
     """The head with which the last of them conflicted."""
     paths: list[str]
-    told: list[list[str]]
+    checker_messages: list[list[str]]
     """What checkers said of the merge: checker, path, rule and text of each message."""
 
 
@@ -47,7 +47,7 @@ class ConflictRecorder:
         if not known or self.hub.resolve(known["head"]) is None:
             return None
         base = known.get("base") or self.hub.parent_of(known["commit"])
-        return EarlierConflict(base, known["head"], known.get("paths", []), known.get("told", []))
+        return EarlierConflict(base, known["head"], known.get("paths", []), known.get("checkerMessages", []))
 
     def textual(self, merged: Merge, head: str, started_from: str, change: Change) -> ConflictFound:
         """A merge that is not clean."""
@@ -64,9 +64,9 @@ class ConflictRecorder:
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 
     def semantic(
-        self, findings: list[Finding], head: str, change: Change, told: Sequence[Sequence[str]] = ()
+        self, findings: list[Finding], head: str, change: Change, checker_messages: Sequence[Sequence[str]] = ()
     ) -> ConflictFound:
-        """A clean merge whose sides do not fit together; `told`: see `EarlierConflict`."""
+        """A clean merge whose sides do not fit together; `checker_messages`: see `EarlierConflict`."""
         paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
         others = tasks_that_touched(self.hub, self.hub.parent_of(change.commit), head, paths)
         hunks = [
@@ -79,15 +79,10 @@ class ConflictRecorder:
             for each in findings
         ]
         description = "; ".join(display_path(each.message) for each in findings[:_MAX_NAMED])
-        return self._record(
-            head,
-            change,
-            "semantic",
-            others,
-            paths,
-            description,
-            {"hunks": limit_hunks(hunks)} | ({"told": [*map(list, told)]} if told else {}),
-        )
+        detail: dict[str, Any] = {"hunks": limit_hunks(hunks)}
+        if checker_messages:
+            detail["checkerMessages"] = [*map(list, checker_messages)]
+        return self._record(head, change, "semantic", others, paths, description, detail)
 
     def case(self, pairs: Sequence[tuple[str, str]], head: str, change: Change) -> ConflictFound:
         """Pairs of names that are one file where case does not count; only advice where it counts in the workspace."""

@@ -130,7 +130,7 @@ MUTANTS = (
     _m("activities/checkers/merge_checks.py", "return not finding.is_data and any(", "return any(", "activities/checkers/test_readers.py -k decides"),
     _m("activities/checkers/differential.py", "if wording(each) not in known and (", "if (", "activities/checkers/test_differential.py"),
     _m("activities/checkers/differential.py", "lines.add((each.path, each.rule, _line(content(each.path), each.line)))", "pass", "activities/checkers/test_differential.py"),
-    _m("activities/checkers/landing_checks.py", "        told = earlier.told if earlier is not None else []\n", "        told = []\n", "activities/checkers/test_checks.py -k rerun"),
+    _m("activities/checkers/landing_checks.py", "        messages = earlier.checker_messages if earlier is not None else []\n", "        messages = []\n", "activities/checkers/test_checks.py -k rerun"),
     _m("activities/processes/launcher.py", "inside = self._sandboxed(argv, cwd or self.cwd)", "inside = self._sandboxed(argv, self.cwd)", "cli/test_merge_check.py -k side_by_side"),
     _m("workflows/merge_checks.py", "if self._execution.batches or self.first([row.task_id]):", "if True:", "activities/checkers/test_checks.py -k others_land"),
     _m("activities/conflicts/names/check.py", "if name in kept or rule.is_there(", "if rule.is_there(", "activities/conflicts/test_names.py"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
@@ -12,24 +13,21 @@ from epw.core.backends import BACKENDS
 from epw.core.checker_names import CHECKER_NAMES
 
 
-def _known_backend(name: Any) -> str:
-    if isinstance(name, str) and name in BACKENDS:
-        return name
-    raise PydanticKnownError("literal_error", {"expected": ", ".join(BACKENDS)})
+def _one_of(names: Collection[str]) -> PlainValidator:
+    """Validator of a name, read when a plan is: backends can be added."""
 
+    def known(name: Any) -> str:
+        if isinstance(name, str) and name in names:
+            return name
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(names)})
 
-def _known_checker(name: Any) -> str:
-    if isinstance(name, str) and name in CHECKER_NAMES:
-        return name
-    raise PydanticKnownError("literal_error", {"expected": ", ".join(CHECKER_NAMES)})
+    return PlainValidator(known)
 
 
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
-BackendName = Annotated[str, PlainValidator(_known_backend), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
-CheckerName = Annotated[
-    str, PlainValidator(_known_checker), WithJsonSchema({"enum": list(CHECKER_NAMES), "type": "string"})
-]
+BackendName = Annotated[str, _one_of(BACKENDS), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
+CheckerName = Annotated[str, _one_of(CHECKER_NAMES), WithJsonSchema({"enum": list(CHECKER_NAMES), "type": "string"})]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^/\x00][^\x00]*$")]
