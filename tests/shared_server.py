@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import time
@@ -15,6 +16,7 @@ from epw.service.walled_server import dynamic_flags
 
 _MAX_PROCESSES = 32
 _SECONDS = 60
+_MAX_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,17 @@ class SharedServer:
 
     @classmethod
     def started(cls, binary: str) -> SharedServer:
+        """A server that answers; one whose port was taken before it could bind it is started again at another."""
+        for _ in range(_MAX_STARTS):
+            server = cls._start(binary)
+            if server._answers():
+                return server
+            server.process.kill()
+            server.process.wait(_SECONDS)
+        raise RuntimeError(f"no development server came up in {_MAX_STARTS} starts")
+
+    @classmethod
+    def _start(cls, binary: str) -> SharedServer:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -31,6 +44,16 @@ class SharedServer:
         argv = [binary, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
         argv += ["--log-level", "never", *dynamic_flags(), *namespaces]
         return cls(f"127.0.0.1:{port}", subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def _answers(self) -> bool:
+        """Whether somebody listens at its port, and it has not ended by then."""
+        host, port = self.address.split(":")
+        deadline = time.monotonic() + _SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+                return self.process.poll() is None
+            time.sleep(0.1)
+        return False
 
     def end(self) -> None:
         self.process.terminate()
