@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -35,7 +36,7 @@ from activities.state.plan_source import RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.directories import Trash
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
 _NAME = "merge-check"
@@ -86,7 +87,8 @@ class MergeCheck:
 
     def __init__(self, state: StateDirectory, repository: str, checkers: Mapping[str, Checker]) -> None:
         """Raises `InvalidPlan` where the directory is no repository."""
-        self._workspace = Workspace.read(repository)
+        # Git commands of the hub do not run in this process's directory.
+        self._workspace = Workspace.read(os.path.abspath(repository))
         if self._workspace.kind != "git":
             raise InvalidRequest(f"{repository} is not a git repository")
         self._hub = Hub.created(state.hub(self._workspace.path))
@@ -115,7 +117,10 @@ class MergeCheck:
             await in_thread(self._hub.delete_refs, self._execution.ref())
 
     def _fetched(self, name: str) -> str:
-        commit = self._workspace.at(name).head or ""
+        try:
+            commit = self._workspace.at(name).head or ""
+        except InvalidPlan:
+            raise InvalidRequest(f"{name!r} names no commit in {self._workspace.path}") from None
         transfer.fetch(self._hub, self._workspace, commit, self._execution.ref("sides", commit))
         return commit
 

@@ -50,10 +50,12 @@ def _origin(
         for path, (before, after) in counts.items():
             if before[name] != after[name]:
                 old, new = contents[path]
-                return path, _line_of(name, new) or _line_of(name, old) or 1
+                return path, _line_of(name, new, old) or _line_of(name, old, new) or 1
     return None
 
 
-def _line_of(name: bytes, content: bytes) -> int | None:
-    found = re.search(rb"\b" + re.escape(name) + rb"\b", content)
-    return content.count(b"\n", 0, found.start()) + 1 if found else None
+def _line_of(name: bytes, content: bytes, other: bytes) -> int | None:
+    """The first line with a name, among those that the other version does not have."""
+    known, word = set(other.split(b"\n")), re.compile(rb"\b" + re.escape(name) + rb"\b")
+    lines = enumerate(content.split(b"\n"), 1)
+    return next((number for number, line in lines if line not in known and word.search(line)), None)

@@ -11,6 +11,7 @@ from epw.core.globs import matches
 from epw.core.plan.parts import CheckCommand
 
 NAME = "command"
+_MAX_SHOWN = 60
 _LINE = re.compile(r"(?P<path>[^\s:][^:]*):(?P<line>\d+):(?:\d+:)?\s*(?P<text>.+)")
 
 
@@ -19,6 +20,13 @@ def own_command(check: CheckCommand) -> Checker:
 
     def concerns(path: str) -> bool:
         return not check.files or any(matches(glob, path) for glob in check.files)
+
+    def read(place: Place, job: Job, output: Output) -> Iterator[Message]:
+        try:
+            yield from _READERS[check.parse](place, job, output)
+        except CheckerFailed as error:
+            shown = check.command if len(check.command) <= _MAX_SHOWN else f"{check.command[:_MAX_SHOWN]}…"
+            raise CheckerFailed(f"`{shown}` {error}") from None
 
     def command(place: Place, job: Job) -> list[str]:
         return [*place.program, "-euo", "pipefail", "-c", check.command]
@@ -30,7 +38,7 @@ def own_command(check: CheckCommand) -> Checker:
         configs=(),
         programs=("bash",),
         command=command,
-        read=_READERS[check.parse],
+        read=read,
         needs_config=False,
         reads=concerns,
     )

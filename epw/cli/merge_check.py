@@ -11,7 +11,7 @@ from activities.checkers.registry import chosen
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
-from epw.core.errors import InvalidRequest
+from epw.core.errors import GitError, InvalidRequest, Unavailable
 from epw.settings import Settings
 
 
@@ -32,8 +32,12 @@ def merge_check(
         if len(names) not in (2, 3):
             raise InvalidRequest("merge-check takes two commits, and the repository before them if it is another")
         repository, ours, theirs = names if len(names) == 3 else (".", *names)
-        check = MergeCheck(settings.state, repository, chosen(checks))
-        judged = await check.judge(ours, theirs, base)
+        checkers = chosen(checks)
+        try:
+            judged = await MergeCheck(settings.state, repository, checkers).judge(ours, theirs, base)
+        except GitError as error:
+            # Its own exit code is that of a conflict.
+            raise Unavailable(str(error)) from None
         if as_json:
             print_json(judged.document())
         else:

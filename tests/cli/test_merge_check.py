@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import Cli
+from tests.command_line import ROOT, Cli
 from tests.corpus import Case, cases, repository
 from tests.support import fingerprint
 
@@ -111,3 +112,18 @@ def test_in_a_large_tree_a_checker_looks_at_what_the_changes_concern(cli: Cli, t
     assert all(len(path.read_bytes()) < 10_000 for path in said.iterdir())
     # The second time, its directory is there.
     assert cli.json("merge-check", str(place), "theirs", "ours", "--checks", "ty", code=1)["conflicts"]
+
+
+def test_it_judges_the_repository_in_which_it_is_called(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/moved-with-reexport-kept"), tmp_path / "work")
+    argv = [sys.executable, str(ROOT / "starter.py"), "merge-check", "ours", "theirs", "--checks", "off"]
+    done = subprocess.run(argv, cwd=place, env=cli.env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.split(" · ")[0]) == (0, "clean"), done.stderr
+
+
+def test_what_git_cannot_do_is_no_verdict(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/moved-with-reexport-kept"), tmp_path / "work")
+    for path in (place / ".git/objects").glob("[0-9a-f][0-9a-f]/*"):
+        path.chmod(0o600)
+        path.write_bytes(b"damaged")
+    assert cli("merge-check", str(place), "ours", "theirs", code=None).returncode in (2, 3)

@@ -86,7 +86,7 @@ async def test_a_checker_that_fails_is_named_and_holds_nothing_up(harness: Harne
     document = await landing_in_order(harness, tmp_path, plan)
     assert document["status"] == "succeeded"
     (warning,) = document["delivery"]["warnings"]
-    assert "command: ended with 0 and printed no SARIF" in warning
+    assert "command: `echo no document` ended with 0 and printed no SARIF" in warning
 
 
 async def test_others_land_while_a_merge_is_checked(harness: Harness, tmp_path: Path) -> None:

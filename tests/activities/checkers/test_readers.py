@@ -140,7 +140,7 @@ def test_a_command_that_fails_without_a_word_has_not_checked() -> None:
     own = own_command(CheckCommand(command="lint"))
     assert read(own, Output(1, "a.x:3: wrong\n", "")) == [Message("sub/a.x", 3, "command", "wrong")]
     assert read(own, Output(0, "all is well\n", "")) == []
-    with pytest.raises(CheckerFailed, match="ended with 127: lint: not found"):
+    with pytest.raises(CheckerFailed, match="`lint` ended with 127: lint: not found"):
         read(own, Output(127, "", "lint: not found"))
 
 
