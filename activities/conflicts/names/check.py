@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from activities.conflicts.names import code, documents, migrations, proto, shell
 from activities.conflicts.names.rule import Mention, NameRule, Reader
-from activities.conflicts.semantic.sides import Finding
+from activities.conflicts.semantic.sides import Finding, SideName
 
 RULES: tuple[NameRule, ...] = (*migrations.RULES, *code.RULES, *documents.RULES, *proto.RULES, *shell.RULES)
 
@@ -25,6 +25,7 @@ class Side:
 
     before: Texts
     after: Texts
+    name: SideName = "ours"
 
     def reads(self, rule: NameRule) -> list[str]:
         """The changed files that may hold a rule's names."""
@@ -84,7 +85,7 @@ def _twice(rule: NameRule, ours: Side, theirs: Side, merged: Texts, elsewhere: E
         if rule.meets_in_reader and not _are_read_together(path, other, merged, elsewhere):
             continue
         message = f"{rule.kind} {key!r} is defined in {path}:{line} and in {other}:{other_line}"
-        yield Finding(key, path, line, other, other_line, message, is_data=True)
+        yield Finding(key, path, line, other, other_line, message, is_data=True, change="added")
 
 
 def _are_read_together(path: str, other: str, merged: Texts, elsewhere: Elsewhere) -> bool:
@@ -121,7 +122,7 @@ def _gone(rule: NameRule, one: Side, other: Side, merged: Texts, elsewhere: Else
             continue
         key = name[1].split(" ")[-1]
         message = f"{rule.kind} {key!r} is used in {path}:{line} and was removed or renamed in {target}"
-        yield Finding(key, path, line, target, target_line, message, is_data=True)
+        yield Finding(key, path, line, target, target_line, message, is_data=True, side=other.name, change="removed")
 
 
 def _first(before: Iterable[Places], name: tuple[str, str]) -> tuple[str, int]:

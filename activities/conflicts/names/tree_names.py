@@ -38,7 +38,8 @@ def check_tree_names(hub: Hub, base: str, changed: Sequence[Blobs], merged: str)
             (path, (content or b"").decode("utf-8", "replace")) for path, content in zip(paths, contents, strict=True)
         ]
 
-    sides = [Side(side_of(side, 0), side_of(side, 1)) for side in relevant]
+    mine, yours = relevant
+    sides = Side(side_of(mine, 0), side_of(mine, 1), "ours"), Side(side_of(yours, 0), side_of(yours, 1), "theirs")
     whole = {
         path: texts.get((joined[path][1] if path in joined else None) or "", "") for side in relevant for path in side
     }

@@ -30,7 +30,10 @@ def check(base: Files, ours: Files, theirs: Files, merged: Files, elsewhere: Els
     `elsewhere`: gives the other files of the merged tree that mention one of some names; called once at most.
     `paths`: gives the paths of the merged tree.
     """
-    sides = [SideChange({path: base[path] for path in side}, side) for side in (ours, theirs)]
+    sides = [
+        SideChange({path: base[path] for path in ours}, ours, "ours"),
+        SideChange({path: base[path] for path in theirs}, theirs, "theirs"),
+    ]
     if not all(side.parses for side in sides):
         return []
     pairs = (sides, sides[::-1])
@@ -80,7 +83,7 @@ def _removed_symbols(one: SideChange, other: SideChange, result: Result) -> Iter
                 message = (
                     f"{_full_name(definition)} is used in {path}:{use.line} and was removed or renamed in {target}"
                 )
-                yield Finding(name, path, use.line, target, definition.line, message)
+                yield Finding(name, path, use.line, target, definition.line, message, side=other.name, change="removed")
 
 
 def _changed_signatures(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
@@ -98,7 +101,7 @@ def _changed_signatures(one: SideChange, other: SideChange, result: Result) -> I
                 message = (
                     f"{path}:{use.line} calls {_full_name(old)} as it was; in {target} it takes {new.signature.text}"
                 )
-                yield Finding(old.name, path, use.line, target, new.line, message)
+                yield Finding(old.name, path, use.line, target, new.line, message, side=other.name)
 
 
 def _duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
@@ -119,7 +122,7 @@ def _duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result)
         duplicates.add((*each.scope, each.name))
         if each.scope not in duplicates:
             message = f"{_full_name(each)} is defined in {path}:{each.line} and in {other_path}:{other.line}"
-            yield Finding(each.name, path, each.line, other_path, other.line, message)
+            yield Finding(each.name, path, each.line, other_path, other.line, message, change="added")
 
 
 def _is_conditional(path: str, symbols: Symbols) -> bool:

@@ -47,34 +47,40 @@ def moved_modules(one: SideChange, other: SideChange, result: Result, paths: Pat
             continue
         provider = next((file for file in (_file(parts), _file((*parts, _PACKAGE))) if file in tree), None)
         if provider is not None and provider in result.merged:
-            yield from _missing_names(found, target, parts, one, result.merged[provider], tree)
+            yield from _missing_names(found, target, parts, (one, other), result.merged[provider], tree)
         elif provider is None:
             old = _old_imports(one, other, result)
             is_left = any(_meaning(each, path, target, parts, one, tree) for path, each in old)
             if not is_left:
-                yield from _missing_modules(found, target, parts, known, tree)
+                yield from _missing_modules(found, target, parts, known, tree, other)
 
 
 def _missing_modules(
-    found: list[tuple[str, Import, str]], target: str, parts: Parts, known: dict[str, Symbols], tree: Collection[str]
+    found: list[tuple[str, Import, str]],
+    target: str,
+    parts: Parts,
+    known: dict[str, Symbols],
+    tree: Collection[str],
+    other: SideChange,
 ) -> Iterator[Finding]:
     name = ".".join(parts)
     for path, each, meaning in found:
         is_elsewhere = _provided(parts, meaning, tree) or (each.name == parts[-1] and _package_offers(parts, known))
         if not is_elsewhere:
             message = f"the module {name} is imported in {path}:{each.line} and was moved or removed: {target}"
-            yield Finding(name, path, each.line, target, 1, message)
+            yield Finding(name, path, each.line, target, 1, message, side=other.name, change="removed")
 
 
 def _missing_names(
     found: list[tuple[str, Import, str]],
     target: str,
     parts: Parts,
-    one: SideChange,
+    sides: tuple[SideChange, SideChange],
     provider: Symbols,
     tree: Collection[str],
 ) -> Iterator[Finding]:
     """Names imported from a module that is still there and does not have them any more."""
+    one, other = sides
     for path, each, meaning in found:
         if each.name is None or meaning != each.module:
             continue
@@ -83,7 +89,9 @@ def _missing_names(
         if before and not is_module and not _offers(provider, each.name):
             name = ".".join(parts)
             message = f"{each.name} is imported from {name} in {path}:{each.line} and was moved or removed there"
-            yield Finding(each.name, path, each.line, target, before[0].line, message)
+            yield Finding(
+                each.name, path, each.line, target, before[0].line, message, side=other.name, change="removed"
+            )
 
 
 def _changed(side: SideChange) -> Iterator[str]:

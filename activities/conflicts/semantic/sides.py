@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from activities.conflicts.semantic.delta import Delta, delta
 from activities.conflicts.semantic.languages import language_of
@@ -18,12 +19,17 @@ Paths = Callable[[], Collection[str]]
 """Gives the paths of the merged tree."""
 
 
+SideName = Literal["ours", "theirs"]
+"""Side of a merge: what has landed, and what is to land."""
+Change = Literal["removed", "renamed", "moved", "changed", "added"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """A semantic conflict.
 
-    `path`, `line`: where it shows; `other`, `other_line`: the change of the other side that does not fit, or the former
-    place of what that side removed. Lines count from 1.
+    `path`, `line`: the use, where it shows; `other`, `other_line`: the definition that the other side has changed, or
+    the former place of what that side removed. Lines count from 1.
     """
 
     name: str
@@ -34,6 +40,18 @@ class Finding:
     message: str
     is_data: bool = False
     """Whether the name is data, of which checkers know nothing."""
+    side: SideName = "theirs"
+    """The side with the use; the definition is the other one's."""
+    change: Change = "changed"
+    """What became of the definition."""
+    new_name: str = ""
+    """Its new name, where it was renamed."""
+    new_path: str = ""
+    """Its new file, where it was moved."""
+    checker: str = ""
+    """The checker that says it; empty: symbols and names show it."""
+    rule: str = ""
+    """The checker's rule."""
 
 
 @dataclass
@@ -42,6 +60,7 @@ class SideChange:
 
     before: Files
     after: Files
+    name: SideName = "ours"
 
     @cached_property
     def deltas(self) -> dict[str, Delta]:

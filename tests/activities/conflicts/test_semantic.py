@@ -53,6 +53,29 @@ def merge(ours: bytes | None, base: bytes | None, theirs: bytes | None) -> bytes
     return done.stdout
 
 
+LIB, USE = b"def f(a):\n    return a\n", b"from lib import f\n\nf(1)\n"
+
+
+@pytest.mark.parametrize(
+    ("lib", "change"), [(b"def g(a):\n    return a\n", "removed"), (b"def f(a, b):\n    return a\n", "changed")]
+)
+def test_a_finding_says_which_side_uses_and_what_became_of_the_definition(lib: bytes, change: str) -> None:
+    defines: Files = {"lib.py": lib}
+    uses: Files = {"app.py": USE}
+    base: Files = {"lib.py": LIB}
+    whole: Files = {**defines, **uses}
+    for side, ours, theirs in (("theirs", defines, uses), ("ours", uses, defines)):
+        (found,) = checked(base, ours, theirs, whole)
+        assert (found.name, found.side, found.change) == ("f", side, change)
+        assert (found.path, found.line, found.other, found.other_line) == ("app.py", 3, "lib.py", 1)
+
+
+def test_a_finding_says_that_both_sides_added_a_definition() -> None:
+    added = b"def f():\n    return 2\n"
+    (found,) = checked({}, {"lib.py": LIB}, {"lib.py": added}, {"lib.py": LIB + added})
+    assert (found.change, found.side, found.path, found.other) == ("added", "theirs", "lib.py", "lib.py")
+
+
 @pytest.mark.parametrize("case", [*cases(CONFLICTS), *module_cases(MOVED)], ids=lambda case: case.name)
 def test_what_does_not_fit_is_found(case: Case) -> None:
     assert len(findings(case)) == 1, findings(case)
