@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activities.conflicts.names.tree_names import check_tree_names
+from activities.conflicts.behaviour.check import check_behaviour
+from activities.conflicts.names.check import check_names
+from activities.conflicts.names.tree_texts import check_texts
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import check_symbols
 from activities.git.changes import Blobs, changed_blobs
@@ -12,10 +14,14 @@ from activities.git.hub import Hub
 
 
 def semantic_conflicts(hub: Hub, base: str, ours: str, theirs: str, merged: str) -> list[Finding]:
-    """Semantic conflicts of two commits whose merge is the tree `merged`: of symbols, and of names that are data."""
+    """Semantic conflicts of two commits whose merge is the tree `merged`: of symbols, of names that are data,
+    and of what code does beyond them."""
     return semantic_conflicts_of(hub, base, changed_blobs(hub, base, ours, theirs), merged)
 
 
 def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
     """As `semantic_conflicts`, from the changed blobs of the two commits."""
-    return [*check_symbols(hub, base, changed, merged), *check_tree_names(hub, base, changed, merged)]
+    return [
+        *check_symbols(hub, base, changed, merged),
+        *check_texts(hub, base, changed, merged, (check_names, check_behaviour)),
+    ]

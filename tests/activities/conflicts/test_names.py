@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from activities.conflicts.names.check import Side, check_names
+from activities.conflicts.names.tree_texts import Check
+from activities.conflicts.semantic.sides import SideName
 from tests.activities.conflicts.test_semantic import merge
 from tests.corpus import Case, Files, cases
 
@@ -19,11 +21,12 @@ MISSED = frozenset(
 )
 
 
-def side(case: Case, changed: Files) -> Side:
-    return Side({path: case.base.get(path) or "" for path in changed}, {path: changed[path] or "" for path in changed})
+def side(case: Case, changed: Files, name: SideName) -> Side:
+    before = {path: case.base.get(path) or "" for path in changed}
+    return Side(before, {path: changed[path] or "" for path in changed}, name)
 
 
-def found(case: Case) -> list[str]:
+def found(case: Case, check: Check = check_names) -> list[str]:
     def version(files: Files, path: str) -> bytes | None:
         text = files[path] if path in files else case.base.get(path)
         return text.encode() if text is not None else None
@@ -36,7 +39,7 @@ def found(case: Case) -> list[str]:
     }
     rest = [(path, text) for path, text in case.base.items() if path not in merged and text]
     texts = {path: content.decode() for path, content in merged.items()}
-    findings = check_names(side(case, case.ours), side(case, case.theirs), texts, lambda words: rest)
+    findings = check(side(case, case.ours, "ours"), side(case, case.theirs, "theirs"), texts, lambda words: rest)
     return [each.message for each in findings]
 
 

@@ -1,20 +1,22 @@
-"""Check of names of two commits in the hub: reads the changed files, and those that mention a name in doubt."""
+"""Check of the texts of two commits in the hub: reads the changed files, and those that mention a name in doubt."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-from activities.conflicts.names.check import RULES, Side, check_names
+from activities.conflicts.names.check import RULES, Elsewhere, Side, Texts
 from activities.conflicts.semantic.sides import Finding
 from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
 
 _MAX_CHANGED_FILES = 500
 _MAX_FILES_ELSEWHERE = 200
+Check = Callable[[Side, Side, Texts, Elsewhere], list[Finding]]
+"""Findings of both sides, the files that either has changed as merged, and what gives the others."""
 
 
-def check_tree_names(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
-    """Findings of two sides whose merge is the tree `merged`; none where they change too many files.
+def check_texts(hub: Hub, base: str, changed: Sequence[Blobs], merged: str, checks: Sequence[Check]) -> list[Finding]:
+    """Findings of checks of two sides whose merge is the tree `merged`; none where they change too many files.
 
     `changed`: the blobs that each side has changed since `base`.
     """
@@ -43,4 +45,4 @@ def check_tree_names(hub: Hub, base: str, changed: Sequence[Blobs], merged: str)
     whole = {
         path: texts.get((joined[path][1] if path in joined else None) or "", "") for side in relevant for path in side
     }
-    return check_names(sides[0], sides[1], whole, elsewhere)
+    return [finding for check in checks for finding in check(sides[0], sides[1], whole, elsewhere)]
