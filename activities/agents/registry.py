@@ -51,11 +51,16 @@ def missing_for(backend: str) -> str | None:
     return found.missing() if found is not None else None
 
 
+def missing_agents(plan: Plan) -> list[str]:
+    """Messages for a user, one for each backend of the plan for which this process lacks something."""
+    names = dict.fromkeys(plan.backend_of(task).name for task in plan.tasks)
+    return [missing for name in names if (missing := missing_for(name))]
+
+
 def require_agents(plan: Plan) -> None:
     """Raises `Unavailable` where this process lacks something for a backend of the plan."""
-    for name in dict.fromkeys(plan.backend_of(task).name for task in plan.tasks):
-        if missing := missing_for(name):
-            raise Unavailable(missing)
+    if missing := missing_agents(plan):
+        raise Unavailable("\n".join(missing))
 
 
 def require_bash() -> None:

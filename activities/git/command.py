@@ -200,7 +200,8 @@ def require_git() -> None:
     """Raise `Unavailable` if git is missing or too old to merge outside a work tree."""
     found = version()
     if found is None or found < MIN_VERSION:
-        raise Unavailable(f"git {dotted(MIN_VERSION)} or newer is needed, found {dotted(found)}")
+        wanted = f"git {dotted(MIN_VERSION)} or newer is needed, found {dotted(found)}"
+        raise Unavailable(f"{wanted}: install it, or put it on PATH")
 
 
 def dotted(numbers: tuple[int, ...] | None) -> str:

@@ -25,4 +25,4 @@ def api_key() -> str:
 
 def missing_key(agent: str) -> str:
     """Message for a user whose plan has an agent that needs the key."""
-    return f"agent {agent} needs ANTHROPIC_API_KEY in the environment of the worker"
+    return f"agent {agent} needs ANTHROPIC_API_KEY in the environment of the worker: export it where the worker starts"

@@ -14,6 +14,7 @@ from epw.cli.output import printable
 from epw.core.errors import Unavailable
 from epw.service.connection import Connection, connected
 from epw.service.log import log_to_stderr
+from epw.service.server_errors import cause
 from epw.settings import Settings
 
 
@@ -25,8 +26,7 @@ def run_command(command: Callable[[Settings], Awaitable[int]], *, as_json: bool 
         try:
             return await command(settings)
         except RPCError as error:
-            print(f"epw: the Temporal server went away or refused: {printable(error.message)}", file=sys.stderr)
-            return Unavailable.exit_code
+            raise Unavailable(f"the Temporal server went away or refused: {cause(error.message)}") from None
 
     run_offline(online, as_json=as_json)
 

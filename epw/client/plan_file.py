@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from epw.client.foreign_file import import_foreign, read_foreign, unknown
-from epw.client.source_text import parse
+from epw.client.source_text import invalid, parse
 from epw.core.errors import InvalidPlan
 from epw.core.plan.model import Plan
 from epw.core.plan.unsupported import is_url
 from epw.core.plan.validate import read_plan
+from epw.core.source_place import line_of
 from epw.importers.formats import recognise
 from epw.importers.model import Choices, ForeignFile, Imported
+
+_EMPTY = """is empty; a plan has at least tasks, each with an id and a description:
+  tasks:
+    - id: hello
+      description: Say hello
+      run: echo hello > hello.txt"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class Document:
     notes: tuple[str, ...] = ()
     file: ForeignFile | None = None
     imported: Imported | None = None
+    text: str | None = None
+    """The text of a plan, from which the lines of its problems are told."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,15 @@ def read_plan_file(path: str, *, runnable: bool = True, agent: str | None = None
     value = found.value
     if agent is not None and isinstance(value, dict):
         value = {**value, "agent": agent}
-    return PlanFile.of(value, runnable=runnable, notes=found.notes)
+    try:
+        return PlanFile.of(value, runnable=runnable, notes=found.notes)
+    except InvalidPlan as error:
+        if found.text is None:
+            raise
+        lines = [line_of(found.text, each.path) for each in error.problems]
+        raise InvalidPlan(
+            [replace(each, line=line) for each, line in zip(error.problems, lines, strict=True)]
+        ) from None
 
 
 def read_document(path: str) -> Document:
@@ -68,11 +85,13 @@ def read_document(path: str) -> Document:
             if file.is_markdown:
                 raise unknown(file) from None
             raise
-    if not isinstance(value, dict) and file.text.strip():
+    if value is None:
+        raise invalid(file.path, _EMPTY)
+    if not isinstance(value, dict):
         raise unknown(file)
     if isinstance(value, dict):
         _make_workspace_absolute(value, Path(file.place).parent if file.place else Path.cwd())
-    return Document(value)
+    return Document(value, text=file.text)
 
 
 def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:

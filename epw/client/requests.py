@@ -15,6 +15,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
+from epw.service.server_errors import cause
 
 _MESSAGE_TIMEOUT = timedelta(seconds=8)
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
@@ -64,4 +65,4 @@ def from_rpc(error: RPCError, execution_id: str) -> EpwError:
         return InvalidRequest(f"execution {execution_id!r} {why}")
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return no_worker()
-    return Unavailable(f"Temporal: {error.message}")
+    return Unavailable(f"the Temporal server went away or refused: {cause(error.message)}")

@@ -9,6 +9,8 @@ from typing import Any
 
 from epw.core import strict_yaml
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.plan.wording import did_you_mean
+from epw.core.source_place import place
 from epw.core.unique_keys import unique_keys
 
 _MAX_BYTES = 20_000_000
@@ -36,6 +38,9 @@ def parse(path: str, text: str, *, as_json: bool) -> Any:
         document = _json(text) if as_json else strict_yaml.load(text)
     except RecursionError:
         raise invalid(path, "is nested too deep") from None
+    except json.JSONDecodeError as error:
+        message = f"{error.msg[:1].lower()}{error.msg[1:]}: {place(text, error.lineno, error.colno)}"
+        raise invalid(path, f"is not valid JSON: {message}") from None
     except ValueError as error:
         raise invalid(path, f"is not valid {'JSON' if as_json else 'YAML'}: {error}") from None
     if not _is_small(document):
@@ -53,7 +58,15 @@ def _read(path: Path) -> bytes:
         with open(path, "rb") as file:
             return file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise invalid(str(path), f"cannot be read: {error.strerror}") from None
+        raise invalid(str(path), f"cannot be read: {error.strerror}{_near(path)}") from None
+
+
+def _near(path: Path) -> str:
+    """A hint that names a file beside it whose name is alike; empty where there is none."""
+    try:
+        return did_you_mean(path.name, (each.name for each in path.parent.iterdir() if each.is_file()))
+    except OSError:
+        return ""
 
 
 def _json(text: str) -> Any:

@@ -15,9 +15,12 @@ class Problem:
 
     path: str
     message: str
+    line: int | None = None
+    """Line of the file where it stands, where there is a file."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        where = f" (line {self.line})" if self.line is not None else ""
+        return f"{self.path}: {self.message}{where}" if self.path else f"{self.message}{where}"
 
 
 class EpwError(Exception):

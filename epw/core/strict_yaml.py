@@ -6,6 +6,9 @@ from typing import Any
 
 import yaml
 
+from epw.core.source_place import place
+from epw.core.yaml_wording import words_of
+
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
@@ -23,7 +26,9 @@ def load(text: str) -> Any:
     try:
         return yaml.load(text, _StrictLoader)
     except yaml.YAMLError as error:
-        raise InvalidYaml(" ".join(str(error).split())) from None
+        raise InvalidYaml(words_of(text, error)) from None
+    except _BadKey as bad:
+        raise InvalidYaml(f"{bad}: {place(text, bad.line, bad.column)}") from None
 
 
 def has_aliases(text: str) -> bool:
@@ -33,7 +38,15 @@ def has_aliases(text: str) -> bool:
     try:
         return any(isinstance(token, yaml.AnchorToken | yaml.AliasToken) for token in yaml.scan(text, _StrictLoader))
     except yaml.YAMLError as error:
-        raise InvalidYaml(" ".join(str(error).split())) from None
+        raise InvalidYaml(words_of(text, error)) from None
+
+
+class _BadKey(Exception):
+    """A key of a mapping that is not accepted, and where it stands (from 1)."""
+
+    def __init__(self, message: str, mark: yaml.Mark) -> None:
+        self.line, self.column = mark.line + 1, mark.column + 1
+        super().__init__(message)
 
 
 class _StrictLoader(_Base):  # type: ignore[misc]
@@ -47,9 +60,9 @@ class _StrictLoader(_Base):  # type: ignore[misc]
         for key_node, _ in node.value:
             key = "<<" if key_node.tag == _MERGE else self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | None):
-                raise InvalidYaml(f"a key at line {key_node.start_mark.line + 1} is no text, number or null")
+                raise _BadKey("a key is no text, number or null", key_node.start_mark)
             if key in seen:
-                raise InvalidYaml(f"duplicate key {key!r} at line {key_node.start_mark.line + 1}")
+                raise _BadKey(f"duplicate key {key!r}", key_node.start_mark)
             seen.add(key)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found

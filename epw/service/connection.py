@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import Unavailable
@@ -19,11 +19,13 @@ from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import TYPES
 from epw.service.converter import data_converter
 from epw.service.embedded import embedded_server
+from epw.service.server_errors import cause
 from epw.settings import Settings
 
 _CONNECT_SECONDS = 8.0
 _START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
+_REMEDY = "; start it, correct TEMPORAL_ADDRESS or its profile, or unset it: then epw runs a server of its own"
 
 
 @dataclass(frozen=True)
@@ -55,36 +57,35 @@ async def connected(
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        yield Connection(await _connect(connect_seconds, **config), None, is_embedded=False)
+        yield Connection(await _connect(connect_seconds, config, _REMEDY), None, is_embedded=False)
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
-        client = await _connect_to_started(connect_seconds, start_seconds, **config)
+        client = await _connect_to_started(connect_seconds, start_seconds, config)
         yield Connection(client, web_ui, is_embedded=True)
 
 
-async def _connect_to_started(connect_seconds: float, start_seconds: float, **config: object) -> Client:
+async def _connect_to_started(connect_seconds: float, start_seconds: float, config: ClientConnectConfig) -> Client:
     """Connect to a server that was just started, which listens before it serves: retried for a while."""
     deadline = asyncio.get_running_loop().time() + start_seconds
     while True:
         try:
-            return await _connect(connect_seconds, **config)
+            return await _connect(connect_seconds, config)
         except Unavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _connect(seconds: float, **config: object) -> Client:
+async def _connect(seconds: float, config: ClientConnectConfig, remedy: str = "") -> Client:
     try:
         async with asyncio.timeout(seconds):
-            client = await Client.connect(**config, data_converter=data_converter)  # type: ignore[arg-type]
+            client = await Client.connect(**config, data_converter=data_converter)
             await _wait_for_namespace(client)
             return client
     except (TimeoutError, RuntimeError, RPCError) as error:
-        why = str(error).splitlines()[0] if str(error) else "no response"
-        raise Unavailable(f"no Temporal server at {config['target_host']}: {why}") from None
+        raise Unavailable(f"no Temporal server at {config['target_host']}: {cause(str(error))}{remedy}") from None
 
 
 async def _wait_for_namespace(client: Client) -> None:

@@ -66,7 +66,7 @@ def test_a_plan_may_name_a_backend_while_it_is_registered_only() -> None:
             read_plan({"agent": "fifth", "tasks": tasks({"id": "a"})})
         with pytest.raises(ValueError, match="exists already"), register(FIFTH):
             pass
-    with pytest.raises(InvalidPlan, match="agent: must be one of: claude, claude-code, command, simulated"):
+    with pytest.raises(InvalidPlan, match="agent: no agent fifth; there are claude, claude-code, command, simulated"):
         read_plan(plan)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticKnownError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from epw.core.backends import BACKENDS
 from epw.core.checker_names import CHECKER_NAMES
@@ -24,9 +24,18 @@ def _one_of(names: Collection[str]) -> PlainValidator:
     return PlainValidator(known)
 
 
+def _backend(name: Any) -> str:
+    """The name of a backend, read when a plan is: backends can be added."""
+    if isinstance(name, str) and name in BACKENDS:
+        return name
+    message = "no agent {name}; there are {known}. Any other program runs by agent command: give the task a `run`"
+    shown = name[:100] if isinstance(name, str) else "of that kind"
+    raise PydanticCustomError("unknown_agent", message, {"name": shown, "known": ", ".join(BACKENDS)})
+
+
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
-BackendName = Annotated[str, _one_of(BACKENDS), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
+BackendName = Annotated[str, PlainValidator(_backend), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
 CheckerName = Annotated[str, _one_of(CHECKER_NAMES), WithJsonSchema({"enum": list(CHECKER_NAMES), "type": "string"})]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]

@@ -256,6 +256,8 @@ def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Prob
         where = f"{path}.{key}" if path else str(key)
         if name not in aliases:
             hint = did_you_mean(str(key), [*aliases, *camel]) if len(problems) < _MAX_HINTS else ""
+            # A prompt within braces ends at its first comma, and the rest of it looks like a key.
+            hint = hint or ("; a text with a comma or a colon in it needs quotes" if " " in str(key) else "")
             problems.append(Problem(where, "unknown key" + hint))
         elif name in read:
             problems.append(Problem(where, f"is given twice (also as {name})"))

@@ -23,6 +23,15 @@ _PLAIN_WORDS = {
     "missing": "is required",
     "finite_number": "must be a finite number",
 }
+_BOUNDS = {
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_too_short": "must not be shorter than {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+}
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -54,6 +63,10 @@ def _describe(details: ErrorDetails) -> str:
         return f"must be one of: {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
     if details["type"] == "string_pattern_mismatch":
         return f"{details['input']!r} has characters or a form that is not allowed here"
+    if details["type"] == "unknown_agent":
+        return str(details["msg"])
+    if (bound := _BOUNDS.get(details["type"])) is not None:
+        return bound.format(**context)
     message = details["msg"]
     return message[:1].lower() + message[1:].replace("Input", "value") if message else "is not valid"
 

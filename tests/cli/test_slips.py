@@ -1,0 +1,125 @@
+"""Slips of the hand: each gets a sentence to act on, with its place, and no text of a library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import Cli
+
+_FOREIGN = ("Traceback", "tonic", "pydantic", "unicode string", "while scanning", "while parsing", "Os {", "errno")
+"""Words of libraries that say nothing to a user."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What was typed, what the files hold, and what a user has to read; `{dir}` is the directory of the files."""
+
+    name: str
+    argv: tuple[str, ...]
+    code: int
+    says: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def _plan(name: str, text: str, *says: str, command: str = "run", code: int = 2) -> Slip:
+    return Slip(name, (command, "{dir}/plan.yaml"), code, says, {"plan.yaml": text})
+
+
+_TASK = "tasks:\n  - id: a\n    description: x\n    run: "
+SLIPS = [
+    Slip(
+        "a wrong path", ("run", "{dir}/palns.yaml"), 2, ("palns.yaml", "did you mean plans.yaml?"), {"plans.yaml": "x"}
+    ),
+    _plan("a tab", "tasks:\n\t- id: a\n", "plan.yaml: is not valid YAML: a tab indents", "line 2, column 1", "^"),
+    _plan(
+        "a quote in braces",
+        'tasks:\n  - {id: a, description: say "hi": now, run: "true"}\n',
+        "a comma, a colon, a quote or a bracket needs quotes",
+        "line 2, column 34",
+    ),
+    _plan(
+        "a comma in braces",
+        'tasks:\n  - {id: a, description: fix it, then test it: quickly, run: "true"}\n',
+        "tasks[0].then test it: unknown key; a text with a comma or a colon in it needs quotes (line 2)",
+    ),
+    _plan("a quote left open", 'tasks:\n  - id: a\n    description: "x\n', "never closed", "line 3, column 18"),
+    _plan("a colon in a text", "tasks:\n  - id: a\n    description: fix: it: now\n", "in quotes", "line 3, column 21"),
+    Slip(
+        "a comma too many in JSON",
+        ("run", "{dir}/plan.json"),
+        2,
+        ("is not valid JSON", "line 2, column 13", "^"),
+        {"plan.json": '{"tasks": [\n {"id": "a",}]}'},
+    ),
+    _plan(
+        "a dependency that is not there",
+        _TASK + "'true'\n    dependsOn: [b]\n",
+        "tasks[0].dependsOn[0]: Task a depends on non-existent task: b (line 5)",
+    ),
+    _plan(
+        "a cycle",
+        "tasks:\n  - {id: a, description: x, dependsOn: [b]}\n  - {id: b, description: x, dependsOn: [a]}\n",
+        "Circular dependency: a → b → a",
+    ),
+    _plan(
+        "a misspelled field",
+        "tasks:\n  - id: a\n    descripton: x\n    run: 'true'\n",
+        "tasks[0].descripton: unknown key; did you mean description? (line 3)",
+    ),
+    _plan(
+        "an agent that is not there",
+        "agent: clade\n" + _TASK + "'true'\n",
+        "agent: no agent clade; there are claude",
+        "by agent command: give the task a `run` (line 1)",
+    ),
+    _plan("an empty file", "", "plan.yaml: is empty; a plan has at least tasks", "- id: hello"),
+    _plan("no tasks", "tasks: []\n", "tasks: tasks array is required and cannot be empty (line 1)"),
+    _plan(
+        "a budget of nothing",
+        "constraints: {budget: {maxCostUSD: 0}}\n" + _TASK + "'true'\n",
+        "constraints.budget.maxCostUSD: must be above 0 (line 1)",
+    ),
+    _plan("no key for the agent", "tasks:\n  - {id: a, description: x}\n", "needs ANTHROPIC_API_KEY", "export", code=3),
+    Slip(
+        "no git",
+        ("run", "{dir}/plan.yaml"),
+        3,
+        ("git 2.38 or newer is needed, found none: install it",),
+        {"plan.yaml": "workspace: .\n" + _TASK + "'true'\n"},
+        {"PATH": "{dir}/bin"},
+    ),
+    Slip(
+        "a server that is away",
+        ("list",),
+        3,
+        ("no Temporal server at 127.0.0.1:1: nothing listens there; start it, correct TEMPORAL_ADDRESS",),
+        env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
+    ),
+    Slip("a name for a command", ("strat", "x"), 2, ("No such command 'strat'. Did you mean 'start'",)),
+]
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.name)
+def test_a_slip_before_anything_runs_is_told_in_words(slip: Slip, tmp_path: Path, temporal_binary: str) -> None:
+    said = _told(slip, Cli(tmp_path / "home", temporal_binary), tmp_path)
+    assert len(said.splitlines()) < 15, said
+
+
+def _told(slip: Slip, cli: Cli, folder: Path) -> str:
+    """What a command says of a slip; checked."""
+    for name, text in slip.files.items():
+        (folder / name).write_text(text)
+    env = {name: value.format(dir=folder) for name, value in slip.env.items()}
+    done = replace(cli, environment={**cli.environment, **env})(
+        *(each.format(dir=folder) for each in slip.argv), code=None
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == slip.code, said
+    assert [each for each in slip.says if each.format(dir=folder) not in said] == [], said
+    assert [each for each in _FOREIGN if each in said] == [], said
+    return said
