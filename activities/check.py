@@ -13,7 +13,7 @@ from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
 from activities.checkers.merge_checks import MergeChecks, MergeSides
-from activities.checkers.origin import finding_of
+from activities.checkers.origin import OriginSearch
 from activities.checkers.registry import checkers_of
 from activities.checkers.tree_runner import TreeRunner
 from activities.conflicts.recorded import ConflictRecorder
@@ -95,7 +95,8 @@ class MergeChecker:
             return Checked(problems=problems, duration_ms=spent)
         base, ours = (earlier.base, earlier.head) if earlier and remaining else (started_from, request.head)
         changed = await in_thread(changed_blobs, hub, base, ours, request.change.commit)
-        findings = await in_thread(lambda: [finding_of(hub, each, name, *changed) for name, each in found])
+        search = OriginSearch(hub, changed, request.merged)
+        findings = await in_thread(search.findings, found)
         messages = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_RECORDED]]
-        conflict = await in_thread(recorder.semantic, findings, ours, request.change, messages)
+        conflict = await in_thread(recorder.semantic, findings, ours, request.change, messages, request.merged)
         return Checked(conflict=conflict, problems=problems, duration_ms=spent)

@@ -18,12 +18,15 @@ from activities.attempt.setup import set_up_directory
 from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
 from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
+from activities.checkers.origin import OriginSearch
 from activities.checkers.tree_runner import TreeRunner
+from activities.conflicts.entry import entry_of, in_words
 from activities.conflicts.fit import semantic_conflicts
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.textual.hunks import conflict_hunks
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git import transfer
+from activities.git.changes import changed_blobs
 from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.merge import Merge, merge, merge_base
@@ -150,19 +153,13 @@ class MergeCheck:
                     found.checks = await self._checks.check(runner, sides, names)
         found.suspected = len(symbols)
         ran = [self._checks.checkers[each.checker] for each in found.checks if each.problem is None]
-        found.conflicts += [_semantic(each) for each in symbols if not decided(each, ran)]
-        for checked in found.checks:
-            found.conflicts += [
-                {
-                    "kind": "semantic",
-                    "paths": [display_path(each.path)],
-                    "description": f"{display_path(each.path)}:{each.line}: {each.text}",
-                    "checker": checked.checker,
-                    "rule": each.rule,
-                    "line": each.line,
-                }
-                for each in checked.findings
-            ]
+        findings = [each for each in symbols if not decided(each, ran)]
+        if any(each.findings for each in found.checks):
+            changed = await in_thread(changed_blobs, self._hub, sides.base, sides.ours, sides.theirs)
+            search = OriginSearch(self._hub, changed, merged)
+            for checked in found.checks:
+                findings += await in_thread(search.findings, [(checked.checker, each) for each in checked.findings])
+        found.conflicts += map(_semantic, findings)
 
     @asynccontextmanager
     async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
@@ -220,11 +217,12 @@ def _textual(hub: Hub, merged: Merge) -> dict[str, Any]:
 
 
 def _semantic(finding: Finding) -> dict[str, Any]:
+    entry = entry_of(finding)
     return {
         "kind": "semantic",
         "paths": display_paths(list(dict.fromkeys((finding.path, finding.other)))),
-        "description": display_path(finding.message),
-        "symbol": finding.name,
+        "description": in_words(entry),
         "line": finding.line,
         "other": {"path": display_path(finding.other), "line": finding.other_line},
+        **entry.document(),
     }

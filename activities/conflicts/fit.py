@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from activities.conflicts.behaviour.check import check_behaviour
 from activities.conflicts.names.check import check_names
 from activities.conflicts.names.tree_texts import check_texts
+from activities.conflicts.renames.detect import with_renames
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import check_symbols
 from activities.git.changes import Blobs, changed_blobs
@@ -22,6 +23,6 @@ def semantic_conflicts(hub: Hub, base: str, ours: str, theirs: str, merged: str)
 def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged: str) -> list[Finding]:
     """As `semantic_conflicts`, from the changed blobs of the two commits."""
     return [
-        *check_symbols(hub, base, changed, merged),
+        *with_renames(hub, changed, check_symbols(hub, base, changed, merged)),
         *check_texts(hub, base, changed, merged, (check_names, check_behaviour)),
     ]

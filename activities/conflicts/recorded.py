@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from activities.conflicts.entry import entry_of, in_words
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.textual.hunks import conflict_hunks, limit_hunks
 from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
 from activities.git.merge import Merge
-from activities.git.task_commits import tasks_that_touched
+from activities.git.task_commits import task_of_line, task_of_name, tasks_that_touched
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.core.landing import Change, ConflictFound
+from epw.core.semantic_entry import SemanticEntry
 
 MAX_DESCRIPTION = 1000
 _MAX_PATHS = 100
 _MAX_NAMED = 5
+_MAX_BLAMED = 50
 
 
 class EarlierConflict(NamedTuple):
@@ -64,25 +68,42 @@ class ConflictRecorder:
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 
     def semantic(
-        self, findings: list[Finding], head: str, change: Change, checker_messages: Sequence[Sequence[str]] = ()
+        self,
+        findings: Sequence[Finding],
+        head: str,
+        change: Change,
+        checker_messages: Sequence[Sequence[str]] = (),
+        merged: str | None = None,
     ) -> ConflictFound:
-        """A clean merge whose sides do not fit together; `checker_messages`: see `EarlierConflict`."""
-        paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
-        others = tasks_that_touched(self.hub, self.hub.parent_of(change.commit), head, paths)
+        """A clean merge whose sides do not fit together.
+
+        `checker_messages`: see `EarlierConflict`; `merged`: the commit of the merge that they are about.
+        """
+        earlier, parent = self.earlier(change), self.hub.parent_of(change.commit)
+        base, ours = parent, head
+        if earlier is not None and head in (parent, earlier.head):
+            # The change was made on top of the other side: both are compared from where they began.
+            base, ours = earlier.base, earlier.head
+        blame = _Blame(self.hub, base, ours, change, merged)
+        blamed = [(each, blame.entry(each)) for each in findings[:_MAX_BLAMED]]
+        others = dict.fromkeys(task for each, entry in blamed for task in blame.others(each, entry))
+        entries = [entry for _, entry in blamed] + [entry_of(each) for each in findings[_MAX_BLAMED:]]
         hunks = [
             {
-                "path": display_path(each.path),
-                "line": each.line,
-                "message": display_path(each.message),
-                "other": {"path": display_path(each.other), "line": each.other_line},
+                "path": display_path(finding.path),
+                "line": finding.line,
+                "other": {"path": display_path(finding.other), "line": finding.other_line},
+                **entry.document(),
             }
-            for each in findings
+            for finding, entry in zip(findings, entries, strict=True)
         ]
-        description = "; ".join(display_path(each.message) for each in findings[:_MAX_NAMED])
+        paths = list(dict.fromkeys(path for each in findings for path in (each.path, each.other)))
+        description = "; ".join(in_words(each) for each in entries[:_MAX_NAMED])
         detail: dict[str, Any] = {"hunks": limit_hunks(hunks)}
         if checker_messages:
             detail["checkerMessages"] = [*map(list, checker_messages)]
-        return self._record(head, change, "semantic", others, paths, description, detail)
+        found = self._record(head, change, "semantic", list(others), paths, description, detail)
+        return found.model_copy(update={"semantic": entries[0]})
 
     def case(self, pairs: Sequence[tuple[str, str]], head: str, change: Change) -> ConflictFound:
         """Pairs of names that are one file where case does not count; only advice where it counts in the workspace."""
@@ -111,6 +132,49 @@ class ConflictRecorder:
         whole = {**detail, "base": base, "head": head, "commit": change.commit, "paths": paths[:_MAX_PATHS]}
         self.execution.keep_conflict(change.commit, whole)
         return conflict_found(kind, change, others, paths, description).model_copy(update={"commit": change.commit})
+
+
+@dataclass(frozen=True)
+class _Blame:
+    """The tasks whose commits since `base` made the places of findings what they are."""
+
+    hub: Hub
+    base: str
+    ours: str
+    change: Change
+    merged: str | None
+
+    def entry(self, finding: Finding) -> SemanticEntry:
+        """The entry of a finding, with its tasks."""
+        return entry_of(finding, self._definer(finding), self._user(finding))
+
+    def others(self, finding: Finding, entry: SemanticEntry) -> list[str]:
+        """Tasks of the landed side; where its place tells none, those that have changed the file."""
+        place = entry.use if entry.use.side == "ours" else entry.definition
+        if place is not None and place.task is not None:
+            return [place.task]
+        paths = [finding.path, finding.other]
+        if finding.has_definition:
+            paths = paths[:1] if finding.side == "ours" else paths[1:]
+        return tasks_that_touched(self.hub, self.base, self.ours, paths)
+
+    def _user(self, finding: Finding) -> str | None:
+        if finding.side == "theirs":
+            return self.change.task_id
+        # A checker counts the lines of the merge.
+        head = self.merged if finding.checker and self.merged else self.ours
+        return task_of_line(self.hub, self.base, head, finding.path, finding.line)
+
+    def _definer(self, finding: Finding) -> str | None:
+        if not finding.has_definition:
+            return None
+        if finding.side == "ours":
+            return self.change.task_id
+        word = re.split(r"\W+", finding.name)[-1]
+        by_name = task_of_name(self.hub, self.base, self.ours, finding.other, word) if word else None
+        if finding.change in ("removed", "renamed", "moved"):
+            return by_name
+        return task_of_line(self.hub, self.base, self.ours, finding.other, finding.other_line) or by_name
 
 
 def conflict_found(kind: str, change: Change, others: list[str], paths: list[str], description: str) -> ConflictFound:

@@ -61,3 +61,27 @@ def tasks_that_touched(hub: Hub, since: str, head: str, paths: Sequence[str]) ->
 def patch(hub: Hub, commit: str) -> bytes:
     """A commit as a patch for `git am` or `git apply`."""
     return git("format-patch", "--stdout", "--binary", "-1", commit, git_dir=hub.path)
+
+
+def task_of_line(hub: Hub, since: str, head: str, path: str, line: int) -> str | None:
+    """The task whose commit between two commits gave a line of a file its present form; None: none of them."""
+    found = git(
+        "blame", "--porcelain", "-L", f"{line},{line}", f"{since}..{head}", "--", path, git_dir=hub.path, codes=(0, 128)
+    )
+    headers = text(found).split("\n")
+    if not headers[0] or "boundary" in headers:
+        return None
+    return _task_of(hub, headers[0].split(" ")[0])
+
+
+def task_of_name(hub: Hub, since: str, head: str, path: str, name: str) -> str | None:
+    """The last task with a commit between two commits in which a file has more or fewer mentions of a word."""
+    form = f"--format=%(trailers:key={_TASK_TRAILER},valueonly)"
+    word = ("--pickaxe-regex", rf"-S\b{name}\b")
+    arguments = ("log", "-1", "--no-merges", form, *word, f"{since}..{head}", "--", f":(top,literal){path}")
+    return unquote(text(git(*arguments, git_dir=hub.path)).strip()) or None
+
+
+def _task_of(hub: Hub, commit: str) -> str | None:
+    form = f"--format=%(trailers:key={_TASK_TRAILER},valueonly)"
+    return unquote(text(git("log", "-1", form, commit, git_dir=hub.path)).strip()) or None

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from epw.core.messages import StepRequest
 from epw.core.plan.parts import Message
+from epw.core.semantic_entry import SemanticEntry
 
 
 class Change(Message):
@@ -59,6 +60,8 @@ class ConflictFound(Message):
     """The command of a red `verify`; then its exit code and the end of its output."""
     exit_code: int | None = None
     output: str | None = None
+    semantic: SemanticEntry | None = None
+    """The first of the places that do not fit, of a semantic one."""
 
 
 class Landing(Message):

@@ -33,7 +33,9 @@ def test_a_merge_that_breaks_is_a_conflict_with_its_place(cli: Cli, tmp_path: Pa
     ).stdout.strip()  # fmt: skip
     (conflict, *_) = document["conflicts"]
     assert (conflict["kind"], conflict["checker"]) == ("semantic", "ty")
-    assert "total" in conflict["description"]
+    assert "(renamed to amount_due at reports.py:5 by ours, used by theirs)" in conflict["description"]
+    assert (conflict["symbol"], conflict["use"]["line"], conflict["use"]["side"]) == ("total", 13, "theirs")
+    assert (conflict["definition"]["change"], conflict["definition"]["newName"]) == ("renamed", "amount_due")
     assert {each["name"] for each in document["checks"]} == {"ty", "pyrefly"}
     assert fingerprint(place) == before
 

@@ -53,6 +53,11 @@ class Finding:
     rule: str = ""
     """The checker's rule."""
 
+    @property
+    def has_definition(self) -> bool:
+        """Whether it is known what the other side has changed: a checker may say only where it shows."""
+        return not self.checker or (self.other, self.other_line) != (self.path, self.line)
+
 
 @dataclass
 class SideChange:

@@ -111,6 +111,7 @@ class Conflict:
             "resolutionOptions": self._advice if self.is_advice else [self._option(each) for each in self.choices],
             "resolution": self.resolution,
             "decidedBy": self.decided_by,
+            **(self.found.semantic.document() if self.found.semantic else {}),
             **({"command": self.found.command, "exitCode": self.found.exit_code} if self.found.command else {}),
             **({"output": self.found.output} if self.found.output else {}),
             **({"underWay": str(self.step)} if self.step and not self.resolution else {}),
@@ -126,7 +127,8 @@ class Conflict:
         option = step.kind.option
         assert option is not None, "only steps with an option are choices"
         description = option.description.format(own=self.found.tasks[0], target=step.target)
-        return _option_row(option.strategy, description, option.risk) | ({"choice": str(step)} if self.waits else {})
+        row = _option_row(option.strategy, description, option.risk) | {"step": str(step)}
+        return row | ({"choice": str(step)} if self.waits else {})
 
     @property
     def _advice(self) -> list[dict[str, Any]]:

@@ -27,6 +27,8 @@ class ResolutionOption(ResultPart):
     description: str
     automatic: bool
     risk: str
+    step: NotRequired[str]
+    """What `onConflict` and `resolve` call it."""
     choice: NotRequired[str]
     """What to give to `resolve`, while the conflict waits for a person."""
 
@@ -37,6 +39,23 @@ class Intent(ResultPart):
     taskId: str
     description: str
     summary: str | None
+
+
+class NamePlace(ResultPart):
+    """A place of a semantic conflict; `side`: `ours` has landed, `theirs` was to land."""
+
+    file: str
+    line: int
+    task: str | None
+    side: Annotated[str, OneOf("ours", "theirs")]
+
+
+class DefinitionPlace(NamePlace):
+    """A changed definition; the line of what is gone is that of the version before."""
+
+    change: Annotated[str, OneOf("removed", "renamed", "moved", "changed", "added")]
+    newName: NotRequired[str]
+    newFile: NotRequired[str]
 
 
 class Hunk(ResultPart, total=False):
@@ -51,7 +70,12 @@ class Hunk(ResultPart, total=False):
     theirs: Any
     message: str
     other: dict[str, Any]
-    """The place in the other side, of a semantic conflict."""
+    """The place in the other side, of a semantic conflict; then also:"""
+    symbol: str
+    definition: DefinitionPlace
+    use: NamePlace
+    checker: str
+    rule: str
 
 
 class ConflictResult(ResultPart):
@@ -76,6 +100,15 @@ class ConflictResult(ResultPart):
     decidedBy: str | None
     """`plan`, `strategy`, `user` or `agent:<task>`."""
     intents: list[Intent]
+    symbol: NotRequired[str]
+    """The name that does not fit, of a semantic one; `hunks` has every place, this is the first."""
+    definition: NotRequired[DefinitionPlace]
+    """What a side has changed; missing where a checker does not tell."""
+    use: NotRequired[NamePlace]
+    checker: NotRequired[str]
+    """The checker that says it, its `rule` and `message`; missing: symbols or names show it."""
+    rule: NotRequired[str]
+    message: NotRequired[str]
     command: NotRequired[str]
     """The `verify` that failed, with `exitCode` and the end of its `output`."""
     exitCode: NotRequired[int | None]
