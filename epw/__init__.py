@@ -6,19 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from epw.core.version import __version__
     from epw.service.plugin import EpwPlugin
     from epw.settings import Settings
 
-    __version__: str
-
 __all__ = ["EpwPlugin", "Settings", "__version__"]
-_MODULES = {"EpwPlugin": "epw.service.plugin", "Settings": "epw.settings"}
+_MODULES = {"EpwPlugin": "epw.service.plugin", "Settings": "epw.settings", "__version__": "epw.core.version"}
 
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are used: `epw` itself stays quick to import."""
-    if name == "__version__":
-        return import_module("importlib.metadata").version("epw")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

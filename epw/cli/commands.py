@@ -3,41 +3,116 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
+from epw.cli.plain_command import PlainCommand
+
+
+class Command(NamedTuple):
+    """A command: its function is imported when it runs."""
+
+    target: str
+    """Module of `epw.cli` and the function in it."""
+    line: str
+    """What it does, for the list of commands."""
+    example: str
+    """One use of it, for its own help."""
+
+
 COMMANDS = {
-    "run": ("run:run", "Run a plan to its end, with a worker of its own."),
-    "start": ("start:start", "Start a plan and print the execution's id."),
-    "watch": ("watch:watch", "Follow an execution in plain lines until it ends."),
-    "status": ("status:status", "An execution as it stands: tasks, questions, conflicts, metrics, live progress."),
-    "list": ("list:list_executions", "All executions, newest first."),
-    "answer": ("update:answer", "Answer a question; the first answer wins."),
-    "resolve": ("update:resolve", "Choose what becomes of a conflict that waits for a person."),
-    "pause": ("update:pause", "Start nothing new; running tasks finish."),
-    "resume": ("update:resume", "Go on after `pause`."),
-    "cancel": ("cancel:cancel", "Stop an execution: its agents end, nothing is delivered, commits are kept."),
-    "retry": ("retry:retry", "Run a plan again, without what succeeded and would see nothing new."),
-    "salvage": ("salvage:salvage", "Every change that agents have saved; as a branch or as patches."),
-    "artifacts": ("artifacts:artifacts", "The ignored results that tasks have kept (`keep` of a plan)."),
-    "gc": ("gc:gc", "Remove what ended executions keep here: commits, logs, directories."),
-    "analyze": ("analyze:analyze", "Score, schedule, critical path, risks and bottlenecks of a plan."),
-    "import": ("import_file:import_file", "Print the plan that a foreign file of tasks becomes."),
-    "export": ("export:export", "Print the calls that report an execution to other MCP servers."),
-    "merge-check": (
+    "run": Command("run:run", "Run a plan to its end, with a worker of its own.", "epw run plan.yaml"),
+    "start": Command("start:start", "Start a plan and print the execution's id.", "epw start plan.yaml"),
+    "watch": Command("watch:watch", "Follow an execution in plain lines until it ends.", "epw watch ID"),
+    "status": Command(
+        "status:status",
+        "An execution as it stands: tasks, questions, conflicts, metrics, live progress.",
+        "epw status ID --json",
+    ),
+    "list": Command("list:list_executions", "All executions, newest first.", "epw list"),
+    "answer": Command("update:answer", "Answer a question; the first answer wins.", "epw answer ID api.q1 yes"),
+    "resolve": Command(
+        "update:resolve",
+        "Choose what becomes of a conflict that waits for a person.",
+        "epw resolve ID ui.c1 retry",
+    ),
+    "pause": Command("update:pause", "Start nothing new; running tasks finish.", "epw pause ID"),
+    "resume": Command("update:resume", "Go on after `pause`.", "epw resume ID"),
+    "cancel": Command(
+        "cancel:cancel",
+        "Stop an execution: its agents end, nothing is delivered, commits are kept.",
+        "epw cancel ID",
+    ),
+    "retry": Command(
+        "retry:retry",
+        "Run a plan again, without what succeeded and would see nothing new.",
+        "epw retry ID",
+    ),
+    "salvage": Command(
+        "salvage:salvage",
+        "Every change that agents have saved; as a branch or as patches.",
+        "epw salvage ID api --branch rescued",
+    ),
+    "artifacts": Command(
+        "artifacts:artifacts",
+        "The ignored results that tasks have kept (`keep` of a plan).",
+        "epw artifacts ID --to dist",
+    ),
+    "gc": Command(
+        "gc:gc",
+        "Remove what ended executions keep here: commits, logs, directories.",
+        "epw gc --days 7 --dry-run",
+    ),
+    "analyze": Command(
+        "analyze:analyze",
+        "Score, schedule, critical path, risks and bottlenecks of a plan.",
+        "epw analyze plan.yaml",
+    ),
+    "import": Command(
+        "import_file:import_file",
+        "Print the plan that a foreign file of tasks becomes.",
+        "epw import tasks.md > plan.yaml",
+    ),
+    "export": Command(
+        "export:export",
+        "Print the calls that report an execution to other MCP servers.",
+        "epw export ID --as complete-task",
+    ),
+    "merge-check": Command(
         "merge_check:merge_check",
         "Judge the merge of two commits: does it fit together?",
+        "epw merge-check main feature",
     ),
-    "plan": ("plan:plan", "Have a plan made for a goal, show its analysis, and run it after your look."),
-    "doctor": ("doctor:doctor", "Check this machine, a workspace, or an execution that has ended."),
-    "up": ("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C."),
-    "mcp": ("mcp:mcp", "Serve coding agents over MCP: plan, start, watch, answer, merge."),
-    "env": ("env:env", 'Print variables for a shell: `eval "$(epw env)"`, then `temporal workflow list`.'),
-    "schema": ("schema:schema", "Print the JSON schema of plans or of results."),
+    "plan": Command(
+        "plan:plan",
+        "Have a plan made for a goal, show its analysis, and run it after your look.",
+        'epw plan "Add users, passwords and sessions"',
+    ),
+    "doctor": Command(
+        "doctor:doctor",
+        "Check this machine, a workspace, or an execution that has ended.",
+        "epw doctor .",
+    ),
+    "up": Command("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C.", "epw up"),
+    "mcp": Command(
+        "mcp:mcp",
+        "Serve coding agents over MCP: plan, start, watch, answer, merge.",
+        "claude mcp add epw -- epw mcp",
+    ),
+    "env": Command(
+        "env:env",
+        'Print variables for a shell: `eval "$(epw env)"`, then `temporal workflow list`.',
+        'eval "$(epw env)"',
+    ),
+    "schema": Command(
+        "schema:schema",
+        "Print the JSON schema of plans or of results.",
+        "epw schema plan > plan.schema.json",
+    ),
 }
-"""Name → (module of `epw.cli` and its function, one line of help): a command is imported when it runs."""
+"""Commands by name, in the order of the help."""
 
 
 class Commands(TyperGroup):
@@ -54,11 +129,13 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module, _, function = COMMANDS[cmd_name][0].partition(":")
+        command = COMMANDS[cmd_name]
+        module, _, function = command.target.partition(":")
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        alone.command(cmd_name)(getattr(importlib.import_module(f"epw.cli.{module}"), function))
+        make = alone.command(cmd_name, cls=PlainCommand, epilog=f"Example: {command.example}")
+        make(getattr(importlib.import_module(f"epw.cli.{module}"), function))
         return typer.main.get_command(alone)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, each.line) for name, each in COMMANDS.items()])

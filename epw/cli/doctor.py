@@ -38,7 +38,7 @@ _MIN_FREE_MB = 500
 
 def doctor(
     what: Annotated[
-        str | None, typer.Argument(metavar="[WORKSPACE|ID]", help="A directory, or an execution that has ended.")
+        str | None, typer.Argument(metavar="WORKSPACE|ID", help="A directory, or an execution that has ended.")
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:

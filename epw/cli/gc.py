@@ -65,7 +65,7 @@ class Candidate:
 def gc(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Only these, with what of them exists nowhere else (default: all)."),
+        typer.Argument(metavar="ID", help="Only these, with what of them exists nowhere else (default: all)."),
     ] = None,
     days: Annotated[float, typer.Option("--days", min=0, help="Keep executions that ended later than so many.")] = 0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

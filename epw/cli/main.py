@@ -9,6 +9,7 @@ startup.prepare()
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -16,20 +17,32 @@ from activities.system.file_modes import restrict_umask
 from epw.cli.commands import Commands
 from epw.cli.output import exit_process, printable
 from epw.core.errors import InvalidRequest
+from epw.core.version import __version__
 
 app = typer.Typer(
     name="epw",
     cls=Commands,
     help="Run coding agents in parallel, durably: a plan of tasks, merged and delivered.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="`epw COMMAND -h` explains a command. First: epw doctor, then epw run plan.yaml",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"epw {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _app() -> None:
+def _app(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Typer builds a group only where a callback is registered; the commands come from `Commands`."""
 
 

@@ -23,10 +23,7 @@ def merge_check(
     checks: Annotated[str, typer.Option(help="auto, off, or names of checkers, with commas between.")] = "auto",
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Judge the merge of two commits: does it fit together? Exit code 0: clean, 1: conflict.
-
-    Example: epw merge-check main feature
-    """
+    """Judge the merge of two commits: does it fit together? Exit code 0: clean, 1: conflict."""
 
     async def command(settings: Settings) -> int:
         if len(names) not in (2, 3):

@@ -20,6 +20,6 @@ class _Kind(StrEnum):
 _SCHEMAS = {_Kind.PLAN: plan_schema, _Kind.RESULT: result_schema}
 
 
-def schema(kind: Annotated[_Kind, typer.Argument(help="Of which document.")]) -> None:
+def schema(kind: Annotated[_Kind, typer.Argument(help="plan or result.")]) -> None:
     """Print the JSON schema of plans or of results."""
     print(json.dumps(_SCHEMAS[kind](), indent=2, ensure_ascii=False))

@@ -7,7 +7,6 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from mcp import types
@@ -19,6 +18,7 @@ from temporalio.service import RPCError
 
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.core.plan.wording import did_you_mean
+from epw.core.version import __version__
 from epw.mcp import prompts, resources
 from epw.mcp.answers import failure, serialized
 from epw.mcp.application import Application
@@ -51,7 +51,7 @@ class McpServer:
         self._cache: OrderedDict[str, str] = OrderedDict()
         self.sdk: Server[Any] = Server(
             "epw",
-            version=version("epw"),
+            version=__version__,
             title="Parallel coding agents",
             instructions=INSTRUCTIONS,
             on_list_tools=self._list_tools,

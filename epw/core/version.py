@@ -1,0 +1,3 @@
+"""Version of the application."""
+
+__version__ = "0.1.0"
