@@ -4,22 +4,32 @@ BIN := $(VENV)/bin
 # Else pytest compiles every test anew, in each of its processes.
 unexport PYTHONDONTWRITEBYTECODE
 INSTALLED := $(VENV)/.installed
+# What `make demo` needs is part of it.
+DEMO := $(or $(wildcard $(INSTALLED)),$(VENV)/.demo)
 
 .PHONY: help demo demo-claude test pytest lint perf soak histories clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(INSTALLED): pyproject.toml
+define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "installing into $(VENV)$(1)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.$(2)'
 	@touch $@
+endef
 
-demo: $(INSTALLED) ## the main job on an embedded server and a real repository, in .demo/
+$(VENV)/.demo: pyproject.toml
+	$(call make_environment,: what epw itself needs)
+
+$(INSTALLED): pyproject.toml
+	$(call make_environment,: what its development needs,[dev])
+
+demo: $(DEMO) ## the main job on an embedded server and a real repository, in .demo/
 	@$(BIN)/python examples/demo/demo.py
 
-demo-claude: $(INSTALLED) ## seven tasks by Claude agents: on the real API with a key set, else on a scripted one
+demo-claude: $(DEMO) ## seven tasks by Claude agents: on the real API with a key set, else on a scripted one
 	@$(BIN)/python examples/demo_claude/demo.py
 
 test: $(INSTALLED) ## everything that must pass
@@ -44,11 +54,11 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.semantic
 
 soak: $(INSTALLED) ## what takes longer than a build may
+	$(BIN)/python -m pip install --quiet --editable '.[installers,mutants]'
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m tests.as_user -m "slow or not slow"
 	$(BIN)/python -m tests.corpus
 	$(BIN)/python -m tests.mutants
-	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
 	$(BIN)/python -m tests.mutants.pure
 
 histories: $(INSTALLED) ## record the histories that tests replay; only after a deliberate change of the workflow

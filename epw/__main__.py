@@ -11,7 +11,7 @@ _PACKAGES = ("activities", "workflows")
 
 
 class _OwnFinder:
-    """Finder of `activities` and `workflows` beside this package, before a project's own on PYTHONPATH."""
+    """Finder of `activities` and `workflows` of a checkout, before a project's own on PYTHONPATH."""
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:

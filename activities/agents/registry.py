@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from activities.system.async_lazy import AsyncLazy
 from epw.core import failures
 from epw.core.backends import CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
 from epw.core.errors import TaskFailed, Unavailable
+from epw.core.extras import missing_extra
 from epw.core.plan.model import Plan, Task
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def _missing_claude() -> str | None:
 
 
 def _missing_claude_code() -> str | None:
-    if not (find_spec("claude_agent_sdk") and find_spec("aiohttp")):
-        return "agent claude-code needs an extra: pip install 'epw[claude-code]' (from a clone: '.[claude-code]')"
+    if missing := missing_extra("agent claude-code", "claude-code", "claude_agent_sdk", "aiohttp"):
+        return missing
     return None if has_key() else missing_key(CLAUDE_CODE.name)
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, next(str(each) for each in Path(__file__).parents if (each / "epw").is_dir()))
 
 from activities.sandbox.levels import thread_setup
 

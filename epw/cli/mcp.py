@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from epw.cli.session import run_command
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidRequest, Unavailable
+from epw.core.extras import missing_extra
 from epw.settings import Settings
 
 
@@ -38,6 +39,8 @@ def mcp(
         for each in folders:
             if not os.path.isdir(each):
                 raise InvalidRequest(f"--folder {each} is no directory")
+        if missing := missing_extra("`epw mcp`", "mcp", "mcp", "uvicorn"):
+            raise Unavailable(missing)
         # Here: the MCP SDK takes half a second to import.
         from epw.mcp.serve import serve
 

@@ -57,7 +57,7 @@ CLAUDE = Backend(
 CLAUDE_CODE = Backend(
     "claude-code",
     does="Claude Code, through `claude-agent-sdk`",
-    needs="the same, and `pip install '.[claude-code]'` (365 MB)",
+    needs="the same, and the extra `claude-code` (404 MB)",
     driven_by_model=True,
     keeps_state=True,
     calls_worker=True,

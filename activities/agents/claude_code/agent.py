@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from activities.system.concurrency import in_thread
 from epw.core import failures
 from epw.core.backends import DEFAULT_TOOLS
 from epw.core.errors import TaskFailed
+from epw.core.extras import install_command
 from epw.core.messages import Question
 from epw.core.plan.model import Task
 
@@ -254,7 +256,6 @@ def _program() -> Path:
     bundled = Path(sdk.__file__).parent / "_bundled" / "claude"
     found = str(bundled) if bundled.is_file() else shutil.which("claude")
     if found is None:
-        raise TaskFailed(
-            failures.AGENT_ERROR, "Claude Code is not installed: pip install 'epw[claude-code]'", final=True
-        )
+        how = install_command("claude-code", sys.prefix)
+        raise TaskFailed(failures.AGENT_ERROR, f"Claude Code is not installed: {how}", final=True)
     return Path(found)

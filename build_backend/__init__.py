@@ -1,0 +1,1 @@
+"""Build of the wheel; not part of it."""
