@@ -12,6 +12,7 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.checkers.differential import defects
 from activities.checkers.merge_checks import MergeChecks, MergeSides
 from activities.checkers.origin import OriginSearch
 from activities.checkers.registry import checkers_of
@@ -96,7 +97,7 @@ class MergeChecker:
         base, ours = (earlier.base, earlier.head) if earlier and remaining else (started_from, request.head)
         changed = await in_thread(changed_blobs, hub, base, ours, request.change.commit)
         search = OriginSearch(hub, changed, request.merged)
-        findings = await in_thread(search.findings, found)
+        findings = await in_thread(search.findings, [(names[0], each) for each, names in defects(found)])
         messages = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_RECORDED]]
         conflict = await in_thread(recorder.semantic, findings, ours, request.change, messages, request.merged)
         return Checked(conflict=conflict, problems=problems, duration_ms=spent)

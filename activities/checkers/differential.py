@@ -10,6 +10,7 @@ from activities.checkers.checker import Checker, Message
 Lines = Callable[[str], bytes]
 """Gives the content of a file of a tree."""
 
+_QUOTED = re.compile(r"[`'\"](\w+)[`'\"]")
 _NUMBERS = re.compile(r"\b(line|column|at) \d+|:\d+(:\d+)?\b")
 
 
@@ -38,6 +39,21 @@ def relevant(checker: Checker, messages: Iterable[Message], content: Lines) -> I
     for each in messages:
         if each.rule not in checker.left_out and not checker.may_miss(each, content(each.path)):
             yield each
+
+
+def defects(said: Iterable[tuple[str, Message]]) -> list[tuple[Message, list[str]]]:
+    """Messages with the checkers that say them: about one line and one of its names, several say the same."""
+    found: list[tuple[Message, list[str]]] = []
+    for checker, each in said:
+        words = set(_QUOTED.findall(each.text))
+        for known, names in found:
+            is_place = (known.path, known.line) == (each.path, each.line) and checker not in names
+            if is_place and not words.isdisjoint(_QUOTED.findall(known.text)):
+                names.append(checker)
+                break
+        else:
+            found.append((each, [checker]))
+    return found
 
 
 def wording(message: Message) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
 from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
+from activities.checkers.differential import defects
 from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
 from activities.checkers.origin import OriginSearch
 from activities.checkers.tree_runner import TreeRunner
@@ -39,6 +40,7 @@ from activities.state.plan_source import RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.directories import Trash
+from activities.system.file_lock import FileLock
 from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
@@ -78,11 +80,27 @@ class Judgement:
             "resolvedByStructure": display_paths(self.resolved, len(self.resolved)),
             "checks": [
                 {"name": each.checker, "ms": each.milliseconds, "treesRead": each.runs}
-                | ({"problem": each.problem} if each.problem else {})
+                | ({"problem": each.problem} if each.problem else {"new": len(each.findings)})
                 for each in self.checks
             ],
             "ms": self.milliseconds,
         }
+
+
+def is_judgement(execution: ExecutionStore) -> bool:
+    """Whether files in the state directory are those of a judgement, and of no execution."""
+    return execution.workflow_id.startswith(f"{_NAME}-")
+
+
+def was_killed(execution: ExecutionStore) -> bool:
+    """Whether no process of a judgement is left."""
+    with FileLock.opened(_lock_of(execution)) as lock:
+        return lock.try_acquire()
+
+
+def _lock_of(execution: ExecutionStore) -> Path:
+    """Lock that a judgement holds while it is made."""
+    return execution.path / "at-work"
 
 
 class MergeCheck:
@@ -104,6 +122,12 @@ class MergeCheck:
     async def judge(self, ours: str, theirs: str, base: str | None = None) -> Judgement:
         """Judge the merge of two refs; `base`: where both began, if not at their merge base."""
         times: dict[str, int] = {}
+        await in_thread(self._execution.keep_id)
+        with FileLock.opened(_lock_of(self._execution)) as lock:
+            lock.acquire()
+            return await self._judge(ours, theirs, base, times)
+
+    async def _judge(self, ours: str, theirs: str, base: str | None, times: dict[str, int]) -> Judgement:
         try:
             with _timed(times, "fetch"):
                 sides = [await in_thread(self._fetched, name) for name in (ours, theirs)]
@@ -118,6 +142,7 @@ class MergeCheck:
             return found
         finally:
             await in_thread(self._hub.delete_refs, self._execution.ref())
+            await in_thread(self._execution.remove)
 
     def _fetched(self, name: str) -> str:
         try:
@@ -153,13 +178,16 @@ class MergeCheck:
                     found.checks = await self._checks.check(runner, sides, names)
         found.suspected = len(symbols)
         ran = [self._checks.checkers[each.checker] for each in found.checks if each.problem is None]
+        said = defects((checked.checker, each) for checked in found.checks for each in checked.findings)
         findings = [each for each in symbols if not decided(each, ran)]
-        if any(each.findings for each in found.checks):
+        if said:
             changed = await in_thread(changed_blobs, self._hub, sides.base, sides.ours, sides.theirs)
             search = OriginSearch(self._hub, changed, merged)
-            for checked in found.checks:
-                findings += await in_thread(search.findings, [(checked.checker, each) for each in checked.findings])
-        found.conflicts += map(_semantic, findings)
+            findings += await in_thread(search.findings, [(names[0], each) for each, names in said])
+        others = {(names[0], each.path, each.line, each.text): names[1:] for each, names in said}
+        for each in findings:
+            also = others.get((each.checker, each.path, each.line, each.message), [])
+            found.conflicts.append(_semantic(each) | ({"alsoSaidBy": also} if also else {}))
 
     @asynccontextmanager
     async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
@@ -181,7 +209,6 @@ class MergeCheck:
             await in_thread(self._keep_spare, directory)
         finally:
             await in_thread(directory.remove)
-            await in_thread(self._execution.remove)
 
     def _take_spare(self, directory: AttemptDirectory) -> None:
         """Have the checkout start from the files of the check before: few of them differ."""

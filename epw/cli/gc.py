@@ -14,6 +14,7 @@ import typer
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
+from activities.checkers.merge_check import is_judgement, was_killed
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
@@ -122,6 +123,13 @@ async def _examined(
     settings: Settings, connection: Connection, execution: ExecutionStore, days: float, ids: list[str] | None
 ) -> Candidate:
     found = Candidate(execution)
+    if is_judgement(execution):
+        found.size = size_of(execution.path)
+        if not was_killed(execution):
+            found.kept_because = _RUNNING
+        elif ids and execution.workflow_id not in ids:
+            found.kept_because = "not named"
+        return found
     try:
         described = await described_run(connection.client, execution)
     except RPCError:

@@ -46,10 +46,15 @@ def merge_check(
 
 def _show(judged: Judgement) -> None:
     for each in judged.conflicts:
-        print(f"{each['kind']}: {printable(each['description'])}")
+        also = f" (also said by {', '.join(each['alsoSaidBy'])})" if "alsoSaidBy" in each else ""
+        print(f"{each['kind']}: {printable(each['description'])}{also}")
     for path in judged.resolved:
         print(f"merged by structure: {printable(path)}")
     for checked in judged.checks:
         said = checked.problem or f"{len(checked.findings)} new"
-        print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {checked.runs} trees read)")
+        print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {_trees(checked.runs)} read)")
     print(f"{'clean' if judged.is_clean else 'conflict'} · tree {judged.tree or 'none'}")
+
+
+def _trees(count: int) -> str:
+    return f"{count} tree" if count == 1 else f"{count} trees"

@@ -36,6 +36,8 @@ def test_a_merge_that_breaks_is_a_conflict_with_its_place(cli: Cli, tmp_path: Pa
     assert "(renamed to amount_due at reports.py:5 by ours, used by theirs)" in conflict["description"]
     assert (conflict["symbol"], conflict["use"]["line"], conflict["use"]["side"]) == ("total", 13, "theirs")
     assert (conflict["definition"]["change"], conflict["definition"]["newName"]) == ("renamed", "amount_due")
+    assert conflict["alsoSaidBy"] == ["pyrefly"]
+    assert [each["new"] for each in document["checks"]] == [1, 1]
     assert {each["name"] for each in document["checks"]} == {"ty", "pyrefly"}
     assert fingerprint(place) == before
 

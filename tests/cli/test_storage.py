@@ -159,3 +159,23 @@ def test_each_invariant_is_seen_where_it_is_broken(up: Cli, tmp_path: Path) -> N
     cut: Any = {**found, "results": found["results"][:1]}
     assert "I3" in " ".join(of_document(plan, cut))
     assert list(of_history(plan, found, [])) == []
+
+
+def test_what_a_killed_merge_check_left_is_removed(up: Cli, tmp_path: Path) -> None:
+    place = make_repository(tmp_path / "repo", {"a.py": "A = 1\n", "b.py": "B = 1\n", ".gitignore": ".venv\n"})
+    for name in ("a", "b"):
+        sh(place, "git", "checkout", "--quiet", "-b", name, "main")
+        (place / f"{name}.py").write_text("C = 1\n")
+        sh(place, "git", "commit", "--quiet", "--all", "--message", name)
+    program = place / ".venv/bin/ty"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nwhile true; do sleep 1; done\n")
+    program.chmod(0o755)
+    process = up.popen("merge-check", str(place), "a", "b", "--checks", "ty")
+    wait_for(lambda: any(up.home.glob("executions/merge-check-*/*/logs")))
+    rows = up.json("gc", "--yes")["executions"]["kept"]
+    process.kill()
+    process.communicate()
+    assert "it is running" in [each["because"] for each in rows if each["executionId"].startswith("merge-check")]
+    assert any(each.startswith("merge-check") for each in up.json("gc", "--yes")["removed"])
+    assert not any(up.home.glob("executions/merge-check-*"))

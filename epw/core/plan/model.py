@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
 from epw.core.plan.parts import (
     BackendName,
-    CheckCommand,
-    CheckerName,
+    Checks,
     Constraints,
     EnvironmentName,
     Glob,
@@ -34,11 +33,6 @@ MAX_DESCRIPTION_BYTES = 16 * 1024
 MAX_PLAN_BYTES = 1_500_000
 DEFAULT_MINUTES = 10.0
 MAX_MINUTES = 1440
-
-
-def _off_of_yaml(value: Any) -> Any:
-    # YAML 1.1 takes `off` for false.
-    return "off" if value is False else value
 
 
 class Task(PlanPart):
@@ -112,7 +106,7 @@ class Plan(PlanPart):
     """Commits of a delivered branch: one for each task, or those that its agent made."""
     verify: Text | None = Field(default=None, min_length=1)
     """Command that the merged tree must pass."""
-    checks: Annotated[Literal["auto", "off"] | list[CheckerName] | CheckCommand, BeforeValidator(_off_of_yaml)] = "auto"
+    checks: Checks = "auto"
     """The languages' own checkers of merged trees: all that are there, none, those named, or a command of yours."""
     setup: Text | None = Field(default=None, min_length=1)
     """Command that prepares a new directory."""

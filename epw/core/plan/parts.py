@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
@@ -132,6 +142,35 @@ class CheckCommand(PlanPart):
     """The form of its messages: `path:line[:column]: text`, or a SARIF document."""
     files: list[Glob] = Field(default_factory=list, max_length=100)
     """The files that it reads: it runs where both sides have changed some; where absent, after every merge."""
+
+
+def _checks(value: Any) -> Any:
+    """As written by hand: YAML 1.1 takes `off` for false, and one name needs no list."""
+    if value is False:
+        return "off"
+    if value in CHECKER_NAMES:
+        return [value]
+    if value in _CHOICES or isinstance(value, list | dict | CheckCommand):
+        return value
+    known = ", ".join((*_CHOICES, *CHECKER_NAMES))
+    told = {"value": repr(value), "known": known}
+    raise PydanticCustomError("checks", "{value} is no checker; there are {known}", told)
+
+
+def _kind_of_checks(value: Any) -> str:
+    return "names" if isinstance(value, list) else "choice" if isinstance(value, str) else "own"
+
+
+_CHOICES = ("auto", "off")
+_CHECK_NAMES = WithJsonSchema({"enum": [*_CHOICES, *CHECKER_NAMES], "type": "string"})
+Checks = Annotated[
+    Annotated[Literal["auto", "off"], Tag("choice"), _CHECK_NAMES]
+    | Annotated[list[CheckerName], Tag("names")]
+    | Annotated[CheckCommand, Tag("own")],
+    Discriminator(_kind_of_checks),
+    BeforeValidator(_checks),
+]
+"""Checkers of merged trees: all that are there, none, those named, or a command of the plan's own."""
 
 
 class Simulation(PlanPart):

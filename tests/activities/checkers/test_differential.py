@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from activities.checkers.checker import Message
-from activities.checkers.differential import new_messages
+from activities.checkers.differential import defects, new_messages
 from activities.checkers.registry import CHECKERS
 
 TY = CHECKERS["ty"]
@@ -42,3 +42,10 @@ def test_rules_of_style_and_handled_imports_do_not_count() -> None:
     missing = Message("b.py", 2, "unresolved-import", "Cannot resolve imported module `gone`")
     assert new(missing) == []
     assert new(missing._replace(path="a.py", line=1)) != []
+
+
+def test_what_two_checkers_say_of_one_name_in_one_line_is_one_defect() -> None:
+    ty, pyrefly = Message("a.py", 2, "x", "`Order` has no `total`"), Message("a.py", 2, "y", "no `total` in it")
+    other, next_line = Message("a.py", 2, "z", "`count` is no number"), ty._replace(line=3)
+    said = [("ty", ty), ("pyrefly", pyrefly), ("pyrefly", other), ("pyrefly", next_line)]
+    assert defects(said) == [(ty, ["ty", "pyrefly"]), (other, ["pyrefly"]), (next_line, ["pyrefly"])]

@@ -14,7 +14,7 @@ from activities.checkers.own_command import own_command
 from activities.checkers.registry import CHECKERS, checkers_of, chosen
 from activities.conflicts.semantic.sides import Finding
 from epw.core.checker_names import CHECKER_NAMES
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.plan.parts import CheckCommand
 from epw.core.plan.validate import read_plan
 
@@ -147,6 +147,15 @@ def test_a_command_that_fails_without_a_word_has_not_checked() -> None:
 def test_off_is_off_in_yaml_too() -> None:
     plan = read_plan({"checks": False, "tasks": [{"id": "a", "description": "a", "run": "true"}]})
     assert plan.checks == "off"
+
+
+@pytest.mark.parametrize("checks", ["tyy", ["tyy"], 3, {"command": "x", "parse": "y"}])
+def test_a_wrong_name_is_one_problem_and_one_right_name_needs_no_list(checks: object) -> None:
+    tasks = [{"id": "a", "description": "a", "run": "true"}]
+    with pytest.raises(InvalidPlan) as told:
+        read_plan({"checks": checks, "tasks": tasks})
+    assert len(told.value.problems) == 1
+    assert read_plan({"checks": "ty", "tasks": tasks}).checks == ["ty"]
 
 
 def test_modules_are_named_as_other_files_import_them() -> None:
