@@ -26,10 +26,9 @@ from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
 from activities.processes.admission import Admission, capacity_left
 from activities.processes.admission_notifier import AdmissionNotifier, Notify
-from activities.processes.bounds import Bounds, Machine
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
-from activities.processes.shell import describe_exit, last_output, run_shell
+from activities.processes.shell import describe_exit, last_output, printed_so_far, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, RunningPlan
@@ -135,7 +134,7 @@ class TaskRunner:
         else:
             reporter.resource_wait.begin()
             declared = context.plan.limits_of(context.task)
-            max_mb = Bounds.of(context.plan, context.task, Machine.here(self._state.path)).memory_mb
+            max_mb = attempt.bounds.memory_mb
             async with self._admission.admitted(declared, max_mb, partial(self._reported_wait, attempt)) as admitted:
                 reporter.resource_wait.end()
                 async with contained(attempt) as attempt:
@@ -185,10 +184,11 @@ async def _run_agent(agent: Agent, attempt: Attempt) -> AgentOutcome:
 async def _check(attempt: Attempt) -> None:
     """Raises `TaskFailed` where the task's `verify` fails, or a merge is not finished."""
     if command := attempt.context.task.verify:
+        before = printed_so_far(attempt.launcher)
         code = await run_shell(attempt.launcher, command)
         if code != 0:
-            output = last_output(attempt.launcher.log, attempt.reporter.redact)
-            raise TaskFailed(failures.VERIFY_FAILED, f"verify {describe_exit(code)}{output}")
+            output = last_output(attempt.launcher, attempt.reporter.redact, before)
+            raise TaskFailed(failures.VERIFY_FAILED, f"verify {describe_exit(code)}{output}", command=command)
     if attempt.uses_files and attempt.context.conflict is not None:
         await in_thread(check_merged, attempt)
 

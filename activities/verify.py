@@ -26,6 +26,9 @@ from epw.core.landing import Verified, VerifyRequest
 from epw.core.messages import VERIFY, AgentProgress, TaskRun
 from epw.core.plan.model import Task
 
+_MAX_SHOWN = 100
+"""So much of the command is quoted in its failure."""
+
 
 class Verifier:
     """The activity `verify`."""
@@ -58,8 +61,9 @@ class Verifier:
                 failpoint("verify.set-up")
                 code = await run_shell(attempt.launcher, command)
                 failpoint("verify.ran")
-                output = last_output(attempt.launcher.log, attempt.reporter.redact)
-                message = "" if code == 0 else f"{describe_exit(code)}{output}"
+                output = last_output(attempt.launcher, attempt.reporter.redact)
+                shown = " ".join(command.split())[:_MAX_SHOWN]
+                message = "" if code == 0 else f"`{shown}` {describe_exit(code)}{output}"
             except TaskFailed as error:
                 message = str(error)
             finally:

@@ -23,6 +23,7 @@ from rich.table import Table
 from activities.processes.bounds import Bounds
 from activities.processes.cgroup import probe
 from activities.processes.host_monitor import HostMonitor
+from activities.processes.output_log import OutputLog
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.levels import bubblewrap_argv, bubblewrap_problem
 from activities.sandbox.network.policy import NetworkPolicy
@@ -56,19 +57,25 @@ async def measure(rounds: int) -> dict[str, float]:
         folder = Path(scratch)
 
         async def around() -> None:
-            async with ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody, _HOST):
+            async with ResourceGuard.around(
+                "benchmark/around", _BOUNDS, folder, OutputLog(folder / "log", None), _nobody, _HOST
+            ):
                 pass
 
         async def around_with_network() -> None:
             async with (
-                ResourceGuard.around("benchmark/around", _BOUNDS, folder, folder / "log", _nobody, _HOST) as guard,
+                ResourceGuard.around(
+                    "benchmark/around", _BOUNDS, folder, OutputLog(folder / "log", None), _nobody, _HOST
+                ) as guard,
                 Network.around(NetworkPolicy(None), guard.on_denied),
             ):
                 pass
 
         async with contextlib.AsyncExitStack() as opened:
             guard = await opened.enter_async_context(
-                ResourceGuard.around("benchmark/commands", _BOUNDS, folder, folder / "log", _nobody, _HOST)
+                ResourceGuard.around(
+                    "benchmark/commands", _BOUNDS, folder, OutputLog(folder / "log", None), _nobody, _HOST
+                )
             )
             kinds: dict[str, Callable[[], Awaitable[None]]] = {
                 "command, bare": lambda: _run(argv, folder),

@@ -15,7 +15,7 @@ from statistics import median
 from activities.checkers.merge_check import Judgement, MergeCheck
 from activities.checkers.registry import CHECKERS
 from activities.state.state_directory import StateDirectory
-from epw.cli.show import table
+from epw.cli.layout import table
 from tests.corpus import Case, cases, repository
 
 

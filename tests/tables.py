@@ -13,6 +13,7 @@ from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
 from epw.core.plan.schema import plan_schema
+from epw.core.recovery import recovery_options
 from epw.core.report.model import result_schema
 from epw.importers.formats import FORMATS
 from epw.mcp.tools import TOOLS
@@ -36,7 +37,10 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def errors_page() -> str:
     """docs/errors.md, whole."""
-    kinds = [[f"`{each.type}`", each.meaning, each.retried, each.recovery or "–"] for each in FAILURES.values()]
+    kinds = [
+        [f"`{each.type}`", each.meaning, each.retried, " · ".join(recovery_options(each.type))]
+        for each in FAILURES.values()
+    ]
     outcomes = [
         [f"`{each.status}`", str(each.exit_code), f"`{each.failure.type}`" if each.failure else "–"]
         for each in OUTCOMES.values()

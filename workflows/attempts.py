@@ -17,11 +17,13 @@ from epw.core.execution.task_state import Start
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.parts import Budget
+from epw.core.recovery import is_repeated
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 from workflows.open_questions import OpenQuestions
 
+_PATCH_REPEATED_LIMIT = "repeated-limit-is-final"
 _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is spent")
 
 
@@ -114,7 +116,15 @@ class Attempts:
             self._failed(task_id, failure, outcome)
 
     def _failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None) -> None:
+        if outcome is not None and self._repeats_a_limit(task_id, failure) and workflow.patched(_PATCH_REPEATED_LIMIT):
+            outcome = outcome.model_copy(update={"final": True})
         self._execution.attempt_failed(task_id, failure, outcome, now(), last_resort=self._resolver.failed)
+
+    def _repeats_a_limit(self, task_id: str, failure: Failure) -> bool:
+        """Whether the task has broken the limit that its attempt before broke, and would begin anew."""
+        state = self._execution.tasks[task_id]
+        goes_on = self._execution.plan.backend_of(state.task).keeps_state
+        return not goes_on and is_repeated((state.error or {}).get("type"), failure.type)
 
     def _succeeded(self, task_id: str, outcome: TaskOutcome) -> None:
         if self._execution.stopping and (outcome.question is not None or outcome.kind == "usage-limit"):

@@ -17,6 +17,8 @@ from epw.core.naming import branch_name
 from workflows import dispatch
 from workflows.merge_queue import MergeQueue
 
+_MAX_NAMED = 5
+
 
 class Finisher:
     """Sets the execution's conclusion, once every task has ended."""
@@ -44,7 +46,8 @@ class Finisher:
             if not execution.finished:
                 return False
             if problem is not None:
-                await self._undo("rolled_back" if execution.undoes_all else "failed", f"verify is red: {problem}")
+                status = "rolled_back" if execution.undoes_all else "failed"
+                await self._undo(status, f"verify is red, of what {self._landed_tasks} did: {problem}")
                 return True
         if execution.failed and not self._any_landed:
             await self._undo("failed")
@@ -70,6 +73,12 @@ class Finisher:
     @property
     def _any_landed(self) -> bool:
         return any(state.landed for state in self._execution.tasks.values())
+
+    @property
+    def _landed_tasks(self) -> str:
+        """Ids of the tasks whose changes are in the head, the first few."""
+        landed = [task_id for task_id, state in self._execution.tasks.items() if state.landed]
+        return ", ".join(landed[:_MAX_NAMED]) + (" …" if len(landed) > _MAX_NAMED else "")
 
     async def _deliver(self, commit: str) -> Delivery:
         queue, mode = self._merge_queue, self._merge_queue.deliver

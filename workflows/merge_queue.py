@@ -183,7 +183,8 @@ class MergeQueue:
     def _exclude(self, task_id: str, verified: Verified) -> None:
         """Take a change that makes `verify` fail, or no longer merges, out of the head, with its descendants."""
         self._resolver.left_out(self._verify_conflict([task_id], [], verified))
-        self._execution.undo_culprit(task_id, Failure.of(failures.VERIFY_FAILED, verified.message), now())
+        failure = Failure.of(failures.VERIFY_FAILED, verified.message, self._execution.plan.verify)
+        self._execution.undo_culprit(task_id, failure, now())
 
     async def _land_again(self) -> None:
         """Build the head again from the base, of the changes that stay in it, in landing order."""

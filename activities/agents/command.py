@@ -46,8 +46,8 @@ class CommandAgent:
         if code == EX_TEMPFAIL:
             raise TaskFailed(failures.QUESTION_MISSING, "ended with 75 (question) and wrote no question to $EPW_EVENTS")
         if code != 0:
-            output = last_output(launcher.log, reporter.redact)
-            raise TaskFailed(failures.COMMAND_FAILED, f"the command {describe_exit(code)}{output}")
+            message = f"the command {describe_exit(code)}{last_output(launcher, reporter.redact)}"
+            raise TaskFailed(failures.COMMAND_FAILED, message, command=context.task.run)
         return Completed(reads=list(events.reads))
 
 

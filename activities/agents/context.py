@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from activities.processes.bounds import Bounds
 from epw.core import failures
 from epw.core.account_limiter import Limits
 from epw.core.backends import Backend
@@ -13,7 +14,7 @@ from epw.core.errors import TaskFailed
 from epw.core.execution.strategy import Strategy
 from epw.core.messages import MergeContext
 from epw.core.plan.model import Plan, Task
-from epw.core.plan.parts import Budget
+from epw.core.plan.parts import Budget, ResourceLimits
 
 _MIN_SECONDS = 600.0
 
@@ -65,6 +66,19 @@ class AgentContext:
     """Files with conflict markers, in which both sides are to be merged."""
     unmergeable: list[str] = field(default_factory=list)
     """Conflicting paths without lines to merge, each with the files in which its sides are found."""
+
+    bounds: Bounds | None = None
+    """Limits of its processes; None for an agent that has none."""
+
+    @property
+    def limits_in_force(self) -> ResourceLimits:
+        """The limits that end or hold back the attempt, those that the plan does not name too."""
+        given = self.plan.limits_of(self.task)
+        known: dict[str, float] = {"max_duration_ms": round(self.max_seconds * 1000)}
+        if self.bounds is not None:
+            known |= {"max_memory_mb": self.bounds.memory_mb, "max_processes": self.bounds.processes}
+            known |= {"max_cpu_percent": self.bounds.cpu_percent, "max_disk_mb": self.bounds.disk_mb}
+        return given.model_copy(update=known)
 
     @property
     def backend(self) -> Backend:

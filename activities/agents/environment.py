@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from functools import lru_cache
@@ -10,7 +9,6 @@ from pathlib import Path
 
 from activities.agents.context import AgentContext
 from activities.agents.secrets import Secrets
-from activities.system.atomic_write import write_atomically
 from activities.system.process_identity import API_KEYS
 from epw.core.plan.model import Plan
 
@@ -32,7 +30,11 @@ def inherited_variables(plan: Plan, home: Path, temporary: Path, sandbox: str) -
 def attempt_variables(context: AgentContext) -> dict[str, str]:
     """`env` of the plan and the task, and `EPW_*`."""
     plan, task = context.plan, context.task
-    constraints = plan.constraints.model_copy(update={"resource_limits": plan.limits_of(task)})
+    in_force = {
+        "resource_limits": context.limits_in_force,
+        "budget": context.budget_override or plan.constraints.budget,
+    }
+    constraints = plan.constraints.model_copy(update=in_force)
     own = {
         "EPW_TASK_ID": task.id,
         "EPW_EXECUTION_ID": context.execution_id,
@@ -49,17 +51,6 @@ def attempt_variables(context: AgentContext) -> dict[str, str]:
             {**described, "hunks": context.hunks}, ensure_ascii=False, separators=(",", ":")
         )
     return {**plan.env, **task.env, **own}
-
-
-def redact_log(log: Path, secrets: Secrets) -> None:
-    """Remove the secrets from a log to which nobody writes any more."""
-    if not secrets.forms:
-        return
-    with contextlib.suppress(OSError):
-        printed = log.read_bytes()
-        redacted = secrets.redact(printed)
-        if redacted != printed:
-            write_atomically(log, redacted)
 
 
 def secrets_of(plan: Plan) -> Secrets:

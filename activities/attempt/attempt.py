@@ -15,9 +15,12 @@ from activities.attempt.directory import AttemptDirectory
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
+from activities.processes.bounds import Bounds, Machine
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.launcher import ProcessLauncher
+from activities.processes.output_log import OutputLog
 from activities.sandbox.levels import level
+from activities.state.execution_store import ExecutionStore
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import RunningPlan
 from activities.system.concurrency import in_thread
@@ -25,7 +28,7 @@ from epw.core.backends import Backend, DefaultSandbox
 from epw.core.errors import GitError, TaskFailed
 from epw.core.messages import Produced
 from epw.core.naming import slug
-from epw.core.plan.model import Task
+from epw.core.plan.model import Plan, Task
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Attempt:
     reporter: Reporter
     host: HostMonitor
     """Counts of the checks of the worker that it runs in."""
+    output: OutputLog
+    """Log of what its processes print."""
     uses_files: bool = True
     """Whether its directory is made and saved."""
 
@@ -64,11 +69,19 @@ class Attempt:
             heartbeat, secrets_of(running.plan), partial(_checkpoint, directory), Warnings(heartbeat.warn)
         )
         sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)
-        return cls(directory, context, _launcher(directory, context, sandbox), reporter, host, uses_files)
+        log = directory.execution.log(f"{slug(task.id)}.{directory.run.attempt}")
+        output = OutputLog(log, reporter.secrets.redact if reporter.secrets.forms else None)
+        launcher = _launcher(directory, context, sandbox, output.written)
+        return cls(directory, context, launcher, reporter, host, output, uses_files)
 
     @property
     def backend(self) -> Backend:
         return self.context.backend
+
+    @property
+    def bounds(self) -> Bounds:
+        """Limits of its processes; of a simulated agent, for the memory and CPU that it is to use."""
+        return self.context.bounds or _bounds(self.directory.execution, self.context.plan, self.context.task)
 
 
 def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> AgentContext:
@@ -93,6 +106,7 @@ def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> A
         dependency_results=[_dependency_result(directory.hub, each) for each in run.inputs],
         previous_failure=run.after,
         budget_override=run.budget,
+        bounds=None if running.plan.backend_of(task).simulated else _bounds(execution, running.plan, task),
         conflict=run.dispute,
         hunks=execution.conflict(run.dispute.found_with).get("hunks", []) if run.dispute else [],
         conflicting_paths=both.marked if both else [],
@@ -100,13 +114,17 @@ def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> A
     )
 
 
-def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str) -> ProcessLauncher:
+def _bounds(execution: ExecutionStore, plan: Plan, task: Task) -> Bounds:
+    return Bounds.of(plan, task, Machine.here(execution.state.path))
+
+
+def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str, log: Path) -> ProcessLauncher:
     execution, run, path = directory.execution, directory.run, directory.path
     return ProcessLauncher(
         cwd=directory.tree,
         folder=path,
         state=context.state,
-        log=execution.log(f"{slug(context.task.id)}.{run.attempt}"),
+        log=log,
         marker=directory.marker,
         sandbox=sandbox,
         inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox),

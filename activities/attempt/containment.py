@@ -6,31 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from activities.agents.environment import redact_log
 from activities.attempt.attempt import Attempt
-from activities.processes.bounds import Bounds, Machine
 from activities.processes.resource_guard import ResourceGuard
 from activities.sandbox.network.policy import NetworkPolicy
 from activities.sandbox.network.proxy import Network
-from activities.system.concurrency import in_thread
 
 
 @asynccontextmanager
 async def contained(attempt: Attempt) -> AsyncIterator[Attempt]:
     """The attempt with a launcher that has limits and a network; at the end of the block no process of it is left."""
-    try:
-        async with _limited(attempt) as limited:
-            yield limited
-    finally:
-        await in_thread(redact_log, attempt.launcher.log, attempt.reporter.secrets)
-
-
-@asynccontextmanager
-async def _limited(attempt: Attempt) -> AsyncIterator[Attempt]:
     launcher, plan, state = attempt.launcher, attempt.context.plan, attempt.directory.execution.state
-    bounds = Bounds.of(plan, attempt.context.task, Machine.here(state.path))
     async with ResourceGuard.around(
-        launcher.marker, bounds, launcher.folder, launcher.log, attempt.reporter.report, attempt.host
+        launcher.marker, attempt.bounds, launcher.folder, attempt.output, attempt.reporter.report, attempt.host
     ) as guard:
         needs_no_network = plan.network is False and not attempt.backend.calls_worker
         if launcher.sandbox != "bubblewrap" or needs_no_network:

@@ -49,7 +49,7 @@ def _ending_fields(attempt: Attempt, ending: AgentOutcome | TaskFailed, saved: T
     """Fields about the end of the attempt; a failure of the agent comes before a failure to save its change."""
     resumable = attempt.directory.saved(saved.commit)
     if isinstance(ending, TaskFailed):
-        failure = Failure.of(ending.kind, str(ending)[:MAX_MESSAGE])
+        failure = Failure.of(ending.kind, str(ending)[:MAX_MESSAGE], ending.command)
         keeps = attempt.backend.keeps_state and not ending.final
         return {"kind": "failed", "failure": failure, "final": ending.final, "saved": resumable if keeps else None}
     if saved.kind == "failed":

@@ -56,8 +56,8 @@ async def _run_setup(attempt: Attempt) -> None:
         return
     code = await run_shell(attempt.launcher, command)
     if code != 0:
-        output = last_output(attempt.launcher.log, attempt.reporter.redact)
-        raise TaskFailed(failures.SETUP_FAILED, f"setup {describe_exit(code)}{output}")
+        message = f"setup {describe_exit(code)}{last_output(attempt.launcher, attempt.reporter.redact)}"
+        raise TaskFailed(failures.SETUP_FAILED, message, command=command)
 
 
 async def _run_or_reuse_setup(attempt: Attempt, included: Sequence[str]) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from activities.processes.bounds import Bounds
 from activities.processes.cgroup import Group, Reading
-from activities.processes.disk import DirectoryUsage, free_middle, shorten
+from activities.processes.disk import DirectoryUsage
 from activities.processes.host_monitor import HostMonitor
+from activities.processes.output_log import OutputLog
 from activities.processes.polling_limiter import MAX_PAUSE_SECONDS, PollingLimiter
 from activities.system.concurrency import in_thread
 from epw.core import failures
@@ -46,7 +47,7 @@ class ResourceGuard:
     """Limits of one attempt; `group` None where this machine has no control groups: its processes are then polled."""
 
     def __init__(
-        self, marker: str, bounds: Bounds, folder: Path, log: Path, group: Group | None, host: HostMonitor
+        self, marker: str, bounds: Bounds, folder: Path, output: OutputLog, group: Group | None, host: HostMonitor
     ) -> None:
         self.bounds = bounds
         self.memory_mb = 0.0
@@ -64,17 +65,17 @@ class ResourceGuard:
         self._group = group
         self._limiter = PollingLimiter(marker, bounds, host.polled) if group is None else None
         self._directory = DirectoryUsage(folder, bounds.disk_mb)
-        self._log = log
+        self._output = output
         self._guarded = host.guarded
 
     @classmethod
     @asynccontextmanager
     async def around(
-        cls, marker: str, bounds: Bounds, folder: Path, log: Path, report: Report, host: HostMonitor
+        cls, marker: str, bounds: Bounds, folder: Path, output: OutputLog, report: Report, host: HostMonitor
     ) -> AsyncIterator[ResourceGuard]:
         """A guard for the block, at whose end none of the attempt's processes runs any more.
 
-        `folder`, `log`: where its processes write; `report`: called with their use of resources after each sample.
+        `folder`, `output`: where its processes write; `report`: called with their use of resources after each sample.
         """
         mount = host.groups()
         group = Group(mount, marker) if mount is not None else None
@@ -83,7 +84,7 @@ class ResourceGuard:
                 group.make(bounds)
             except OSError:
                 group = None
-        guard = cls(marker, bounds, folder, log, group, host)
+        guard = cls(marker, bounds, folder, output, group, host)
         if guard._limiter is not None:
             threading.Thread(target=guard._limiter.enforce_memory, args=[guard._too_much], daemon=True).start()
         watching = asyncio.create_task(guard._watch(report))
@@ -115,7 +116,7 @@ class ResourceGuard:
             self._break(
                 failures.DISK_LIMIT, f"wrote {self.disk_mb:.0f} MB, {self.bounds.disk_mb} MB are allowed (maxDiskMB)"
             )
-        free_middle(self._log)
+        self._output.catch_up()
 
     @property
     def _account(self) -> Group | PollingLimiter:
@@ -222,4 +223,4 @@ class ResourceGuard:
             while self._group.processes() and time.monotonic() < deadline:
                 time.sleep(0.01)
             self._group.remove()
-        shorten(self._log)
+        self._output.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from activities.processes.launcher import ProcessLauncher
 
 _POLL_SECONDS = 0.2
 _TAIL_BYTES = 600
 _MAX_SECRET_LENGTH = 8192
+_SCRIPT = "command.sh"
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
+"""Colours and movements of the cursor, and carriage returns at ends of lines."""
 
 
 async def run_shell(launcher: ProcessLauncher, command: str, while_running: Callable[[], object] | None = None) -> int:
@@ -20,7 +23,7 @@ async def run_shell(launcher: ProcessLauncher, command: str, while_running: Call
     `while_running` is called a few times a second.
     """
     # By a file: an argument of bash may have at most 128 KB.
-    script = launcher.folder / "command.sh"
+    script = launcher.folder / _SCRIPT
     script.write_text(command)
     tree = await launcher.start(["bash", "-euo", "pipefail", str(script)])
     waiting = asyncio.ensure_future(tree.wait())
@@ -44,15 +47,34 @@ def describe_exit(code: int) -> str:
         return f"was ended by signal {-code}"
 
 
-def last_output(log: Path, redact: Callable[[str], str]) -> str:
-    """`: ` and the last 600 characters of a log without secrets, for an error message; empty where nothing is there."""
+def printed_so_far(launcher: ProcessLauncher) -> int:
+    """Bytes of the attempt's output."""
+    return launcher.log.stat().st_size if launcher.log.exists() else 0
+
+
+def last_output(launcher: ProcessLauncher, redact: Callable[[str], str], since: int = 0) -> str:
+    """A colon and the last lines of an attempt's output without secrets, at most 600 characters, for an error message.
+
+    Empty where nothing was printed. `since`: of its output after so many bytes.
+    """
     try:
-        with open(log, "rb") as file:
+        with open(launcher.log, "rb") as file:
             file.seek(0, 2)
             # More than is quoted: a secret at the cut must be found whole.
-            file.seek(max(0, file.tell() - _TAIL_BYTES - _MAX_SECRET_LENGTH))
-            tail = redact(file.read().decode("utf-8", "replace")).strip()[-_TAIL_BYTES:]
+            file.seek(max(since, file.tell() - _TAIL_BYTES - _MAX_SECRET_LENGTH))
+            printed = redact(file.read().decode("utf-8", "replace")).replace(f"{launcher.folder / _SCRIPT}: ", "")
     except OSError:
         return ""
+    tail = _last_lines(_TERMINAL_CODE.sub("", printed).strip())
     printable = "".join(character if character.isprintable() or character == "\n" else "�" for character in tail)
-    return f": {printable}" if printable else ""
+    if not printable:
+        return ""
+    return f":\n{printable}" if "\n" in printable else f": {printable}"
+
+
+def _last_lines(text: str) -> str:
+    """The last whole lines of a text that fit; of a last line that does not, its end."""
+    if len(text) <= _TAIL_BYTES:
+        return text
+    tail = text[-_TAIL_BYTES:]
+    return tail.partition("\n")[2] or tail

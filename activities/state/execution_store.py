@@ -142,6 +142,11 @@ class ExecutionStore:
         """File for the output of an agent or a command."""
         return self.path / "logs" / f"{name}.log"
 
+    def attempt_log(self, task_id: str, attempt: int) -> Path | None:
+        """Log of an attempt of a task; None where it printed nothing, or on another machine."""
+        path = self.log(f"{slug(task_id)}.{attempt}")
+        return path if path.is_file() and path.stat().st_size else None
+
     def workspace(self) -> Workspace:
         """The workspace as `prepare` has read it."""
         path = self.path / "workspace.json"

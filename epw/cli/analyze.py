@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from epw.cli.layout import table
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
 from epw.cli.plan_argument import read_plan_argument
-from epw.cli.show import table
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule import analysis

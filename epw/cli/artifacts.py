@@ -13,10 +13,10 @@ import typer
 from activities.git import kept_files
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
+from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.cli.show import table
 from epw.client.documents import describe, document_of
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug

@@ -31,6 +31,9 @@ COMMANDS = {
         "An execution as it stands: tasks, questions, conflicts, metrics, live progress.",
         "epw status ID --json",
     ),
+    "logs": Command(
+        "logs:logs", "What the attempts of a task have printed, running ones too.", "epw logs ID api --follow"
+    ),
     "list": Command("list:list_executions", "All executions, newest first.", "epw list"),
     "answer": Command("update:answer", "Answer a question; the first answer wins.", "epw answer ID api.q1 yes"),
     "resolve": Command(

@@ -20,10 +20,10 @@ from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
 from activities.state.execution_store import ExecutionStore
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
+from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
 from epw.cli.session import run_command, run_connected
-from epw.cli.show import table
 from epw.client.documents import describe, full_document
 from epw.client.redrive import plan_of
 from epw.core.backends import BACKENDS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
-from epw.cli.show import table
 from epw.client.listing import listed
 from epw.service.connection import Connection
 from epw.settings import Settings

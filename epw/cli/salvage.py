@@ -15,10 +15,10 @@ from activities.git.hub import Hub
 from activities.git.task_commits import patch, saved_work
 from activities.state.execution_store import ExecutionStore
 from activities.system.file_modes import user_umask
+from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.cli.show import table
 from epw.client.documents import describe
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
+from epw.cli.show_failures import show_failures
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
 from epw.core.report.task_result import ModelUsage, TaskResult
 
-_WIDTH_FOR_PROGRAMS = 400
-"""Columns where the output is not a terminal: wide enough for a whole row on one line."""
-_MAX_ERROR_LENGTH = 160
-
-
-def console() -> Console:
-    width = None if sys.stdout.isatty() else _WIDTH_FOR_PROGRAMS
-    return Console(file=sys.stdout, highlight=False, soft_wrap=True, width=width)
-
-
-def table(title: str, columns: list[str], rows: Iterable[list[Any]]) -> None:
-    """Print a table of plain cells; None is shown as –."""
-    output = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        output.add_column(column, overflow="fold")
-    for row in rows:
-        output.add_row(*(Text("–" if cell is None else printable(str(cell)).replace("\n", " ")) for cell in row))
-    console().print(output)
+_COLUMNS = (
+    Column("task", is_id=True),
+    Column("status"),
+    Column("landed", rank=5),
+    Column("attempts", rank=3),
+    Column("time", rank=2),
+    Column("files", rank=4),
+    Column("why", rank=1),
+)
 
 
 def show_result(document: ExecutionResult) -> None:
     """Print an execution: its tasks, questions, conflicts, metrics and delivery."""
     out, is_open = console(), document["status"] in ("running", "paused")
-    columns = ["task", "status", "landed", "attempts", "time", "files", "error"]
-    table(f"{printable(document['executionId'])}: {document['status']}", columns, map(_cells, document["results"]))
+    table(f"{printable(document['executionId'])}: {document['status']}", _COLUMNS, map(_cells, document["results"]))
+    show_failures(document["results"])
     for question in document["questions"]:
         for line in _question_lines(question, document["executionId"] if is_open else None):
             out.print(Text(printable(line)))
@@ -58,7 +47,7 @@ def show_result(document: ExecutionResult) -> None:
 def _cells(row: TaskResult) -> list[Any]:
     waiting = f" ({row['waitingFor']})" if row.get("waitingFor") else ""
     simulated = " (simulated)" if row.get("simulated") else ""
-    files, error = row["filesModified"], row["error"]
+    files = row["filesModified"]
     return [
         row["taskId"],
         f"{row['status']}{waiting}{simulated}",
@@ -66,8 +55,16 @@ def _cells(row: TaskResult) -> list[Any]:
         row["attempts"],
         _seconds(row["duration"]),
         None if files is None else len(files),
-        f"{error['type']}: {error['message']}"[:_MAX_ERROR_LENGTH] if error else "",
+        _why(row),
     ]
+
+
+def _why(row: TaskResult) -> str:
+    """Why a task did not succeed, in short: the type of its failure, or what it was skipped for."""
+    error = row["error"]
+    if error is None:
+        return ""
+    return error["message"] if row["status"] == "skipped" else error["type"]
 
 
 def _question_lines(question: QuestionResult, execution_id: str | None) -> list[str]:

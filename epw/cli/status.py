@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from epw.cli.layout import console, table
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.cli.show import console, show_result, table
+from epw.cli.show import show_result
 from epw.client.documents import describe, full_document, progress_of
 from epw.service.connection import Connection
 from epw.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 from activities.git import kept_files
@@ -12,7 +13,9 @@ from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
 from epw.core.naming import slug
 from epw.core.report.model import ExecutionResult
-from epw.core.report.task_result import FileChange, KeptFile, TaskResult
+from epw.core.report.task_result import FileChange, KeptFile, TaskError, TaskResult
+
+_MAX_OUTPUT = 2000
 
 
 def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> None:
@@ -24,6 +27,8 @@ def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> Non
         gone = rows.get(row["taskId"], {})
         row["kept"] = kept.get(slug(row["taskId"])) or gone.get("kept", [])
         _add_changes(row, execution, hub, gone.get("changes"))
+        if row["error"] is not None:
+            _add_context(row["error"], execution, row["commit"])
     hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
     for conflict in document["conflicts"]:
         known = execution.conflict(conflict["commit"]).get("hunks", [])
@@ -61,6 +66,27 @@ def _add_changes(row: TaskResult, execution: ExecutionStore, hub: Hub | None, re
     elif row["commit"] or removed:
         row["changes"] = removed
     row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
+
+
+def _add_context(error: TaskError, execution: ExecutionStore, commit: str | None) -> None:
+    """Fill in where more is found of a failure, and leave out advice that leads to nothing."""
+    context, log = error["context"], execution.attempt_log(error["context"]["taskId"], error["attempt"])
+    context["savedCommit"] = commit
+    if log is not None:
+        context["log"], context["output"] = str(log), _end_of(log)
+    leads_nowhere = [*([] if commit else ["`epw salvage "]), *([] if log else ["`epw logs "])]
+    options = [each for each in error["recoveryOptions"] if not any(command in each for command in leads_nowhere)]
+    error["recoveryOptions"] = options
+
+
+def _end_of(log: Path) -> str | None:
+    """The last whole lines of a log, at most 2,000 characters; None where it is empty."""
+    with open(log, "rb") as file:
+        file.seek(0, 2)
+        size = file.tell()
+        file.seek(max(0, size - _MAX_OUTPUT))
+        text = file.read().decode("utf-8", "replace")
+    return ((text.partition("\n")[2] or text) if size > _MAX_OUTPUT else text).rstrip() or None
 
 
 def _changed_files(hub: Hub | None, base: str | None, head: str | None) -> list[str] | None:

@@ -73,11 +73,14 @@ class Unavailable(EpwError):
 class TaskFailed(EpwError):
     """Failure of an attempt, of a kind that results show.
 
-    `final`: another attempt would end the same way; by default as the kind says.
+    `final`: another attempt would end the same way; by default as the kind says. `command`: what was run.
     """
 
-    def __init__(self, kind: FailureKind, message: str, *, final: bool | None = None) -> None:
+    def __init__(
+        self, kind: FailureKind, message: str, *, final: bool | None = None, command: str | None = None
+    ) -> None:
         self.kind = kind
+        self.command = command
         self.final = kind.retried is Retried.NEVER if final is None else final
         super().__init__(message)
 

@@ -25,6 +25,8 @@ DELIVER = "deliver"
 CLEAN_UP = "clean_up"
 ROLL_BACK = "roll_back"
 
+_MAX_COMMAND_LENGTH = 300
+
 
 class Redrive(Message):
     """Second input of the workflow: what to take over from an earlier execution (command `retry`)."""
@@ -162,11 +164,13 @@ class Failure(Message):
 
     type: str
     message: str
+    command: str | None = None
+    """The beginning of the command that failed, where one did."""
 
     @classmethod
-    def of(cls, kind: FailureKind, message: str) -> Failure:
+    def of(cls, kind: FailureKind, message: str, command: str | None = None) -> Failure:
         """A failure of this kind."""
-        return cls(type=kind.type, message=message)
+        return cls(type=kind.type, message=message, command=command and command[:_MAX_COMMAND_LENGTH])
 
 
 class LeftBehind(Message):

@@ -118,7 +118,14 @@ def test_a_row_comes_back_whole_from_the_history() -> None:
         "type": "TimeLimit",
         "message": "late",
         "attempt": 1,
-        "context": "a",
+        "context": {
+            "taskId": "a",
+            "attempt": 1,
+            "command": None,
+            "output": None,
+            "log": None,
+            "savedCommit": None,
+        },
         "recoveryOptions": failed["error"]["recoveryOptions"] if failed["error"] else [],
     }
     assert failed["waitedMs"]["rateLimit"] == 9

@@ -43,7 +43,9 @@ async def test_the_environment_is_an_allow_list(
         "t x",
         "1",
     )
-    assert json.loads(seen["EPW_CONSTRAINTS"]) == {"resourceLimits": {"maxMemoryMB": 256}}
+    in_force = json.loads(seen["EPW_CONSTRAINTS"])["resourceLimits"]
+    assert (in_force["maxMemoryMB"], in_force["maxDurationMs"], in_force["maxProcesses"]) == (256, 1_200_000, 512)
+    assert set(in_force) == {"maxMemoryMB", "maxDurationMs", "maxProcesses", "maxCPUPercent", "maxDiskMB"}
     assert str(harness.home) in seen["HOME"]
     assert "notEnforced" not in document["results"][0]
     assert document["results"][0]["sandbox"] == "process"

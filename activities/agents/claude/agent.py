@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from activities.agents.agent_log import AgentLog
 from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, model_caller
 from activities.agents.claude.conversation import Conversation, Progress, order_of
+from activities.agents.claude.files import Content
 from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
 from activities.agents.claude.prompt import conflict_warning, first_message, system_prompt, try_again
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
@@ -58,6 +60,7 @@ class _Session:
         self._api = api
         self._marker = launcher.marker
         self._calls = calls
+        self._log = AgentLog(launcher.log, reporter.redact)
         self._price = calls.price(context.model)
         self._conversation = Conversation.resumed(context.state, order_of(context))
         before = self._conversation.progress(context.attempt)
@@ -155,6 +158,7 @@ class _Session:
         self._turns += 1
         progress = Progress(self._context.attempt, self._turns, self._loop_guard.seconds_worked(), self._broken)
         self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
+        self._log.said(answer.text)
         total = self._reporter.usage = self._conversation.usage
         tokens = total.input_tokens + total.output_tokens
         self._reporter.report({"tokens": tokens, "costUSD": total.cost_usd, "operation": _operation(answer)})
@@ -191,17 +195,18 @@ class _Session:
     ) -> Completed | Question | None:
         """Run one call; `outcome`: how an earlier call of the same answer ended the attempt, which stays."""
         conversation = self._conversation
+        self._log.called(call["name"], call["input"])
         try:
             if unreadable is not None:
                 raise BadCall(f"the input of {call['name']} is no JSON object: {unreadable}")
             self._loop_guard.check_repeat(call["name"], call["input"])
             result = await self._toolset.run(call["name"], call["input"])
         except BadCall as error:
-            conversation.result(call["id"], str(error), is_error=True)
+            self._returned(call, str(error), is_error=True)
             self._count_broken(str(error))
             return outcome
         except ToolFailed as error:
-            conversation.result(call["id"], str(error), is_error=True)
+            self._returned(call, str(error), is_error=True)
             return outcome
         self._broken = 0
         if isinstance(result, Finished):
@@ -213,8 +218,12 @@ class _Session:
                 return outcome
             # The result of this call is the answer, which comes when the attempt goes on.
             return result
-        conversation.result(call["id"], result)
+        self._returned(call, result)
         return outcome
+
+    def _returned(self, call: dict[str, Any], content: Content, *, is_error: bool = False) -> None:
+        self._conversation.result(call["id"], content, is_error=is_error)
+        self._log.returned(content)
 
     def _completed(self, summary: str) -> Completed:
         return Completed(summary, self._conversation.reads())

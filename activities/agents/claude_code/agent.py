@@ -13,6 +13,7 @@ from typing import Any
 
 import claude_agent_sdk as sdk
 
+from activities.agents.agent_log import AgentLog
 from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit, model_caller
 from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again
@@ -84,6 +85,7 @@ class _Session:
         self._reporter = reporter
         self._proxy = proxy
         self._record = SessionRecord(context)
+        self._log = AgentLog(launcher.log, reporter.redact)
         reporter.usage = self._record.current.usage
         self._calls = account.calls(model_caller(context, reporter))
         ended = asyncio.get_running_loop().create_future()
@@ -158,6 +160,7 @@ class _Session:
             session = getattr(message, "session_id", None) or getattr(message, "data", {}).get("session_id")
             if session and session != self._record.current.session:
                 self._record.update(session=session)
+            self._log_message(message)
             if isinstance(message, sdk.AssistantMessage):
                 self._check_repeats(message)
             if isinstance(message, sdk.UserMessage):
@@ -227,7 +230,7 @@ class _Session:
             hooks={"PreToolUse": [sdk.HookMatcher(hooks=[self._hooks.before_tool])]},
             can_use_tool=self._hooks.may_use,
             resume=self._record.current.session if self._transcript is not None else None,
-            stderr=self._log_line,
+            stderr=self._log.said,
         )
 
     def _instructions(self) -> str:
@@ -241,9 +244,15 @@ class _Session:
             text = opened.read(_MAX_INSTRUCTIONS).decode(errors="replace")
         return f"{appended_prompt(self._context)}\nThe project's CLAUDE.md:\n\n{text}"
 
-    def _log_line(self, line: str) -> None:
-        with contextlib.suppress(OSError), open(self._launcher.log, "a") as log:
-            log.write(f"{self._reporter.redact(line)}\n")
+    def _log_message(self, message: Any) -> None:
+        content = message.content if isinstance(message, sdk.AssistantMessage | sdk.UserMessage) else []
+        for block in content if isinstance(content, list) else []:
+            if isinstance(block, sdk.TextBlock) and isinstance(message, sdk.AssistantMessage):
+                self._log.said(block.text)
+            elif isinstance(block, sdk.ToolUseBlock):
+                self._log.called(block.name, block.input)
+            elif isinstance(block, sdk.ToolResultBlock):
+                self._log.returned(block.content)
 
     def _find_transcript(self) -> Path | None:
         """Claude Code's file of the session."""

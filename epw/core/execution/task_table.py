@@ -53,6 +53,8 @@ class TaskTable:
         state = self.tasks[task_id]
         message = failure.message[:_MAX_MESSAGE_LENGTH]
         state.error = {"type": failure.type, "message": message, "attempt": state.attempt}
+        if failure.command is not None:
+            state.error["command"] = failure.command
 
     def undo_landings(self, tasks: list[str] | None = None) -> None:
         """Mark the tasks' changes (default: all) as taken out of the head again."""

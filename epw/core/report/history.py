@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from epw.core.failures import recovery_options
+from epw.core.recovery import recovery_options
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult
-from epw.core.report.task_result import ModelUsage, TaskError, TaskResult, Waits
+from epw.core.report.task_result import ErrorContext, ModelUsage, TaskError, TaskResult, Waits
 
 MAX_ROWS_IN_HISTORY = 500
 _MAX_BYTES_IN_HISTORY = 1_000_000
@@ -61,6 +61,8 @@ def short_row(row: TaskResult) -> dict[str, Any]:
         del short["usage"]
     if error is not None:
         short["error"] = {"type": error["type"], "message": error["message"], "attempt": error["attempt"]}
+        if error["context"]["command"] is not None:
+            short["error"]["command"] = error["context"]["command"]
     return {key: value for key, value in short.items() if value or key in _ALWAYS}
 
 
@@ -74,9 +76,18 @@ def whole_row(short: Mapping[str, Any]) -> TaskResult:
     return row
 
 
-def task_error(task_id: str, *, type: str, message: str, attempt: int) -> TaskError:
-    options = recovery_options(type)
-    return {"type": type, "message": message, "attempt": attempt, "context": task_id, "recoveryOptions": options}
+def task_error(task_id: str, *, type: str, message: str, attempt: int, command: str | None = None) -> TaskError:
+    """An error without what only the machine of the task knows."""
+    context: ErrorContext = {
+        "taskId": task_id,
+        "attempt": attempt,
+        "command": command,
+        "output": None,
+        "log": None,
+        "savedCommit": None,
+    }
+    options = recovery_options(type, task_id=task_id)
+    return {"type": type, "message": message, "attempt": attempt, "context": context, "recoveryOptions": options}
 
 
 def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
@@ -100,6 +111,10 @@ def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
     }
     found.update(cast(ExecutionResult, known))
     found["results"] = [whole_row(each) for each in short.get("results", [])]
+    for index, row in enumerate(found["results"]):
+        if (error := row["error"]) is not None:
+            where = f"tasks[{index}]"
+            error["recoveryOptions"] = recovery_options(error["type"], found["executionId"], row["taskId"], where)
     found["conflicts"] = conflicts
     if found["delivery"] is not None:
         found["delivery"] = cast(DeliveryResult, {**_EMPTY_DELIVERY, **found["delivery"], "files": None})

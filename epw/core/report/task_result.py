@@ -90,15 +90,30 @@ class Waits(ResultPart):
     host: int
 
 
+class ErrorContext(ResultPart):
+    """What was done when a task failed, and where more is found."""
+
+    taskId: str
+    attempt: int
+    command: str | None
+    """The beginning of the command that failed; null where none did."""
+    output: str | None
+    """The end of what the attempt printed; null where it is on another machine, gone, or empty."""
+    log: str | None
+    """Path of the attempt's log."""
+    savedCommit: str | None
+    """What the task had saved of its change, in the hub."""
+
+
 class TaskError(ResultPart):
     """Why a task did not succeed; docs/errors.md lists the types."""
 
     type: str
     message: str
     attempt: int
-    context: str
-    """The task's id."""
+    context: ErrorContext
     recoveryOptions: list[str]
+    """Commands and words, the most useful first."""
 
 
 class TaskResult(ResultPart):

@@ -1,0 +1,116 @@
+"""`logs`: what the attempts of a task have printed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from temporalio.service import RPCError
+
+from activities.state.execution_store import ExecutionStore
+from epw.cli.layout import table
+from epw.cli.options import JSON_OPTION, ExecutionId
+from epw.cli.output import print_json, printable
+from epw.cli.session import run_connected
+from epw.client.documents import describe, document_of
+from epw.client.task_logs import TaskLog, logs_of
+from epw.core.errors import InvalidRequest
+from epw.core.execution.task_state import TERMINAL
+from epw.core.plan.wording import did_you_mean
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+_POLL_SECONDS = 0.5
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
+
+
+def logs(
+    execution_id: ExecutionId,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task's attempts.")] = None,
+    attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is printed until the task ends.")
+    ] = False,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """What the attempts of a task have printed, running ones too. Without TASK: which logs there are."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        handle = connection.client.get_workflow_handle(execution_id)
+        described = await describe(handle)
+        document = await document_of(settings, handle, described)
+        execution = ExecutionStore.of(settings.state, described)
+        names = [row["taskId"] for row in document["results"]]
+        if task is not None and task not in names:
+            raise InvalidRequest(f"execution {execution_id!r} has no task {task!r}{did_you_mean(task, names)}")
+        wanted = names if task is None else [task]
+
+        def found() -> list[TaskLog]:
+            return [log for log in logs_of(execution, wanted) if attempt in (None, log.attempt)]
+
+        if as_json:
+            print_json([{**vars(log), "path": str(log.path)} for log in found()])
+        elif task is None:
+            cells = [[log.task_id, log.attempt, log.bytes, log.path] for log in found()]
+            table(f"logs of {printable(execution_id)}", ["task", "attempt", "bytes", "file"], cells)
+        else:
+            printer = _Printer()
+            printer.show(found())
+            while follow:
+                try:
+                    running = (await handle.describe()).close_time is None
+                    progress = await handle.query("progress") if running else {"tasks": []}
+                    statuses = {each["taskId"]: each["status"] for each in progress["tasks"]}
+                    ended = not running or statuses[task] in TERMINAL
+                except RPCError:
+                    # No worker answers now: what is printed is followed all the same.
+                    ended = False
+                printer.show(found())
+                if ended:
+                    break
+                await asyncio.sleep(_POLL_SECONDS)
+            if not printer.has_shown:
+                print(
+                    f"nothing is printed yet, or it ran on another machine ({execution.log('*').parent})",
+                    file=sys.stderr,
+                )
+        return 0
+
+    run_connected(command, as_json=as_json)
+
+
+class _Printer:
+    """Prints what logs have more than at the last look, under a line for each attempt."""
+
+    def __init__(self) -> None:
+        self._shown: dict[Path, int] = {}
+        self._last: Path | None = None
+
+    @property
+    def has_shown(self) -> bool:
+        return bool(self._shown)
+
+    def show(self, logs: list[TaskLog]) -> None:
+        for log in logs:
+            if log.bytes > self._shown.get(log.path, 0):
+                if self._last != log.path:
+                    print(
+                        f"── attempt {log.attempt} of {printable(log.task_id)} ({log.path})",
+                        file=sys.stderr,
+                        flush=True,
+                    )
+                self._last = log.path
+                self._print(log.path)
+
+    def _print(self, path: Path) -> None:
+        with open(path, "rb") as file:
+            file.seek(self._shown.get(path, 0))
+            text = file.read()
+            self._shown[path] = file.tell()
+        words = _TERMINAL_CODE.sub("", text.decode("utf-8", "replace")).replace("\r", "\n")
+        os.write(sys.stdout.fileno(), printable(words).encode("utf-8", "replace"))

@@ -1,0 +1,32 @@
+"""Logs of tasks' attempts on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.state.execution_store import ExecutionStore
+from epw.core.naming import slug
+
+
+@dataclass(frozen=True)
+class TaskLog:
+    """Log of one attempt: what its agent and its commands have printed, without secrets."""
+
+    task_id: str
+    attempt: int
+    bytes: int
+    path: Path
+
+
+def logs_of(execution: ExecutionStore, task_ids: Iterable[str]) -> list[TaskLog]:
+    """The logs of these tasks that are not empty, by task and attempt."""
+    tasks = {slug(task_id): task_id for task_id in task_ids}
+    found = []
+    for path in execution.log("*").parent.glob("*.log"):
+        name, _, number = path.stem.rpartition(".")
+        if name in tasks and number.isdigit() and (size := path.stat().st_size):
+            found.append(TaskLog(tasks[name], int(number), size, path))
+    order = {task_id: place for place, task_id in enumerate(tasks.values())}
+    return sorted(found, key=lambda log: (order[log.task_id], log.attempt))
