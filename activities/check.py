@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.checkers.checker import Checker
 from activities.checkers.differential import defects
-from activities.checkers.merge_checks import MergeChecks, MergeSides
+from activities.checkers.merge_checks import MergeChecks, MergeSides, decided
 from activities.checkers.origin import OriginSearch
 from activities.checkers.registry import checkers_of
 from activities.checkers.tree_runner import TreeRunner
-from activities.conflicts.recorded import ConflictRecorder
-from activities.git.changes import changed_blobs
+from activities.conflicts.fit import with_uses_renamed
+from activities.conflicts.recorded import ConflictRecorder, conflict_found
+from activities.conflicts.semantic.sides import Finding
+from activities.conflicts.try_check import try_check
+from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import end_marked
@@ -34,6 +39,7 @@ from epw.core.landing import Checked, CheckRequest
 from epw.core.messages import CHECK, AgentProgress, TaskRun
 from epw.core.plan.model import Task
 from epw.core.plan.parts import CheckCommand
+from epw.core.semantic_entry import Rename
 
 _MAX_RECORDED = 100
 
@@ -96,8 +102,33 @@ class MergeChecker:
             return Checked(problems=problems, duration_ms=spent)
         base, ours = (earlier.base, earlier.head) if earlier and remaining else (started_from, request.head)
         changed = await in_thread(changed_blobs, hub, base, ours, request.change.commit)
+        if request.is_rewritten:
+            text = "; ".join(f"{each.path}:{each.line}: {each.text} ({name})" for name, each in found)
+            return Checked(conflict=conflict_found("semantic", request.change, [], [], text), problems=problems)
         search = OriginSearch(hub, changed, request.merged)
         findings = await in_thread(search.findings, [(names[0], each) for each, names in defects(found)])
         messages = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_RECORDED]]
-        conflict = await in_thread(recorder.semantic, findings, ours, request.change, messages, request.merged)
+        renames, is_checked = [], False
+        if not remaining:
+            read = [checks.checkers[each.checker] for each in reports if each.problem is None]
+            renames, is_checked = await in_thread(_renames, hub, sides, changed, findings, read)
+        conflict = await in_thread(
+            recorder.semantic, findings, ours, request.change, messages, request.merged, renames, is_checked
+        )
         return Checked(conflict=conflict, problems=problems, duration_ms=spent)
+
+
+def _renames(
+    hub: Hub, sides: MergeSides, changed: Sequence[Blobs], findings: Sequence[Finding], read: Sequence[Checker]
+) -> tuple[list[Rename], bool]:
+    """What the uses of findings can follow so that the merge fits, and whether checkers read each of these files."""
+
+    def counts(finding: Finding) -> bool:
+        return not decided(finding, read)
+
+    tree = hub.tree_of(sides.merged)
+    found = try_check(lambda: [with_uses_renamed(hub, sides.base, changed, tree, findings, counts=counts)])
+    if not found or found[0] is None:
+        return [], False
+    files = {use.file for each in found[0].renames for use in each.uses} | {each.file for each in found[0].renames}
+    return found[0].renames, all(any(each.concerns(path) for each in read) for path in files)

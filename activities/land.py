@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from temporalio import activity
 
 from activities.checkers.landing_checks import LandingChecks
-from activities.conflicts.fit import semantic_conflicts, semantic_conflicts_of
+from activities.checkers.misfits import Misfits
+from activities.conflicts.fit import semantic_conflicts
 from activities.conflicts.hazards import TaskReads, hazards
 from activities.conflicts.recorded import ConflictRecorder, conflict_found
 from activities.conflicts.semantic.sides import Finding
@@ -21,6 +20,7 @@ from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.losses import Read, dropped_paths, overwritten_paths
 from activities.conflicts.textual.new_attributes import encode_by_new_attributes
 from activities.conflicts.textual.resolve import lock_files_to_regenerate, resolved_tree
+from activities.conflicts.try_check import try_check
 from activities.git import own_commits
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.command import display_paths
@@ -42,9 +42,6 @@ from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest
 from epw.core.messages import LAND
 from epw.core.plan.model import Task
 
-T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 _MAX_HAZARDS = 20
 _MAX_COMPARED = 500
 
@@ -87,14 +84,16 @@ def land_changes(
     hub, head, rows, hazards_left = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
     workspace, drivers = execution.workspace(), FilterDrivers.of(execution, hub)
     recorder = ConflictRecorder(hub, execution, workspace)
-    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder, checks or LandingChecks())
+    checks = checks or LandingChecks()
+    misfits = Misfits(hub, recorder, checks)
+    merger = _Merger(hub, execution, workspace, request.at, relock, drivers, recorder, checks, misfits)
     reads = TaskReads(tasks, execution.reads)
     has_reads = execution.has_reads() or any(task.reads for task in tasks.values())
     for change in request.changes:
         alone = request.detached or change.detached
         row = merger.pick(head, change) if alone else merger.merge(head, change)
         if has_reads and hazards_left > 0 and row.conflict is None and not alone:
-            found = _try_check(hazards, hub, reads, change.task_id, change.commit, head)[:hazards_left]
+            found = try_check(hazards, hub, reads, change.task_id, change.commit, head)[:hazards_left]
             row = row.model_copy(update={"hazards": [*row.hazards, *found]})
             hazards_left -= len(found)
         head = row.head
@@ -105,15 +104,6 @@ def land_changes(
     hub.move_ref(execution.head_ref, head, request.expected or request.head)
     failpoint("land.moved")
     return Landed(head=head, rows=rows)
-
-
-def _try_check(check: Callable[..., Iterable[T]], *arguments: object) -> list[T]:
-    """The results of a check; none where it raises: no file that an agent wrote may make a landing fail."""
-    try:
-        return list(check(*arguments))
-    except Exception as error:
-        _log.warning("%s: %s: %s", getattr(check, "__name__", "check"), type(error).__name__, error)
-        return []
 
 
 @dataclass(frozen=True)
@@ -129,6 +119,7 @@ class _Merger:
     drivers: FilterDrivers
     recorder: ConflictRecorder
     checks: LandingChecks
+    misfits: Misfits
 
     def merge(self, head: str, change: Change) -> Landing:
         """Land the change as a merge with the head."""
@@ -148,9 +139,12 @@ class _Merger:
                 relock = lock_files_to_regenerate(hub, merged, self.relock) if change.way == "merge" else []
                 return _conflicting(head, change, settled.model_copy(update={"relock": relock}))
             merged.tree = tree
-        findings = _try_check(semantic_conflicts_of, hub, started_from, changed, merged.tree)
-        if findings := [each for each in findings if not self.checks.decide(each, change, changed)]:
-            return _conflicting(head, change, self.recorder.semantic(findings, head, change))
+        misfit = self.misfits.of(head, change, started_from, changed, merged.tree)
+        if misfit is not None and misfit.followed is None:
+            return _conflicting(head, change, misfit.conflict)
+        renames = []
+        if misfit is not None and misfit.followed is not None:
+            settled, merged.tree, renames = misfit.conflict, misfit.followed.tree, misfit.followed.renames
         case = self._case(change, list(changed[1]), merged.tree, [head, started_from])
         if case is not None and self.workspace.ignores_case:
             return _conflicting(head, change, case)
@@ -160,7 +154,7 @@ class _Merger:
         new = hub.commit(stored.tree, [head, change.commit], message, self.workspace, self.at)
         to_read = self.checks.to_read(hub, self.recorder, head, change, changed)
         if (waiting := self.checks.waiting(to_read, head, change, new)) is not None:
-            return waiting
+            return waiting.model_copy(update={"settled": settled, "renames": renames}) if renames else waiting
         if ATTRIBUTES not in changed[1]:
             same_attributes(hub, head, new)
         touched = partial(tasks_that_touched, hub, started_from, head)
@@ -171,6 +165,7 @@ class _Merger:
             shared_with=touched(both) if both else [],
             shared_paths=display_paths(both),
             settled=settled,
+            renames=renames,
             unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_read],
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )
@@ -187,6 +182,11 @@ class _Merger:
             if tree is None:
                 return _conflicting(head, change, self.recorder.textual(merged, head, started_from, change))
             merged.tree = tree
+        if change.follows_renames:
+            changed = changed_blobs(hub, started_from, head, change.commit)
+            misfit = self.misfits.of(head, change, started_from, changed, merged.tree)
+            if misfit is not None and misfit.followed is not None:
+                merged.tree = misfit.followed.tree
         case = self._case(change, None, merged.tree, [head, started_from]) if self.workspace.ignores_case else None
         if case is not None:
             return _conflicting(head, change, case)
@@ -237,7 +237,7 @@ class _Merger:
         if (earlier := self.recorder.earlier(change)) is None:
             return []
         tree = self.hub.tree_of(change.commit)
-        return _try_check(semantic_conflicts, self.hub, earlier.base, earlier.head, change.commit, tree)
+        return try_check(semantic_conflicts, self.hub, earlier.base, earlier.head, change.commit, tree)
 
     def _losses(self, change: Change, new: str) -> dict[str, list[str]]:
         """Paths in which a rerun of the task has lost lines of one of the sides that had conflicted."""
@@ -249,8 +249,8 @@ class _Merger:
         read: Read = self.hub.files
         if self.workspace.filters:
             read = partial(self.drivers.files_as_seen, new)
-        overwrote = _try_check(overwritten_paths, read, earlier.base, earlier.head, new, theirs[:_MAX_COMPARED])
-        dropped = _try_check(dropped_paths, self.hub, read, change.earlier, start, new)
+        overwrote = try_check(overwritten_paths, read, earlier.base, earlier.head, new, theirs[:_MAX_COMPARED])
+        dropped = try_check(dropped_paths, self.hub, read, change.earlier, start, new)
         return {"overwrote": display_paths(overwrote), "dropped": display_paths(dropped)}
 
     def _case(
@@ -263,7 +263,7 @@ class _Merger:
         """
         if changed is None:
             changed = changed_paths(self.hub, self.hub.parent_of(change.commit), change.commit)
-        pairs = _try_check(case_collisions, self.hub, tree, changed, before)
+        pairs = try_check(case_collisions, self.hub, tree, changed, before)
         return self.recorder.case(pairs, before[0], change) if pairs else None
 
 

@@ -185,9 +185,9 @@ def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {row["taskId"]: row["status"] for row in document["results"]}
 
 
-def offered(kind: str, *tasks: str) -> list[ConflictStep]:
+def offered(kind: str, *tasks: str, has_renames: bool = False) -> list[ConflictStep]:
     """The steps that a person can choose at a conflict of tasks without a model, the one that did not merge first."""
-    return choices(Situation(kind, tasks, has_model=False), CONFLICT_STEPS.values())
+    return choices(Situation(kind, tasks, has_model=False, has_renames=has_renames), CONFLICT_STEPS.values())
 
 
 async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:

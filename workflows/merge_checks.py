@@ -10,12 +10,14 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import Change, Checked, CheckRequest, ConflictFound, Landing
 from epw.core.messages import CHECK, StepRequest
 from workflows import dispatch
 from workflows.event_queue import EventQueue
 
+_MAX_DESCRIPTION = 1000
 _MAX_IN_VAIN = 3
 """After so many checks of one change, with another head each, nothing lands before it."""
 
@@ -77,7 +79,14 @@ class MergeChecks:
             self._events.post(check.result)
 
     async def _check(self, row: Landing, change: Change) -> None:
-        request = CheckRequest(hub=self._hub, head=row.head, change=change, merged=row.merged or "", names=row.to_check)
+        request = CheckRequest(
+            hub=self._hub,
+            head=row.head,
+            change=change,
+            merged=row.merged or "",
+            names=row.to_check,
+            is_rewritten=bool(row.renames),
+        )
         checked, head = Checked(), row.head
         try:
             checked = await dispatch.awaited(self._start(CHECK, request, f"check {row.task_id}"[:200]))
@@ -91,7 +100,16 @@ class MergeChecks:
             self.problems |= dict.fromkeys(checked.problems)
             head = ""
         if checked.conflict is not None:
-            self._refuse(row.task_id, checked.conflict)
+            self._refuse(row.task_id, _refusal(row, checked.conflict))
         else:
             self._heads.setdefault(change.commit, []).append(head)
             self._execution.to_land.append(row.task_id)
+
+
+def _refusal(row: Landing, found: ConflictFound) -> ConflictFound:
+    """The conflict of a merge that a checker refuses: where its uses follow a rename, the one that this was to end."""
+    if not row.renames or row.settled is None:
+        return found
+    description = f"{row.settled.description}; with its uses renamed: {found.description}"[:_MAX_DESCRIPTION]
+    tried = {"renames": [], "tried": [APPLY_RENAME], "description": description}
+    return row.settled.model_copy(update=tried)

@@ -225,6 +225,7 @@ class MergeQueue:
             detached=task_id in self._execution.reused,
             way=self._resolver.merge_strategy(task_id),
             earlier=self._resolver.earlier(task_id),
+            follows_renames=self._resolver.follows_renames(task_id),
             keeps_both=self._resolver.must_keep_both(task_id),
             checked_with=self.checks.checked_with(commit),
         )

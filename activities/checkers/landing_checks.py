@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,6 +52,11 @@ class LandingChecks:
         earlier = recorder.earlier(change) if self.checkers and change.checked_with is None else None
         messages = earlier.checker_messages if earlier is not None else []
         return [name for name in dict.fromkeys(row[0] for row in messages) if name in self.checkers]
+
+    def read(self, paths: Iterable[str]) -> bool:
+        """Whether for each of the files a checker is here."""
+        here = [self.checkers[name] for name in self._installed([*self.checkers])]
+        return all(any(each.concerns(path) for each in here) for path in paths)
 
     def waiting(self, names: Sequence[str], head: str, change: Change, merged: str) -> Landing | None:
         """The row of a change that has to be read first; None: nobody here can read it."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from activities.conflicts.behaviour.check import check_behaviour
 from activities.conflicts.names.check import check_names
 from activities.conflicts.names.tree_texts import check_texts
 from activities.conflicts.renames.detect import with_renames
+from activities.conflicts.renames.follow import Followed, follow
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.tree_check import check_symbols
 from activities.git.changes import Blobs, changed_blobs
@@ -26,3 +27,22 @@ def semantic_conflicts_of(hub: Hub, base: str, changed: Sequence[Blobs], merged:
         *with_renames(hub, changed, check_symbols(hub, base, changed, merged)),
         *check_texts(hub, base, changed, merged, (check_names, check_behaviour)),
     ]
+
+
+def with_uses_renamed(
+    hub: Hub,
+    base: str,
+    changed: Sequence[Blobs],
+    merged: str,
+    findings: Sequence[Finding],
+    read: str | None = None,
+    counts: Callable[[Finding], bool] = lambda finding: True,
+) -> Followed | None:
+    """The merge with the uses of all findings renamed, if symbols and names then fit.
+
+    `read`: see `follow`; `counts`: whether a finding about the result counts.
+    """
+    followed = follow(hub, changed, merged, findings, read) if findings else None
+    if followed is None or any(map(counts, semantic_conflicts_of(hub, base, followed.changed, followed.tree))):
+        return None
+    return followed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from activities.conflicts.entry import entry_of, in_words
@@ -17,7 +17,7 @@ from activities.git.task_commits import task_of_line, task_of_name, tasks_that_t
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.core.landing import Change, ConflictFound
-from epw.core.semantic_entry import SemanticEntry
+from epw.core.semantic_entry import Rename, SemanticEntry
 
 MAX_DESCRIPTION = 1000
 _MAX_PATHS = 100
@@ -74,10 +74,13 @@ class ConflictRecorder:
         change: Change,
         checker_messages: Sequence[Sequence[str]] = (),
         merged: str | None = None,
+        renames: Sequence[Rename] = (),
+        is_checked: bool = False,
     ) -> ConflictFound:
         """A clean merge whose sides do not fit together.
 
-        `checker_messages`: see `EarlierConflict`; `merged`: the commit of the merge that they are about.
+        `checker_messages`: see `EarlierConflict`; `merged`: the commit of the merge that they are about; `renames`:
+        what uses can follow so that all fits; `is_checked`: whether checkers then read the result.
         """
         earlier, parent = self.earlier(change), self.hub.parent_of(change.commit)
         base, ours = parent, head
@@ -103,7 +106,23 @@ class ConflictRecorder:
         if checker_messages:
             detail["checkerMessages"] = [*map(list, checker_messages)]
         found = self._record(head, change, "semantic", list(others), paths, description, detail)
-        return found.model_copy(update={"semantic": entries[0]})
+        found = found.model_copy(update={"semantic": entries[0], "renames": [*renames], "is_checked": is_checked})
+        told = [asdict(each) for each in findings[:_MAX_BLAMED] if each.checker]
+        known = self.execution.conflict(change.commit)
+        more = {"told": told, "merged": merged, "found": found.model_dump(mode="json")}
+        self.execution.keep_conflict(change.commit, {**known, **more})
+        return found
+
+    def told(self, change: Change) -> tuple[list[Finding], str | None]:
+        """What checkers have told of a merge of this change, without renames, and the commit of that merge."""
+        known = self.execution.conflict(change.commit)
+        findings = [Finding(**row) for row in known.get("told", [])]
+        removed = [replace(each, change="removed") if each.change == "renamed" else each for each in findings]
+        return removed, known.get("merged")
+
+    def again(self, change: Change) -> ConflictFound:
+        """The recorded semantic conflict of this change."""
+        return ConflictFound.model_validate(self.execution.conflict(change.commit)["found"])
 
     def case(self, pairs: Sequence[tuple[str, str]], head: str, change: Change) -> ConflictFound:
         """Pairs of names that are one file where case does not count; only advice where it counts in the workspace."""

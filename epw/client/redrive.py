@@ -11,6 +11,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
 from epw.client.plan_file import PlanFile
 from epw.client.start import start_execution
+from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import reusable
 from epw.core.messages import Redrive
@@ -42,9 +43,12 @@ async def plan_redrive(
     if described.close_time is None:
         raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
     before = PlanFile.of(await plan_of(connection, handle))
-    rows = {row["taskId"]: row for row in (await document_of(settings, handle, described))["results"]}
+    document = await document_of(settings, handle, described)
+    rows = {row["taskId"]: row for row in document["results"]}
+    # What was rewritten stands in the merge, and not in the change that would be taken over.
+    rewritten = [each["tasks"][0] for each in document["conflicts"] if each["resolution"] == APPLY_RENAME]
     after = changed or before
-    commits, reasons = reusable(before.plan, after.plan, rows)
+    commits, reasons = reusable(before.plan, after.plan, rows, rewritten)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
     chain = ExecutionStore.of(settings.state, described).run_id
     return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons)

@@ -13,6 +13,8 @@ from typing import Protocol
 TEXTUAL_KINDS = frozenset({"lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink"})
 """Kinds of conflict in which git cannot merge; in all others it can, and the merged tree is refused."""
 
+APPLY_RENAME = "apply-rename"
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -23,6 +25,10 @@ class Situation:
     """The task whose change does not merge, then those of the other side."""
     has_model: bool
     """Whether a model does that task."""
+    has_renames: bool = False
+    """Whether the uses of one side can follow what the other has renamed."""
+    is_checked: bool = False
+    """Whether checkers then read the result."""
 
 
 class Resolution(Protocol):
@@ -36,6 +42,9 @@ class Resolution(Protocol):
 
     def land_again(self, merge_strategy: str) -> None:
         """Land the change once more: `merge` by structure, or by the side `ours` (landed) or `theirs` (the task's)."""
+
+    def follow_renames(self) -> None:
+        """Land the change once more, with the uses of what the other side has renamed rewritten."""
 
     def ask_person(self) -> None:
         """Ask which of the possible steps is taken."""
@@ -68,6 +77,11 @@ class Option:
 ALWAYS = Condition("always", lambda situation: True)
 WITH_MODEL = Condition("a model does the task", lambda situation: situation.has_model)
 TEXTUAL = Condition("git does not merge it", lambda situation: situation.kind in TEXTUAL_KINDS)
+RENAMED = Condition("one side has renamed what the other uses anew", lambda situation: situation.has_renames)
+MERGEABLE = Condition(
+    "git does not merge it, or a rename is all there is to it and checkers read the result",
+    lambda situation: TEXTUAL.holds(situation) or (situation.has_renames and situation.is_checked),
+)
 
 
 @dataclass(frozen=True)
@@ -122,11 +136,19 @@ def step_kinds(*kinds: StepKind) -> dict[str, StepKind]:
 CONFLICT_STEPS: Mapping[str, StepKind] = step_kinds(
     StepKind(
         "merge",
-        "merge by the structure of the files, and make generated files again by the commands of `relock`",
+        "merge by the structure of the files, make generated files again by the commands of `relock`; let uses follow a"
+        " rename, where checkers read the result",
         lambda change, _: change.land_again("merge"),
-        possible=TEXTUAL,
+        possible=MERGEABLE,
         regenerates=True,
         landing_strategy="merge",
+    ),
+    StepKind(
+        APPLY_RENAME,
+        "rewrite the uses of what the other side has renamed, if symbols, names and the checkers there are agree",
+        lambda change, _: change.follow_renames(),
+        possible=RENAMED,
+        option=Option("merge", "Let the uses of one side follow the rename of the other", "low"),
     ),
     StepKind(
         "retry",

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from epw.core.messages import StepRequest
 from epw.core.plan.parts import Message
-from epw.core.semantic_entry import SemanticEntry
+from epw.core.semantic_entry import Rename, SemanticEntry
 
 
 class Change(Message):
@@ -20,6 +20,8 @@ class Change(Message):
     """How conflicts are merged: `merge` by the structure of the files, `ours` has landed, `theirs` is the task's."""
     earlier: str | None = None
     """The task's earlier change, which did not merge; with an empty `commit` it has changed nothing since."""
+    follows_renames: bool = False
+    """Whether uses are rewritten to follow a rename of the other side, even where no checker reads the result."""
     keeps_both: bool = False
     """Whether it is a conflict if the change loses lines of a side."""
     checked_with: str | None = None
@@ -62,6 +64,12 @@ class ConflictFound(Message):
     output: str | None = None
     semantic: SemanticEntry | None = None
     """The first of the places that do not fit, of a semantic one."""
+    renames: list[Rename] = Field(default_factory=list)
+    """What uses can follow so that all places fit; empty where that is not certain."""
+    is_checked: bool = False
+    """Whether checkers here read the result of that."""
+    tried: list[str] = Field(default_factory=list)
+    """Steps that the landing itself has tried."""
 
 
 class Landing(Message):
@@ -80,7 +88,9 @@ class Landing(Message):
     unchecked: list[str] = Field(default_factory=list)
     """Why checkers that would have had something to read were not run."""
     settled: ConflictFound | None = None
-    """The conflict that was merged as `way` says."""
+    """The conflict that was merged as `way` says, or by rewriting uses."""
+    renames: list[Rename] = Field(default_factory=list)
+    """What the rewritten uses follow."""
     hazards: list[ConflictFound] = Field(default_factory=list)
     """Advice: reads and writes of one file by concurrent tasks that no edge orders."""
     overwrote: list[str] = Field(default_factory=list)
@@ -104,6 +114,8 @@ class CheckRequest(StepRequest):
     change: Change
     merged: str
     names: list[str]
+    is_rewritten: bool = False
+    """Whether uses follow a rename in it: its conflict is already recorded."""
 
 
 class Checked(Message):

@@ -56,6 +56,11 @@ def test_what_only_schedules_changes_nothing(change: dict[str, Any]) -> None:
     assert len(taken) == 3
 
 
+def test_a_change_whose_uses_followed_a_rename_is_made_again() -> None:
+    taken, reasons = reusable(plan(*ROWS), plan(*ROWS), DONE, ["c"])
+    assert (list(taken), reasons) == (["a", "b"], {"c": "its uses followed a rename when it landed"})
+
+
 @pytest.mark.parametrize("status", ["failed", "cancelled", "skipped", "conflicted"])
 def test_what_did_not_succeed_runs(status: str) -> None:
     rows = {**DONE, "a": {"status": status, "commit": "half"}}

@@ -63,8 +63,14 @@ class _Side:
         if path := self._moved_to(finding.other, name):
             return replace(finding, change="moved", new_path=path)
         if new := self._new_name(finding, name):
-            return replace(finding, change="renamed", new_name=new)
+            return replace(finding, change="renamed", new_name=new, is_member=self._is_member(finding, name))
         return finding
+
+    def _is_member(self, finding: Finding, name: str) -> bool:
+        old = next((each for each in self._delta(finding.other).removed if each.name == name), None)
+        if old is not None:
+            return bool(old.scope)
+        return self._text(finding.other)[0].splitlines()[finding.other_line - 1][:1].isspace()
 
     def _moved_to(self, path: str, name: str) -> str | None:
         """The file that holds now what a file was, or that defines the name now."""

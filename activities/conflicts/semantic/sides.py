@@ -46,6 +46,8 @@ class Finding:
     """What became of the definition."""
     new_name: str = ""
     """Its new name, where it was renamed."""
+    is_member: bool = False
+    """Whether it belongs to something, as a method or a field does; known of what was renamed."""
     new_path: str = ""
     """Its new file, where it was moved."""
     checker: str = ""

@@ -44,6 +44,8 @@ class ConflictedChange:
         """The conflict that has not ended yet."""
         self.merge_strategy: str | None = None
         """How the next landing merges conflicts; None: as a first landing does."""
+        self.follows_renames = False
+        """Whether the uses in it follow renames of the other side."""
         self.earlier: str | None = None
         """The change that did not merge, where the task has run again since."""
         self.left_if_red = list(rules.steps)
@@ -78,7 +80,7 @@ class ConflictedChange:
 
     def run_again(self, *, merging: bool) -> None:
         """Start another attempt on the head; `merging`: on the merge of both sides, with conflict markers."""
-        self.merge_strategy = None
+        self.merge_strategy, self.follows_renames = None, False
         self.attempt_again(merging=merging)
 
     def attempt_again(self, *, merging: bool) -> None:
@@ -92,6 +94,11 @@ class ConflictedChange:
     def land_again(self, merge_strategy: str) -> None:
         """Land the change once more, its conflicts merged by this strategy."""
         self.merge_strategy = merge_strategy
+        self._execution.land_again(self.task_id, self._now())
+
+    def follow_renames(self) -> None:
+        """Land the change once more, with the uses of what the other side has renamed rewritten."""
+        self.follows_renames = True
         self._execution.land_again(self.task_id, self._now())
 
     def ask_person(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from epw.core.conflict_steps import ConflictStep
 from epw.core.decisions.questions import Asked
 from epw.core.landing import ConflictFound
+from epw.core.semantic_entry import Rename
 
 
 class _Classification(NamedTuple):
@@ -87,6 +88,10 @@ class Conflict:
             self.tried.append(str(self.step))
         self.step, self.chosen_by = step, by
 
+    def settled_by(self, step: ConflictStep, renames: list[Rename]) -> None:
+        """Note that uses follow renames, whatever step has led to that."""
+        self.step, self.found = step, self.found.model_copy(update={"renames": renames})
+
     def end(self, *, by_model: bool = False) -> None:
         """Note that the step under way has ended it; `by_model`: a model that knew both sides decided in it."""
         decided_by_model = by_model and self.chosen_by != "user"
@@ -112,6 +117,11 @@ class Conflict:
             "resolution": self.resolution,
             "decidedBy": self.decided_by,
             **(self.found.semantic.document() if self.found.semantic else {}),
+            **(
+                {"renames": [each.model_dump(by_alias=True) for each in self.found.renames]}
+                if self.found.renames
+                else {}
+            ),
             **({"command": self.found.command, "exitCode": self.found.exit_code} if self.found.command else {}),
             **({"output": self.found.output} if self.found.output else {}),
             **({"underWay": str(self.step)} if self.step and not self.resolution else {}),

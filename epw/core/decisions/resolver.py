@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from epw.core.conflict_steps import CONFLICT_STEPS, TEXTUAL_KINDS, StepKind
+from epw.core.conflict_steps import APPLY_RENAME, CONFLICT_STEPS, TEXTUAL_KINDS, ConflictStep, StepKind
 from epw.core.decisions.conflicted_change import Ask, ConflictedChange
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.step_rules import StepRules
@@ -47,6 +47,11 @@ class Resolver:
         if change is not None and change.merge_strategy is not None:
             return change.merge_strategy
         return first.kind.landing_strategy if first is not None else ""
+
+    def follows_renames(self, task_id: str) -> bool:
+        """Whether the uses in the task's change are rewritten where they have to follow renames of the other side."""
+        change = self._changes.get(task_id)
+        return change is not None and change.follows_renames
 
     def earlier(self, task_id: str) -> str | None:
         """The change of the task that did not merge, where it has run again since."""
@@ -149,7 +154,11 @@ class Resolver:
             conflict.take(first, self._rules.decided_by)
         if conflict is None or conflict.step is None:
             return
-        change, step = self._change(row.task_id), conflict.step.kind
+        change = self._change(row.task_id)
+        if row.renames:
+            change.follows_renames = True
+            conflict.settled_by(ConflictStep(CONFLICT_STEPS[APPLY_RENAME]), row.renames)
+        step = conflict.step.kind
         change.conflict = None
         regenerated = conflict.found.relock if step.regenerates else []
         conflict.overwrote = [path for path in row.overwrote if path not in regenerated]
@@ -179,9 +188,12 @@ class Resolver:
         if found.kind == "verify":
             conflict.left = list(change.left_if_red)
         in_landing = first is not None and self.merge_strategy(change.task_id) == first.kind.landing_strategy
+        conflict.tried += found.tried
         if first is not None and in_landing and found.kind in TEXTUAL_KINDS:
             conflict.left.remove(first)
             conflict.take(first, self._rules.decided_by)
+        elif first is not None and found.tried:
+            conflict.left.remove(first)
         return conflict
 
     def _open(self, task_id: str) -> Conflict | None:

@@ -55,11 +55,11 @@ class StepRules:
             return True
         if self.only_final or (step.kind.names_task and step.target not in found.tasks):
             return False
-        return step.kind.possible.holds(self._situation(found.kind, found.tasks))
+        return step.kind.possible.holds(self._situation(found))
 
     def can_land_again(self, task_id: str, left: list[ConflictStep]) -> bool:
         """Whether a step is left for a landed change that turns the head red, other than leaving it out."""
-        situation = self._situation("verify", [task_id])
+        situation = Situation("verify", [task_id], self.has_model(task_id))
         return any(not step.kind.is_final and step.kind.possible.holds(situation) for step in left)
 
     def can_regenerate(self, conflict: Conflict) -> bool:
@@ -72,7 +72,8 @@ class StepRules:
         """The steps that a person can choose; advice has none."""
         if found.kind in ADVICE_KINDS or not found.tasks:
             return []
-        return choices(self._situation(found.kind, found.tasks), self.kinds.values())
+        return choices(self._situation(found), self.kinds.values())
 
-    def _situation(self, kind: str, tasks: list[str]) -> Situation:
-        return Situation(kind, tasks, self.has_model(tasks[0]))
+    def _situation(self, found: ConflictFound) -> Situation:
+        has_model = self.has_model(found.tasks[0])
+        return Situation(found.kind, found.tasks, has_model, bool(found.renames), found.is_checked)

@@ -16,13 +16,13 @@ _SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "networ
 
 
 def reusable(
-    before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]]
+    before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]], rewritten: Collection[str] = ()
 ) -> tuple[dict[str, str | None], dict[str, str]]:
     """Commits of the tasks that can be taken over (None: no change), and for each other task the reason why not.
 
     A task is taken over when it succeeded, it and the settings of the plan that agents see are unchanged, and all its
     dependencies are taken over. `before`, `after`: the earlier plan and the new one; `rows`: the earlier result's
-    rows, by task id.
+    rows, by task id; `rewritten`: tasks whose landed change is not the one that they made.
     """
     graph, known = TaskGraph.of_plan(after), {task.id: task for task in before.tasks}
     changed = [name for name in _SETTINGS if getattr(before, name) != getattr(after, name)]
@@ -31,6 +31,8 @@ def reusable(
     reasons: dict[str, str] = {}
     for task_id in graph.topological_order:
         why = _reason(before, after, known.get(task_id), planned[task_id], rows.get(task_id, {}), changed)
+        if why is None and task_id in rewritten:
+            why = "its uses followed a rename when it landed"
         rerun = [each for each in graph.dependencies[task_id] if each not in taken]
         if why is None and rerun:
             why = f"depends on {rerun[0]}, which runs again"

@@ -78,6 +78,23 @@ class Hunk(ResultPart, total=False):
     rule: str
 
 
+class RenamedUses(ResultPart):
+    """Lines of a file, as merged, in which uses follow a rename."""
+
+    file: str
+    lines: list[int]
+
+
+class RenameResult(ResultPart):
+    """A rename that uses can follow; where the resolution is `apply-rename`, they do. `side` is that of the rename."""
+
+    symbol: str
+    newName: str
+    file: str
+    side: Annotated[str, OneOf("ours", "theirs")]
+    uses: list[RenamedUses]
+
+
 class ConflictResult(ResultPart):
     """A conflict, or the advice that there may be one (`type: dependency`)."""
 
@@ -109,6 +126,7 @@ class ConflictResult(ResultPart):
     """The checker that says it, its `rule` and `message`; missing: symbols or names show it."""
     rule: NotRequired[str]
     message: NotRequired[str]
+    renames: NotRequired[list[RenameResult]]
     command: NotRequired[str]
     """The `verify` that failed, with `exitCode` and the end of its `output`."""
     exitCode: NotRequired[int | None]

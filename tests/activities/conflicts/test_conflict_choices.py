@@ -59,7 +59,7 @@ async def chosen(handle: WorkflowHandle[Any, Any], wanted: Sequence[str]) -> Non
 @pytest.mark.parametrize("kind", SIDES)
 async def test_each_option_is_accepted_and_nothing_else(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = make_repository(tmp_path / "work", BASE)
-    wanted = [str(step) for step in offered(kind, "b1", "a")]
+    wanted = [str(step) for step in offered(kind, "b1", "a", has_renames=kind == "semantic")]
     # Of a merge that git can do there is no side to take.
     assert {"prefer:b1", "prefer:a"} & set(wanted) == ({"prefer:b1", "prefer:a"} if kind != "semantic" else set())
     numbers = range(1, len(wanted) + 1)

@@ -84,4 +84,4 @@ async def test_options_have_the_names_that_a_person_gives(harness: Harness, tmp_
     path = make_repository(tmp_path / "shop", LIB)
     document = await one_after_the_other(harness, path, RENAMES, CALLS, onConflict=["skip"])
     (conflict,) = document["conflicts"]
-    assert [each["step"] for each in conflict["resolutionOptions"]] == ["retry", "skip", "rollback"]
+    assert [each["step"] for each in conflict["resolutionOptions"]] == ["apply-rename", "retry", "skip", "rollback"]
