@@ -12,7 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from activities.checkers.merge_check import Judgement, MergeCheck
+from activities.checkers.judgement import Judgement
+from activities.checkers.merge_check import MergeCheck
 from activities.checkers.registry import CHECKERS
 from activities.state.state_directory import StateDirectory
 from epw.cli.layout import table

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
@@ -18,19 +17,17 @@ from activities.attempt.setup import set_up_directory
 from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
 from activities.checkers.differential import defects
-from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
+from activities.checkers.judgement import Judgement, refusal, semantic_conflict, textual_conflict
+from activities.checkers.merge_checks import MergeChecks, MergeSides, decided
 from activities.checkers.origin import OriginSearch
 from activities.checkers.tree_runner import TreeRunner
-from activities.conflicts.entry import entry_of, in_words
-from activities.conflicts.fit import semantic_conflicts
+from activities.conflicts.fit import semantic_conflicts, with_uses_renamed
 from activities.conflicts.semantic.sides import Finding
-from activities.conflicts.textual.hunks import conflict_hunks
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git import transfer
-from activities.git.changes import changed_blobs
-from activities.git.command import display_path, display_paths
+from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
-from activities.git.merge import Merge, merge, merge_base
+from activities.git.merge import merge, merge_base
 from activities.git.workspace import Workspace
 from activities.processes.host_monitor import HostMonitor
 from activities.sandbox.levels import bubblewrap_problem
@@ -41,50 +38,11 @@ from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.directories import Trash
 from activities.system.file_lock import FileLock
+from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
 _NAME = "merge-check"
-
-
-@dataclass
-class Judgement:
-    """What became of a merge. `tree`: of the merge; None where it does not merge."""
-
-    base: str
-    ours: str
-    theirs: str
-    tree: str | None = None
-    conflicts: list[dict[str, Any]] = field(default_factory=list)
-    suspected: int = 0
-    """Conflicts that symbols and names show; a checker may have decided otherwise."""
-    resolved: list[str] = field(default_factory=list)
-    """Files that git does not merge, and their structure does."""
-    checks: list[CheckerReport] = field(default_factory=list)
-    milliseconds: dict[str, int] = field(default_factory=dict)
-    """Time by step."""
-
-    @property
-    def is_clean(self) -> bool:
-        return not self.conflicts
-
-    def document(self) -> dict[str, Any]:
-        """The judgement as `epw merge-check --json` prints it."""
-        return {
-            "verdict": "clean" if self.is_clean else "conflict",
-            "base": self.base,
-            "ours": self.ours,
-            "theirs": self.theirs,
-            "tree": self.tree,
-            "conflicts": self.conflicts,
-            "resolvedByStructure": display_paths(self.resolved, len(self.resolved)),
-            "checks": [
-                {"name": each.checker, "ms": each.milliseconds, "treesRead": each.runs}
-                | ({"problem": each.problem} if each.problem else {"new": len(each.findings)})
-                for each in self.checks
-            ],
-            "ms": self.milliseconds,
-        }
 
 
 def is_judgement(execution: ExecutionStore) -> bool:
@@ -106,8 +64,13 @@ def _lock_of(execution: ExecutionStore) -> Path:
 class MergeCheck:
     """Judges merges of one repository, in a hub of ours: the repository is only read."""
 
-    def __init__(self, state: StateDirectory, repository: str, checkers: Mapping[str, Checker]) -> None:
-        """Raises `InvalidPlan` where the directory is no repository."""
+    def __init__(
+        self, state: StateDirectory, repository: str, checkers: Mapping[str, Checker], *, apply_renames: bool = False
+    ) -> None:
+        """Raises `InvalidPlan` where the directory is no repository.
+
+        `apply_renames`: judge the merge in which uses follow renames, where those are all there is to its conflicts.
+        """
         # Git commands of the hub do not run in this process's directory.
         self._workspace = Workspace.read(os.path.abspath(repository))
         if self._workspace.kind != "git":
@@ -117,6 +80,7 @@ class MergeCheck:
         kept = state.checks(self._workspace.path)
         self._cache = kept / "cache"
         self._spare = WorktreePool(kept / "spare", Trash(state.trash))
+        self._apply_renames = apply_renames
         self._checks = MergeChecks(self._hub, checkers, kept / "results")
 
     async def judge(self, ours: str, theirs: str, base: str | None = None) -> Judgement:
@@ -160,7 +124,7 @@ class MergeCheck:
             tree = resolved_tree(self._hub, merged, "merge")
             found.resolved = [] if tree is None else list(merged.stages)
         if tree is None:
-            found.conflicts.append(_textual(self._hub, merged))
+            found.conflicts.append(textual_conflict(self._hub, merged))
             return None
         found.tree = tree
         return self._hub.commit(tree, [found.ours, found.theirs], _NAME, None, 0)
@@ -180,14 +144,50 @@ class MergeCheck:
         ran = [self._checks.checkers[each.checker] for each in found.checks if each.problem is None]
         said = defects((checked.checker, each) for checked in found.checks for each in checked.findings)
         findings = [each for each in symbols if not decided(each, ran)]
+        changed = await in_thread(changed_blobs, self._hub, sides.base, sides.ours, sides.theirs)
         if said:
-            changed = await in_thread(changed_blobs, self._hub, sides.base, sides.ours, sides.theirs)
             search = OriginSearch(self._hub, changed, merged)
             findings += await in_thread(search.findings, [(names[0], each) for each, names in said])
+        if await self._follow(found, sides, names, findings, changed, ran):
+            return
         others = {(names[0], each.path, each.line, each.text): names[1:] for each, names in said}
         for each in findings:
             also = others.get((each.checker, each.path, each.line, each.message), [])
-            found.conflicts.append(_semantic(each) | ({"alsoSaidBy": also} if also else {}))
+            by_rename = {"resolvedBy": APPLY_RENAME} if found.renames else {}
+            found.conflicts.append(semantic_conflict(each) | ({"alsoSaidBy": also} if also else {}) | by_rename)
+
+    async def _follow(
+        self,
+        found: Judgement,
+        sides: MergeSides,
+        names: Sequence[str],
+        findings: Sequence[Finding],
+        changed: Sequence[Blobs],
+        ran: Sequence[Checker],
+    ) -> bool:
+        """Note the renames that all findings can follow; whether they are applied, and checkers agree with that."""
+
+        def counts(finding: Finding) -> bool:
+            return not decided(finding, ran)
+
+        arguments = self._hub, sides.base, changed, found.tree or "", findings, None, counts
+        followed = await in_thread(with_uses_renamed, *arguments)
+        if followed is None:
+            return False
+        if self._apply_renames and names:
+            commit = await in_thread(self._hub.commit, followed.tree, [sides.ours, sides.theirs], _NAME, None, 0)
+            with _timed(found.milliseconds, "renames"):
+                async with self._runner(commit) as runner:
+                    again = await self._checks.check(runner, replace(sides, merged=commit), names)
+            for each in again:
+                found.conflicts += [refusal(each.checker, message) for message in each.findings]
+            if found.conflicts:
+                return False
+            found.checks = again
+        found.renames = followed.renames
+        if self._apply_renames:
+            found.are_applied, found.tree = True, followed.tree
+        return found.are_applied
 
     @asynccontextmanager
     async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
@@ -232,24 +232,3 @@ def _timed(times: dict[str, int], step: str) -> Iterator[None]:
         yield
     finally:
         times[step] = round((time.perf_counter() - began) * 1000)
-
-
-def _textual(hub: Hub, merged: Merge) -> dict[str, Any]:
-    return {
-        "kind": merged.kind,
-        "paths": display_paths(merged.paths),
-        "description": "; ".join(map(display_path, merged.messages)) or f"git does not merge it ({merged.kind})",
-        "hunks": conflict_hunks(hub, merged),
-    }
-
-
-def _semantic(finding: Finding) -> dict[str, Any]:
-    entry = entry_of(finding)
-    return {
-        "kind": "semantic",
-        "paths": display_paths(list(dict.fromkeys((finding.path, finding.other)))),
-        "description": in_words(entry),
-        "line": finding.line,
-        "other": {"path": display_path(finding.other), "line": finding.other_line},
-        **entry.document(),
-    }

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from activities.checkers.merge_check import Judgement, MergeCheck
+from activities.checkers.judgement import Judgement
+from activities.checkers.merge_check import MergeCheck
 from activities.checkers.registry import chosen
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
@@ -21,6 +22,9 @@ def merge_check(
     ],
     base: Annotated[str | None, typer.Option(help="Where both began; default: their merge base.")] = None,
     checks: Annotated[str, typer.Option(help="auto, off, or names of checkers, with commas between.")] = "auto",
+    apply_rename: Annotated[
+        bool, typer.Option("--apply-rename", help="Let uses follow what the other side has renamed, and judge that.")
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Judge the merge of two commits: does it fit together? Exit code 0: clean, 1: conflict."""
@@ -31,7 +35,8 @@ def merge_check(
         repository, ours, theirs = names if len(names) == 3 else (".", *names)
         checkers = chosen(checks)
         try:
-            judged = await MergeCheck(settings.state, repository, checkers).judge(ours, theirs, base)
+            check = MergeCheck(settings.state, repository, checkers, apply_renames=apply_rename)
+            judged = await check.judge(ours, theirs, base)
         except GitError as error:
             # Its own exit code is that of a conflict.
             raise Unavailable(str(error)) from None
@@ -48,6 +53,10 @@ def _show(judged: Judgement) -> None:
     for each in judged.conflicts:
         also = f" (also said by {', '.join(each['alsoSaidBy'])})" if "alsoSaidBy" in each else ""
         print(f"{each['kind']}: {printable(each['description'])}{also}")
+    for rename in judged.renames:
+        uses = ", ".join(f"{use.file}:{line}" for use in rename.uses for line in use.lines)
+        how = "renamed" if judged.are_applied else "possible by --apply-rename"
+        print(f"{how}: {printable(f'{rename.symbol} → {rename.new_name} in {uses}')}")
     for path in judged.resolved:
         print(f"merged by structure: {printable(path)}")
     for checked in judged.checks:

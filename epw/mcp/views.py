@@ -174,7 +174,8 @@ def _brief_row(row: TaskResult, progress: AgentProgress | None) -> dict[str, Any
 
 def _brief_conflict(conflict: Mapping[str, Any]) -> dict[str, Any]:
     names = ("id", "kind", "severity", "tasks", "description", "paths", "resolution", "decidedBy")
-    return {name: conflict[name] for name in names if conflict[name] is not None}
+    places = {name: conflict[name] for name in ("symbol", "definition", "use") if name in conflict}
+    return {name: conflict[name] for name in names if conflict[name] is not None} | places
 
 
 def _brief_delivery(document: ExecutionResult) -> dict[str, Any] | None:

@@ -131,3 +131,37 @@ def test_what_git_cannot_do_is_no_verdict(cli: Cli, tmp_path: Path) -> None:
         path.chmod(0o600)
         path.write_bytes(b"damaged")
     assert cli("merge-check", str(place), "ours", "theirs", code=None).returncode in (2, 3)
+
+
+def test_a_rename_is_told_and_applied_where_that_is_asked_for(cli: Cli, tmp_path: Path) -> None:
+    place = repository(case("python/dataclass-field-renamed-new-reader"), tmp_path / "work")
+    document = cli.json("merge-check", str(place), "ours", "theirs", "--checks", "ty", code=1)
+    rename = {"symbol": "total", "newName": "amount_due", "file": "reports.py", "side": "ours"}
+    uses = [{"file": "reports.py", "lines": [13]}]
+    assert document["renames"] == [{**rename, "uses": uses, "applied": False}]
+    assert [each["resolvedBy"] for each in document["conflicts"]] == ["apply-rename"]
+    asked = "merge-check", str(place), "ours", "theirs", "--checks", "ty", "--apply-rename"
+    applied = cli.json(*asked)
+    assert (applied["verdict"], applied["conflicts"]) == ("clean", [])
+    assert applied["renames"] == [{**rename, "uses": uses, "applied": True}]
+    assert applied["tree"] != document["tree"]
+    (checked,) = applied["checks"]
+    assert (checked["name"], checked["new"]) == ("ty", 0)
+    assert "renamed: total → amount_due in reports.py:13" in cli(*asked).stdout
+    assert "possible by --apply-rename" in cli(*asked[:-1], code=1).stdout
+
+
+def test_a_rename_that_a_checker_refuses_stays_a_conflict(cli: Cli, tmp_path: Path) -> None:
+    body = "(items: list[int]) -> {}:\n    found = 0\n    for each in items:\n        found += each\n"
+    end = "    print(found, found)\n    print(found, found, found)\n    return {}\n"
+    before, after = (
+        f"def {name}{(body + end).format(*more)}"
+        for name, *more in (("total", "int", "found"), ("summed", "str", "str(found)"))
+    )
+    base: dict[str, str | None] = {"lib.py": before, "app.py": "import lib\n"}
+    use = {"app.py": "import lib\n\nX: int = lib.total([])\n"}
+    place = repository(Case("python", "x", True, "", base, {"lib.py": after}, {**use}, "true"), tmp_path / "work")
+    document = cli.json("merge-check", str(place), "ours", "theirs", "--checks", "ty", "--apply-rename", code=1)
+    assert (document["verdict"], document["renames"]) == ("conflict", [])
+    assert "apply-rename" in [each.get("refuses") for each in document["conflicts"]]
+    assert "total" in [each["symbol"] for each in document["conflicts"]]
