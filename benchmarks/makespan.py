@@ -25,7 +25,8 @@ from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench, revision
 from epw.client.start import new_id
 from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.scheduler import Scheduler, makespan, predict
+from epw.core.schedule.prediction import makespan, predict
+from epw.core.schedule.scheduler import Scheduler
 
 Run = Callable[[TaskGraph, int], Awaitable[float]]
 

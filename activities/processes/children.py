@@ -73,8 +73,10 @@ class Child:
             os.killpg(self.pid, number)
 
     def signal(self, number: signal.Signals) -> None:
+        # Not by `Popen.send_signal`, which reaps a process that has ended: `wait` would not see its end any more.
         with contextlib.suppress(ProcessLookupError):
-            self._popen.send_signal(number)
+            if self._popen.returncode is None:
+                os.kill(self.pid, number)
 
     def reap(self) -> None:
         """Wait for its end, reap it and remove it from the table."""

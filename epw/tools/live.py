@@ -11,11 +11,14 @@ from typing import Any
 from epw.core.execution.task_state import TERMINAL
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.schedule.scheduler import makespan, predict
+from epw.core.schedule.prediction import makespan, predict
+from epw.core.schedule.scheduler import declared_files
 from epw.tools.progress import along_longest_path, bottlenecks
 
 _STATUSES = {"running": "working", "waiting": "blocked", "succeeded": "complete"}
 """Status of an agent by that of its task; every other status of a task that has ended: failed."""
+_FIRST = 1 << 62
+"""A priority above all that plans give."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,11 @@ def _completion(plan: Plan, graph: TaskGraph, tasks: Sequence[LiveTask], now: da
     if not any(task.task_id in given or task.minutes_left is not None for task in tasks if task.task_id in left):
         return None
     dependencies = {each: [before for before in graph.dependencies[each] if before in left] for each in left}
-    minutes = makespan(predict(TaskGraph(dependencies, left), plan.max_agents))
+    # What runs has its agent and its files already.
+    running = {task.task_id: _FIRST for task in tasks if task.status == "running"}
+    priorities = {task.id: task.priority for task in plan.tasks} | running
+    rest = TaskGraph(dependencies, left)
+    minutes = makespan(predict(rest, plan.max_agents, priorities=priorities, files=declared_files(plan)))
     return (now + timedelta(minutes=minutes)).astimezone(UTC).isoformat(timespec="seconds")
 
 

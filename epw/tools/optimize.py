@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -11,8 +11,9 @@ from epw.core.plan.graph import TaskGraph
 from epw.core.plan.mentions import write_sets
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import check_cycles
-from epw.core.schedule.apart import predict_apart
-from epw.core.schedule.scheduler import Slot, makespan, predict
+from epw.core.schedule.prediction import Slot, makespan, predict
+from epw.core.schedule.ready_queue import ReadyQueue
+from epw.core.schedule.scheduler import declared_files
 from epw.core.schedule.write_sets import WriteSets
 from epw.tools.checks import Checks
 from epw.tools.dependency_graph import read_graph, with_edges
@@ -20,6 +21,8 @@ from epw.tools.dependency_graph import read_graph, with_edges
 GOALS = ("minimize-time", "balance-load", "minimize-conflicts")
 _MAX_SLOWER = 1.1
 """Factor by which balancing may lengthen the schedule."""
+
+_Files = Mapping[str, Sequence[str]]
 
 
 def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
@@ -42,16 +45,16 @@ def optimize_batch_distribution(arguments: Any) -> dict[str, Any]:
     checks.problems += check_cycles(graph, "dependencyGraph.edges")
     checks.raise_if_any()
     apart = goal == "minimize-conflicts"
-    writes = WriteSets(write_sets(plan.tasks) if apart else {})
-    slots = predict_apart(graph, agents, writes) if apart else _schedule(goal, graph, agents)
+    files = write_sets(plan.tasks) if apart else declared_files(plan)
+    slots = _balance(graph, agents, files) if goal == "balance-load" else predict(graph, agents, files=files)
     total, bound = makespan(slots), max(graph.critical_minutes, sum(graph.minutes.values()) / agents)
     busy = _busy(slots, agents)
     balance = max(0.0, 100 - 100 * pstdev(busy) / fmean(busy)) if any(busy) else 100.0
     return {
-        "batches": _batches(slots, graph, agents, writes),
+        "batches": _batches(slots, graph, agents, WriteSets(files if apart else {})),
         "estimatedTotalTime": round(total, 4),
         "loadBalance": round(balance, 2),
-        "reasoning": _reasoning(goal, total, bound, graph, agents),
+        "reasoning": _reasoning(goal, total, bound, graph, agents, takes_turns=not apart and bool(files)),
         "assignments": [
             {"agentId": f"agent-{slot.agent}", "taskId": slot.task_id, "start": slot.start, "end": slot.end}
             for slot in slots
@@ -70,43 +73,44 @@ def _check_same(checks: Checks, plan: Plan, nodes: Mapping[str, Any]) -> None:
         checks.add("dependencyGraph.nodes", f"nodes without a task: {', '.join(extra[:20])}")
 
 
-def _schedule(goal: str, graph: TaskGraph, agents: int) -> list[Slot]:
-    quickest = predict(graph, agents)
-    if goal == "minimize-time":
-        return quickest
+def _balance(graph: TaskGraph, agents: int, files: _Files) -> list[Slot]:
+    quickest = predict(graph, agents, files=files)
     most = makespan(quickest) * _MAX_SLOWER + 1e-9
     longest_first = {task: -minutes for task, minutes in graph.minutes.items()}
     by_path = {task: -minutes for task, minutes in graph.bottom_level.items()}
-    found = [_balanced(graph, agents, rank.__getitem__) for rank in (longest_first, by_path)]
+    found = [_balanced(graph, agents, files, rank.__getitem__) for rank in (longest_first, by_path)]
     within = [slots for slots in found if makespan(slots) <= most]
     return min([*within, quickest], key=lambda slots: (pstdev(_busy(slots, agents)), makespan(slots)))
 
 
-def _balanced(graph: TaskGraph, agents: int, rank: Callable[[str], float]) -> list[Slot]:
+def _balanced(graph: TaskGraph, agents: int, files: _Files, rank: Callable[[str], float]) -> list[Slot]:
     """Ready tasks by rank, each to the free agent that has worked least."""
     order = {task: index for index, task in enumerate(graph.ids)}
     waiting = {task: len(before) for task, before in graph.dependencies.items()}
-    ready = [(rank(task), order[task], task) for task in graph.ids if not waiting[task]]
-    heapq.heapify(ready)
+    ready = ReadyQueue(files)
+    for task in graph.ids:
+        if not waiting[task]:
+            ready.push(task, (rank(task), order[task]))
     free = [(0.0, agent) for agent in range(1, agents + 1)]
     running: list[tuple[float, int, str, int, float]] = []
     slots, now = list[Slot](), 0.0
-    while ready or running:
-        while ready and free:
-            task = heapq.heappop(ready)[-1]
+    while True:
+        while free and (started := ready.pop()) is not None:
             busy, agent = heapq.heappop(free)
-            end = now + graph.minutes[task]
-            heapq.heappush(running, (end, len(slots), task, agent, busy + graph.minutes[task]))
-            slots.append(Slot(task, agent, now, end))
+            end = now + graph.minutes[started]
+            heapq.heappush(running, (end, len(slots), started, agent, busy + graph.minutes[started]))
+            slots.append(Slot(started, agent, now, end))
+        if not running:
+            return slots
         now = running[0][0]
         while running and running[0][0] <= now:
             _, _, task, agent, busy = heapq.heappop(running)
             heapq.heappush(free, (busy, agent))
+            ready.release(task)
             for after in graph.dependants[task]:
                 waiting[after] -= 1
                 if not waiting[after]:
-                    heapq.heappush(ready, (rank(after), order[after], after))
-    return slots
+                    ready.push(after, (rank(after), order[after]))
 
 
 def _busy(slots: list[Slot], agents: int) -> list[float]:
@@ -150,7 +154,7 @@ def _batches(slots: list[Slot], graph: TaskGraph, agents: int, apart: WriteSets)
     ]
 
 
-def _reasoning(goal: str, total: float, bound: float, graph: TaskGraph, agents: int) -> str:
+def _reasoning(goal: str, total: float, bound: float, graph: TaskGraph, agents: int, *, takes_turns: bool) -> str:
     path = graph.critical_minutes >= sum(graph.minutes.values()) / agents
     limit = "the critical path" if path else f"the work of {agents} agents"
     how = {
@@ -158,4 +162,5 @@ def _reasoning(goal: str, total: float, bound: float, graph: TaskGraph, agents: 
         "balance-load": "longest tasks first, each to the agent that has worked least",
         "minimize-conflicts": "list schedule in which tasks whose files may overlap do not run at once",
     }[goal]
-    return f"{goal}: {how}; {total:g} minutes, at least {bound:g} by {limit}"
+    turns = ", those that declare the same files in turn" if takes_turns else ""
+    return f"{goal}: {how}{turns}; {total:g} minutes, at least {bound:g} by {limit}"

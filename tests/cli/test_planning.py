@@ -80,7 +80,7 @@ async def test_it_runs_only_when_the_user_says_so(idle_claude: Claude, tmp_path:
     arguments = ("Write two files", "--workspace", str(path), "--output", str(tmp_path / "plan.yaml"))
     out, _ = await plan(claude, *arguments)
     assert "name: Two files" in out
-    assert "speedup" in out
+    assert "one after another" in out
     assert "not run" in out
     assert [call.task for call in claude.api.calls] == [""]
     assert "tasks:" in (tmp_path / "plan.yaml").read_text()

@@ -18,7 +18,8 @@ from epw.core.messages import Failure, TaskOutcome
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import read_plan
 from epw.core.report.metrics import metrics
-from epw.core.schedule.scheduler import Scheduler, Slot, batches, makespan, predict
+from epw.core.schedule.prediction import Slot, makespan, predict
+from epw.core.schedule.scheduler import Scheduler, batches
 
 CASES = json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze, bottlenecks
+from epw.core.schedule.analysis import analyze
 from tests.support import Harness, make_repository, offered, statuses, tasks
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}
@@ -61,7 +60,7 @@ async def test_phase_2_three_agents_seven_tasks(harness: Harness) -> None:
     assert document["success"]
     assert document["metrics"]["criticalPath"] == ["1", "2", "3"]
     assert document["metrics"]["batches"] == len(analyze(read_plan(plan))["suggestedBatches"])
-    found = bottlenecks(TaskGraph.of_plan(read_plan(plan)), 3)
+    found = analyze(read_plan(plan))["bottlenecks"]
     assert "2" in [row["taskId"] for row in found], "the API endpoints hold three tasks up"
     assert all(row["simulated"] for row in document["results"])
 

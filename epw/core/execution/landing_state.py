@@ -9,7 +9,7 @@ from epw.core.messages import Failure
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule.batches import Batches
-from epw.core.schedule.scheduler import Scheduler
+from epw.core.schedule.scheduler import Scheduler, barriers
 
 
 class LandingState(TaskTable):
@@ -21,22 +21,18 @@ class LandingState(TaskTable):
         self.strategy = STRATEGIES[plan.strategy]
         self.atomic = plan.atomic or self.strategy.atomic
         self.graph = TaskGraph.of_plan(plan)
-        self.levels = self.graph.level if self.atomic == "batch" else {}
+        self.levels = barriers(plan, self.graph)
         """Level of each task, where a level starts only after the one before it; else empty."""
         self.batches = Batches(self.levels if plan.workspace is not None else {})
-        self.scheduler = Scheduler(
-            self.graph,
-            plan.max_agents,
-            {task.id: task.priority for task in plan.tasks},
-            {task.id: task.files for task in plan.tasks if task.files},
-            self.levels,
-        )
+        self.scheduler = Scheduler.of_plan(plan, self.graph)
         self.to_land: list[str] = []
         """Tasks whose changes are ready to land, in order."""
 
     def _done(self, task_id: str, now: int) -> None:
         """Finish the agent's part of a task: land its change, if there is one."""
         if self.batches:
+            # Not when it has landed: others of the batch, which lands as a whole, may wait for its files.
+            self.scheduler.release_files(task_id)
             self.move(task_id, "waiting", "landing", now)
             self.batches.complete(task_id)
             self._settled(task_id, now)

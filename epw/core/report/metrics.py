@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from epw.core.execution.state import ExecutionState
 from epw.core.report.model import Metrics
-from epw.core.schedule.scheduler import batches, makespan, predict
+from epw.core.schedule.prediction import makespan, predict
+from epw.core.schedule.scheduler import batches
 
 
 def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> Metrics:

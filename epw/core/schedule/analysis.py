@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
+from epw.core.schedule.bottlenecks import bottlenecks
 from epw.core.schedule.contention import Contention, contention
-from epw.core.schedule.scheduler import Slot, batches, makespan, predict
+from epw.core.schedule.prediction import makespan, predict, predict_plan
+from epw.core.schedule.scheduler import batches, declared_files
 
 _WEIGHTS = {
     "independence": 0.30,
@@ -37,7 +39,7 @@ def analyze_graph(
     if cycles:
         return _cyclic(graph, agents, cycles, document)
     total = sum(graph.minutes.values())
-    slots = predict(graph, agents)
+    slots = predict_plan(plan, graph)
     planned = makespan(slots)
     speedup = total / planned if planned else 1.0
     files = contention(plan.tasks, graph, _MAX_FILE_RISKS)
@@ -52,7 +54,7 @@ def analyze_graph(
         "score": round(score, 2),
         "factors": {name: round(value, 2) for name, value in factors.items()},
         "dependencyGraph": document,
-        "suggestedBatches": batch_documents(graph, agents),
+        "suggestedBatches": batch_documents(plan, graph),
         "estimatedSpeedup": round(speedup, 4),
         "estimatedMinutes": planned,
         "totalMinutes": total,
@@ -60,19 +62,20 @@ def analyze_graph(
         "criticalPathMinutes": graph.critical_minutes,
         "maxParallelAgents": agents,
         "risks": risks,
-        "bottlenecks": _bottlenecks(graph, slots),
+        "bottlenecks": bottlenecks(plan, graph, slots, files.rivals),
     }
 
 
-def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
-    """Batches of at most `agents` tasks, each with the batches that it depends on."""
-    cut = batches(graph, agents)
+def batch_documents(plan: Plan, graph: TaskGraph) -> list[dict[str, Any]]:
+    """Batches of at most `maxAgents` tasks, each with the batches that it depends on."""
+    cut = batches(graph, plan.max_agents)
     batch_of = {task: f"batch-{index}" for index, batch in enumerate(cut, 1) for task in batch}
+    files = declared_files(plan)
     return [
         {
             "id": f"batch-{index}",
             "tasks": batch,
-            "estimatedMinutes": max(graph.minutes[task] for task in batch),
+            "estimatedMinutes": _batch_minutes(batch, graph, files),
             "dependsOnBatches": list(
                 dict.fromkeys(batch_of[before] for task in batch for before in graph.dependencies[task])
             ),
@@ -81,28 +84,13 @@ def batch_documents(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
     ]
 
 
-def bottlenecks(graph: TaskGraph, agents: int) -> list[dict[str, Any]]:
-    """Tasks of the critical path that are a large share of it, or that many others wait for."""
-    return _bottlenecks(graph, predict(graph, agents))
-
-
-def _bottlenecks(graph: TaskGraph, slots: Sequence[Slot]) -> list[dict[str, Any]]:
-    agent_of = {slot.task_id: f"agent-{slot.agent}" for slot in slots}
-    found = []
-    for task in graph.critical_path:
-        share = graph.minutes[task] / graph.critical_minutes
-        waiting = len(graph.dependants[task])
-        if share >= 0.25 or waiting >= 3:
-            found.append(
-                {
-                    "agentId": agent_of[task],
-                    "taskId": task,
-                    "reason": f"{share:.0%} of the critical path, {waiting} tasks wait for it",
-                    "impact": "high" if share >= 0.4 or waiting >= 5 else "medium",
-                    "suggestion": "split it, or start what does not need it without the dependency",
-                }
-            )
-    return found
+def _batch_minutes(batch: list[str], graph: TaskGraph, files: Mapping[str, Sequence[str]]) -> float:
+    """Minutes of a batch with an agent for each of its tasks, of which those with the same files take turns."""
+    own = {task: files[task] for task in batch if task in files}
+    if len(own) < 2:
+        return max(graph.minutes[task] for task in batch)
+    alone = TaskGraph({task: [] for task in batch}, {task: graph.minutes[task] for task in batch})
+    return makespan(predict(alone, len(batch), files=own))
 
 
 def _factors(graph: TaskGraph, files: Contention) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,6 +22,8 @@ class Contention:
     overlapping: int
     examples: Sequence[tuple[str, str, str]]
     """(task, other task, a pattern of the first) of the first pairs that both declare their files."""
+    rivals: Mapping[str, int]
+    """For each task that declares its files, how many concurrent ones declare files that may be the same."""
 
     @property
     def apart(self) -> float:
@@ -45,11 +47,13 @@ def contention(tasks: Sequence[Task], graph: TaskGraph, examples: int) -> Conten
         mask &= ~(upstream.of[task.id] | downstream.of[task.id] | 1 << index)
         if mask:
             met[task.id] = mask
+    declared = sum(1 << index for index, task in enumerate(tasks) if task.files)
     pairs = len(tasks) * (len(tasks) - 1) // 2
     return Contention(
         concurrent=pairs - sum(found.bit_count() for found in upstream.of.values()),
         overlapping=sum(found.bit_count() for found in met.values()) // 2,
-        examples=list(islice(_examples(tasks, met, writes), examples)),
+        examples=list(islice(_examples(tasks, met, declared, writes), examples)),
+        rivals={task.id: (met[task.id] & declared).bit_count() for task in tasks if task.files and task.id in met},
     )
 
 
@@ -66,8 +70,9 @@ def _writers(tasks: Sequence[Task], writes: WriteSets) -> dict[str, int]:
     }
 
 
-def _examples(tasks: Sequence[Task], met: dict[str, int], writes: WriteSets) -> Iterator[tuple[str, str, str]]:
-    declared = sum(1 << index for index, task in enumerate(tasks) if task.files)
+def _examples(
+    tasks: Sequence[Task], met: Mapping[str, int], declared: int, writes: WriteSets
+) -> Iterator[tuple[str, str, str]]:
     for index, task in enumerate(tasks):
         later = (met.get(task.id, 0) & declared) >> index if task.files else 0
         while later:

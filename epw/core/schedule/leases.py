@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from epw.core.globs import literal, literal_prefix, may_overlap
-
-_Granted = dict[tuple[str, str], None]
+from epw.core.globs import literal
+from epw.core.schedule.pattern_index import PatternIndex
 
 
 class Leases:
-    """Leases on the glob patterns in `files`, by task; a task that declares none needs no lease.
-
-    Two patterns can only overlap if the literal prefix of one begins with that of the other, so granted patterns are
-    indexed by prefix: a grant costs the depth of its paths, not the number of running tasks.
-    """
+    """Leases on the glob patterns in `files`, by task; a task that declares none needs no lease."""
 
     def __init__(self, files: Mapping[str, Sequence[str]]) -> None:
         self._files = {task: list(patterns) for task, patterns in files.items()}
-        # Granted patterns by their prefix, and by every beginning of it.
-        self._at: dict[tuple[str, ...], _Granted] = {}
-        self._beneath: dict[tuple[str, ...], _Granted] = {}
+        self._granted = PatternIndex[str]()
         self._holders: dict[str, None] = {}
+
+    def of(self, task: str) -> Sequence[str]:
+        """The patterns that the task gets by a grant."""
+        return self._files.get(task, ())
 
     def add(self, task: str, paths: Sequence[str]) -> None:
         """Add files to what the task, which holds nothing now, gets by its next grant."""
         wanted = self._files.setdefault(task, [])
         wanted += [pattern for pattern in map(literal, paths) if pattern not in wanted]
 
+    def taken(self, task: str) -> str | None:
+        """The first pattern of the task that may overlap with another holder's; None: a grant succeeds."""
+        return next((mine for mine in self.of(task) if self.is_taken(mine, task)), None)
+
+    def is_taken(self, pattern: str, by_others_than: str = "") -> bool:
+        """Whether a pattern may overlap with one that is held."""
+        return any(holder != by_others_than for holder, _ in self._granted.overlapping(pattern))
+
     def grant(self, task: str) -> bool:
         """Take all files of the task; false, and none taken, if one may overlap with another holder's."""
-        wanted = self._files.get(task, ())
-        if any(may_overlap(mine, theirs) for mine in wanted for theirs in self._near(task, mine)):
+        if self.taken(task) is not None:
             return False
+        wanted = self.of(task)
         if wanted:
             self._holders[task] = None
         for mine in wanted:
-            for index, start in self._places(mine):
-                index.setdefault(start, {})[task, mine] = None
+            self._granted.add(task, mine)
         return True
 
     def release(self, task: str) -> bool:
@@ -46,25 +50,5 @@ class Leases:
             return False
         del self._holders[task]
         for mine in self._files[task]:
-            for index, start in self._places(mine):
-                granted = index.get(start, {})
-                granted.pop((task, mine), None)
-                if not granted:
-                    index.pop(start, None)
+            self._granted.remove(task, mine)
         return True
-
-    def _near(self, task: str, pattern: str) -> Iterator[str]:
-        """Granted patterns of other tasks that could overlap with this one."""
-        start = literal_prefix(pattern)
-        groups = [self._at.get(start[:length], {}) for length in range(len(start))]
-        for group in (*groups, self._beneath.get(start, {})):
-            for holder, theirs in group:
-                if holder != task:
-                    yield theirs
-
-    def _places(self, pattern: str) -> Iterator[tuple[dict[tuple[str, ...], _Granted], tuple[str, ...]]]:
-        """Each index and key under which a granted pattern is kept."""
-        start = literal_prefix(pattern)
-        yield self._at, start
-        for length in range(len(start) + 1):
-            yield self._beneath, start[:length]

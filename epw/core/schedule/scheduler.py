@@ -1,4 +1,4 @@
-"""List scheduling: which task starts next on which agent, and the same rule run ahead to predict a schedule.
+"""List scheduling: which task starts next on which agent.
 
 Ready tasks start in the order of their bottom levels, the longest remaining path first; a start costs O(log n). Without
 leases and barriers the schedule takes less than twice the shortest time (Graham 1969, https://doi.org/10.1137/0117039).
@@ -6,24 +6,22 @@ leases and barriers the schedule takes less than twice the shortest time (Graham
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.leases import Leases
+from epw.core.plan.model import Plan
+from epw.core.schedule.ready_queue import ReadyQueue
 
 
-@dataclass(frozen=True)
-class Slot:
-    """A task in a predicted schedule; times have the unit of the durations."""
+def barriers(plan: Plan, graph: TaskGraph) -> dict[str, int]:
+    """The level of each task, where a level starts only after the one before it; else empty."""
+    return graph.level if plan.atomic == "batch" else {}
 
-    task_id: str
-    agent: int
-    start: float
-    end: float
+
+def declared_files(plan: Plan) -> dict[str, list[str]]:
+    """The patterns of the tasks that declare their files: tasks whose patterns may overlap do not run at once."""
+    return {task.id: task.files for task in plan.tasks if task.files}
 
 
 class Scheduler:
@@ -44,7 +42,6 @@ class Scheduler:
         self._graph = graph
         self._order = {task: index for index, task in enumerate(graph.ids)}
         self._priorities = priorities or {}
-        self._leases = Leases(files or {})
         self._blocking = {task: len(graph.dependencies[task]) for task in graph.ids}
         self._abandoned: dict[str, None] = {}
         self._levels = levels or {}
@@ -52,14 +49,29 @@ class Scheduler:
         self._open = Counter(self._levels.values())
         self._closed: dict[str, None] = {}
         self._beyond: dict[int, list[str]] = {}
-        self._heap: list[tuple[Any, ...]] = []
-        self._held: dict[str, None] = {}
+        self._ready = ReadyQueue(files)
         self._max_agents = agents
         self._free = deque(range(1, agents + 1))
         self._busy: dict[str, int] = {}
         for task in graph.ids:
             if not self._blocking[task]:
                 self._push(task)
+
+    @classmethod
+    def of_plan(cls, plan: Plan, graph: TaskGraph, agents: int | None = None) -> Scheduler:
+        """The scheduler of a plan's tasks; `graph` may have more edges than the plan."""
+        return cls(
+            graph,
+            plan.max_agents if agents is None else agents,
+            {task.id: task.priority for task in plan.tasks},
+            declared_files(plan),
+            barriers(plan, graph),
+        )
+
+    @property
+    def tasks(self) -> list[str]:
+        """Ids of all tasks, in plan order."""
+        return self._graph.ids
 
     @property
     def running(self) -> int:
@@ -69,7 +81,7 @@ class Scheduler:
     @property
     def held(self) -> list[str]:
         """Ready tasks that wait for files of others."""
-        return list(self._held)
+        return self._ready.held
 
     def agent_of(self, task: str) -> int | None:
         """The number of the agent that works on the task, from 1; None: it does not run."""
@@ -77,16 +89,13 @@ class Scheduler:
 
     def next_start(self) -> tuple[str, int] | None:
         """The next task to start now and its agent's number; None when none can."""
-        while self._heap and self._free and len(self._busy) < self._max_agents:
-            task = heapq.heappop(self._heap)[-1]
-            if task in self._abandoned:
-                continue
-            if not self._leases.grant(task):
-                self._held[task] = None
-                continue
-            self._busy[task] = self._free.popleft()
-            return task, self._busy[task]
-        return None
+        if not self._free or len(self._busy) >= self._max_agents:
+            return None
+        task = self._ready.pop()
+        if task is None:
+            return None
+        self._busy[task] = self._free.popleft()
+        return task, self._busy[task]
 
     def release_agent(self, task: str) -> None:
         """Free the task's agent: its attempt has ended."""
@@ -96,15 +105,11 @@ class Scheduler:
 
     def release_files(self, task: str) -> None:
         """Give back the task's files: nothing of it will be written or landed any more."""
-        if self._leases.release(task):
-            for waiting in self._held:
-                self._push(waiting)
-            self._held.clear()
+        self._ready.release(task)
 
     def requeue(self, task: str, files: Sequence[str] = ()) -> None:
         """Queue another attempt of the task, which then also holds `files`."""
-        self._leases.add(task, files)
-        self._push(task)
+        self._push(task, files)
 
     def landed(self, task: str) -> list[str]:
         """Note that the task is done; returns the dependants that are ready now."""
@@ -119,7 +124,7 @@ class Scheduler:
     def abandon(self, task: str) -> None:
         """Never start the task (again)."""
         self._abandoned[task] = None
-        self._held.pop(task, None)
+        self._ready.drop(task)
 
     def close(self, task: str) -> None:
         """Note that the task has ended for good: the last one of a level opens the next."""
@@ -139,45 +144,13 @@ class Scheduler:
         self._free = deque(agent for agent in self._free if agent <= agents)
         self._free.extend(agent for agent in range(1, agents + 1) if agent not in present)
 
-    def _push(self, task: str) -> None:
+    def _push(self, task: str, files: Sequence[str] = ()) -> None:
         level = self._levels.get(task, 0)
         if level > self._level:
             self._beyond.setdefault(level, []).append(task)
             return
         rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])
-        heapq.heappush(self._heap, (*rank, task))
-
-
-def predict(graph: TaskGraph, agents: int, durations: Mapping[str, float] | None = None, **fields: Any) -> list[Slot]:
-    """The list schedule on this number of agents, in the order of starts.
-
-    `durations` is by task, by default the estimates. `fields`: `priorities`, `files` and `levels` of a `Scheduler`.
-    """
-    times = durations or graph.minutes
-    scheduler = Scheduler(graph, agents, **fields)
-    slots: list[Slot] = []
-    running: list[tuple[float, int, str]] = []
-    now = 0.0
-    while True:
-        while (start := scheduler.next_start()) is not None:
-            task, agent = start
-            heapq.heappush(running, (now + times[task], len(slots), task))
-            slots.append(Slot(task, agent, now, now + times[task]))
-        if not running:
-            return slots
-        now = running[0][0]
-        # Every task that ends now frees its agent before another starts, so that their order does not matter.
-        while running and running[0][0] <= now:
-            task = heapq.heappop(running)[2]
-            scheduler.release_agent(task)
-            scheduler.release_files(task)
-            scheduler.landed(task)
-            scheduler.close(task)
-
-
-def makespan(slots: Sequence[Slot]) -> float:
-    """The end of the slot that ends last; 0 without slots."""
-    return max((slot.end for slot in slots), default=0.0)
+        self._ready.push(task, rank, files)
 
 
 def batches(graph: TaskGraph, agents: int) -> list[list[str]]:
