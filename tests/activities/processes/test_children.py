@@ -127,3 +127,11 @@ def test_a_zombie_does_not_live(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         wait_for(lambda: found.status() == psutil.STATUS_ZOMBIE)
         assert not is_alive(identity)
+
+
+async def test_a_signal_to_a_process_that_has_ended_does_not_hide_its_end() -> None:
+    child = children.start(["true"], is_tree=False)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    child.signal(signal.SIGTERM)
+    assert await asyncio.wait_for(child.wait(), 20) == 0
+    child.reap()
