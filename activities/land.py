@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -155,7 +156,7 @@ class _Merger:
         to_read = self.checks.to_read(hub, self.recorder, head, change, changed)
         if (waiting := self.checks.waiting(to_read, head, change, new)) is not None:
             return waiting.model_copy(update={"settled": settled, "renames": renames}) if renames else waiting
-        if ATTRIBUTES not in changed[1]:
+        if not any(os.path.basename(path) == ATTRIBUTES for path in changed[1]):
             same_attributes(hub, head, new)
         touched = partial(tasks_that_touched, hub, started_from, head)
         both = [*merged.joined, *merged.stages]

@@ -15,6 +15,7 @@ from activities.attempt.include import check_included
 from activities.git import kept_files, own_commits
 from activities.git.command import require_git
 from activities.git.hub import Hub
+from activities.git.merge_attributes import keep_user_settings
 from activities.git.snapshot import snapshot
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
@@ -90,6 +91,7 @@ class Preparer:
         workspace = workspace.leaving_out(self._state.path)
         hub = Hub.created(self._state.hub(workspace.path))
         hub.check_intact()
+        keep_user_settings(hub, workspace)
         with hub.locked():
             # A repeated prepare uses its first snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))

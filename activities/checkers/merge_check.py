@@ -28,6 +28,7 @@ from activities.git import transfer
 from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
 from activities.git.merge import merge, merge_base
+from activities.git.merge_attributes import keep_user_settings
 from activities.git.workspace import Workspace
 from activities.processes.host_monitor import HostMonitor
 from activities.sandbox.levels import bubblewrap_problem
@@ -76,6 +77,7 @@ class MergeCheck:
         if self._workspace.kind != "git":
             raise InvalidRequest(f"{repository} is not a git repository")
         self._hub = Hub.created(state.hub(self._workspace.path))
+        keep_user_settings(self._hub, self._workspace)
         self._execution = ExecutionStore(state, f"{_NAME}-{uuid.uuid4().hex}", uuid.uuid4().hex)
         kept = state.checks(self._workspace.path)
         self._cache = kept / "cache"

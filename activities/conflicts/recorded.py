@@ -61,9 +61,8 @@ class ConflictRecorder:
             "messages": [display_path(message) for message in merged.messages],
         }
         sides = f"{change.task_id} and {', '.join(others) or 'what had landed'}"
-        what = f"{merged.kind}: {merged.what}" if merged.what else merged.kind
         description = (
-            f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that git does not merge ({what})"
+            f"{sides} changed {', '.join(display_paths(merged.paths))} in ways that git does not merge ({merged.named})"
         )
         return self._record(head, change, merged.kind, others, merged.paths, description, detail)
 

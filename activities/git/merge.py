@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from activities.git.command import LINK, REGULAR, git, records, run_git, text
+from activities.git.command import GITLINK, LINK, REGULAR, git, records, run_git, text
 from activities.git.hub import Hub
-from activities.git.merge_attributes import merge_attributes
+from activities.git.merge_attributes import merge_settings
 
 _KINDS = {
     "contents": "lines",
@@ -17,7 +17,7 @@ _KINDS = {
     "modify/delete": "modify-delete",
     "distinct modes": "mode",
     "binary": "binary",
-    "submodule": "binary",
+    "submodule": "submodule",
 }
 """Kind of a conflict by the start of git's type of its message (in some, the space before the bracket is missing)."""
 MOVED_ALONG = "directory rename suggested"
@@ -59,8 +59,18 @@ class Merge:
     """Content of the sides of a conflict that is not text: submodules, Git LFS pointers."""
     binary: list[str] = field(default_factory=list)
     """Paths whose lines git does not merge."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Merge drivers of the user's own, by path, that would have merged it; then it counts as one without lines."""
     moved: list[tuple[str, list[str]]] = field(default_factory=list)
     """Conflicts of names: git's type, and the paths in git's order (the new ones of a file, then the old one)."""
+
+    @property
+    def named(self) -> str:
+        """The kind in words: with what git calls a conflict of names, content that is no text, drivers."""
+        drivers = [f"merge driver {name!r}, which is not run" for name in dict.fromkeys(self.refused.values())]
+        names = list(dict.fromkeys(kind for kind, _ in self.moved)) if self.kind == "rename" else []
+        more = ", ".join(filter(None, [*names, self.what, *drivers]))
+        return f"{self.kind}: {more}" if more else self.kind
 
     def settle(self, paths: Collection[str]) -> None:
         """Note that these paths have merged, and `tree` has the result."""
@@ -78,14 +88,13 @@ def merge_base(hub: Hub, ours: str, theirs: str) -> str | None:
 def merge(hub: Hub, ours: str, theirs: str, base: str | None = None) -> Merge:
     """Three-way merge of two commits of the hub by git itself (`merge-tree --write-tree`).
 
-    As the user's git would do it: with the merge attributes of the top `.gitattributes` of `ours`. `base`: where both
-    began, if git is not to find that.
+    As the user's git would do it: with the merge attributes of `ours`; merge drivers of the user's own are not run, and
+    what one would merge is a conflict. `base`: where both began, if git is not to find that.
     """
-    attributes = merge_attributes(hub, ours)
-    config = [*_CONFIG, *([f"core.attributesFile={attributes}"] if attributes else [])]
+    settings = merge_settings(hub, ours)
     sides = hub.siblings(base, ours, theirs) if base else (ours, theirs)
     argv = ("merge-tree", "--write-tree", "-z", "--messages", *sides)
-    done = run_git(*argv, git_dir=hub.path, config=config, codes=(0, 1))
+    done = run_git(*argv, git_dir=hub.path, config=[*_CONFIG, *settings.config], codes=(0, 1))
     fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
     result = Merge(fields.pop(0), done.returncode == 0, (ours, theirs))
     names = _SetAside(ours, theirs)
@@ -93,6 +102,8 @@ def merge(hub: Hub, ours: str, theirs: str, base: str | None = None) -> Merge:
         _read_stages(result, fields, names)
     _read_messages(result, fields, names)
     result.joined = [path for path in result.joined if path not in result.stages]
+    result.refused = settings.refused(hub, result.stages)
+    result.binary += [path for path in result.refused if path not in result.binary]
     if result.kind in ("lines", "add-add") and _are_lfs_pointers(hub, result):
         result.kind, result.what = "binary", "Git LFS pointers"
     return result
@@ -139,7 +150,7 @@ def _read_messages(result: Merge, fields: list[str], names: _SetAside) -> None:
                 continue
             types.append(conflict)
             _add_conflict(result, types, paths, message, names)
-    if types and types[0].startswith("submodule"):
+    if any(stage.mode == GITLINK for stages in result.stages.values() for stage in stages):
         result.what = "submodules"
 
 
@@ -170,6 +181,8 @@ def _kind(conflict: str, stages: list[Stage]) -> str:
         return kind
     if any(stage.mode == LINK for stage in stages):
         return "symlink"
+    if any(stage.mode == GITLINK for stage in stages):
+        return "submodule"
     if len(sides) == 2 and sides[0].blob == sides[1].blob:
         return "mode"
     return "add-add" if kind == "lines" and len(sides) == len(stages) == 2 else kind

@@ -12,6 +12,7 @@ from typing import Any
 from activities.git.command import records, run_git, text
 
 _REMOTE = re.compile(r"(?:remote\.(.+)\.(?:url|fetch)|branch\.(?:.+)\.(?:remote|merge))", re.DOTALL)
+_MERGE_DRIVER = re.compile(r"merge\.(.+)\.driver", re.DOTALL)
 _PROMISOR = re.compile(r"remote\.(.+)\.promisor", re.DOTALL)
 _CREDENTIALS = re.compile(r"^(\w+://)[^/@]*:[^/@]*@|^(https?://)[^/@]*@")
 _NO_PUSH = "epw-delivers-what-you-commit:"
@@ -62,6 +63,12 @@ class UserSettings:
     def content(self) -> list[str]:
         """Settings for `git -c` that decide what a file's content or an ignored file is."""
         return [f"{name}={self.values[name][-1]}" for name in _CONTENT_SETTINGS if name in self.values]
+
+    @property
+    def merge_drivers(self) -> dict[str, str]:
+        """Commands of merge drivers, by name."""
+        found = ((_MERGE_DRIVER.fullmatch(name), values[-1]) for name, values in self.values.items())
+        return {match[1]: command for match, command in found if match}
 
     def safe_directories(self, directory: Path) -> list[str]:
         """Repositories of other users that git may enter; root, who became it by sudo, may enter the caller's."""

@@ -44,6 +44,8 @@ class Workspace(Message):
     filters: dict[str, dict[str, str]] = {}
     """Drivers of content filters, by name."""
     filter_environment: dict[str, str] = {}
+    merge_drivers: dict[str, str] = {}
+    """Commands of merge drivers, by name; none of them is run."""
     large_objects: list[str] = []
     """Folders of Git LFS objects: the repository's own, and those of repositories that it borrows from."""
     is_encoded: bool = False
@@ -92,6 +94,7 @@ class Workspace(Message):
             promisor=settings.promisor,
             filters=filter_drivers.drivers(settings.values),
             filter_environment=filter_drivers.users_environment(),
+            merge_drivers=settings.merge_drivers,
             attributes=settings.attributes,
             info_attributes=info_file(git_dir, "attributes"),
             safe_directories=safe,

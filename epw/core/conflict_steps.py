@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-TEXTUAL_KINDS = frozenset({"lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink"})
+TEXTUAL_KINDS = frozenset({"lines", "add-add", "modify-delete", "rename", "mode", "binary", "symlink", "submodule"})
 """Kinds of conflict in which git cannot merge; in all others it can, and the merged tree is refused."""
 
 APPLY_RENAME = "apply-rename"

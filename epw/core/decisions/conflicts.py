@@ -28,6 +28,7 @@ KINDS = {
     "mode": _Classification("file-level", "low", "three-way merge"),
     "binary": _Classification("file-level", "high", "three-way merge"),
     "symlink": _Classification("file-level", "high", "three-way merge"),
+    "submodule": _Classification("file-level", "high", "three-way merge"),
     "case": _Classification("file-level", "medium", "names of the merged tree"),
     "semantic": _Classification("semantic", "high", "symbols, names and checkers of both sides"),
     "verify": _Classification("semantic", "high", "verify command on the merged tree"),

@@ -220,7 +220,7 @@ CASES = [
         "a submodule at two commits",
         SUBMODULE.format("1" * 40),
         SUBMODULE.format("2" * 40),
-        "binary",
+        "submodule",
         prefer_ours={"sub": "1" * 40},
         prefer_theirs={"sub": "2" * 40},
         what="submodules",
