@@ -73,11 +73,14 @@ class Preparer:
             raise not_retried(error) from None
         return prepared.model_copy(update={"search_attributes": known})
 
-    def _model(self, running: RunningPlan) -> str:
-        # Imported here: it takes seconds, and most plans have no model.
-        from activities.model_api.models import resolve_model
+    def _model(self, running: RunningPlan) -> str | None:
+        """The model of tasks that name none; None: every program has its own."""
+        model = None
+        if running.plan.calls_account:
+            # Imported here: it takes seconds, and most plans have no model.
+            from activities.model_api.models import resolve_model
 
-        model = resolve_model(running.plan, self._state)
+            model = resolve_model(running.plan, self._state)
         require_agents(running.plan)
         return model
 

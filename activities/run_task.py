@@ -20,6 +20,7 @@ from activities.attempt.conflict_monitor import conflict_monitor
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.limits import within_limits
+from activities.attempt.logins import logged_in
 from activities.attempt.merge_check import check_merged
 from activities.attempt.outcome import outcome_of
 from activities.attempt.saving import save_change
@@ -168,7 +169,8 @@ async def _work(agent: Agent, attempt: Attempt) -> AgentOutcome:
     if attempt.uses_files:
         await set_up_directory(attempt)
         failpoint("run.set-up")
-    ending = await _run_agent(agent, attempt)
+    async with logged_in(attempt):
+        ending = await _run_agent(agent, attempt)
     if isinstance(ending, Completed):
         await _check(attempt)
     return ending
@@ -203,7 +205,9 @@ def _described(
     # Commands that make files again run what models may have written.
     default_sandbox = running.plan.default_sandbox if run.dispute and run.dispute.relock else None
     uses_files = agent.needs_directory(task) or bool(task.verify)
-    return Attempt.of(directory, running, task, Heartbeat(progress), host, default_sandbox, uses_files=uses_files)
+    logins = running.plan.logins_of(task)
+    heartbeat = Heartbeat(progress)
+    return Attempt.of(directory, running, task, heartbeat, host, default_sandbox, uses_files=uses_files, logins=logins)
 
 
 def _task(running: RunningPlan, run: TaskRun) -> Task:

@@ -13,6 +13,8 @@ from epw.core.conflict_steps import CONFLICT_STEPS
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.failures import FAILURES
 from epw.core.plan.schema import plan_schema
+from epw.core.presets.preset import Preset
+from epw.core.presets.registry import PRESETS
 from epw.core.recovery import recovery_options
 from epw.core.report.model import result_schema
 from epw.importers.formats import FORMATS
@@ -90,9 +92,28 @@ def checkers_page() -> str:
 
 
 def agents_page() -> str:
-    """docs/agents.md, whole: its table of backends from their records, the rest as it stands."""
-    rows = [[f"`{each.name}`", each.does, each.needs] for each in BACKENDS.values()]
-    return _with_table("agents.md", table(["`agent`", "what does the task", "needs"], rows))
+    """docs/agents.md, whole: its tables of presets and backends from their records, the rest as it stands."""
+    presets = table(
+        ["`agent`", "program", "installed by", "login (`logins`)", "says", "goes on with a session"],
+        [
+            [
+                f"`{each.name}`",
+                f"{each.title}, `{each.program}`",
+                f"`{each.install}`".replace("|", "\\|"),
+                f"`{each.login.name}`: {each.login.how}",
+                _reported(each),
+                "yes" if each.resumes else "no",
+            ]
+            for each in PRESETS.values()
+        ],
+    )
+    others = [[f"`{each.name}`", each.does, each.needs] for each in BACKENDS.values() if each.preset is None]
+    return _with_table("agents.md", presets, table(["`agent`", "what does the task", "needs"], others))
+
+
+def _reported(preset: Preset) -> str:
+    said = ["tokens"] * preset.reports_tokens + ["dollars"] * preset.reports_cost
+    return ", ".join(said) or "neither tokens nor dollars"
 
 
 def importing_page() -> str:
@@ -114,9 +135,13 @@ def mcp_page() -> str:
     return _with_table("mcp.md", table(["tool", "what it does", "needs"], rows))
 
 
-def _with_table(name: str, made: str) -> str:
-    before, rest = (DOCS / name).read_text().split(_BEGIN)
-    return before + _BEGIN + made + _END + rest.split(_END, 1)[1]
+def _with_table(name: str, *made: str) -> str:
+    """The page with these tables in the places for them."""
+    first, *rest = (DOCS / name).read_text().split(_BEGIN)
+    assert len(rest) == len(made), f"{name} has {len(rest)} places for tables"
+    return first + "".join(
+        _BEGIN + each + _END + after.split(_END, 1)[1] for each, after in zip(made, rest, strict=True)
+    )
 
 
 GENERATED: dict[str, Callable[[], str]] = {

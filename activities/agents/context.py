@@ -85,6 +85,11 @@ class AgentContext:
         return self.plan.backend_of(self.task)
 
     @property
+    def home(self) -> Path:
+        """Home of a preset's program, which keeps its sessions there."""
+        return self.state / "home"
+
+    @property
     def warnings_file(self) -> Path:
         """File of JSON lines in which a command finds warnings of predicted conflicts."""
         return self.events.with_name("warnings.jsonl")

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from activities.agents import login_files
 from activities.agents.context import AgentContext
 from activities.agents.secrets import Secrets
 from activities.system.process_identity import API_KEYS
 from epw.core.plan.model import Plan
+from epw.core.presets.preset import Login
 
 _ALLOWED = ("PATH", "LANG", "TERM")
 _NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
-def inherited_variables(plan: Plan, home: Path, temporary: Path, sandbox: str) -> dict[str, str]:
-    """The allow-list and `passEnv` from the worker, with a private `HOME` and `TMPDIR`.
+def inherited_variables(
+    plan: Plan, home: Path, temporary: Path, sandbox: str, logins: Sequence[Login] = ()
+) -> dict[str, str]:
+    """The allow-list, `passEnv` and the variables of logins from the worker, with a private `HOME` and `TMPDIR`.
 
     Those two are the worker's where `passEnv` names them, and at sandbox level `none`.
     """
     passed = {name: os.environ[name] for name in (*_ALLOWED, *plan.pass_env) if name in os.environ}
+    passed = {**login_files.variables(logins), **passed}
     private = {"HOME": str(home), "TMPDIR": str(temporary)}
     kept = private if sandbox == "none" else [name for name in private if name in plan.pass_env]
     return {**passed, **private, **{name: os.environ[name] for name in kept if name in os.environ}}
@@ -53,10 +59,11 @@ def attempt_variables(context: AgentContext) -> dict[str, str]:
     return {**plan.env, **task.env, **own}
 
 
-def secrets_of(plan: Plan) -> Secrets:
-    """Values of the variables that the plan passes on from the worker, and the worker's API keys."""
+def secrets_of(plan: Plan, logins: Sequence[Login] = ()) -> Secrets:
+    """Values of the variables that the plan passes on from the worker, the worker's API keys, the tokens of logins."""
     names = (*(name for name in plan.pass_env if name not in _NO_SECRETS), *API_KEYS)
-    return _known(tuple((name, os.environ.get(name, "")) for name in names))
+    values = {name: os.environ.get(name, "") for name in names}
+    return _known(tuple({**login_files.secrets(logins), **values}.items()))
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Registry of the agents of all backends: one entry a backend, beside its record in `epw/core/backends.py`."""
+"""Registry of the agents of all backends: an entry each, beside its record in `epw/core/backends.py`; none a preset."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from activities.agents.base import Agent, AgentOutcome
 from activities.agents.command import CommandAgent
 from activities.agents.context import AgentContext
+from activities.agents.presets.agent import PresetAgent
+from activities.agents.presets.programs import missing as missing_program
 from activities.agents.reporter import Reporter
 from activities.agents.simulated import SimulatedAgent
 from activities.model_api.credentials import has_key, missing_key
@@ -21,7 +23,7 @@ from activities.processes.launcher import ProcessLauncher
 from activities.state.state_directory import StateDirectory
 from activities.system.async_lazy import AsyncLazy
 from epw.core import failures
-from epw.core.backends import CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
+from epw.core.backends import BACKENDS, CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
 from epw.core.errors import TaskFailed, Unavailable
 from epw.core.extras import missing_extra
 from epw.core.plan.model import Plan, Task
@@ -42,11 +44,14 @@ class Implementation:
 def make_agents(state: StateDirectory, ask: Callable[[str], Ask]) -> Mapping[str, Agent]:
     """An agent of each backend, by name; `ask` gives a connection to the limiter of a workflow id."""
     account = SharedAccount(state, ask)
-    return {name: each.make(account) for name, each in _IMPLEMENTATIONS.items()}
+    presets = {each.name: PresetAgent(each.preset) for each in BACKENDS.values() if each.preset is not None}
+    return {**{name: each.make(account) for name, each in _IMPLEMENTATIONS.items()}, **presets}
 
 
 def missing_for(backend: str) -> str | None:
     """Message for a user where this process lacks something for a backend; else None."""
+    if (preset := BACKENDS[backend].preset if backend in BACKENDS else None) is not None:
+        return missing_program(preset)
     found = _IMPLEMENTATIONS.get(backend)
     return found.missing() if found is not None else None
 

@@ -44,6 +44,12 @@ class Secrets:
                 broken.append(_Broken(secret.hex().encode(), replacement, _HEX_BREAKS))
         return cls(tuple(sorted(forms.items(), key=lambda item: -len(item[0]))), tuple(broken))
 
+    def joined(self, other: Secrets) -> Secrets:
+        """These secrets and others."""
+        forms = {**dict(other.forms), **dict(self.forms)}
+        ordered = tuple(sorted(forms.items(), key=lambda item: -len(item[0])))
+        return Secrets(ordered, tuple(dict.fromkeys((*self.broken, *other.broken))))
+
     def redact(self, text: bytes) -> bytes:
         """The text with `[NAME]` in place of each secret."""
         for form, replacement in self.forms:

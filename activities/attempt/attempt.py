@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from epw.core.errors import GitError, TaskFailed
 from epw.core.messages import Produced
 from epw.core.naming import slug
 from epw.core.plan.model import Plan, Task
+from epw.core.presets.preset import Login
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Attempt:
     """Log of what its processes print."""
     uses_files: bool = True
     """Whether its directory is made and saved."""
+    logins: Sequence[Login] = ()
+    """Logins that its processes have."""
 
     @classmethod
     def of(
@@ -59,20 +63,26 @@ class Attempt:
         default_sandbox: DefaultSandbox | None = None,
         *,
         uses_files: bool = True,
+        logins: Sequence[Login] = (),
     ) -> Attempt:
         """Describe an attempt; nothing of it is made yet. Blocking.
 
-        `default_sandbox`: level under `sandbox: auto` in place of the backend's.
+        `default_sandbox`: level under `sandbox: auto` in place of the backend's. `logins`: of programs that it runs.
         """
         context = _context(directory, running, task)
         reporter = Reporter(
-            heartbeat, secrets_of(running.plan), partial(_checkpoint, directory), Warnings(heartbeat.warn)
+            heartbeat, secrets_of(running.plan, logins), partial(_checkpoint, directory), Warnings(heartbeat.warn)
         )
         sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)
         log = directory.execution.log(f"{slug(task.id)}.{directory.run.attempt}")
-        output = OutputLog(log, reporter.secrets.redact if reporter.secrets.forms else None)
-        launcher = _launcher(directory, context, sandbox, output.written)
-        return cls(directory, context, launcher, reporter, host, output, uses_files)
+
+        def redact(data: bytes) -> bytes:
+            # A login gets new tokens while it is used.
+            return reporter.secrets.redact(data)
+
+        output = OutputLog(log, redact if reporter.secrets.forms or logins else None)
+        launcher = _launcher(directory, context, sandbox, output.written, logins)
+        return cls(directory, context, launcher, reporter, host, output, uses_files, logins)
 
     @property
     def backend(self) -> Backend:
@@ -118,7 +128,9 @@ def _bounds(execution: ExecutionStore, plan: Plan, task: Task) -> Bounds:
     return Bounds.of(plan, task, Machine.here(execution.state.path))
 
 
-def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str, log: Path) -> ProcessLauncher:
+def _launcher(
+    directory: AttemptDirectory, context: AgentContext, sandbox: str, log: Path, logins: Sequence[Login]
+) -> ProcessLauncher:
     execution, run, path = directory.execution, directory.run, directory.path
     return ProcessLauncher(
         cwd=directory.tree,
@@ -127,7 +139,7 @@ def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str, 
         log=log,
         marker=directory.marker,
         sandbox=sandbox,
-        inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox),
+        inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox, logins),
         variables=attempt_variables(context),
         readable=[directory.hub.path, *map(Path, execution.workspace().objects)] if run.base else [],
     )

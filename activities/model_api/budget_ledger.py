@@ -68,6 +68,14 @@ class BudgetLedger:
         with self._changing() as state:
             return state.tokens, state.cost
 
+    def exceeded(self) -> str | None:
+        """What is spent, in words, where nothing is left of the budget; else None."""
+        tokens, cost = self.unspent()
+        if (tokens is None or tokens > 0) and (cost is None or cost > _ROUNDING):
+            return None
+        with self._changing() as state:
+            return self._spent(state)
+
     def unspent(self) -> tuple[int | None, float | None]:
         """Tokens and dollars that are left, reservations not subtracted; None where there is no limit."""
         tokens, cost = self.spent()
@@ -87,12 +95,15 @@ class BudgetLedger:
                 state.reserved[key] = (tokens, cost, CURRENT_PROCESS)
                 return True
             if not self._fits(state, tokens, cost):
-                budget = self._budget
-                limits = [f"${budget.max_cost_usd:g}"] if budget.max_cost_usd is not None else []
-                limits += [f"{budget.max_tokens} tokens"] if budget.max_tokens is not None else []
-                raise BudgetSpent(f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent")
+                raise BudgetSpent(self._spent(state))
             state.line.setdefault(key, CURRENT_PROCESS)
             return False
+
+    def _spent(self, state: _State) -> str:
+        budget = self._budget
+        limits = [f"${budget.max_cost_usd:g}"] if budget.max_cost_usd is not None else []
+        limits += [f"{budget.max_tokens} tokens"] if budget.max_tokens is not None else []
+        return f"{state.tokens} tokens and ${state.cost:.4f} of {' and '.join(limits)} are spent"
 
     def _fits(self, state: _State, tokens: int, cost: float) -> bool:
         budget = self._budget

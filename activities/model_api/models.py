@@ -37,7 +37,7 @@ def _problems(plan: Plan, default: str, prices: Prices) -> Iterator[Problem]:
         return
     for index, task in enumerate(plan.tasks):
         model = plan.model_of(task) or default
-        if plan.backend_of(task).driven_by_model and prices.of(model) is None:
+        if plan.backend_of(task).calls_account and prices.of(model) is None:
             path = f"tasks[{index}].model" if task.model else "model"
             message = (
                 f"{model} has no known price, so maxCostUSD cannot be kept; add it to prices.json, or use maxTokens"

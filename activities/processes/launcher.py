@@ -41,6 +41,11 @@ class ProcessLauncher:
     """The network of its sandbox; None: the sandbox has none, or shares the machine's."""
 
     @property
+    def has_private_home(self) -> bool:
+        """Whether `HOME` of its processes is a folder of the attempt, and not the user's."""
+        return self.inherited.get("HOME") == str(self.folder / "home")
+
+    @property
     def environment(self) -> dict[str, str]:
         """All variables of a process."""
         network = self.network.variables() if self.network is not None else {}

@@ -22,6 +22,7 @@ from activities.sandbox.network.namespace import Namespace
 from epw.core.backends import DefaultSandbox
 from epw.core.errors import Unavailable
 from epw.core.plan.model import Plan
+from epw.core.plan.preset_rules import hidden_home
 
 _PROBE_SECONDS = 10
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -81,6 +82,10 @@ def require_sandbox(plan: Plan) -> None:
             f"a model's shell needs a sandbox, and this machine has none: {bubblewrap_problem()}; its kernel has no"
             " Landlock. Install bubblewrap, or say `sandbox: process` in the plan"
         )
+    if plan.sandbox == "auto" and plan.has_models and "HOME" in plan.pass_env:
+        found = strongest(bubblewrap_problem(), landlock.abi())
+        if found != "process":
+            raise Unavailable(f"passEnv: {hidden_home(found)}")
 
 
 def thread_setup(level: str, *, own: Sequence[Path], readable: Sequence[Path]) -> Callable[[], None] | None:

@@ -62,6 +62,8 @@ class StateDirectory:
         self.background_lock = self.path / "background.lock"
         """Lock of the process that works in the background for clients that come and go."""
         self.background_log = self.path / "background.log"
+        self.logins_lock = self.path / "logins.lock"
+        """Lock of whoever writes into a login file of the user."""
         self.mcp_token = self.path / "mcp-token"
         """Token of MCP over HTTP."""
         self.server = ServerFiles(self.path / "server")

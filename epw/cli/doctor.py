@@ -6,11 +6,13 @@ import asyncio
 import os
 import shutil
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version as package_version
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from activities.agents.presets.programs import described
 from activities.agents.registry import missing_for
 from activities.git.command import MIN_VERSION, dotted, version
 from activities.git.traits import traits
@@ -29,6 +31,7 @@ from epw.client.redrive import plan_of
 from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.plan.validate import read_plan
+from epw.core.presets.registry import PRESETS
 from epw.service.connection import Connection, SearchAttributes, connected
 from epw.service.replay import replay
 from epw.settings import Settings
@@ -121,10 +124,18 @@ def _local_checks(settings: Settings) -> list[dict[str, Any]]:
         _check("free disk", free >= _MIN_FREE_MB, f"{free} MB"),
         _check("temporalio", True, package_version("temporalio")),
         _check(f"agent {', '.join(name for name in BACKENDS if name not in models)}", True, "here"),
-        *(_check(f"agent {name}", True, missing_for(name) or "here") for name in models),
+        *(_check(f"agent {name}", True, missing_for(name) or "here") for name in models if name not in PRESETS),
+        *_preset_checks(),
         _check("sandbox in force", True, sandbox_in_force(bubblewrap_problem(), landlock.abi())),
         _check("limits in force", True, _limits()),
     ]
+
+
+def _preset_checks() -> list[dict[str, Any]]:
+    # Each is asked for its version, which takes seconds: all at once.
+    with ThreadPoolExecutor(len(PRESETS)) as asking:
+        found = asking.map(described, PRESETS.values())
+    return [_check(f"agent {name}", True, text) for name, text in zip(PRESETS, found, strict=True)]
 
 
 async def _server_checks(settings: Settings) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from epw.core.presets.preset import Preset
+from epw.core.presets.registry import LOGINS, PRESETS
+
 DEFAULT_TOOLS = ("Read", "Write", "Edit", "Bash", "Glob", "Grep")
 
 DefaultSandbox = Literal["process", "strongest"]
@@ -43,6 +46,13 @@ class Backend:
     calls_worker: bool = False
     """Whether its processes call the model through the worker, from a sandbox without network too."""
     default_sandbox: DefaultSandbox = "process"
+    preset: Preset | None = None
+    """The program that does the task, with the user's own login; None: it runs no such program."""
+
+    @property
+    def calls_account(self) -> bool:
+        """Whether its calls go through the worker's API account, which limits and prices them."""
+        return self.driven_by_model and self.preset is None
 
 
 CLAUDE = Backend(
@@ -74,7 +84,24 @@ COMMAND = Backend(
 )
 SIMULATED = Backend("simulated", does="nothing real", default_for="simulate", forbidden=("tools",), simulated=True)
 
-BACKENDS: dict[str, Backend] = {each.name: each for each in (CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED)}
+
+def preset_backend(preset: Preset) -> Backend:
+    """The backend that runs a preset's program."""
+    return Backend(
+        preset.name,
+        does=f"{preset.title}: `{preset.program}`, by its own login",
+        needs=f"`{preset.install}`; {preset.login.how}",
+        forbidden=("run", "simulate", "tools"),
+        driven_by_model=True,
+        keeps_state=True,
+        default_sandbox="strongest",
+        preset=preset,
+    )
+
+
+BACKENDS: dict[str, Backend] = {
+    each.name: each for each in (CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED, *map(preset_backend, PRESETS.values()))
+}
 """Backends by name; the first that a task's fields select is its default, else `claude`."""
 
 
@@ -89,8 +116,12 @@ def register(backend: Backend) -> Iterator[None]:
     """Let plans of this process name a further backend while the block runs."""
     if backend.name in BACKENDS:
         raise ValueError(f"backend {backend.name} exists already")
+    login = backend.preset.login if backend.preset is not None else None
+    is_new = login is not None and LOGINS.setdefault(login.name, login) is login
     BACKENDS[backend.name] = backend
     try:
         yield
     finally:
         del BACKENDS[backend.name]
+        if login is not None and is_new:
+            del LOGINS[login.name]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import PlanPart, Simulate
@@ -25,7 +26,6 @@ _PLAN_FIELDS = frozenset(
         "max_agents",
         "workspace",
         "base",
-        "agent",
         "model",
         "atomic",
         "commits",
@@ -43,7 +43,6 @@ _TASK_FIELDS = frozenset(
         "estimated_minutes",
         "priority",
         "context",
-        "agent",
         "model",
         "tools",
         "files",
@@ -166,6 +165,9 @@ def _is_harmless(name: str, value: Any) -> bool:
     if isinstance(value, Simulate):
         # What it writes lands unseen, unlike what a model's agent writes.
         return not value.writes and not value.deletes
+    if name == "agent":
+        # A preset's program has the user's login within reach of what it runs.
+        return value is None or BACKENDS[value].preset is None
     return value in (None, [], {}) or value in _HARMLESS_VALUES.get(name, ())
 
 

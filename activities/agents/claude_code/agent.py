@@ -19,9 +19,10 @@ from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
 from activities.agents.claude.prompt import appended_prompt, first_message, try_again
 from activities.agents.claude_code.hooks import Hooks
 from activities.agents.claude_code.proxy import Proxy, ProxySession
-from activities.agents.claude_code.transcript import ASK, SessionRecord, pending_question, reads
+from activities.agents.claude_code.transcript import ASK, pending_question, reads
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
+from activities.agents.session_record import SessionRecord
 from activities.model_api.account import ApiAccount
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.rate_client import AccountBlocked

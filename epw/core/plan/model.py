@@ -15,6 +15,7 @@ from epw.core.plan.parts import (
     EnvironmentName,
     Glob,
     Host,
+    LoginName,
     Message,
     OnQuestion,
     PlanPart,
@@ -26,6 +27,8 @@ from epw.core.plan.parts import (
     Text,
     Value,
 )
+from epw.core.presets.preset import Login
+from epw.core.presets.registry import LOGINS
 
 MAX_TASKS = 10_000
 MAX_ID_LENGTH = 128
@@ -71,6 +74,8 @@ class Task(PlanPart):
     constraints: TaskConstraints = TaskConstraints()
     env: dict[EnvironmentName, Value] = Field(default_factory=dict)
     """Variables beside the plan's."""
+    logins: list[LoginName] | None = None
+    """Logins of programs that its processes get, and no others; where absent, its agent's own, and the plan's."""
     include: list[RelativePath] = Field(default_factory=list, max_length=100)
     """Ignored paths of the workspace, or globs of what earlier tasks keep, copied beside the plan's."""
     keep: list[Glob] = Field(default_factory=list, max_length=100)
@@ -114,6 +119,8 @@ class Plan(PlanPart):
     """Variables that are set for agents and commands."""
     pass_env: list[EnvironmentName] = Field(default_factory=list)
     """Variables of the worker that are passed on."""
+    logins: list[LoginName] = Field(default_factory=list)
+    """Logins of programs that the processes of all tasks get."""
     include: list[RelativePath] = Field(default_factory=list)
     """Ignored paths of the workspace that are copied along."""
     keep: list[Glob] = Field(default_factory=list, max_length=100)
@@ -156,6 +163,13 @@ class Plan(PlanPart):
         """Paths and globs of what is copied into the task's directories."""
         return [*self.include, *task.include]
 
+    def logins_of(self, task: Task) -> list[Login]:
+        """The logins that the task's processes get."""
+        backend, named = self.backend_of(task), self.logins if task.logins is None else task.logins
+        own = [backend.preset.login] if backend.preset is not None and task.logins is None else []
+        found = [] if backend.simulated else [*own, *(LOGINS[name] for name in named)]
+        return list({each.name: each for each in found}.values())
+
     @property
     def brings_programs(self) -> bool:
         """Whether attempts' directories may hold programs that are not in the workspace."""
@@ -165,6 +179,11 @@ class Plan(PlanPart):
     def has_models(self) -> bool:
         """Whether some task is done by a model."""
         return any(self.backend_of(task).driven_by_model for task in self.tasks)
+
+    @property
+    def calls_account(self) -> bool:
+        """Whether some task calls a model through the worker's API account."""
+        return any(self.backend_of(task).calls_account for task in self.tasks)
 
     @property
     def has_commands(self) -> bool:
@@ -184,11 +203,11 @@ class Plan(PlanPart):
 
     def not_enforced(self, task: Task) -> list[str]:
         """Constraints of the plan that nothing enforces for this task."""
-        if self.backend_of(task).driven_by_model:
+        backend = self.backend_of(task)
+        if backend.calls_account:
             return []
-        # Only calls of our own model backends are counted.
-        named: dict[str, Message | None] = {
-            "constraints.apiRateLimit": self.constraints.api_rate_limit,
-            "constraints.budget": self.constraints.budget,
-        }
+        named: dict[str, Message | None] = {"constraints.apiRateLimit": self.constraints.api_rate_limit}
+        if backend.preset is None:
+            # Nothing says what a command spends; of a preset its program does.
+            named["constraints.budget"] = self.constraints.budget
         return [name for name, value in named.items() if value is not None]

@@ -21,6 +21,8 @@ from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from epw.core.backends import BACKENDS
 from epw.core.checker_names import CHECKER_NAMES
+from epw.core.plan.wording import did_you_mean
+from epw.core.presets.registry import LOGINS
 
 
 def _one_of(names: Collection[str]) -> PlainValidator:
@@ -38,14 +40,16 @@ def _backend(name: Any) -> str:
     """The name of a backend, read when a plan is: backends can be added."""
     if isinstance(name, str) and name in BACKENDS:
         return name
-    message = "no agent {name}; there are {known}. Any other program runs by agent command: give the task a `run`"
+    message = "no agent {name}; there are {known}. Any other program runs by agent command: give the task a `run`{hint}"
     shown = name[:100] if isinstance(name, str) else "of that kind"
-    raise PydanticCustomError("unknown_agent", message, {"name": shown, "known": ", ".join(BACKENDS)})
+    known = {"name": shown, "known": ", ".join(BACKENDS), "hint": did_you_mean(shown, BACKENDS)}
+    raise PydanticCustomError("unknown_agent", message, known)
 
 
 # One variable of a process may have 128 KB.
 Value = Annotated[str, StringConstraints(max_length=30_000, pattern=r"^[^\x00]*$")]
 BackendName = Annotated[str, PlainValidator(_backend), WithJsonSchema({"enum": list(BACKENDS), "type": "string"})]
+LoginName = Annotated[str, _one_of(LOGINS), WithJsonSchema({"enum": list(LOGINS), "type": "string"})]
 CheckerName = Annotated[str, _one_of(CHECKER_NAMES), WithJsonSchema({"enum": list(CHECKER_NAMES), "type": "string"})]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 RelativePath = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^/\x00][^\x00]*$")]

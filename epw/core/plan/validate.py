@@ -14,6 +14,7 @@ from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
+from epw.core.plan.preset_rules import check_home, check_preset
 from epw.core.plan.unsupported import is_url, not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 
@@ -159,9 +160,11 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
     """Check fields that must agree with one another."""
     for index, task in enumerate(plan.tasks):
         yield from _check_agent(f"tasks[{index}]", task, plan.backend_of(task))
+        yield from check_preset(f"tasks[{index}]", task, plan)
         for name, globs in (("files", task.files), ("reads", task.reads), ("keep", task.keep)):
             yield from _check_globs(f"tasks[{index}].{name}", globs)
         yield from _check_include(f"tasks[{index}].include", task.include)
+    yield from check_home(plan)
     yield from _check_globs("keep", plan.keep)
     yield from _check_include("include", plan.include)
     yield from _check_conflict_steps(plan, steps)

@@ -1,0 +1,119 @@
+"""Logins of programs on this machine: where their files lie, the tokens in them, and what is a refresh of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from epw.core.presets.preset import Login, LoginFile
+
+MAX_BYTES = 256 * 1024
+_SECRET = re.compile(r"token|secret|password|credential|(^|(?<!env)[_-]|api)key$|^(access|refresh)$", re.IGNORECASE)
+_MIN_LENGTH = 16
+
+
+def home() -> Path:
+    """The user's home directory."""
+    return Path(os.environ.get("HOME") or os.path.expanduser("~"))
+
+
+def source(login: Login, file: LoginFile) -> Path:
+    """Where the user has a file of a login, whether it exists or not."""
+    for folder, variable in login.folders.items():
+        moved = os.environ.get(variable)
+        if moved and file.path.startswith(f"{folder}/"):
+            return Path(moved, file.path.removeprefix(f"{folder}/"))
+    return home() / file.path
+
+
+def found(login: Login) -> list[str]:
+    """What there is of a login here: paths of files that hold tokens, names of variables; empty where nothing is."""
+    paths = [source(login, file) for file in login.files]
+    with_tokens = [str(path) for path in paths if tokens(content(path))]
+    return [*with_tokens, *(name for name in login.keys if os.environ.get(name))]
+
+
+def variables(logins: Iterable[Login]) -> dict[str, str]:
+    """The worker's variables that belong to logins."""
+    names = (name for login in logins for name in (*login.keys, *login.settings))
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
+
+
+def secrets(logins: Iterable[Login]) -> dict[str, str]:
+    """The keys and tokens of logins, by a name for each."""
+    named: dict[str, str] = {}
+    for login in logins:
+        named |= {name: os.environ[name] for name in login.keys if os.environ.get(name)}
+        for file in login.files:
+            named |= named_tokens(login, content(source(login, file)))
+    return named
+
+
+def named_tokens(login: Login, data: bytes) -> dict[str, str]:
+    """The tokens in a file of a login, under names that tell them apart."""
+    return {f"{login.name} login {number}": token for number, token in enumerate(tokens(data), 1)}
+
+
+def content(path: Path) -> bytes:
+    """Content of one of the user's files; empty where it cannot be read, or is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES)
+    except OSError:
+        return b""
+
+
+def tokens(data: bytes) -> list[str]:
+    """The texts under keys that name secrets, in JSON, TOML, YAML or lines `NAME=value`."""
+    return list(dict.fromkeys(_tokens(_parsed(data), is_secret=False)))
+
+
+def is_refresh(before: bytes, after: bytes) -> bool:
+    """Whether the content of a login file is an earlier one with other tokens: JSON, nothing lost, no other form."""
+    try:
+        return _has_form(json.loads(before), json.loads(after))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _has_form(before: Any, after: Any) -> bool:
+    if isinstance(before, dict):
+        return isinstance(after, dict) and all(key in after and _has_form(before[key], after[key]) for key in before)
+    if isinstance(before, str) and before:
+        return isinstance(after, str) and bool(after)
+    numbers = isinstance(before, int | float) and isinstance(after, int | float)
+    return before is None or numbers or isinstance(after, type(before))
+
+
+def _parsed(data: bytes) -> Any:
+    text = data.decode("utf-8", "replace")
+    for read in (json.loads, tomllib.loads, yaml.safe_load):
+        try:
+            found = read(text)
+        except (ValueError, RecursionError, yaml.YAMLError):
+            continue
+        if isinstance(found, dict | list):
+            return found
+    lines = (line.removeprefix("export ").partition("=") for line in text.splitlines())
+    return {name.strip(): value.strip().strip("\"'") for name, equals, value in lines if equals}
+
+
+def _tokens(value: Any, *, is_secret: bool) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _tokens(each, is_secret=is_secret or _SECRET.search(str(key)) is not None)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _tokens(each, is_secret=is_secret)
+    elif is_secret and isinstance(value, str):
+        # `api-key: provider=key` of aider.
+        text = value.rpartition("=")[2] if re.match(r"^\w+=\S+$", value) else value
+        if len(text) >= _MIN_LENGTH:
+            yield text

@@ -1,0 +1,1 @@
+"""Agents that are coding programs of the user, each described by a preset (`epw/core/presets/`)."""

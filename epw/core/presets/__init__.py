@@ -1,0 +1,1 @@
+"""Presets: coding programs that a user has already, each a record in a file of its own."""
