@@ -86,6 +86,7 @@ WITH_LEAVE: dict[str, Any] = {
     "relock": {"*.lock": "make lock"},
     "checks": {"command": "make lint"},
     "deliver": "push",
+    "logins": ["codex"],
 }
 TASK_WITH_LEAVE: dict[str, Any] = {
     "simulate": {"writes": {"build.sh": "id"}},
@@ -94,6 +95,7 @@ TASK_WITH_LEAVE: dict[str, Any] = {
     "env": {"A": "b"},
     "include": [".env"],
     "keep": ["dist/**"],
+    "logins": ["codex"],
 }
 
 
@@ -119,6 +121,11 @@ def test_each_field_that_widens_what_a_plan_may_do_needs_leave(name: str) -> Non
 def test_each_field_of_a_task_that_widens_what_it_may_do_needs_leave(name: str) -> None:
     (found,) = needs_leave(plan({name: TASK_WITH_LEAVE[name]}))
     assert found.startswith(f"tasks[0].{name}: ")
+
+
+def test_a_program_with_the_users_login_needs_leave_and_an_agent_of_ours_does_not() -> None:
+    assert needs_leave(plan({"agent": "codex"}, agent="gemini")) == ["agent: gemini", "tasks[0].agent: codex"]
+    assert needs_leave(plan({"agent": "claude"}, agent="claude-code")) == []
 
 
 def test_every_field_of_plans_is_known_here_with_or_without_leave() -> None:

@@ -77,6 +77,7 @@ _OTHER = {
     "setup": "true",
     "env": {"X": "1"},
     "pass_env": ["X"],
+    "logins": ["codex"],
     "include": ["x"],
     "keep": ["x"],
     "network": False,

@@ -11,7 +11,7 @@ from epw.core.plan.model import Plan, Task
 
 _SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
 """Fields of a task that cannot change its work: its scheduling, and what it is declared to touch."""
-_SETTINGS = ("workspace", "setup", "env", "pass_env", "include", "keep", "network", "sandbox")
+_SETTINGS = ("workspace", "setup", "env", "pass_env", "logins", "include", "keep", "network", "sandbox")
 """Fields of the plan that every agent sees."""
 
 
