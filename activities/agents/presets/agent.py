@@ -74,7 +74,9 @@ class _Run:
         self._loop_guard = LoopGuard(context, reporter, self._record.current.seconds)
         self._launcher = _with_program(preset, context, launcher)
         self._events = Events(context, reporter)
-        self._output = Output(preset, launcher.log.with_name(f"{launcher.log.name}.stream"), launcher.log, reporter, context.tree)
+        self._output = Output(
+            preset, launcher.log.with_name(f"{launcher.log.name}.stream"), launcher.log, reporter, context.tree
+        )
         self._text = ""
         self._limit: Limited | None = None
         self._failure: str | None = None
