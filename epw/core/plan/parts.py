@@ -40,9 +40,9 @@ def _backend(name: Any) -> str:
     """The name of a backend, read when a plan is: backends can be added."""
     if isinstance(name, str) and name in BACKENDS:
         return name
-    message = "no agent {name}; there are {known}. Any other program runs by agent command: give the task a `run`{hint}"
+    message = "no agent {name}; there are {known}{hint} Any other program runs by agent command: give the task a `run`"
     shown = name[:100] if isinstance(name, str) else "of that kind"
-    known = {"name": shown, "known": ", ".join(BACKENDS), "hint": did_you_mean(shown, BACKENDS)}
+    known = {"name": shown, "known": ", ".join(BACKENDS), "hint": did_you_mean(shown, BACKENDS) or "."}
     raise PydanticCustomError("unknown_agent", message, known)
 
 

@@ -131,7 +131,7 @@ def test_a_zombie_does_not_live(tmp_path: Path) -> None:
 
 async def test_a_signal_to_a_process_that_has_ended_does_not_hide_its_end() -> None:
     child = children.start(["true"], is_tree=False)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 (`true` ends by itself)
     child.signal(signal.SIGTERM)
     assert await asyncio.wait_for(child.wait(), 20) == 0
     child.reap()
