@@ -81,6 +81,9 @@ def _twice(rule: NameRule, ours: Side, theirs: Side, merged: Texts, elsewhere: E
         # Where both added the same lines, the merge holds them once.
         if len(places) < 2 or len(places) <= max(len(side[scope, key]) for side in added):
             continue
+        # What a side has several times by itself means several things, as the route of an app that each test makes.
+        if any(len(side[scope, key]) > 1 for side in added):
+            continue
         (path, line), (other, other_line) = added[1][scope, key][0], added[0][scope, key][0]
         if rule.meets_in_reader and not _are_read_together(path, other, merged, elsewhere):
             continue

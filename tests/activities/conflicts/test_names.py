@@ -73,7 +73,13 @@ def test_a_dependency_that_is_declared_elsewhere_or_became_a_module_is_not_gone(
     assert found(Case("config", "vendored", False, "", base, vendored, uses, "")) == []
 
 
+_ROUTE = "def test():\n    app = Flask()\n\n    @app.route('/')\n    def index():\n        pass\n\n\n"
 LOOK_ALIKES: dict[str, tuple[Files, Files, Files]] = {
+    "route of an app that each test makes": (
+        {"test_a.py": _ROUTE + _ROUTE + "# end\n"},
+        {"test_a.py": _ROUTE + _ROUTE + _ROUTE + "# end\n"},
+        {"test_a.py": _ROUTE + _ROUTE + "# end\n" + _ROUTE},
+    ),
     "way up and way down": (
         {"a.py": "x = 1\n"},
         {"m/migrations/002_b.up.sql": "x\n"},
