@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from activities.checkers.checker import Checker
 from activities.checkers.registry import CHECKERS
 from epw.core.backends import BACKENDS
 from epw.core.conflict_steps import CONFLICT_STEPS
@@ -77,6 +78,12 @@ def conflicts_page() -> str:
     return _with_table("conflicts.md", steps)
 
 
+def _needs(checker: Checker) -> str:
+    if checker.asked_for is not None:
+        return "its settings, and itself installed"
+    return " or ".join(f"`{name}`" for name in checker.configs) if checker.needs_config else "–"
+
+
 def checkers_page() -> str:
     """docs/checks.md, whole: its table of checkers from their records, the rest as it stands."""
     rows = [
@@ -84,7 +91,7 @@ def checkers_page() -> str:
             f"`{each.name}`",
             each.language,
             ", ".join(f"`{name}`" for name in dict.fromkeys(map(os.path.basename, each.programs))),
-            " or ".join(f"`{name}`" for name in each.configs) if each.needs_config else "–",
+            _needs(each),
         ]
         for each in CHECKERS.values()
     ]

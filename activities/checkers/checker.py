@@ -82,6 +82,8 @@ class Checker:
     """The command line of a job."""
     read: Callable[[Place, Job, Output], Iterable[Message]]
     """Its messages, with paths relative to the tree; raises `CheckerFailed` where it did not check."""
+    asked_for: re.Pattern[bytes] | None = None
+    """What a configuration, its name in a first line, says where the project uses it, which then has to bring it."""
     needs_config: bool = True
     """Whether files outside of projects are not checked."""
     outermost: bool = False
@@ -96,10 +98,14 @@ class Checker:
     """Folders of the user's home that the program needs: what it consists of, and what it has downloaded."""
     takes_files: bool = False
     """Whether it can look at some files of a project, and follow their imports."""
+    each_alone: bool = False
+    """Whether it reads every file by itself, so that only changed ones are read."""
     module_folder: bool = False
     """Whether a module is a folder, and not a file."""
     unread: re.Pattern[str] | None = None
-    """Text of messages because of which it reads nothing else."""
+    """Text of messages because of which it does not read all."""
+    reads_on: bool = False
+    """Whether it reads the rest nevertheless, so that what it says of it counts."""
     decides: bool = False
     """Whether it sees every use of a name, so that a conflict which only symbols show is none."""
     shares_cache: bool = False
@@ -148,6 +154,13 @@ class Checker:
             for (folder, config), files in projects.items()
             for part in self.parts_of(folder, tree, files)
         ]
+
+    def is_asked_for(self, folder: str, file: Callable[[str], bytes | None]) -> bool:
+        """Whether the project in a folder uses it; `file` gives the content of a path."""
+        if self.asked_for is None:
+            return True
+        found = ((name, file(os.path.join(folder, name))) for name in self.configs)
+        return any(self.asked_for.search(name.encode() + b"\n" + text) for name, text in found if text is not None)
 
     def _project(self, path: str, configs: Collection[str]) -> tuple[str, str | None] | None:
         """Folder and configuration of the project of a file; None for one outside of projects that are checked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from activities.checkers.registry import CHECKERS
@@ -16,10 +17,16 @@ def checker_traits(workspace: Workspace) -> Iterator[Trait]:
         return
     tree = set(workspace.file_names())
     for checker in CHECKERS.values():
-        if jobs := checker.jobs(tree, tree):
-            program = checker.program([Path(workspace.path)])
+        top = Path(workspace.path)
+        jobs = [job for job in checker.jobs(tree, tree) if checker.is_asked_for(job.folder, partial(_content, top))]
+        if jobs:
+            program = checker.program([top])
             means = (
                 f"reads merges of {checker.language}" if program else "not installed: symbols and names alone are read"
             )
             folders = ", ".join(dict.fromkeys(each.folder or "." for each in jobs[:3]))
             yield Trait(f"checker {checker.name}", f"{program or 'missing'} ({folders})", means)
+
+
+def _content(top: Path, path: str) -> bytes | None:
+    return (top / path).read_bytes() if (top / path).is_file() else None

@@ -1,11 +1,13 @@
-"""Checker of Java: javac, without annotation processors."""
+"""Checker of Java: javac, with sources of other modules and the jars that are here; without annotation processors."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
 from activities.checkers.checker import Checker, Job, Message, Output, Place, relative
+from activities.checkers.jars import JAR_FOLDERS, jars_of, source_roots
 from activities.system.directories import walk
 
 _ERROR = re.compile(r"(?P<path>.+?\.java):(?P<line>\d+): error: (?P<text>.*)")
@@ -22,12 +24,22 @@ def _command(place: Place, job: Job) -> list[str]:
         for name in folder.files
         if name.endswith(".java") and name not in ("module-info.java", "package-info.java")
     )
-    quoted = (path.replace("\\", "\\\\").replace('"', '\\"') for path in files)
-    sources.write_text("".join(f'"{path}"\n' for path in quoted))
+    sources.write_text("".join(f"{_quoted(path)}\n" for path in files))
     argv = [*place.program, "-proc:none", "-implicit:none", "-Xlint:none", "-nowarn", "-Xmaxerrs", "100000"]
     # Else errors of one phase hide those of the next.
     argv += ["-XDshould-stop.ifError=FLOW", "-encoding", "UTF-8", "-d", str(place.cache / "classes")]
-    return [*argv, f"@{sources}"]
+    if jars := jars_of(place.tree):
+        argv += ["-classpath", os.pathsep.join(jars)]
+    if roots := source_roots(place.tree, but=job.folder):
+        argv += ["-sourcepath", os.pathsep.join(roots)]
+    options = place.cache / "options"
+    options.write_text("".join(f"{_quoted(each)}\n" for each in argv[len(place.program) :]))
+    return [*place.program, f"@{options}", f"@{sources}"]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:
@@ -61,5 +73,9 @@ JAVAC = Checker(
     command=_command,
     read=_read,
     needs_config=False,
+    # Without all libraries it does not follow every use, and decides nothing.
+    unread=re.compile(r"package [\w.]+ does not exist|cannot find symbol|class file for \S+ not found"),
+    reads_on=True,
+    readable=JAR_FOLDERS,
     variables={"LC_ALL": "C.UTF-8"},
 )

@@ -54,7 +54,8 @@ class Judgement:
             "renames": [each.model_dump(by_alias=True) | {"applied": self.are_applied} for each in self.renames],
             "checks": [
                 {"name": each.checker, "ms": each.milliseconds, "treesRead": each.runs}
-                | ({"problem": each.problem} if each.problem else {"new": len(each.findings)})
+                | {"new": len(each.findings)}
+                | ({"problem": each.problem} if each.problem else {})
                 for each in self.checks
             ],
             "ms": self.milliseconds,

@@ -32,13 +32,6 @@ def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]])
     return [name for name, checker in checkers.items() if all(any(map(checker.concerns, side)) for side in sides)]
 
 
-def _require_read(checker: Checker, said: Iterable[Message]) -> None:
-    """Raises `CheckerFailed` where a side has a message because of which nothing else is read."""
-    for each in said:
-        if checker.unread is not None and checker.unread.search(each.text):
-            raise CheckerFailed(f"reads nothing: {each.text}"[:300])
-
-
 def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
     """Whether some of the checkers decide about a conflict that symbols show."""
     return not finding.is_data and any(
@@ -88,7 +81,8 @@ class MergeChecks:
             for path in await in_thread(changed_paths, self.hub, sides.base, side)
         }
         tree = await in_thread(paths_in, self.hub, sides.merged)
-        return [await self._check(runner, sides, self.checkers[name], changed, set(tree)) for name in names]
+        reports = [await self._check(runner, sides, self.checkers[name], changed, set(tree)) for name in names]
+        return [each for each in reports if each is not None]
 
     async def remaining(
         self, runner: TreeRunner, commit: str, earlier: Sequence[Sequence[str]]
@@ -107,11 +101,18 @@ class MergeChecks:
 
     async def _check(
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
-    ) -> CheckerReport:
+    ) -> CheckerReport | None:
+        """Its report; None where no project asks for it."""
+        used = partial(self._is_used, runner, checker, sides)
+        jobs = await in_thread(lambda: list(filter(used, checker.jobs(tree, changed))))
+        if not jobs:
+            return None
         result, began = CheckerReport(checker.name), time.perf_counter()
         focus = await in_thread(self._focus, sides.merged, checker, changed, tree)
-        for whole in checker.jobs(tree, changed):
+        for whole in jobs:
             job = whole._replace(files=tuple(path for path in focus if path.startswith(f"{whole.folder}/".lstrip("/"))))
+            if checker.each_alone and not job.files:
+                continue
             try:
                 result.findings += await self._new_messages(runner, sides, checker, job, result)
             except CheckerFailed as error:
@@ -121,12 +122,20 @@ class MergeChecks:
         result.milliseconds = round((time.perf_counter() - began) * 1000)
         return result
 
+    def _is_used(self, runner: TreeRunner, checker: Checker, sides: MergeSides, job: Job) -> bool:
+        """Whether a project uses a checker, and brings it where it has to."""
+        is_asked = checker.is_asked_for(job.folder, partial(self.hub.file, sides.merged))
+        return is_asked and (checker.asked_for is None or runner.brings(checker, job))
+
     def _focus(self, merged: str, checker: Checker, changed: Collection[str], tree: Collection[str]) -> list[str]:
         """In a large tree the changed files and those that name a changed module; empty: all are looked at."""
+        read = [path for path in changed if path in tree and path.endswith(checker.suffixes)]
+        if checker.each_alone:
+            return sorted(read)
         if not checker.takes_files or sum(path.endswith(checker.suffixes) for path in tree) < _MIN_LARGE:
             return []
         named = self.hub.files_with(merged, checker.modules(changed), checker.suffixes, _MAX_FOCUS)
-        found = {*named, *(path for path in changed if path in tree and path.endswith(checker.suffixes))}
+        found = {*named, *read}
         return sorted(found) if len(found) < _MAX_FOCUS else []
 
     async def _new_messages(
@@ -135,18 +144,27 @@ class MergeChecks:
         contents = [cache(partial(self._content, commit)) for commit in (sides.merged, sides.theirs, sides.ours)]
         merged = await self._messages(runner, checker, job, sides.merged, result)
         if checker.unread is not None and any(checker.unread.search(each.text) for each in merged):
-            _require_read(checker, await self._messages(runner, checker, job, sides.theirs, result))
-            _require_read(checker, await self._messages(runner, checker, job, sides.ours, result))
+            for side in (sides.theirs, sides.ours):
+                self._require_read(checker, await self._messages(runner, checker, job, side, result), result)
         found: list[Message] = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
         known: list[list[Message]] = []
         for number, side in enumerate((sides.theirs, sides.ours)):
             if not found:
                 break
             said = await self._messages(runner, checker, job, side, result)
-            _require_read(checker, said)
+            self._require_read(checker, said, result)
             known.append(said)
             found = await in_thread(new_messages, checker, found, known, contents[: number + 2])
         return found
+
+    def _require_read(self, checker: Checker, said: Iterable[Message], result: CheckerReport) -> None:
+        """Note where a checker does not read all of a side; raises `CheckerFailed` where it reads nothing else."""
+        told = next((each.text for each in said if checker.unread and checker.unread.search(each.text)), None)
+        if told is None:
+            return
+        if not checker.reads_on:
+            raise CheckerFailed(f"reads nothing: {told}"[:300])
+        result.problem = result.problem or f"reads only a part: {told}"[:300]
 
     async def _messages(
         self, runner: TreeRunner, checker: Checker, job: Job, commit: str, result: CheckerReport

@@ -99,7 +99,7 @@ def _read_pyrefly(place: Place, job: Job, output: Output) -> Iterator[Message]:
             yield Message(path, each["line"], each["name"], each["concise_description"])
 
 
-def _may_miss(message: Message, content: bytes) -> bool:
+def may_miss(message: Message, content: bytes) -> bool:
     """Whether an import that fails is handled by the program."""
     return message.line in _handled_imports(message.path, content)
 
@@ -122,7 +122,7 @@ TY = Checker(
     parts_of=_parts,
     takes_files=True,
     left_out=_OTHER_RULES,
-    may_miss=_may_miss,
+    may_miss=may_miss,
 )
 PYREFLY = replace(
     TY,

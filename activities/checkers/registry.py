@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 from activities.checkers.c import GCC, GPP
 from activities.checkers.checker import Checker
+from activities.checkers.each_file import PHP, RUBY, SHELLCHECK
 from activities.checkers.go import GO_VET
 from activities.checkers.java import JAVAC
 from activities.checkers.own_command import own_command
+from activities.checkers.proto import PROTOC
 from activities.checkers.python import PYREFLY, TY
+from activities.checkers.python_own import BASEDPYRIGHT, MYPY, PYRIGHT
 from activities.checkers.rust import CARGO
 from activities.checkers.sql import SQLITE
 from activities.checkers.typescript import TSC, TSC_JAVASCRIPT
@@ -18,7 +21,13 @@ from epw.core.errors import InvalidRequest
 from epw.core.plan.parts import CheckCommand
 
 CHECKERS: dict[str, Checker] = {
-    each.name: each for each in (TY, PYREFLY, TSC, TSC_JAVASCRIPT, GO_VET, CARGO, JAVAC, GCC, GPP, SQLITE)
+    each.name: each
+    for each in (
+        *(MYPY, PYRIGHT, BASEDPYRIGHT, TY, PYREFLY),
+        *(TSC, TSC_JAVASCRIPT),
+        *(GO_VET, CARGO, JAVAC, GCC, GPP),
+        *(RUBY, PHP, SHELLCHECK, SQLITE, PROTOC),
+    )
 }
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from activities.attempt.attempt import Attempt
@@ -43,23 +47,29 @@ class TreeRunner:
             if not there:
                 return []
             job = job._replace(files=there)
-        linked = await in_thread(self._link_installed, tree / job.folder)
-        try:
+        with self._installed_beside(tree / job.folder):
             place = Place(tree, self._cache_of(checker), [self._program(checker, tree / job.folder)])
             command = await in_thread(checker.command, place, job)
             output = await self._run(checker, command, place, place.folder(job))
-        finally:
-            for link in linked:
-                link.unlink(missing_ok=True)
         found: list[Message] = await in_thread(lambda: list(checker.read(place, job, output)))
         # The directory is another one each time.
         return [each._replace(text=each.text.replace(f"{tree}/", "")) for each in found]
 
     def identity(self, checker: Checker, job: Job) -> list[str | int]:
         """What a result depends on apart from the tree: the program, and what is installed. Raises `CheckerFailed`."""
-        program = self._program(checker, self.attempt.directory.tree / job.folder)
-        found = [os.stat(path) for path in (Path(program), *self._installed())]
+        folder = self.attempt.directory.tree / job.folder
+        with self._installed_beside(folder):
+            program = self._program(checker, folder)
+            found = [os.stat(path) for path in (Path(program), *self._installed())]
         return [program, *(number for each in found for number in (each.st_mtime_ns, each.st_size))]
+
+    def brings(self, checker: Checker, job: Job) -> bool:
+        """Whether a checker is installed, in the project where it has to be."""
+        try:
+            self.identity(checker, job)
+        except CheckerFailed:
+            return False
+        return True
 
     def _go_to(self, commit: str) -> None:
         directory = self.attempt.directory
@@ -76,6 +86,7 @@ class TreeRunner:
         needed += [Path(each) for each in {sys.prefix, sys.base_prefix} if Path(place.program[0]).is_relative_to(each)]
         if (packages := Path(place.program[0]).parent).name == ".bin":
             needed.append(packages.parent)
+        needed += _installation_of(packages / "python")
         variables = {name: value.format(cache=place.cache) for name, value in checker.variables.items()}
         launcher = replace(
             launcher,
@@ -102,19 +113,22 @@ class TreeRunner:
     def _installed(self) -> list[Path]:
         return [path for name in INSTALLED if self.beside and (path := self.beside / name).is_dir()]
 
-    def _link_installed(self, folder: Path) -> list[Path]:
-        """Link what the work tree beside has installed into the tree: at its top and in the folder."""
+    @contextmanager
+    def _installed_beside(self, folder: Path) -> Iterator[None]:
+        """Have what the work tree beside has installed in the tree, by links: at its top and in the folder."""
         made: list[Path] = []
-        if self.beside is None:
-            return made
-        tree = self.attempt.directory.tree
-        for inside in {tree, folder}:
-            for name in INSTALLED:
-                there, link = self.beside / inside.relative_to(tree) / name, inside / name
-                if there.is_dir() and not os.path.lexists(link):
-                    link.symlink_to(there)
+        tree, beside = self.attempt.directory.tree, self.beside
+        places = [] if beside is None else [(inside, beside / inside.relative_to(tree)) for inside in {tree, folder}]
+        try:
+            for (inside, there), name in product(places, INSTALLED):
+                link = inside / name
+                if (there / name).is_dir() and inside.is_dir() and not os.path.lexists(link):
+                    link.symlink_to(there / name)
                     made.append(link)
-        return made
+            yield
+        finally:
+            for link in made:
+                link.unlink(missing_ok=True)
 
     def _program(self, checker: Checker, folder: Path) -> str:
         tree = self.attempt.directory.tree
@@ -122,7 +136,15 @@ class TreeRunner:
         found = checker.program(above, self.attempt.launcher.environment.get("PATH"))
         if found is not None:
             return found
-        raise CheckerFailed(f"{' or '.join(map(os.path.basename, checker.programs[-1:]))} is not installed")
+        raise CheckerFailed(f"{os.path.basename(checker.programs[0])} is not installed")
+
+
+def _installation_of(interpreter: Path) -> list[Path]:
+    """What a virtual environment needs of the Python that it was made of; a link to anything else shows nothing."""
+    found = interpreter.resolve()
+    if not interpreter.is_symlink() or not re.fullmatch(r"bin/python3?(\.\d+)?", "/".join(found.parts[-2:])):
+        return []
+    return [path for path in (found.parent, found.parent.parent / "lib") if path.is_dir()]
 
 
 def _text(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from tree_sitter import Node
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.tsconfig import own_configs
 from activities.conflicts.semantic.languages import language_of
 
 _LINE = re.compile(r"(?P<path>.+?)\((?P<line>\d+),\d+\): error (?P<rule>TS\d+): (?P<text>.*)")
@@ -43,9 +45,14 @@ def _command(place: Place, job: Job) -> list[str]:
     argv = [*place.program, "--noEmit", "--pretty", "false"]
     if job.config is None:
         return [*argv, "--project", str(_own_config(place, job))]
+    config = place.tree / job.config
     name = hashlib.sha256(job.config.encode()).hexdigest()[:16]
-    build_info = place.cache / f"{name}.tsbuildinfo"
-    return [*argv, "--project", str(place.tree / job.config), "--incremental", "--tsBuildInfoFile", str(build_info)]
+    folder = place.cache / name
+    folder.mkdir(exist_ok=True)
+    if made := own_configs(config, place.tree, folder):
+        each = (shlex.join([*argv, "--project", str(path)]) for path in made)
+        return ["sh", "-c", f"code=0; {' || code=$?; '.join(each)} || code=$?; exit $code"]
+    return [*argv, "--project", str(config), "--incremental", "--tsBuildInfoFile", f"{folder}.tsbuildinfo"]
 
 
 def _own_config(place: Place, job: Job) -> Path:
@@ -107,7 +114,7 @@ TSC = Checker(
     language="TypeScript",
     suffixes=(".ts", ".tsx", ".mts", ".cts"),
     configs=("tsconfig.json",),
-    programs=("node_modules/.bin/tsc", "tsc"),
+    programs=("node_modules/.bin/tsc", "node_modules/.bin/tsgo", "tsc", "tsgo"),
     command=_command,
     read=_read,
     needs_config=False,

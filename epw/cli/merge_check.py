@@ -60,7 +60,8 @@ def _show(judged: Judgement) -> None:
     for path in judged.resolved:
         print(f"merged by structure: {printable(path)}")
     for checked in judged.checks:
-        said = checked.problem or f"{len(checked.findings)} new"
+        counted = f"{len(checked.findings)} new" if checked.findings or not checked.problem else ""
+        said = ", ".join(filter(None, (counted, checked.problem)))
         print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {_trees(checked.runs)} read)")
     print(f"{'clean' if judged.is_clean else 'conflict'} · tree {judged.tree or 'none'}")
 

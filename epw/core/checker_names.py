@@ -1,3 +1,8 @@
 """Names of the languages' checkers that a plan can name; `activities.checkers.registry` has their records."""
 
-CHECKER_NAMES = ("ty", "pyrefly", "tsc", "tsc-js", "go-vet", "cargo-check", "javac", "gcc", "g++", "sqlite")
+CHECKER_NAMES = (
+    *("mypy", "pyright", "basedpyright", "ty", "pyrefly"),
+    *("tsc", "tsc-js"),
+    *("go-vet", "cargo-check", "javac", "gcc", "g++"),
+    *("ruby", "php", "shellcheck", "sqlite", "protoc"),
+)

@@ -43,6 +43,20 @@ PYREFLY = {
     "concise_description": "Cannot index into `Generator`",
     "severity": "error",
 }
+PYRIGHT = {
+    "file": "/tree/sub/py/b.py",
+    "severity": "error",
+    "message": 'Cannot access attribute "total"',
+    "range": {"start": {"line": 11, "character": 13}},
+    "rule": "reportAttributeAccessIssue",
+}
+SHELLCHECK = {
+    "file": "a.sh",
+    "line": 3,
+    "level": "error",
+    "code": 1073,
+    "message": "Couldn't parse this double quoted string.",
+}
 JAVA = """A.java:1: error: cannot find symbol
 class A { void m(){ g(); } }
                     ^
@@ -76,6 +90,28 @@ PRINTED = {
     "javac": (
         Output(1, "", JAVA),
         Message("sub/A.java", 1, "javac", "cannot find symbol; method g(); class A"),
+    ),
+    "mypy": (
+        Output(1, 'py/b.py:4: error: "Order" has no attribute "total"  [attr-defined]\nFound 1 error\n', ""),
+        Message("sub/py/b.py", 4, "attr-defined", '"Order" has no attribute "total"'),
+    ),
+    "pyright": (
+        Output(1, json.dumps({"generalDiagnostics": [PYRIGHT]}), ""),
+        Message("sub/py/b.py", 12, "reportAttributeAccessIssue", 'Cannot access attribute "total"'),
+    ),
+    "ruby": (
+        Output(0, "", "a.rb:1: warning: key :a is duplicated and overwritten on line 1\n"),
+        Message("sub/a.rb", 1, "syntax", "warning: key :a is duplicated and overwritten on line 1"),
+    ),
+    "php": (
+        Output(
+            0, "No syntax errors", "PHP Fatal error:  Cannot redeclare f() (previously in a.php:2) in a.php on line 3\n"
+        ),
+        Message("sub/a.php", 3, "lint", "Cannot redeclare f() (previously in a.php:2)"),
+    ),
+    "shellcheck": (
+        Output(1, json.dumps({"comments": [SHELLCHECK]}), ""),
+        Message("sub/a.sh", 3, "SC1073", "Couldn't parse this double quoted string."),
     ),
     "gcc": (
         Output(1, "", "a.c: In function 'main':\na.c:2:9: error: no 'x' in it [-Werror=int-conversion]\n"),
