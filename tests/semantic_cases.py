@@ -96,7 +96,7 @@ LANGUAGES = (
     ),
     Language(
         "rust", "src/lib.rs", "src/app.rs",
-        {"lib": "", "app": "use crate::lib::{{{names}}};\n\n"},
+        {"lib": "", "app": "use crate::{{{names}}};\n\n"},
         "pub fn {name}({params}) -> i32 {{\n    1\n}}\n",
         "pub struct {cls};\n\nimpl {cls} {{\n    pub fn {name}(&self, {params}) -> i32 {{\n        1\n    }}\n}}\n",
         "pub fn {name}() -> i32 {{\n    {call}\n}}\n",

@@ -87,7 +87,7 @@ MUTANTS = (
     _m("activities/git/merge.py", 'if conflict == "file/directory" and not any(', 'if False and not any(', "activities/conflicts/test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", "if renamed and stages[0].number != _STAGE[self.strategy]:", "if False:", "activities/conflicts/test_textual.py"),
     _m("activities/conflicts/textual/resolve.py", "            if sides != {stage.number: stage for stage in stages}:\n                raise _Unresolved\n", "", "activities/conflicts/test_textual.py"),
-    _m("activities/conflicts/semantic/python_modules.py", "if not is_elsewhere:", "if True:", "activities/conflicts/test_semantic.py"),
+    _m("activities/conflicts/semantic/rules/python_modules.py", "if not is_elsewhere:", "if True:", "activities/conflicts/test_semantic.py"),
     _m("activities/attempt/directory.py", "tree, paths = own, changed_paths(hub, base, own)", "pass", "activities/conflicts/test_resolution.py -k beside"),
     _m("epw/core/decisions/conflicts.py", '({"choice": str(step)} if self.waits else {})', '{"choice": str(step)}', "activities/conflicts/test_conflict_choices.py -k lines"),
     # limits

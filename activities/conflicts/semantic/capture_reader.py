@@ -4,10 +4,11 @@ The first capture of a pattern gives the kind of its node. Where several pattern
 one counts, so special cases follow the general one. Kinds, with the other captures of their patterns:
 
 - `@import`: a statement; names inside are not references.
-- `@definition.class`: `@name`; also the scope of what is defined inside.
-- `@definition.type`: `@name`; no scope.
+- `@definition.class`: `@name`, and `@parameters` of its values or of the type; also the scope of what is inside.
+- `@definition.type`: `@name`, `@parameters`; no scope.
 - `@definition.function`: `@name`, `@parameters`, and `@owner`, the type of a method that stands outside of it.
-- `@definition.value`: `@name`, and `@parameters` if it is a function.
+- `@definition.value`: `@name`, and `@parameters` if it is a function; `@definition.constant`: one whose place may
+  matter, `.entry`: and that may not be repeated.
 - `@scope`: `@type`, and `@trait`; the scope of what is defined inside, defined elsewhere itself.
 - `@closed`: what is defined inside is not visible outside; implied by functions and values.
 - `@repeats`: definitions here or inside may be repeated without error.
@@ -15,17 +16,20 @@ one counts, so special cases follow the general one. Kinds, with the other captu
 - `@member`: `@receiver`, `@name`.
 - `@reference`: a name that stands alone; `@not_reference`: one of these that uses nothing.
 - `@bound`: the name of a variable or parameter that can hide a function of the same name.
+- `@how.HOW`: a call, and what is done with what it returns; see `returned_values`.
 - `@parameter.optional`, `.rest`, `.self`, `.separator`; `@argument.spread`, `.keyword`: see `signatures`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from tree_sitter import Node, QueryCursor, Tree
 
 from activities.conflicts.semantic.language import Language
+from activities.conflicts.semantic.returned_values import ReturnedValues
 from activities.conflicts.semantic.signatures import Kinds, call_of, signature_of, text_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
@@ -37,6 +41,10 @@ _ORDER = {"repeats": 0, "import": 0, "definition": 1, "scope": 1, "closed": 2}
 """Order in which the captures of one node are read; all others come last."""
 _LAST = 3
 _NOT_REFERENCES = ("name", "called")
+_CONSTRUCTORS = ("__init__", "constructor")
+_SYMBOL_KINDS = {"value": "value", "constant": "constant", "entry": "constant"}
+_DETAILS = ("left", "variable", "pattern", "property", "_called")
+"""Captures that may come before the one that gives the kind of a pattern."""
 
 Parts = dict[str, list[Node]]
 
@@ -63,7 +71,7 @@ def read_captures(language: Language, tree: Tree, found: Symbols) -> None:
     if _is_pathological(tree.root_node):
         found.parses = False
         return
-    _Reader(language, found).read(tree.root_node)
+    _Reader(language, found, tree.root_node.text or b"").read(tree.root_node)
 
 
 def _is_pathological(root: Node) -> bool:
@@ -82,10 +90,11 @@ def _is_pathological(root: Node) -> bool:
 
 
 class _Reader:
-    def __init__(self, language: Language, found: Symbols) -> None:
+    def __init__(self, language: Language, found: Symbols, content: bytes) -> None:
         self._language = language
         self._found = found
         self._kinds: Kinds = {}
+        self._values = ReturnedValues(content, found.makers)
         self._not_references: set[int] = set()
         self._called: set[int] = set()
         self._blocks = [_Block(0)]
@@ -119,11 +128,16 @@ class _Reader:
         references = []
         for pattern, parts in QueryCursor(self._language.query).matches(root):
             kind = next(iter(parts))
+            if kind in _DETAILS:
+                kind = next(each for each in parts if each not in _DETAILS)
             node = parts[kind][0]
             if kind == "reference":
                 references.append(_Capture(node, kind, parts, pattern))
                 continue
             group = kind.partition(".")[0]
+            if group == "how":
+                self._values.note(kind.partition(".")[2], parts)
+                continue
             if group not in self._readers:
                 self._note(kind, parts[kind])
                 continue
@@ -150,7 +164,6 @@ class _Reader:
 
     def _import(self, node: Node, _parts: Parts, _detail: str) -> None:
         self._found.imports.append(text_of(node))
-        self._found.modules += self._language.modules_of(node)
         self._blocks.append(_Block(node.start_byte, is_import=True))
 
     def _definition(self, node: Node, parts: Parts, kind: str) -> None:
@@ -159,9 +172,15 @@ class _Reader:
         signature = signature_of(parameters[0], self._kinds) if parameters and block.visible else None
         if block.visible and name:
             scope = (_text(parts, "owner"),) if "owner" in parts else block.scope
-            symbol_kind = "function" if signature else "value" if kind == "value" else "class"
             lines = node.start_point[0] + 1, node.end_point[0] + 1
-            repeats = block.repeats and kind != "value"
+            if signature and kind in ("class", "type"):
+                self._found.constructors.append(Definition(name, scope, "class", *lines, signature))
+                signature = None
+            elif signature and scope and name in _CONSTRUCTORS:
+                called = replace(signature, has_self=False)
+                self._found.constructors.append(Definition(scope[-1], scope[:-1], "class", *lines, called))
+            symbol_kind = "function" if signature else _SYMBOL_KINDS.get(kind, "class")
+            repeats = kind == "constant" or (block.repeats and kind not in ("value", "entry"))
             self._found.definitions.append(Definition(name, scope, symbol_kind, *lines, signature, repeats))
         if kind == "class":
             self._open(node, (*block.scope, name), block.visible)
@@ -187,7 +206,8 @@ class _Reader:
             name = _bare(_text(parts, "name" if is_member else "called"))
             arguments = parts.get("arguments")
             call = call_of(arguments[0] if arguments else None, self._kinds)
-            self._found.uses.append(Use(name, node.start_point[0] + 1, _receiver(parts), call))
+            how = self._values.of(node)
+            self._found.uses.append(Use(name, node.start_point[0] + 1, _receiver(parts), call, how))
 
     def _member(self, node: Node, parts: Parts, _detail: str) -> None:
         if node.id not in self._called:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from activities.conflicts.semantic.signatures import Signature
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
 
@@ -53,20 +54,41 @@ def _changed_signatures(before: Symbols, after: Symbols) -> list[tuple[Definitio
         now = [each for each in after.named(old.name) if each.scope == old.scope]
         if len(now) == len(before.named(old.name)) == 1 and _differ(old, now[0]):
             found.append((old, now[0]))
+    for old in before.constructors:
+        places = [
+            [each for each in version.constructors if (each.scope, each.name) == (old.scope, old.name)]
+            for version in (before, after)
+        ]
+        if [len(each) for each in places] == [1, 1] and _differ(old, places[1][0]):
+            found.append((old, places[1][0]))
     return found
 
 
 def _differ(old: Definition, new: Definition) -> bool:
     a, b = old.signature, new.signature
-    return a is not None and b is not None and (a.required, a.names, a.most) != (b.required, b.names, b.most)
+    return a is not None and b is not None and _essence(a) != _essence(b)
+
+
+def _essence(signature: Signature) -> tuple[object, ...]:
+    return signature.required, signature.names, signature.most, signature.by_position
 
 
 def _new_uses(before: Symbols, after: Symbols) -> list[Use]:
-    known, found = Counter(map(_kind, before.uses)), []
+    """Uses of which there are more than before: those that stand as they stood are the old ones."""
+    same = Counter((_kind(use), use.receiver, use.how) for use in before.uses)
+    rest = []
     for use in after.uses:
-        kind = _kind(use)
-        if known[kind] > 0:
-            known[kind] -= 1
+        if same[_kind(use), use.receiver, use.how] > 0:
+            same[_kind(use), use.receiver, use.how] -= 1
+        else:
+            rest.append(use)
+    known: Counter[object] = Counter()
+    for (kind, _, _), left in same.items():
+        known[kind] += left
+    found = []
+    for use in rest:
+        if known[_kind(use)] > 0:
+            known[_kind(use)] -= 1
         else:
             found.append(use)
     return found

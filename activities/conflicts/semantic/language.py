@@ -26,6 +26,10 @@ class Import(NamedTuple):
     name: str | None
     line: int
     may_fail: bool
+    alias: str = ""
+    """Name by which the file calls what it imports: in Python the dotted one, where it has no other."""
+    is_late: bool = False
+    """Whether it is run later than the file itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,11 @@ class Language:
     @cached_property
     def query(self) -> Query:
         return Query(self._tree_sitter, "\n".join((_QUERIES / f"{name}.scm").read_text() for name in self.queries))
+
+    @cached_property
+    def shapes_query(self) -> Query:
+        folder = _QUERIES / "shapes"
+        return Query(self._tree_sitter, "\n".join((folder / f"{name}.scm").read_text() for name in self.queries))
 
     @cached_property
     def _tree_sitter(self) -> TreeSitterLanguage:

@@ -13,7 +13,7 @@ import tree_sitter_python
 import tree_sitter_rust
 import tree_sitter_typescript
 
-from activities.conflicts.semantic import import_lines, python_imports
+from activities.conflicts.semantic import import_lines, imports, python_imports
 from activities.conflicts.semantic.language import Language
 
 _SCRIPT_IMPORT = re.compile(r"\s*import\s[^;]*;?\s*$")
@@ -46,6 +46,7 @@ LANGUAGES = (
         queries=("ecmascript", "javascript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        modules_of=imports.of_ecmascript,
         default_import=_DEFAULT_IMPORT,
         family="javascript",
     ),
@@ -56,6 +57,7 @@ LANGUAGES = (
         queries=("ecmascript", "typescript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        modules_of=imports.of_ecmascript,
         default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
@@ -67,6 +69,7 @@ LANGUAGES = (
         queries=("ecmascript", "typescript"),
         import_line=_SCRIPT_IMPORT,
         imported_names=import_lines.of_javascript,
+        modules_of=imports.of_ecmascript,
         default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
@@ -78,6 +81,7 @@ LANGUAGES = (
         queries=("go",),
         import_line=re.compile(r'\s*(import\s+)?(\w+\s+)?"[^"]+"\s*$'),
         imported_names=import_lines.of_go,
+        modules_of=imports.of_go,
         folder_is_module=True,
         build_constraint=re.compile(rb"^//(go:build| \+build) ", re.MULTILINE),
     ),
@@ -88,6 +92,7 @@ LANGUAGES = (
         queries=("java",),
         import_line=re.compile(r"\s*import\s+(static\s+)?[\w.*]+;\s*$"),
         imported_names=import_lines.of_java_and_rust,
+        modules_of=imports.of_java,
         folder_is_module=True,
         overloads=True,
     ),
@@ -98,6 +103,7 @@ LANGUAGES = (
         queries=("rust",),
         import_line=re.compile(r"\s*(pub\s+)?use\s+[^;]+;\s*$"),
         imported_names=import_lines.of_java_and_rust,
+        modules_of=imports.of_rust,
         module_aliases=_rust_aliases,
     ),
 )

@@ -27,7 +27,12 @@ def modules_of(node: Node) -> Iterator[Import]:
     for each in node.children_by_field_name("name"):
         plain = each.child_by_field_name("name") if each.type == "aliased_import" else each
         name = _words(plain) if plain is not None else ""
-        yield Import(name, None, line, may_fail) if source is None else Import(source, name, line, may_fail)
+        alias = text_of(each.child_by_field_name("alias")) or name
+        is_late = node.start_point[1] > 0
+        if source is None:
+            yield Import(name, None, line, may_fail, alias, is_late)
+        else:
+            yield Import(source, name, line, may_fail, alias, is_late)
 
 
 def _words(node: Node) -> str:

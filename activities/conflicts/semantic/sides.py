@@ -11,6 +11,9 @@ from activities.conflicts.semantic.delta import Delta, delta
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
+NAMES_FOUND_EVERYWHERE = frozenset({"main", "init", "__init__", "constructor", "_"})
+"""Names that say nothing of what they mean."""
+
 Files = Mapping[str, Symbols]
 """Symbols by path."""
 Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, Symbols]]]
@@ -78,11 +81,18 @@ class SideChange:
         return all(each.parses for each in self.after.values())
 
     def removed(self) -> Iterator[tuple[str, Definition]]:
-        """Definitions, with their former path, whose name no changed file defines any more."""
+        """Definitions, with their former path, whose name the file does not define any more."""
         for path, each in self.deltas.items():
-            for old in each.removed:
-                if not any(old.name in found.by_name for found in self.after.values()):
-                    yield path, old
+            yield from ((path, old) for old in each.removed)
+
+    def changed_shapes(self) -> Iterator[tuple[str, set[str]]]:
+        """Names of functions with another result, and of members that a type does not have any more, by path."""
+        for path, after in self.after.items():
+            before = self.before[path].shapes
+            functions = {each.name for each in {*before.functions} - {*after.shapes.functions}}
+            members = {each.name for shape in before.types for each in shape.members}
+            kept = {each.name for shape in after.shapes.types for each in shape.members}
+            yield path, functions | (members - kept)
 
     def changed_signatures(self) -> Iterator[tuple[str, Definition, Definition]]:
         """Functions with other parameters than before: path, before, after."""

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from activities.conflicts.semantic.language import Import
+from activities.conflicts.semantic.shapes import Shapes
 from activities.conflicts.semantic.signatures import Call, Signature
 
 
@@ -27,6 +28,10 @@ class Definition:
     signature: Signature | None = None
     may_repeat: bool = False
 
+    @property
+    def full_name(self) -> str:
+        return ".".join((*self.scope, self.name))
+
 
 @dataclass(frozen=True)
 class Use:
@@ -36,6 +41,8 @@ class Use:
     line: int
     receiver: str | None = None
     call: Call | None = None
+    how: frozenset[str] = field(default=frozenset(), compare=False)
+    """What is done with what a call returns; see `returned_values`."""
 
 
 @dataclass(eq=False)
@@ -44,16 +51,24 @@ class Symbols:
 
     definitions: list[Definition] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
+    constructors: list[Definition] = field(default_factory=list)
+    """What a call of a class takes, by the name of the class."""
     imports: list[str] = field(default_factory=list)
     """Import statements, as written."""
-    modules: list[Import] = field(default_factory=list)
-    """Modules and names that the import statements name, in languages whose modules are checked."""
+    shapes: Shapes = field(default_factory=Shapes)
     parses: bool = True
     local_names: set[str] = field(default_factory=set)
     """Names of variables and parameters, in languages where such a name can hide a function's."""
+    makers: dict[str, str] = field(default_factory=dict)
+    """What was called last for the value of a variable."""
     has_build_constraint: bool = False
     deltas: WeakKeyDictionary[Symbols, Any] = field(default_factory=WeakKeyDictionary, repr=False)
     """Differences from other versions of the file to this one."""
+
+    @property
+    def modules(self) -> list[Import]:
+        """Modules and names that the import statements name."""
+        return self.shapes.imports
 
     @cached_property
     def by_name(self) -> dict[str, list[Definition]]:

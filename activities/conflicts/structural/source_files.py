@@ -96,7 +96,8 @@ def _is_whole(path: str, side: str, added: str) -> bool:
         return False
     first = side[:at].count("\n") + 1
     last = first + added.count("\n") - 1
-    inside = [each for each in read_symbols(path, side.encode()).definitions if first <= each.line and each.end <= last]
+    definitions = (each for each in read_symbols(path, side.encode()).definitions if each.kind != "constant")
+    inside = [each for each in definitions if first <= each.line and each.end <= last]
     covered = {line for each in inside for line in range(each.line, each.end + 1)}
     lines = added.splitlines()
     return bool(inside) and all(first + n in covered or _NO_CODE.match(line) for n, line in enumerate(lines))

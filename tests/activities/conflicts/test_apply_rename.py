@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.activities.conflicts.test_entry import CALLS, LIB, RENAMES, one_after_the_other
+from tests.activities.conflicts.test_entry import BASKET, CALLS, LIB, RENAMES, one_after_the_other
 from tests.support import Harness, ended, make_repository, sh, status_of, statuses, tasks, until
 
 USES = "import lib\ndef run():\n    return lib.grand_total([])\n"
@@ -54,12 +54,12 @@ async def test_without_a_checker_merge_does_not_try_it(harness: Harness, tmp_pat
 
 async def test_what_a_checker_alone_finds_follows_too(harness: Harness, tmp_path: Path) -> None:
     field = "class Order:\n    def __init__(self) -> None:\n        self.total = 1\n        print(self.total)\n"
-    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n"})
+    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n", **BASKET})
     document = await one_after_the_other(
         harness,
         path,
         {"id": "renames", "run": "sed -i 's/total/amount/' lib.py"},
-        {"id": "shows", "run": "printf 'def show(order: Order) -> int:\\n    return order.total\\n' >> app.py"},
+        {"id": "shows", "run": "printf 'def show(it: Order) -> int:\\n    return it.total\\n' >> app.py"},
         onConflict=["merge", "skip"],
         checks=["ty"],
     )
@@ -69,7 +69,7 @@ async def test_what_a_checker_alone_finds_follows_too(harness: Harness, tmp_path
         "ty",
         ["shows", "renames"],
     )
-    assert delivered(path, document).endswith("return order.amount\n")
+    assert delivered(path, document).endswith("return it.amount\n")
 
 
 LONG = (

@@ -28,6 +28,8 @@ async def one_after_the_other(harness: Harness, path: Path, *rows: dict[str, str
 
 RENAMES = {"id": "renames", "run": "sed -i 's/total/grand_total/' lib.py"}
 CALLS = {"id": "calls", "run": "printf 'def run():\\n    return lib.total([])\\n' >> app.py"}
+BASKET = {"basket.py": "class Basket:\n    total = 2\n"}
+"""A second class with the field keeps symbols from knowing which one is meant."""
 INNOCENT = {"id": "innocent", "run": "sed -i 's/D = 4/D = 5/' lib.py"}
 
 
@@ -60,8 +62,8 @@ async def test_the_user_may_have_landed_first(harness: Harness, tmp_path: Path) 
 
 async def test_what_a_checker_says_is_told_with_its_rule(harness: Harness, tmp_path: Path) -> None:
     field = "class Order:\n    def __init__(self) -> None:\n        self.total = 1\n\n\nX = 1\n\n\nY = 2\n"
-    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n"})
-    show = "printf 'def show(order: Order) -> int:\\n    return order.total\\n' >> app.py"
+    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n", **BASKET})
+    show = "printf 'def show(it: Order) -> int:\\n    return it.total\\n' >> app.py"
     document = await one_after_the_other(
         harness,
         path,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import tree_sitter_python
+from tree_sitter import Query
 
-from activities.conflicts.semantic import capture_reader, import_lines, languages
+from activities.conflicts.semantic import capture_reader, import_lines, languages, returned_values, shape_reader
 from activities.conflicts.semantic.check import check
 from activities.conflicts.semantic.language import Language
 from activities.conflicts.semantic.languages import BY_SUFFIX, LANGUAGES
@@ -41,18 +43,32 @@ def test_a_language_is_added_by_one_record(monkeypatch: pytest.MonkeyPatch) -> N
     assert merged_by_structure("app.pyx2", b"", one, other, marked) == one + other
 
 
+def _documented(*modules: ModuleType) -> set[str]:
+    """Captures that docstrings name: `.detail` after `@kind.detail` means another detail of that kind."""
+    found = set[str]()
+    for module in modules:
+        kind = ""
+        for name in re.findall(r"`@?([a-z_.]+)`", str(module.__doc__)):
+            kind = name.partition(".")[0] if "." in name.lstrip(".") and not name.startswith(".") else kind
+            found.add(f"{kind}{name}" if name.startswith(".") else name)
+    return found
+
+
+def _captures(query: Query) -> set[str]:
+    names = {query.capture_name(index) for index in range(query.capture_count)}
+    return {name for name in names if not name.startswith(("_", "mark.", "type."))}
+
+
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
-def test_queries_capture_only_what_the_reader_documents(language: Language) -> None:
-    documented = set(re.findall(r"`@?([a-z_.]+)`", str(capture_reader.__doc__)))
-    kinds = {name for name in documented if not name.startswith(".")}
-    kinds |= {f"parameter{name}" for name in documented if name.startswith(".")}
-    kinds |= {f"argument{name}" for name in documented if name.startswith(".")}
-    captures = {language.query.capture_name(index) for index in range(language.query.capture_count)}
-    assert captures <= kinds
+def test_queries_capture_only_what_the_readers_document(language: Language) -> None:
+    assert _captures(language.query) <= _documented(capture_reader, returned_values)
+    assert _captures(language.shapes_query) <= _documented(shape_reader)
 
 
 def test_each_query_file_belongs_to_a_language() -> None:
-    assert {path.stem for path in QUERIES.glob("*.scm")} == {name for each in LANGUAGES for name in each.queries}
+    used = {name for each in LANGUAGES for name in each.queries}
+    assert {path.stem for path in QUERIES.glob("*.scm")} == used
+    assert {path.stem for path in QUERIES.glob("shapes/*.scm")} == used
 
 
 @pytest.mark.parametrize("path", ["a.js", "a.py", "a.rs", "a.go", "A.java", "a.ts"])

@@ -38,3 +38,9 @@
 (arrow_function parameter: (identifier) @bound)
 (statement_block (lexical_declaration (variable_declarator name: (identifier) @bound)))
 (statement_block (variable_declaration (variable_declarator name: (identifier) @bound)))
+
+(await_expression (call_expression) @how.awaited)
+(variable_declarator name: (identifier) @variable value: (call_expression) @how.assigned)
+(variable_declarator name: [(object_pattern) (array_pattern)] value: (call_expression) @how.member)
+(member_expression object: (call_expression) @how.member property: (_) @property)
+(subscript_expression object: (call_expression) @how.index)

@@ -34,3 +34,16 @@
 (selector_expression operand: (_) @receiver field: (_) @name) @member
 (qualified_type package: (_) @receiver name: (_) @name) @member
 [(identifier) (field_identifier) (type_identifier)] @reference
+
+(source_file (const_declaration (const_spec name: (_) @name) @definition.entry))
+(source_file (var_declaration (var_spec name: (_) @name) @definition.entry))
+(source_file (var_declaration (var_spec_list (var_spec name: (_) @name) @definition.entry)))
+
+(short_var_declaration left: (expression_list) @left right: (expression_list . (call_expression) @how.unpacked .))
+(assignment_statement left: (expression_list) @left right: (expression_list . (call_expression) @how.unpacked .))
+(binary_expression (call_expression) @how.single)
+(selector_expression operand: (call_expression) @how.single)
+(argument_list (_) (call_expression) @how.single)
+(argument_list (call_expression) @how.single (_))
+(if_statement condition: (call_expression) @how.single)
+(keyed_element value: (literal_element (call_expression) @how.single))

@@ -25,3 +25,10 @@
 (field_access object: (_) @receiver field: (_) @name) @member
 [(identifier) (type_identifier)] @reference
 (variable_declarator name: (_) @not_reference)
+
+(record_declaration name: (_) @name parameters: (_) @parameters) @definition.class
+
+(try_statement) @how.safe
+(try_with_resources_statement) @how.safe
+(method_declaration (throws)) @how.safe
+(constructor_declaration (throws)) @how.safe

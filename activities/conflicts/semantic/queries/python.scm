@@ -33,3 +33,12 @@
 (attribute object: (_) @receiver attribute: (_) @name) @member
 (identifier) @reference
 (keyword_argument (identifier) @not_reference)
+
+(module (expression_statement (assignment left: (identifier) @name) @definition.constant))
+
+(await (call) @how.awaited)
+(assignment left: (pattern_list) @left right: (call) @how.unpacked)
+(assignment left: (identifier) @variable right: (call) @how.assigned)
+(call function: (identifier) @_called arguments: (argument_list (call) @how.len) (#eq? @_called "len"))
+(subscript value: (call) @how.index)
+(attribute object: (call) @how.member)

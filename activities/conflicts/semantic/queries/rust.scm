@@ -43,3 +43,10 @@
 (scoped_type_identifier !path name: (_) @name) @member
 (scoped_type_identifier path: (_) @receiver name: (_) @name) @member
 [(identifier) (field_identifier) (type_identifier)] @reference
+
+(await_expression (call_expression) @how.awaited)
+(match_expression
+  value: (call_expression) @how.matched
+  body: (match_block (match_arm pattern: (match_pattern (tuple_struct_pattern type: (identifier) @pattern)))))
+(let_condition pattern: (tuple_struct_pattern type: (identifier) @pattern) value: (call_expression) @how.matched)
+(let_declaration pattern: (tuple_struct_pattern type: (identifier) @pattern) value: (call_expression) @how.matched)

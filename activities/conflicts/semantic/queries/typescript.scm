@@ -15,3 +15,8 @@
 (type_identifier) @reference
 (required_parameter pattern: (identifier) @bound)
 (optional_parameter pattern: (identifier) @bound)
+
+(interface_declaration name: (_) @name type_parameters: (_) @parameters) @definition.type
+(type_alias_declaration name: (_) @name type_parameters: (_) @parameters) @definition.type
+(type_parameter value: (_)) @parameter.optional
+(generic_type name: (_) @called type_arguments: (_) @arguments) @call

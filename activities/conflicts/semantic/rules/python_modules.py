@@ -84,14 +84,13 @@ def _missing_names(
     for path, each, meaning in found:
         if each.name is None or meaning != each.module:
             continue
-        before = [old for old in one.before[target].named(each.name) if not old.scope]
+        lines = [old.line for old in one.before[target].named(each.name) if not old.scope]
+        lines += [old.line for old in one.before[target].modules if old.alias == each.name]
         is_module = _file((*parts, each.name)) in tree or _file((*parts, each.name, _PACKAGE)) in tree
-        if before and not is_module and not _offers(provider, each.name):
+        if lines and not is_module and not _offers(provider, each.name):
             name = ".".join(parts)
             message = f"{each.name} is imported from {name} in {path}:{each.line} and was moved or removed there"
-            yield Finding(
-                each.name, path, each.line, target, before[0].line, message, side=other.name, change="removed"
-            )
+            yield Finding(each.name, path, each.line, target, lines[0], message, side=other.name, change="removed")
 
 
 def _changed(side: SideChange) -> Iterator[str]:
@@ -102,6 +101,8 @@ def _changed(side: SideChange) -> Iterator[str]:
 def _new_imports(side: SideChange) -> Iterator[tuple[str, Import]]:
     """Imports that a file did not have before."""
     for path, after in side.after.items():
+        if not path.endswith(_SUFFIX):
+            continue
         known = Counter((each.module, each.name) for each in side.before[path].modules)
         for each in after.modules:
             if known[each.module, each.name] > 0:
@@ -114,7 +115,8 @@ def _old_imports(one: SideChange, other: SideChange, result: Result) -> Iterator
     """Imports that the side that moved a module has left unchanged: so they mean something else, or do not matter."""
     untouched = [(path, found) for path, found in result.elsewhere if path not in other.after]
     for path, found in (*one.after.items(), *untouched):
-        yield from ((path, each) for each in found.modules if not each.may_fail)
+        if path.endswith(_SUFFIX):
+            yield from ((path, each) for each in found.modules if not each.may_fail)
 
 
 def _meaning(each: Import, path: str, target: str, parts: Parts, one: SideChange, tree: Collection[str]) -> str:

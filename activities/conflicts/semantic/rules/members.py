@@ -1,0 +1,70 @@
+"""Uses that the other side adds of the fields and variants that a type had before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from activities.conflicts.semantic.references import knows, last_part
+from activities.conflicts.semantic.rules.changed_type import ChangedType
+from activities.conflicts.semantic.shapes import Member
+from activities.conflicts.semantic.sides import Finding
+from activities.conflicts.semantic.symbols import Symbols, Use
+
+_OWN = ("self", "this", "cls", "super")
+
+
+def lost_members(changed: ChangedType) -> Iterator[Finding]:
+    lost, name = changed.lost("field", "attribute", "variant"), changed.old.name
+    for path, found in changed.other.deltas.items() if lost else ():
+        for use in found.uses:
+            if use.name in lost and use.receiver is not None and _is_meant(use, path, lost[use.name], changed):
+                where = f"{path}:{use.line} and was removed or renamed in {changed.target}"
+                yield changed.finding(
+                    path, use.line, lost[use.name], f"{name}.{use.name} is used in {where}", "removed"
+                )
+
+
+def _is_meant(use: Use, path: str, member: Member, changed: ChangedType) -> bool:
+    name, receiver = changed.old.name, last_part(use.receiver or "") or ""
+    symbols = changed.other.after[path]
+    is_known = knows(name, path, symbols, changed.target)
+    if member.kind == "variant" or receiver == name:
+        return receiver == name and is_known
+    if is_known and _plain(receiver) == name.lower():
+        return not _is_left(use.name, changed, receiver)
+    return _may_be(receiver, path, symbols, changed, is_known) and not _is_elsewhere(use.name, changed)
+
+
+def _may_be(receiver: str, path: str, symbols: Symbols, changed: ChangedType, is_known: bool) -> bool:
+    """Whether a receiver may be of the type: by its name, or since the file speaks of the type."""
+    if receiver in _OWN:
+        return path == changed.target
+    if any(receiver == each.alias.split(".")[0] for each in symbols.modules):
+        return False
+    plain = _plain(receiver)
+    return is_known or (len(plain) > 2 and changed.old.name.lower().endswith(plain))
+
+
+def _plain(receiver: str) -> str:
+    return receiver.replace("_", "").lower()
+
+
+def _is_elsewhere(name: str, changed: ChangedType) -> bool:
+    """Whether something else has the name: another type's member, a definition, or a use that the remover has left."""
+    for path, symbols in (*changed.result.merged.items(), *changed.result.elsewhere):
+        if symbols.named(name):
+            return True
+        for each in symbols.shapes.types:
+            if each.member(name) is not None and (path, each.name) != (changed.target, changed.old.name):
+                return True
+    return _is_left(name, changed)
+
+
+def _is_left(name: str, changed: ChangedType, receiver: str = "") -> bool:
+    """Whether the side that removed a member has left a use of its name, of a certain receiver or of any."""
+    untouched = [found for path, found in changed.result.elsewhere if path not in changed.other.after]
+    return any(
+        use.name == name and use.receiver is not None and use.receiver.endswith(receiver)
+        for found in (*changed.one.after.values(), *untouched)
+        for use in found.uses
+    )

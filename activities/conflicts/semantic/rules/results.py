@@ -1,0 +1,135 @@
+"""What functions give back differently, against calls that the other side adds for what they gave before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from activities.conflicts.semantic.references import refers_exactly, refers_to
+from activities.conflicts.semantic.shapes import Function, Result
+from activities.conflicts.semantic.sides import Finding, SideChange
+from activities.conflicts.semantic.sides import Result as Merge
+from activities.conflicts.semantic.symbols import NOTHING, Definition, Use
+
+_CONSUMED = {"index", "member", "len"}
+_NOTHING_TYPE = re.compile(r"\b(undefined|null|None|Optional)\b")
+_HEAD = re.compile(r"\b(Option|Result)\s*<|\b\w*Result\b")
+_PATTERNS = {"Option": {"Some", "None"}, "Result": {"Ok", "Err"}}
+_CHECKED = frozenset(
+    {
+        "ClassNotFoundException",
+        "CloneNotSupportedException",
+        "Exception",
+        "ExecutionException",
+        "FileNotFoundException",
+        "GeneralSecurityException",
+        "IOException",
+        "InterruptedException",
+        "MalformedURLException",
+        "NoSuchAlgorithmException",
+        "NoSuchFieldException",
+        "NoSuchMethodException",
+        "ParseException",
+        "ReflectiveOperationException",
+        "SQLException",
+        "Throwable",
+        "TimeoutException",
+        "URISyntaxException",
+    }
+)
+"""Exceptions of Java's library that a caller has to handle."""
+
+
+def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterator[Finding]:
+    used: dict[str, list[tuple[str, Use]]] = {}
+    for path, use in other.new_uses():
+        used.setdefault(use.name, []).append((path, use))
+    for target, old, new in _changed(one, used):
+        definition = Definition(new.name, (new.scope,) if new.scope else (), "function", new.line, new.line)
+        is_elsewhere = merge.defines(new.name, but=(target, definition))
+        for path, use in used[new.name]:
+            message = _misfit(old.result, new.result, use, merge)
+            symbols = other.after[path]
+            if not message or not refers_to(use, path, symbols, target, definition):
+                continue
+            if not is_elsewhere or refers_exactly(use, path, symbols, target, definition):
+                name = f"{new.scope}.{new.name}" if new.scope else new.name
+                text = f"{path}:{use.line} uses {name} as it was; in {target} it {message}"
+                yield Finding(new.name, path, use.line, target, new.line, text, side=other.name)
+
+
+def _changed(one: SideChange, used: dict[str, list[tuple[str, Use]]]) -> Iterator[tuple[str, Function, Function]]:
+    """Functions that are used anew, and that give another result than before."""
+    for target, before in one.before.items():
+        after = one.after[target]
+        if before is NOTHING or after is NOTHING:
+            continue
+        for old in before.shapes.functions:
+            if old.name in used:
+                places = [
+                    [each for each in found.shapes.functions if (each.scope, each.name) == (old.scope, old.name)]
+                    for found in (before, after)
+                ]
+                if [len(each) for each in places] == [1, 1] and old.result != places[1][0].result:
+                    yield target, old, places[1][0]
+
+
+def _misfit(old: Result, new: Result, use: Use, merge: Merge) -> str:
+    """What the function does now that the use does not take; empty where it fits, or that is not seen."""
+    how = use.how
+    is_consumed = bool(how & _CONSUMED) and "awaited" not in how
+    if new.is_property != old.is_property:
+        if new.is_property and use.receiver is not None and use.call is not None:
+            return "is a property, which is not called"
+        if old.is_property and use.receiver is not None and use.call is None:
+            return "is a method, which has to be called"
+        return ""
+    if _is_async(new) and not _is_async(old):
+        return "is asynchronous, and its value is used without waiting for it" if is_consumed else ""
+    if new.is_generator and not old.is_generator:
+        return "is a generator, without length and index" if how & {"index", "len"} else ""
+    gained = [each for each in new.throws if each not in old.throws and _is_checked(each, merge)]
+    if gained and use.call is not None and "safe" not in how:
+        return f"throws {gained[0]}, which is not handled"
+    return _other_type(old, new, how)
+
+
+def _other_type(old: Result, new: Result, how: frozenset[str]) -> str:
+    size = _size(new)
+    if size is not None and size != _size(old):
+        targets = {int(each.partition(":")[2]) for each in how if each.startswith("unpacked:")} | (
+            {1} if "single" in how else set()
+        )
+        is_old = {*old.sizes} <= {0, *targets}
+        if targets and size not in targets and is_old:
+            return f"gives {size} values"
+    heads = [_head(each.text) for each in (old, new)]
+    patterns = {each.partition(":")[2] for each in how if each.startswith("matched:")}
+    if heads[0] != heads[1] and heads[1] in _PATTERNS and patterns and patterns <= _PATTERNS.get(heads[0], set()):
+        return f"gives a {heads[1]}"
+    may_lack = _NOTHING_TYPE.search(new.text) is not None and _NOTHING_TYPE.search(old.text) is None
+    if may_lack and old.text and "member" in how and "guarded" not in how:
+        return f"may give nothing: {new.text.lstrip(': ')}"
+    return ""
+
+
+def _is_async(result: Result) -> bool:
+    return result.is_async or "Promise<" in result.text
+
+
+def _size(result: Result) -> int | None:
+    """How many values it gives, where that is the same at every end and seen."""
+    sizes = {*result.sizes}
+    return next(iter(sizes)) if len(sizes) == 1 and sizes != {0} else None
+
+
+def _head(text: str) -> str:
+    found = _HEAD.search(text)
+    return "" if found is None else found[1] or "Result"
+
+
+def _is_checked(name: str, merge: Merge) -> bool:
+    if name in _CHECKED:
+        return True
+    found = [found.shapes.type(name) for found in (*merge.merged.values(), *(found for _, found in merge.elsewhere))]
+    return any(each is not None and _CHECKED & {*each.bases} for each in found)

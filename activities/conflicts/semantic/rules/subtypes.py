@@ -1,0 +1,114 @@
+"""Subtypes and implementations that the other side writes for what a type asked of them before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from posixpath import dirname
+
+from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.rules.changed_type import ChangedType
+from activities.conflicts.semantic.shapes import Member, TypeShape
+from activities.conflicts.semantic.sides import Finding, Result, SideChange
+
+_EMPTY_BASES = frozenset({"ABC", "ABCMeta", "Protocol", "Generic", "object", "Object", "Serializable", "Comparable"})
+"""Types that have none of the members of another."""
+
+
+def misfitting_subtypes(changed: ChangedType) -> Iterator[Finding]:
+    """Subtypes that lack a member that they must have now, or that may not be any more."""
+    gained = changed.gained("method") if changed.new.kind != "struct" else []
+    became_final = changed.new.is_final and not changed.old.is_final
+    for path, _ in changed.known() if gained or became_final else ():
+        for each in changed.new_subtypes(path):
+            missing = [member for member in gained if each.member(member.name) is None]
+            if became_final:
+                message = f"{path}:{each.line} extends {changed.old.name}, which is final now in {changed.target}"
+                yield changed.finding(path, each.line, None, message)
+            elif missing and not _is_open(each, changed):
+                yield _lacks(changed, path, each, missing[0])
+
+
+def _lacks(changed: ChangedType, path: str, each: TypeShape, member: Member) -> Finding:
+    what = f"{each.name} in {path}:{each.line} lacks {member.name}"
+    return changed.finding(
+        path, each.line, member, f"{what}, which {changed.old.name} in {changed.target} asks for now"
+    )
+
+
+def _is_open(shape: TypeShape, changed: ChangedType) -> bool:
+    """Whether a subtype may have members that it does not write, or need not have them all."""
+    if shape.kind == "impl":
+        return False
+    leaves_out = any(each.kind == "method" and not each.optional for each in shape.members)
+    others = {*shape.bases} - {changed.old.name} - _EMPTY_BASES
+    return shape.is_abstract or shape.kind == "interface" or leaves_out or shape.is_embedding or bool(others)
+
+
+def misfitting_overrides(changed: ChangedType) -> Iterator[Finding]:
+    """Methods that say that they override what is no more."""
+    lost = changed.lost("method") if not changed.new.bases else {}
+    for path, symbols in changed.known() if lost else ():
+        for each in symbols.shapes.types:
+            before = changed.other.before[path].shapes.type(each.name)
+            for member in each.members if changed.old.name in each.bases else ():
+                is_new = before is None or before.member(member.name) is None
+                if member.overrides and member.name in lost and is_new:
+                    what = f"{path}:{member.line} overrides {changed.old.name}.{member.name}"
+                    message = f"{what}, which was removed or renamed in {changed.target}"
+                    yield changed.finding(path, member.line, lost[member.name], message, "removed")
+
+
+def misfitting_implementations(changed: ChangedType) -> Iterator[Finding]:
+    """Types of Go that have all methods of an interface but the new ones, where the interface is spoken of."""
+    old = changed.old.names("method")
+    gained = [each for each in changed.gained("method") if each.name not in old]
+    if not changed.target.endswith(".go") or changed.new.kind != "interface" or changed.old.bases:
+        return
+    if not old or not gained:
+        return
+    methods = _methods(changed.result)
+    for path, symbols in changed.known():
+        folder = dirname(path)
+        speaks = any(
+            use.name == changed.old.name
+            for other, found in changed.other.after.items()
+            for use in (found.uses if dirname(other) == folder else ())
+        )
+        for each in symbols.shapes.types if speaks else ():
+            has = methods[folder, each.name]
+            is_new = changed.other.before[path].shapes.type(each.name) is None
+            if is_new and not each.is_embedding and old <= has and gained[0].name not in has:
+                yield _lacks(changed, path, each, gained[0])
+
+
+def _methods(result: Result) -> dict[tuple[str, str], set[str]]:
+    """Names of methods by folder and type."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for path, symbols in result.merged.items():
+        for function in symbols.shapes.functions:
+            found[dirname(path), function.scope].add(function.name)
+    return found
+
+
+def same_implementations(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
+    """Implementations of one trait for one type, each added by one side to a file of its own."""
+    mine = {(each.name, each.text): (path, each) for path, each in _added(ours)}
+    for path, each in _added(theirs):
+        other, first = mine.get((each.name, each.text), (path, each))
+        if other == path or language_of(path) is not language_of(other):
+            continue
+        merged = [result.merged[place].shapes.types for place in (path, other)]
+        if all(any((now.name, now.text) == (each.name, each.text) for now in types) for types in merged):
+            where = f"{path}:{each.line} and in {other}:{first.line}"
+            message = f"{each.text} is implemented for {each.name} in {where}"
+            yield Finding(each.name, path, each.line, other, first.line, message, side="theirs", change="added")
+
+
+def _added(side: SideChange) -> Iterator[tuple[str, TypeShape]]:
+    """Implementations of traits that a side adds."""
+    for path, after in side.after.items():
+        known = {(each.name, each.text) for each in side.before[path].shapes.types}
+        for each in after.shapes.types:
+            if each.kind == "impl" and each.text and (each.name, each.text) not in known:
+                yield path, each

@@ -1,0 +1,69 @@
+"""Merges of the corpus that do not fit together are found by symbols alone, and right ones are let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.activities.conflicts.test_semantic import checked, merge
+from tests.corpus import Case, Files, cases
+
+LANGUAGES = ("go", "java", "javascript", "python", "rust", "typescript")
+MISSED = {
+    "go": {
+        "pointer-receiver-value-stored": "which values have a method is a matter of types",
+        "same-route-twice": "a name that is data",
+    },
+    "java": {
+        "second-abstract-method-against-lambda": "which interface a lambda has is a matter of types",
+        "overload-makes-null-ambiguous": "which overload is meant is a matter of types",
+        "same-command-registered": "a name that is data",
+    },
+    "javascript": {
+        "default-value-changed-new-reliance": "only running it shows it",
+        "plugin-contract-changed-new-plugin": "a contract that is not written",
+        "event-renamed-new-listener": "a name that is data",
+        "one-route-on-both-sides": "a name that is data",
+        "environment-variable-renamed-new-reader": "a name that is data",
+        "locale-key-renamed-new-lookup": "a name that is data",
+    },
+    "python": {
+        "exception-type-changed-new-except": "what is raised is not followed",
+        "two-migrations-with-one-number": "a name that is data",
+    },
+    "rust": {
+        "derive-removed-new-clone": "whose method is called is a matter of types",
+        "generic-bound-added": "a matter of types",
+        "rc-field-against-thread": "a matter of types",
+    },
+    "typescript": {"event-map-key-renamed-new-listener": "a name that is data"},
+}
+"""Broken merges that symbols do not show, with the reason: they are left to checkers, or to the names that are data."""
+
+
+def found(case: Case) -> list[str]:
+    def encoded(files: Files) -> dict[str, bytes | None]:
+        return {path: text if text is None else text.encode() for path, text in files.items()}
+
+    ours, theirs, all_files = encoded(case.ours), encoded(case.theirs), encoded(case.base)
+    base = {path: all_files.get(path) for path in {**ours, **theirs}}
+    merged = {
+        path: merge(*(side.get(path, base[path]) for side in (ours, base, theirs))) if _is_both(path, case) else text
+        for path, text in {**ours, **theirs}.items()
+    }
+    rest = {path: text for path, text in all_files.items() if path not in merged}
+    return [each.message for each in checked(base, ours, theirs, merged, rest)]
+
+
+def _is_both(path: str, case: Case) -> bool:
+    return path in case.ours and path in case.theirs
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_broken_merge_is_found_but_those_named(language: str) -> None:
+    missed = {case.name for case in cases(language) if case.broken and not found(case)}
+    assert missed == MISSED[language].keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_right_merge_is_held_up(language: str) -> None:
+    assert {case.name: told for case in cases(language) if not case.broken and (told := found(case))} == {}
