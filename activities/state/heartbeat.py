@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,16 +35,19 @@ class Heartbeat:
     def report(self, fields: dict[str, Any]) -> None:
         """Update the progress with an agent's report; unknown and invalid fields are ignored."""
         known = {field.alias or name for name, field in AgentProgress.model_fields.items()}
-        own = {"taskId", "agentId", "simulated", "directory", "warnings"}
+        own = {"taskId", "agentId", "simulated", "directory", "warnings", "reportedAt", "elapsedMs"}
         updates = {name: value for name, value in fields.items() if name in known - own}
         if isinstance(updates.get("files"), list):
             updates["files"] = [str(file)[:500] for file in updates["files"][:_MAX_FILES]]
         if isinstance(updates.get("operation"), str):
             updates["operation"] = updates["operation"][:200]
+        before = self._progress
         try:
-            self._progress = AgentProgress.model_validate(self._progress.model_dump(by_alias=True) | updates)
+            self._progress = AgentProgress.model_validate(before.model_dump(by_alias=True) | updates)
         except ValidationError:
             return
+        if (before.percent, before.operation) != (self._progress.percent, self._progress.operation):
+            self._progress = self._progress.model_copy(update={"reported_at": round(time.time() * 1000)})
 
     def warn(self, warnings: list[str]) -> None:
         """Set the warnings about predicted conflicts, bounded in number and length."""

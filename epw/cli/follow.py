@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import sys
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,10 +16,12 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from epw.cli.output import printable
+from epw.cli.show_running import waits_for
 from epw.client.documents import describe, progress_of
+from epw.client.pollers import without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
 from epw.service.connection import Connection
@@ -26,21 +29,31 @@ from epw.service.connection import Connection
 _POLL_SECONDS = 0.5
 _QUERY_TIMEOUT = timedelta(seconds=2)
 _FAILING_ATTEMPTS = 3
+_NOBODY = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
+"""How the server refuses a query that no worker has taken."""
+_UNANSWERED_LOOKS = 2
 
 
 async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
     """Print lines until the execution has ended, however it ends."""
-    lines = _Lines(out or sys.stdout)
+    lines = _Lines(handle.id, out or sys.stdout)
     ending = asyncio.ensure_future(_ended(handle))
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
-            with contextlib.suppress(RPCError, WorkflowQueryFailedError):
+            try:
                 described = await describe(handle)
                 lines.workflow_task(described)
-                lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
+                progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
+                # Before the states: what an attempt reported, it did before its task went on.
+                lines.progress(await progress_of(connection, described))
+                lines.tasks(progress)
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
-                lines.progress(await progress_of(connection, described))
+                lines.answered(is_answered=True)
+            except RPCError as error:
+                lines.answered(is_answered=error.status not in _NOBODY)
+            except WorkflowQueryFailedError:
+                continue
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
             lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
@@ -58,8 +71,10 @@ async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
 class _Lines:
     """Lines about what has changed since the last look."""
 
-    def __init__(self, out: IO[str]) -> None:
+    def __init__(self, execution_id: str, out: IO[str]) -> None:
+        self._id = execution_id
         self._out = out
+        self._unanswered = 0
         self._states: dict[str, str] = {}
         self._progress: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -79,7 +94,7 @@ class _Lines:
 
     def tasks(self, progress: dict[str, Any]) -> None:
         for task in progress["tasks"]:
-            waiting = f" ({task['waitingFor']})" if task["waitingFor"] else ""
+            waiting = f" ({waits_for(task)})" if task["waitingFor"] else ""
             agent = f" · {task['agentId']}" if task["agentId"] and task["status"] == "running" else ""
             attempt = f" · attempt {task['attempts']}" if task["attempts"] > 1 else ""
             state = f"{task['status']}{waiting}{agent}{attempt}"
@@ -90,12 +105,11 @@ class _Lines:
 
     def progress(self, progresses: dict[str, AgentProgress]) -> None:
         for task_id, progress in progresses.items():
-            # A quarter at a time: this is a log, not a live view.
-            quarter = f"{int(progress.percent // 25) * 25} %" if progress.percent is not None else ""
-            state = " · ".join(part for part in (quarter, progress.operation or "") if part)
+            percent = f"{_shown(progress):.0f} %" if progress.percent is not None else ""
+            state = " · ".join(part for part in (percent, progress.operation or "") if part)
             if state and state != self._progress.get(task_id):
                 simulated = " (simulated)" if progress.simulated else ""
-                self._line(f"{task_id}: {state}{simulated}")
+                self._line(f"{task_id}: {state}{simulated}", at=progress.reported_at)
             self._progress[task_id] = state
             for warning in progress.warnings:
                 if (task_id, warning) not in self._warned:
@@ -106,8 +120,11 @@ class _Lines:
         for question in questions:
             if question["answer"] is None and question["id"] not in self._asked:
                 self._asked.add(question["id"])
-                options = f" [{' | '.join(question['options'])}]" if question["options"] else ""
-                self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{options}")
+                options = " | ".join(question["options"])
+                choices = f" [{options}]" if options else ""
+                self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{choices}")
+                command = f"epw answer {shlex.quote(self._id)} {question['id']} {'CHOICE' if options else 'TEXT'}"
+                self._line(f"  answer by: {command}")
 
     def conflicts(self, conflicts: list[dict[str, Any]]) -> None:
         for conflict in conflicts:
@@ -117,6 +134,22 @@ class _Lines:
                 self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
             self._resolutions[conflict["id"]] = state
 
-    def _line(self, text: str) -> None:
+    def answered(self, *, is_answered: bool) -> None:
+        """Note whether a worker answers; say once that none does, and that one does again."""
+        if is_answered and self._unanswered >= _UNANSWERED_LOOKS:
+            self._line("a worker answers again")
+        self._unanswered = 0 if is_answered else self._unanswered + 1
+        if self._unanswered == _UNANSWERED_LOOKS:
+            self._line(without_worker(self._id))
+
+    def _line(self, text: str, at: int | None = None) -> None:
+        """Print a line with the time at which it was so (epoch milliseconds), by default now."""
         flat = printable(text).replace("\n", " ")
-        print(f"{datetime.now():%H:%M:%S} {flat}", file=self._out, flush=True)
+        moment = datetime.now() if at is None else datetime.fromtimestamp(at / 1000)
+        print(f"{moment:%H:%M:%S} {flat}", file=self._out, flush=True)
+
+
+def _shown(progress: AgentProgress) -> float:
+    """The percent that was reported; of a simulated agent, which reports all the time, in quarters."""
+    percent = progress.percent or 0.0
+    return percent // 25 * 25 if progress.simulated else percent

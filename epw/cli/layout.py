@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 import textwrap
 import time
@@ -18,13 +18,14 @@ from epw.cli.output import printable
 
 _WIDTH_FOR_PROGRAMS = 400
 """Columns where the output is not a terminal: wide enough for a whole row on one line."""
+_WIDTH_UNKNOWN = 80
 _MIN_CUT = 12
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; in a narrow terminal the highest `rank` above 0 goes first."""
+    """A column of a table; with a `rank` it goes where it is empty, and in a narrow terminal the highest first."""
 
     name: str
     rank: int = 0
@@ -34,7 +35,12 @@ class Column:
 
 def width() -> int:
     """Columns that there are to print in."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH_FOR_PROGRAMS
+    if not sys.stdout.isatty():
+        return _WIDTH_FOR_PROGRAMS
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _WIDTH_UNKNOWN
+    except OSError:
+        return _WIDTH_UNKNOWN
 
 
 def console() -> Console:
@@ -107,7 +113,8 @@ def duration(milliseconds: float) -> str:
 def _fitted(columns: list[Column], cells: list[list[str]]) -> tuple[list[Column], list[list[str]]]:
     """The columns and cells that fit: ids are cut first, then columns are left out by rank."""
     widths = [max([len(column.name), *(len(row[n]) for row in cells)]) for n, column in enumerate(columns)]
-    kept, room = list(range(len(columns))), width()
+    empty = [n for n, column in enumerate(columns) if column.rank and all(row[n] in ("", "–") for row in cells)]
+    kept, room = [n for n in range(len(columns)) if n not in empty], width()
 
     def excess() -> int:
         return sum(widths[n] + 3 for n in kept) + 1 - room

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from epw.cli.layout import table
+import typer
+
+from epw.cli.layout import Column, ago, table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.client.listing import listed
+from epw.core.errors import InvalidRequest
+from epw.core.plan.wording import did_you_mean
+from epw.core.report.model import STATUSES
 from epw.service.connection import Connection
 from epw.settings import Settings
 
+_COLUMNS = (
+    Column("id", is_id=True),
+    Column("status"),
+    Column("waits for", rank=1),
+    Column("started", rank=2),
+    Column("strategy", rank=3),
+)
 
-def list_executions(as_json: bool = JSON_OPTION) -> None:
+
+def list_executions(
+    status: Annotated[
+        list[str] | None, typer.Option("--status", metavar="STATUS", help="Only these; may be given several times.")
+    ] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those in which something waits.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
     """All executions, newest first."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        rows = await listed(connection)
+        wanted = [each.replace("-", "_").lower() for each in status or []]
+        for each in wanted:
+            if each not in STATUSES:
+                known = ", ".join(STATUSES)
+                raise InvalidRequest(f"no status {each!r}{did_you_mean(each, STATUSES)}; there are {known}")
+        found = await listed(connection)
+        rows = [row for row in found if (not wanted or row["status"] in wanted) and (row["waiting"] or not waiting)]
+        rows = rows[:limit]
         if as_json:
             print_json(rows)
             return 0
-        columns = ["executionId", "status", "strategy", "startedAt", "waiting"]
-        cells = [[_cell(row[column]) for column in columns] for row in rows]
-        table("executions", ["id", "status", "strategy", "started", "waits for"], cells)
+        table("executions", _COLUMNS, [_cells(row) for row in rows])
+        if not rows:
+            print("none of these" if found else "none yet: `epw run PLAN` starts one")
         return 0
 
     run_connected(command, as_json=as_json)
 
 
-def _cell(value: Any) -> Any:
-    return f"{datetime.fromtimestamp(value / 1000):%Y-%m-%d %H:%M:%S}" if isinstance(value, int) else value
+def _cells(row: dict[str, Any]) -> list[Any]:
+    return [row["executionId"], row["status"], row["waiting"], ago(row["startedAt"]), row["strategy"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from rich.text import Text
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
 from epw.cli.show_failures import show_failures
+from epw.client.documents import OPEN
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
 from epw.core.report.task_result import ModelUsage, TaskResult
 
@@ -24,9 +26,11 @@ _COLUMNS = (
 
 
 def show_result(document: ExecutionResult) -> None:
-    """Print an execution: its tasks, questions, conflicts, metrics and delivery."""
-    out, is_open = console(), document["status"] in ("running", "paused")
-    table(f"{printable(document['executionId'])}: {document['status']}", _COLUMNS, map(_cells, document["results"]))
+    """Print an execution: its tasks once it has ended, failures, questions, conflicts, metrics and delivery."""
+    out, is_open = console(), document["status"] in OPEN
+    if not is_open:
+        title = f"{printable(document['executionId'])}: {document['status']}"
+        table(title, _COLUMNS, map(_cells, document["results"]))
     show_failures(document["results"])
     for question in document["questions"]:
         for line in _question_lines(question, document["executionId"] if is_open else None):
@@ -71,9 +75,10 @@ def _question_lines(question: QuestionResult, execution_id: str | None) -> list[
     """A question and its answer; while its execution runs (`execution_id`), also the command that answers it."""
     answer = "" if question["answer"] is None else f" → {question['answer']}"
     lines = [f"question {question['id']} ({question['taskId']}): {question['text']}{answer}"]
-    if execution_id is not None and question["answer"] is None and question["options"]:
-        command = f"epw answer {execution_id} {question['id']} CHOICE"
-        lines.append(f"  choose by: {command} ({' | '.join(question['options'])})")
+    if execution_id is not None and question["answer"] is None:
+        command = f"epw answer {shlex.quote(execution_id)} {question['id']}"
+        options = " | ".join(question["options"])
+        lines.append(f"  choose by: {command} CHOICE ({options})" if options else f"  answer by: {command} TEXT")
     return lines
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.text import Text
 
-from epw.cli.layout import console, table
+from epw.cli.layout import console
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.cli.show import show_result
-from epw.client.documents import describe, full_document, progress_of
+from epw.cli.show_running import show_running
+from epw.client.documents import OPEN, describe, document_of, progress_of
+from epw.client.pollers import has_worker, without_worker
+from epw.client.redrive import plan_of
+from epw.client.so_far import so_far
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -19,15 +25,19 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
 
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
-        document = await full_document(settings, handle)
-        live = await progress_of(connection, await describe(handle))
+        described = await describe(handle)
+        document = await document_of(settings, handle, described)
+        live = await progress_of(connection, described)
+        if document["status"] in OPEN:
+            document["soFar"] = so_far(document, described, live, await plan_of(connection, handle))
+            if not await has_worker(connection):
+                print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr)
         if as_json:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0
+        if "soFar" in document:
+            show_running(document, document["soFar"], live)
         show_result(document)
-        rows = [[p.task_id, p.agent_id, p.percent and f"{p.percent:.0f} %", p.operation] for p in live.values()]
-        if rows:
-            table("running", ["task", "agent", "done", "operation"], rows)
         for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
             console().print(Text(printable(warning)))
         return 0

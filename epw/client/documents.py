@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,8 @@ from epw.settings import Settings
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _DESCRIBE_TIMEOUT = timedelta(seconds=10)
 _ROWS_PER_PAGE = 500
+OPEN = ("running", "paused")
+"""Statuses of an execution that has not ended."""
 
 
 async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> ExecutionResult:
@@ -53,6 +56,8 @@ def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecu
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         _end_from_outside(document, STATUS_OF_TEMPORAL[described.status.name])
     add_hub_results(document, ExecutionStore.of(settings.state, described))
+    if document["status"] in OPEN:
+        _so_far(document)
     return document
 
 
@@ -73,7 +78,9 @@ async def progress_of(connection: Connection, described: WorkflowExecutionDescri
     for pending in described.raw_description.pending_activities:
         if pending.heartbeat_details.payloads:
             (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
-            found[progress.task_id] = progress
+            began = pending.last_started_time.ToMilliseconds()
+            elapsed = max(0, round(time.time() * 1000) - began) if began else None
+            found[progress.task_id] = progress.model_copy(update={"elapsed_ms": elapsed})
     return found
 
 
@@ -126,6 +133,16 @@ def _problem(line: str) -> Problem:
     path, separator, message = line.partition(": ")
     is_path = separator and re.fullmatch(r"[\w.\[\]-]+", path)
     return Problem(path, message) if is_path else Problem("", line)
+
+
+def _so_far(document: ExecutionResult) -> None:
+    """Take out of the document of an execution that goes on what is only known at its end."""
+    if document["metrics"] is not None:
+        for name in ("actualSpeedup", "scheduleDuration", "efficiency", "coordinationOverhead"):
+            document["metrics"][name] = None
+    for row in document["results"]:
+        if row["status"] not in TERMINAL and row["commit"] is None:
+            row["changes"] = row["filesModified"] = None
 
 
 def _end_from_outside(document: ExecutionResult, status: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 
 from epw.core.messages import TASK_QUEUE
@@ -29,4 +30,4 @@ async def has_worker(connection: Connection) -> bool:
 
 def without_worker(execution_id: str) -> str:
     """What a user can do about an execution that no worker runs."""
-    return f"no worker answers: `epw run --resume {execution_id}` or `epw up` goes on"
+    return f"no worker answers: `epw run --resume {shlex.quote(execution_id)}` or `epw up` goes on"

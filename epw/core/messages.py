@@ -244,3 +244,7 @@ class AgentProgress(Message):
     """The attempt's directory, from which a later run of the activity resumes."""
     warnings: list[str] = Field(default_factory=list)
     """Predicted conflicts."""
+    reported_at: int | None = None
+    """When percent or operation last changed, epoch milliseconds."""
+    elapsed_ms: int | None = None
+    """Time since the attempt began; filled in by who reads it."""

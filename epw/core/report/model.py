@@ -16,7 +16,9 @@ from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.messages import AgentProgress
 from epw.core.report.task_result import OneOf, ResultPart, TaskResult
 
-Status = Annotated[str, OneOf("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())]
+STATUSES = tuple(dict.fromkeys(("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())))
+"""Statuses of an execution, spelt alike everywhere."""
+Status = Annotated[str, OneOf(*STATUSES)]
 ConflictKind = Annotated[str, OneOf(*KINDS)]
 
 
@@ -210,6 +212,16 @@ class ExecutionError(ResultPart):
     message: str
 
 
+class SoFar(ResultPart):
+    """Numbers of an execution that goes on: measured or null."""
+
+    elapsedMs: int
+    percent: float
+    """Of the whole by estimates: of ended tasks all, of running ones what their agents report."""
+    costUSD: float | None
+    tokens: int | None
+
+
 class ExecutionResult(ResultPart):
     """An execution: every planned task once, in plan order."""
 
@@ -228,6 +240,8 @@ class ExecutionResult(ResultPart):
     error: NotRequired[ExecutionError]
     progress: NotRequired[list[AgentProgress]]
     """Progress of the running attempts; printed by `status` alone."""
+    soFar: NotRequired[SoFar]
+    """While it goes on; printed by `status` alone."""
 
 
 class _Schema(GenerateJsonSchema):

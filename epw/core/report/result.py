@@ -14,6 +14,7 @@ from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
 from epw.core.report.metrics import metrics
 from epw.core.report.task_result import LeftBehind, ModelUsage, TaskResult, Waits
+from epw.core.report.waits import agent_of, wait_of
 
 _MAX_INTENTS = 5
 _MAX_INTENT_LENGTH = 200
@@ -28,7 +29,7 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
     found = empty_row(task_id)
     found["status"] = state.status
     found["success"] = state.status == "succeeded"
-    found["agentId"] = state.agent_id
+    found["agentId"] = agent_of(state)
     found["landed"] = state.landed
     found["attempts"] = state.attempt
     found["startedAt"] = state.started_at
@@ -43,8 +44,7 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
         found["waitedMs"] = cast(Waits, {**found["waitedMs"], **waited})
     if state.outcome is not None:
         _add_outcome(found, state.outcome)
-    if state.waiting_for is not None:
-        found["waitingFor"] = state.waiting_for
+    found.update(cast(TaskResult, wait_of(state, execution)))
     found["notEnforced"] = execution.plan.not_enforced(state.task)
     found["reused"] = task_id in execution.reused
     if execution.plan.backend_of(state.task).simulated:
@@ -109,9 +109,10 @@ def progress(execution: ExecutionState, status: str) -> dict[str, Any]:
         {
             "taskId": state.task.id,
             "status": state.status,
-            "agentId": state.agent_id,
+            "agentId": agent_of(state),
             "attempts": state.attempt,
-            "waitingFor": state.waiting_for,
+            "waitingFor": None,
+            **wait_of(state, execution),
         }
         for state in execution.tasks.values()
     ]

@@ -150,6 +150,10 @@ class TaskResult(ResultPart):
     waitedMs: Waits
     waitingFor: NotRequired[str]
     """While its status is `waiting`."""
+    waitingUntil: NotRequired[int]
+    """When the usage limit that it waits for ends."""
+    waitingOn: NotRequired[list[str]]
+    """Tasks that hold the files or the resources that it waits for, the first few."""
     warnings: NotRequired[list[str]]
     notEnforced: NotRequired[list[str]]
     """Constraints of the plan that nothing enforces for this agent."""

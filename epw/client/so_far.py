@@ -1,0 +1,56 @@
+"""An execution that goes on, as far as it is: time, percent of the whole, cost; measured, or None."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription
+
+from epw.core.execution.task_state import TERMINAL
+from epw.core.messages import AgentProgress
+from epw.core.plan.model import DEFAULT_MINUTES
+from epw.core.report.model import ExecutionResult, SoFar
+
+
+def estimates_of(plan: Mapping[str, Any]) -> dict[str, float]:
+    """Estimated minutes by task, of a plan document as it was written."""
+    return {
+        task["id"]: float(task.get("estimatedMinutes", task.get("estimated_minutes", DEFAULT_MINUTES)))
+        for task in plan["tasks"]
+    }
+
+
+def percent_of(statuses: Mapping[str, str], live: Mapping[str, AgentProgress], minutes: Mapping[str, float]) -> float:
+    """Percent of the whole, by estimates: of ended tasks all, of running ones what their agents report."""
+    done = 0.0
+    for task_id, status in statuses.items():
+        reported = live[task_id].percent if task_id in live else None
+        share = 1.0 if status in TERMINAL else (reported or 0.0) / 100
+        done += share * minutes.get(task_id, DEFAULT_MINUTES)
+    total = sum(minutes.get(task_id, DEFAULT_MINUTES) for task_id in statuses)
+    return round(100 * done / total, 1) if total else 0.0
+
+
+def so_far(
+    document: ExecutionResult,
+    described: WorkflowExecutionDescription,
+    live: Mapping[str, AgentProgress],
+    plan: Mapping[str, Any],
+) -> SoFar:
+    """Numbers of an execution that goes on."""
+    statuses = {row["taskId"]: row["status"] for row in document["results"]}
+    costs, tokens, known = 0.0, 0, False
+    for row in document["results"]:
+        used, running = row["usage"], live.get(row["taskId"])
+        # A heartbeat has the task's sum over all of its attempts.
+        cost = max(used["costUSD"] or 0.0, (running.cost_usd if running else None) or 0.0)
+        tokens += max(used["inputTokens"] + used["outputTokens"], (running.tokens if running else None) or 0)
+        costs, known = costs + cost, known or cost > 0
+    return {
+        "elapsedMs": max(0, round((time.time() - described.start_time.timestamp()) * 1000)),
+        "percent": percent_of(statuses, live, estimates_of(plan)),
+        "costUSD": round(costs, 6) if known else None,
+        "tokens": tokens or None,
+    }
