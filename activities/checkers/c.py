@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from activities.checkers.checker import Checker, CheckerFailed, Job, Message, Output, Place, relative
+from activities.checkers.compile_commands import build_options
 from activities.system.directories import walk
 
 _PLACE = re.compile(r"(?:In file included from |\s+from )?(?P<path>[^\s:][^:]*):(?P<line>\d+)[:,].*")
@@ -31,10 +34,19 @@ def _command(place: Place, job: Job, suffixes: tuple[str, ...], strict: tuple[st
             folders.add(str(here))
     if len(files) > _MAX_FILES:
         raise CheckerFailed(f"{len(files)} files, and at most {_MAX_FILES} are checked without a build")
-    included = [f"-I{each}" for each in sorted(folders)]
+    guessed = tuple(f"-I{each}" for each in sorted(folders))
     errors = [f"-Werror={each}" for each in strict]
-    # A partial link (`-r`) needs no libraries, and finds what two files define.
-    return [*place.program, "-O0", "-r", "-nostdlib", "-o", "/dev/null", *errors, *included, *sorted(files)]
+    options = build_options(top)
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for path in sorted(files):
+        groups.setdefault(options.get(path, guessed), []).append(path)
+    if len(groups) == 1:
+        # A partial link (`-r`) needs no libraries, and finds what two files define.
+        argv = [*place.program, "-O0", "-r", "-nostdlib", "-o", os.devnull, *errors]
+        return [*argv, *(word for words, paths in groups.items() for word in (*words, *paths))]
+    argv = [*place.program, "-fsyntax-only", *errors]
+    each = (shlex.join([*argv, *words, *paths]) for words, paths in groups.items())
+    return ["sh", "-c", f"code=0; {' || code=$?; '.join(each)} || code=$?; exit $code"]
 
 
 def _read(place: Place, job: Job, output: Output) -> Iterator[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from activities.checkers.registry import CHECKERS
 from activities.state.state_directory import StateDirectory
 from tests.corpus import Case, Files, repository
 
-needs_tsc, needs_javac, needs_ruby, needs_php, needs_shellcheck, needs_protoc = (
+needs_tsc, needs_gcc, needs_javac, needs_ruby, needs_php, needs_shellcheck, needs_protoc = (
     pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
-    for name in ("tsc", "javac", "ruby", "php", "shellcheck", "protoc")
+    for name in ("tsc", "gcc", "javac", "ruby", "php", "shellcheck", "protoc")
 )
 
 LIB = "export interface Order { total: number }\n"
@@ -104,6 +105,32 @@ async def test_without_a_library_javac_says_so_and_does_not_decide(tmp_path: Pat
     found = await judged(tmp_path, "javac", *java("import com.example.gone.Gone;\n"))
     assert found.checks[0].problem == "reads only a part: package com.example.gone does not exist"
     assert not found.is_clean
+
+
+@needs_gcc
+async def test_c_is_read_with_the_options_of_its_build(tmp_path: Path) -> None:
+    build = [
+        {
+            "directory": "/home/me/shop/build",
+            "file": f"../src/{name}.c",
+            "command": f"cc -DSTEP={step} -I../api -c {name}.c",
+        }
+        for name, step in (("a", 1), ("b", 2))
+    ]
+    base: Files = {
+        "build/compile_commands.json": json.dumps(build),
+        "api/shop.h": "#ifdef STEP\nint total(int a);\n#endif\n",
+        "src/a.c": '#include "shop.h"\nint f(void) { return total(STEP); }\n',
+        "src/b.c": '#include "shop.h"\nint g(void) { return STEP; }\n',
+    }
+    ours = {
+        path: (text or "").replace("total", "amount")
+        for path, text in base.items()
+        if path in ("api/shop.h", "src/a.c")
+    }
+    theirs: Files = {"src/b.c": '#include "shop.h"\nint g(void) { return total(STEP); }\n'}
+    found = await judged(tmp_path, "gcc", base, {**ours}, theirs)
+    assert said(found) == [("gcc", "src/b.c")]
 
 
 @needs_ruby
