@@ -20,6 +20,14 @@ _MAX_CHARACTERS = 50_000
 _MAX_ASSEMBLIES = 8
 _SUFFIXES = (".toml", ".yaml", ".yml")
 # Which entries of a lock file fit together, only its tool knows.
+_KEYS_OF_SETS = """
+    allowed-hosts assignees authors branches branches-ignore cap-add cap-drop categories classifiers depends-on
+    dependencies devices environment exclude expose extend-exclude extend-select extras features ignore keywords labels
+    maintainers members namespaces needs networks packages paths paths-ignore platforms ports profiles requires
+    reviewers scopes secrets select tags targets tmpfs topics types volumes
+"""
+_SETS = frozenset(_KEYS_OF_SETS.split())
+_HOLD_SETS = frozenset({"matrix", "optional-dependencies", "dependency-groups"})
 _LOCK_FILES = ("pnpm-lock.yaml",)
 
 
@@ -33,7 +41,7 @@ def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, t
         return None
     read = tomllib.loads if name.endswith(".toml") else _read_yaml
     try:
-        wanted = json_documents.merged_values(read(base), read(ours), read(theirs))
+        wanted = json_documents.merged_values(read(base), read(ours), read(theirs), _is_set)
     except ValueError:
         return None
     if wanted is json_documents.CLASH:
@@ -41,6 +49,11 @@ def merged(name: str, parts: list[str | ConflictRegion], base: str, ours: str, t
     choices = [_choices(part) for part in parts if isinstance(part, ConflictRegion)]
     texts = islice(assemblies(parts, choices), _MAX_ASSEMBLIES)
     return next((text for text in texts if _reads_as(text, wanted, read)), None)
+
+
+def _is_set(keys: tuple[str, ...]) -> bool:
+    """Whether a list is one whose order has no meaning: steps, commands and rules are taken one after the other."""
+    return keys[-1:] != () and (keys[-1].casefold().replace("_", "-") in _SETS or not _HOLD_SETS.isdisjoint(keys[:-1]))
 
 
 def _choices(region: ConflictRegion) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 _ABSENT = object()
 _INDENT = re.compile(r"^([ \t]+)\S", re.MULTILINE)
+Keys = tuple[str, ...]
 CLASH = object()
 """Result where both sides have changed one value."""
 
@@ -47,23 +49,31 @@ def _read(text: str) -> Any:
     return json.loads(text, object_pairs_hook=unique)
 
 
-def merged_values(base: Any, ours: Any, theirs: Any) -> Any:
-    """Three-way merge of a value; `CLASH` where both sides have changed it differently."""
+def merged_values(
+    base: Any, ours: Any, theirs: Any, is_set: Callable[[Keys], bool] = lambda keys: True, keys: Keys = ()
+) -> Any:
+    """Three-way merge of a value; `CLASH` where both sides have changed it differently.
+
+    `is_set`: whether the order of a list has no meaning, from the keys that lead to it (`keys`: to this value).
+    """
     if same(ours, theirs) or same(base, theirs):
         return ours
     if same(base, ours):
         return theirs
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        return _merge_objects(base if isinstance(base, dict) else {}, ours, theirs)
-    if isinstance(base, list) and isinstance(ours, list) and isinstance(theirs, list):
+        return _merge_objects(base if isinstance(base, dict) else {}, ours, theirs, is_set, keys)
+    if isinstance(base, list) and isinstance(ours, list) and isinstance(theirs, list) and is_set(keys):
         return _merge_lists(base, ours, theirs)
     return CLASH
 
 
-def _merge_objects(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> Any:
+def _merge_objects(
+    base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any], is_set: Callable[[Keys], bool], keys: Keys
+) -> Any:
     result = {}
     for key in _ordered(list(ours), list(theirs)):
-        value = merged_values(base.get(key, _ABSENT), ours.get(key, _ABSENT), theirs.get(key, _ABSENT))
+        before, mine, yours = (side.get(key, _ABSENT) for side in (base, ours, theirs))
+        value = merged_values(before, mine, yours, is_set, (*keys, str(key)))
         if value is CLASH:
             return CLASH
         if value is not _ABSENT:
@@ -77,6 +87,9 @@ def _merge_lists(base: list[Any], ours: list[Any], theirs: list[Any]) -> Any:
         return CLASH
     # Compared as written: `1`, `1.0` and `true` are equal in Python, and different in JSON.
     mine = set(map(repr, ours[len(base) :]))
+    if any(str(each).startswith("!") for each in (*ours[len(base) :], *theirs[len(base) :])):
+        # Of patterns, the last one that fits wins.
+        return CLASH
     return [*ours, *(each for each in theirs[len(base) :] if repr(each) not in mine)]
 
 

@@ -98,10 +98,14 @@ def _join_entries(region: ConflictRegion) -> str | None:
 
 
 def _join_patterns(region: ConflictRegion) -> str | None:
-    """Both additions; None where one negates a pattern of the other, since the last one would win."""
-    mine, yours = ({line.strip() for line in side} - {""} for side in (region.ours, region.theirs))
-    pairs = [*((each, yours) for each in mine), *((each, mine) for each in yours)]
-    return None if any(f"!{pattern}" in others for pattern, others in pairs) else joined(region)
+    """Both additions; None where one of them takes something out again: the last pattern that fits a path wins."""
+    base = {line.strip() for line in region.base}
+    mine, yours = (
+        {text for line in side if (text := line.strip()) and not text.startswith("#")} - base
+        for side in (region.ours, region.theirs)
+    )
+    negations = [{each.startswith("!") for each in added} for added in (mine - yours, yours - mine)]
+    return None if all(negations) and len(negations[0] | negations[1]) > 1 else joined(region)
 
 
 def _join_go_modules(region: ConflictRegion) -> str | None:
