@@ -169,8 +169,8 @@ async def _work(agent: Agent, attempt: Attempt) -> AgentOutcome:
     if attempt.uses_files:
         await set_up_directory(attempt)
         failpoint("run.set-up")
-    async with logged_in(attempt):
-        ending = await _run_agent(agent, attempt)
+    async with logged_in(attempt) as with_logins:
+        ending = await _run_agent(agent, with_logins)
     if isinstance(ending, Completed):
         await _check(attempt)
     return ending

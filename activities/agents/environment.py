@@ -19,15 +19,12 @@ _ALLOWED = ("PATH", "LANG", "TERM")
 _NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
-def inherited_variables(
-    plan: Plan, home: Path, temporary: Path, sandbox: str, logins: Sequence[Login] = ()
-) -> dict[str, str]:
-    """The allow-list, `passEnv` and the variables of logins from the worker, with a private `HOME` and `TMPDIR`.
+def inherited_variables(plan: Plan, home: Path, temporary: Path, sandbox: str) -> dict[str, str]:
+    """The allow-list and `passEnv` from the worker, with a private `HOME` and `TMPDIR`.
 
     Those two are the worker's where `passEnv` names them, and at sandbox level `none`.
     """
     passed = {name: os.environ[name] for name in (*_ALLOWED, *plan.pass_env) if name in os.environ}
-    passed = {**login_files.variables(logins), **passed}
     private = {"HOME": str(home), "TMPDIR": str(temporary)}
     kept = private if sandbox == "none" else [name for name in private if name in plan.pass_env]
     return {**passed, **private, **{name: os.environ[name] for name in kept if name in os.environ}}

@@ -42,8 +42,13 @@ def found(login: Login) -> list[str]:
 
 def variables(logins: Iterable[Login]) -> dict[str, str]:
     """The worker's variables that belong to logins."""
-    names = (name for login in logins for name in (*login.keys, *login.settings))
-    return {name: os.environ[name] for name in names if os.environ.get(name)}
+    given: dict[str, str] = {}
+    for login in logins:
+        has_files = any(tokens(content(source(login, file))) for file in login.files)
+        instead = {} if has_files else {name: os.environ.get(other) for name, other in login.instead.items()}
+        own = {name: os.environ.get(name) for name in (*login.keys, *login.settings)}
+        given |= {name: value for name, value in (*instead.items(), *own.items()) if value}
+    return given
 
 
 def secrets(logins: Iterable[Login]) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Attempt:
     uses_files: bool = True
     """Whether its directory is made and saved."""
     logins: Sequence[Login] = ()
-    """Logins that its processes have."""
+    """Logins that its agent has; its `setup` and `verify` have none."""
 
     @classmethod
     def of(
@@ -81,7 +81,7 @@ class Attempt:
             return reporter.secrets.redact(data)
 
         output = OutputLog(log, redact if reporter.secrets.forms or logins else None)
-        launcher = _launcher(directory, context, sandbox, output.written, logins)
+        launcher = _launcher(directory, context, sandbox, output.written)
         return cls(directory, context, launcher, reporter, host, output, uses_files, logins)
 
     @property
@@ -128,9 +128,7 @@ def _bounds(execution: ExecutionStore, plan: Plan, task: Task) -> Bounds:
     return Bounds.of(plan, task, Machine.here(execution.state.path))
 
 
-def _launcher(
-    directory: AttemptDirectory, context: AgentContext, sandbox: str, log: Path, logins: Sequence[Login]
-) -> ProcessLauncher:
+def _launcher(directory: AttemptDirectory, context: AgentContext, sandbox: str, log: Path) -> ProcessLauncher:
     execution, run, path = directory.execution, directory.run, directory.path
     return ProcessLauncher(
         cwd=directory.tree,
@@ -139,7 +137,7 @@ def _launcher(
         log=log,
         marker=directory.marker,
         sandbox=sandbox,
-        inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox, logins),
+        inherited=inherited_variables(context.plan, path / "home", path / "tmp", sandbox),
         variables=attempt_variables(context),
         readable=[directory.hub.path, *map(Path, execution.workspace().objects)] if run.base else [],
     )

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from activities.agents import login_files
@@ -27,13 +28,16 @@ _POLL_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def logged_in(attempt: Attempt) -> AsyncIterator[None]:
-    """Let the processes of an attempt use its logins while the block runs; afterwards its home has none of them."""
-    if not attempt.logins or not attempt.launcher.has_private_home:
+async def logged_in(attempt: Attempt) -> AsyncIterator[Attempt]:
+    """The attempt with its logins, for its agent, while the block runs; afterwards its home has none of them."""
+    launcher = attempt.launcher
+    variables = await in_thread(login_files.variables, attempt.logins) if attempt.logins else {}
+    with_logins = replace(attempt, launcher=replace(launcher, inherited={**variables, **launcher.inherited}))
+    if not attempt.logins or not launcher.has_private_home:
         # It has the user's own home, with all that is in it.
-        yield
+        yield with_logins
         return
-    private = attempt.context.home if attempt.backend.preset is not None else attempt.launcher.folder / "home"
+    private = attempt.context.home if attempt.backend.preset is not None else launcher.folder / "home"
     copies = [
         LoginCopy(login, file, private, attempt.directory.execution.state.logins_lock, attempt.reporter)
         for login in attempt.logins
@@ -43,7 +47,7 @@ async def logged_in(attempt: Attempt) -> AsyncIterator[None]:
     try:
         await in_thread(_place, private, copies)
         syncing = asyncio.create_task(_sync_often(copies))
-        yield
+        yield with_logins
     finally:
         if syncing is not None:
             syncing.cancel()

@@ -103,6 +103,7 @@ class _Run:
 
     async def _execute(self) -> int | None:
         """Run the program to its end; None: ended before that, since it could not go on."""
+        self._output.begin()
         tree = await self._launcher.start(self._argv(), output=self._output.path)
         waiting = asyncio.ensure_future(tree.wait())
         try:

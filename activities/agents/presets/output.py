@@ -36,6 +36,11 @@ class Output:
         self._rest = b""
         self._written = ""
 
+    def begin(self) -> None:
+        """Be ready for a new start of the program; what a killed worker has left is not read twice."""
+        self.remove()
+        self._offset, self._rest = 0, b""
+
     def events(self, *, is_over: bool = False) -> Iterator[Event]:
         """Events of what is new; `is_over`: the last line needs no end. Raises `TaskFailed` at a GB."""
         with contextlib.suppress(FileNotFoundError), open(self.path, "rb") as file:

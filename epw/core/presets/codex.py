@@ -13,6 +13,8 @@ _LOGIN = Login(
     files=(LoginFile(".codex/auth.json", is_refreshed=True), LoginFile(".codex/config.toml")),
     keys=("CODEX_API_KEY", "OPENAI_API_KEY"),
     settings=("OPENAI_BASE_URL",),
+    # By itself it takes OPENAI_API_KEY only for a provider whose settings name it.
+    instead={"CODEX_API_KEY": "OPENAI_API_KEY"},
     folders={".codex": "CODEX_HOME"},
 )
 

@@ -38,6 +38,8 @@ class Login:
     """Variables that hold a key."""
     settings: tuple[str, ...] = ()
     """Variables without secrets that go with it: addresses, regions, the provider."""
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """Variables of `keys` that get the value of another where there are neither they nor files, by name."""
     folders: Mapping[str, str] = field(default_factory=dict)
     """Variables that name another place for a folder of `files`, by the folder."""
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +19,9 @@ import pytest
 from activities.agents.presets.programs import described
 from epw.core.plan.validate import read_plan
 from epw.core.presets.registry import PRESETS
-from tests.messages_api import MessagesApi, Turn
+from tests.messages_api import Fault, MessagesApi, Turn
 from tests.model_apis import ModelApi, Step
-from tests.support import Harness, check_invariants, ended, make_repository, sh, tasks
+from tests.support import Harness, check_invariants, ended, make_repository, sh, tasks, until
 
 pytestmark = [
     pytest.mark.slow,
@@ -139,29 +140,36 @@ MODELS = {"codex": "gpt-5.1", "gemini": "gemini-2.5-flash"}
 USAGE = {"codex": (200, 40), "gemini": (200, 40), "opencode": (200, 40)}
 
 
+def lead(monkeypatch: pytest.MonkeyPatch, programs: Path, home: Path, api: Served) -> None:
+    """Give this process the variables and the home of a user whose program uses the scripted API."""
+    home.mkdir()
+    for file, text in api.files.items():
+        (home / file).parent.mkdir(parents=True)
+        (home / file).write_text(text)
+    for preset in PRESETS.values():
+        for variable in (*preset.login.keys, *preset.login.settings, *preset.login.folders.values()):
+            monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    for variable, value in api.environment.items():
+        monkeypatch.setenv(variable, value)
+
+
+def plan_of(name: str, path: Path, api: Served, task: dict[str, Any], sandbox: str = "bubblewrap") -> dict[str, Any]:
+    model = {"model": MODELS[name]} if name in MODELS else {}
+    network = {"network": [api.url.removeprefix("http://")]} if sandbox == "bubblewrap" else {}
+    return {"agent": name, "workspace": str(path), "sandbox": sandbox, "tasks": tasks(task), **model, **network}
+
+
 @pytest.mark.parametrize("sandbox", ["bubblewrap", "landlock", "process"])
 @pytest.mark.parametrize("name", PACKAGES)
 async def test_a_real_program_writes_a_file_that_lands(
     name: str, sandbox: str, harness: Harness, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, home = make_repository(tmp_path / "work"), tmp_path / "user"
+    path = make_repository(tmp_path / "work")
     async with served(name) as api:
-        for file, text in api.files.items():
-            (home / file).parent.mkdir(parents=True)
-            (home / file).write_text(text)
-        home.mkdir(exist_ok=True)
-        monkeypatch.setenv("HOME", str(home))
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-        for variable, value in api.environment.items():
-            monkeypatch.setenv(variable, value)
-        plan: dict[str, Any] = {
-            "agent": name,
-            "workspace": str(path),
-            "sandbox": sandbox,
-            "tasks": tasks({"id": "a", "description": "Write made.txt."}),
-        }
-        plan |= {"model": MODELS[name]} if name in MODELS else {}
-        plan |= {"network": [api.url.removeprefix("http://")]} if sandbox == "bubblewrap" else {}
+        lead(monkeypatch, programs, tmp_path / "user", api)
+        plan = plan_of(name, path, api, {"id": "a", "description": "Write made.txt."}, sandbox)
         async with harness.working():
             handle = await harness.start(plan)
             failed = await ended(handle, 240)
@@ -180,6 +188,60 @@ async def test_a_real_program_writes_a_file_that_lands(
         assert row["usage"]["costUSD"] > 0
     assert "made.txt" in printed
     assert KEY not in printed
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+async def test_the_next_attempt_goes_on_in_the_program_s_own_session(
+    name: str, harness: Harness, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_repository(tmp_path / "work")
+    async with served(name) as api:
+        lead(monkeypatch, programs, tmp_path / "user", api)
+        task = {"id": "a", "description": "Write made.txt.", "verify": 'test "$EPW_ATTEMPT" = 2'}
+        plan = plan_of(name, path, api, task)
+        async with harness.working():
+            handle = await harness.start(plan)
+            assert await ended(handle, 300) is None
+            document = await harness.document(handle)
+        last = json.dumps(api.requests()[-1], ensure_ascii=False)
+    (row,) = document["results"]
+    assert (row["status"], row["attempts"]) == ("succeeded", 2)
+    assert "That attempt did not succeed: VerifyFailed" in last
+    assert "Write made.txt." in last
+    assert "I write the file." in last
+
+
+async def test_claude_code_uses_the_login_in_its_file_and_waits_for_the_end_of_its_limit(
+    harness: Harness, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "sk-ant-oat01-canary-0123456789abcdef"
+    oauth = {"accessToken": token, "refreshToken": "sk-ant-ort01-canary", "expiresAt": 4102444800000}
+    login = {"claudeAiOauth": {**oauth, "scopes": ["user:inference"], "subscriptionType": "pro"}}
+    until_when = int(time.time()) + 7200
+    headers = {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-reset": str(until_when),
+        "anthropic-ratelimit-unified-representative-claim": "five_hour",
+        "retry-after": "7200",
+    }
+    async with MessagesApi(lambda *_: Fault(429, "rate_limit_error", "too much", headers)).serving() as messages_api:
+        environment = {"ANTHROPIC_BASE_URL": messages_api.url}
+        files = {".claude/.credentials.json": json.dumps(login)}
+        api = Served(messages_api.url, environment, files, lambda: [each.request for each in messages_api.calls])
+        lead(monkeypatch, programs, tmp_path / "user", api)
+        async with harness.working():
+            handle = await harness.start(plan_of("claude-cli", make_repository(tmp_path / "work"), api, {"id": "a"}))
+            await until(handle, lambda found: found["tasks"][0]["waitingFor"] == "usage-limit", 120)
+            history = await handle.fetch_history()
+            await handle.cancel()
+            await ended(handle)
+        used = {each.headers.get("Authorization") for each in messages_api.calls}
+    assert used == {f"Bearer {token}"}
+    (timer,) = (each for each in history.events if each.HasField("timer_started_event_attributes"))
+    waits = timer.timer_started_event_attributes.start_to_fire_timeout.seconds
+    assert timer.event_time.seconds + waits == pytest.approx(until_when, abs=2)
+    kept = [each for each in harness.home.rglob("*") if each.is_file() and token.encode() in each.read_bytes()]
+    assert kept == []
 
 
 def test_doctor_knows_the_version_of_each(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,18 @@ async def test_new_tokens_come_back_into_the_user_s_login(harness: Harness, prog
     assert not files_with(harness.home, "9876543210")
 
 
+async def test_setup_and_verify_have_nothing_of_a_login(
+    harness: Harness, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-openai-0123456789")
+    program.auth.unlink()
+    has_none = 'test -z "${OPENAI_API_KEY-}${CODEX_API_KEY-}" && test ! -e ~/.codex'
+    program.write('test "$OPENAI_API_KEY$CODEX_API_KEY" || exit 9; print_stream')
+    task = {"id": "a", "verify": has_none}
+    document = await harness.run(plan_of(make_repository(tmp_path / "work"), task, setup=has_none))
+    assert statuses(document) == {"a": "succeeded"}
+
+
 @pytest.mark.parametrize(
     "written", ["", "{}", '{"auth_mode": "chatgpt"}', "no JSON", '{"tokens": [], "auth_mode": ""}']
 )
