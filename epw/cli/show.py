@@ -38,7 +38,8 @@ def show_result(document: ExecutionResult) -> None:
     for conflict in document["conflicts"]:
         out.print(Text(printable(_conflict_line(conflict))))
     if document["metrics"] and not is_open:
-        _show_metrics(document["metrics"])
+        waits = [row["waitedMs"] for row in document["results"]]
+        _show_metrics(document["metrics"], has_waited=any(each["question"] or each["usageLimit"] for each in waits))
     _show_usage([row["usage"] for row in document["results"]])
     ignored = sorted({name for row in document["results"] for name in row.get("notEnforced", [])})
     if ignored:
@@ -99,21 +100,30 @@ def _open(conflict: ConflictResult) -> str:
     return "open: resolve it" if conflict.get("questionId") else f"open: {conflict.get('underWay') or 'found'}"
 
 
-def _show_metrics(metrics: Metrics) -> None:
+def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     out = console()
     out.print(
         f"{metrics['totalTasks']} tasks: {metrics['parallelTasks']} parallel, {metrics['sequentialTasks']} sequential;"
         f" {metrics['batches']} batches; {metrics['agentsUsed']} of {metrics['agentCount']} agents used,"
         f" at most {metrics['peakConcurrency']} at once"
     )
+    reruns = metrics.get("rerunCount", 0)
+    included = f", {reruns} {'run' if reruns == 1 else 'runs'} again after conflicts included" if reruns else ""
+    left_out = " without the waits for people and usage limits" if has_waited else ""
     out.print(
-        f"{_seconds(metrics['totalDuration'])} instead of {_seconds(metrics['sequentialDuration'])}:"
-        f" speedup {_number(metrics['actualSpeedup'])} (estimated {_number(metrics['estimatedSpeedup'])}),"
+        f"{_seconds(metrics['totalDuration'])}{left_out}; one after another it would have been"
+        f" {_seconds(metrics['sequentialDuration'])}{included}"
+    )
+    out.print(
+        f"speedup {_number(metrics['actualSpeedup'])} (estimated {_number(metrics['estimatedSpeedup'])}),"
         f" efficiency {_number(metrics['efficiency'])} of the list schedule"
     )
+    counts = (
+        *((metrics["failureCount"], "failed"), (metrics["retryCount"], "retried"), (reruns, "run again")),
+        *((metrics["conflictCount"], "conflicts"), (metrics.get("hazardCount", 0), "hazards")),
+    )
     path = printable(" → ".join(metrics["criticalPath"][:12]))
-    failed = f"{metrics['failureCount']} failed, {metrics['retryCount']} retried, {metrics['conflictCount']} conflicts"
-    out.print(Text(f"{failed}; critical path {path}"))
+    out.print(Text(f"{', '.join(f'{count} {what}' for count, what in counts)}; critical path {path or 'empty'}"))
 
 
 def _show_usage(used: list[ModelUsage]) -> None:

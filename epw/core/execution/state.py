@@ -10,6 +10,7 @@ from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.task_state import Start, Stopwatch, TaskState
 from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
 from epw.core.plan.model import Plan
+from epw.core.schedule.prediction import Phase
 
 _MAX_DEPENDENCY_RESULTS = 10
 
@@ -36,6 +37,10 @@ class ExecutionState(LandingState):
         self.peak_concurrency = 0
         self.idle = Stopwatch()
         """Time in which no agent ran because people or usage limits were waited for."""
+        self.held_up = Stopwatch()
+        """Time in which nothing could start, because a person has paused or is asked for a higher budget."""
+        self.began: int | None = None
+        """Time at which tasks could start."""
         for task_id, dependencies in self.graph.dependencies.items():
             if not dependencies:
                 self.move(task_id, "ready")
@@ -56,6 +61,8 @@ class ExecutionState(LandingState):
 
     def starts(self, now: int) -> Iterator[Start]:
         """Start every attempt that can start now, in order of priority."""
+        if self.began is None:
+            self.began = now
         later, taking_over = list[str](), self._is_taking_over
         while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
@@ -102,6 +109,7 @@ class ExecutionState(LandingState):
         # A ready task with a free agent starts in this turn; what stays ready is held by a pause.
         busy = self.scheduler.running or landing or self.to_land or self.finished
         self.idle.note(bool(people and not busy), now)
+        self.held_up.note(self.paused or self.awaits_budget, now)
 
     def completed(self, task_id: str, outcome: TaskOutcome, now: int, *, unchanged: bool = False) -> None:
         """Record a successful attempt, whose change still has to land.
@@ -227,5 +235,7 @@ class ExecutionState(LandingState):
         state.answer = None
         if outcome is not None:
             state.end_attempt(outcome)
-        state.duration_ms += outcome.duration_ms if outcome else max(0, now - state.since)
+        worked = outcome.duration_ms if outcome else max(0, now - state.since)
+        state.duration_ms += worked
+        state.phases.append(Phase(worked + (outcome.limited_ms + outcome.crowded_ms if outcome else 0)))
         return state

@@ -7,9 +7,12 @@ from typing import Any
 
 from epw.core.messages import MergeContext, Produced, Saved, Side, TaskOutcome
 from epw.core.plan.model import Task
+from epw.core.schedule.prediction import Phase
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 _MAX_SUMMARY_LENGTH = 200
+_WAITS_WITHOUT_AGENT = ("question", "usage-limit", "host")
+"""What is waited for with neither agent nor files."""
 
 
 @dataclass
@@ -52,6 +55,8 @@ class TaskState:
     """Milliseconds by what it waited for."""
     outcome: TaskOutcome | None = None
     """Outcome of its last attempt."""
+    phases: list[Phase] = field(default_factory=list)
+    """Its stretches of work with an agent, waits for limits in them, each with the wait for a person or limit after."""
 
     @property
     def is_terminal(self) -> bool:
@@ -80,6 +85,9 @@ class TaskState:
         if self.waiting_for is not None and self.waiting_for != "resources":
             kind, waited = self.waiting_for, max(0, now - self.since)
             self.waited[kind] = self.waited.get(kind, 0) + waited
+            if kind in _WAITS_WITHOUT_AGENT and self.phases:
+                last = self.phases[-1]
+                self.phases[-1] = Phase(last.work, last.wait + waited)
 
     def _add_wait(self, kind: str, waited: int) -> None:
         if waited:
@@ -100,9 +108,11 @@ class Start:
 
 @dataclass
 class Stopwatch:
-    """Total time of the intervals in which something was true."""
+    """Intervals in which something was true, and their total time."""
 
     ms: int = 0
+    intervals: list[tuple[int, int]] = field(default_factory=list)
+    """Beginning and end of each that has ended."""
     _since: int | None = None
 
     def note(self, is_true: bool, now: int) -> None:
@@ -111,4 +121,5 @@ class Stopwatch:
             self._since = now
         elif not is_true and self._since is not None:
             self.ms += now - self._since
+            self.intervals.append((self._since, now))
             self._since = None

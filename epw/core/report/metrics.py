@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from epw.core.execution.state import ExecutionState
+from epw.core.plan.graph import TaskGraph
 from epw.core.report.model import Metrics
-from epw.core.schedule.prediction import makespan, predict
-from epw.core.schedule.scheduler import batches
+from epw.core.schedule.prediction import Hold, busy_time, makespan, predict_plan, simulate
+from epw.core.schedule.scheduler import Scheduler, batches
 
 
-def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> Metrics:
+def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, hazard_count: int = 0) -> Metrics:
     """Metrics as of now; `elapsed_ms`: time since the execution's start, until its close where it has one."""
     graph, states = execution.graph, list(execution.tasks.values())
     total = max(0, elapsed_ms - execution.idle.ms)
@@ -16,7 +17,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> 
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
     agents = execution.max_agents_so_far
-    schedule = makespan(predict(graph, agents, durations, levels=execution.levels)) if ran else None
+    schedule = _schedule(execution) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
@@ -35,11 +36,13 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> 
         "conflictCount": conflict_count,
         "failureCount": execution.counts["failed"] + execution.counts["conflicted"],
         "retryCount": sum(max(0, state.attempt - 1) for state in states),
-        "estimatedSpeedup": _rounded(estimate / makespan(predict(graph, agents, levels=execution.levels))),
+        "rerunCount": sum(state.conflict_reruns for state in states),
+        "hazardCount": hazard_count,
+        "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
         "efficiency": _rounded(efficiency),
         "coordinationOverhead": _rounded(max(0.0, 1 - efficiency) if efficiency is not None else None),
-        "criticalPath": graph.critical_path,
+        "criticalPath": _critical_path(execution, durations),
         # Of each task's last attempt.
         "peakMemoryMB": max(memory, default=None),
         "cpuSeconds": _rounded(sum(cpu)) if cpu else None,
@@ -49,6 +52,27 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int) -> 
         "peakConcurrency": execution.peak_concurrency,
         "costUSD": _cost(execution),
     }
+
+
+def _schedule(execution: ExecutionState) -> float:
+    """Milliseconds of work that the same attempts, waits and pauses take when nothing else takes time."""
+    phases = {
+        task_id: state.phases
+        for task_id, state in execution.tasks.items()
+        if state.phases or (task_id in execution.reused and state.is_terminal)
+    }
+    began = execution.began or 0
+    holds = [Hold(start - began, end - began) for start, end in execution.held_up.intervals]
+    scheduler = Scheduler.of_plan(execution.plan, execution.graph, execution.max_agents_so_far)
+    return busy_time(simulate(scheduler, phases, holds))
+
+
+def _critical_path(execution: ExecutionState, durations: dict[str, float]) -> list[str]:
+    """By estimates; after the end by measured durations, of the tasks that ran."""
+    if not execution.finished:
+        return execution.graph.critical_path
+    measured = TaskGraph(execution.graph.dependencies, durations)
+    return [task_id for task_id in measured.critical_path if execution.tasks[task_id].phases]
 
 
 def _cost(execution: ExecutionState) -> float | None:

@@ -172,15 +172,25 @@ class Metrics(ResultPart):
     actualSpeedup: float | None
     agentCount: int
     conflictCount: int
+    """Of those that stopped a change: hazards are counted apart."""
     failureCount: int
     retryCount: int
+    """Attempts after a failure of the agent."""
+    rerunCount: NotRequired[int]
+    """Runs of tasks that had succeeded, because their changes conflicted; executions of earlier versions lack it."""
+    hazardCount: NotRequired[int]
+    """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None
     scheduleDuration: int | None
-    """Makespan of a list schedule of the measured durations on `agentCount` agents."""
+    """What the measured attempts take on `agentCount` agents when the scheduler alone decides and nothing else takes
+    time: priorities, files, waits for limits and people, and pauses as they were, stretches without any agent left out.
+    """
     efficiency: float | None
     """`scheduleDuration / totalDuration`."""
     coordinationOverhead: float | None
+    """`max(0, 1 - efficiency)`: starts, landings, saving; waits for limits and people are none."""
     criticalPath: list[str]
+    """The longest path: by estimates, after the end by the measured durations of the tasks that ran."""
     peakMemoryMB: float | None
     cpuSeconds: float | None
     writtenMB: float | None

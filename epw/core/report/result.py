@@ -90,7 +90,7 @@ def document(
         "results": [short_row(row(state, execution)) for state in tasks],
         "conflicts": [conflict_document(execution, conflict) for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
-        "metrics": metrics(execution, elapsed_ms, len(blocking)),
+        "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
         "landingOrder": landing_order,
         **({"error": {"type": status, "message": message}} if message else {}),

@@ -25,7 +25,7 @@ def bottlenecks(plan: Plan, graph: TaskGraph, slots: Sequence[Slot], rivals: Map
     agent_of = {slot.task_id: slot.agent for slot in slots}
     planned = makespan(slots)
     waited_for = [task for task in graph.ids if graph.dependants[task] or rivals.get(task)]
-    tried = sorted(waited_for, key=lambda task: -graph.minutes[task])
+    tried = sorted(waited_for, key=lambda task: (-graph.minutes[task], -graph.bottom_level[task]))
     gains = {
         task: planned - makespan(simulate(Scheduler.of_plan(plan, graph), estimates(_with_half(graph, task))))
         for task in tried[: max(2, min(_MAX_TRIED, _MAX_SIMULATED // len(graph.ids)))]

@@ -63,8 +63,8 @@ def simulate(
 ) -> list[Slot]:
     """What a new scheduler of an acyclic graph does when its tasks take as long as `phases` say, in order of starts.
 
-    After each phase a task gives back its agent and its files, and after the wait it queues for the next; after the
-    last it has landed. A task without a phase, `[]`, is done when it is its turn; one that is not named never runs.
+    After each phase a task gives back its agent and its files; after the wait it queues for the next, or has landed.
+    A task without a phase, `[]`, is done when it is its turn; one that is not named never runs.
     `holds` are ordered and do not overlap.
     """
     done: dict[str, int] = {}
@@ -89,6 +89,8 @@ def simulate(
         while not any(hold.start <= now < hold.end for hold in holds) and (start := scheduler.next_start()) is not None:
             task, agent = start
             if not phases[task]:
+                scheduler.release_agent(task)
+                scheduler.release_files(task)
                 _end(scheduler, task)
                 continue
             end = now + phases[task][done.get(task, 0)].work
@@ -101,23 +103,20 @@ def simulate(
         while events and events[0][0] <= now:
             _, _, task, ends = heapq.heappop(events)
             if ends:
-                phase = phases[task][done.get(task, 0)]
-                done[task] = done.get(task, 0) + 1
-                if done[task] == len(phases[task]):
-                    _end(scheduler, task)
-                    continue
                 scheduler.release_agent(task)
                 scheduler.release_files(task)
-                if phase.wait:
-                    later(now + phase.wait, task, ends=False)
+                wait = phases[task][done.get(task, 0)].wait
+                done[task] = done.get(task, 0) + 1
+                if wait:
+                    later(now + wait, task, ends=False)
                     continue
-            if task:
+            if task and done[task] < len(phases[task]):
                 scheduler.requeue(task)
+            elif task:
+                _end(scheduler, task)
 
 
 def _end(scheduler: Scheduler, task: str) -> None:
-    scheduler.release_agent(task)
-    scheduler.release_files(task)
     scheduler.landed(task)
     scheduler.close(task)
 

@@ -1,0 +1,102 @@
+"""Metrics: waits are no overhead, hazards and reruns are counted, the critical path is the measured one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from epw.core.execution.state import ExecutionState
+from epw.core.messages import MergeContext, TaskOutcome
+from epw.core.plan.validate import read_plan
+from epw.core.report.metrics import metrics
+
+
+def _execution(*rows: dict[str, Any], agents: int = 2) -> ExecutionState:
+    tasks = [{"description": "d", "run": "true", **row} for row in rows]
+    return ExecutionState(read_plan({"maxAgents": agents, "tasks": tasks}))
+
+
+def _started(execution: ExecutionState, now: int) -> list[str]:
+    found = [start.task_id for start in execution.starts(now)]
+    execution.observe(now)
+    return found
+
+
+def _worked(ms: int, **fields: Any) -> TaskOutcome:
+    return TaskOutcome.model_validate({"kind": "completed", "durationMs": ms, **fields})
+
+
+def test_a_wait_for_a_person_beside_running_agents_is_no_overhead() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.wait_for("question", "a", _worked(1_000, kind="question"), 1_000)
+    execution.completed("b", _worked(60_000), 60_000)
+    execution.answered("a", "yes", 60_000)
+    assert _started(execution, 60_000) == ["a"]
+    execution.completed("a", _worked(30_000), 90_000)
+    found = metrics(execution, 90_000, 0)
+    assert (found["scheduleDuration"], found["efficiency"], found["coordinationOverhead"]) == (90_000, 1, 0)
+
+
+def test_a_wait_for_a_rate_limit_within_an_attempt_is_no_overhead_and_no_work() -> None:
+    execution = _execution({"id": "a"})
+    assert _started(execution, 0) == ["a"]
+    execution.completed("a", _worked(4_000, limitedMs=6_000), 10_000)
+    found = metrics(execution, 10_000, 0)
+    assert (found["sequentialDuration"], found["scheduleDuration"], found["coordinationOverhead"]) == (4_000, 10_000, 0)
+
+
+def test_a_pause_is_no_overhead_though_agents_run_in_it() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"}, {"id": "c"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.paused = True
+    assert _started(execution, 500) == []
+    execution.completed("a", _worked(1_000), 1_000)
+    assert _started(execution, 1_000) == []
+    execution.completed("b", _worked(9_000), 9_000)
+    assert _started(execution, 9_000) == []
+    execution.paused = False
+    assert _started(execution, 20_000) == ["c"]
+    execution.completed("c", _worked(1_000), 21_000)
+    execution.observe(21_000)
+    found = metrics(execution, 21_000, 0)
+    assert (found["totalDuration"], found["scheduleDuration"], found["coordinationOverhead"]) == (10_000, 10_000, 0)
+
+
+def test_what_is_neither_work_nor_a_wait_is_overhead() -> None:
+    execution = _execution({"id": "a"}, {"id": "b", "dependsOn": ["a"]})
+    assert _started(execution, 0) == ["a"]
+    execution.completed("a", _worked(3_000), 5_000)
+    assert _started(execution, 5_000) == ["b"]
+    execution.completed("b", _worked(5_000), 10_000)
+    assert metrics(execution, 10_000, 0)["coordinationOverhead"] == 0.2
+
+
+def test_tasks_that_share_files_are_not_expected_to_run_at_once() -> None:
+    execution = _execution({"id": "a", "files": ["x"]}, {"id": "b", "files": ["x"]})
+    assert _started(execution, 0) == ["a"]
+    execution.completed("a", _worked(5_000), 5_000)
+    assert _started(execution, 5_000) == ["b"]
+    execution.completed("b", _worked(5_000), 10_000)
+    found = metrics(execution, 10_000, 0)
+    assert (found["efficiency"], found["estimatedSpeedup"]) == (1, 1)
+
+
+def test_the_critical_path_is_by_measured_durations_once_all_has_ended() -> None:
+    rows = ({"id": "a", "estimatedMinutes": 60}, {"id": "b"}, {"id": "c", "dependsOn": ["b"]})
+    execution = _execution(*rows)
+    assert _started(execution, 0) == ["a", "b"]
+    assert metrics(execution, 1, 0)["criticalPath"] == ["a"]
+    execution.completed("a", _worked(1_000), 1_000)
+    execution.completed("b", _worked(4_000), 4_000)
+    assert _started(execution, 4_000) == ["c"]
+    execution.completed("c", _worked(3_000), 7_000)
+    assert metrics(execution, 7_000, 0)["criticalPath"] == ["b", "c"]
+
+
+def test_reruns_after_conflicts_and_hazards_are_counted_apart_from_retries() -> None:
+    execution = _execution({"id": "a"})
+    assert _started(execution, 0) == ["a"]
+    execution.completed("a", _worked(1_000), 1_000)
+    execution.run_again("a", MergeContext(description="d", paths=[], sides=[]), 1_000)
+    found = metrics(execution, 1_000, 0, 2)
+    assert (found["rerunCount"], found["retryCount"], found["hazardCount"]) == (1, 0, 2)
