@@ -19,7 +19,7 @@ import pytest
 
 from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
-from epw.cli.doctor import sandbox_in_force
+from epw.cli.machine_checks import sandbox_in_force
 from tests.command_line import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
@@ -251,6 +251,9 @@ def test_no_server_no_worker_and_unknown_ids_are_told_with_their_codes(up: Cli, 
     before = time.monotonic()
     assert "no Temporal server at 127.0.0.1:1" in alone("list", code=3).stderr
     assert time.monotonic() - before < 15
+    told = alone("doctor", code=3).stdout
+    assert "! Temporal server: no Temporal server at 127.0.0.1:1: nothing listens there" in told
+    assert "→ agent claude needs ANTHROPIC_API_KEY" in told
     del alone.environment["TEMPORAL_ADDRESS"]
     assert "no execution 'nobody'" in up("status", "nobody", code=2).stderr
     assert "no execution" in up("cancel", "nobody", code=2).stderr
@@ -281,6 +284,11 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     assert abs(int(found["free disk"].split()[0]) - free) < free / 20
     assert found["state directory"] == f"{up.home} (700)"
     assert found["temporalio"] == version("temporalio")
+    assert all(check["ok"] == (check["missing"] is None) for check in checks["checks"])
+    by_name = {check["name"]: check for check in checks["checks"]}
+    assert by_name["worker"]["ok"], "`up` has one"
+    assert "export" in by_name["agent claude"]["missing"]
+    assert not by_name["agent claude"]["required"]
     note = json.loads((up.home / "server/server.json").read_text())
     assert found["Temporal server"] == f"embedded, Web UI {note['webUI']}/namespaces/{note['namespace']}/workflows"
     # What an attempt gets is what was said.

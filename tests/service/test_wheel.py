@@ -169,7 +169,9 @@ def test_help_lists_the_commands_and_each_has_its_own(installed: Installed) -> N
 def test_doctor_finds_everything_and_names_a_missing_extra(installed: Installed) -> None:
     checks = {row["name"]: row for row in json.loads(installed.epw("doctor", "--json"))["checks"]}
     assert checks["Temporal server"]["ok"]
-    assert ("epw[claude-code]" in checks["agent claude-code"]["found"]) is not installed.has_extra
+    assert ("epw[claude-code]" in (checks["agent claude-code"]["missing"] or "")) is not installed.has_extra
+    assert checks["extra claude-code"]["ok"] is installed.has_extra
+    assert checks["data files"]["ok"]
 
 
 def test_mcp_without_its_extra_says_how_to_get_it(installed: Installed) -> None:

