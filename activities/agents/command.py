@@ -144,6 +144,7 @@ class Events:
                 "paths": paths,
                 "kind": predicted.kind,
                 "hasLanded": predicted.has_landed,
+                **({"message": predicted.message} if predicted.message else {}),
             }
             with contextlib.suppress(OSError), self._opened_warnings() as file:
                 file.write(json.dumps(line) + "\n")

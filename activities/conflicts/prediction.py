@@ -1,17 +1,24 @@
-"""Prediction of conflicts: the unfinished changes of running tasks, merged pair by pair before either lands."""
+"""Prediction of conflicts: the unfinished changes of running tasks, merged pair by pair before either lands.
+
+What merges is looked at by symbols and names where both changed code, or one file. Checkers are not run for it: a tree
+under work is seldom free of messages, and each look would take them as long as a landing does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
+from activities.conflicts.fit import semantic_conflicts
+from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.resolve import resolved_tree
+from activities.conflicts.try_check import try_check
 from activities.git.changes import changed_paths
 from activities.git.command import display_path, display_paths
 from activities.git.hub import Hub
-from activities.git.merge import merge
+from activities.git.merge import merge, merge_base
 from activities.git.task_commits import tasks_that_touched
 from epw.core.plan.parts import Message
 
@@ -38,11 +45,14 @@ class PredictedConflict:
     kind: str
     has_landed: bool
     """Whether the other side is in the head already."""
+    message: str = field(default="", compare=False)
+    """What does not fit, of a semantic one; its lines move while the agents work."""
 
     def __str__(self) -> str:
         paths = ", ".join(display_paths(self.paths, _MAX_PATHS))
         others = " and ".join(self.tasks[:_MAX_PATHS]) or "what"
-        return f"{paths}: does not merge with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
+        how = f"{self.message}: does not fit" if self.message else "does not merge"
+        return f"{paths}: {how} with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
 
 class ConflictPredictor:
@@ -75,7 +85,7 @@ class ConflictPredictor:
         for other in islice(others, _MAX_OTHERS):
             if self.stopped:
                 return
-            if not mine.isdisjoint(other.paths):
+            if not mine.isdisjoint(other.paths) or (_has_code(own.paths) and _has_code(other.paths)):
                 yield other.commit, self._merged(own, other.commit, other.task_id)
 
     def _with_head(self, own: WorkInProgress, head: str | None) -> Iterator[tuple[str, PredictedConflict | None]]:
@@ -83,7 +93,7 @@ class ConflictPredictor:
             return
         if head != self._head:
             self._head, self._landed = head, {display_path(path) for path in changed_paths(self._hub, self._base, head)}
-        if not self._landed.isdisjoint(own.paths):
+        if not self._landed.isdisjoint(own.paths) or (_has_code(self._landed) and _has_code(own.paths)):
             yield head, self._merged(own, head, None)
 
     def _merged(self, own: WorkInProgress, other: str, task_id: str | None) -> PredictedConflict | None:
@@ -92,7 +102,23 @@ class ConflictPredictor:
         merged = merge(self._hub, other, own.commit)
         if not merged.clean and self._drivers is not None:
             self._drivers.join(merged)
-        if merged.clean or resolved_tree(self._hub, merged, self._strategy) is not None:
-            return None
+        tree = merged.tree if merged.clean else resolved_tree(self._hub, merged, self._strategy)
+        if tree is not None:
+            return self._misfit(own, other, task_id, tree)
         tasks = [task_id] if task_id else tasks_that_touched(self._hub, self._base, other, merged.paths)
         return PredictedConflict(tuple(tasks), tuple(merged.paths), merged.kind, has_landed=task_id is None)
+
+    def _misfit(self, own: WorkInProgress, other: str, task_id: str | None, tree: str) -> PredictedConflict | None:
+        base = merge_base(self._hub, other, own.commit)
+        found = try_check(semantic_conflicts, self._hub, base, other, own.commit, tree) if base is not None else []
+        if not found:
+            return None
+        paths = tuple(dict.fromkeys(path for each in found for path in (each.path, each.other)))
+        theirs = [each.path if each.side == "ours" else each.other for each in found]
+        tasks = [task_id] if task_id else tasks_that_touched(self._hub, self._base, other, theirs)
+        message = display_path(found[0].message)
+        return PredictedConflict(tuple(tasks), paths, "semantic", has_landed=task_id is None, message=message)
+
+
+def _has_code(paths: Iterable[str]) -> bool:
+    return any(language_of(path) is not None for path in paths)

@@ -78,7 +78,8 @@ def conflict_warning(context: AgentContext, predicted: PredictedConflict) -> str
     described = {task.id: task.description[:_MAX_TEXT] for task in context.plan.tasks if task.id in predicted.tasks}
     intents = "".join(f"\n- {task_id}: {description}" for task_id, description in described.items())
     other = "what has landed meanwhile" if predicted.has_landed else "what another agent is changing now"
-    return f"What you have changed so far does not merge with {other}: {predicted}.{intents}\n{_WARNED}"
+    how = "fit" if predicted.message else "merge with"
+    return f"What you have changed so far does not {how} {other}: {predicted}.{intents}\n{_WARNED}"
 
 
 def first_message(context: AgentContext) -> str:

@@ -111,3 +111,28 @@ def test_a_warning_ends_with_its_cause(hub: Hub, base: str) -> None:
     assert len(early.predict(own, [other], base)) == 1
     assert len(early.predict(own, [other], base)) == 1
     assert early.predict(own, [saved(hub, "b", base, "shared", text.replace("six", "6"))], base) == []
+
+
+CODE = {"lib.py": "def total(items):\n    return 1\n", "app.py": "import lib\n"}
+RENAMED, USED = "def grand_total(items):\n    return 1\n", "import lib\n\n\nX = lib.total([])\n"
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_merges_and_does_not_fit_is_a_warning(tmp_path: Path, swapped: bool) -> None:
+    hub = Hub(make_repository(tmp_path / "code", CODE) / ".git")
+    base = sh(tmp_path / "code", "git", "rev-parse", "HEAD").strip()
+    renames, uses = saved(hub, "renames", base, "lib.py", RENAMED), saved(hub, "uses", base, "app.py", USED)
+    own, other = (renames, uses) if swapped else (uses, renames)
+    predictor = ConflictPredictor(hub, base, "merge")
+    (coming,) = predictor.predict(own, [other], base)
+    assert (coming.kind, coming.tasks, coming.has_landed) == ("semantic", (other.task_id,), False)
+    assert set(coming.paths) == {"app.py", "lib.py"}
+    assert "total is used in app.py:4" in str(coming)
+    (landed,) = ConflictPredictor(hub, base, "merge").predict(own, [], other.commit)
+    assert landed.has_landed
+    moved = saved(hub, "uses", base, "app.py", f"import os\n{USED}")
+    later = (moved, renames) if not swapped else (renames, moved)
+    (again,) = predictor.predict(later[0], [later[1]], base)
+    assert again == coming
+    fits = saved(hub, "uses", base, "app.py", USED.replace("total", "grand_total"))
+    assert predictor.predict(*((renames, [fits]) if swapped else (fits, [renames])), base) == []
