@@ -30,7 +30,13 @@ class Cli:
     @property
     def env(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {**kept, "EPW_HOME": str(self.home), "PYTHONUNBUFFERED": "1", **self.environment}
+        return {
+            **kept,
+            "EPW_HOME": str(self.home),
+            "EPW_CONFIG": os.devnull,
+            "PYTHONUNBUFFERED": "1",
+            **self.environment,
+        }
 
     def __call__(
         self, *arguments: str, code: int | None = 0, stdin: str | None = None

@@ -114,6 +114,10 @@ ALWAYS = (
         "activities/processes/test_limits.py::test_a_daemon_without_session_parent_and_environment_ends_with_its_attempt",
     ),
     (
+        "a clone whose `epw.toml` would run commands, hand variables on, reach further or weaken the sandbox",
+        "client/test_defaults.py::test_a_project_that_comes_with_a_clone_can_run_or_weaken_nothing",
+    ),
+    (
         "the account's key, for agents, logs, history and results",
         "activities/agents/test_claude.py::test_the_key_is_nowhere",
     ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from activities.agents import login_files
 from activities.agents.base import Agent, AgentOutcome
 from activities.agents.command import CommandAgent
 from activities.agents.context import AgentContext
@@ -66,6 +67,19 @@ def require_agents(plan: Plan) -> None:
     """Raises `Unavailable` where this process lacks something for a backend of the plan."""
     if missing := missing_agents(plan):
         raise Unavailable("\n".join(missing))
+
+
+def usable_agents() -> Iterator[str]:
+    """Backends driven by a model that are set up here, login included, by name."""
+    return (each.name for each in BACKENDS.values() if each.driven_by_model and not_set_up(each.name) is None)
+
+
+def not_set_up(backend: str) -> str | None:
+    """Message for a user where a backend lacks something here, or its program a login that is found; else None."""
+    preset = BACKENDS[backend].preset
+    if (missing := missing_for(backend)) is not None or preset is None or login_files.found(preset.login):
+        return missing
+    return f"agent {backend} needs a login: {preset.login.how}"
 
 
 def require_bash() -> None:

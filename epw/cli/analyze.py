@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from epw.cli.layout import table
 from epw.cli.offline import run_offline
-from epw.cli.options import JSON_OPTION
+from epw.cli.options import JSON_OPTION, PlanPath
 from epw.cli.output import console_print, print_json
 from epw.cli.plan_argument import read_plan_argument
 from epw.core.plan.graph import TaskGraph
@@ -23,7 +21,7 @@ _MAX_PATH = 20
 
 
 def analyze(
-    plan: Annotated[str, typer.Argument(help="A plan file, or a file that can be imported; - for standard input.")],
+    plan: PlanPath = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Score, schedule, critical path, risks and bottlenecks of a plan. A cyclic plan: exit code 2."""

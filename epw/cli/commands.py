@@ -23,7 +23,12 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("run:run", "Run a plan to its end, with a worker of its own.", "epw run plan.yaml"),
+    "init": Command(
+        "init:init", "Write epw.yaml: a plan that runs in this repository, each line explained.", "epw init"
+    ),
+    "run": Command(
+        "run:run", "Run a plan, or tasks in words, to the end, with a worker of its own.", "epw run plan.yaml"
+    ),
     "start": Command("start:start", "Start a plan and print the execution's id.", "epw start plan.yaml"),
     "watch": Command("watch:watch", "Follow an execution in plain lines until it ends.", "epw watch ID"),
     "status": Command(

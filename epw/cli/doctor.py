@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +19,7 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json, printable
 from epw.cli.session import run_command, run_connected
 from epw.client.documents import describe, full_document
+from epw.client.project import workspace_at
 from epw.client.redrive import plan_of
 from epw.core.errors import InvalidRequest
 from epw.core.plan.validate import read_plan
@@ -61,7 +63,7 @@ def doctor(
 
 def _check_workspace(path: str, as_json: bool) -> NoReturn:
     async def command(settings: Settings) -> int:
-        workspace = Workspace.read(os.path.abspath(path))
+        workspace = Workspace.read(str(workspace_at(Path(path))))
         found = await asyncio.to_thread(lambda: list(traits(workspace)))
         # Imported here: it takes the grammars of all languages.
         from activities.checkers.doctor import checker_traits

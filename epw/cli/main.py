@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Run coding agents in parallel, durably: a plan of tasks, merged and delivered.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="`epw COMMAND -h` explains a command. First: epw doctor, then epw run plan.yaml",
+    epilog="`epw COMMAND -h` explains a command. First: epw doctor, epw init, epw run",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from activities.checkers.registry import chosen
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
+from epw.client.project import workspace_at
 from epw.core.errors import GitError, InvalidRequest, Unavailable
 from epw.settings import Settings
 
@@ -35,7 +37,8 @@ def merge_check(
         repository, ours, theirs = names if len(names) == 3 else (".", *names)
         checkers = chosen(checks)
         try:
-            check = MergeCheck(settings.state, repository, checkers, apply_renames=apply_rename)
+            place = str(workspace_at(Path(repository)))
+            check = MergeCheck(settings.state, place, checkers, apply_renames=apply_rename)
             judged = await check.judge(ours, theirs, base)
         except GitError as error:
             # Its own exit code is that of a conflict.

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Sequence
+from itertools import islice
 from typing import Any
 
 from typer.core import TyperCommand
 
+_AFTER = "--after"
 _TYPE = re.compile(r"<[^>]*>")
 
 
 class PlainCommand(TyperCommand):
     """Command whose help shows `epw run [PLAN]`, where Typer's own has `epw run [plan]` and `plan <str>`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
+        return list(super().parse_args(ctx, placed(args, valued)))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["[OPTIONS]", *(_in_usage(each) for each in self.get_params(ctx) if each.param_type_name == "argument")]
@@ -28,6 +35,27 @@ class PlainCommand(TyperCommand):
             if found:
                 with formatter.section(title):
                     formatter.write_dl(found)
+
+
+def placed(args: Sequence[str], valued: Container[str]) -> list[str]:
+    """Arguments in which `--after N` also says behind which argument, counted from 1, it stood: `--after 2:N`.
+
+    `valued`: the options that take a value.
+    """
+    made: list[str] = []
+    count, rest = 0, iter(args)
+    for each in rest:
+        name, _, value = each.partition("=")
+        if each == "--":
+            return [*made, each, *rest]
+        if name == _AFTER:
+            made.append(f"{_AFTER}={count}:{value or next(rest, '')}")
+        elif each in valued:
+            made += [each, *islice(rest, 1)]
+        else:
+            count += each == "-" or not each.startswith("-")
+            made.append(each)
+    return made
 
 
 def _name(parameter: Any) -> str:

@@ -18,9 +18,11 @@ from epw.cli.analyze import show_analysis
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
+from epw.cli.plan_argument import print_notes
 from epw.cli.plan_text import plan_text
 from epw.cli.session import run_command
-from epw.client.plan_file import PlanFile
+from epw.client.plan_file import Document, complete_plan
+from epw.client.project import repository_of, workspace_at
 from epw.client.start import check_runnable, start_execution
 from epw.core.errors import InvalidRequest
 from epw.core.schedule.analysis import analyze
@@ -48,15 +50,16 @@ def plan(
         api_key()
         if not goal.strip():
             raise InvalidRequest("the goal is empty")
-        place = workspace or ("." if Path(".git").exists() else None)
+        place = workspace or repository_of(Path.cwd())
         given: dict[str, Any] = {"agent": agent, "strategy": strategy, "maxAgents": max_agents}
         given |= {"model": model} if model else {}
         files: list[str] = []
         if place is not None:
-            path = str(Path(place).expanduser().resolve())
+            path = str(workspace_at(Path(place).expanduser()))
             given["workspace"] = path
             files = await asyncio.to_thread(_files, path)
-        made = PlanFile.of(await _planned(goal, files, given, model))
+        made = complete_plan(Document(await _planned(goal, files, given, model)), {})
+        print_notes(made.notes)
         check_runnable(made.plan, here=True)
         if output is not None:
             Path(output).write_text(plan_text(made.document))

@@ -1,19 +1,74 @@
-"""Argument of commands that take a plan file, and what is said of one that was imported."""
+"""Arguments of commands that take a plan: a file, the project's own, or tasks in words."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from epw.cli.output import printable
-from epw.client.plan_file import PlanFile, read_plan_file
+from epw.client.plan_file import Document, PlanFile, complete_plan, read_plan_file
+from epw.client.project import PLAN_NAMES, find_up
+from epw.client.words_plan import words_plan
+from epw.core.errors import InvalidRequest
+
+_HOW = 'name a plan file, or give tasks in words: epw run "Add GET /users" "Test it" --after 1'
+
+_SUFFIXES = (".json", ".yaml", ".yml", ".md", ".txt")
 
 
-def read_plan_argument(path: str, *, runnable: bool = True, agent: str | None = None) -> PlanFile:
-    """Read a plan, or a foreign file as one; what that was taken for is printed on standard error."""
-    file = read_plan_file(path, runnable=runnable, agent=agent)
+def read_plan_argument(path: str | None, *, runnable: bool = True, flags: Mapping[str, Any] | None = None) -> PlanFile:
+    """Read a plan, or a foreign file as one; None: the project's. Notes on it are printed on standard error."""
+    if path is None:
+        found = find_up(Path.cwd(), *PLAN_NAMES)
+        if found is None:
+            raise InvalidRequest(f"there is no {PLAN_NAMES[0]} here, which `epw init` writes; or {_HOW}")
+        path = str(found)
+        print_notes([f"plan: {path}"])
+    file = read_plan_file(path, runnable=runnable, flags=flags)
     print_notes(file.notes)
     return file
+
+
+def read_arguments(
+    given: Sequence[str], file: str | None, after: Sequence[str], flags: Mapping[str, Any]
+) -> tuple[PlanFile, str | None]:
+    """The plan of a command's arguments, and the file that it is from; raises `InvalidPlan`, `InvalidRequest`.
+
+    `given`: a plan file, or tasks in words; neither: the project's plan. `file`: that of `--file`.
+    """
+    if file is not None and given:
+        raise InvalidRequest("--file names the plan: give no other, and no tasks")
+    is_words = bool(given) and not (len(given) == 1 and _is_file(given[0]))
+    if after and not is_words:
+        raise InvalidRequest(f"--after is for tasks in words; a plan has dependsOn: {_HOW}")
+    if not is_words:
+        path = file if file is not None else next(iter(given), None)
+        return read_plan_argument(path, flags=flags), path
+    for each in given:
+        if _is_file(each):
+            raise InvalidRequest(f"{each} is a file: give one plan file alone, or tasks in words alone")
+        if not any(map(str.isspace, each.strip())):
+            raise InvalidRequest(f"{each!r} is no file, and too short for a task in words; {_HOW}")
+    document = Document(words_plan(given, after, Path.cwd()))
+    made = complete_plan(document, flags)
+    if made.plan.agent is None and any(task.agent is None for task in made.plan.tasks):
+        # Here: the registry of agents takes a while to import.
+        from activities.agents.registry import usable_agents
+
+        if agent := next(usable_agents(), None):
+            made = complete_plan(document, {**flags, "agent": agent})
+            print_notes([f"agent: {agent}, which is set up here; --agent chooses another"])
+    print_notes(made.notes)
+    return made, None
+
+
+def _is_file(text: str) -> bool:
+    """Whether an argument is meant as a file: there is one, or it has a path's form."""
+    is_path = not any(map(str.isspace, text)) and (os.sep in text or Path(text).suffix.lower() in _SUFFIXES)
+    return text == "-" or os.path.lexists(text) or is_path
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -9,8 +9,19 @@ import typer
 from temporalio.client import WorkflowHandle
 
 from epw.cli.launch import run_to_end
-from epw.cli.options import JSON_OPTION, NewId, PlanAgent
-from epw.cli.plan_argument import print_notes, read_plan_argument
+from epw.cli.options import (
+    JSON_OPTION,
+    After,
+    MaxAgents,
+    NewId,
+    PlanAgent,
+    PlanDeliver,
+    PlanFileOption,
+    PlanModel,
+    PlanOrTasks,
+    PlanSandbox,
+)
+from epw.cli.plan_argument import print_notes, read_arguments
 from epw.cli.session import run_command
 from epw.cli.tick import tick_execution
 from epw.client.documents import describe
@@ -25,31 +36,35 @@ _WITHOUT_AGENT = "; `--agent` chooses another, and `epw import` prints the plan,
 
 
 def run(
-    plan: Annotated[
-        str | None,
-        typer.Argument(
-            help="A plan file, or a file that can be imported; - for standard input. Left out only with --resume."
-        ),
-    ] = None,
+    plan: PlanOrTasks = None,
+    plan_option: PlanFileOption = None,
+    after: After = None,
     resume: Annotated[str | None, typer.Option("--resume", metavar="ID", help="Go on with an execution.")] = None,
     execution_id: NewId = None,
     agent: PlanAgent = None,
+    model: PlanModel = None,
+    max_agents: MaxAgents = None,
+    sandbox: PlanSandbox = None,
+    deliver: PlanDeliver = None,
     tick: Annotated[bool, typer.Option("--tick", help="In the end, tick what is done in an imported file.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Run a plan to its end, with a worker of its own."""
+    """Run a plan, or tasks in words, to the end, with a worker of its own."""
+    flags = {"agent": agent, "model": model, "maxAgents": max_agents, "sandbox": sandbox, "deliver": deliver}
 
     async def command(settings: Settings) -> int:
-        if (plan is None) == (resume is None):
+        given, file, ticking = [*(plan or []), *([plan_option] if plan_option else [])], None, None
+        if resume is not None and (given or after):
             raise InvalidRequest("give a plan file, or --resume ID")
-        if tick and plan is None:
+        if resume is not None and any(each is not None for each in flags.values()):
+            named = next(name for name, each in flags.items() if each is not None)
+            option = "max-agents" if named == "maxAgents" else named
+            raise InvalidRequest(f"--{option} needs a plan file, or tasks: an execution keeps what it was started with")
+        if tick and not given:
             raise InvalidRequest("--tick needs the file; later: epw import --tick ID FILE")
-        if agent is not None and plan is None:
-            raise InvalidRequest("--agent needs a plan file: an execution keeps its agents")
-        file, ticking = None, None
-        if plan is not None:
-            file = read_plan_argument(plan, agent=agent)
-            ticking = Ticking.of(plan) if tick else None
+        if resume is None:
+            file, path = read_arguments(plan or [], plan_option, after or [], flags)
+            ticking = Ticking.of(path) if tick and path is not None else None
             check_runnable(file.plan, here=True, without_agent=_WITHOUT_AGENT if file.notes else "")
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:

@@ -6,9 +6,20 @@ import sys
 from pathlib import Path
 
 from activities.agents.registry import missing_agents
-from epw.cli.options import JSON_OPTION, NewId, PlanAgent, PlanPath
+from epw.cli.options import (
+    JSON_OPTION,
+    After,
+    MaxAgents,
+    NewId,
+    PlanAgent,
+    PlanDeliver,
+    PlanFileOption,
+    PlanModel,
+    PlanOrTasks,
+    PlanSandbox,
+)
 from epw.cli.output import print_json
-from epw.cli.plan_argument import print_notes, read_plan_argument
+from epw.cli.plan_argument import print_notes, read_arguments
 from epw.cli.session import run_command, tidy_up
 from epw.client.pollers import has_worker
 from epw.client.start import check_runnable, start_execution
@@ -16,11 +27,23 @@ from epw.service.connection import connected
 from epw.settings import Settings
 
 
-def start(plan: PlanPath, execution_id: NewId = None, agent: PlanAgent = None, as_json: bool = JSON_OPTION) -> None:
+def start(
+    plan: PlanOrTasks = None,
+    plan_option: PlanFileOption = None,
+    after: After = None,
+    execution_id: NewId = None,
+    agent: PlanAgent = None,
+    model: PlanModel = None,
+    max_agents: MaxAgents = None,
+    sandbox: PlanSandbox = None,
+    deliver: PlanDeliver = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
     """Start a plan and print the execution's id; a worker elsewhere (`up`, worker.py) does the work."""
 
     async def command(settings: Settings) -> int:
-        file = read_plan_argument(plan, agent=agent)
+        flags = {"agent": agent, "model": model, "maxAgents": max_agents, "sandbox": sandbox, "deliver": deliver}
+        file, _ = read_arguments(plan or [], plan_option, after or [], flags)
         if file.plan.workspace is None or Path(file.plan.workspace).exists():
             check_runnable(file.plan)
         async with connected(settings) as connection:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from epw.client.project import repository_of
 from epw.client.source_text import invalid, parse, read_text
 from epw.core.errors import InvalidPlan
 from epw.importers.formats import BESIDE, import_file, signs
@@ -75,12 +76,6 @@ def import_foreign(file: ForeignFile, form: Format, choices: Choices, workspace:
         else "no workspace: neither the file nor this directory is in a repository"
     )
     return replace(made, document=document, notes=(*made.notes, *([] if workspace is not None else [note])))
-
-
-def repository_of(folder: Path) -> Path | None:
-    """The git work tree that holds a folder; None where there is none."""
-    folder = folder.resolve()
-    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
 def _repository_for(file: ForeignFile) -> tuple[str, str]:

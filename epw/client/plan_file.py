@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from epw.client.defaults import Defaults
 from epw.client.foreign_file import import_foreign, read_foreign, unknown
+from epw.client.project import workspace_at
 from epw.client.source_text import invalid, parse
 from epw.core.errors import InvalidPlan
 from epw.core.plan.model import Plan
@@ -50,21 +54,30 @@ class PlanFile:
         return cls(read_plan(document, runnable=runnable), document, notes)
 
 
-def read_plan_file(path: str, *, runnable: bool = True, agent: str | None = None) -> PlanFile:
+def read_plan_file(path: str, *, runnable: bool = True, flags: Mapping[str, Any] | None = None) -> PlanFile:
     """Read a plan from a file (`-`: standard input), with an absolute workspace; raises `InvalidPlan`.
 
-    `agent`: takes the place of the plan's.
+    `flags`: values that take the place of the plan's, by name; None is no value.
     """
-    found = read_document(path)
+    return complete_plan(read_document(path), flags or {}, runnable=runnable)
+
+
+def complete_plan(found: Document, flags: Mapping[str, Any], *, runnable: bool = True) -> PlanFile:
+    """Validate a document with the flags of a command and, for what it leaves out, the defaults of project and user."""
     value = found.value
-    if agent is not None and isinstance(value, dict):
-        value = {**value, "agent": agent}
+    if isinstance(value, dict):
+        value = {**value, **{name: given for name, given in flags.items() if given is not None}}
+    place = value.get("workspace") if isinstance(value, dict) else None
+    folder = Path(place) if isinstance(place, str) and os.path.isdir(place) else Path.cwd()
+    value, added = Defaults.of(folder).fill(value)
     try:
-        return PlanFile.of(value, runnable=runnable, notes=found.notes)
+        return PlanFile.of(value, runnable=runnable, notes=(*found.notes, *added))
     except InvalidPlan as error:
         if found.text is None:
             raise
-        lines = [line_of(found.text, each.path) for each in error.problems]
+        # What a flag gave stands in no line.
+        named = [name for name, given in flags.items() if given is not None]
+        lines = [None if each.path in named else line_of(found.text, each.path) for each in error.problems]
         raise InvalidPlan(
             [replace(each, line=line) for each, line in zip(error.problems, lines, strict=True)]
         ) from None
@@ -89,14 +102,18 @@ def read_document(path: str) -> Document:
         raise invalid(file.path, _EMPTY)
     if not isinstance(value, dict):
         raise unknown(file)
-    if isinstance(value, dict):
-        _make_workspace_absolute(value, Path(file.place).parent if file.place else Path.cwd())
-    return Document(value, text=file.text)
+    note = _make_workspace_absolute(value, Path(file.place).parent if file.place else Path.cwd())
+    return Document(value, notes=note, text=file.text)
 
 
-def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> None:
+def _make_workspace_absolute(document: dict[str, Any], folder: Path) -> tuple[str, ...]:
+    """Make the workspace's path absolute; a folder within a repository stands for the repository, which a note says."""
     workspace = document.get("workspace")
     if isinstance(workspace, str) and workspace and not is_url(workspace):
         # A NUL or an unknown `~user`: validation reports it, with its place in the plan.
         with contextlib.suppress(ValueError, RuntimeError):
-            document["workspace"] = str((folder / Path(workspace).expanduser()).resolve())
+            named = (folder / Path(workspace).expanduser()).resolve()
+            place = workspace_at(named)
+            document["workspace"] = str(place)
+            return (f"workspace: {place}, the repository that holds {named}",) if place != named else ()
+    return ()
