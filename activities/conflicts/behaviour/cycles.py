@@ -15,6 +15,7 @@ from activities.conflicts.names.check import Elsewhere, Side, Texts
 from activities.conflicts.semantic.sides import Finding
 
 _MAX_DEPTH = 50
+_MAX_MEMBERS = 30
 
 
 class _Step(NamedTuple):
@@ -45,14 +46,23 @@ def cycles(one: Side, other: Side, merged: Texts, elsewhere: Elsewhere) -> Itera
         members = led & _reached(path, back)
         done |= members
         closing = next((edge for edge in mine if members.issuperset(edge)), None)
-        missing = [_Loading(merged, members).fails(each) for each in sorted(members)] if closing is not None else []
-        if closing is not None and all(missing):
+        name = _missing(merged, members) if closing is not None and len(members) <= _MAX_MEMBERS else None
+        if closing is not None and name is not None:
             message = (
                 f"{path}:{line} imports {target}, and {closing[0]}:{mine[closing]} the other way: "
-                f"{missing[0]} is not there yet when it is asked for"
+                f"{name} is not there yet when it is asked for"
             )
-            name = missing[0] or ""
             yield Finding(name, path, line, closing[0], mine[closing], message, is_data=True, side=other.name)
+
+
+def _missing(files: Texts, members: set[str]) -> str | None:
+    """A name that is missing whichever module of a cycle is loaded first; None where some order goes well."""
+    name = None
+    for each in sorted(members):
+        name = _Loading(files, members).fails(each)
+        if name is None:
+            return None
+    return name
 
 
 def _reached(start: str, graph: Mapping[str, Iterable[str]]) -> set[str]:

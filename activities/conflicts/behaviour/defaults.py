@@ -12,7 +12,8 @@ from activities.conflicts.semantic.language import Language
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.sides import Finding
 
-_VALUE = re.compile(r"(\w+)\s*(?::[^=,(){}\n]*)?=\s*([^=\s,(){}][^,(){}\n]*)")
+_VALUE = re.compile(r"\b(\w+)\s?(?::[^=,(){}\n]{0,100})?=\s?([^=\s,(){}][^,(){}\n]*)")
+_MAX_LINE = 1_000
 
 
 def other_default(one: Side, other: Side, merged: Texts, elsewhere: Elsewhere) -> Iterator[Finding]:
@@ -42,7 +43,7 @@ def other_default(one: Side, other: Side, merged: Texts, elsewhere: Elsewhere) -
 
 def _may_differ(before: str, after: str) -> bool:
     """Whether some name has other values than before, as far as a look at the text tells."""
-    lines = [set(each.split("\n")) for each in (before, after)]
+    lines = [{line for line in each.split("\n") if len(line) < _MAX_LINE} for each in (before, after)]
     old, new = (set(_VALUE.findall("\n".join(each))) for each in (lines[0] - lines[1], lines[1] - lines[0]))
     return bool({name for name, _ in old - new} & {name for name, _ in new - old})
 

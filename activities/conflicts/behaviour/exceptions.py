@@ -14,6 +14,7 @@ from activities.conflicts.semantic.sides import Finding
 
 _RAISES = re.compile(r"\braise\s+[\w.]+")
 _HANDLES = re.compile(r"\bexcept\b[^\n]*|[rR]aises(?:Regex)?\([^\n]*")
+_MAX_KINDS = 100
 _ALL = frozenset({"Exception", "BaseException"})
 
 
@@ -86,17 +87,23 @@ def _catches(handler: Handler, kind: str, texts: Texts) -> bool:
     return not handler.kinds or not handler.kinds.isdisjoint(_ALL | _ancestors(kind, texts))
 
 
-def _ancestors(kind: str, texts: Texts, depth: int = 10) -> set[str]:
+def _ancestors(kind: str, texts: Texts) -> set[str]:
     """A kind of exception and those that it is one of."""
-    built_in = getattr(builtins, kind, None)
-    if isinstance(built_in, type):
-        return {each.__name__ for each in built_in.__mro__}
-    bases = (
-        base
-        for path, text in texts.items()
-        if is_python(path) and kind in text
-        for each in source_of(path, text).classes
-        if each.name == kind
-        for base in each.bases
-    )
-    return {kind}.union(*(_ancestors(base, texts, depth - 1) for base in bases if depth))
+    found, waiting = {kind}, [kind]
+    while waiting and len(found) < _MAX_KINDS:
+        each = waiting.pop()
+        built_in = getattr(builtins, each, None)
+        if isinstance(built_in, type):
+            new = {one.__name__ for one in built_in.__mro__}
+        else:
+            new = {
+                base
+                for path, text in texts.items()
+                if is_python(path) and each in text
+                for one in source_of(path, text).classes
+                if one.name == each
+                for base in one.bases
+            }
+        waiting += sorted(new - found)
+        found |= new
+    return found

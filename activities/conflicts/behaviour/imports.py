@@ -10,19 +10,21 @@ from activities.conflicts.behaviour.source import is_python, source_of
 from activities.conflicts.names.check import Texts
 
 # At the beginning of a line: what is indented runs later, or only under a condition.
-_FROM = re.compile(r"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]+)", re.MULTILINE)
+_FROM = re.compile(r"^from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]{0,20000}\)|[^\n#;]+)", re.MULTILINE)
 _NAME = re.compile(r"(\w+)(?:\s+as\s+(\w+))?")
 _SPECIFIER = re.compile(r"(?:\bfrom|\brequire\(|\bimport\(?)\s*['\"`]([^'\"`\n]+)['\"`]")
 _IMPORT = re.compile(r"^import[ \t]+([.\w]+)", re.MULTILINE)
 _COMMENT = re.compile(r"#[^\n]*")
+_MAX_TEXT = 300_000
 _MAX_DEPTH = 10
 
 
 def from_imports(text: str) -> Iterator[tuple[str, list[tuple[str, str]], int]]:
     """Imports of Python: the module, its names with those that they get here, the line."""
-    for found in _FROM.finditer(text):
-        names = [(name, alias or name) for name, alias in _NAME.findall(_COMMENT.sub("", found[2]))]
-        yield found[1], names, text.count("\n", 0, found.start()) + 1
+    line, counted = 1, 0
+    for found in _FROM.finditer(text, 0, _MAX_TEXT):
+        line, counted = line + text.count("\n", counted, found.start()), found.start()
+        yield found[1], [(name, alias or name) for name, alias in _NAME.findall(_COMMENT.sub("", found[2]))], line
 
 
 def targets(path: str, module: str, names: list[str], files: Container[str]) -> list[str]:

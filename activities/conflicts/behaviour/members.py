@@ -13,6 +13,7 @@ from activities.conflicts.semantic.sides import Finding
 
 _ABSTRACT = ("abstractmethod", "abstractproperty")
 _PROPERTY = ("property", "cached_property")
+_MAX_CLASSES = 20
 _OPEN = frozenset({"object", "Generic"})
 _ABSTRACT_BASES = frozenset({"ABC", "ABCMeta", "Protocol"})
 _WORD_IN_NAME = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
@@ -48,7 +49,7 @@ def called_properties(one: Side, other: Side, merged: Texts, elsewhere: Elsewher
         for name in new:
             if before is None or name not in before.members or before.marked(name, *_PROPERTY):
                 continue
-            call = re.compile(rf"([\w.]+)\.{re.escape(name)}\(")
+            call = re.compile(rf"(?<![\w.])([\w.]{{1,200}})\.{re.escape(name)}\(")
             if any(call.search(text) for text in one.after.values()) or _is_defined_as_another(name, merged, elsewhere):
                 continue
             for use, text in other.after.items():
@@ -102,7 +103,7 @@ class _Classes:
     def is_base_of_others(self, name: str) -> bool:
         return any(name in each.bases for found in self._by_name.values() for _, each in found)
 
-    def lacks(self, each: Class, member: str, base: str, depth: int = 10) -> bool:
+    def lacks(self, each: Class, member: str, base: str, seen: frozenset[str] = frozenset()) -> bool:
         """Whether a class surely has no member of its own between itself and the base."""
         if member in each.members or not _ABSTRACT_BASES.isdisjoint(each.bases) or "__getattr__" in each.members:
             return False
@@ -116,7 +117,9 @@ class _Classes:
             if name in _OPEN:
                 continue
             known = self._by_name.get(name, [])
-            if len(known) != 1 or not depth or not self.lacks(known[0][1], member, base, depth - 1):
+            if len(known) != 1 or name in seen or len(seen) > _MAX_CLASSES:
+                return False
+            if not self.lacks(known[0][1], member, base, seen | {each.name, *each.bases}):
                 return False
             reaches = True
         return reaches

@@ -233,3 +233,15 @@ def test_what_only_looks_like_it_is_allowed(name: str) -> None:
     base, ours, theirs = LOOK_ALIKES[name]
     assert messages(base, ours, theirs) == []
     assert messages(base, theirs, ours) == []
+
+
+def test_long_lines_and_wide_classes_end_no_landing() -> None:
+    long = "x = '" + "a" * 200_000 + "'\ny = {" + "a:" * 100_000 + "1}\n" + "from a import (\n" * 5_000
+    wide = "".join(f"class C{n}({', '.join(f'C{m}' for m in range(n + 1, 12))}):\n    pass\n\n\n" for n in range(12))
+    base: Files = {"a.py": "A = 1\n", "b.py": "B = 1\n", "store.py": STORE}
+    ours: Files = {"a.py": f"A = 2\n{long}", "store.py": STORE + CLOSE + f"\n\n{wide}"}
+    theirs: Files = {
+        "b.py": f"B = 2\n{long}",
+        "c.py": f"from store import Store\n\n\n{wide}\n\nclass C(C0, Store):\n    pass\n",
+    }
+    assert messages(base, ours, theirs) == []
