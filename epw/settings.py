@@ -64,7 +64,9 @@ class Settings:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise Unavailable(f"the state directory {self.home} cannot be used: {error.strerror}") from None
+            raise Unavailable(
+                f"the state directory {self.home} cannot be used ({error.strerror}): set EPW_HOME to a folder of yours"
+            ) from None
         if shutil.disk_usage(self.home).free < _MIN_FREE_BYTES:
             raise Unavailable(f"no space left for the state directory {self.home}: free some, or set EPW_HOME")
         status = self.home.stat()

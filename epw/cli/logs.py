@@ -18,7 +18,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import describe, document_of
-from epw.client.task_logs import TaskLog, logs_of
+from epw.client.task_logs import VERIFY, TaskLog, logs_of
 from epw.core.errors import InvalidRequest
 from epw.core.execution.task_state import TERMINAL
 from epw.core.plan.wording import did_you_mean
@@ -31,7 +31,10 @@ _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
 
 def logs(
     execution_id: ExecutionId,
-    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task's attempts.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Argument(metavar="[TASK]", help="Only this task's attempts; verify: those of the plan's command."),
+    ] = None,
     attempt: Annotated[int | None, typer.Option("--attempt", help="Only this attempt.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what is printed until the task ends.")
@@ -45,7 +48,7 @@ def logs(
         described = await describe(handle)
         document = await document_of(settings, handle, described)
         execution = ExecutionStore.of(settings.state, described)
-        names = [row["taskId"] for row in document["results"]]
+        names = [*(row["taskId"] for row in document["results"]), VERIFY]
         if task is not None and task not in names:
             raise InvalidRequest(f"execution {execution_id!r} has no task {task!r}{did_you_mean(task, names)}")
         wanted = names if task is None else [task]
@@ -66,7 +69,7 @@ def logs(
                     running = (await handle.describe()).close_time is None
                     progress = await handle.query("progress") if running else {"tasks": []}
                     statuses = {each["taskId"]: each["status"] for each in progress["tasks"]}
-                    ended = not running or statuses[task] in TERMINAL
+                    ended = not running or statuses.get(task, "") in TERMINAL
                 except RPCError:
                     # No worker answers now: what is printed is followed all the same.
                     ended = False

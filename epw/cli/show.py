@@ -9,7 +9,7 @@ from rich.text import Text
 
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
-from epw.cli.show_failures import show_failures
+from epw.cli.show_failures import show_error, show_failures
 from epw.client.documents import OPEN
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
 from epw.core.report.task_result import ModelUsage, TaskResult
@@ -45,7 +45,7 @@ def show_result(document: ExecutionResult) -> None:
     if ignored:
         out.print(f"not enforced yet: {', '.join(ignored)}")
     if error := document.get("error"):
-        out.print(Text(printable(f"{error['type']}: {error['message']}")))
+        show_error(error, document["executionId"])
     _show_delivery(document["delivery"], document["status"])
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epw.cli.layout import prose
+from epw.core import failures
+from epw.core.execution.exit_status import OUTCOMES
+from epw.core.recovery import recovery_options
+from epw.core.report.model import ExecutionError
 from epw.core.report.task_result import TaskResult
 
 _SHOWN = ("failed", "conflicted")
@@ -19,6 +23,21 @@ def show_failures(rows: Sequence[TaskResult]) -> None:
         _show(row)
     if len(failed) > _MAX_SHOWN:
         print(f"and {len(failed) - _MAX_SHOWN} more failures: `epw status ID --json` has them all")
+
+
+def show_error(error: ExecutionError, execution_id: str) -> None:
+    """Print why an execution did not succeed, where no task's failure says it, and what to do."""
+    prose(f"{error['type']}: {error['message']}", "    ", first="✗ ")
+    if (outcome := OUTCOMES.get(error["type"])) is None or outcome.failure is None:
+        return
+    is_verify = error["message"].startswith("verify ")
+    options = recovery_options(
+        failures.VERIFY_FAILED.type if is_verify else outcome.failure.type, execution_id, "verify"
+    )
+    for option in options:
+        # Its task is none, and its state is what is shown.
+        if "`epw salvage " not in option and "`epw status " not in option:
+            prose(option, "    ", first="  → ")
 
 
 def _show(row: TaskResult) -> None:

@@ -23,7 +23,7 @@ def read_text(path: str) -> str:
         raw = sys.stdin.buffer.read(_MAX_BYTES + 1) if path == "-" else _read(Path(path))
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise invalid(path, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise invalid(path, f"is no text in UTF-8 (byte {error.start}); a plan is a YAML or JSON file") from None
     if len(raw) > _MAX_BYTES:
         raise invalid(path, f"has more than {_MAX_BYTES} bytes")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,19 @@ class TaskLog:
     path: Path
 
 
+VERIFY = "verify"
+"""Name under which the logs of the plan's `verify` are found, where no task has it."""
+_VERIFY_LOG = re.compile(r"verify-[0-9a-f]{12}-[0-9a-f]{12}")
+
+
 def logs_of(execution: ExecutionStore, task_ids: Iterable[str]) -> list[TaskLog]:
     """The logs of these tasks that are not empty, by task and attempt."""
     tasks = {slug(task_id): task_id for task_id in task_ids}
-    found = []
+    found, order = [], {task_id: place for place, task_id in enumerate(tasks.values())}
     for path in execution.log("*").parent.glob("*.log"):
         name, _, number = path.stem.rpartition(".")
+        if VERIFY in order and _VERIFY_LOG.fullmatch(name) and name not in tasks:
+            tasks[name] = VERIFY
         if name in tasks and number.isdigit() and (size := path.stat().st_size):
             found.append(TaskLog(tasks[name], int(number), size, path))
-    order = {task_id: place for place, task_id in enumerate(tasks.values())}
-    return sorted(found, key=lambda log: (order[log.task_id], log.attempt))
+    return sorted(found, key=lambda log: (order[log.task_id], log.attempt, log.path.stat().st_mtime))

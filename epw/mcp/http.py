@@ -27,7 +27,13 @@ async def serve_http(server: McpServer, port: int, token_file: Path) -> None:
     app = _WithToken(
         server.sdk.streamable_http_app(host="127.0.0.1", max_request_body_size=_MAX_BODY), _token(token_file)
     )
-    listener = socket.create_server(("127.0.0.1", port))
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        remedy = "give another --port, or 0 for any free one"
+        raise Unavailable(
+            f"port {port} of 127.0.0.1 cannot be used ({os.strerror(error.errno or 0)}): {remedy}"
+        ) from None
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
     print(
         f"MCP: {address} · header `Authorization: Bearer TOKEN`, TOKEN is in {token_file}", file=sys.stderr, flush=True

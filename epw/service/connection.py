@@ -84,7 +84,7 @@ async def _connect(seconds: float, config: ClientConnectConfig, remedy: str = ""
             client = await Client.connect(**config, data_converter=data_converter)
             await _wait_for_namespace(client)
             return client
-    except (TimeoutError, RuntimeError, RPCError) as error:
+    except (TimeoutError, RuntimeError, ValueError, RPCError) as error:
         raise Unavailable(f"no Temporal server at {config['target_host']}: {cause(str(error))}{remedy}") from None
 
 

