@@ -32,6 +32,10 @@ _ASK_BY_TOOL = "ask with `{}`, by itself"
 _ASK_BY_FILE = """\
 run `echo '{{"question": "…", "options": ["…", "…"]}}' >> {}` in
   your shell, by itself, and end your turn"""
+_WARNINGS_FILE = """\
+- Where your change would not merge with another agent's, a line is appended to {}: look whether it
+  is there before you end, and change less in those places where you have a choice.
+"""
 _OWN_TOOLS = """\
 - Tell how far you are with `report_progress` when a step is done.
 - When the task is done, call `finish` with a summary. Do not go on after that.
@@ -52,7 +56,8 @@ def appended_prompt(context: AgentContext) -> str:
 def whole_prompt(context: AgentContext) -> str:
     """First message to a program that takes no instructions beside it."""
     ask = _ASK_BY_FILE.format(shlex.quote(str(context.events)))
-    return f"{_system(context, finish='at the end', ask=ask)}\n{first_message(context)}"
+    warned = _WARNINGS_FILE.format(shlex.quote(str(context.warnings_file)))
+    return f"{_system(context, finish='at the end', ask=ask)}{warned}\n{first_message(context)}"
 
 
 def _system(context: AgentContext, *, finish: str, ask: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -131,6 +132,40 @@ async def test_what_is_no_refresh_does_not_reach_the_user_s_login(
     program.write(f"printf %s '{written}' > \"$HOME/.codex/auth.json\"; print_stream")
     await harness.run(plan_of(make_repository(tmp_path / "work")))
     assert program.auth.read_text() == AUTH
+
+
+async def test_new_tokens_reach_the_other_attempts_while_they_run(
+    harness: Harness, program: Program, tmp_path: Path
+) -> None:
+    renew = f"cat > ~/.codex/auth.json <<'END'\n{FRESH}\nEND"
+    program.write(
+        f'case "$TASK" in *"Task: a"*)\n{renew}\n;; esac',
+        "until grep -q 9876543210 ~/.codex/auth.json; do sleep 0.1; done",
+        "print_stream",
+    )
+    document = await harness.run(plan_of(make_repository(tmp_path / "work"), {"id": "a"}, {"id": "b"}))
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
+
+
+async def test_progress_and_tokens_are_seen_while_the_program_runs(
+    harness: Harness, program: Program, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    program.write("print_stream", f"until [ -e {seen} ]; do sleep 0.1; done")
+    plan = plan_of(make_repository(tmp_path / "work"), sandbox="process")
+    async with harness.working():
+        handle = await harness.start(plan)
+        progress: dict[str, Any] = {}
+        async with asyncio.timeout(60):
+            while not progress.get("tokens"):
+                pending = (await handle.describe()).raw_description.pending_activities
+                details = [each.heartbeat_details.payloads for each in pending]
+                progress = next((json.loads(found[0].data) for found in details if found), {})
+                await asyncio.sleep(0.1)
+        seen.touch()
+        assert await ended(handle) is None
+    assert progress["operation"] == "/bin/bash -lc 'echo hello > made.txt'"
+    assert (progress["tokens"], progress["costUSD"]) == (240, None)
 
 
 async def test_a_link_in_the_private_home_leads_no_token_anywhere(
