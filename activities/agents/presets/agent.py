@@ -36,7 +36,7 @@ from epw.core.presets.preset import Preset, Start
 _POLL_SECONDS = 0.2
 _CHECKPOINT_SECONDS = 5.0
 _PATIENCE_SECONDS = 300.0
-"""A usage limit that ends sooner is left to the program."""
+"""A usage limit that ends sooner is left to the program, and so is one without a time that says more by then."""
 _UNKNOWN_LIMIT_SECONDS = 3600.0
 """Wait for the end of a usage limit that does not say when it ends."""
 _MAX_READS = 1000
@@ -83,6 +83,7 @@ class _Run:
         self._rejection: str | None = None
         self._has_begun = False
         """Whether the model has said or done something."""
+        self._heard = time.monotonic()
         self._reads: dict[str, None] = {}
         self._saved = time.monotonic()
 
@@ -143,28 +144,33 @@ class _Run:
     @property
     def _is_stuck(self) -> bool:
         """Whether waiting for the program's own end would be in vain: some try again for hours."""
-        until = self._until
-        return self._rejection is not None or (until is not None and until > time.time() + _PATIENCE_SECONDS)
+        if self._limit is None:
+            return self._rejection is not None
+        until, silence = self._until, time.monotonic() - self._heard
+        return silence > _PATIENCE_SECONDS if until is None else until > time.time() + _PATIENCE_SECONDS
 
     @property
     def _until(self) -> float | None:
         """End of the usage limit, epoch seconds; None: there is none, or it does not say when it ends."""
         if self._limit is None:
             return None
-        return self._limit.until or reset_time(self._limit.message, datetime.now().astimezone())
+        found = self._limit.until or reset_time(self._limit.message, datetime.now().astimezone())
+        return found if found is not None and found > time.time() else None
 
     async def _look(self, *, is_over: bool = False) -> None:
         """Take in what the program has written since the last time."""
         has_acted = False
         for event in await asyncio.to_thread(list, self._output.events(is_over=is_over)):
+            self._heard = time.monotonic()
             self._has_begun = self._has_begun or isinstance(event, Said | Doing | Limited | Rejected)
             if isinstance(event, Session):
                 if event.id and event.id != self._record.current.session:
                     self._record.update(session=event.id)
             elif isinstance(event, Said):
+                self._limit = None
                 self._text = f"{self._text}{event.text}"[:_MAX_TEXT] if event.is_part else event.text[:_MAX_TEXT]
             elif isinstance(event, Doing):
-                self._text, has_acted = "", True
+                self._text, self._limit, has_acted = "", None, True
                 self._reads |= dict.fromkeys(event.reads) if len(self._reads) < _MAX_READS else {}
                 files = {"files": [self._output.relative(path) for path in event.files]} if event.files else {}
                 self._reporter.report({"operation": self._output.relative(event.operation)[:_MAX_OPERATION], **files})

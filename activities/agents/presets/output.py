@@ -70,8 +70,6 @@ class Output:
         else:
             self.last_text = text
             events = list(self._preset.read_text(text))
-            if self._preset.is_limit(text):
-                events.append(Limited(text))
             self._write(text)
         for event in events:
             if isinstance(event, Said | Doing | Failed | Limited | Rejected) and isinstance(found, dict):

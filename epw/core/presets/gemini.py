@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from epw.core.presets.events import Doing, Event, Failed, Said, Session, Used
+from epw.core.presets.events import Doing, Event, Failed, Limited, Said, Session, Used
 from epw.core.presets.preset import Json, Login, LoginFile, Preset, Start, number_at, object_at, text_at
 from epw.core.presets.tool_calls import doing
 
@@ -50,6 +50,12 @@ def _read(line: Json) -> Iterator[Event]:
             yield Failed(text_at(line, "error", "message"))
 
 
+def _read_text(line: str) -> Iterator[Event]:
+    # It says so while it waits for hours.
+    if line.startswith("Attempt ") and PRESET.is_limit(line):
+        yield Limited(line)
+
+
 PRESET = Preset(
     "gemini",
     title="Gemini CLI",
@@ -58,6 +64,7 @@ PRESET = Preset(
     login=_LOGIN,
     arguments=_arguments,
     read=_read,
+    read_text=_read_text,
     resumes=True,
     hosts=("generativelanguage.googleapis.com", "cloudcode-pa.googleapis.com", "oauth2.googleapis.com"),
     limits=(r"exhausted your (capacity|daily quota)", r"quota will reset", r"quota exceeded .*per day"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from epw.core.presets.events import Event, Failed, Said, Session, Used
+from epw.core.presets.events import Doing, Event, Failed, Limited, Said, Session, Used
 from epw.core.presets.preset import Json, Login, LoginFile, Preset, Start, number_at, object_at, text_at
 from epw.core.presets.tool_calls import doing
 
@@ -27,11 +28,14 @@ _LOGIN = Login(
     ),
     folders={".local/share": "XDG_DATA_HOME", ".config": "XDG_CONFIG_HOME"},
 )
+_STREAM_ERROR = re.compile(r'message="stream error".*\bsmall=false\b.*\berror\.error="(.+?)(?:\\n)?"\s*$')
 
 
 def _arguments(start: Start) -> list[str]:
     model = ["--model", start.model] if start.model else []
-    return ["run", "--format", "json", "--auto", *model, *(["--session", start.session] if start.session else [])]
+    # Without its log it says nothing while it waits for an API that refuses.
+    mode = ["run", "--format", "json", "--auto", "--print-logs", "--log-level", "ERROR"]
+    return [*mode, *model, *(["--session", start.session] if start.session else [])]
 
 
 def _read(line: Json) -> Iterator[Event]:
@@ -54,6 +58,13 @@ def _read(line: Json) -> Iterator[Event]:
         yield Failed(text_at(error, "data", "message") or text_at(error, "message") or text_at(error, "name"))
 
 
+def _read_text(line: str) -> Iterator[Event]:
+    if found := _STREAM_ERROR.search(line):
+        yield Doing(f"waiting for the API: {found[1]}")
+        if PRESET.is_limit(found[1]):
+            yield Limited(found[1])
+
+
 PRESET = Preset(
     "opencode",
     title="opencode",
@@ -62,10 +73,17 @@ PRESET = Preset(
     login=_LOGIN,
     arguments=_arguments,
     read=_read,
+    read_text=_read_text,
     variables={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
     resumes=True,
     reports_cost=True,
     hosts=("those of its provider", "models.dev"),
-    limits=(r"usage limit", r"quota exceeded", r"insufficient.quota", r"limit reached\b.*\bresets\b"),
+    limits=(
+        r"usage limit",
+        r"exceed your account's rate limit",
+        r"quota exceeded",
+        r"insufficient.quota",
+        r"limit reached\b.*\bresets\b",
+    ),
     rejections=(r"api key is missing", r"invalid (x-)?api.key", r"unauthorized", r"authentication"),
 )

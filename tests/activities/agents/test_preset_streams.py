@@ -111,6 +111,10 @@ def test_a_usage_limit_is_known_by_its_recorded_message(tmp_path: Path) -> None:
     assert PRESETS["codex"].is_limit(failed.message)
     (waiting,) = (each for each in events("gemini.limit", tmp_path) if isinstance(each, Limited))
     assert reset_time(waiting.message, NOW) == NOW.timestamp() + 2 * 3600 + 13 * 60 + 5
+    doing, unknown = events("opencode.limit", tmp_path)
+    assert doing == Doing("waiting for the API: AI_APICallError: This request would exceed your account's rate limit.")
+    assert isinstance(unknown, Limited)
+    assert reset_time(unknown.message, NOW) is None
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

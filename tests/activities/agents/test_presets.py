@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowHandle
 
 from activities.agents.registry import make_agents, missing_for, require_agents
 from activities.state.state_directory import StateDirectory
@@ -18,7 +19,8 @@ from epw.core.errors import Unavailable
 from epw.core.plan.validate import read_plan
 from epw.core.presets.preset import Preset
 from epw.core.presets.registry import PRESETS
-from tests.support import Harness, check_invariants, ended, make_repository, sh, statuses, tasks, until
+from tests.scripted import Claude
+from tests.support import Harness, check_invariants, ended, eventually, make_repository, sh, statuses, tasks, until
 
 TUTORIAL = Path(__file__).parents[3] / "docs/tutorials/backend.md"
 STREAM = (Path(__file__).with_name("streams") / "codex.jsonl").read_text()
@@ -65,6 +67,18 @@ def logs(harness: Harness) -> str:
 
 def files_with(folder: Path, text: str) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+async def progress_of(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """What the running attempt has reported, once it has used tokens."""
+    progress: dict[str, Any] = {}
+    async with asyncio.timeout(60):
+        while not progress.get("tokens"):
+            pending = (await handle.describe()).raw_description.pending_activities
+            details = [each.heartbeat_details.payloads for each in pending]
+            progress = next((json.loads(found[0].data) for found in details if found), {})
+            await asyncio.sleep(0.1)
+    return progress
 
 
 async def test_a_program_s_work_lands_with_what_it_says_of_it(
@@ -155,13 +169,7 @@ async def test_progress_and_tokens_are_seen_while_the_program_runs(
     plan = plan_of(make_repository(tmp_path / "work"), sandbox="process")
     async with harness.working():
         handle = await harness.start(plan)
-        progress: dict[str, Any] = {}
-        async with asyncio.timeout(60):
-            while not progress.get("tokens"):
-                pending = (await handle.describe()).raw_description.pending_activities
-                details = [each.heartbeat_details.payloads for each in pending]
-                progress = next((json.loads(found[0].data) for found in details if found), {})
-                await asyncio.sleep(0.1)
+        progress = await progress_of(handle)
         seen.touch()
         assert await ended(handle) is None
     assert progress["operation"] == "/bin/bash -lc 'echo hello > made.txt'"
@@ -204,9 +212,11 @@ async def test_a_usage_limit_waits_until_it_ends_and_the_session_goes_on(
 async def test_a_limit_that_the_program_would_wait_for_itself_ends_it(
     harness: Harness, program: Program, tmp_path: Path
 ) -> None:
-    program.write("print_stream; echo 'usage_limit_reached: try again in 3 hours'; sleep 600")
+    program.write(
+        "echo 'Attempt 1 failed: Your quota will reset after 3h2m1s.. Retrying' >&2; sleep 600", name="gemini"
+    )
     async with harness.working():
-        handle = await harness.start(plan_of(make_repository(tmp_path / "work")))
+        handle = await harness.start(plan_of(make_repository(tmp_path / "work"), agent="gemini"))
         await until(handle, lambda found: found["tasks"][0]["waitingFor"] == "usage-limit")
         await handle.cancel()
         await ended(handle)
@@ -343,3 +353,27 @@ async def test_a_new_program_is_one_record(harness: Harness, program: Program, t
     branch = document["delivery"]["branch"]
     assert "Task: a" in sh(path, "git", "show", f"{branch}:prompt")
     assert sh(path, "git", "show", f"{branch}:login") == json.dumps(TOKENS)
+
+
+async def test_after_a_killed_worker_the_program_goes_on_in_its_session_and_nothing_is_counted_twice(
+    idle_claude: Claude, program: Program, tmp_path: Path
+) -> None:
+    path = make_repository(tmp_path / "work")
+    program.write(
+        'case "$*" in *resume*) test -e made.txt || exit 9; echo more > more.txt; print_stream; exit ;; esac',
+        f"echo hello > made.txt; print_stream; touch {tmp_path}/running; sleep 600",
+    )
+    plan = plan_of(path)
+    async with idle_claude.worker() as worker:
+        handle = await idle_claude.start(plan)
+        await eventually((tmp_path / "running").exists)
+        await progress_of(handle)
+        worker.kill()
+        await worker.wait()
+    async with idle_claude.worker():
+        document = await idle_claude.end(handle, plan)
+    (row,) = document["results"]
+    assert (row["landed"], row["attempts"], row["usage"]["inputTokens"]) == (True, 1, 400)
+    branch = document["delivery"]["branch"]
+    assert sh(path, "git", "ls-tree", "--name-only", str(branch)).split() == ["README.md", "made.txt", "more.txt"]
+    assert not files_with(idle_claude.home, "canary")
