@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import Cli
+from tests.command_line import Cli, wait_for
+from tests.site import Site
+from tests.support import tasks
 
 _FOREIGN = ("Traceback", "tonic", "pydantic", "unicode string", "while scanning", "while parsing", "Os {", "errno")
 """Words of libraries that say nothing to a user."""
@@ -150,3 +152,45 @@ def _told(slip: Slip, cli: Cli, folder: Path) -> str:
     assert [each for each in slip.says if each.format(dir=folder) not in said] == [], said
     assert [each for each in _FOREIGN if each in said] == [], said
     return said
+
+
+_ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then
+  echo '{"question": "Which?", "options": ["x", "y"]}' >> "$EPW_EVENTS"; exit 75
+fi"""
+WHILE_RUNNING = [
+    Slip("an id that is none", ("status", "slip"), 2, ("no execution 'slip'; `list` shows those there are",)),
+    Slip("an id that is none, watched", ("watch", "nope"), 2, ("no execution 'nope'",)),
+    Slip("a question that is none", ("answer", "slips", "q9", "x"), 2, ("no question 'q9' was asked (open: q1)",)),
+    Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
+    Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
+    Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `cancel` it, or `watch` it to its end",)),
+    Slip("doctor of what runs", ("doctor", "slips"), 2, ("still running",)),
+    Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`run --resume slips`",)),
+    Slip("a status that is none", ("list", "--status", "done"), 2, ("no status 'done'; there are running",)),
+    Slip("salvage of nothing", ("salvage", "slips"), 0, ("nothing is saved: no agent changed anything",)),
+    Slip(
+        "no key where a plan is started",
+        ("start", "{dir}/key.yaml", "--id", "keyless"),
+        0,
+        ("not set up here: agent claude needs ANTHROPIC_API_KEY", "keyless"),
+        {"key.yaml": "tasks:\n  - {id: a, description: x}\n"},
+    ),
+]
+
+
+def test_a_slip_beside_an_execution_is_told_in_words(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(_TASK + "'true'\n")
+    running = site.cli.popen("run", site.cli.plan({"tasks": tasks({"id": "asks", "run": _ASKS})}), "--id", "slips")
+    try:
+        wait_for(lambda: "q1" in site.cli("status", "slips", code=None).stdout)
+        failed = []
+        for slip in WHILE_RUNNING:
+            try:
+                _told(slip, site.cli, tmp_path)
+            except AssertionError as error:
+                failed.append(f"{slip.name}: {error}")
+        assert not failed, "\n".join(failed)
+    finally:
+        site.cli("answer", "slips", "q1", "x")
+        out, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, out
