@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from epw.core.decisions.questions import Questions
+from epw.core.decisions.questions import Asked, Questions
 from epw.core.decisions.resolver import Resolver
 from epw.core.errors import InvalidRequest
 from epw.core.execution.resource_waits import ResourceWaits
@@ -43,18 +43,21 @@ class ExecutionHandlers:
         return self._execution
 
     def _check_answer(self, message: AnswerQuestion) -> None:
-        self._open_questions.check(self._questions.answerable(message.question_id), message.text)
+        self._answerable(message).check_answer(message.text)
+
+    def _answerable(self, message: AnswerQuestion) -> Asked:
+        return self._questions.answerable(message.question_id, self._open_questions.is_correctable)
 
     @update(AnswerQuestion, check=_check_answer)
     def answer(self, message: AnswerQuestion) -> dict[str, Any]:
-        """Answer an agent's question; the first answer wins."""
-        asked = self._questions.answerable(message.question_id)
+        """Answer an agent's question, or correct the answer until the attempt that gets it has started."""
+        asked = self._answerable(message)
         self._open_questions.answer(asked, message.text)
         return asked.document()
 
     def _check_choice(self, message: ResolveConflict) -> None:
         asked = self._questions.answerable(self._resolver.question_of(message.conflict_id))
-        self._open_questions.check(asked, message.choice)
+        asked.check_answer(message.choice)
 
     @update(ResolveConflict, check=_check_choice)
     def resolve_conflict(self, message: ResolveConflict) -> dict[str, Any]:

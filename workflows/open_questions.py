@@ -50,7 +50,11 @@ class OpenQuestions:
         return asked
 
     def answer(self, asked: Asked, text: str) -> None:
-        """Take the first answer of a question."""
+        """Take the answer of a question, or a correction of one whose attempt has not started."""
+        if asked.answer is not None:
+            self._execution.tasks[asked.task_id].answer = asked.answer = text
+            asked.answered_at = now()
+            return
         asked.answer, asked.answered_at, asked.closed = text, now(), True
         if timer := self._timers.pop(asked.id, None):
             timer.cancel()
@@ -60,10 +64,10 @@ class OpenQuestions:
             self._execution.answered(asked.task_id, text, now())
         self._events.notify()
 
-    def check(self, asked: Asked, text: str) -> None:
-        """Raise `InvalidRequest` for an answer that means nothing."""
-        if asked.check is not None:
-            asked.check(text)
+    def is_correctable(self, asked: Asked) -> bool:
+        """Whether the given answer of an agent's question can be replaced: its attempt has not started."""
+        given = asked.answer
+        return asked.settle is None and given is not None and self._execution.awaits_start(asked.task_id, given)
 
     def close(self) -> None:
         """Close every question: the execution stops."""
@@ -97,8 +101,10 @@ class OpenQuestions:
         self._execution.give_up(asked.task_id, "failed", failure, now())
 
     def _is_answer(self, asked: Asked, text: str) -> bool:
+        """Whether the plan's default is of use; an agent takes it though it is none of its options."""
         try:
-            self.check(asked, text)
+            if asked.check is not None:
+                asked.check(text)
         except InvalidRequest:
             return False
         return True

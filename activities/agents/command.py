@@ -123,7 +123,8 @@ class Events:
             self.reads |= dict.fromkeys(map(self._clean, known))
         if "question" in event:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
-            self.question = Question.cut(self._clean(event["question"]), texts)
+            free = event.get("freeText") is True
+            self.question = Question.cut(self._clean(event["question"]), texts, free_text=free)
 
     def _report(self) -> None:
         """Report the newest progress; several, since the last one may have fields that are none."""

@@ -78,7 +78,7 @@ def _question_lines(question: QuestionResult, execution_id: str | None) -> list[
     lines = [f"question {question['id']} ({question['taskId']}): {question['text']}{answer}"]
     if execution_id is not None and question["answer"] is None:
         command = f"epw answer {shlex.quote(execution_id)} {question['id']}"
-        options = " | ".join(question["options"])
+        options = " | ".join([*question["options"], *(["words of your own"] if question.get("freeText") else [])])
         lines.append(f"  choose by: {command} CHOICE ({options})" if options else f"  answer by: {command} TEXT")
     return lines
 

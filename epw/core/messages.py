@@ -152,11 +152,13 @@ class Question(Message):
 
     text: str = Field(max_length=2_000)
     options: list[str] = Field(default_factory=list, max_length=20)
+    free_text: bool = False
+    """Whether an answer may be something else than an option; without options it is free in any case."""
 
     @classmethod
-    def cut(cls, text: str, options: list[str]) -> Question:
+    def cut(cls, text: str, options: list[str], *, free_text: bool = False) -> Question:
         """A question that is cut to what the history can hold."""
-        return cls(text=text[:2_000], options=[option[:100] for option in options[:20]])
+        return cls(text=text[:2_000], options=[option[:100] for option in options[:20]], free_text=free_text)
 
 
 class Failure(Message):

@@ -87,7 +87,10 @@ EXECUTION_TOOLS = (
         {
             **_EXECUTION,
             "questionId": _text("Id of the question."),
-            "text": _text("The answer: one of the options of the question, or words of your own.", maxLength=30_000),
+            "text": _text(
+                "The answer: one of the options of the question, or any words where it has none or says freeText.",
+                maxLength=30_000,
+            ),
         },
         ("executionId", "questionId", "text"),
         execution_tools.answer_question,

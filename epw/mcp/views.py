@@ -106,6 +106,7 @@ def needs(document: ExecutionResult) -> list[dict[str, Any]]:
                     "taskId": question["taskId"],
                     "text": question["text"],
                     "options": question["options"],
+                    **({"freeText": True} if question.get("freeText") else {}),
                     "answerWith": {"tool": "answer_question", "arguments": arguments},
                 }
             )

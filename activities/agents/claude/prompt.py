@@ -30,8 +30,8 @@ does the others.
 """
 _ASK_BY_TOOL = "ask with `{}`, by itself"
 _ASK_BY_FILE = """\
-run `echo '{{"question": "…", "options": ["…", "…"]}}' >> {}` in
-  your shell, by itself, and end your turn"""
+run `echo '{{"question": "…", "options": ["…", "…"], "freeText": true}}' >> {}` in
+  your shell, by itself, and end your turn; without `freeText` only an option is an answer"""
 _WARNINGS_FILE = """\
 - Where your change would not merge with another agent's, a line is appended to {}: look whether it
   is there before you end, and change less in those places where you have a choice.

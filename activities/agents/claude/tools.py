@@ -62,6 +62,7 @@ class _Bash(BaseModel):
 class _Ask(_Input):
     question: str = Field(min_length=1, description="What a person must decide, with what they need to know for it.")
     options: list[str] = Field(default_factory=list, description="Answers to choose from, if there are such.")
+    free_text: bool = Field(default=False, description="Whether an answer that is none of the options is of use too.")
 
 
 class _Report(_Input):
@@ -190,7 +191,7 @@ class Toolset:
 
     async def _ask(self, message: _Ask) -> Question:
         options = [self._reporter.redact(each) for each in message.options]
-        return Question.cut(self._reporter.redact(message.question), options)
+        return Question.cut(self._reporter.redact(message.question), options, free_text=message.free_text)
 
     async def _report(self, message: _Report) -> str:
         self._reporter.report(message.model_dump(by_alias=True, exclude_none=True))

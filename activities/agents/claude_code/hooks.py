@@ -54,7 +54,9 @@ class Hooks:
         asked = [each for each in arguments.get("questions", []) if isinstance(each, dict)]
         text = "\n".join(str(each.get("question", "")) for each in asked)
         options = [str(each.get("label", "")) for each in asked[0].get("options", [])] if len(asked) == 1 else []
-        return Question.cut(self._reporter.redact(text), [self._reporter.redact(option) for option in options])
+        # As in Claude Code itself, whose user can always say something else.
+        shown = [self._reporter.redact(option) for option in options]
+        return Question.cut(self._reporter.redact(text), shown, free_text=True)
 
     def _answer(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the answer with which the attempt was started to the call that asked."""

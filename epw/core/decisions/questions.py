@@ -1,4 +1,4 @@
-"""Questions of an execution: the first answer wins, a second is refused."""
+"""Questions of an execution, and which answers they take."""
 
 from __future__ import annotations
 
@@ -37,7 +37,16 @@ class Asked:
             "askedAt": self.asked_at,
             "answer": self.answer,
             "answeredAt": self.answered_at,
+            **({"freeText": True} if self.question.free_text else {}),
         }
+
+    def check_answer(self, text: str) -> None:
+        """Raise `InvalidRequest` for an answer that the question does not take."""
+        options = self.question.options
+        if self.check is not None:
+            self.check(text)
+        elif options and not self.question.free_text and text not in options:
+            raise InvalidRequest(f"{text[:100]!r} is not an option of {self.id}; answer one of: {', '.join(options)}")
 
 
 class Questions:
@@ -60,14 +69,21 @@ class Questions:
         self._asked[asked.id] = asked
         return asked
 
-    def answerable(self, question_id: str) -> Asked:
-        """The open question with this id; raises `InvalidRequest` if it is unknown, answered or closed."""
+    def answerable(self, question_id: str, correctable: Callable[[Asked], bool] = lambda asked: False) -> Asked:
+        """The question with this id that takes an answer; raises `InvalidRequest` if it is unknown, answered or closed.
+
+        `correctable`: whether another answer can still take the place of the first.
+        """
         asked = self._asked.get(question_id)
         if asked is None:
             open_ids = ", ".join(each.id for each in self.open) or "none"
             raise InvalidRequest(f"no question {question_id!r} was asked (open: {open_ids})")
+        if asked.answer is not None and correctable(asked):
+            return asked
         if asked.answer is not None:
-            raise InvalidRequest(f"question {question_id} was already answered: {asked.answer[:200]!r}")
+            raise InvalidRequest(
+                f"question {question_id} was already answered, and the answer is in use: {asked.answer[:200]!r}"
+            )
         if asked.closed:
             raise InvalidRequest(f"question {question_id} is closed: its task does not wait any more")
         return asked

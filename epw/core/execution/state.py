@@ -166,6 +166,11 @@ class ExecutionState(LandingState):
         state.answer, state.resumes = answer, state.resumes + 1
         self._requeue(task_id, now)
 
+    def awaits_start(self, task_id: str, answer: str) -> bool:
+        """Whether the attempt that gets this answer has not started yet."""
+        state = self.tasks[task_id]
+        return state.continues and state.answer == answer and (state.status == "ready" or state.waiting_for == "files")
+
     def attempt_failed(
         self,
         task_id: str,

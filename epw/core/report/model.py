@@ -156,6 +156,8 @@ class QuestionResult(ResultPart):
     askedAt: int
     answer: str | None
     answeredAt: int | None
+    freeText: NotRequired[bool]
+    """Where true, an answer may be none of the options; without options it may be anything in any case."""
 
 
 class Metrics(ResultPart):
