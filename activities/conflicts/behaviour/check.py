@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from activities.conflicts.behaviour import cycles, defaults, exceptions, members, plugins
+from activities.conflicts.behaviour import cycles, defaults, exceptions, keys, members, plugins
 from activities.conflicts.names.check import Elsewhere, Side, Texts
 from activities.conflicts.semantic.sides import Finding
 
@@ -16,6 +16,8 @@ RULES: tuple[Rule, ...] = (
     exceptions.other_kind,
     defaults.other_default,
     plugins.incomplete,
+    keys.renamed_keys,
+    keys.removed_fixtures,
     cycles.cycles,
 )
 

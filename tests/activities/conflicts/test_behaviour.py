@@ -44,6 +44,11 @@ LOADER = (
 )
 PLUGIN = "def setup():\n    pass\n"
 STOP = "\n\ndef stop():\n    pass\n"
+MAKES = "def order():\n    return {'total': 1, 'name': 'a'}\n\n\nprint(order()['total'])\n"
+MADE = MAKES.replace("total", "amount")
+READS = "from orders import order\n\nprint(order()['total'])\n"
+FIXTURE = "import pytest\n\n\n@pytest.fixture\ndef client():\n    return 1\n"
+ASKS = "def test_a(client):\n    assert client\n"
 A, B = "from b import B\n\nA = 1\n", "from a import A\n\nB = 1\n"
 
 
@@ -52,6 +57,12 @@ def adapted(text: str) -> str:
 
 
 BROKEN: dict[str, tuple[Files, Files, Files]] = {
+    "key that was renamed": ({"orders.py": MAKES}, {"orders.py": MADE}, {"bill.py": READS}),
+    "fixture that was renamed": (
+        {"tests/conftest.py": FIXTURE, "tests/test_a.py": ASKS},
+        {"tests/conftest.py": FIXTURE.replace("client", "web"), "tests/test_a.py": ASKS.replace("client", "web")},
+        {"tests/test_b.py": ASKS},
+    ),
     "abstract, without a subclass so far": ({"store.py": STORE}, {"store.py": STORE + CLOSE}, {"disk.py": DISK}),
     "abstract, of a package": (
         {"store/base.py": STORE, "store/__init__.py": "from store.base import Store\n"},
@@ -91,6 +102,37 @@ BROKEN: dict[str, tuple[Files, Files, Files]] = {
     ),
 }
 LOOK_ALIKES: dict[str, tuple[Files, Files, Files]] = {
+    "key that something else makes too": (
+        {"orders.py": MAKES, "bills.py": "BILL = {'total': 2}\n"},
+        {"orders.py": MADE},
+        {"bill.py": READS},
+    ),
+    "key of a file": ({"orders.py": MAKES, "a.json": '{"total": 1}\n'}, {"orders.py": MADE}, {"bill.py": READS}),
+    "key that was only removed": (
+        {"orders.py": MAKES},
+        {"orders.py": MAKES.replace("'total': 1, ", "").replace("\n\n\nprint(order()['total'])", "")},
+        {"bill.py": READS},
+    ),
+    "key that is asked for": (
+        {"orders.py": MAKES},
+        {"orders.py": MADE},
+        {"bill.py": READS.replace("['total']", ".get('total', 0)")},
+    ),
+    "fixture of a library": (
+        {"tests/conftest.py": FIXTURE, "tests/test_a.py": ASKS},
+        {"tests/conftest.py": "import pytest\n"},
+        {"tests/test_b.py": ASKS},
+    ),
+    "fixture of another folder": (
+        {"one/conftest.py": FIXTURE, "two/test_a.py": "def test_a():\n    pass\n"},
+        {"one/conftest.py": FIXTURE.replace("client", "web")},
+        {"two/test_b.py": ASKS},
+    ),
+    "parameter that is no fixture": (
+        {"tests/conftest.py": FIXTURE},
+        {"tests/conftest.py": FIXTURE.replace("client", "web")},
+        {"tests/test_b.py": "import pytest\n\n\n@pytest.mark.parametrize('client', [1])\n" + ASKS},
+    ),
     "abstract member that the new subclass has": (
         {"store.py": STORE},
         {"store.py": STORE + CLOSE},
