@@ -45,6 +45,10 @@ _LOSSES, _SCHEDULE, _GIT = (
 )
 _ENDED = "whole/test_promises.py -k watch"
 MUTANTS = (
+    # what a clone brings along
+    _m("epw/client/defaults.py", 'values["sandbox"] = max(', 'values["sandbox"] = min(', "client/test_defaults.py -k strengthen"),
+    _m("epw/client/defaults.py", "isinstance(one, str) else min(", "isinstance(one, str) else max(", "client/test_defaults.py -k two_limits"),
+    _m("epw/client/defaults.py", "            project = _read(theirs, ProjectDefaults, ours)\n", "            project = _read(theirs, UserDefaults, ours)\n", "client/test_defaults.py -k clone"),
     # git
     _m("activities/git/transfer.py", '_run_in(workspace, "update-ref", ref, commit, ABSENT)', '_run_in(workspace, "update-ref", ref, commit)', f"{_PROMISES} -k branch_that_exists"),
     _m("activities/git/hub.py", 'git("update-ref", ref, commit, expected, git_dir=self.path)', 'git("update-ref", ref, commit, git_dir=self.path)', _GIT),
