@@ -124,7 +124,7 @@ MUTANTS = (
     _m("epw/core/execution/state.py", "return self.paused or self.awaits_budget or self.stopping", "return self.awaits_budget or self.stopping", f"{_PROMISES} -k pause"),
     _m("epw/core/execution/exit_status.py", 'Outcome("cancelled", 4)', 'Outcome("cancelled", 1)', _ENDED),
     _m("epw/core/execution/exit_status.py", 'Outcome("failed", 1, failures', 'Outcome("failed", 0, failures', _ENDED),
-    _m("epw/core/schedule/leases.py", "        for group in (*groups, self._beneath.get(start, {})):\n", "        for group in groups:\n", _SCHEDULE),
+    _m("epw/core/schedule/pattern_index.py", "        for group in (*groups, self._beneath.get(start, {})):\n", "        for group in groups:\n", _SCHEDULE),
     _m("epw/core/schedule/scheduler.py", "rank = (-self._priorities.get(task, 0), -self._graph.bottom_level[task], self._order[task])", "rank = (-self._graph.bottom_level[task], -self._priorities.get(task, 0), self._order[task])", _SCHEDULE),
     _m("epw/core/schedule/scheduler.py", "        if agent <= self._max_agents:\n", "        if True:\n", f"{_PROMISES} -k surplus"),
     _m("epw/core/schedule/scheduler.py", "            if not self._blocking[after] and after not in self._abandoned:\n", "            if not self._blocking[after]:\n", f"{_PROMISES} -k surplus"),
