@@ -58,6 +58,7 @@ def follow(
     uses = _uses(hub, changed, findings, read or tree)
     if uses is None or len({each.path for each in uses}) > _MAX_FILES:
         return None
+    # Symbols and checkers may tell of one rename by several places.
     sides, renames = [dict(each) for each in changed], dict[tuple[str, str, str], Rename]()
     for use, (texts, is_every) in uses.items():
         mine, other = sides[_SIDES.index(use.side)], changed[_SIDES.index(other_side(use.side))]
@@ -106,7 +107,13 @@ def _uses(
         texts, is_every = found.get(use, (set(), True))
         # Symbols show one use a file, checkers show each.
         found[use] = texts | {lines[each.line - 1].strip()}, is_every and bool(each.checker)
-    return found
+    merged: dict[tuple[object, ...], tuple[_Use, set[bytes], bool]] = {}
+    for use, (texts, is_every) in found.items():
+        key = use.name, use.new_name, use.side, use.path
+        first, known, was_every = merged.get(key, (use, set(), True))
+        first = first._replace(is_member=first.is_member or use.is_member)
+        merged[key] = first, known | texts, was_every and is_every
+    return {use: (texts, is_every) for use, texts, is_every in merged.values()}
 
 
 def _rewritten(hub: Hub, path: str, blob: str, reference: str | None, wanted: Wanted) -> tuple[str, list[int]] | None:

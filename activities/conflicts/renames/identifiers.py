@@ -145,6 +145,8 @@ def _role(node: Node) -> tuple[Role, str]:
     parent = node.parent
     if parent is None:
         return "bare", ""
+    if (statement := _required(node)) is not None:
+        return "import", (statement.text or b"").decode("utf-8", "replace")
     for field in _RECEIVERS:
         before = parent.child_by_field_name(field)
         if before is not None and before.end_byte <= node.start_byte and _is_access(parent):
@@ -168,6 +170,16 @@ def _import(node: Node) -> Node | None:
             return above
         above = above.parent
     return None
+
+
+def _required(node: Node) -> Node | None:
+    """The declaration of `const { name } = require(…)` around such a name."""
+    above = node.parent
+    if node.type != "shorthand_property_identifier_pattern" or above is None or above.type != "object_pattern":
+        return None
+    above = above.parent
+    value = above.child_by_field_name("value") if above is not None else None
+    return above if value is not None and (value.text or b"").startswith(b"require(") else None
 
 
 def _names_of(statement: Node) -> bool:

@@ -128,6 +128,19 @@ def test_of_scripts(repository: Repository, suffix: str) -> None:
     ).replace("total([", "summed([")
 
 
+def test_of_names_that_are_required(repository: Repository) -> None:
+    base = {"lib.js": f"function total{SCRIPT}module.exports = {{ total }};\n", "app.js": "const a = 1;\n"}
+    use = "const { total } = require('./lib');\nconst a = total([]);\n"
+    found = followed(repository, base, {"lib.js": base["lib.js"].replace("total", "summed")}, {"app.js": use})
+    assert found == ({"app.js": use.replace("total", "summed")}, {"app.js": [1, 2]})
+
+
+def test_a_parameter_in_braces_is_none_of_them(repository: Repository) -> None:
+    base = {"lib.js": f"function total{SCRIPT}module.exports = {{ total }};\n", "app.js": "const a = 1;\n"}
+    use = "const { total } = require('./lib');\nconst a = ({ total }) => total([]);\nconst b = total([]);\n"
+    assert followed(repository, base, {"lib.js": base["lib.js"].replace("total", "summed")}, {"app.js": use}) is None
+
+
 def test_of_go(repository: Repository) -> None:
     body = "(a int) int {\n\tif a > 1 {\n\t\treturn a\n\t}\n\treturn 1\n}\n"
     base = {"p/a.go": f"package p\n\nfunc Total{body}", "p/c.go": "package p\n"}
