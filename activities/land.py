@@ -240,7 +240,10 @@ class _Merger:
         if (earlier := self.recorder.earlier(change)) is None:
             return []
         tree = self.hub.tree_of(change.commit)
-        return try_check(semantic_conflicts, self.hub, earlier.base, earlier.head, change.commit, tree)
+        # As if it had been made where the first one began: its uses are new against that.
+        made = merge(self.hub, earlier.base, change.commit, earlier.head)
+        theirs = made.tree if made.clean else change.commit
+        return try_check(semantic_conflicts, self.hub, earlier.base, earlier.head, theirs, tree)
 
     def _losses(self, change: Change, new: str) -> dict[str, list[str]]:
         """Paths in which a rerun of the task has lost lines of one of the sides that had conflicted."""

@@ -16,6 +16,7 @@ one counts, so special cases follow the general one. Kinds, with the other captu
 - `@member`: `@receiver`, `@name`.
 - `@reference`: a name that stands alone; `@not_reference`: one of these that uses nothing.
 - `@bound`: the name of a variable or parameter that can hide a function of the same name.
+- `@typed`: `@variable`, `@of`, its declared type.
 - `@how.HOW`: a call, and what is done with what it returns; see `returned_values`.
 - `@parameter.optional`, `.rest`, `.self`, `.separator`; `@argument.spread`, `.keyword`: see `signatures`.
 """
@@ -43,7 +44,7 @@ _LAST = 3
 _NOT_REFERENCES = ("name", "called")
 _CONSTRUCTORS = ("__init__", "constructor")
 _SYMBOL_KINDS = {"value": "value", "constant": "constant", "entry": "constant"}
-_DETAILS = ("left", "variable", "pattern", "property", "_called")
+_DETAILS = ("left", "variable", "of", "pattern", "property", "_called")
 """Captures that may come before the one that gives the kind of a pattern."""
 
 Parts = dict[str, list[Node]]
@@ -138,6 +139,9 @@ class _Reader:
             if group == "how":
                 self._values.note(kind.partition(".")[2], parts)
                 continue
+            if group == "typed":
+                self._declare(text_of(parts["variable"][0]), text_of(parts["of"][0])[:_MAX_RECEIVER_LENGTH])
+                continue
             if group not in self._readers:
                 self._note(kind, parts[kind])
                 continue
@@ -150,6 +154,11 @@ class _Reader:
                 self._called.add(parts["called"][0].id)
         yield from last.values()
         yield from (each for each in references if each.node.id not in self._not_references)
+
+    def _declare(self, variable: str, type_text: str) -> None:
+        known = self._found.types_of.setdefault(variable, type_text)
+        if known != type_text:
+            self._found.types_of[variable] = ""
 
     def _note(self, kind: str, nodes: list[Node]) -> None:
         if kind == "bound":
@@ -176,7 +185,7 @@ class _Reader:
             if signature and kind in ("class", "type"):
                 self._found.constructors.append(Definition(name, scope, "class", *lines, signature))
                 signature = None
-            elif signature and scope and name in _CONSTRUCTORS:
+            elif signature and scope and name in (*_CONSTRUCTORS, scope[-1]):
                 called = replace(signature, has_self=False)
                 self._found.constructors.append(Definition(scope[-1], scope[:-1], "class", *lines, called))
             symbol_kind = "function" if signature else _SYMBOL_KINDS.get(kind, "class")
@@ -206,12 +215,13 @@ class _Reader:
             name = _bare(_text(parts, "name" if is_member else "called"))
             arguments = parts.get("arguments")
             call = call_of(arguments[0] if arguments else None, self._kinds)
-            how = self._values.of(node)
+            how = self._values.of(node) | self._values.of(called)
             self._found.uses.append(Use(name, node.start_point[0] + 1, _receiver(parts), call, how))
 
     def _member(self, node: Node, parts: Parts, _detail: str) -> None:
         if node.id not in self._called:
-            self._found.uses.append(Use(_text(parts, "name"), node.start_point[0] + 1, _receiver(parts)))
+            how = self._values.of(node)
+            self._found.uses.append(Use(_text(parts, "name"), node.start_point[0] + 1, _receiver(parts), how=how))
 
     def _reference(self, node: Node, _parts: Parts, _detail: str) -> None:
         self._found.uses.append(Use(text_of(node), node.start_point[0] + 1))

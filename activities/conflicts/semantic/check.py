@@ -11,21 +11,25 @@ from itertools import chain
 
 from activities.conflicts.semantic.rules.changed_type import changed_types
 from activities.conflicts.semantic.rules.definitions import changed_signatures, removed_symbols
-from activities.conflicts.semantic.rules.duplicates import duplicate_definitions
+from activities.conflicts.semantic.rules.duplicates import declared_and_imported, duplicate_definitions
 from activities.conflicts.semantic.rules.imports import (
     broken_imports,
+    dropped_names,
     import_cycles,
     lost_imports,
     modules_with_new_names,
     same_names_passed_on,
+    unused_imports,
 )
 from activities.conflicts.semantic.rules.members import lost_members
 from activities.conflicts.semantic.rules.python_modules import moved_modules, removed_module_names
 from activities.conflicts.semantic.rules.results import changed_results
 from activities.conflicts.semantic.rules.subtypes import (
+    changed_override_results,
     misfitting_implementations,
     misfitting_overrides,
     misfitting_subtypes,
+    misfitting_super_calls,
     same_implementations,
 )
 from activities.conflicts.semantic.rules.values import misfitting_choices, misfitting_tables, misfitting_values
@@ -41,7 +45,15 @@ from activities.conflicts.semantic.sides import (
 )
 from activities.conflicts.semantic.symbols import NOTHING
 
-_RULES = (removed_symbols, changed_signatures, lost_imports, changed_results, hidden_definitions)
+_RULES = (
+    removed_symbols,
+    changed_signatures,
+    misfitting_super_calls,
+    lost_imports,
+    dropped_names,
+    changed_results,
+    hidden_definitions,
+)
 """What one side changed, against the other's uses."""
 _PATH_RULES = (moved_modules, broken_imports)
 """The same, by rules that look at the paths of the tree."""
@@ -53,8 +65,16 @@ _TYPE_RULES = (
     misfitting_overrides,
     misfitting_implementations,
     lost_members,
+    changed_override_results,
 )
-_RULES_OF_BOTH = (duplicate_definitions, same_implementations, same_names_passed_on, import_cycles)
+_RULES_OF_BOTH = (
+    duplicate_definitions,
+    declared_and_imported,
+    same_implementations,
+    same_names_passed_on,
+    import_cycles,
+    unused_imports,
+)
 """What both sides add."""
 
 

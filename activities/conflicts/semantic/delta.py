@@ -55,12 +55,9 @@ def _changed_signatures(before: Symbols, after: Symbols) -> list[tuple[Definitio
         if len(now) == len(before.named(old.name)) == 1 and _differ(old, now[0]):
             found.append((old, now[0]))
     for old in before.constructors:
-        places = [
-            [each for each in version.constructors if (each.scope, each.name) == (old.scope, old.name)]
-            for version in (before, after)
-        ]
-        if [len(each) for each in places] == [1, 1] and _differ(old, places[1][0]):
-            found.append((old, places[1][0]))
+        now = [each for each in after.constructors if (each.scope, each.name) == (old.scope, old.name)]
+        if now and all(_differ(old, each) for each in now):
+            found.append((old, now[-1]))
     return found
 
 

@@ -56,6 +56,8 @@ class Language:
     """Stems of files that are imported by the name of their folder."""
     overloads: bool = False
     """Whether a name may be defined several times with different parameters."""
+    overloads_have_bodies: bool = True
+    """Whether each of these is written out; else one body serves them all."""
     default_import: re.Pattern[str] | None = None
     """Start of an import statement that names what a module exports without a name; its group is that name."""
     build_constraint: re.Pattern[bytes] | None = None

@@ -61,6 +61,7 @@ LANGUAGES = (
         default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
+        overloads_have_bodies=False,
     ),
     Language(
         name="tsx",
@@ -73,6 +74,7 @@ LANGUAGES = (
         default_import=_DEFAULT_IMPORT,
         family="javascript",
         overloads=True,
+        overloads_have_bodies=False,
     ),
     Language(
         name="go",

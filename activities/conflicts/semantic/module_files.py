@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from posixpath import dirname, join, normpath
 
 from activities.conflicts.semantic.languages import language_of
@@ -12,6 +11,7 @@ from activities.conflicts.semantic.languages import language_of
 _SCRIPT_SUFFIX = re.compile(r"(\.d)?\.(ts|tsx|mts|cts|js|jsx|mjs|cjs)$")
 _ALIASED = re.compile(r"^[@~#]?/")
 _PYTHON_ROOTS = ((), ("src",), ("lib",))
+_RUST_LIBRARIES = ("std", "core", "alloc")
 _RUST_ROOTS = ("lib", "main", "mod")
 
 IsFolder = Callable[[str], bool]
@@ -66,9 +66,16 @@ def _is_rust_module(module: str, path: str, target: str, _: IsFolder) -> bool:
         while rest and rest[0] == "super":
             mine, rest = mine[:-1], rest[1:]
         return crate == other and (*mine[:-1], *rest) == wanted
-    if crate != other or PurePosixPath(path).parent.name in ("tests", "examples", "benches"):
-        return other.rpartition("/")[2].replace("-", "_") == first and tuple(rest) == wanted
+    if is_outside_crate(path, target):
+        # The crate in the repository's own folder may have any name.
+        name = other.rpartition("/")[2].replace("-", "_") or first
+        return name == first not in _RUST_LIBRARIES and tuple(rest) == wanted
     return (*mine, first, *rest) == wanted
+
+
+def is_outside_crate(path: str, target: str) -> bool:
+    """Whether a file of Rust sees only what the crate of another makes public."""
+    return _rust_place(path)[0] != _rust_place(target)[0] or "src" not in path.split("/")
 
 
 def _rust_place(path: str) -> tuple[str, tuple[str, ...]]:

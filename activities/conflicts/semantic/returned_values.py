@@ -2,6 +2,7 @@
 
 Captures, each on the call: `@how.awaited`, `.index`, `.member`, `.len`, `.single` (one value where several could be),
 `.safe` (a handler of exceptions is around it), `.member` with `@property`; `.unpacked` with `@left`, the targets;
+`.used` (in an expression); `.guarded` (only where there is one); `.typed` with `@of`;
 `.matched` with `@pattern`; `.assigned` with `@variable`: the lines that follow tell what is done with it.
 """
 
@@ -43,11 +44,15 @@ class ReturnedValues:
                 notes.add("unpacked")
         elif how == "matched":
             notes.update(f"matched:{text_of(each)}" for each in parts["pattern"])
+        elif how == "typed":
+            notes.add(f"typed:{' '.join(text_of(parts['of'][0]).split())}")
         elif how == "assigned":
             self._made(parts["variable"][0], node)
             notes |= {"assigned", *_later(text_of(parts["variable"][0]), self._tail(node))}
-        elif not ("property" in parts and text_of(parts["property"][0]) in _PROMISE_METHODS):
+        elif "property" not in parts:
             notes.add(how)
+        elif (name := text_of(parts["property"][0])) not in _PROMISE_METHODS:
+            notes |= {how, f"{how}:{name}"}
 
     def _made(self, variable: Node, call: Node) -> None:
         called = call.child_by_field_name("function")
@@ -68,7 +73,7 @@ class ReturnedValues:
         return "\n".join(kept)
 
     def of(self, node: Node) -> frozenset[str]:
-        """What is done with what a call returns."""
+        """What is done with the value of a call or member."""
         notes = self._notes.get(node.id, set())
         if any(start <= node.start_byte < end for start, end in self._safe):
             notes = notes | {"safe"}
@@ -83,8 +88,9 @@ def _later(variable: str, tail: str) -> set[str]:
     found = set()
     if re.search(rf"\b{name}\s*\[", tail):
         found.add("index")
-    if re.search(rf"\b{name}\s*\.\s*(?!{'|'.join(_PROMISE_METHODS)})\w", tail):
-        found.add("member")
+    members = set(re.findall(rf"\b{name}\s*\.\s*(\w+)", tail)) - {*_PROMISE_METHODS}
+    if members:
+        found |= {"member", *(f"member:{each}" for each in members)}
     if re.search(rf"\blen\(\s*{name}\s*\)", tail):
         found.add("len")
     if any(re.search(rf"\b{name}\b", line) and _LATER.search(line) for line in tail.splitlines()):

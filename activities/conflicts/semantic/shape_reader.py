@@ -6,13 +6,14 @@ A capture belongs to the innermost container around it. Containers:
 - `@function`: `@name`, and `@owner`, the type of a method that stands outside of it. `@closure`: one without a name.
 - `@match`: code that may choose over the variants of a type.
 
-In a type, with `@name`: `@field` (a value has it from the start), `@attribute`, `@method`, `@variant`; `@embedded`:
-it has the members of another type. In a function: `@async`, `@yield`, `@property`, `@return`, `@returns` (the type),
-`@throws`. In a match: `@label`, `@open` (other variants are left out), `@exhaustive` (it names every variant),
-`@exhaustive.unless_open`.
+In a type, with `@name`: `@field` (a value has it from the start), `@attribute`, `@method`, `@variant`, with its only
+`@value`; `@embedded`: it has the members of another type. In a function: `@async`, `@yield`, `@property`, `@return`,
+`@returns` (the type), `@throws`. In a match: `@label`, `@open` (other variants are left out), `@exhaustive` (it names
+every variant), `@exhaustive.unless_open`.
 
 Anywhere: `@literal` `@of` a type, `@literal.table` with a key for each variant; `@export`, `@export.unknown`,
-`@export.use` (a `use` of Rust); `@import`. `@mark.MARK` says something of the node that another pattern captures.
+`@export.use` (a `use` of Rust), `@export.public` (from other crates); `@import`; `@package`. `@mark.MARK` says
+something of the node that another pattern captures.
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ _PARTS = (
     "open",
     "exhaustive",
 )
-_ORDER = {each: place for place, each in enumerate((*_CONTAINERS, *_MEMBERS, *_PARTS, "literal", "export", "import"))}
+_ORDER = {
+    each: place
+    for place, each in enumerate((*_CONTAINERS, *_MEMBERS, *_PARTS, "literal", "export", "import", "package"))
+}
 _MAX_LENGTH = 300
 _LABEL = re.compile(r"(?:(.*?)(?:\.|::))?([\w$-]+)", re.DOTALL)
 
@@ -108,6 +112,8 @@ class _Reader:
             self.found.literals.append(_literal(capture))
         elif kind == "export":
             self._export(capture)
+        elif kind == "package":
+            self.found.package = text_of(node)
         elif kind == "import":
             self.found.imports += self._language.modules_of(node)
         else:
@@ -116,7 +122,7 @@ class _Reader:
             if holder is not None:
                 value = str(_size(node, 0)) if kind == "return" else text_of(node)[:_MAX_LENGTH]
                 holder.found[f"{kind}.{detail}" if detail else kind].append(value)
-                if kind == "returns":
+                if kind == "returns" and self._language.name == "go":
                     holder.found["size"].append(str(_size(node, 1)))
 
     def close(self, node: Node | None) -> None:
@@ -135,14 +141,21 @@ class _Reader:
         kind = "variant" if capture.kind == "field" and "enum" in self.marks[holder.capture.node.id] else capture.kind
         is_optional = "optional" in marks or (kind == "method" and "abstract" not in marks)
         name = _text(capture.parts, "name").strip("\"'")
-        holder.members.append(
-            Member(name, kind, capture.node.start_point[0] + 1, is_optional, overrides="override" in marks)
-        )
+        line, value = capture.node.start_point[0] + 1, _text(capture.parts, "value")
+        known = next((each for each in holder.members if (each.name, each.line, each.kind) == (name, line, kind)), None)
+        if known is not None:
+            # Two patterns have captured it; one of them has the value.
+            holder.members.remove(known)
+            value = value or known.value
+        holder.members.append(Member(name, kind, line, is_optional, "override" in marks, "hidden" in marks, value))
 
     def _export(self, capture: _Capture) -> None:
         text = text_of(capture.node)
         if capture.detail == "unknown" or "*" in text:
             self.found.exports_unknown = True
+            return
+        if capture.detail == "public":
+            self.found.public.add(text)
             return
         names = import_lines.of_java_and_rust(f"use {text};") if capture.detail == "use" else {text.strip("\"'")}
         self.found.exports |= dict.fromkeys(sorted(names), capture.node.start_point[0] + 1)
@@ -161,6 +174,7 @@ class _Reader:
                 ),
                 "abstract" in marks,
                 "final" in marks,
+                node.end_point[0] + 1,
                 bool(ended.found["embedded"]),
                 " ".join(_text(parts, "base").split()),
             )

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from activities.conflicts.semantic.language import Import
 
+EMPTY_BASES = frozenset({"ABC", "ABCMeta", "Protocol", "Generic", "object", "Object", "Serializable", "Comparable"})
+"""Types that give no members to their subtypes."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -22,6 +25,10 @@ class Member:
     line: int
     optional: bool = False
     overrides: bool = False
+    hidden: bool = False
+    """Whether code outside of the type may not use it."""
+    value: str = ""
+    """The only value of a field, by which the variants of a union are told apart."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class TypeShape:
     bases: tuple[str, ...] = ()
     is_abstract: bool = False
     is_final: bool = False
+    end: int = 0
     is_embedding: bool = False
     """Whether it takes over members that are not written in it."""
     text: str = ""
@@ -106,7 +114,11 @@ class Shapes:
     functions: list[Function] = field(default_factory=list)
     exports: dict[str, int] = field(default_factory=dict)
     """Names that other files may import, with their lines; only in languages that say so."""
+    public: set[str] = field(default_factory=set)
+    """Those of them that other crates may import, in Rust."""
     imports: list[Import] = field(default_factory=list)
+    package: str = ""
+    """Name of the package, where the file says it."""
     exports_unknown: bool = False
     """Whether it may export more names than are written."""
 

@@ -99,6 +99,12 @@ class SideChange:
         for path, each in self.deltas.items():
             yield from ((path, old, new) for old, new in each.changed_signatures)
 
+    def changed_constructors(self) -> Iterator[tuple[str, Definition, Definition]]:
+        """Constructors with other parameters than before: path, before, after."""
+        for path, old, new in self.changed_signatures():
+            if old in self.before[path].constructors or old.scope[-1:] == (old.name,):
+                yield path, old, new
+
     def new_uses(self) -> Iterator[tuple[str, Use]]:
         """Uses of which a file has more than before."""
         for path, each in self.deltas.items():
@@ -112,6 +118,12 @@ class Result:
     merged: Files
     elsewhere: Sequence[tuple[str, Symbols]]
 
+    @cached_property
+    def bases(self) -> dict[str, tuple[str, ...]]:
+        """Bases of the types of these files."""
+        files = (*self.merged.values(), *(found for _, found in self.elsewhere))
+        return {each.name: each.bases for found in files for each in found.shapes.types if each.kind != "impl"}
+
     def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
         """Whether a definition of this name exists, apart from the one of `but`: its path, and itself."""
         excluded = (but[0], but[1].scope) if but is not None else None
@@ -124,4 +136,4 @@ class Result:
 def overloads(path: str) -> bool:
     """Whether functions of one name with other parameters are different ones, in the language of a file."""
     language = language_of(path)
-    return language is not None and language.overloads
+    return language is not None and language.overloads and language.overloads_have_bodies

@@ -61,6 +61,8 @@ class Symbols:
     """Names of variables and parameters, in languages where such a name can hide a function's."""
     makers: dict[str, str] = field(default_factory=dict)
     """What was called last for the value of a variable."""
+    types_of: dict[str, str] = field(default_factory=dict)
+    """Declared types of variables, as written; of a name that has several, none."""
     has_build_constraint: bool = False
     deltas: WeakKeyDictionary[Symbols, Any] = field(default_factory=WeakKeyDictionary, repr=False)
     """Differences from other versions of the file to this one."""

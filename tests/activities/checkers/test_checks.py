@@ -8,10 +8,13 @@ from typing import Any
 from tests.support import Harness, ended, make_repository, status_of, tasks, until
 
 RENAMES = "sed -i s/value/amount/g lib.py app.py"
-USES = "printf '\\n\\ndef use(a: Amount) -> int:\\n    return a.value\\n' >> app.py"
+USES = "printf '\\n\\ndef use() -> int:\\n    return make(1).value\\n' >> app.py"
 FILES = {
-    "lib.py": "class Amount:\n    def __init__(self, value: int) -> None:\n        self.value = value\n",
-    "app.py": "from lib import Amount\n\n\ndef show(a: Amount) -> int:\n    return a.value\n\n\nSTEP = 1\n",
+    # A second class with the name keeps symbols from knowing which one is meant.
+    "other.py": "class Other:\n    value = 1\n",
+    "lib.py": "class Amount:\n    def __init__(self, value: int) -> None:\n        self.value = value\n"
+    "\n\ndef make(value: int) -> Amount:\n    return Amount(value)\n",
+    "app.py": "from lib import Amount, make\n\n\ndef show(a: Amount) -> int:\n    return a.value\n\n\nSTEP = 1\n",
 }
 
 
@@ -117,3 +120,14 @@ async def test_a_cancelled_execution_ends_its_checker(harness: Harness, tmp_path
         await ended(handle)
         document = await harness.document(handle)
     assert document["status"] == "cancelled"
+
+
+async def test_a_rerun_that_makes_a_break_again_that_symbols_show_does_not_land(
+    harness: Harness, tmp_path: Path
+) -> None:
+    plan = two(tmp_path, onConflict=["retry", "skip"], strategy="aggressive", checks="off")
+    uses = USES.replace("use()", "use(a: Amount)").replace("make(1)", "a")
+    plan["tasks"][1]["run"] = plan["tasks"][1]["run"].replace(USES, uses)
+    document = await landing_in_order(harness, tmp_path, plan)
+    assert [each["resolution"] for each in document["conflicts"]][-1] == "skip"
+    assert [row["status"] for row in document["results"]] == ["succeeded", "conflicted"]

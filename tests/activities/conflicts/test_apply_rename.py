@@ -54,12 +54,13 @@ async def test_without_a_checker_merge_does_not_try_it(harness: Harness, tmp_pat
 
 async def test_what_a_checker_alone_finds_follows_too(harness: Harness, tmp_path: Path) -> None:
     field = "class Order:\n    def __init__(self) -> None:\n        self.total = 1\n        print(self.total)\n"
-    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n", **BASKET})
+    field += "\n\ndef make() -> Order:\n    return Order()\n"
+    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import make\n", **BASKET})
     document = await one_after_the_other(
         harness,
         path,
         {"id": "renames", "run": "sed -i 's/total/amount/' lib.py"},
-        {"id": "shows", "run": "printf 'def show(it: Order) -> int:\\n    return it.total\\n' >> app.py"},
+        {"id": "shows", "run": "printf 'def show() -> int:\\n    return make().total\\n' >> app.py"},
         onConflict=["merge", "skip"],
         checks=["ty"],
     )
@@ -69,7 +70,7 @@ async def test_what_a_checker_alone_finds_follows_too(harness: Harness, tmp_path
         "ty",
         ["shows", "renames"],
     )
-    assert delivered(path, document).endswith("return it.amount\n")
+    assert delivered(path, document).endswith("return make().amount\n")
 
 
 LONG = (

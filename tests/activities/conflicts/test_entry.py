@@ -62,8 +62,9 @@ async def test_the_user_may_have_landed_first(harness: Harness, tmp_path: Path) 
 
 async def test_what_a_checker_says_is_told_with_its_rule(harness: Harness, tmp_path: Path) -> None:
     field = "class Order:\n    def __init__(self) -> None:\n        self.total = 1\n\n\nX = 1\n\n\nY = 2\n"
-    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import Order\n", **BASKET})
-    show = "printf 'def show(it: Order) -> int:\\n    return it.total\\n' >> app.py"
+    field += "\n\ndef make() -> Order:\n    return Order()\n"
+    path = make_repository(tmp_path / "shop", {"lib.py": field, "app.py": "from lib import make\n", **BASKET})
+    show = "printf 'def show() -> int:\\n    return make().total\\n' >> app.py"
     document = await one_after_the_other(
         harness,
         path,

@@ -42,5 +42,11 @@
 (await_expression (call_expression) @how.awaited)
 (variable_declarator name: (identifier) @variable value: (call_expression) @how.assigned)
 (variable_declarator name: [(object_pattern) (array_pattern)] value: (call_expression) @how.member)
-(member_expression object: (call_expression) @how.member property: (_) @property)
+(member_expression object: (call_expression) @how.member . property: (_) @property)
 (subscript_expression object: (call_expression) @how.index)
+
+(if_statement condition: (parenthesized_expression (member_expression) @how.guarded))
+(unary_expression operator: "typeof" argument: (member_expression) @how.guarded)
+(binary_expression left: (call_expression) @how.used operator: ["+" "-" "*" "/" "%" "<" ">" "<=" ">="])
+(template_substitution (call_expression) @how.used)
+(for_in_statement right: (call_expression) @how.used)

@@ -47,3 +47,7 @@
 (argument_list (call_expression) @how.single (_))
 (if_statement condition: (call_expression) @how.single)
 (keyed_element value: (literal_element (call_expression) @how.single))
+
+(parameter_declaration name: (identifier) @variable type: (_) @of) @typed
+(var_spec name: (identifier) @variable type: (_) @of) @typed
+(field_declaration name: (_) @variable type: (_) @of) @typed

@@ -32,3 +32,16 @@
 (try_with_resources_statement) @how.safe
 (method_declaration (throws)) @how.safe
 (constructor_declaration (throws)) @how.safe
+
+(local_variable_declaration type: (_) @of declarator: (variable_declarator name: (_) @variable)) @typed
+(field_declaration type: (_) @of declarator: (variable_declarator name: (_) @variable)) @typed
+(formal_parameter type: (_) @of name: (_) @variable) @typed
+(enhanced_for_statement type: (_) @of name: (_) @variable) @typed
+(local_variable_declaration type: (_) @of declarator: (variable_declarator value: (method_invocation) @how.typed))
+(method_invocation object: (method_invocation) @how.member name: (_) @property)
+(explicit_constructor_invocation constructor: (super) @called arguments: (_) @arguments) @call
+
+(formal_parameter name: (_) @not_reference)
+(scoped_type_identifier (type_identifier) @not_reference)
+(formal_parameter name: (identifier) @bound)
+(local_variable_declaration declarator: (variable_declarator name: (identifier) @bound))

@@ -42,3 +42,14 @@
 (call function: (identifier) @_called arguments: (argument_list (call) @how.len) (#eq? @_called "len"))
 (subscript value: (call) @how.index)
 (attribute object: (call) @how.member)
+
+(typed_parameter . (identifier) @variable type: (_) @of) @typed
+(typed_default_parameter name: (identifier) @variable type: (_) @of) @typed
+(assignment left: (identifier) @variable type: (_) @of) @typed
+(assignment left: (attribute attribute: (identifier) @variable) type: (_) @of) @typed
+
+(comparison_operator (call) @how.used)
+(binary_operator (call) @how.used)
+(for_statement right: (call) @how.used)
+(for_in_clause right: (call) @how.used)
+(interpolation (call) @how.used)

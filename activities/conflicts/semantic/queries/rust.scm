@@ -50,3 +50,10 @@
   body: (match_block (match_arm pattern: (match_pattern (tuple_struct_pattern type: (identifier) @pattern)))))
 (let_condition pattern: (tuple_struct_pattern type: (identifier) @pattern) value: (call_expression) @how.matched)
 (let_declaration pattern: (tuple_struct_pattern type: (identifier) @pattern) value: (call_expression) @how.matched)
+
+(parameter pattern: (identifier) @variable type: (_) @of) @typed
+(let_declaration pattern: (identifier) @variable type: (_) @of) @typed
+(field_declaration name: (_) @variable type: (_) @of) @typed
+(let_declaration type: (_) @of value: (call_expression) @how.typed)
+(let_declaration pattern: (identifier) @variable value: (call_expression) @how.assigned)
+(field_expression value: (call_expression) @how.member field: (_) @property)

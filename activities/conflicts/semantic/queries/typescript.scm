@@ -20,3 +20,11 @@
 (type_alias_declaration name: (_) @name type_parameters: (_) @parameters) @definition.type
 (type_parameter value: (_)) @parameter.optional
 (generic_type name: (_) @called type_arguments: (_) @arguments) @call
+
+(required_parameter pattern: (identifier) @variable type: (type_annotation (_) @of)) @typed
+(optional_parameter pattern: (identifier) @variable type: (type_annotation (_) @of)) @typed
+(variable_declarator name: (identifier) @variable type: (type_annotation (_) @of)) @typed
+(public_field_definition name: (_) @variable type: (type_annotation (_) @of)) @typed
+(variable_declarator type: (type_annotation (_) @of) value: (call_expression) @how.typed)
+
+(call_expression function: (member_expression) @how.guarded "?.")

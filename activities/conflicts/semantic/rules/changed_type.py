@@ -40,6 +40,20 @@ class ChangedType:
         after = {each.name for each in self.new.members}
         return {each.name: each for each in self.old.members if each.kind in kinds and each.name not in after}
 
+    def hidden(self) -> dict[str, Member]:
+        """Members that code outside of the type might use before."""
+        before = {each.name for each in self.old.members if not each.hidden}
+        return {each.name: each for each in self.new.members if each.hidden and each.name in before}
+
+    def labels(self, variants: set[str]) -> set[str]:
+        """What choices call some variants: by the one value of a field, where they are types of their own."""
+        found = set()
+        for name in variants:
+            shape = self.result.merged[self.target].shapes.type(name)
+            values = [each.value for each in shape.members if each.value] if shape is not None else []
+            found.add(values[0] if len(values) == 1 else name)
+        return found
+
     def known(self) -> Iterator[tuple[str, Symbols]]:
         """Files that the other side has changed and that know the type."""
         for path, symbols in self.other.after.items():
@@ -78,7 +92,7 @@ def changed_types(one: SideChange, other: SideChange, result: Result) -> Iterato
 
 
 def _essence(shape: TypeShape) -> tuple[object, ...]:
-    members = Counter((each.name, each.kind, each.optional) for each in shape.members)
+    members = Counter((each.name, each.kind, each.optional, each.hidden) for each in shape.members)
     return members, shape.is_final, shape.is_abstract
 
 

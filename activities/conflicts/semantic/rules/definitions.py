@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 
 from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.receivers import is_of_type
 from activities.conflicts.semantic.references import refers_exactly, refers_to, words_of
+from activities.conflicts.semantic.shapes import EMPTY_BASES
 from activities.conflicts.semantic.sides import NAMES_FOUND_EVERYWHERE, Finding, Result, SideChange
-from activities.conflicts.semantic.symbols import Definition, Symbols, Use
+from activities.conflicts.semantic.signatures import Call
+from activities.conflicts.semantic.symbols import NOTHING, Definition, Symbols, Use
 
 Uses = list[tuple[str, Use]]
 """Uses, each with the path of its file."""
@@ -19,9 +22,9 @@ def removed_symbols(one: SideChange, other: SideChange, result: Result) -> Itera
     used = _by_name(other.new_uses())
     for target, definition in one.removed():
         name = definition.name
-        if name in NAMES_FOUND_EVERYWHERE or name not in used or _is_passed_on(name, target, one, result):
+        if name in NAMES_FOUND_EVERYWHERE or name not in used or _is_passed_on(definition, target, one, result):
             continue
-        exact, likely = _split(used[name], target, definition, other)
+        exact, likely = _split(used[name], target, definition, other, result)
         if likely and not _is_elsewhere(target, definition, one, other, result):
             exact += likely
         for path, use in exact:
@@ -29,22 +32,45 @@ def removed_symbols(one: SideChange, other: SideChange, result: Result) -> Itera
             yield Finding(name, path, use.line, target, definition.line, message, side=other.name, change="removed")
 
 
-def _split(uses: Uses, target: str, definition: Definition, other: SideChange) -> tuple[Uses, Uses]:
+def _split(uses: Uses, target: str, definition: Definition, other: SideChange, result: Result) -> tuple[Uses, Uses]:
     """Uses that mean a definition by what their file imports, and those that only may."""
     exact: Uses = []
     likely: Uses = []
     for path, use in uses:
         symbols = other.after[path]
-        if refers_to(use, path, symbols, target, definition):
-            (exact if refers_exactly(use, path, symbols, target, definition) else likely).append((path, use))
+        certain = means(use, path, symbols, target, definition, result)
+        if certain is not False and "guarded" not in use.how:
+            (exact if certain else likely).append((path, use))
     return exact, likely
 
 
-def _is_passed_on(name: str, target: str, one: SideChange, result: Result) -> bool:
+def means(use: Use, path: str, symbols: Symbols, target: str, definition: Definition, result: Result) -> bool | None:
+    """Whether a use means a definition; None where it may."""
+    if not refers_to(use, path, symbols, target, definition):
+        return False
+    if definition.scope and definition.kind == "function" and use.receiver is not None:
+        return is_of_type(use.receiver, definition.scope[-1], path, symbols, target, result.bases)
+    return refers_exactly(use, path, symbols, target, definition) or None
+
+
+def _is_passed_on(definition: Definition, target: str, one: SideChange, result: Result) -> bool:
     """Whether the module still has a name that it does not define any more, or may have it."""
-    if any(each.name == "__getattr__" and not each.scope for each in one.after[target].definitions):
+    name = definition.name
+    after = one.after[target]
+    if definition.scope:
+        shape = after.shapes.type(definition.scope[-1])
+        if shape is not None:
+            # What is gone without another member in its place may be inherited now.
+            names = {each.name for each in shape.members}
+            before = one.before[target].shapes.type(shape.name)
+            is_replaced = before is not None and bool(names - {each.name for each in before.members})
+            return shape.is_embedding or (bool({*shape.bases} - EMPTY_BASES) and not is_replaced)
+        name = definition.scope[-1]
+    if any(each.name == "__getattr__" and not each.scope for each in after.definitions):
         return True
-    if any(name in words_of(each) for each in one.after[target].imports) or name in one.after[target].shapes.exports:
+    if any({name, "*"} & words_of(each) or "*" in each for each in after.imports):
+        return True
+    if name in after.shapes.exports or (after.shapes.exports_unknown and not one.before[target].shapes.exports_unknown):
         return True
     language = language_of(target)
     if language is None or not language.folder_is_module:
@@ -80,15 +106,24 @@ def changed_signatures(one: SideChange, other: SideChange, result: Result) -> It
             continue
         is_elsewhere = result.defines(old.name, but=(target, new))
         for path, use in used[old.name]:
-            if is_elsewhere and not refers_exactly(use, path, other.after[path], target, new):
+            certain = means(use, path, other.after[path], target, new, result)
+            if certain is False or (is_elsewhere and certain is None):
                 continue
-            call = use.call
-            fits = call is None or new.signature.takes(call) or not old.signature.takes(call)
-            if not fits and refers_to(use, path, other.after[path], target, new):
-                message = (
-                    f"{path}:{use.line} calls {old.full_name} as it was; in {target} it takes {new.signature.text}"
-                )
+            if use.call is not None and old.signature.takes(use.call) and not _takes(use.call, new, target, result):
+                where = f"{path}:{use.line} calls {old.full_name} as it was"
+                message = f"{where}; in {target} it takes {new.signature.text}"
                 yield Finding(old.name, path, use.line, target, new.line, message, side=other.name)
+
+
+def _takes(call: Call, definition: Definition, target: str, result: Result) -> bool:
+    """Whether a definition takes a call, or another of its name in the merge does."""
+    merged = result.merged.get(target, NOTHING)
+    alike = (definition, *merged.named(definition.name), *merged.constructors)
+    return any(
+        each.signature is not None and each.name == definition.name and each.signature.takes(call)
+        for each in alike
+        if each is definition or each.scope[-1:] in (definition.scope[-1:], (definition.name,))
+    )
 
 
 def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:

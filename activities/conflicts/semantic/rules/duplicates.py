@@ -12,6 +12,9 @@ from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.sides import NAMES_FOUND_EVERYWHERE, Finding, Result, SideChange, overloads
 from activities.conflicts.semantic.symbols import Definition, Symbols
 
+_DECLARED_ONCE = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".go", ".java")
+"""Files in which no declaration may have the name of an import."""
+
 
 def duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
     """Definitions that both sides added to one scope of one module; what is inside of them is left out."""
@@ -23,6 +26,10 @@ def duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result) 
     duplicates: set[tuple[str, ...]] = set()
     for path, each in sorted(yours, key=lambda added: len(added[1].scope)):
         other_path, other = mine[_place(path, each)]
+        if path.endswith("_test.go") != other_path.endswith("_test.go") or _package(path, result) != _package(
+            other_path, result
+        ):
+            continue
         if other_path != path and any(_is_conditional(each, result.merged[each]) for each in (path, other_path)):
             continue
         # Where both sides added the same lines, the merge holds them once.
@@ -36,7 +43,16 @@ def duplicate_definitions(ours: SideChange, theirs: SideChange, result: Result) 
 
 def _is_conditional(path: str, symbols: Symbols) -> bool:
     """Whether a file may be built only on some machines, or only for tests: by its name in Go, or by what it says."""
-    return "_" in PurePosixPath(path).stem or symbols.has_build_constraint
+    stem = PurePosixPath(path).stem.removesuffix("_test")
+    return "_" in stem or symbols.has_build_constraint
+
+
+def _is_test(path: str) -> bool:
+    return path.endswith("_test.go")
+
+
+def _package(path: str, result: Result) -> str:
+    return result.merged[path].shapes.package
 
 
 def _added(side: SideChange) -> Iterator[tuple[str, Definition]]:
@@ -49,3 +65,21 @@ def _place(path: str, definition: Definition) -> tuple[object, ...]:
     language = language_of(path)
     module = os.path.dirname(path) if language is not None and language.folder_is_module else path
     return module, *place_in_file(definition, overloads(path))
+
+
+def declared_and_imported(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
+    """A name that one side imports into a file and the other declares there, where that is an error."""
+    for one, other in ((ours, theirs), (theirs, ours)):
+        for path in sorted(one.after.keys() & other.after.keys()):
+            if not path.endswith(_DECLARED_ONCE):
+                continue
+            known = {each.alias for each in one.before[path].modules}
+            imported = {each.alias: each for each in one.after[path].modules if each.alias and each.alias not in known}
+            merged = result.merged[path]
+            for each in other.deltas[path].added:
+                first = imported.get(each.name)
+                if first is not None and not each.scope and merged.named(each.name):
+                    message = f"{each.name} is defined in {path}:{each.line} and imported in line {first.line}"
+                    yield Finding(
+                        each.name, path, each.line, path, first.line, message, side=other.name, change="added"
+                    )

@@ -14,6 +14,7 @@ from posixpath import dirname
 from activities.conflicts.semantic.language import Import
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.module_files import is_module
+from activities.conflicts.semantic.references import imported_from
 from activities.conflicts.semantic.sides import Finding, Paths, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Definition, Symbols, Use
 
@@ -31,8 +32,9 @@ def broken_imports(one: SideChange, other: SideChange, result: Result, paths: Pa
             continue
         end = PurePosixPath(target)
         words = {end.stem, end.parent.name}
+        is_root = end.name in ("lib.rs", "main.rs")
         for path, each in new:
-            if path == target or not words & set(_words(each)):
+            if path == target or not (is_root or words & set(_words(each))):
                 continue
             if is_module(each.module, path, target, lambda folder: folder in folders()):
                 yield from _gone(each, path, target, one, other, result, paths)
@@ -95,6 +97,42 @@ def lost_imports(one: SideChange, other: SideChange, result: Result) -> Iterator
                 line = next((use.line for use in merged.uses if name in (use.name, *_roots(use))), used[name].line)
                 message = f"{name} is used in {path}:{line}, and its import was removed"
                 yield Finding(name, path, line, path, each.line, message, side=other.name, change="removed")
+
+
+def unused_imports(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
+    """Imports of Go of which each side has removed some of the uses, so that the merge has none: an error."""
+    for path in sorted(ours.after.keys() & theirs.after.keys()):
+        if not path.endswith(".go") or result.merged[path] is NOTHING:
+            continue
+        sides = [_roots_of(side.after[path]) for side in (ours, theirs)]
+        left = _roots_of(result.merged[path])
+        for each in result.merged[path].modules:
+            if each.alias in sides[0] & sides[1] and each.alias not in left:
+                message = f"{each.module} is imported in {path}:{each.line}, and the last uses of it were removed"
+                yield Finding(each.alias, path, each.line, path, each.line, message, side="theirs", change="removed")
+
+
+def _roots_of(symbols: Symbols) -> set[str]:
+    return {root for use in symbols.uses for root in _roots(use)}
+
+
+def dropped_names(one: SideChange, other: SideChange, _: Result) -> Iterator[Finding]:
+    """Uses, new on the other side, of a name that a module does not give on any more."""
+    used = [(path, use) for path, use in other.new_uses() if use.receiver is not None]
+    for target, before in one.before.items():
+        after = one.after[target]
+        if not target.endswith(".py") or after is NOTHING or any("*" in each for each in after.imports):
+            continue
+        kept = {each.alias for each in after.modules} | after.by_name.keys()
+        gone = {each.alias: each for each in before.modules if each.alias not in kept and "." not in each.alias}
+        for path, use in used:
+            if use.name in gone and imported_from(use.receiver or "", path, other.after[path], target) is True:
+                message = (
+                    f"{use.receiver}.{use.name} is used in {path}:{use.line}, and {target} does not give it on any more"
+                )
+                yield Finding(
+                    use.name, path, use.line, target, gone[use.name].line, message, side=other.name, change="removed"
+                )
 
 
 def import_cycles(ours: SideChange, theirs: SideChange, _: Result) -> Iterator[Finding]:

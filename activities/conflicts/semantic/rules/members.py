@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from activities.conflicts.semantic.receivers import OWN, is_of_type
 from activities.conflicts.semantic.references import knows, last_part
 from activities.conflicts.semantic.rules.changed_type import ChangedType
 from activities.conflicts.semantic.shapes import Member
 from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.semantic.symbols import Symbols, Use
 
-_OWN = ("self", "this", "cls", "super")
-
 
 def lost_members(changed: ChangedType) -> Iterator[Finding]:
     lost, name = changed.lost("field", "attribute", "variant"), changed.old.name
-    for path, found in changed.other.deltas.items() if lost else ():
+    hidden = changed.hidden()
+    for path, found in changed.other.deltas.items() if lost or hidden else ():
         for use in found.uses:
+            member = hidden.get(use.name) if path != changed.target else None
+            if member is not None and use.receiver is not None and _is_meant(use, path, member, changed):
+                message = f"{name}.{use.name} is used in {path}:{use.line} and is private now in {changed.target}"
+                yield changed.finding(path, use.line, member, message)
+            if "guarded" in use.how:
+                continue
             if use.name in lost and use.receiver is not None and _is_meant(use, path, lost[use.name], changed):
                 where = f"{path}:{use.line} and was removed or renamed in {changed.target}"
                 yield changed.finding(
@@ -30,14 +36,17 @@ def _is_meant(use: Use, path: str, member: Member, changed: ChangedType) -> bool
     is_known = knows(name, path, symbols, changed.target)
     if member.kind == "variant" or receiver == name:
         return receiver == name and is_known
-    if is_known and _plain(receiver) == name.lower():
+    certain = is_of_type(use.receiver or "", name, path, symbols, changed.target, changed.result.bases)
+    if certain is False:
+        return False
+    if certain or (is_known and _plain(receiver) == name.lower()):
         return not _is_left(use.name, changed, receiver)
     return _may_be(receiver, path, symbols, changed, is_known) and not _is_elsewhere(use.name, changed)
 
 
 def _may_be(receiver: str, path: str, symbols: Symbols, changed: ChangedType, is_known: bool) -> bool:
     """Whether a receiver may be of the type: by its name, or since the file speaks of the type."""
-    if receiver in _OWN:
+    if receiver in OWN:
         return path == changed.target
     if any(receiver == each.alias.split(".")[0] for each in symbols.modules):
         return False

@@ -5,15 +5,105 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from activities.conflicts.semantic.references import refers_exactly, refers_to
+from activities.conflicts.semantic.rules.definitions import means
 from activities.conflicts.semantic.shapes import Function, Result
 from activities.conflicts.semantic.sides import Finding, SideChange
 from activities.conflicts.semantic.sides import Result as Merge
 from activities.conflicts.semantic.symbols import NOTHING, Definition, Use
 
-_CONSUMED = {"index", "member", "len"}
+_CONSUMED = {"index", "member", "len", "used"}
 _NOTHING_TYPE = re.compile(r"\b(undefined|null|None|Optional)\b")
-_HEAD = re.compile(r"\b(Option|Result)\s*<|\b\w*Result\b")
+_HEAD = re.compile(r"^[:\s]*(?:[\w:.]*(?:::|\.))?(Option|Result|Optional)\s*<|^\w*Result\b")
+_WRAPPERS = {
+    "Option": frozenset(
+        [
+            "is_some",
+            "is_none",
+            "unwrap",
+            "expect",
+            "unwrap_or",
+            "unwrap_or_else",
+            "unwrap_or_default",
+            "map",
+            "map_or",
+            "map_or_else",
+            "ok_or",
+            "ok_or_else",
+            "and",
+            "and_then",
+            "or",
+            "or_else",
+            "filter",
+            "take",
+            "replace",
+            "as_ref",
+            "as_mut",
+            "as_deref",
+            "cloned",
+            "copied",
+            "iter",
+            "zip",
+            "is_some_and",
+            "is_none_or",
+            "get_or_insert_with",
+            "insert",
+            "flatten",
+            "xor",
+            "inspect",
+        ]
+    ),
+    "Result": frozenset(
+        [
+            "is_ok",
+            "is_err",
+            "ok",
+            "err",
+            "unwrap",
+            "expect",
+            "unwrap_or",
+            "unwrap_or_else",
+            "unwrap_or_default",
+            "unwrap_err",
+            "map",
+            "map_err",
+            "map_or",
+            "map_or_else",
+            "and",
+            "and_then",
+            "or",
+            "or_else",
+            "as_ref",
+            "as_mut",
+            "iter",
+            "cloned",
+            "copied",
+            "is_ok_and",
+            "inspect",
+            "inspect_err",
+        ]
+    ),
+    "Optional": frozenset(
+        [
+            "get",
+            "isPresent",
+            "isEmpty",
+            "ifPresent",
+            "ifPresentOrElse",
+            "filter",
+            "map",
+            "flatMap",
+            "or",
+            "orElse",
+            "orElseGet",
+            "orElseThrow",
+            "stream",
+            "equals",
+            "hashCode",
+            "toString",
+        ]
+    ),
+}
+"""Methods of types that wrap a value."""
 _PATTERNS = {"Option": {"Some", "None"}, "Result": {"Ok", "Err"}}
 _CHECKED = frozenset(
     {
@@ -50,9 +140,8 @@ def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterato
         for path, use in used[new.name]:
             message = _misfit(old.result, new.result, use, merge)
             symbols = other.after[path]
-            if not message or not refers_to(use, path, symbols, target, definition):
-                continue
-            if not is_elsewhere or refers_exactly(use, path, symbols, target, definition):
+            certain = means(use, path, symbols, target, definition, merge) if message else False
+            if certain or (certain is None and not is_elsewhere):
                 name = f"{new.scope}.{new.name}" if new.scope else new.name
                 text = f"{path}:{use.line} uses {name} as it was; in {target} it {message}"
                 yield Finding(new.name, path, use.line, target, new.line, text, side=other.name)
@@ -103,14 +192,26 @@ def _other_type(old: Result, new: Result, how: frozenset[str]) -> str:
         is_old = {*old.sizes} <= {0, *targets}
         if targets and size not in targets and is_old:
             return f"gives {size} values"
+        if size > 1 and {*old.sizes} <= {0} and "member" in how:
+            return f"gives {size} values together"
     heads = [_head(each.text) for each in (old, new)]
     patterns = {each.partition(":")[2] for each in how if each.startswith("matched:")}
     if heads[0] != heads[1] and heads[1] in _PATTERNS and patterns and patterns <= _PATTERNS.get(heads[0], set()):
         return f"gives a {heads[1]}"
+    if heads[1] in _WRAPPERS and heads[0] != heads[1] and old.text and _takes_bare(old, how, heads[1]):
+        return f"gives {'an' if heads[1] == 'Option' else 'a'} {heads[1]}"
     may_lack = _NOTHING_TYPE.search(new.text) is not None and _NOTHING_TYPE.search(old.text) is None
     if may_lack and old.text and "member" in how and "guarded" not in how:
         return f"may give nothing: {new.text.lstrip(': ')}"
     return ""
+
+
+def _takes_bare(old: Result, how: frozenset[str], head: str) -> bool:
+    """Whether a use takes the value itself out of a function that gives a wrapped one now."""
+    if f"typed:{old.text.lstrip(': ')}" in how:
+        return True
+    names = {each.partition(":")[2] for each in how if each.startswith("member:")}
+    return bool(names - _WRAPPERS[head]) or bool(how & {"index", "used"})
 
 
 def _is_async(result: Result) -> bool:

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from posixpath import dirname
 
 from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.references import knows
 from activities.conflicts.semantic.rules.changed_type import ChangedType
-from activities.conflicts.semantic.shapes import Member, TypeShape
+from activities.conflicts.semantic.shapes import EMPTY_BASES, Member, TypeShape
 from activities.conflicts.semantic.sides import Finding, Result, SideChange
-
-_EMPTY_BASES = frozenset({"ABC", "ABCMeta", "Protocol", "Generic", "object", "Object", "Serializable", "Comparable"})
-"""Types that have none of the members of another."""
 
 
 def misfitting_subtypes(changed: ChangedType) -> Iterator[Finding]:
@@ -41,8 +39,52 @@ def _is_open(shape: TypeShape, changed: ChangedType) -> bool:
     if shape.kind == "impl":
         return False
     leaves_out = any(each.kind == "method" and not each.optional for each in shape.members)
-    others = {*shape.bases} - {changed.old.name} - _EMPTY_BASES
+    others = {*shape.bases} - {changed.old.name} - EMPTY_BASES
     return shape.is_abstract or shape.kind == "interface" or leaves_out or shape.is_embedding or bool(others)
+
+
+def misfitting_super_calls(one: SideChange, other: SideChange, _: Result) -> Iterator[Finding]:
+    """Calls, new on the other side, of a base's constructor, for the parameters that it had before."""
+    for target, old, new in one.changed_constructors():
+        for path, found in other.deltas.items():
+            symbols = other.after[path]
+            subtypes = [each for each in symbols.shapes.types if old.name in each.bases]
+            if not subtypes or not knows(old.name, path, symbols, target):
+                continue
+            for use in found.uses:
+                is_super = use.name == "super" or (use.name, use.receiver) == ("__init__", "super()")
+                if not is_super or use.call is None or not any(each.line <= use.line <= each.end for each in subtypes):
+                    continue
+                assert old.signature is not None
+                assert new.signature is not None
+                if old.signature.takes(use.call) and not new.signature.takes(use.call):
+                    where = f"{path}:{use.line} calls the constructor of {old.name} as it was"
+                    message = f"{where}; in {target} it takes {new.signature.text}"
+                    yield Finding(old.name, path, use.line, target, new.line, message, side=other.name)
+
+
+def changed_override_results(changed: ChangedType) -> Iterator[Finding]:
+    """Methods that override one with the type that it gave before."""
+    if changed.target.endswith((".py", ".js")):
+        return
+    before, after = changed.one.before[changed.target].shapes, changed.one.after[changed.target].shapes
+    for old in before.functions:
+        new = [each for each in after.functions if (each.scope, each.name) == (old.scope, old.name)]
+        if (
+            old.scope != changed.old.name
+            or len(new) != 1
+            or not old.result.text
+            or old.result.text == new[0].result.text
+        ):
+            continue
+        for path, symbols in changed.known():
+            for each in changed.new_subtypes(path):
+                for function in symbols.shapes.functions:
+                    mine = (each.name, old.name, old.result.text)
+                    if (function.scope, function.name, function.result.text) == mine:
+                        what = f"{each.name}.{old.name} in {path}:{function.line} gives {old.result.text.lstrip(': ')}"
+                        message = f"{what}; in {changed.target} it is {new[0].result.text.lstrip(': ')}"
+                        yield changed.finding(path, function.line, None, message)
 
 
 def misfitting_overrides(changed: ChangedType) -> Iterator[Finding]:

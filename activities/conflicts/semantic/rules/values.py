@@ -12,16 +12,17 @@ from activities.conflicts.semantic.sides import Finding
 
 def misfitting_choices(changed: ChangedType) -> Iterator[Finding]:
     """Choices that name every variant but the new ones."""
-    old, gained, name = changed.old.names("variant"), changed.new_variants(), changed.old.name
+    old, name = changed.labels(changed.old.names("variant")), changed.old.name
+    gained = changed.labels({each.name for each in changed.new_variants()})
     for path, symbols in changed.other.after.items() if old and gained else ():
         for match in changed.new_matches(path):
             owned = (each.rpartition(".") for each in match.labels)
             labels = {label for owner, _, label in owned if owner in ("", name, "Self")}
             # Labels that stand alone mean a type by being all of its variants.
             is_meant = knows(name, path, symbols, changed.target) if name in match.owners else len(old) > 1
-            if is_meant and old <= labels and gained[0].name not in labels:
+            if is_meant and old <= labels and not gained & labels:
                 message = _but_for(f"{path}:{match.line} decides over every variant of {name}", changed)
-                yield changed.finding(path, match.line, gained[0], message)
+                yield changed.finding(path, match.line, changed.new_variants()[0], message)
 
 
 def misfitting_tables(changed: ChangedType) -> Iterator[Finding]:

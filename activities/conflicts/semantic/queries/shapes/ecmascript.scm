@@ -21,7 +21,7 @@
 (export_statement declaration: (_ (variable_declarator name: (identifier) @export)))
 (export_statement declaration: (_ (variable_declarator name: (object_pattern) @export.unknown)))
 (export_statement (export_clause (export_specifier !alias name: (_) @export)))
-(export_statement (export_clause (export_specifier alias: (_) @export)))
+(export_statement (export_clause (export_specifier alias: _ @export)))
 (export_statement (namespace_export (_) @export))
 (export_statement "*" @export.unknown)
 (export_statement "default" @export)
@@ -54,3 +54,5 @@
 (variable_declarator
   name: [(identifier) (object_pattern)]
   value: (call_expression function: (identifier) @_require arguments: (arguments . (string))) (#eq? @_require "require")) @import
+
+(assignment_expression left: (member_expression object: (this) property: (property_identifier) @name) @attribute)

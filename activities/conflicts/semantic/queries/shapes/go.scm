@@ -34,3 +34,4 @@
   body: (literal_value (keyed_element value: (literal_element (literal_value) @literal))))
 
 (import_spec) @import
+(package_clause (package_identifier) @package)

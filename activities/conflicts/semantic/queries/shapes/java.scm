@@ -5,7 +5,10 @@
 (enum_declaration name: (_) @name) @type.enum
 (record_declaration name: (_) @name) @type.class
 (class_declaration (modifiers "abstract") @_modifiers) @mark.abstract
-(class_declaration (modifiers "final")) @mark.final
+(class_declaration (modifiers ["final" "sealed"])) @mark.final
+(interface_declaration (modifiers "sealed")) @mark.final
+(field_declaration (modifiers "private") declarator: (variable_declarator name: (_) @_name) @mark.hidden)
+(method_declaration (modifiers "private")) @mark.hidden
 (superclass (_) @base)
 (super_interfaces (type_list (_) @base))
 (extends_interfaces (type_list (_) @base))
@@ -14,7 +17,7 @@
 (method_declaration (modifiers "abstract")) @mark.abstract
 (interface_body (method_declaration !body) @mark.abstract)
 (method_declaration (modifiers (marker_annotation name: (_) @_name)) (#eq? @_name "Override")) @mark.override
-(field_declaration declarator: (variable_declarator name: (_) @name)) @attribute
+(field_declaration declarator: (variable_declarator name: (_) @name) @attribute)
 (enum_constant name: (_) @name) @variant
 
 (method_declaration name: (_) @name) @function
@@ -23,6 +26,9 @@
 
 (switch_expression) @match
 (expression_statement (switch_expression) @mark.statement)
+(block (switch_expression) @mark.statement)
+(switch_block_statement_group (switch_expression) @mark.statement)
+(constructor_body (switch_expression) @mark.statement)
 (switch_label (_) @label)
 (switch_label "default" @open)
 (switch_expression) @exhaustive.unless_open

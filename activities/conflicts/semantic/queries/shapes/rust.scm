@@ -41,3 +41,5 @@
 (macro_definition name: (_) @export)
 
 (use_declaration) @import
+
+(_ (visibility_modifier) @_pub name: (_) @export.public (#eq? @_pub "pub"))

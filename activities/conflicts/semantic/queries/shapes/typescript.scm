@@ -8,11 +8,15 @@
 (abstract_method_signature) @mark.abstract
 (class_body (public_field_definition name: (_) @name) @attribute)
 (method_definition (override_modifier)) @mark.override
+(method_definition (accessibility_modifier) @_access (#not-eq? @_access "public")) @mark.hidden
+(public_field_definition (accessibility_modifier) @_access (#not-eq? @_access "public")) @mark.hidden
 
 (interface_declaration name: (_) @name) @type.interface
 (interface_declaration (extends_type_clause (_) @base))
 (type_alias_declaration name: (_) @name value: (object_type)) @type.interface
 (property_signature name: (_) @name) @field
+(property_signature
+  name: (_) @name type: (type_annotation (literal_type (string (string_fragment) @value)))) @field
 (property_signature "?") @mark.optional
 (method_signature name: (_) @name) @method
 (interface_body (method_signature) @mark.abstract)
@@ -22,6 +26,7 @@
 (enum_body name: (_) @name @variant)
 (enum_assignment name: (_) @name) @variant
 (type_alias_declaration name: (_) @name value: [(union_type) (literal_type)]) @type.union
+(union_type (type_identifier) @name @variant)
 (union_type (literal_type (string (string_fragment) @name)) @variant)
 (union_type
   (object_type . (property_signature type: (type_annotation (literal_type (string (string_fragment) @name))))) @variant)
