@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import Literal
 
 from activities.conflicts.semantic.delta import Delta, delta
@@ -124,13 +125,24 @@ class Result:
         files = (*self.merged.values(), *(found for _, found in self.elsewhere))
         return {each.name: each.bases for found in files for each in found.shapes.types if each.kind != "impl"}
 
-    def defines(self, name: str, but: tuple[str, Definition] | None = None) -> bool:
-        """Whether a definition of this name exists, apart from the one of `but`: its path, and itself."""
-        excluded = (but[0], but[1].scope) if but is not None else None
-        for path, found in (*self.merged.items(), *self.elsewhere):
-            if any((path, each.scope) != excluded for each in found.named(name)):
-                return True
-        return False
+    def near(self, path: str, target: str) -> Iterator[tuple[str, Symbols]]:
+        """Files at least as near to the file `path` as `target` is, by the folders that they share with it."""
+        least = _shared_folders(path, target)
+        for other, found in (*self.merged.items(), *self.elsewhere):
+            if _shared_folders(path, other) >= least:
+                yield other, found
+
+    def defines(self, name: str, path: str, target: str, but: Definition | None = None) -> bool:
+        """Whether a file near to `path` has a definition of a name, apart from `but` in `target`."""
+        excluded = (target, but.scope) if but is not None else None
+        return any(
+            (other, each.scope) != excluded for other, found in self.near(path, target) for each in found.named(name)
+        )
+
+
+def _shared_folders(path: str, other: str) -> int:
+    pairs = zip(path.split("/")[:-1], other.split("/")[:-1], strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def overloads(path: str) -> bool:

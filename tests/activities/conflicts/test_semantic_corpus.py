@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from activities.conflicts.semantic.sides import Finding
 from tests.activities.conflicts.test_semantic import checked, merge
 from tests.corpus import Case, Files, cases
 
@@ -70,6 +73,10 @@ MISSED = {
 
 
 def found(case: Case) -> list[str]:
+    return [each.message for each in findings(case)]
+
+
+def findings(case: Case) -> list[Finding]:
     def encoded(files: Files) -> dict[str, bytes | None]:
         return {path: text if text is None else text.encode() for path, text in files.items()}
 
@@ -80,7 +87,7 @@ def found(case: Case) -> list[str]:
         for path, text in {**ours, **theirs}.items()
     }
     rest = {path: text for path, text in all_files.items() if path not in merged}
-    return [each.message for each in checked(base, ours, theirs, merged, rest)]
+    return checked(base, ours, theirs, merged, rest)
 
 
 def _is_both(path: str, case: Case) -> bool:
@@ -96,3 +103,24 @@ def test_every_broken_merge_is_found_but_those_named(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_right_merge_is_held_up(language: str) -> None:
     assert {case.name: told for case in cases(language) if not case.broken and (told := found(case))} == {}
+
+
+def _in_folder(number: int, files: Files) -> Files:
+    return {f"case{number}/{path}": text for path, text in files.items()}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cases_side_by_side_in_one_repository_are_judged_as_alone(language: str) -> None:
+    rows = list(cases(language))
+    for start in range(0, len(rows), 10):
+        group = rows[start : start + 10]
+        whole = replace(group[0], base={}, ours={}, theirs={})
+        for number, case in enumerate(group):
+            whole.base.update(_in_folder(number, case.base))
+            whole.ours.update(_in_folder(number, case.ours))
+            whole.theirs.update(_in_folder(number, case.theirs))
+        told = findings(whole)
+        assert [each for each in told if each.path.split("/")[0] != each.other.split("/")[0]] == []
+        folders = {each.path.split("/")[0] for each in told}
+        judged = {case.name: f"case{number}" in folders for number, case in enumerate(group)}
+        assert judged == {case.name: bool(found(case)) for case in group}

@@ -25,8 +25,9 @@ def removed_symbols(one: SideChange, other: SideChange, result: Result) -> Itera
         if name in NAMES_FOUND_EVERYWHERE or name not in used or _is_passed_on(definition, target, one, result):
             continue
         exact, likely = _split(used[name], target, definition, other, result)
-        if likely and not _is_elsewhere(target, definition, one, other, result):
-            exact += likely
+        exact += [
+            (path, use) for path, use in likely if not _is_elsewhere(path, target, definition, one, other, result)
+        ]
         for path, use in exact:
             message = f"{definition.full_name} is used in {path}:{use.line} and was removed or renamed in {target}"
             yield Finding(name, path, use.line, target, definition.line, message, side=other.name, change="removed")
@@ -79,11 +80,15 @@ def _is_passed_on(definition: Definition, target: str, one: SideChange, result: 
     return any(found.named(name) for path, found in files if os.path.dirname(path) == os.path.dirname(target))
 
 
-def _is_elsewhere(target: str, definition: Definition, one: SideChange, other: SideChange, result: Result) -> bool:
+def _is_elsewhere(
+    use_path: str, target: str, definition: Definition, one: SideChange, other: SideChange, result: Result
+) -> bool:
     """Whether a name may mean something else: it is defined elsewhere, or the side that removed it has left a use."""
-    if result.defines(definition.name):
+    if result.defines(definition.name, use_path, target):
         return True
-    remaining = _remaining_uses(definition.name, one, other, result)
+    near = {path for path, _ in result.near(use_path, target)}
+    uses = _remaining_uses(definition.name, one, other, result)
+    remaining = [(path, symbols, use) for path, symbols, use in uses if path in near]
     return any(refers_to(use, path, symbols, target, definition) for path, symbols, use in remaining)
 
 
@@ -104,10 +109,9 @@ def changed_signatures(one: SideChange, other: SideChange, result: Result) -> It
         assert new.signature is not None
         if old.name not in used:
             continue
-        is_elsewhere = result.defines(old.name, but=(target, new))
         for path, use in used[old.name]:
             certain = means(use, path, other.after[path], target, new, result)
-            if certain is False or (is_elsewhere and certain is None):
+            if certain is False or (certain is None and result.defines(old.name, path, target, but=new)):
                 continue
             if use.call is not None and old.signature.takes(use.call) and not _takes(use.call, new, target, result):
                 where = f"{path}:{use.line} calls {old.full_name} as it was"

@@ -78,7 +78,9 @@ def declared_and_imported(ours: SideChange, theirs: SideChange, result: Result) 
             merged = result.merged[path]
             for each in other.deltas[path].added:
                 first = imported.get(each.name)
-                if first is not None and not each.scope and merged.named(each.name):
+                lines = {here.line for here in merged.modules if here.alias == each.name}
+                # `const x = require(…)` is both.
+                if first is not None and not each.scope and {here.line for here in merged.named(each.name)} - lines:
                     message = f"{each.name} is defined in {path}:{each.line} and imported in line {first.line}"
                     yield Finding(
                         each.name, path, each.line, path, first.line, message, side=other.name, change="added"

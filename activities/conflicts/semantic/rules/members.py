@@ -40,8 +40,8 @@ def _is_meant(use: Use, path: str, member: Member, changed: ChangedType) -> bool
     if certain is False:
         return False
     if certain or (is_known and _plain(receiver) == name.lower()):
-        return not _is_left(use.name, changed, receiver)
-    return _may_be(receiver, path, symbols, changed, is_known) and not _is_elsewhere(use.name, changed)
+        return not _is_left(path, use.name, changed, receiver)
+    return _may_be(receiver, path, symbols, changed, is_known) and not _is_elsewhere(path, use.name, changed)
 
 
 def _may_be(receiver: str, path: str, symbols: Symbols, changed: ChangedType, is_known: bool) -> bool:
@@ -58,22 +58,23 @@ def _plain(receiver: str) -> str:
     return receiver.replace("_", "").lower()
 
 
-def _is_elsewhere(name: str, changed: ChangedType) -> bool:
+def _is_elsewhere(use_path: str, name: str, changed: ChangedType) -> bool:
     """Whether something else has the name: another type's member, a definition, or a use that the remover has left."""
-    for path, symbols in (*changed.result.merged.items(), *changed.result.elsewhere):
+    for path, symbols in changed.result.near(use_path, changed.target):
         if symbols.named(name):
             return True
         for each in symbols.shapes.types:
             if each.member(name) is not None and (path, each.name) != (changed.target, changed.old.name):
                 return True
-    return _is_left(name, changed)
+    return _is_left(use_path, name, changed)
 
 
-def _is_left(name: str, changed: ChangedType, receiver: str = "") -> bool:
+def _is_left(use_path: str, name: str, changed: ChangedType, receiver: str = "") -> bool:
     """Whether the side that removed a member has left a use of its name, of a certain receiver or of any."""
-    untouched = [found for path, found in changed.result.elsewhere if path not in changed.other.after]
+    near = changed.result.near(use_path, changed.target)
+    found = {path: changed.one.after.get(path, symbols) for path, symbols in near}
     return any(
         use.name == name and use.receiver is not None and use.receiver.endswith(receiver)
-        for found in (*changed.one.after.values(), *untouched)
-        for use in found.uses
+        for path, symbols in found.items()
+        for use in (symbols.uses if path in changed.one.after or path not in changed.other.after else ())
     )

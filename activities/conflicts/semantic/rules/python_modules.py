@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from activities.conflicts.semantic.language import Import
+from activities.conflicts.semantic.module_files import is_project
 from activities.conflicts.semantic.sides import Finding, Paths, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Symbols
 
@@ -140,7 +141,7 @@ def _is_root(root: Parts, words: Parts, path: str, one: SideChange, tree: Collec
     if root and (package in tree or one.before.get(package, NOTHING) is not NOTHING):
         return False
     if len(words) > 1:
-        return True
+        return is_project("/".join(root), path)
     is_near = root in _SOURCE_ROOTS or root == tuple(path.split("/")[:-1])
     return is_near and words[0] not in sys.stdlib_module_names
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from activities.conflicts.semantic.rules.definitions import means
 from activities.conflicts.semantic.shapes import Function, Result
@@ -136,12 +136,11 @@ def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterato
         used.setdefault(use.name, []).append((path, use))
     for target, old, new in _changed(one, used):
         definition = Definition(new.name, (new.scope,) if new.scope else (), "function", new.line, new.line)
-        is_elsewhere = merge.defines(new.name, but=(target, definition))
         for path, use in used[new.name]:
-            message = _misfit(old.result, new.result, use, merge)
+            message = _misfit(old.result, new.result, use, _checked_near(path, target, merge))
             symbols = other.after[path]
             certain = means(use, path, symbols, target, definition, merge) if message else False
-            if certain or (certain is None and not is_elsewhere):
+            if certain or (certain is None and not merge.defines(new.name, path, target, but=definition)):
                 name = f"{new.scope}.{new.name}" if new.scope else new.name
                 text = f"{path}:{use.line} uses {name} as it was; in {target} it {message}"
                 yield Finding(new.name, path, use.line, target, new.line, text, side=other.name)
@@ -163,7 +162,7 @@ def _changed(one: SideChange, used: dict[str, list[tuple[str, Use]]]) -> Iterato
                     yield target, old, places[1][0]
 
 
-def _misfit(old: Result, new: Result, use: Use, merge: Merge) -> str:
+def _misfit(old: Result, new: Result, use: Use, checked: Collection[str]) -> str:
     """What the function does now that the use does not take; empty where it fits, or that is not seen."""
     how = use.how
     is_consumed = bool(how & _CONSUMED) and "awaited" not in how
@@ -177,7 +176,7 @@ def _misfit(old: Result, new: Result, use: Use, merge: Merge) -> str:
         return "is asynchronous, and its value is used without waiting for it" if is_consumed else ""
     if new.is_generator and not old.is_generator:
         return "is a generator, without length and index" if how & {"index", "len"} else ""
-    gained = [each for each in new.throws if each not in old.throws and _is_checked(each, merge)]
+    gained = [each for each in new.throws if each not in old.throws and each in checked]
     if gained and use.call is not None and "safe" not in how:
         return f"throws {gained[0]}, which is not handled"
     return _other_type(old, new, how)
@@ -229,8 +228,7 @@ def _head(text: str) -> str:
     return "" if found is None else found[1] or "Result"
 
 
-def _is_checked(name: str, merge: Merge) -> bool:
-    if name in _CHECKED:
-        return True
-    found = [found.shapes.type(name) for found in (*merge.merged.values(), *(found for _, found in merge.elsewhere))]
-    return any(each is not None and _CHECKED & {*each.bases} for each in found)
+def _checked_near(path: str, target: str, merge: Merge) -> set[str]:
+    """Exceptions that a caller has to handle: those of the library, and what extends them."""
+    types = (each for _, symbols in merge.near(path, target) for each in symbols.shapes.types)
+    return {*_CHECKED, *(each.name for each in types if _CHECKED & {*each.bases})}

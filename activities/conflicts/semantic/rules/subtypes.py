@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from posixpath import dirname
 
-from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.module_files import is_same_crate
 from activities.conflicts.semantic.references import knows
 from activities.conflicts.semantic.rules.changed_type import ChangedType
 from activities.conflicts.semantic.shapes import EMPTY_BASES, Member, TypeShape
 from activities.conflicts.semantic.sides import Finding, Result, SideChange
+from activities.conflicts.semantic.symbols import Symbols
 
 
 def misfitting_subtypes(changed: ChangedType) -> Iterator[Finding]:
@@ -135,16 +136,19 @@ def _methods(result: Result) -> dict[tuple[str, str], set[str]]:
 
 def same_implementations(ours: SideChange, theirs: SideChange, result: Result) -> Iterator[Finding]:
     """Implementations of one trait for one type, each added by one side to a file of its own."""
-    mine = {(each.name, each.text): (path, each) for path, each in _added(ours)}
+    mine = list(_added(ours))
     for path, each in _added(theirs):
-        other, first = mine.get((each.name, each.text), (path, each))
-        if other == path or language_of(path) is not language_of(other):
-            continue
-        merged = [result.merged[place].shapes.types for place in (path, other)]
-        if all(any((now.name, now.text) == (each.name, each.text) for now in types) for types in merged):
+        for other, first in mine:
+            is_same = (each.name, each.text) == (first.name, first.text) and is_same_crate(path, other)
+            if not is_same or other == path or not all(_holds(each, result.merged[place]) for place in (path, other)):
+                continue
             where = f"{path}:{each.line} and in {other}:{first.line}"
             message = f"{each.text} is implemented for {each.name} in {where}"
             yield Finding(each.name, path, each.line, other, first.line, message, side="theirs", change="added")
+
+
+def _holds(implementation: TypeShape, symbols: Symbols) -> bool:
+    return any((each.name, each.text) == (implementation.name, implementation.text) for each in symbols.shapes.types)
 
 
 def _added(side: SideChange) -> Iterator[tuple[str, TypeShape]]:

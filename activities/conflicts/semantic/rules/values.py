@@ -19,10 +19,23 @@ def misfitting_choices(changed: ChangedType) -> Iterator[Finding]:
             owned = (each.rpartition(".") for each in match.labels)
             labels = {label for owner, _, label in owned if owner in ("", name, "Self")}
             # Labels that stand alone mean a type by being all of its variants.
-            is_meant = knows(name, path, symbols, changed.target) if name in match.owners else len(old) > 1
+            if name in match.owners:
+                is_meant = knows(name, path, symbols, changed.target)
+            else:
+                is_meant = len(old) > 1 and not _has_nearer(path, labels, changed)
             if is_meant and old <= labels and not gained & labels:
                 message = _but_for(f"{path}:{match.line} decides over every variant of {name}", changed)
                 yield changed.finding(path, match.line, changed.new_variants()[0], message)
+
+
+def _has_nearer(path: str, labels: set[str], changed: ChangedType) -> bool:
+    """Whether a type nearer to a file than the changed one has all these variants."""
+    return any(
+        labels <= each.names("variant")
+        for other, symbols in changed.result.near(path, changed.target)
+        if other != changed.target
+        for each in symbols.shapes.types
+    )
 
 
 def misfitting_tables(changed: ChangedType) -> Iterator[Finding]:
