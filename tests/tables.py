@@ -20,17 +20,33 @@ from epw.core.recovery import recovery_options
 from epw.core.report.model import result_schema
 from epw.importers.formats import FORMATS
 from epw.mcp.tools import TOOLS
+from tests.symptoms import OF_GIT, SYMPTOMS
 
 DOCS = Path(__file__).parent.parent / "docs"
 _BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
-_HEAD = """# Errors, outcomes and exit codes
+_TROUBLE = """# Troubleshooting
 
-Made by `python -m tests.tables` from `epw/core/failures.py` and `epw/core/execution/exit_status.py`: change those.
+Made by `python -m tests.tables` from `epw/core/failures.py`, `epw/core/execution/exit_status.py` and `tests/symptoms.py`.
 
-## Failures
+Where to look, in this order:
 
-`type` is what stands in `error.type` of a task's result, or in Temporal's failure. A result adds `recoveryOptions`.
+```
+epw status ID        # which task, why, and the command that helps
+epw logs ID TASK     # all that it has printed, attempt by attempt
+epw doctor           # what this machine lacks
+epw doctor .         # what kind of repository this is, and what that means
+```
 
+## What a command says
+
+| it says | why | what to do |
+| --- | --- | --- |
+"""
+_FAILURES = """## What a task or an execution ends with
+
+A failed task is printed as `✗ TASK failed (TYPE): what happened`, an execution as `✗ TYPE: what happened`. In results the
+type is `error.type`, in Temporal that of the failure; `recoveryOptions` has what to do, with the names filled in. After
+that, `epw retry ID` runs what is not done, and keeps the rest.
 """
 
 
@@ -38,10 +54,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
-def errors_page() -> str:
-    """docs/errors.md, whole."""
+def troubleshooting_page() -> str:
+    """docs/troubleshooting.md, whole."""
+    said = [f"| `{each.words.replace('`', '')}` | {each.cause} | {each.remedy} |\n" for each in (*SYMPTOMS, *OF_GIT)]
     kinds = [
-        [f"`{each.type}`", each.meaning, each.retried, " · ".join(recovery_options(each.type))]
+        f"### {each.type}\n\n{each.meaning[0].upper()}{each.meaning[1:]}. Tried again by {each.retried}.\n\n"
+        + "".join(f"- {option}\n" for option in recovery_options(each.type))
         for each in FAILURES.values()
     ]
     outcomes = [
@@ -51,8 +69,10 @@ def errors_page() -> str:
     closed = [[f"`{each}`", f"`{status}`"] for each, status in STATUS_OF_TEMPORAL.items()]
     return "\n".join(
         [
-            _HEAD + table(["type", "meaning", "tried again by", "what to do"], kinds),
-            "## Outcomes of an execution\n",
+            _TROUBLE + "".join(said),
+            _FAILURES,
+            *kinds,
+            "## Outcomes and exit codes\n",
             table(["status", "exit code", "failure in Temporal"], outcomes),
             "A command ends with 2 where its input is wrong, with 3 where the environment lacks something,",
             "with 130 where it was interrupted.\n",
@@ -152,7 +172,7 @@ def _with_table(name: str, *made: str) -> str:
 
 
 GENERATED: dict[str, Callable[[], str]] = {
-    "errors.md": errors_page,
+    "troubleshooting.md": troubleshooting_page,
     "conflicts.md": conflicts_page,
     "checks.md": checkers_page,
     "agents.md": agents_page,

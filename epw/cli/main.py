@@ -47,7 +47,7 @@ def _app(
 
 
 def main() -> None:
-    """Run a command; docs/errors.md lists the exit codes."""
+    """Run a command; docs/troubleshooting.md lists the exit codes."""
     restrict_umask()
     for argument in sys.argv[1:]:
         # Bytes that are not UTF-8 cannot be sent to a server; as the name of a file they are valid.

@@ -1,6 +1,6 @@
 """Named failures, as results show them and Temporal carries them: meaning, who tries again, what a user can do.
 
-`python -m tests.tables` writes docs/errors.md from these records; a new failure is one record here.
+`python -m tests.tables` writes docs/troubleshooting.md from these records; a new failure is one record here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FailureKind:
 
 
 FAILURES: dict[str, FailureKind] = {}
-"""Records by type, in the order of docs/errors.md."""
+"""Records by type, in the order of docs/troubleshooting.md."""
 
 
 def _kind(type: str, meaning: str, retried: Retried = Retried.STRATEGY, *recovery: str) -> FailureKind:

@@ -10,6 +10,7 @@ import pytest
 from activities.roll_back import COMPENSATIONS
 from epw.core.execution.delivery import Compensation
 from epw.core.failures import FAILURES
+from tests.symptoms import SYMPTOMS, Symptom
 from tests.tables import DOCS, GENERATED
 from tests.whole.test_architecture import modules
 
@@ -40,3 +41,10 @@ def test_every_failure_is_raised_somewhere() -> None:
 
 def test_every_step_that_can_be_registered_can_be_undone() -> None:
     assert set(get_args(Compensation.model_fields["step"].annotation)) == set(COMPENSATIONS)
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS, ids=lambda each: each.words[:30])
+def test_what_troubleshooting_quotes_is_what_the_program_says(symptom: Symptom) -> None:
+    parts = [part.strip(" :;()") for part in symptom.words.split("…")]
+    texts = [re.sub(r'"\s*f?"', "", path.read_text()) for path in modules().values()]
+    assert any(all(part in text for part in parts) for text in texts)

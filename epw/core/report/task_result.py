@@ -106,7 +106,7 @@ class ErrorContext(ResultPart):
 
 
 class TaskError(ResultPart):
-    """Why a task did not succeed; docs/errors.md lists the types."""
+    """Why a task did not succeed; docs/troubleshooting.md lists the types."""
 
     type: str
     message: str

@@ -1,0 +1,86 @@
+"""What `epw` or git says where no task has failed, why, and what to do: the first table of docs/troubleshooting.md.
+
+Failures of tasks and executions are records of the product (`epw/core/failures.py`). A test holds `words` against the
+code that prints them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Symptom(NamedTuple):
+    """Words that a user reads; `…` stands for what differs."""
+
+    words: str
+    cause: str
+    remedy: str
+
+
+SYMPTOMS = (
+    Symptom(
+        "agent … needs …: … is not on PATH; install it (…)",
+        "the plan names a program that this machine does not have",
+        "install it, as the message says; or name another: `epw run --agent claude-cli PLAN`. `epw doctor` lists all",
+    ),
+    Symptom(
+        "… is in no git repository: `git init` makes it one",
+        "`epw init` and tasks in words need a repository to work on",
+        "`git init`, then a first commit; or a plan whose `workspace` names the repository",
+    ),
+    Symptom(
+        "there is no … here, which `epw init` writes; or …",
+        "`epw run` got no plan, and the repository has none",
+        "`epw init`, or `epw run PLAN`",
+    ),
+    Symptom(
+        "no worker yet: `epw up` or `epw run --resume …` does the work",
+        "`epw start` hands a plan to Temporal; nothing here runs it",
+        "`epw up` in another terminal, or `epw run --resume ID`",
+    ),
+    Symptom(
+        "no worker answers: `epw run --resume …` or `epw up` goes on",
+        "the command that ran the execution has ended, or the machine was started anew",
+        "`epw run --resume ID`, or `epw up`: it goes on where it stood",
+    ),
+    Symptom(
+        "no server runs for this state directory: `epw up` keeps one up",
+        "`epw env` prints the address of a server, and none is up",
+        "`epw up` in another terminal",
+    ),
+    Symptom(
+        "the Temporal server went away or refused: …",
+        "a server of your own (`TEMPORAL_ADDRESS`, or a Temporal profile) cannot be used",
+        "`epw doctor` says which is meant; `env -u TEMPORAL_ADDRESS epw run PLAN` takes the embedded one",
+    ),
+    Symptom(
+        "the state directory … cannot be used (…): set EPW_HOME to a folder of yours",
+        "the folder for servers, logs and saved work cannot be made or written",
+        "`export EPW_HOME=FOLDER`, on a local disk with some GB free",
+    ),
+    Symptom(
+        "… is not installed: merges are not checked by it",
+        "advice: a checker of the repository's language is missing; the merge itself is sound",
+        "install one of those named ([checks](checks.md)), or `checks: off` in the plan",
+    ),
+    Symptom(
+        "stopped; go on with: epw run --resume …",
+        "Ctrl-C, or the terminal was closed; nothing is lost",
+        "`epw run --resume ID`",
+    ),
+)
+OF_GIT = (
+    Symptom(
+        "The following untracked working tree files would be overwritten by merge: …",
+        "said by `git merge epw/ID`: agents start from your files as they are, so files that you have not committed are in"
+        " the branch too",
+        "commit them first: `git add FILES`, `git commit`, then `git merge epw/ID`; or, where the branch changed none of"
+        " them, remove yours",
+    ),
+    Symptom(
+        "Your local changes to the following files would be overwritten by merge: …",
+        "as above, for files that git knows",
+        "`git commit` them, then `git merge epw/ID`",
+    ),
+)
+"""What git says about a delivered branch."""
