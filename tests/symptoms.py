@@ -72,10 +72,9 @@ SYMPTOMS = (
 OF_GIT = (
     Symptom(
         "The following untracked working tree files would be overwritten by merge: …",
-        "said by `git merge epw/ID`: agents start from your files as they are, so files that you have not committed are in"
-        " the branch too",
-        "commit them first: `git add FILES`, `git commit`, then `git merge epw/ID`; or, where the branch changed none of"
-        " them, remove yours",
+        "said by `git merge epw/ID`: agents start from your files as they are, so what you have not committed is in the"
+        " branch too",
+        "commit them first: `git add FILES`, `git commit`, then `git merge epw/ID`",
     ),
     Symptom(
         "Your local changes to the following files would be overwritten by merge: …",

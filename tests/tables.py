@@ -26,7 +26,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 _BEGIN, _END = "<!-- made by `python -m tests.tables` -->\n", "<!-- end -->\n"
 _TROUBLE = """# Troubleshooting
 
-Made by `python -m tests.tables` from `epw/core/failures.py`, `epw/core/execution/exit_status.py` and `tests/symptoms.py`.
+Made by `python -m tests.tables` from `epw/core/failures.py`, `epw/core/execution/exit_status.py` and
+`tests/symptoms.py`.
 
 Where to look, in this order:
 
@@ -44,9 +45,9 @@ epw doctor .         # what kind of repository this is, and what that means
 """
 _FAILURES = """## What a task or an execution ends with
 
-A failed task is printed as `✗ TASK failed (TYPE): what happened`, an execution as `✗ TYPE: what happened`. In results the
-type is `error.type`, in Temporal that of the failure; `recoveryOptions` has what to do, with the names filled in. After
-that, `epw retry ID` runs what is not done, and keeps the rest.
+A failed task is printed as `✗ TASK failed (TYPE): what happened`, an execution as `✗ TYPE: what happened`. In results
+the type is `error.type`, in Temporal that of the failure; `recoveryOptions` has what to do, with the names filled in.
+After that, `epw retry ID` runs what is not done, and keeps the rest.
 """
 
 
