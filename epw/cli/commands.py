@@ -63,6 +63,15 @@ COMMANDS = {
         "Every change that agents have saved; as a branch or as patches.",
         "epw salvage ID api --branch rescued",
     ),
+    "diff": Command(
+        "diff:diff", "The change of an execution, or of one task, landed or not.", "epw diff ID api --stat"
+    ),
+    "merge": Command(
+        "merge:merge", "Merge the delivered branch into the one that is checked out.", "epw merge ID --ff-only"
+    ),
+    "pr": Command(
+        "pr:pr", "Push the delivered branch by your git and open a pull request.", "epw pr ID --draft --reviewer ada"
+    ),
     "artifacts": Command(
         "artifacts:artifacts",
         "The ignored results that tasks have kept (`keep` of a plan).",

@@ -19,8 +19,10 @@ from epw.cli.follow import follow
 from epw.cli.output import INTERRUPTED, print_json, printable
 from epw.cli.session import tidy_up
 from epw.cli.show import show_result
-from epw.client.documents import exit_code, full_document
+from epw.cli.show_next import show_next
+from epw.client.documents import exit_code
 from epw.client.requests import retry_while_unavailable
+from epw.client.saved_changes import KnownExecution
 from epw.service.connection import Connection, connected
 from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
@@ -63,15 +65,19 @@ async def run_to_end(
                         print_json({**stopped, "interrupted": True})
                 return INTERRUPTED
             watching.result()
-            result = await retry_while_unavailable(partial(full_document, settings, handle))
+            known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, handle.id))
         if end is not None:
             await end(connection, handle)
         # A worker that was killed at the very end may have left something, and no other one follows.
         with contextlib.suppress(RPCError):
             await tidy_up(settings, connection)
     with contextlib.suppress(BrokenPipeError):
-        print_json(result) if as_json else show_result(result)
-    return exit_code(result)
+        if as_json:
+            print_json(known.document)
+        else:
+            show_result(known.document)
+            show_next(known)
+    return exit_code(known.document)
 
 
 @asynccontextmanager

@@ -6,15 +6,18 @@ import sys
 
 from rich.text import Text
 
+from activities.state.execution_store import ExecutionStore
 from epw.cli.layout import console
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.cli.show import show_result
+from epw.cli.show_next import show_next
 from epw.cli.show_running import show_running
 from epw.client.documents import OPEN, describe, document_of, progress_of
 from epw.client.pollers import has_worker, without_worker
 from epw.client.redrive import plan_of
+from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -40,6 +43,7 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         show_result(document)
         for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
             console().print(Text(printable(warning)))
+        show_next(KnownExecution(document, ExecutionStore.of(settings.state, described)))
         return 0
 
     run_connected(command, as_json=as_json)

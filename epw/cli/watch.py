@@ -10,8 +10,10 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.cli.show import show_result
-from epw.client.documents import describe, exit_code, full_document
+from epw.cli.show_next import show_next
+from epw.client.documents import describe, exit_code
 from epw.client.requests import retry_while_unavailable
+from epw.client.saved_changes import KnownExecution
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -23,8 +25,12 @@ def watch(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         handle = connection.client.get_workflow_handle(execution_id)
         await describe(handle)
         await follow(connection, handle, sys.stderr if as_json else sys.stdout)
-        result = await retry_while_unavailable(partial(full_document, settings, handle))
-        print_json(result) if as_json else show_result(result)
-        return exit_code(result)
+        known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, execution_id))
+        if as_json:
+            print_json(known.document)
+        else:
+            show_result(known.document)
+            show_next(known)
+        return exit_code(known.document)
 
     run_connected(command, as_json=as_json)

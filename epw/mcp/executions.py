@@ -11,12 +11,12 @@ from typing import Any
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.service import RPCError
 
-from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_of, plan_redrive
 from epw.client.requests import from_rpc, no_worker, send
+from epw.client.saved_changes import KnownExecution
 from epw.client.start import check_runnable, start_execution
 from epw.core.errors import InvalidRequest
 from epw.core.messages import AgentProgress
@@ -123,15 +123,11 @@ class Executions:
     async def diff(self, execution_id: str, task_id: str | None) -> str:
         """Change of a task, or from the base to the head of the execution, as a unified diff."""
         described, (document, _) = await self._present(execution_id)
-        store = ExecutionStore.of(self._host.settings.state, described)
-        hub = store.hub()
-        before, after = _ends(document, task_id, hub)
-        if task_id is None and after is None and hub is not None and (store.path / "base").is_file():
-            # Not delivered yet: what has landed so far.
-            before, after = store.base(), hub.resolve(store.head_ref)
-        if hub is None or before is None or after is None or hub.resolve(after) is None:
+        known = KnownExecution(document, ExecutionStore.of(self._host.settings.state, described))
+        ends, hub = known.ends(task_id), known.hub
+        if hub is None or ends is None:
             raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
-        found = await asyncio.to_thread(hub.diff, before, after)
+        found = await asyncio.to_thread(hub.diff, *ends)
         return found.decode(errors="replace")
 
     async def _present(self, execution_id: str) -> tuple[WorkflowExecutionDescription, State]:
@@ -182,18 +178,6 @@ class Executions:
                 message = f"execution {execution_id!r} works outside the folders that this server may touch"
                 raise InvalidRequest(message) from None
         return handle, described
-
-
-def _ends(document: ExecutionResult, task_id: str | None, hub: Hub | None) -> tuple[str | None, str | None]:
-    """The commits before and after; None where there is none."""
-    if task_id is None:
-        delivery = document["delivery"]
-        return (delivery["base"], delivery["head"]) if delivery else (None, None)
-    row = next((row for row in document["results"] if row["taskId"] == task_id), None)
-    if row is None:
-        raise InvalidRequest(f"the execution has no task {task_id!r}")
-    commit = row["commit"]
-    return (hub.parent_of(commit), commit) if hub is not None and commit and hub.resolve(commit) else (None, None)
 
 
 async def _ended(handle: WorkflowHandle[Any, Any]) -> None:

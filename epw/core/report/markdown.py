@@ -15,19 +15,19 @@ def report(document: ExecutionResult) -> str:
 
 
 def _lines(document: ExecutionResult) -> Iterator[str]:
-    yield f"# {_cell(document['executionId'])}: {document['status']}"
+    yield f"# {cell(document['executionId'])}: {document['status']}"
     yield ""
     if "error" in document:
-        yield f"{document['error']['type']}: {_cell(document['error']['message'])}"
+        yield f"{document['error']['type']}: {cell(document['error']['message'])}"
         yield ""
     rows = document["results"]
-    yield from _table(
+    yield from table(
         ["task", "status", "landed", "attempts", "time", "files", "cost", "summary or error"], map(_task, rows)
     )
     if document["conflicts"]:
         yield "\n## Conflicts\n"
         columns = ["id", "kind", "tasks", "paths", "resolution", "decided by"]
-        yield from _table(
+        yield from table(
             columns,
             (
                 [
@@ -44,7 +44,7 @@ def _lines(document: ExecutionResult) -> Iterator[str]:
     if document["questions"]:
         yield "\n## Questions\n"
         asked = ([each["taskId"], each["text"], each["answer"] or "–"] for each in document["questions"])
-        yield from _table(["task", "question", "answer"], asked)
+        yield from table(["task", "question", "answer"], asked)
     yield from _numbers(document)
     yield from _delivery(document)
 
@@ -84,7 +84,7 @@ def _numbers(document: ExecutionResult) -> Iterator[str]:
         for name, each in values.items()
         if each is not None
     ]
-    yield from _table(["", "measured"], shown)
+    yield from table(["", "measured"], shown)
 
 
 def _delivery(document: ExecutionResult) -> Iterator[str]:
@@ -92,21 +92,21 @@ def _delivery(document: ExecutionResult) -> Iterator[str]:
     if delivery is None:
         return
     yield "\n## Delivery\n"
-    yield f"{delivery['mode']}" + (f": branch `{_cell(delivery['branch'])}`" if delivery["branch"] else "")
+    yield f"{delivery['mode']}" + (f": branch `{cell(delivery['branch'])}`" if delivery["branch"] else "")
     if delivery["refusedBecause"]:
-        yield f"\nRefused: {_cell(delivery['refusedBecause'])}"
+        yield f"\nRefused: {cell(delivery['refusedBecause'])}"
     for command in delivery["finishWith"]:
         yield f"\n    {command}"
 
 
-def _table(head: Sequence[str], rows: Any) -> Iterator[str]:
+def table(head: Sequence[str], rows: Any) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(_cell(str(each)) for each in row)} |"
+        yield f"| {' | '.join(cell(str(each)) for each in row)} |"
 
 
-def _cell(text: str | None) -> str:
+def cell(text: str | None) -> str:
     """Text on one line that is no markup."""
     flat = " ".join((text or "").split())
     return "".join(f"\\{each}" if each in "\\|`<>*_[]#" else each for each in flat)

@@ -1,0 +1,108 @@
+"""The user's own git: commands that they could have typed, with their configuration, hooks, keys and credentials."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from activities.git.command import text
+
+_OF_ONE_REPOSITORY = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE"),
+)
+"""Variables that git sets for its hooks: they would lead to another repository than the one that is meant."""
+_RUNS_NOTHING = ("--no-ext-diff", "--no-textconv")
+"""Neither a program that attributes of a tree choose, nor one that the user has set for differences."""
+
+
+class UserGit:
+    """Git in a repository of the user's, as the user."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def says(self, *arguments: str) -> str | None:
+        """The output of a command that only reads, without its end; None where it fails."""
+        argv = ["git", *arguments]
+        done = subprocess.run(
+            argv, cwd=self._root, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        return text(done.stdout) if done.returncode == 0 else None
+
+    def run(self, *arguments: str, output_to_stderr: bool = False) -> int:
+        """Exit code of a command that has the terminal: it may ask, page and open an editor."""
+        return in_foreground(["git", *arguments], self._root, output_to_stderr=output_to_stderr)
+
+    @property
+    def head(self) -> str | None:
+        """The commit of HEAD."""
+        return self.says("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that is checked out; None where HEAD is detached."""
+        return self.says("symbolic-ref", "--quiet", "--short", "HEAD")
+
+    @property
+    def is_merging(self) -> bool:
+        return self.says("rev-parse", "--verify", "--quiet", "MERGE_HEAD") is not None
+
+    @property
+    def unmerged(self) -> list[str]:
+        """Paths that wait for a person."""
+        listed = self.says("diff", "--name-only", "--diff-filter=U", "-z", *_RUNS_NOTHING)
+        return [path for path in (listed or "").split("\0") if path]
+
+    def setting(self, name: str) -> str | None:
+        return self.says("config", "--get", name) or None
+
+    @property
+    def remotes(self) -> list[str]:
+        return (self.says("remote") or "").split("\n") if self.says("remote") else []
+
+    def address(self, remote: str, *, to_push: bool = False) -> str | None:
+        """The URL of a remote, as the user's `insteadOf` makes it."""
+        return self.says("remote", "get-url", *(["--push"] if to_push else []), "--", remote)
+
+
+def show_diff(hub: Path, before: str, after: str, *options: str) -> int:
+    """Show the difference of two commits of the hub by the user's git: their pager, colours and settings.
+
+    Git reads the hub alone, so no configuration or attribute of a work tree has a say.
+    """
+    argv = ["git", f"--git-dir={hub}", "diff", *_RUNS_NOTHING, *options, before, after, "--"]
+    return in_foreground(argv, hub)
+
+
+def in_foreground(argv: Sequence[str], folder: Path, *, output_to_stderr: bool = False) -> int:
+    """Exit code of a program of the user's that has the terminal; Ctrl-C is meant for it."""
+    with _leaving_interrupts_to_children():
+        out = sys.stderr if output_to_stderr else None
+        return subprocess.run(argv, cwd=folder, env=_environment(), stdout=out, check=False).returncode
+
+
+def captured(argv: Sequence[str], folder: Path) -> tuple[int, str, str]:
+    """Exit code, output and errors of a program of the user's."""
+    done = subprocess.run(
+        argv, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+@contextmanager
+def _leaving_interrupts_to_children() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OF_ONE_REPOSITORY}

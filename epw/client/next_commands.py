@@ -1,0 +1,62 @@
+"""Commands that lead on from an execution that has ended: only those that apply to it as it stands now."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from activities.git.user_git import UserGit
+from activities.git.workspace import Workspace
+from epw.client.documents import OPEN
+from epw.client.saved_changes import KnownExecution
+
+_DONE = ("succeeded", "partial")
+
+
+class NextCommand(NamedTuple):
+    """A command, ready for a shell, and what it is for."""
+
+    command: str
+    purpose: str
+
+
+def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
+    """The commands, the likeliest first; none while the execution goes on. `here`: where they are typed."""
+    status, delivery = known.document["status"], known.document["delivery"]
+    if status in OPEN:
+        return []
+    found, workspace, saved = list[NextCommand](), known.workspace, known.saved
+    branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
+    landed = [each for each in saved if known.task(each)["landed"]]
+    if branch is not None and workspace is not None:
+        found += _of_branch(known, workspace, branch, here)
+    if landed:
+        found.insert(min(1, len(found)), _epw("what has changed, in all or of one task", "diff", known.id))
+    apart = [each for each in saved if each not in landed]
+    if apart:
+        found.append(_epw("what it had changed", "diff", known.id, apart[0]))
+        found.append(_epw("every saved change, as branches or patches", "salvage", known.id))
+    if status not in _DONE or status == "partial":
+        found.append(_epw("again, without what has succeeded", "retry", known.id))
+    return found
+
+
+def _of_branch(known: KnownExecution, workspace: Workspace, branch: str, here: Path) -> Iterator[NextCommand]:
+    tip, inside = workspace.resolve_ref(f"refs/heads/{branch}"), here.resolve().is_relative_to(workspace.path)
+    place = [] if inside else ["-C", workspace.path]
+    if tip is None:
+        return
+    if workspace.head_holds(tip):
+        yield NextCommand(shlex.join(["git", *place, "branch", "-d", branch]), "it is merged: the branch can go")
+        return
+    if not workspace.bare:
+        yield NextCommand(shlex.join(["git", *place, "merge", branch]), "take it over")
+        yield _epw("the same, and says what it did", "merge", known.id)
+    if UserGit(Path(workspace.path)).remotes:
+        yield _epw("push it and open a pull request", "pr", known.id)
+
+
+def _epw(purpose: str, *words: str) -> NextCommand:
+    return NextCommand(shlex.join(["epw", *words]), purpose)

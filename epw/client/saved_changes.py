@@ -1,0 +1,99 @@
+"""Changes of an execution as the hub has them: the whole one, and each task's, landed or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.git.hub import Hub
+from activities.git.workspace import Workspace
+from activities.state.execution_store import ExecutionStore
+from epw.client.documents import describe, document_of
+from epw.core.errors import InvalidRequest
+from epw.core.plan.wording import did_you_mean
+from epw.core.report.model import ExecutionResult
+from epw.core.report.task_result import TaskResult
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+@dataclass(frozen=True)
+class KnownExecution:
+    """An execution: its result as it stands, and its files on this machine."""
+
+    document: ExecutionResult
+    store: ExecutionStore
+
+    @classmethod
+    async def of(cls, settings: Settings, connection: Connection, execution_id: str) -> KnownExecution:
+        """Look an execution up; raises `InvalidRequest` where there is none of this id."""
+        handle = connection.client.get_workflow_handle(execution_id)
+        described = await describe(handle)
+        document = await document_of(settings, handle, described)
+        return cls(document, ExecutionStore.of(settings.state, described))
+
+    @property
+    def id(self) -> str:
+        return self.document["executionId"]
+
+    @property
+    def hub(self) -> Hub | None:
+        return self.store.hub()
+
+    @property
+    def workspace(self) -> Workspace | None:
+        """The user's directory or repository; None without one, and on another machine."""
+        return self.store.workspace() if (self.store.path / "workspace.json").is_file() else None
+
+    @property
+    def repository(self) -> Path:
+        """The user's directory or repository; raises `InvalidRequest` where it is on another machine."""
+        if (workspace := self.workspace) is None:
+            raise InvalidRequest(f"execution {self.id!r} has no repository on this machine")
+        return Path(workspace.path)
+
+    def task(self, task_id: str) -> TaskResult:
+        """The row of a task; raises `InvalidRequest`."""
+        rows = {row["taskId"]: row for row in self.document["results"]}
+        if task_id not in rows:
+            raise InvalidRequest(f"execution {self.id!r} has no task {task_id!r}{did_you_mean(task_id, list(rows))}")
+        return rows[task_id]
+
+    def ends(self, task_id: str | None = None) -> tuple[str, str] | None:
+        """The commits before and after the change of a task, or of the whole; None where there is no such commit here.
+
+        The whole of an execution that goes on is what has landed so far.
+        """
+        hub, before, after = self.hub, None, None
+        if hub is None:
+            return None
+        if task_id is not None:
+            after = self.task(task_id)["commit"]
+            before = hub.parent_of(after) if after and hub.resolve(after) else None
+        elif (delivery := self.document["delivery"]) is not None:
+            before, after = delivery["base"], delivery["head"]
+        elif (self.store.path / "base").is_file():
+            before, after = self.store.base(), hub.resolve(self.store.head_ref)
+        if before is None or after is None or hub.resolve(before) is None or hub.resolve(after) is None:
+            return None
+        return before, after
+
+    @property
+    def saved(self) -> list[str]:
+        """Ids of the tasks whose changes are in the hub."""
+        hub, rows = self.hub, self.document["results"]
+        return [row["taskId"] for row in rows if row["commit"] and hub is not None and hub.resolve(row["commit"])]
+
+    def delivered_branch(self) -> str:
+        """The branch that was delivered; raises `InvalidRequest` with what to do where there is none."""
+        delivery, workspace = self.document["delivery"], self.workspace
+        branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
+        if branch is None:
+            finish = delivery["finishWith"] if delivery is not None else []
+            how = f"; finish with: {finish[0]}" if finish else "; `epw status` says why"
+            raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) has delivered no branch{how}")
+        if workspace is None:
+            raise InvalidRequest(f"execution {self.id!r} worked on another machine: its repository is not here")
+        if workspace.resolve_ref(f"refs/heads/{branch}") is None:
+            raise InvalidRequest(f"the branch {branch} is not in {workspace.path} any more")
+        return branch
