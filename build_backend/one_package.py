@@ -23,6 +23,7 @@ PACKAGE = "epw"
 MOVED = ("activities", "workflows")
 """Packages of a checkout that become subpackages: a project that uses Temporal often has packages of these names."""
 _FILES = ("pyproject.toml", "README.md", "LICENSE")
+_RELATIVE_IMAGE = re.compile(r"!\[[^\]]*\]\((?![a-z]+:)[^)]*\)\n+")
 _RELATIVE_LINK = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|#)[^)]*\)")
 
 
@@ -47,7 +48,8 @@ def arrange(tree: Path, target: Path) -> None:
         path.write_text(with_moved_imports(path.read_text(encoding="utf-8"), str(path)), encoding="utf-8")
     readme = target / "README.md"
     # A page of a package index has no neighbours that such a link could lead to.
-    readme.write_text(_RELATIVE_LINK.sub(r"\1", readme.read_text(encoding="utf-8")), encoding="utf-8")
+    text = _RELATIVE_IMAGE.sub("", readme.read_text(encoding="utf-8"))
+    readme.write_text(_RELATIVE_LINK.sub(r"\1", text), encoding="utf-8")
 
 
 def with_moved_imports(source: str, name: str) -> str:

@@ -72,14 +72,13 @@ SYMPTOMS = (
 OF_GIT = (
     Symptom(
         "The following untracked working tree files would be overwritten by merge: …",
-        "said by `git merge epw/ID`: agents start from your files as they are, so what you have not committed is in the"
-        " branch too",
-        "commit them first: `git add FILES`, `git commit`, then `git merge epw/ID`",
+        "git says it: agents start from your files as they are, so what you have not committed is in the branch too",
+        "commit them first: `git add FILES`, `git commit`, then `epw merge ID`",
     ),
     Symptom(
         "Your local changes to the following files would be overwritten by merge: …",
         "as above, for files that git knows",
-        "`git commit` them, then `git merge epw/ID`",
+        "`git commit` them, then `epw merge ID`",
     ),
 )
 """What git says about a delivered branch."""
