@@ -124,7 +124,8 @@ class Checker:
             is_relative = "/" in name and not os.path.isabs(name)
             places = [str(folder / name) for folder in folders] if is_relative else [name]
             if found := next(filter(None, (shutil.which(place, path=path) for place in places)), None):
-                return found
+                # A PATH may have relative folders; it runs in another one.
+                return os.path.abspath(found)
         return None
 
     def concerns(self, path: str) -> bool:

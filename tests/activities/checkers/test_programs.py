@@ -208,3 +208,14 @@ async def test_one_that_is_not_configured_is_not_asked(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     assert (await check(tmp_path, place, "mypy")).checks == []
+
+
+def test_a_program_of_a_relative_folder_of_the_path_runs_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "ty"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert CHECKERS["ty"].program([], "bin") == str(program)
