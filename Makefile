@@ -52,6 +52,7 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.landing --seconds 20
 	$(BIN)/python -m benchmarks.tools
 	$(BIN)/python -m benchmarks.semantic
+	$(BIN)/python -m benchmarks.structure
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pip install --quiet --editable '.[installers,mutants]'

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from activities.conflicts.structural.structural_merge import merged_by_structure
 from activities.git.merge_file import merge_texts
-from epw.core import strict_yaml
-from tests.corpus import FOLDER
+from tests.corpus.structural import rows
 
 # Of a list in YAML nobody knows whether its order has a meaning.
 MISSED = frozenset({"yaml/matrix-entries"})
-
-
-def rows() -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in sorted((FOLDER / "structure").glob("*.yaml")):
-        yield from ((f"{path.stem}/{row['name']}", row) for row in strict_yaml.load(path.read_text()))
 
 
 def merged(row: dict[str, Any], first: str, second: str) -> str | None:
