@@ -90,7 +90,8 @@ class SideChange:
         """Names of functions with another result, and of members that a type does not have any more, by path."""
         for path, after in self.after.items():
             before = self.before[path].shapes
-            functions = {each.name for each in {*before.functions} - {*after.shapes.functions}}
+            known = {(each.scope, each.name, each.result) for each in after.shapes.functions}
+            functions = {each.name for each in before.functions if (each.scope, each.name, each.result) not in known}
             members = {each.name for shape in before.types for each in shape.members}
             kept = {each.name for shape in after.shapes.types for each in shape.members}
             yield path, functions | (members - kept)
