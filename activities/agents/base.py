@@ -44,7 +44,14 @@ AgentOutcome = Completed | Question | UsageLimit | BudgetReached
 def model_caller(context: AgentContext, reporter: Reporter) -> CallingAttempt:
     """The attempt, as the calls of its model see it."""
     return CallingAttempt(
-        context.execution_id, context.ledger, context.budget, context.limits, reporter.account_wait, reporter.report
+        execution_id=context.execution_id,
+        task_id=context.task.id,
+        ledger=context.ledger,
+        budget=context.budget,
+        limits=context.limits,
+        waited=reporter.account_wait,
+        report=reporter.report,
+        used=reporter.used,
     )
 
 

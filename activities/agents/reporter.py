@@ -52,7 +52,7 @@ class Reporter:
     """Saves the directory as it is now, so that a later attempt can go on from there."""
     warnings: Warnings
     usage: Usage | None = None
-    """Tokens and dollars that the task has used, over all of its attempts; None for agents without a model."""
+    """What the task has used, over all of its attempts; None for agents without a model."""
     account_wait: WaitClock = field(default_factory=WaitClock)
     """Time that the attempt waited for the API account and the budget."""
     resource_wait: WaitClock = field(default_factory=WaitClock)
@@ -61,6 +61,13 @@ class Reporter:
     def report(self, fields: dict[str, Any]) -> None:
         """Take over fields of `AgentProgress`; others are ignored."""
         self.heartbeat.report({name: self._redacted(value) for name, value in fields.items()})
+
+    def used(self, usage: Usage) -> None:
+        """Take what the task has used of models."""
+        self.usage = usage
+        doubt = usage.in_doubt.model_dump(by_alias=True) if usage.in_doubt is not None else None
+        tokens = usage.input_tokens + usage.output_tokens
+        self.heartbeat.report({"tokens": tokens, "costUSD": usage.cost_usd, "inDoubt": doubt})
 
     def redact(self, text: str) -> str:
         """The text with the name of each secret in its place."""

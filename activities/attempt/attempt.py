@@ -110,7 +110,7 @@ def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> A
         tree=directory.tree,
         events=directory.path / "events.jsonl",
         state=agents / execution.run_key[:8] / conversation,
-        ledger=agents / "ledger.json",
+        ledger=execution.ledger,
         answer=run.answer,
         model=run.model or "",
         dependency_results=[_dependency_result(directory.hub, each) for each in run.inputs],

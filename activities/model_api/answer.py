@@ -8,6 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+@dataclass
+class Used:
+    """What a call has used, as far as the API has said; filled in while its answer arrives."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    """Token counts by the API's names."""
+    is_whole: bool = False
+    """Whether they are the last word: until then the answer may cost more."""
+
+
 class BrokenAnswer(Exception):
     """The stream ended early or was malformed: nothing of it is used, and the call is repeated."""
 
@@ -31,12 +41,12 @@ class ModelAnswer:
         return [block for block in self.content if block.get("type") == "tool_use"]
 
 
-async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> ModelAnswer:
+async def collected(events: AsyncIterator[Any], used: Used) -> ModelAnswer:
     """Assemble the SDK's raw events; raises `BrokenAnswer`. `used` gets the token counts as they arrive.
 
     Not by the SDK's own accumulator: it completes truncated JSON, and a truncated call must not run.
     """
-    answer, inputs, is_complete = ModelAnswer(usage=used), dict[int, str](), False
+    answer, inputs, is_complete = ModelAnswer(usage=used.counts), dict[int, str](), False
     async for event in events:
         kind = getattr(event, "type", None)
         try:
@@ -48,12 +58,11 @@ async def collected(events: AsyncIterator[Any], used: dict[str, int]) -> ModelAn
                     raise BrokenAnswer("its blocks are out of order")
             elif kind == "content_block_delta":
                 delta = event.delta.model_dump(exclude_none=True)
-                # Until the API names the count, an upper bound: a token has at least one byte.
-                used["output_tokens"] = used.get("output_tokens", 0) + sum(len(str(part)) for part in delta.values())
                 _extend(answer.content[event.index], delta, inputs, event.index)
             elif kind == "message_delta":
                 answer.stop_reason = event.delta.stop_reason or answer.stop_reason
                 answer.usage |= counted(event.usage)
+                used.is_whole = True
             elif kind == "message_stop":
                 is_complete = True
         except (AttributeError, IndexError, KeyError, TypeError) as error:

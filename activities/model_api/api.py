@@ -15,7 +15,7 @@ from typing import Any, Literal
 import anthropic
 import httpx2
 
-from activities.model_api.answer import BrokenAnswer, ModelAnswer, collected
+from activities.model_api.answer import BrokenAnswer, ModelAnswer, Used, collected
 from activities.model_api.credentials import api_key
 
 PROVIDER = "anthropic"
@@ -40,6 +40,8 @@ class Rejected(Exception):
     message: str
     wait: float | None = None
     """Seconds to wait, from the server; None: it named none."""
+    may_cost: bool = False
+    """Whether the call may be paid all the same: it may have arrived, and nobody has refused it."""
 
     def __str__(self) -> str:
         return self.message
@@ -64,17 +66,24 @@ class Api:
             self._client = anthropic.AsyncAnthropic(max_retries=0, timeout=TIMEOUT)
         return self._client
 
-    async def ask(self, request: dict[str, Any], used: dict[str, int] | None = None) -> ModelAnswer:
+    async def ask(self, request: dict[str, Any], used: Used | None = None) -> ModelAnswer:
         """The complete answer; raises `Rejected`. `used` gets the token counts, also of a partial answer."""
         try:
             async with await self.client.messages.create(**request, stream=True) as stream:
-                return await collected(stream, {} if used is None else used)
+                return await collected(stream, used or Used())
         except BrokenAnswer as error:
-            raise Rejected("passing", f"a broken answer: {error}") from None
+            raise Rejected("passing", f"a broken answer: {error}", may_cost=True) from None
         except anthropic.APIStatusError as error:
             raise rejection(error.status_code, error.response.headers, error.body, error.message) from None
         except (anthropic.APIError, httpx2.HTTPError, ValueError) as error:
-            raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
+            message = f"{type(error).__name__}: {error}"[:500]
+            raise Rejected("passing", message, may_cost=may_have_arrived(error)) from None
+
+
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether a request that ended in this error may have reached the server."""
+    before = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout
+    return not isinstance(error, before) and not isinstance(error.__cause__, before)
 
 
 def rejection(status: int, headers: Mapping[str, str], content: Any, fallback: str = "") -> Rejected:
@@ -84,24 +93,25 @@ def rejection(status: int, headers: Mapping[str, str], content: Any, fallback: s
     nested = body.get("error")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else body
     kind, message = str(inner.get("type") or ""), str(inner.get("message") or fallback)[:500]
-    # An error inside a stream comes with the status of the stream.
+    # An error inside a stream comes with the status of the stream, and after a part of the answer.
+    in_stream = status < 400
     status = _STATUS_OF_KIND.get(kind, 400) if status < 400 else status
     text = f"{status} {kind}: {message}"
     wait = _retry_after(headers, now)
     if status == 429:
         until = _named_moment(headers, message, now)
         if wait is not None and wait > _USAGE_LIMIT_SECONDS:
-            return Rejected("usage-limit", text, wait)
+            return Rejected("usage-limit", text, wait, in_stream)
         if until is not None and until - now > _USAGE_LIMIT_SECONDS:
-            return Rejected("usage-limit", text, until - now)
-        return Rejected("rate", text, wait)
+            return Rejected("usage-limit", text, until - now, in_stream)
+        return Rejected("rate", text, wait, in_stream)
     if status in (400, 403, 402) and _CREDIT.search(message):
-        return Rejected("credit", text)
+        return Rejected("credit", text, may_cost=in_stream)
     if status == 529:
-        return Rejected("rate", text, wait)
+        return Rejected("rate", text, wait, in_stream)
     if status in (408, 409) or status >= 500:
-        return Rejected("passing", text, wait)
-    return Rejected("final", text)
+        return Rejected("passing", text, wait, in_stream)
+    return Rejected("final", text, may_cost=in_stream)
 
 
 def _retry_after(headers: Mapping[str, str], now: float) -> float | None:

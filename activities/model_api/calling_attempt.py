@@ -9,6 +9,7 @@ from typing import Any
 
 from activities.model_api.waiting import WaitClock
 from epw.core.account_limiter import Limits
+from epw.core.messages import Usage
 from epw.core.plan.parts import Budget
 
 
@@ -17,6 +18,7 @@ class CallingAttempt:
     """One attempt that calls a model."""
 
     execution_id: str
+    task_id: str
     ledger: Path
     """File of the execution's budget ledger."""
     budget: Budget
@@ -26,3 +28,5 @@ class CallingAttempt:
     """Counts the time that its calls wait for the account and the budget."""
     report: Callable[[dict[str, Any]], None]
     """Takes fields of `AgentProgress`."""
+    used: Callable[[Usage], None]
+    """Takes what the task has used, whenever that changes."""

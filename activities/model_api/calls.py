@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from activities.model_api.answer import Used
 from activities.model_api.api import Rejected
 from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
 from activities.model_api.calling_attempt import CallingAttempt
@@ -16,13 +17,12 @@ from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
 from epw.core import failures
 from epw.core.errors import TaskFailed
+from epw.core.messages import Usage
 
 _MIN_OUTPUT_TOKENS = 1_024
 _MAX_PASSING = 10
 
 A = TypeVar("A")
-Used = dict[str, int]
-"""Token counts by the API's names; filled in while an answer arrives, so that a truncated one is paid for too."""
 
 
 class Calls:
@@ -33,6 +33,7 @@ class Calls:
         self._gate = gate
         self._prices = prices
         self._ledger = BudgetLedger(caller.ledger, caller.budget)
+        caller.used(self._ledger.usage(caller.task_id))
 
     @property
     def keeps_cost(self) -> bool:
@@ -47,28 +48,64 @@ class Calls:
     ) -> A:
         """Call the model by `send`, and return its result.
 
-        `send` takes the maximum of output tokens, fills in the token counts, and raises `Rejected`. `key` identifies
-        the call; `input_tokens` and `output_tokens` are upper bounds. Raises `BudgetSpent`, `AccountBlocked` (a usage
+        `send` takes the maximum of output tokens, fills in what is used, and raises `Rejected`. `key` identifies the
+        call; `input_tokens` and `output_tokens` are upper bounds. Raises `BudgetSpent`, `AccountBlocked` (a usage
         limit), or `TaskFailed`: `SpendLimit`, `ApiError`, `ApiUnavailable`.
         """
         price, passing = self.price(model), 0
         while True:
             with self._waiting():
                 max_output = await self._reserve(key, price, input_tokens, output_tokens)
-            used: Used = {}
             try:
-                with self._waiting():
-                    await self._enter(input_tokens // 4 + max_output // 8)
-                answer = await send(max_output, used)
+                return await self._send(key, price, input_tokens, max_output, send)
             except Rejected as rejected:
                 with self._waiting():
                     await self._wait(rejected, passing)
                 passing = passing + 1 if rejected.kind == "passing" else passing
-                continue
-            finally:
-                self._ledger.settle(key, sum(used.values()), price.cost(used) if price else 0.0)
-            self._gate.succeeded(sum(used.values()))
-            return answer
+
+    async def _send(
+        self, key: str, price: Price | None, input_tokens: int, output: int, send: Callable[[int, Used], Awaitable[A]]
+    ) -> A:
+        """Make the call that is reserved, and settle what it has cost, however it ends."""
+        used, may_cost = Used(), False
+        try:
+            with self._waiting():
+                await self._enter(input_tokens // 4 + output // 8)
+            self._ledger.sent(key)
+            may_cost = True
+            answer = await send(output, used)
+        except Rejected as rejected:
+            may_cost = rejected.may_cost
+            raise
+        finally:
+            self._settle(key, price, input_tokens, output, used, may_cost=may_cost)
+        self._gate.succeeded(sum(used.counts.values()))
+        return answer
+
+    def _settle(
+        self, key: str, price: Price | None, input_tokens: int, output: int, used: Used, *, may_cost: bool
+    ) -> None:
+        """Replace the reservation of a call by what is known of its cost, and what is not."""
+        counts, task_id = used.counts, self._caller.task_id
+        read = sum(counts.values()) - counts.get("output_tokens", 0)
+        known = Usage(
+            requests=1 if used.is_whole else 0,
+            input_tokens=read,
+            output_tokens=counts.get("output_tokens", 0),
+            cost_usd=price.cost(counts) if price else None,
+        )
+        if used.is_whole and counts:
+            self._caller.used(self._ledger.settle(key, task_id, known))
+        elif used.is_whole or not may_cost:
+            self._ledger.release(key)
+        else:
+            tokens, cost = input_tokens + output, price.max_cost(input_tokens, output) if price else 0.0
+            if counts:
+                # The API has said what it has read: only the rest of the answer is unknown.
+                tokens = max(0, output - known.output_tokens)
+                most = price.cost({**counts, "output_tokens": output}) if price else 0.0
+                cost = max(0.0, most - (known.cost_usd or 0.0))
+            self._caller.used(self._ledger.lose(key, task_id, known, tokens, cost))
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -99,7 +136,7 @@ class Calls:
                 output = max(_MIN_OUTPUT_TOKENS, output // 2)
                 continue
             try:
-                await self._ledger.reserve(key, input_tokens + output, cost)
+                await self._ledger.reserve(key, self._caller.task_id, input_tokens + output, cost)
             except BudgetSpent:
                 # Others have spent what was left a moment ago.
                 if output <= _MIN_OUTPUT_TOKENS:

@@ -64,6 +64,11 @@ class ExecutionStore:
         """Name of a ref of this execution in its hub."""
         return execution_ref(self.workflow_id, self.run_id, *parts)
 
+    @property
+    def ledger(self) -> Path:
+        """File of the execution's budget ledger."""
+        return self.path / "agents" / "ledger.json"
+
     def attempt_key(self, task_id: str) -> str:
         """Mark of every process of a task of this execution."""
         return f"{self.key}/{self.run_key[:8]}/{slug(task_id)}"

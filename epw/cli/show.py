@@ -12,6 +12,7 @@ from epw.cli.output import printable
 from epw.cli.show_failures import show_error, show_failures
 from epw.client.documents import OPEN
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
+from epw.core.report.spending import in_words, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 
 _COLUMNS = (
@@ -127,14 +128,15 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
 
 
 def _show_usage(used: list[ModelUsage]) -> None:
-    """Print the sum of calls, tokens and cost; nothing where no model was called."""
-    used = [each for each in used if each["requests"]]
+    """Print the sum of calls, tokens and cost, and what is in doubt; nothing where no model was called."""
+    used = [each for each in used if each["requests"] or "inDoubt" in each]
     if not used:
         return
     tokens = f"{sum(each['inputTokens'] for each in used)} + {sum(each['outputTokens'] for each in used)} tokens"
-    costs = [each["costUSD"] for each in used if each["costUSD"] is not None]
-    cost = f"${sum(costs):.4f}" if len(costs) == len(used) else "cost unknown (a model without a price)"
-    console().print(f"{sum(each['requests'] for each in used)} calls of models, {tokens}, {cost}")
+    spent = total(used)
+    cost = "cost unknown (a model without a price)" if spent["costUSD"] is None else f"${spent['costUSD']:.4f}"
+    doubt = f", and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else ""
+    console().print(f"{sum(each['requests'] for each in used)} calls of models, {tokens}, {cost}{doubt}")
 
 
 def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:

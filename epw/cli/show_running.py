@@ -12,6 +12,7 @@ from epw.cli.layout import Column, duration, prose, table
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.report.model import ExecutionResult, SoFar
+from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
 
 _MAX_ROWS = 60
@@ -50,6 +51,8 @@ def summary(done: int, total: int, numbers: SoFar) -> str:
         parts.append(f"${numbers['costUSD']:.4f} so far")
     elif numbers["tokens"] is not None:
         parts.append(f"{numbers['tokens']} tokens so far")
+    if "inDoubt" in numbers:
+        parts.append(in_words(numbers["inDoubt"]))
     return " · ".join(parts)
 
 

@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.state.execution_store import ExecutionStore
 from epw.client.hub_results import add_hub_results
+from epw.client.spending import add_spending
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
@@ -55,7 +56,9 @@ def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecu
     document = whole(short, described.run_id)
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
         _end_from_outside(document, STATUS_OF_TEMPORAL[described.status.name])
-    add_hub_results(document, ExecutionStore.of(settings.state, described))
+    store = ExecutionStore.of(settings.state, described)
+    add_hub_results(document, store)
+    add_spending(document, store)
     if document["status"] in OPEN:
         _so_far(document)
     return document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from temporalio.client import WorkflowExecutionDescription
 
@@ -12,6 +12,8 @@ from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.plan.model import DEFAULT_MINUTES
 from epw.core.report.model import ExecutionResult, SoFar
+from epw.core.report.spending import total_in_doubt
+from epw.core.report.task_result import InDoubt
 
 
 def estimates_of(plan: Mapping[str, Any]) -> dict[str, float]:
@@ -41,16 +43,23 @@ def so_far(
 ) -> SoFar:
     """Numbers of an execution that goes on."""
     statuses = {row["taskId"]: row["status"] for row in document["results"]}
-    costs, tokens, known = 0.0, 0, False
+    costs, tokens, known, doubts = 0.0, 0, False, list[InDoubt]()
     for row in document["results"]:
         used, running = row["usage"], live.get(row["taskId"])
         # A heartbeat has the task's sum over all of its attempts.
         cost = max(used["costUSD"] or 0.0, (running.cost_usd if running else None) or 0.0)
         tokens += max(used["inputTokens"] + used["outputTokens"], (running.tokens if running else None) or 0)
         costs, known = costs + cost, known or cost > 0
-    return {
+        if "inDoubt" in used:
+            doubts.append(used["inDoubt"])
+        elif running is not None and running.in_doubt is not None:
+            doubts.append(cast(InDoubt, running.in_doubt.model_dump(by_alias=True)))
+    found: SoFar = {
         "elapsedMs": max(0, round((time.time() - described.start_time.timestamp()) * 1000)),
         "percent": percent_of(statuses, live, estimates_of(plan)),
         "costUSD": round(costs, 6) if known else None,
         "tokens": tokens or None,
     }
+    if doubts:
+        found["inDoubt"] = total_in_doubt(doubts)
+    return found

@@ -71,13 +71,28 @@ class Prepared(Message):
     """The model of tasks that name none."""
 
 
+class InDoubt(Message):
+    """Calls of a model whose whole answer never came, although they may have been paid: what they cost at most.
+
+    What the beginning of an answer had told of its cost is known, and not in here.
+    """
+
+    calls: int
+    tokens: int
+    cost_usd: float | None = Field(default=None, alias="costUSD")
+    """None: the model has no known price."""
+
+
 class Usage(Message):
-    """Use of a model's API by an attempt."""
+    """Use of a model's API by a task, over all of its attempts."""
 
     requests: int = 0
+    """Calls that were answered."""
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = Field(default=None, alias="costUSD")
+    in_doubt: InDoubt | None = None
+    """What may come on top; None: nothing."""
 
 
 class Produced(Message):
@@ -236,6 +251,7 @@ class AgentProgress(Message):
     minutes_left: float | None = None
     tokens: int | None = None
     cost_usd: float | None = Field(default=None, alias="costUSD")
+    in_doubt: InDoubt | None = None
     memory_mb: float | None = Field(default=None, alias="memoryMB")
     cpu_seconds: float | None = None
     throttled_seconds: float | None = None

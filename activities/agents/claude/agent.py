@@ -15,10 +15,10 @@ from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, To
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
 from activities.model_api.account import ApiAccount
-from activities.model_api.answer import ModelAnswer
+from activities.model_api.answer import ModelAnswer, Used
 from activities.model_api.api import Api
 from activities.model_api.budget_ledger import BudgetSpent
-from activities.model_api.calls import Calls, Used
+from activities.model_api.calls import Calls
 from activities.model_api.rate_client import AccountBlocked
 from activities.processes.launcher import ProcessLauncher
 from epw.core import failures
@@ -61,10 +61,8 @@ class _Session:
         self._marker = launcher.marker
         self._calls = calls
         self._log = AgentLog(launcher.log, reporter.redact)
-        self._price = calls.price(context.model)
         self._conversation = Conversation.resumed(context.state, order_of(context))
         before = self._conversation.progress(context.attempt)
-        reporter.usage = self._conversation.usage
         self._turns, self._broken = before.turns, before.broken
         self._loop_guard = LoopGuard(context, reporter, before.seconds)
         self._toolset = Toolset(context, launcher, reporter, self._loop_guard.seconds_left)
@@ -149,19 +147,13 @@ class _Session:
         return answer
 
     def _record(self, answer: ModelAnswer) -> None:
-        cost = self._price.cost(answer.usage) if self._price else None
-        usage = {
-            "inputTokens": sum(answer.usage.values()) - answer.usage.get("output_tokens", 0),
-            "outputTokens": answer.usage.get("output_tokens", 0),
-            "costUSD": cost,
-        }
+        output = answer.usage.get("output_tokens", 0)
+        usage = {"inputTokens": sum(answer.usage.values()) - output, "outputTokens": output}
         self._turns += 1
         progress = Progress(self._context.attempt, self._turns, self._loop_guard.seconds_worked(), self._broken)
         self._conversation.answer(answer.content, answer.stop_reason, usage, progress)
         self._log.said(answer.text)
-        total = self._reporter.usage = self._conversation.usage
-        tokens = total.input_tokens + total.output_tokens
-        self._reporter.report({"tokens": tokens, "costUSD": total.cost_usd, "operation": _operation(answer)})
+        self._reporter.report({"operation": _operation(answer)})
 
     async def _handle(self, answer: ModelAnswer) -> Completed | Question | None:
         """Run the calls of an answer; returns how the attempt ends with it, None: it goes on."""

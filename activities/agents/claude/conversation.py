@@ -16,7 +16,6 @@ from typing import Any
 from activities.agents.context import AgentContext
 from activities.model_api.answer import ModelAnswer
 from activities.system.file_modes import owner_only
-from epw.core.messages import Usage
 
 Block = dict[str, Any]
 Order = tuple[int, int, int]
@@ -68,18 +67,6 @@ class Conversation:
         return sum(entry["kind"] == "answer" for entry in self._entries)
 
     @property
-    def usage(self) -> Usage:
-        """Tokens and dollars of all answers."""
-        used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
-        costs = [each.get("costUSD") for each in used]
-        return Usage(
-            requests=len(used),
-            input_tokens=sum(each["inputTokens"] for each in used),
-            output_tokens=sum(each["outputTokens"] for each in used),
-            cost_usd=None if None in costs else sum(costs),
-        )
-
-    @property
     def last_context(self) -> int:
         """Tokens of the last request and its answer: the next request has at least as many."""
         used = [entry["usage"] for entry in self._entries if entry["kind"] == "answer"]
@@ -93,7 +80,7 @@ class Conversation:
         """Whether the conversation has the message that opens this attempt."""
         return any(entry.get("begins") == attempt for entry in self._entries)
 
-    def answer(self, content: list[Block], stop_reason: str, usage: dict[str, Any], progress: Progress) -> None:
+    def answer(self, content: list[Block], stop_reason: str, usage: dict[str, int], progress: Progress) -> None:
         """Append an answer of the model."""
         entry = {"kind": "answer", "content": content, "stop": stop_reason, "usage": usage}
         self._append({**entry, "progress": asdict(progress)})

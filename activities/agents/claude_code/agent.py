@@ -87,10 +87,9 @@ class _Session:
         self._proxy = proxy
         self._record = SessionRecord(context)
         self._log = AgentLog(launcher.log, reporter.redact)
-        reporter.usage = self._record.current.usage
         self._calls = account.calls(model_caller(context, reporter))
         ended = asyncio.get_running_loop().create_future()
-        self._proxy_session = ProxySession(self._calls, launcher.marker, self._count_usage, reporter.redact, ended)
+        self._proxy_session = ProxySession(self._calls, launcher.marker, self._check_turns, reporter.redact, ended)
         self._transcript = self._find_transcript()
         pending = pending_question(self._transcript) if self._transcript is not None else None
         self._hooks = Hooks(context, reporter, pending)
@@ -199,11 +198,7 @@ class _Session:
         transcript = self._find_transcript()
         return Completed(text, reads(transcript) if transcript is not None else [])
 
-    def _count_usage(self, model: str, tokens: dict[str, int]) -> None:
-        price = self._calls.price(model)
-        self._record.add_usage(tokens, price.cost(tokens) if price else None)
-        usage = self._reporter.usage = self._record.current.usage
-        self._reporter.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
+    def _check_turns(self) -> None:
         if self._proxy_session.made >= MAX_TURNS:
             self._proxy_session.end(TaskFailed(failures.TURN_LIMIT, f"{MAX_TURNS} calls without an end"))
 

@@ -19,10 +19,10 @@ from typing import Any
 import httpx2
 from aiohttp import web
 
-from activities.model_api.answer import counted
-from activities.model_api.api import TIMEOUT, Api, Rejected, rejection
+from activities.model_api.answer import Used, counted
+from activities.model_api.api import TIMEOUT, Api, Rejected, may_have_arrived, rejection
 from activities.model_api.budget_ledger import BudgetSpent
-from activities.model_api.calls import Calls, Used
+from activities.model_api.calls import Calls
 from activities.model_api.rate_client import AccountBlocked
 from activities.system.async_lazy import AsyncLazy
 from epw.core.errors import TaskFailed
@@ -40,8 +40,8 @@ class ProxySession:
 
     calls: Calls
     marker: str
-    count_usage: Callable[[str, dict[str, int]], None]
-    """Takes the model and the token counts of each answer."""
+    answered: Callable[[], None]
+    """Called after each answer, whole or not."""
     redact: Callable[[str], str]
     """Removes secrets from a request."""
     ended: asyncio.Future[Exception]
@@ -115,11 +115,7 @@ class Proxy:
         assert task is not None
         session.open.add(task)
 
-        counts: Used = {}
-
         async def send(output_tokens: int, used: Used) -> web.StreamResponse:
-            nonlocal counts
-            counts = used
             return await self._forward(request, {**body, "max_tokens": output_tokens}, used)
 
         try:
@@ -132,15 +128,14 @@ class Proxy:
             return _error_response(str(error))
         finally:
             session.open.discard(task)
-            if counts:
-                session.count_usage(model, counts)
+            session.answered()
         return response
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         """Forward a request to count tokens: it costs nothing and has limits of its own."""
         session = self._session(request)
         try:
-            return await self._forward(request, json.loads(session.redact((await request.read()).decode())), {})
+            return await self._forward(request, json.loads(session.redact((await request.read()).decode())), Used())
         except (Rejected, ValueError) as error:
             return _error_response(str(error), 503)
 
@@ -163,6 +158,8 @@ class Proxy:
             ) as answer:
                 content_type = answer.headers.get("content-type", "application/json")
                 if answer.status_code != HTTPStatus.OK:
+                    # Refused: it costs nothing.
+                    used.is_whole = True
                     return _pass_on_or_raise(answer.status_code, answer.headers, await answer.aread())
                 if not content_type.startswith("text/event-stream"):
                     return _whole(await answer.aread(), content_type, used)
@@ -175,7 +172,8 @@ class Proxy:
                 return response
         except httpx2.HTTPError as error:
             if response is None:
-                raise Rejected("passing", f"{type(error).__name__}: {error}"[:500]) from None
+                message = f"{type(error).__name__}: {error}"[:500]
+                raise Rejected("passing", message, may_cost=may_have_arrived(error)) from None
             # Part of an answer has been sent: Claude Code sees it cut, and calls again.
             if request.transport is not None:
                 request.transport.close()
@@ -199,21 +197,21 @@ def _pass_on_or_raise(status: int, headers: httpx2.Headers, content: bytes) -> w
 
 def _whole(content: bytes, content_type: str, used: Used) -> web.Response:
     try:
-        used |= counted(json.loads(content).get("usage") or {})
+        used.counts |= counted(json.loads(content).get("usage") or {})
     except (ValueError, AttributeError):
-        raise Rejected("passing", "an answer that is not a JSON object") from None
+        raise Rejected("passing", "an answer that is not a JSON object", may_cost=True) from None
+    used.is_whole = True
     return web.Response(body=content, headers={"content-type": content_type})
 
 
 def _count(line: str, used: Used) -> None:
-    """Take over the token counts of a line of the stream; until it names them, each byte counts as a token."""
-    if line.startswith("data:") and "content_block_delta" in line:
-        used["output_tokens"] = used.get("output_tokens", 0) + len(line)
+    """Take over the token counts of a line of the stream."""
     if not line.startswith("data:") or '"usage"' not in line:
         return
     try:
         event = json.loads(line[5:])
-        used |= counted(event.get("message", event).get("usage") or {})
+        used.counts |= counted(event.get("message", event).get("usage") or {})
+        used.is_whole = used.is_whole or event.get("type") == "message_delta"
     except (ValueError, AttributeError):
         return
 

@@ -70,7 +70,7 @@ class _Run:
         self._context = context
         self._reporter = reporter
         self._record = SessionRecord(context)
-        self._spending = Spending(context, reporter, self._record)
+        self._spending = Spending(context, reporter)
         self._loop_guard = LoopGuard(context, reporter, self._record.current.seconds)
         self._launcher = _with_program(preset, context, launcher)
         self._events = Events(context, reporter)

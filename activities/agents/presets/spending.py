@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
-from activities.agents.session_record import SessionRecord
 from activities.model_api.budget_ledger import BudgetLedger
 from epw.core.messages import Usage
 from epw.core.presets.events import Used
@@ -16,15 +15,18 @@ class Spending:
     A call that exceeds the budget is over when the program tells of it: then nothing more is started.
     """
 
-    def __init__(self, context: AgentContext, reporter: Reporter, record: SessionRecord) -> None:
+    def __init__(self, context: AgentContext, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._record = record
-        self._before = record.current.usage
+        self._task_id = context.task.id
         self._parts: dict[str | None, Used] = {}
+        self._counted = Usage(cost_usd=0.0)
+        """Of this start, as the ledger has it."""
         self._ledger = BudgetLedger(context.ledger, context.budget)
-        self._key = f"{context.task.id}/{context.attempt}"
         self._has_budget = context.budget.max_cost_usd is not None or context.budget.max_tokens is not None
-        reporter.usage = self._before if self._before.requests else None
+        before = self._ledger.usage(self._task_id)
+        self._was_priced = before.cost_usd is not None
+        if before.requests:
+            reporter.used(before)
 
     def over_budget(self) -> str | None:
         """What is spent, in words, where the execution's budget allows no more; else None."""
@@ -35,18 +37,15 @@ class Spending:
         if used.key is None:
             self._parts.clear()
         self._parts[used.key] = used
-        earlier, parts = self._record.current.usage, self._parts.values()
-        # A first part without a cost may be followed by a sum that has one.
+        parts, before = self._parts.values(), self._counted
         costs = [part.cost for part in parts if part.cost is not None]
-        known = self._before.cost_usd is not None or not self._before.requests
-        usage = Usage(
-            requests=self._before.requests + sum(part.requests for part in parts),
-            input_tokens=self._before.input_tokens + sum(part.input_tokens for part in parts),
-            output_tokens=self._before.output_tokens + sum(part.output_tokens for part in parts),
-            cost_usd=(self._before.cost_usd or 0.0) + sum(costs) if costs and known else None,
+        self._counted = Usage(
+            requests=sum(part.requests for part in parts),
+            input_tokens=sum(part.input_tokens for part in parts),
+            output_tokens=sum(part.output_tokens for part in parts),
+            cost_usd=sum(costs),
         )
-        self._record.update(usage=usage)
-        self._reporter.usage = usage
-        self._reporter.report({"tokens": usage.input_tokens + usage.output_tokens, "costUSD": usage.cost_usd})
-        tokens = usage.input_tokens + usage.output_tokens - earlier.input_tokens - earlier.output_tokens
-        self._ledger.settle(self._key, tokens, (usage.cost_usd or 0.0) - (earlier.cost_usd or 0.0))
+        more = {name: value - (getattr(before, name) or 0) for name, value in self._counted if value is not None}
+        # A first part without a cost may be followed by a sum that has one.
+        is_priced = bool(costs) and self._was_priced
+        self._reporter.used(self._ledger.add(self._task_id, Usage(**more), is_priced=is_priced))

@@ -75,6 +75,9 @@ class TaskState:
 
     def end_attempt(self, outcome: TaskOutcome) -> None:
         """Take the outcome of an attempt, with the waits within it."""
+        if outcome.usage is None and self.outcome is not None and self.outcome.usage is not None:
+            # A run that called no model: what the attempts before it have used stays.
+            outcome = outcome.model_copy(update={"usage": self.outcome.usage})
         self.outcome = outcome
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from epw.core.report.model import ExecutionResult
+from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
 
 
@@ -60,7 +61,7 @@ def _task(row: TaskResult) -> list[str]:
         str(row["attempts"]),
         f"{row['duration'] / 1000:.1f} s",
         "–" if files is None else str(len(files)),
-        "–" if not cost else f"${cost:.2f}",
+        "–" if not cost else f"${cost:.4f}",
         text[:300],
     ]
 
@@ -77,7 +78,8 @@ def _numbers(document: ExecutionResult) -> Iterator[str]:
         "efficiency": metrics["efficiency"],
         "conflicts": metrics["conflictCount"],
         "failures": metrics["failureCount"],
-        "cost": None if metrics["costUSD"] is None else f"${metrics['costUSD']:.2f}",
+        "cost": None if metrics["costUSD"] is None else f"${metrics['costUSD']:.4f}",
+        "in doubt": in_words(metrics["inDoubt"]) if "inDoubt" in metrics else None,
     }
     shown = [
         [name, f"{each:.2f}" if isinstance(each, float) else str(each)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from epw.core.execution.state import ExecutionState
 from epw.core.plan.graph import TaskGraph
 from epw.core.report.model import Metrics
+from epw.core.report.spending import spent
 from epw.core.schedule.prediction import Hold, busy_time, makespan, predict_plan, simulate
 from epw.core.schedule.scheduler import Scheduler, batches
 
@@ -50,7 +51,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "agentsUsed": len(execution.agents_used),
         "batches": len(batches(graph, agents)),
         "peakConcurrency": execution.peak_concurrency,
-        "costUSD": _cost(execution),
+        **spent([state.outcome.usage for state in states if state.outcome is not None]),
     }
 
 
@@ -73,12 +74,6 @@ def _critical_path(execution: ExecutionState, durations: dict[str, float]) -> li
         return execution.graph.critical_path
     measured = TaskGraph(execution.graph.dependencies, durations)
     return [task_id for task_id in measured.critical_path if execution.tasks[task_id].phases]
-
-
-def _cost(execution: ExecutionState) -> float | None:
-    outcomes = [state.outcome for state in execution.tasks.values() if state.outcome]
-    costs = [outcome.usage.cost_usd for outcome in outcomes if outcome.usage]
-    return sum(cost for cost in costs if cost is not None) if costs and None not in costs else None
 
 
 def _rounded(value: float | None) -> float | None:

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from epw.core.decisions.conflicts import KINDS
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.messages import AgentProgress
-from epw.core.report.task_result import OneOf, ResultPart, TaskResult
+from epw.core.report.task_result import InDoubt, OneOf, ResultPart, TaskResult
 
 STATUSES = tuple(dict.fromkeys(("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())))
 """Statuses of an execution, spelt alike everywhere."""
@@ -200,6 +200,9 @@ class Metrics(ResultPart):
     batches: int
     peakConcurrency: int
     costUSD: float | None
+    """Of the calls that were answered, as far as the answers came."""
+    inDoubt: NotRequired[InDoubt]
+    """What may come on top of it; absent: nothing."""
 
 
 class DeliveryResult(ResultPart):
@@ -232,6 +235,8 @@ class SoFar(ResultPart):
     """Of the whole by estimates: of ended tasks all, of running ones what their agents report."""
     costUSD: float | None
     tokens: int | None
+    inDoubt: NotRequired[InDoubt]
+    """What may come on top of both; absent: nothing."""
 
 
 class ExecutionResult(ResultPart):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from epw.core.plan.model import Plan
 from epw.core.report.markdown import cell, table
 from epw.core.report.model import ExecutionResult
+from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
 
 MAX_BODY = 60_000
@@ -80,6 +81,7 @@ def _checked(document: ExecutionResult, plan: Plan) -> str:
     if metrics is not None:
         cost = metrics["costUSD"]
         spent = f", ${cost:.2f}" if cost else ""
+        spent += f", and {in_words(metrics['inDoubt'])}" if "inDoubt" in metrics else ""
         parts.append(f"{metrics['totalDuration'] / 1000:.0f} s{spent}, {metrics['conflictCount']} conflicts.")
     return " ".join(parts)
 

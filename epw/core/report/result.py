@@ -13,7 +13,8 @@ from epw.core.execution.task_state import TaskState
 from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
 from epw.core.report.metrics import metrics
-from epw.core.report.task_result import LeftBehind, ModelUsage, TaskResult, Waits
+from epw.core.report.spending import model_usage
+from epw.core.report.task_result import LeftBehind, TaskResult, Waits
 from epw.core.report.waits import agent_of, wait_of
 
 _MAX_INTENTS = 5
@@ -64,7 +65,7 @@ def _add_outcome(found: TaskResult, outcome: TaskOutcome) -> None:
     found["simulated"] = outcome.simulated
     found["leftBehind"] = [cast(LeftBehind, each.model_dump(by_alias=True)) for each in outcome.left_behind]
     if outcome.usage is not None:
-        found["usage"] = cast(ModelUsage, outcome.usage.model_dump(by_alias=True))
+        found["usage"] = model_usage(outcome.usage)
 
 
 def document(

@@ -69,14 +69,26 @@ class LeftBehind(ResultPart):
     """Where `salvage` finds it."""
 
 
+class InDoubt(ResultPart):
+    """Calls of a model whose whole answer never came, although they may have been paid: what they cost at most."""
+
+    calls: int
+    tokens: int
+    costUSD: float | None
+    """Null: the model has no known price."""
+
+
 class ModelUsage(ResultPart):
-    """Use of a model's API."""
+    """Use of a model's API, over all attempts."""
 
     requests: int
+    """Calls that were answered."""
     inputTokens: int
     outputTokens: int
     costUSD: float | None
     """Null: the model has no known price."""
+    inDoubt: NotRequired[InDoubt]
+    """What may come on top of it; absent: nothing."""
 
 
 class Waits(ResultPart):

@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from activities.model_api.api import Rejected, rejection
+from activities.model_api.answer import Used
+from activities.model_api.api import Rejected, may_have_arrived, rejection
+from activities.model_api.budget_ledger import BudgetLedger
 from activities.model_api.calling_attempt import CallingAttempt
 from activities.model_api.calls import Calls
 from activities.model_api.prices import Prices
@@ -17,6 +20,7 @@ from activities.model_api.rate_client import AccountBlocked
 from activities.model_api.waiting import WaitClock
 from epw.core.account_limiter import Limits
 from epw.core.errors import TaskFailed
+from epw.core.messages import InDoubt, Usage
 from epw.core.plan.parts import Budget
 
 
@@ -103,13 +107,21 @@ async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str
     """End of a call that is rejected so often, and what the account has heard."""
     reported: list[Any] = []
     caller = CallingAttempt(
-        "execution", tmp_path / "ledger.json", Budget(), lambda provider: Limits(), WaitClock(), reported.append
+        execution_id="execution",
+        task_id="a",
+        ledger=tmp_path / "ledger.json",
+        budget=Budget(),
+        limits=lambda provider: Limits(),
+        waited=WaitClock(),
+        report=reported.append,
+        used=lambda usage: None,
     )
     gate, coming = _Gate(), list(refusals)
 
-    async def send(most: int, used: dict[str, int]) -> str:
+    async def send(most: int, used: Used) -> str:
         if coming:
             raise coming.pop(0)
+        used.counts, used.is_whole = {"input_tokens": 7}, True
         return "answered"
 
     try:
@@ -138,3 +150,20 @@ async def test_others_do_not_slow_down_anybody(tmp_path: Path) -> None:
     assert await made(tmp_path, *[passing] * 11) == ("ApiUnavailable", [])
     assert await made(tmp_path, rejected(404)) == ("ApiError", [])
     assert await made(tmp_path, rejected(403, message="credit")) == ("SpendLimit", [("closed", None)])
+
+
+async def test_a_refused_call_costs_nothing_and_one_that_may_have_arrived_is_in_doubt(tmp_path: Path) -> None:
+    arrived = Rejected("passing", "the connection was lost", 0.001, may_cost=True)
+    end, _ = await made(tmp_path, rejected(503, after="0.001"), arrived, rejected(429, after="0"))
+    assert end == "answered"
+    usage = BudgetLedger.usages(tmp_path / "ledger.json")["a"]
+    # Of an unknown model.
+    assert usage == Usage(requests=1, input_tokens=7, in_doubt=InDoubt(calls=1, tokens=1100))
+
+
+async def test_who_cannot_be_reached_has_got_no_call() -> None:
+    async with httpx2.AsyncClient() as client:
+        with pytest.raises(httpx2.ConnectError) as refused:
+            await client.get("http://127.0.0.1:1")
+    assert not may_have_arrived(refused.value)
+    assert may_have_arrived(httpx2.ReadTimeout("no answer"))

@@ -17,7 +17,7 @@ from activities.model_api.budget_ledger import BudgetLedger
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence
 from activities.state.state_directory import StateDirectory
-from epw.core.messages import DELIVER
+from epw.core.messages import DELIVER, Usage
 from epw.core.plan.parts import Budget
 from tests.activities.apply.test_apply import CHANGE, FILES, Delivery
 from tests.support import Harness, make_repository, tasks
@@ -97,7 +97,7 @@ def test_what_an_execution_keeps_is_on_the_disk(disk: Disk, tmp_path: Path) -> N
         "a-run.json": lambda: execution.keep_results({"a": 1}),
         "delivered": lambda: execution.keep_delivered("epw/x", "a" * 40),
         "commit.json": lambda: execution.keep_conflict("commit", {"hunks": []}),
-        "ledger.json": lambda: BudgetLedger(tmp_path / "ledger.json", Budget()).settle("key", 1, 0.5),
+        "ledger.json": lambda: BudgetLedger(tmp_path / "ledger.json", Budget()).settle("key", "a", Usage(requests=1)),
     }
     for act in acts.values():
         act()
