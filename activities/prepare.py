@@ -27,7 +27,7 @@ from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
-from epw.core.errors import InvalidPlan, Unavailable
+from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.messages import PREPARE, Prepared, PrepareRequest, Redrive
 from epw.core.naming import slug
 
@@ -101,7 +101,10 @@ class Preparer:
             if base is None:
                 finish_interrupted(hub)
                 failpoint("prepare.begun")
-                base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
+                if running.redrive is not None and running.redrive.base is not None:
+                    base = _earlier_base(hub, execution, running.redrive.base)
+                else:
+                    base = snapshot(hub, workspace, execution.ref("base"), int(time.time()), plan.base is not None)
                 failpoint("prepare.snapshot")
             modules = Submodules(hub, base, execution.ref)
             known = {path: Workspace.read(str(Path(workspace.path, path))) for path in modules.start.pointers}
@@ -111,6 +114,13 @@ class Preparer:
         deliver = plan.deliver or workspace.default_delivery
         lost = _adopt_commits(hub, execution, running.redrive) if running.redrive else []
         return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)
+
+
+def _earlier_base(hub: Hub, execution: ExecutionStore, base: str) -> str:
+    if hub.resolve(base) is None:
+        raise InvalidPlan([Problem("workspace", f"the commit to start from, {base[:12]}, is not in the hub any more")])
+    hub.update_ref(execution.ref("base"), base)
+    return base
 
 
 def _adopt_commits(hub: Hub, execution: ExecutionStore, redrive: Redrive) -> list[str]:

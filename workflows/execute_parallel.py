@@ -46,7 +46,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
     def __init__(self, request: Any = None, redrive: Any = None, *more: Any) -> None:
         self._invalid = ""
         try:
-            earlier = None if redrive is None and not more else Redrive.model_validate(redrive)
+            self._earlier = earlier = None if redrive is None and not more else Redrive.model_validate(redrive)
             # What the plan's analysis imports when first used is the same outside of a workflow sandbox as in it.
             with workflow.unsafe.imports_passed_through():
                 execution = ExecutionState(read_plan(request), earlier.commits if earlier else None)
@@ -83,6 +83,8 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
             return self._end_before_start(error)
         self._set_up(prepared)
         try:
+            if self._earlier is not None and self._earlier.order:
+                await self._merge_queue.land_alone(self._earlier.order)
             await self._work()
             while not await self._finisher.finish():
                 await self._work()

@@ -110,6 +110,27 @@ class MergeQueue:
             self._resolver.conflicted(culprit, self._verify_conflict([culprit], [], verified))
         return None
 
+    async def land_alone(self, order: list[str]) -> None:
+        """Build the head of changes that are taken over, in this order; leave out what does not merge without the rest.
+
+        Every task has ended afterwards: none runs.
+        """
+        self._execution.take_over(order, now())
+        kept = [each for each in order if self._execution.tasks[each].commit is not None]
+        while kept and self.commit is not None:
+            landed = await self._merge(kept, self.base, again=True)
+            self._landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+            self.commit = landed.head
+            for row in landed.rows:
+                if row.conflict is not None and self._execution.tasks[row.task_id].landed:
+                    self._resolver.left_out(row.conflict)
+                    failure = Failure.of(failures.MERGE_CONFLICT, row.conflict.description)
+                    self._execution.undo_culprit(row.task_id, failure, now())
+            still = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
+            if len(still) == len(self._landings):
+                return
+            kept = still
+
     async def _land(self, batch: list[str]) -> None:
         settled: dict[str, None] = {}
         try:

@@ -36,6 +36,14 @@ def saved_work(hub: Hub, prefix: str) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
+def landings(hub: Hub, base: str, head: str) -> dict[str, str]:
+    """By task, the commit with which its change landed: against its first parent, it is the change as it was merged."""
+    form = f"--format=%H %(trailers:key={_TASK_TRAILER},valueonly)%x00"
+    listed = text(git("log", "--first-parent", "--reverse", form, f"{base}..{head}", git_dir=hub.path))
+    rows = (entry.strip().partition(" ") for entry in listed.split("\0") if entry.strip())
+    return {unquote(task.strip()): commit for commit, _, task in rows if task.strip()}
+
+
 def changes_of_tasks(hub: Hub, since: str, head: str) -> dict[str, list[str]]:
     """Paths that each task changed in its commits between two commits; merge commits do not count."""
     form = f"--format=%x01%(trailers:key={_TASK_TRAILER},valueonly)%x02"

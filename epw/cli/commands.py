@@ -72,6 +72,7 @@ COMMANDS = {
     "pr": Command(
         "pr:pr", "Push the delivered branch by your git and open a pull request.", "epw pr ID --draft --reviewer ada"
     ),
+    "drop": Command("drop:drop", "Make another branch, without one task and its descendants.", "epw drop ID api"),
     "artifacts": Command(
         "artifacts:artifacts",
         "The ignored results that tasks have kept (`keep` of a plan).",

@@ -31,7 +31,7 @@ def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
     branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
     landed = [each for each in saved if known.task(each)["landed"]]
     if branch is not None and workspace is not None:
-        found += _of_branch(known, workspace, branch, here)
+        found += _of_branch(known, workspace, branch, len(landed), here)
     if landed:
         found.insert(min(1, len(found)), _epw("what has changed, in all or of one task", "diff", known.id))
     apart = [each for each in saved if each not in landed]
@@ -43,7 +43,9 @@ def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
     return found
 
 
-def _of_branch(known: KnownExecution, workspace: Workspace, branch: str, here: Path) -> Iterator[NextCommand]:
+def _of_branch(
+    known: KnownExecution, workspace: Workspace, branch: str, landed: int, here: Path
+) -> Iterator[NextCommand]:
     tip, inside = workspace.resolve_ref(f"refs/heads/{branch}"), here.resolve().is_relative_to(workspace.path)
     place = [] if inside else ["-C", workspace.path]
     if tip is None:
@@ -56,6 +58,8 @@ def _of_branch(known: KnownExecution, workspace: Workspace, branch: str, here: P
         yield _epw("the same, and says what it did", "merge", known.id)
     if UserGit(Path(workspace.path)).remotes:
         yield _epw("push it and open a pull request", "pr", known.id)
+    if landed > 1:
+        yield NextCommand(f"{shlex.join(['epw', 'drop', known.id])} TASK", "another branch, without one task")
 
 
 def _epw(purpose: str, *words: str) -> NextCommand:

@@ -29,7 +29,7 @@ _MAX_COMMAND_LENGTH = 300
 
 
 class Redrive(Message):
-    """Second input of the workflow: what to take over from an earlier execution (command `retry`)."""
+    """Second input of the workflow: what to take over from an earlier execution (`retry`, `drop`)."""
 
     of: str
     commits: dict[str, str | None]
@@ -38,6 +38,10 @@ class Redrive(Message):
     """Run id of the earlier execution's first run."""
     kept: list[str] = Field(default_factory=list)
     """The tasks whose kept files are taken over too."""
+    base: str | None = None
+    """The commit in the hub to start from, in place of the workspace as it is now."""
+    order: list[str] = Field(default_factory=list)
+    """If given: land the changes in this order and run nothing; what does not merge is left out (command `drop`)."""
 
 
 class StepRequest(Message):

@@ -48,7 +48,7 @@ def test_what_comes_next_is_said_where_it_applies(up: Cli, repository: Path) -> 
     place = f"git -C {repository}"
     said = next_lines(run(up, repository, "next"))
     assert [line.partition("  ")[0] for line in said] == [
-        *(f"{place} merge epw/next", "epw diff next", "epw merge next"),
+        *(f"{place} merge epw/next", "epw diff next", "epw merge next", "epw drop next TASK"),
     ]
     sh(repository, "git", "remote", "add", "origin", str(repository.parent / "nowhere"))
     assert "epw pr next" in [line.partition("  ")[0] for line in next_lines(up("status", "next").stdout)]
@@ -97,8 +97,7 @@ def test_diff_shows_the_whole_and_each_task_landed_or_not(up: Cli, repository: P
 def test_diff_after_a_delivery_into_the_work_tree_and_after_an_undoing(up: Cli, repository: Path) -> None:
     run(up, repository, "applied", deliver="apply")
     assert "+two" in up("diff", "applied").stdout
-    rows = [*ROWS, *tasks({"id": "bad", "run": "false", "dependsOn": ["two"]})]
-    rows[0]["run"] = "echo 2 > f"
+    rows = [{**ROWS[0], "run": "echo 2 > f"}, ROWS[1], *tasks({"id": "bad", "run": "false", "dependsOn": ["two"]})]
     run(up, repository, "gone", code=1, tasks=rows)
     done = up("diff", "gone")
     assert (done.stdout, "epw diff gone one" in done.stderr) == ("", True)

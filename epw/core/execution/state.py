@@ -45,6 +45,17 @@ class ExecutionState(LandingState):
             if not dependencies:
                 self.move(task_id, "ready")
 
+    def take_over(self, order: Sequence[str], now: int) -> None:
+        """End every task at once with the change that it is taken over with; one whose change is gone is skipped."""
+        self.began = now
+        for task_id in order:
+            if task_id in self.reused:
+                self.tasks[task_id].commit = self.reused[task_id]
+                self.landed(task_id, now)
+        for task_id, state in self.tasks.items():
+            if not state.is_terminal:
+                self.skip(task_id, "its change is not in the hub any more", now)
+
     @property
     def undoes_all(self) -> bool:
         """Whether a failure undoes everything that has landed."""

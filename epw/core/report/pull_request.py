@@ -72,7 +72,7 @@ def _lines(document: ExecutionResult, described: Mapping[str, str], plan: Plan) 
         asked = [[each["taskId"], each["text"], each["answer"] or "–"] for each in document["questions"]]
         yield from _quiet_table(["task", "question", "answer"], asked)
     yield "\n## To look closer\n"
-    yield f"```\n{shlex.join(['epw', 'diff', identifier])} TASK\n```"
+    yield f"```\n{shlex.join(['epw', 'diff', identifier])} TASK\n{shlex.join(['epw', 'drop', identifier])} TASK\n```"
 
 
 def _checked(document: ExecutionResult, plan: Plan) -> str:
