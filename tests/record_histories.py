@@ -100,6 +100,12 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
             ),
         },
         "redriven": {"workspace": repository, "tasks": tasks({"id": "a", "run": "echo 1 > a"}, good)},
+        "dropped": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "onConflict": ["merge", "skip"],
+            "tasks": tasks({"id": "a", "run": "echo 1 > a"}, good),
+        },
         "cancelled": {"workspace": repository, "tasks": tasks(good, {"id": "slow", "run": "sleep 30"})},
         "simulated_wide": {
             "agent": "simulated",
@@ -125,11 +131,14 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
 
 
 async def _start(harness: Harness, name: str, plan: dict[str, Any]) -> WorkflowHandle[Any, Any]:
-    if name != "redriven":
+    if name not in ("redriven", "dropped"):
         return await harness.start(plan, id=f"recorded-{name}")
-    earlier = await harness.start(plan, id="recorded-earlier")
+    earlier = await harness.start(plan, id=f"recorded-before-{name}")
     result = await earlier.result()
     redrive = {"of": earlier.id, "commits": {row["taskId"]: row["commit"] for row in result["results"][:1]}}
+    if name == "dropped":
+        redrive |= {"base": result["delivery"]["base"], "order": list(redrive["commits"])}
+        plan = {**plan, "tasks": plan["tasks"][:1]}
     return await harness.client.start_workflow(
         WORKFLOW_TYPE, args=[plan, redrive], id=f"recorded-{name}", task_queue=harness.queue
     )

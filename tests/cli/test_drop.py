@@ -103,7 +103,7 @@ def test_a_resolution_between_tasks_that_stay_is_kept(up: Cli, repository: Path)
         {"id": "yours", "run": "sed -i s/5/yours/ f; echo 1 > yours"},
         {"id": "other", "run": "echo 1 > other"},
     )
-    plan = {"onConflict": ["prefer:mine"], "strategy": "aggressive"}
+    plan: dict[str, Any] = {"onConflict": ["prefer:mine"], "strategy": "aggressive"}
     first = run(up, repository, "agreed", *rows, **plan)
     assert [each["resolution"] for each in first["conflicts"]] == ["prefer:mine"]
     assert up.json("drop", "agreed", "other")["status"] == "succeeded"
