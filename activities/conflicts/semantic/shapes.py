@@ -33,7 +33,10 @@ class Member:
 
 @dataclass(frozen=True)
 class TypeShape:
-    """A type. `kind`: class, interface, struct, enum, union or impl; `bases`: as written, without type arguments."""
+    """A type. `kind`: class, interface, struct, enum, union, impl or object (one value).
+
+    `bases`: as written, without type arguments.
+    """
 
     name: str
     kind: str

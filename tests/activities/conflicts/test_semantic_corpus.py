@@ -35,7 +35,6 @@ MISSED = {
         "same-command-registered": "a name that is data",
     },
     "javascript": {
-        "constant-key-renamed": "a name that is data",
         "package-became-esm-new-commonjs-file": "how files are loaded is a matter of the project",
         "default-value-changed-new-reliance": "only running it shows it",
         "plugin-contract-changed-new-plugin": "a contract that is not written",

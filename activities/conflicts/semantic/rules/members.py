@@ -14,6 +14,8 @@ from activities.conflicts.semantic.symbols import Symbols, Use
 
 def lost_members(changed: ChangedType) -> Iterator[Finding]:
     lost, name = changed.lost("field", "attribute", "variant"), changed.old.name
+    if changed.new.kind == "object" and changed.new.is_embedding:
+        return
     hidden = changed.hidden()
     for path, found in changed.other.deltas.items() if lost or hidden else ():
         for use in found.uses:
@@ -34,7 +36,7 @@ def _is_meant(use: Use, path: str, member: Member, changed: ChangedType) -> bool
     name, receiver = changed.old.name, last_part(use.receiver or "") or ""
     symbols = changed.other.after[path]
     is_known = knows(name, path, symbols, changed.target)
-    if member.kind == "variant" or receiver == name:
+    if member.kind == "variant" or changed.old.kind == "object" or receiver == name:
         return receiver == name and is_known
     certain = is_of_type(use.receiver or "", name, path, symbols, changed.target, changed.result.bases)
     if certain is False:

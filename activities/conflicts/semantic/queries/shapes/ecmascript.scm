@@ -56,3 +56,16 @@
   value: (call_expression function: (identifier) @_require arguments: (arguments . (string))) (#eq? @_require "require")) @import
 
 (assignment_expression left: (member_expression object: (this) property: (property_identifier) @name) @attribute)
+
+; An object of the module, with what is read of it by its name.
+(program (lexical_declaration (variable_declarator name: (identifier) @name value: (object)) @type.object))
+(program (export_statement (lexical_declaration (variable_declarator name: (identifier) @name value: (object)) @type.object)))
+(program (lexical_declaration
+  (variable_declarator value: (object [(pair key: (property_identifier) @name) (method_definition name: (_) @name)] @attribute))))
+(program (export_statement (lexical_declaration
+  (variable_declarator value: (object [(pair key: (property_identifier) @name) (method_definition name: (_) @name)] @attribute)))))
+(program (lexical_declaration (variable_declarator value: (object (shorthand_property_identifier) @name @attribute))))
+(program (export_statement
+  (lexical_declaration (variable_declarator value: (object (shorthand_property_identifier) @name @attribute)))))
+(program (lexical_declaration (variable_declarator value: (object (spread_element) @embedded))))
+(program (export_statement (lexical_declaration (variable_declarator value: (object (spread_element) @embedded)))))
