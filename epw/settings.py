@@ -27,14 +27,16 @@ class Settings:
     """Name or path of the `temporal` binary, if the user gave one."""
     kept_mb: str | None = None
     """MB of ignored results that an execution may keep, as the user gave it."""
+    web_ui: str | None = None
+    """Address of the Web UI of the user's own Temporal server."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read `$EPW_HOME` (default `$XDG_STATE_HOME/epw`), `$EPW_TEMPORAL` and `$EPW_KEPT_MB`."""
+        """Read `$EPW_HOME` (default `$XDG_STATE_HOME/epw`), `$EPW_TEMPORAL`, `$EPW_KEPT_MB`, `$EPW_WEB_UI`."""
         env = os.environ if environment is None else environment
         state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
-        return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"))
+        return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"), env.get("EPW_WEB_UI"))
 
     def temporal_binary(self) -> str | None:
         """The binary that the user named, else one beside the interpreter or on PATH; None where there is none."""

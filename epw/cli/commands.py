@@ -40,6 +40,7 @@ COMMANDS = {
         "logs:logs", "What the attempts of a task have printed, running ones too.", "epw logs ID api --follow"
     ),
     "list": Command("list:list_executions", "All executions, newest first.", "epw list --waiting"),
+    "open": Command("open:open_page", "Open an execution in Temporal's Web UI.", "epw open --waiting"),
     "answer": Command("update:answer", "Answer a question; the first answer wins.", "epw answer ID api.q1 yes"),
     "resolve": Command(
         "update:resolve",

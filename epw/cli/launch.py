@@ -20,9 +20,10 @@ from epw.cli.output import INTERRUPTED, print_json, printable
 from epw.cli.session import tidy_up
 from epw.cli.show import show_result
 from epw.cli.show_next import show_next
-from epw.client.documents import exit_code
+from epw.client.documents import describe, exit_code
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
+from epw.client.web_ui import page_of
 from epw.service.connection import Connection, connected
 from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
@@ -43,13 +44,13 @@ async def run_to_end(
     """
     log = sys.stderr if as_json else sys.stdout
     async with connected(settings) as connection, interruptible() as interrupted:
-        if connection.web_ui:
-            print(f"Temporal Web UI: {connection.web_ui}", file=log, flush=True)
         await tidy_up(settings, connection)
         async with supervised_worker(settings) as worker:
             handle = await begin(connection)
             with contextlib.suppress(BrokenPipeError):
                 print(f"execution: {printable(handle.id)}", file=log, flush=True)
+                if connection.web_ui:
+                    print(f"Temporal Web UI: {page_of(connection, await describe(handle))}", file=log, flush=True)
             watching = asyncio.ensure_future(follow(connection, handle, log))
             await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
             # The reader of our output may have gone: then nobody waits for this command.

@@ -25,6 +25,7 @@ from epw.settings import Settings
 _CONNECT_SECONDS = 8.0
 _START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
+_CLOUD, _CLOUD_HOSTS = "https://cloud.temporal.io", (".tmprl.cloud", ".api.temporal.io")
 _REMEDY = "; start it, correct TEMPORAL_ADDRESS or its profile, or unset it: then epw runs a server of its own"
 
 
@@ -32,7 +33,7 @@ _REMEDY = "; start it, correct TEMPORAL_ADDRESS or its profile, or unset it: the
 class Connection:
     client: Client
     web_ui: str | None
-    """Address of the Web UI; None where the server is not the embedded one."""
+    """Page of the Web UI that lists what is in the namespace; None where its address is not known."""
     is_embedded: bool
 
     async def has_running(self) -> bool:
@@ -57,13 +58,19 @@ async def connected(
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        yield Connection(await _connect(connect_seconds, config, _REMEDY), None, is_embedded=False)
+        client = await _connect(connect_seconds, config, _REMEDY)
+        address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
+        yield Connection(client, _pages(address, client.namespace) if address else None, is_embedded=False)
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
-        web_ui = f"{server.web_ui}/namespaces/{server.namespace}/workflows"
+        web_ui = _pages(server.web_ui, server.namespace)
         client = await _connect_to_started(connect_seconds, start_seconds, config)
         yield Connection(client, web_ui, is_embedded=True)
+
+
+def _pages(web_ui: str, namespace: str) -> str:
+    return f"{web_ui.rstrip('/')}/namespaces/{namespace}/workflows"
 
 
 async def _connect_to_started(connect_seconds: float, start_seconds: float, config: ClientConnectConfig) -> Client:
