@@ -87,7 +87,7 @@ async def test_a_question_is_found_after_much_and_without_a_line_s_end(harness: 
         await until(handle, lambda now: status_of(now)["a"] == "waiting")
         (question,) = await handle.query("questions")
         assert (question["text"], question["options"]) == ("q?", ["1", "null"])
-        await handle.execute_update("answer", {"questionId": "q1", "text": "yes"})
+        await handle.execute_update("answer", {"questionId": "q1", "text": "null"})
         assert await ended(handle) is None
 
 
