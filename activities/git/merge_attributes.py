@@ -78,7 +78,7 @@ def keep_user_settings(hub: Hub, workspace: Workspace) -> None:
     }
     path, content = hub.path / _USERS, json.dumps(kept).encode()
     if not path.is_file() or path.read_bytes() != content:
-        write_atomically(path, content, survives_power_loss=False)
+        write_atomically(path, content)
 
 
 def merge_settings(hub: Hub, commit: str) -> MergeSettings:
