@@ -73,7 +73,7 @@ OF_GIT = (
     Symptom(
         "The following untracked working tree files would be overwritten by merge: …",
         "git says it: agents start from your files as they are, so what you have not committed is in the branch too",
-        "commit them first: `git add FILES`, `git commit`, then `epw merge ID`",
+        "commit them first: `epw status ID` prints the command; then `epw merge ID`",
     ),
     Symptom(
         "Your local changes to the following files would be overwritten by merge: …",

@@ -59,6 +59,18 @@ class UserGit:
         listed = self.says("diff", "--name-only", "--diff-filter=U", "-z", *_RUNS_NOTHING)
         return [path for path in (listed or "").split("\0") if path]
 
+    def in_the_way_of(self, commit: str) -> list[str]:
+        """Paths with uncommitted content over which git stops before it merges `commit`."""
+        found: list[set[str]] = []
+        for argv in (
+            ["diff-tree", "-r", "--name-only", "--no-renames", "-z", "HEAD", commit],
+            ["diff-index", "--name-only", "--no-renames", "-z", *_RUNS_NOTHING, "HEAD"],
+            ["ls-files", "--others", "--exclude-standard", "-z"],
+        ):
+            found.append({path for path in (self.says(*argv) or "").split("\0") if path})
+        written, changed, untracked = found
+        return sorted(written & (changed | untracked))
+
     def setting(self, name: str) -> str | None:
         return self.says("config", "--get", name) or None
 

@@ -54,7 +54,7 @@ def init(
             console_print(f"  {name}: {why}")
         verified = plan.verify or f"nothing yet{'' if tests is None else f' ({tests.missing} is not on PATH)'}"
         console_print(f"tests: {verified}")
-        console_print("next: look at it, then epw run")
+        console_print("next: look at it, commit it, then epw run")
         return 0
 
     run_offline(command, as_json=as_json)

@@ -12,6 +12,7 @@ from activities.git.workspace import Workspace
 from epw.client.documents import OPEN
 from epw.client.saved_changes import KnownExecution
 
+_MAX_NAMED = 5
 _DONE = ("succeeded", "partial")
 
 
@@ -54,6 +55,10 @@ def _of_branch(
         yield NextCommand(shlex.join(["git", *place, "branch", "-d", branch]), "it is merged: the branch can go")
         return
     if not workspace.bare:
+        if mine := UserGit(Path(workspace.path)).in_the_way_of(tip):
+            files = ["--", *mine] if len(mine) <= _MAX_NAMED else ["--all"]
+            add, commit = (shlex.join(["git", *place, *rest]) for rest in (["add", *files], ["commit"]))
+            yield NextCommand(f"{add} && {commit}", "first: the branch has your uncommitted files too")
         yield NextCommand(shlex.join(["git", *place, "merge", branch]), "take it over")
         yield _epw("the same, and says what it did", "merge", known.id)
     if UserGit(Path(workspace.path)).remotes:

@@ -57,6 +57,20 @@ def test_what_comes_next_is_said_where_it_applies(up: Cli, repository: Path) -> 
     assert [line.partition("  ")[0] for line in said] == [f"{place} branch -d epw/next", "epw diff next"]
 
 
+def test_uncommitted_files_that_git_would_stop_over_are_to_be_committed_first(up: Cli, repository: Path) -> None:
+    (repository / "my plan").write_text("untracked\n")
+    (repository / "f").write_text("1\n2\n3 mine\n")
+    said = [line.partition("  ")[0] for line in next_lines(run(up, repository, "mine"))]
+    place = f"git -C {repository}"
+    assert said[0] == f"{place} add -- f 'my plan' && {place} commit"
+    assert up("merge", "mine", code=1).stderr.count("would be overwritten by merge") == 2
+    sh(repository, "bash", "-c", f"{said[0]} -m mine")
+    again = [line.partition("  ")[0] for line in next_lines(up("status", "mine").stdout)]
+    assert again[0] == f"{place} merge epw/mine"
+    up("merge", "mine")
+    assert (repository / "f").read_text() == "one\n2\n3 mine\n"
+
+
 def test_what_comes_next_after_a_failure_leads_to_what_was_saved(up: Cli, repository: Path) -> None:
     rows = tasks({"id": "good", "run": "echo 1 > a"}, {"id": "bad", "run": "false", "dependsOn": ["good"]})
     said = next_lines(run(up, repository, "undone", code=1, tasks=rows))
