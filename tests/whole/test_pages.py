@@ -24,6 +24,9 @@ tasks:
   - id: TASK
     description: Greet
     run: echo hello | tee hello.txt
+  - id: api
+    description: Greet again
+    run: echo hello > api.txt
 END
 git add .
 git commit --quiet --message first
@@ -35,6 +38,7 @@ epw run plan.yaml --id ID
 """
 ELSEWHERE = {
     "epw up": "runs beside the others here",
+    "epw pr": "needs a remote: tests/cli/test_pull_requests.py",
     "epw plan": "a model writes the plan: tests/cli/test_planning.py",
     "epw import": "takes files of other programs: tests/importers",
     "epw analyze specs": "takes files of other programs: tests/importers",
