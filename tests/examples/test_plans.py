@@ -48,6 +48,8 @@ async def test_a_plan_lands_what_its_agents_do(harness: Harness, tmp_path: Path,
         document = await harness.document(handle)
         await check_invariants(read_plan(plan), document, handle, harness.home)
     assert statuses(document) == {task["id"]: recipe.failed.get(task["id"], "succeeded") for task in plan["tasks"]}
+    again = [row["taskId"] for row in document["results"] if row["success"] and row["attempts"] != 1]
+    assert again == [], "a dependency is missing"
     branch = document["delivery"]["branch"]
     files = {file: sh(path, "git", "show", f"{branch}:{file}") for file in recipe.delivered}
     assert [file for file, words in recipe.delivered.items() if words not in files[file]] == []
