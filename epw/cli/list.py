@@ -18,7 +18,8 @@ from epw.service.connection import Connection
 from epw.settings import Settings
 
 _COLUMNS = (
-    Column("id", is_id=True),
+    # Whole, to be typed in other commands.
+    Column("id"),
     Column("status"),
     Column("waits for", rank=1),
     Column("started", rank=2),

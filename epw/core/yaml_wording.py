@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
 from epw.core.source_place import place
 
 _QUOTES = "put the text in quotes, or write it as a block (`key: |`, the text indented below)"
+_KEY = re.compile(r"\s*(?:- )?[\w-]+\s*")
+_NO_KEY = re.compile(r"\s*(?:- )?([\w-]+)(?:\s+[^:]*)?")
 _CAUSES = (
     ("found unexpected end of stream", f"a quote that is opened here is never closed; {_QUOTES}"),
     ("mapping values are not allowed", f"a colon within a text, or a line that is indented too far; {_QUOTES}"),
@@ -40,7 +44,23 @@ def words_of(text: str, error: yaml.YAMLError) -> str:
         mark = getattr(error, "context_mark", None) or mark
     if mark is None:
         return "this is no YAML"
+    if "mapping values are not allowed" in said and (missing := _without_colon(text, mark)) is not None:
+        line, key, column = missing
+        return f"a colon is missing after `{key}`: {place(text, line, column)}"
     return f"{_cause(text, said, mark)}: {place(text, mark.line + 1, mark.column + 1)}"
+
+
+def _without_colon(text: str, mark: yaml.Mark) -> tuple[int, str, int] | None:
+    """Line, word and column of a key without a colon, because of which the line after it cannot be read.
+
+    Known by that line being a plain key: what is wrong stands before it.
+    """
+    lines = text.splitlines()
+    if mark.line >= len(lines) or not _KEY.fullmatch(lines[mark.line][: mark.column]):
+        return None
+    before = next((n for n in range(mark.line - 1, -1, -1) if lines[n].strip()), None)
+    found = _NO_KEY.fullmatch(lines[before]) if before is not None else None
+    return None if before is None or found is None else (before + 1, found[1], found.end(1) + 1)
 
 
 def _cause(text: str, said: str, mark: yaml.Mark) -> str:

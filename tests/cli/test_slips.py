@@ -51,6 +51,10 @@ SLIPS = [
         "tasks[0].then test it: unknown key; a text with a comma or a colon in it needs quotes (line 2)",
     ),
     _plan("a quote left open", 'tasks:\n  - id: a\n    description: "x\n', "never closed", "line 3, column 18"),
+    _plan(
+        "no colon after a key", "tasks:\n  - id a\n    run: x\n", "a colon is missing after `id`", "line 2, column 7"
+    ),
+    _plan("no colon at the top", "workspace .\ntasks:\n  - id: a\n", "a colon is missing after `workspace`", "line 1"),
     _plan("a colon in a text", "tasks:\n  - id: a\n    description: fix: it: now\n", "in quotes", "line 3, column 21"),
     Slip(
         "a comma too many in JSON",
