@@ -103,7 +103,7 @@ class MergeChecks:
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, changed: Collection[str], tree: Collection[str]
     ) -> CheckerReport | None:
         """Its report; None where no project asks for it."""
-        used = partial(self._is_used, runner, checker, sides)
+        used = partial(self._is_used, runner, checker, sides, tree)
         jobs = await in_thread(lambda: list(filter(used, checker.jobs(tree, changed))))
         if not jobs:
             return None
@@ -122,9 +122,15 @@ class MergeChecks:
         result.milliseconds = round((time.perf_counter() - began) * 1000)
         return result
 
-    def _is_used(self, runner: TreeRunner, checker: Checker, sides: MergeSides, job: Job) -> bool:
+    def _is_used(
+        self, runner: TreeRunner, checker: Checker, sides: MergeSides, tree: Collection[str], job: Job
+    ) -> bool:
         """Whether a project uses a checker, and brings it where it has to."""
-        is_asked = checker.is_asked_for(job.folder, partial(self.hub.file, sides.merged))
+
+        def file(path: str) -> bytes | None:
+            return self.hub.file(sides.merged, path) if path in tree else None
+
+        is_asked = checker.is_asked_for(job.folder, file)
         return is_asked and (checker.asked_for is None or runner.brings(checker, job))
 
     def _focus(self, merged: str, checker: Checker, changed: Collection[str], tree: Collection[str]) -> list[str]:

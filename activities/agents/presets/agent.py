@@ -167,14 +167,17 @@ class _Run:
                 if event.id and event.id != self._record.current.session:
                     self._record.update(session=event.id)
             elif isinstance(event, Said):
-                self._limit = None
+                self._limit = self._failure = None
                 self._text = f"{self._text}{event.text}"[:_MAX_TEXT] if event.is_part else event.text[:_MAX_TEXT]
             elif isinstance(event, Doing):
-                self._text, self._limit, has_acted = "", None, True
+                # What it does after that shows that it could go on.
+                self._limit = self._failure = None
+                self._text, has_acted = "", True
                 self._reads |= dict.fromkeys(event.reads) if len(self._reads) < _MAX_READS else {}
                 files = {"files": [self._output.relative(path) for path in event.files]} if event.files else {}
                 self._reporter.report({"operation": self._output.relative(event.operation)[:_MAX_OPERATION], **files})
             elif isinstance(event, Used):
+                self._failure = None
                 self._spending.count(event)
             elif isinstance(event, Limited):
                 self._limit = self._limit or event

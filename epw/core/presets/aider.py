@@ -72,6 +72,8 @@ PRESET = Preset(
     prompt="file",
     reports_cost=True,
     hosts=("those of its provider",),
+    # Its lines are broken at the width of the terminal that it believes in.
+    variables={"COLUMNS": "1000"},
     leaves=(".aider.tags.cache.*",),
     limits=(r"usage limit", r"quota exceeded", r"insufficient.quota"),
     rejections=(r"AuthenticationError", r"no api key"),

@@ -132,7 +132,7 @@ async def test_progress_that_a_model_reports_is_seen_in_watch_and_status(claude:
     watching = await asyncio.to_thread(claude.site.cli.popen, "watch", handle.id)
     try:
         line = await asyncio.wait_for(asyncio.to_thread(line_with, watching, "polishing"), 60)
-        assert "a: 25 % · polishing" in line
+        assert "a: 42 % · polishing" in line
         (live,) = (await asyncio.to_thread(claude.site.cli.json, "status", handle.id))["progress"]
         assert live | {"percent": 42, "operation": "polishing", "files": ["x.py"], "minutesLeft": 3} == live
         shown = await asyncio.to_thread(claude.site.cli, "status", handle.id)

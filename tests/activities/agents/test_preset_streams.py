@@ -1,7 +1,7 @@
 """What the output of each preset's program means: streams, and messages about limits.
 
-The streams of Claude Code, Codex, Gemini CLI, opencode and Copilot are recorded, against scripted APIs, and shortened;
-those of Cursor, aider and goose follow their documentation.
+The streams of Claude Code, Codex, Gemini CLI, opencode, Copilot and aider are recorded, against scripted APIs, and
+shortened; those of Cursor and goose follow their documentation.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def test_a_stream_says_what_is_done_and_what_was_done(name: str, tmp_path: Path)
                 said = f"{said}{event.text}" if event.is_part else event.text
         assert said == "Wrote made.txt."
     assert any(isinstance(each, Session) for each in found) == PRESETS[name].resumes
-    assert not any(isinstance(each, Failed | Limited) for each in found)
+    last_failure = max((found.index(each) for each in found if isinstance(each, Failed | Limited)), default=-1)
+    assert last_failure < max(found.index(each) for each in doings)
     log = (tmp_path / "log").read_text()
     assert "made.txt" in log
     assert '{"type"' not in log
@@ -87,7 +88,7 @@ def test_a_stream_says_what_is_done_and_what_was_done(name: str, tmp_path: Path)
         ("gemini", (200, 40), None),
         ("opencode", (200, 40), 0.0012),
         ("cursor", (200, 40), None),
-        ("aider", (1200, 310), 0.0083),
+        ("aider", (2300, 26), 0.0074),
     ],
 )
 def test_tokens_and_dollars_are_those_that_the_program_says(

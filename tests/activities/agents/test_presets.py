@@ -267,6 +267,15 @@ async def test_a_failure_says_how_the_program_ended_and_what_it_said_last(
     assert (error["type"], error["message"]) == ("AgentError", "codex ended with 3: model [codex login 1] is gone")
 
 
+async def test_an_error_after_which_the_program_went_on_is_no_failure(
+    harness: Harness, program: Program, tmp_path: Path
+) -> None:
+    failed = '{"type":"turn.failed","error":{"message":"the API is overloaded"}}'
+    program.write(f"echo '{failed}'; echo hello > made.txt; print_stream")
+    document = await harness.run(plan_of(make_repository(tmp_path / "work")))
+    assert document["results"][0]["summary"] == "Wrote made.txt."
+
+
 async def test_a_login_that_is_not_taken_fails_at_once_and_says_how_to_log_in(
     harness: Harness, program: Program, tmp_path: Path
 ) -> None:
