@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.messages_api import KEY, Call, Fault, Turn
@@ -33,6 +35,18 @@ ASK = (
 def results(call: Call) -> list[dict[str, Any]]:
     content = [message["content"] for message in call.request["messages"]]
     return [block for each in content if isinstance(each, list) for block in each if block["type"] == "tool_result"]
+
+
+def _programs(home: Path) -> list[int]:
+    """Processes of Claude Code that run for this test."""
+    found = []
+    for each in psutil.process_iter(["pid", "cmdline"]):
+        with contextlib.suppress(psutil.Error):
+            if "_bundled/claude" in " ".join(each.info["cmdline"] or ()) and str(home) in each.environ().get(
+                "HOME", ""
+            ):
+                found.append(each.info["pid"])
+    return found
 
 
 async def test_two_tasks_and_a_question_that_is_answered_after_a_restart(idle_claude: Claude, tmp_path: Path) -> None:
@@ -60,7 +74,7 @@ async def test_two_tasks_and_a_question_that_is_answered_after_a_restart(idle_cl
         (asked,) = await handle.query("questions")
         assert (asked["text"], asked["options"]) == ("Which database?", ["postgres", "sqlite"])
         assert len(claude.api.calls) == 3
-        assert await asyncio.to_thread(sh, claude.home, "bash", "-c", "pgrep -f [_]bundled/claude || true") == ""
+        assert await asyncio.to_thread(_programs, claude.home) == []
     async with claude.worker():
         await handle.execute_update("answer", {"questionId": asked["id"], "text": "sqlite"})
         document = await claude.end(handle, plan)
