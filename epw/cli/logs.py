@@ -79,7 +79,7 @@ def logs(
                 await asyncio.sleep(_POLL_SECONDS)
             if not printer.has_shown:
                 print(
-                    f"nothing is printed yet, or it ran on another machine ({execution.log('*').parent})",
+                    f"it has printed nothing, or ran on another machine ({execution.log('*').parent})",
                     file=sys.stderr,
                 )
         return 0

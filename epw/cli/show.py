@@ -104,9 +104,9 @@ def _open(conflict: ConflictResult) -> str:
 def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     out = console()
     out.print(
-        f"{metrics['totalTasks']} tasks: {metrics['parallelTasks']} parallel, {metrics['sequentialTasks']} sequential;"
-        f" {metrics['batches']} batches; {metrics['agentsUsed']} of {metrics['agentCount']} agents used,"
-        f" at most {metrics['peakConcurrency']} at once"
+        f"{_count(metrics['totalTasks'], 'task')}: {metrics['parallelTasks']} parallel,"
+        f" {metrics['sequentialTasks']} sequential; {_count(metrics['batches'], 'batch', 'batches')};"
+        f" {metrics['agentsUsed']} of {metrics['agentCount']} agents used, at most {metrics['peakConcurrency']} at once"
     )
     reruns = metrics.get("rerunCount", 0)
     included = f", {reruns} {'run' if reruns == 1 else 'runs'} again after conflicts included" if reruns else ""
@@ -136,7 +136,8 @@ def _show_usage(used: list[ModelUsage]) -> None:
     spent = total(used)
     cost = "cost unknown (a model without a price)" if spent["costUSD"] is None else f"${spent['costUSD']:.4f}"
     doubt = f", and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else ""
-    console().print(f"{sum(each['requests'] for each in used)} calls of models, {tokens}, {cost}{doubt}")
+    calls = _count(sum(each["requests"] for each in used), "model call")
+    console().print(f"{calls}, {tokens}, {cost}{doubt}")
 
 
 def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
@@ -158,7 +159,11 @@ def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
 
 
 def _files(delivery: DeliveryResult) -> str:
-    return "" if delivery["files"] is None else f", {len(delivery['files'])} files"
+    return "" if delivery["files"] is None else f", {_count(len(delivery['files']), 'file')}"
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def _seconds(milliseconds: float | None) -> str:

@@ -76,7 +76,7 @@ def test_gc_says_what_would_go_and_removes_nothing_unasked(up: Cli, tmp_path: Pa
     after = up.json("status", "delivered")
     assert after["results"] == before["results"]
     assert after["delivery"] == before["delivery"]
-    assert "1 files" in up("status", "delivered").stdout
+    assert "1 file" in up("status", "delivered").stdout
 
 
 def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_path: Path) -> None:
