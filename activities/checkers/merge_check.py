@@ -18,6 +18,7 @@ from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
 from activities.checkers.differential import defects
 from activities.checkers.judgement import Judgement, refusal, semantic_conflict, textual_conflict
+from activities.checkers.judgement_files import NAME, lock_of
 from activities.checkers.merge_checks import MergeChecks, MergeSides, decided
 from activities.checkers.origin import OriginSearch
 from activities.checkers.tree_runner import TreeRunner
@@ -43,24 +44,6 @@ from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
-_NAME = "merge-check"
-
-
-def is_judgement(execution: ExecutionStore) -> bool:
-    """Whether files in the state directory are those of a judgement, and of no execution."""
-    return execution.workflow_id.startswith(f"{_NAME}-")
-
-
-def was_killed(execution: ExecutionStore) -> bool:
-    """Whether no process of a judgement is left."""
-    with FileLock.opened(_lock_of(execution)) as lock:
-        return lock.try_acquire()
-
-
-def _lock_of(execution: ExecutionStore) -> Path:
-    """Lock that a judgement holds while it is made."""
-    return execution.path / "at-work"
-
 
 class MergeCheck:
     """Judges merges of one repository, in a hub of ours: the repository is only read."""
@@ -78,7 +61,7 @@ class MergeCheck:
             raise InvalidRequest(f"{repository} is not a git repository")
         self._hub = Hub.created(state.hub(self._workspace.path))
         keep_user_settings(self._hub, self._workspace)
-        self._execution = ExecutionStore(state, f"{_NAME}-{uuid.uuid4().hex}", uuid.uuid4().hex)
+        self._execution = ExecutionStore(state, f"{NAME}-{uuid.uuid4().hex}", uuid.uuid4().hex)
         kept = state.checks(self._workspace.path)
         self._cache = kept / "cache"
         self._spare = WorktreePool(kept / "spare", Trash(state.trash))
@@ -89,7 +72,7 @@ class MergeCheck:
         """Judge the merge of two refs; `base`: where both began, if not at their merge base."""
         times: dict[str, int] = {}
         await in_thread(self._execution.keep_id)
-        with FileLock.opened(_lock_of(self._execution)) as lock:
+        with FileLock.opened(lock_of(self._execution)) as lock:
             lock.acquire()
             return await self._judge(ours, theirs, base, times)
 
@@ -129,7 +112,7 @@ class MergeCheck:
             found.conflicts.append(textual_conflict(self._hub, merged))
             return None
         found.tree = tree
-        return self._hub.commit(tree, [found.ours, found.theirs], _NAME, None, 0)
+        return self._hub.commit(tree, [found.ours, found.theirs], NAME, None, 0)
 
     async def _check(self, found: Judgement, merged: str) -> None:
         sides = MergeSides(found.base, found.ours, found.theirs, merged)
@@ -177,7 +160,7 @@ class MergeCheck:
         if followed is None:
             return False
         if self._apply_renames and names:
-            commit = await in_thread(self._hub.commit, followed.tree, [sides.ours, sides.theirs], _NAME, None, 0)
+            commit = await in_thread(self._hub.commit, followed.tree, [sides.ours, sides.theirs], NAME, None, 0)
             with _timed(found.milliseconds, "renames"):
                 async with self._runner(commit) as runner:
                     again = await self._checks.check(runner, replace(sides, merged=commit), names)
@@ -196,12 +179,12 @@ class MergeCheck:
         """A runner in a directory with a commit, in the strongest sandbox of this machine."""
         await in_thread(self._execution.keep_workspace, self._workspace, commit)
         directory = AttemptDirectory(
-            self._execution, TaskRun(task_id=_NAME, attempt=1, agent_id=_NAME, hub=str(self._hub.path), base=commit), 1
+            self._execution, TaskRun(task_id=NAME, attempt=1, agent_id=NAME, hub=str(self._hub.path), base=commit), 1
         )
-        plan = {"tasks": [{"id": _NAME, "description": _NAME, "run": "true"}]}
+        plan = {"tasks": [{"id": NAME, "description": NAME, "run": "true"}]}
         has_bubblewrap = await in_thread(bubblewrap_problem) is None
         running = RunningPlan.of({**plan, **({"network": False} if has_bubblewrap else {})})
-        heartbeat = Heartbeat(AgentProgress(task_id=_NAME, agent_id=_NAME))
+        heartbeat = Heartbeat(AgentProgress(task_id=NAME, agent_id=NAME))
         attempt = Attempt.of(directory, running, running.plan.tasks[0], heartbeat, HostMonitor(), "strongest")
         try:
             await in_thread(self._take_spare, directory)

@@ -20,7 +20,7 @@ from epw.cli.output import console_print, print_json, printable
 from epw.cli.session import run_command, run_connected
 from epw.client.documents import describe, full_document
 from epw.client.project import workspace_at
-from epw.client.redrive import plan_of
+from epw.client.started_plan import plan_of
 from epw.core.errors import InvalidRequest
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection

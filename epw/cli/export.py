@@ -11,7 +11,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.client.documents import full_document
-from epw.client.redrive import plan_of
+from epw.client.started_plan import plan_of
 from epw.core.plan.validate import read_plan
 from epw.importers.handoffs import HAND_OFFS, HandOff, hand_off, require_kind
 from epw.service.connection import Connection

@@ -14,7 +14,7 @@ import typer
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
-from activities.checkers.merge_check import is_judgement, was_killed
+from activities.checkers.judgement_files import is_judgement, was_killed
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work

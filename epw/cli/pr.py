@@ -15,8 +15,8 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.forges import PullRequestTexts
 from epw.client.pull_request import opened, target_of, way_of
-from epw.client.redrive import plan_of
 from epw.client.saved_changes import KnownExecution
+from epw.client.started_plan import plan_of
 from epw.core.plan.validate import read_plan
 from epw.core.report.pull_request import body, title
 from epw.service.connection import Connection

@@ -16,9 +16,9 @@ from epw.cli.show_next import show_next
 from epw.cli.show_running import show_running
 from epw.client.documents import OPEN, describe, document_of, progress_of
 from epw.client.pollers import has_worker, without_worker
-from epw.client.redrive import plan_of
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
+from epw.client.started_plan import plan_of
 from epw.service.connection import Connection
 from epw.settings import Settings
 

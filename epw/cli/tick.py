@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from epw.client.documents import full_document
-from epw.client.redrive import plan_of
+from epw.client.started_plan import plan_of
 from epw.client.ticking import Ticking
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from activities.git.task_commits import landings
 from epw.client.documents import OPEN, describe
 from epw.client.plan_file import PlanFile
-from epw.client.redrive import RedrivePlan, plan_of
+from epw.client.redrive import RedrivePlan
 from epw.client.saved_changes import KnownExecution
+from epw.client.started_plan import plan_of
 from epw.core.errors import InvalidRequest
 from epw.core.messages import Redrive
 from epw.core.naming import ref_component

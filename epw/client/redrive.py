@@ -11,6 +11,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
 from epw.client.plan_file import PlanFile
 from epw.client.start import start_execution
+from epw.client.started_plan import plan_of
 from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import reusable
@@ -52,13 +53,3 @@ async def plan_redrive(
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
     chain = ExecutionStore.of(settings.state, described).run_id
     return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons)
-
-
-async def plan_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
-    """Plan document that an execution was started with; raises `InvalidRequest`."""
-    async for event in handle.fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        (document,) = await connection.client.data_converter.decode(payloads[:1])
-        found: dict[str, Any] = document
-        return found
-    raise InvalidRequest(f"execution {handle.id!r} has no history")

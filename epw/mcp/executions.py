@@ -14,10 +14,11 @@ from temporalio.service import RPCError
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
-from epw.client.redrive import plan_of, plan_redrive
+from epw.client.redrive import plan_redrive
 from epw.client.requests import from_rpc, no_worker, send
 from epw.client.saved_changes import KnownExecution
 from epw.client.start import check_runnable, start_execution
+from epw.client.started_plan import plan_of
 from epw.core.errors import InvalidRequest
 from epw.core.messages import AgentProgress
 from epw.core.plan.model import Plan

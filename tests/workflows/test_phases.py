@@ -112,7 +112,7 @@ CALL = "printf 'import lib\\n\\n\\ndef run():\\n    return lib.total([])\\n' > a
 async def test_phase_3_related_code(harness: Harness, tmp_path: Path, first: str, second: str, says: str) -> None:
     lib = "def total(items):\n    return 0\n\n\ndef a():\n    return 1\n\n\ndef b():\n    return 2\n"
     path = make_repository(tmp_path / "work", {"lib.py": lib, "app.py": ""})
-    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["merge", "skip"]}
+    plan = {"workspace": str(path), "strategy": "aggressive", "onConflict": ["skip"]}
     document = await harness.run({**plan, "tasks": tasks({"id": "one", "run": first}, {"id": "other", "run": second})})
     (conflict,) = document["conflicts"]
     assert (conflict["type"], conflict["kind"], conflict["severity"]) == ("semantic", "semantic", "high")

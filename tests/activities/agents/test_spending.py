@@ -10,8 +10,8 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from epw.client.documents import describe, document_of, progress_of
-from epw.client.redrive import plan_of
 from epw.client.so_far import so_far
+from epw.client.started_plan import plan_of
 from epw.core.report.markdown import report
 from epw.core.report.spending import in_words
 from epw.mcp.views import brief
