@@ -20,6 +20,7 @@ from activities.model_api.api import PROVIDER, Api
 from epw.core.messages import WORKFLOW_TYPE
 from epw.service.connection import SearchAttributes
 from epw.service.converter import data_converter
+from tests.command_line import ROOT
 from tests.messages_api import Fault, MessagesApi
 from tests.support import Harness, ended, make_repository, status_of, tasks, until
 
@@ -201,7 +202,7 @@ async def record(binary: str, wanted: list[str]) -> None:
 async def _keep(handle: WorkflowHandle[Any, Any], path: Path, scratch: str) -> None:
     history = await handle.fetch_history()
     path.parent.mkdir(exist_ok=True)
-    path.write_text(history.to_json().replace(scratch, "/scratch") + "\n")
+    path.write_text(history.to_json().replace(scratch, "/scratch").replace(str(ROOT), "/epw") + "\n")
     print(f"{path.stem}: {len(history.events)} events")
 
 
