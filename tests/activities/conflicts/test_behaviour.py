@@ -16,6 +16,8 @@ FOUND = frozenset(
         "python/method-became-property-new-call",
         "python/new-abstract-method-new-subclass",
         "python/two-new-imports-make-a-cycle",
+        "python/import-cycle-from-both-sides",
+        "python/abstract-method-added-new-subclass",
     }
 )
 STORE = "from abc import ABC, abstractmethod\n\n\nclass Store(ABC):\n    @abstractmethod\n    def get(self): ...\n"
