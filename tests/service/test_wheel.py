@@ -240,7 +240,8 @@ def test_an_installer_of_programs_makes_one_that_runs(
 
 
 REPLAY = """
-import asyncio, sys
+import asyncio
+import os, sys
 from pathlib import Path
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
@@ -251,6 +252,8 @@ from epw.service.registration import WORKFLOWS
 history = WorkflowHistory.from_json("id", Path(sys.argv[1]).read_text())
 replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter, workflow_runner=SandboxedWorkflowRunner())
 asyncio.run(replayer.replay_workflow(history))
+# A thread of the SDK may abort the end of the interpreter.
+os._exit(0)
 """
 THEIR_PROGRAM = {
     "activities.py": """
