@@ -125,4 +125,4 @@ def _affected_names(one: SideChange, other: SideChange) -> set[str]:
     changed = {definition.name for _, definition in one.removed()}
     changed |= {old.name for _, old, _ in one.changed_signatures()}
     changed |= {name for _, names in one.changed_shapes() for name in names}
-    return changed & {use.name for _, use in other.new_uses()} - NAMES_FOUND_EVERYWHERE
+    return changed & other.uses_by_name.keys() - NAMES_FOUND_EVERYWHERE

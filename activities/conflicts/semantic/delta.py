@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from activities.conflicts.semantic.language import Import
 from activities.conflicts.semantic.signatures import Signature
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Delta:
     """Definitions in a place where there was none."""
     uses: tuple[Use, ...]
     """Uses of which there are more than before."""
+    imports: tuple[Import, ...]
+    """Modules and names that were not imported before."""
 
 
 def delta(before: Symbols, after: Symbols, overloads: bool) -> Delta:
@@ -39,6 +46,7 @@ def _compare(before: Symbols, after: Symbols, overloads: bool) -> Delta:
         changed_signatures=tuple(_changed_signatures(before, after)),
         added=tuple(each for each in after.definitions if place_in_file(each, overloads) not in places),
         uses=tuple(_new_uses(before, after)),
+        imports=tuple(surplus(before.modules, after.modules, lambda each: (each.module, each.name))),
     )
 
 
@@ -72,22 +80,22 @@ def _essence(signature: Signature) -> tuple[object, ...]:
 
 def _new_uses(before: Symbols, after: Symbols) -> list[Use]:
     """Uses of which there are more than before: those that stand as they stood are the old ones."""
-    same = Counter((_kind(use), use.receiver, use.how) for use in before.uses)
-    rest = []
-    for use in after.uses:
-        if same[_kind(use), use.receiver, use.how] > 0:
-            same[_kind(use), use.receiver, use.how] -= 1
-        else:
-            rest.append(use)
-    known: Counter[object] = Counter()
-    for (kind, _, _), left in same.items():
-        known[kind] += left
+
+    def place(use: Use) -> tuple[object, ...]:
+        return _kind(use), use.receiver, use.how
+
+    return surplus(surplus(after.uses, before.uses, place), surplus(before.uses, after.uses, place), _kind)
+
+
+def surplus(before: Iterable[T], after: Iterable[T], key: Callable[[T], object]) -> list[T]:
+    """Those of `after` of which there are more than before; of several with one key, the last ones."""
+    left = Counter(map(key, before))
     found = []
-    for use in rest:
-        if known[_kind(use)] > 0:
-            known[_kind(use)] -= 1
+    for each in after:
+        if left[key(each)] > 0:
+            left[key(each)] -= 1
         else:
-            found.append(use)
+            found.append(each)
     return found
 
 

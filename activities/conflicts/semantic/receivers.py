@@ -70,7 +70,12 @@ def _is_family(name: str, owner: str, bases: Bases) -> bool:
     return name in bases.get(owner, ())
 
 
+def plain_name(receiver: str) -> str:
+    """The last name of a receiver, however it is written: `_order` as `order`."""
+    return (last_part(receiver) or "").replace("_", "").lower()
+
+
 def resembles(receiver: str, owner: str) -> bool:
     """Whether a variable is called as its type is, or by the end of its name."""
-    plain = (last_part(receiver) or "").replace("_", "").lower()
+    plain = plain_name(receiver)
     return len(plain) >= _MIN_LENGTH and owner.lower().endswith(plain)

@@ -117,6 +117,11 @@ def _is_imported(use: Use, symbols: Symbols, definition: Definition, modules: se
     return last in modules or any(last is not None and _imports(each, last, modules) for each in symbols.imports)
 
 
+def first_part(receiver: str) -> str:
+    """First name of a receiver, before its arguments."""
+    return receiver.split("(")[0].split(".")[0].split("::")[0]
+
+
 def last_part(receiver: str) -> str | None:
     """Last name of a receiver, before its arguments; None where there is none."""
     before = receiver.split("(")[0]

@@ -125,6 +125,11 @@ class Shapes:
     exports_unknown: bool = False
     """Whether it may export more names than are written."""
 
+    def function(self, scope: str, name: str) -> Function | None:
+        """The one function of a name in a type; None where there are several."""
+        found = [each for each in self.functions if (each.scope, each.name) == (scope, name)]
+        return found[0] if len(found) == 1 else None
+
     def type(self, name: str) -> TypeShape | None:
         found = [each for each in self.types if each.name == name and each.kind != "impl"]
         return found[0] if len(found) == 1 else None

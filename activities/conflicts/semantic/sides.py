@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Literal
 
 from activities.conflicts.semantic.delta import Delta, delta
+from activities.conflicts.semantic.language import Import
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.symbols import Definition, Symbols, Use
 
@@ -106,6 +107,19 @@ class SideChange:
         for path, old, new in self.changed_signatures():
             if old in self.before[path].constructors or old.scope[-1:] == (old.name,):
                 yield path, old, new
+
+    def new_imports(self) -> Iterator[tuple[str, Import]]:
+        """Imports that a file did not have before."""
+        for path, each in self.deltas.items():
+            yield from ((path, found) for found in each.imports)
+
+    @cached_property
+    def uses_by_name(self) -> dict[str, list[tuple[str, Use]]]:
+        """The new uses of each name, with the paths of their files."""
+        found: dict[str, list[tuple[str, Use]]] = {}
+        for path, use in self.new_uses():
+            found.setdefault(use.name, []).append((path, use))
+        return found
 
     def new_uses(self) -> Iterator[tuple[str, Use]]:
         """Uses of which a file has more than before."""

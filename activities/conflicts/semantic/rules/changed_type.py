@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
+from activities.conflicts.semantic.delta import surplus
 from activities.conflicts.semantic.references import knows
 from activities.conflicts.semantic.shapes import Literal, Match, Member, TypeShape
 from activities.conflicts.semantic.sides import Change, Finding, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Symbols
-
-Shape = TypeVar("Shape")
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,11 @@ class ChangedType:
     def new_literals(self, path: str) -> list[Literal]:
         """Values that the other side adds to a file."""
         before, after = self.other.before[path].shapes.literals, self.other.after[path].shapes.literals
-        return _new(before, after, lambda each: (each.type, each.keys, each.positional, each.is_table))
+        return surplus(before, after, lambda each: (each.type, each.keys, each.positional, each.is_table))
 
     def new_matches(self, path: str) -> list[Match]:
         before, after = self.other.before[path].shapes.matches, self.other.after[path].shapes.matches
-        return _new(before, after, lambda each: (each.owners, each.labels))
+        return surplus(before, after, lambda each: (each.owners, each.labels))
 
     def new_subtypes(self, path: str) -> Iterator[TypeShape]:
         before = self.other.before[path].shapes.types
@@ -94,15 +92,3 @@ def changed_types(one: SideChange, other: SideChange, result: Result) -> Iterato
 def _essence(shape: TypeShape) -> tuple[object, ...]:
     members = Counter((each.name, each.kind, each.optional, each.hidden) for each in shape.members)
     return members, shape.is_final, shape.is_abstract
-
-
-def _new(before: list[Shape], after: list[Shape], key: Callable[[Shape], object]) -> list[Shape]:
-    """Those of `after` of which there are more than before; of several alike, the last ones."""
-    left = Counter(map(key, before))
-    found = []
-    for each in after:
-        if left[key(each)] > 0:
-            left[key(each)] -= 1
-        else:
-            found.append(each)
-    return found

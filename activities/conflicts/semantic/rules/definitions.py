@@ -19,7 +19,7 @@ Uses = list[tuple[str, Use]]
 
 def removed_symbols(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
     """Uses, new on the other side, of what one side has removed."""
-    used = _by_name(other.new_uses())
+    used = other.uses_by_name
     for target, definition in one.removed():
         name = definition.name
         if name in NAMES_FOUND_EVERYWHERE or name not in used or _is_passed_on(definition, target, one, result):
@@ -103,7 +103,7 @@ def _remaining_uses(
 
 def changed_signatures(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
     """Calls, new on the other side, that fit only the parameters that one side has changed."""
-    used = _by_name(other.new_uses())
+    used = other.uses_by_name
     for target, old, new in one.changed_signatures():
         assert old.signature is not None
         assert new.signature is not None
@@ -128,10 +128,3 @@ def _takes(call: Call, definition: Definition, target: str, result: Result) -> b
         for each in alike
         if each is definition or each.scope[-1:] in (definition.scope[-1:], (definition.name,))
     )
-
-
-def _by_name(uses: Iterator[tuple[str, Use]]) -> dict[str, list[tuple[str, Use]]]:
-    found: dict[str, list[tuple[str, Use]]] = {}
-    for path, use in uses:
-        found.setdefault(use.name, []).append((path, use))
-    return found

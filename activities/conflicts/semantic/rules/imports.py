@@ -5,7 +5,6 @@ The modules of Python that one side moved are in `python_modules`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
@@ -14,7 +13,7 @@ from posixpath import dirname
 from activities.conflicts.semantic.language import Import
 from activities.conflicts.semantic.languages import language_of
 from activities.conflicts.semantic.module_files import is_module
-from activities.conflicts.semantic.references import imported_from
+from activities.conflicts.semantic.references import first_part, imported_from
 from activities.conflicts.semantic.sides import Finding, Paths, Result, SideChange
 from activities.conflicts.semantic.symbols import NOTHING, Definition, Symbols, Use
 
@@ -23,7 +22,7 @@ _GIVING_ON = (".py", ".js", ".mjs", ".ts", ".tsx", ".jsx")
 
 def broken_imports(one: SideChange, other: SideChange, result: Result, paths: Paths) -> Iterator[Finding]:
     """Imports, new on the other side, of a file or of a name in it that one side has moved or removed."""
-    new = [(path, each) for path, each in new_imports(other) if not each.may_fail and not path.endswith(".py")]
+    new = [(path, each) for path, each in other.new_imports() if not each.may_fail and not path.endswith(".py")]
     if not new:
         return
     folders = cache(lambda: {dirname(path) for path in (*paths(), *one.before)})
@@ -52,10 +51,10 @@ def _gone(
             return
         message = f"{each.module} is imported in {path}:{each.line} and was moved or removed: {target}"
         yield Finding(each.module, path, each.line, target, 1, message, side=other.name, change="removed")
-    elif each.name and offers(one.before[target], each.name) and not may_offer(after, each.name, target, paths):
+    elif each.name in one.before[target].shapes.exports and not _may_offer(after, each.name, target, paths):
         where = f"{each.module} in {path}:{each.line}"
         message = f"{each.name} is imported from {where}, and {target} does not export it any more"
-        line = one.before[target].shapes.exports.get(each.name, 1)
+        line = one.before[target].shapes.exports[each.name]
         yield Finding(each.name, path, each.line, target, line, message, side=other.name, change="removed")
 
 
@@ -64,14 +63,9 @@ def _is_source(path: str, target: str) -> bool:
     return language is not None and owner is not None and language.is_related(owner) and not path.endswith("_test.go")
 
 
-def offers(symbols: Symbols, name: str) -> bool:
-    """Whether other files may import a name, by what is written."""
-    return name in symbols.shapes.exports
-
-
-def may_offer(symbols: Symbols, name: str, path: str, paths: Paths) -> bool:
+def _may_offer(symbols: Symbols, name: str, path: str, paths: Paths) -> bool:
     """Whether other files may be able to import a name."""
-    if symbols.shapes.exports_unknown or offers(symbols, name):
+    if symbols.shapes.exports_unknown or name in symbols.shapes.exports:
         return True
     # In Rust, a module of the name.
     return path.endswith(".rs") and any(each.endswith((f"/{name}.rs", f"/{name}/mod.rs")) for each in paths())
@@ -79,7 +73,7 @@ def may_offer(symbols: Symbols, name: str, path: str, paths: Paths) -> bool:
 
 def lost_imports(one: SideChange, other: SideChange, result: Result) -> Iterator[Finding]:
     """Uses, new on the other side, of a name whose import one side has removed from the same file."""
-    for path in one.after.keys() & other.after.keys():
+    for path in sorted(one.after.keys() & other.after.keys()):
         merged = result.merged.get(path, NOTHING)
         if merged is NOTHING or any(_is_star(each) for each in merged.modules):
             continue
@@ -89,12 +83,13 @@ def lost_imports(one: SideChange, other: SideChange, result: Result) -> Iterator
         left = {_root(each) for each in one.after[path].modules}
         used: dict[str, Use] = {}
         for use in other.deltas[path].uses:
-            used.setdefault(
-                use.name if use.receiver is None else use.receiver.split("(")[0].split(".")[0].split("::")[0], use
-            )
+            used.setdefault(use.name if use.receiver is None else first_part(use.receiver), use)
         for name, each in gone.items():
             if name in used and name not in left and not one.after[path].named(name):
-                line = next((use.line for use in merged.uses if name in (use.name, *_roots(use))), used[name].line)
+                line = next(
+                    (use.line for use in merged.uses if name in (use.name, first_part(use.receiver or ""))),
+                    used[name].line,
+                )
                 message = f"{name} is used in {path}:{line}, and its import was removed"
                 yield Finding(name, path, line, path, each.line, message, side=other.name, change="removed")
 
@@ -113,7 +108,7 @@ def unused_imports(ours: SideChange, theirs: SideChange, result: Result) -> Iter
 
 
 def _roots_of(symbols: Symbols) -> set[str]:
-    return {root for use in symbols.uses for root in _roots(use)}
+    return {first_part(use.receiver) for use in symbols.uses if use.receiver}
 
 
 def dropped_names(one: SideChange, other: SideChange, _: Result) -> Iterator[Finding]:
@@ -137,7 +132,7 @@ def dropped_names(one: SideChange, other: SideChange, _: Result) -> Iterator[Fin
 
 def import_cycles(ours: SideChange, theirs: SideChange, _: Result) -> Iterator[Finding]:
     """Two modules that import each other, each by an import of one side."""
-    mine, yours = list(new_imports(ours)), list(new_imports(theirs))
+    mine, yours = list(ours.new_imports()), list(theirs.new_imports())
     for path, each in mine:
         for other, back in yours:
             if not _forbids_cycles(path, each) or not _forbids_cycles(other, back):
@@ -189,27 +184,12 @@ def _module_of(path: str) -> str:
     return dirname(path) if path.endswith(".go") else path
 
 
-def new_imports(side: SideChange) -> Iterator[tuple[str, Import]]:
-    """Imports that a file did not have before."""
-    for path, after in side.after.items():
-        known = Counter((each.module, each.name) for each in side.before[path].modules)
-        for each in after.modules:
-            if known[each.module, each.name] > 0:
-                known[each.module, each.name] -= 1
-            else:
-                yield path, each
-
-
 def _is_star(each: Import) -> bool:
     return not each.alias
 
 
 def _root(each: Import) -> str:
     return each.alias.split(".")[0]
-
-
-def _roots(use: Use) -> tuple[str, ...]:
-    return (use.receiver.split("(")[0].split(".")[0].split("::")[0],) if use.receiver else ()
 
 
 def _words(each: Import) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from activities.conflicts.semantic.receivers import OWN, is_of_type
+from activities.conflicts.semantic.receivers import OWN, is_of_type, plain_name, resembles
 from activities.conflicts.semantic.references import knows, last_part
 from activities.conflicts.semantic.rules.changed_type import ChangedType
 from activities.conflicts.semantic.shapes import Member
@@ -41,7 +41,7 @@ def _is_meant(use: Use, path: str, member: Member, changed: ChangedType) -> bool
     certain = is_of_type(use.receiver or "", name, path, symbols, changed.target, changed.result.bases)
     if certain is False:
         return False
-    if certain or (is_known and _plain(receiver) == name.lower()):
+    if certain or (is_known and plain_name(receiver) == name.lower()):
         return not _is_left(path, use.name, changed, receiver)
     return _may_be(receiver, path, symbols, changed, is_known) and not _is_elsewhere(path, use.name, changed)
 
@@ -52,12 +52,7 @@ def _may_be(receiver: str, path: str, symbols: Symbols, changed: ChangedType, is
         return path == changed.target
     if any(receiver == each.alias.split(".")[0] for each in symbols.modules):
         return False
-    plain = _plain(receiver)
-    return is_known or (len(plain) > 2 and changed.old.name.lower().endswith(plain))
-
-
-def _plain(receiver: str) -> str:
-    return receiver.replace("_", "").lower()
+    return is_known or resembles(receiver, changed.old.name)
 
 
 def _is_elsewhere(use_path: str, name: str, changed: ChangedType) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterator
 
 from activities.conflicts.semantic.language import Import
@@ -100,16 +99,7 @@ def _changed(side: SideChange) -> Iterator[str]:
 
 
 def _new_imports(side: SideChange) -> Iterator[tuple[str, Import]]:
-    """Imports that a file did not have before."""
-    for path, after in side.after.items():
-        if not path.endswith(_SUFFIX):
-            continue
-        known = Counter((each.module, each.name) for each in side.before[path].modules)
-        for each in after.modules:
-            if known[each.module, each.name] > 0:
-                known[each.module, each.name] -= 1
-            else:
-                yield path, each
+    return ((path, each) for path, each in side.new_imports() if path.endswith(_SUFFIX))
 
 
 def _old_imports(one: SideChange, other: SideChange, result: Result) -> Iterator[tuple[str, Import]]:

@@ -131,10 +131,8 @@ _CHECKED = frozenset(
 
 
 def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterator[Finding]:
-    used: dict[str, list[tuple[str, Use]]] = {}
-    for path, use in other.new_uses():
-        used.setdefault(use.name, []).append((path, use))
-    for target, old, new in _changed(one, used):
+    used = other.uses_by_name
+    for target, old, new in _changed(one, used.keys()):
         definition = Definition(new.name, (new.scope,) if new.scope else (), "function", new.line, new.line)
         for path, use in used[new.name]:
             message = _misfit(old.result, new.result, use, _checked_near(path, target, merge))
@@ -146,20 +144,16 @@ def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterato
                 yield Finding(new.name, path, use.line, target, new.line, text, side=other.name)
 
 
-def _changed(one: SideChange, used: dict[str, list[tuple[str, Use]]]) -> Iterator[tuple[str, Function, Function]]:
+def _changed(one: SideChange, used: Collection[str]) -> Iterator[tuple[str, Function, Function]]:
     """Functions that are used anew, and that give another result than before."""
     for target, before in one.before.items():
         after = one.after[target]
         if before is NOTHING or after is NOTHING:
             continue
         for old in before.shapes.functions:
-            if old.name in used:
-                places = [
-                    [each for each in found.shapes.functions if (each.scope, each.name) == (old.scope, old.name)]
-                    for found in (before, after)
-                ]
-                if [len(each) for each in places] == [1, 1] and old.result != places[1][0].result:
-                    yield target, old, places[1][0]
+            new = after.shapes.function(old.scope, old.name) if old.name in used else None
+            if new is not None and old is before.shapes.function(old.scope, old.name) and old.result != new.result:
+                yield target, old, new
 
 
 def _misfit(old: Result, new: Result, use: Use, checked: Collection[str]) -> str:

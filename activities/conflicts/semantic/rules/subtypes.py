@@ -70,13 +70,8 @@ def changed_override_results(changed: ChangedType) -> Iterator[Finding]:
         return
     before, after = changed.one.before[changed.target].shapes, changed.one.after[changed.target].shapes
     for old in before.functions:
-        new = [each for each in after.functions if (each.scope, each.name) == (old.scope, old.name)]
-        if (
-            old.scope != changed.old.name
-            or len(new) != 1
-            or not old.result.text
-            or old.result.text == new[0].result.text
-        ):
+        new = after.function(old.scope, old.name) if old.scope == changed.old.name else None
+        if new is None or old.result.text in ("", new.result.text):
             continue
         for path, symbols in changed.known():
             for each in changed.new_subtypes(path):
@@ -84,7 +79,7 @@ def changed_override_results(changed: ChangedType) -> Iterator[Finding]:
                     mine = (each.name, old.name, old.result.text)
                     if (function.scope, function.name, function.result.text) == mine:
                         what = f"{each.name}.{old.name} in {path}:{function.line} gives {old.result.text.lstrip(': ')}"
-                        message = f"{what}; in {changed.target} it is {new[0].result.text.lstrip(': ')}"
+                        message = f"{what}; in {changed.target} it is {new.result.text.lstrip(': ')}"
                         yield changed.finding(path, function.line, None, message)
 
 
