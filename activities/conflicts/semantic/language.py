@@ -28,8 +28,6 @@ class Import(NamedTuple):
     may_fail: bool
     alias: str = ""
     """Name by which the file calls what it imports: in Python the dotted one, where it has no other."""
-    is_late: bool = False
-    """Whether it is run later than the file itself."""
 
 
 @dataclass(frozen=True, eq=False)

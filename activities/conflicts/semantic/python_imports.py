@@ -28,11 +28,10 @@ def modules_of(node: Node) -> Iterator[Import]:
         plain = each.child_by_field_name("name") if each.type == "aliased_import" else each
         name = _words(plain) if plain is not None else ""
         alias = text_of(each.child_by_field_name("alias")) or name
-        is_late = node.start_point[1] > 0
         if source is None:
-            yield Import(name, None, line, may_fail, alias, is_late)
+            yield Import(name, None, line, may_fail, alias)
         else:
-            yield Import(source, name, line, may_fail, alias, is_late)
+            yield Import(source, name, line, may_fail, alias)
 
 
 def _words(node: Node) -> str:

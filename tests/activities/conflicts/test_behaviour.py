@@ -6,6 +6,7 @@ import pytest
 
 from activities.conflicts.behaviour.check import check_behaviour
 from tests.activities.conflicts.test_names import found
+from tests.activities.conflicts.test_semantic_corpus import by_symbols
 from tests.corpus import Case, Files, cases
 
 FOUND = frozenset(
@@ -277,6 +278,13 @@ def test_what_only_looks_like_it_is_allowed(name: str) -> None:
     base, ours, theirs = LOOK_ALIKES[name]
     assert messages(base, ours, theirs) == []
     assert messages(base, theirs, ours) == []
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_nor_do_symbols_refuse_it(name: str) -> None:
+    base, ours, theirs = LOOK_ALIKES[name]
+    assert by_symbols(Case("python", name, False, "", base, ours, theirs, "")) == []
+    assert by_symbols(Case("python", name, False, "", base, theirs, ours, "")) == []
 
 
 def test_long_lines_and_wide_classes_end_no_landing() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from activities.conflicts.names.check import Side, check_names
 from activities.conflicts.names.tree_texts import Check
-from activities.conflicts.semantic.sides import SideName
+from activities.conflicts.semantic.sides import Finding, SideName
 from tests.activities.conflicts.test_semantic import merge
 from tests.corpus import Case, Files, cases
 
@@ -27,6 +27,10 @@ def side(case: Case, changed: Files, name: SideName) -> Side:
 
 
 def found(case: Case, check: Check = check_names) -> list[str]:
+    return [each.message for each in findings(case, check)]
+
+
+def findings(case: Case, check: Check) -> list[Finding]:
     def version(files: Files, path: str) -> bytes | None:
         text = files[path] if path in files else case.base.get(path)
         return text.encode() if text is not None else None
@@ -39,8 +43,7 @@ def found(case: Case, check: Check = check_names) -> list[str]:
     }
     rest = [(path, text) for path, text in case.base.items() if path not in merged and text]
     texts = {path: content.decode() for path, content in merged.items()}
-    findings = check(side(case, case.ours, "ours"), side(case, case.theirs, "theirs"), texts, lambda words: rest)
-    return [each.message for each in findings]
+    return check(side(case, case.ours, "ours"), side(case, case.theirs, "theirs"), texts, lambda words: rest)
 
 
 @pytest.mark.parametrize("case", list(cases("config", "migrations", "proto", "shell")), ids=str)

@@ -188,3 +188,15 @@ def test_what_has_the_name_and_is_something_else(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     assert findings(Case("look-alike", base, ours, theirs)) == []
+
+
+def test_an_accessor_with_the_name_of_its_private_field_is_no_hidden_member() -> None:
+    order = (
+        "package shop;\n\npublic class Order {\n    private final String status;\n%s\n"
+        "    public Order(String status) {\n        this.status = status;\n    }\n\n"
+        "    public String status() {\n        return status;\n    }\n}\n"
+    )
+    label = b"package shop;\n\nclass Label {\n    String of(Order order) {\n        return order.status();\n    }\n}\n"
+    before, after = (order % each for each in ("", "    private int count;\n"))
+    base, ours = {"shop/Order.java": before.encode()}, {"shop/Order.java": after.encode()}
+    assert checked(base, ours, {"shop/Label.java": label}, {**ours, "shop/Label.java": label}) == []

@@ -1,4 +1,4 @@
-"""Merges of the corpus that do not fit together are found by symbols alone, and right ones are let through."""
+"""Merges of the corpus that do not fit together are found by symbols and behaviour, and right ones are let through."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from activities.conflicts.behaviour.check import check_behaviour
 from activities.conflicts.semantic.sides import Finding
+from tests.activities.conflicts.test_names import findings as findings_of
 from tests.activities.conflicts.test_semantic import checked, merge
 from tests.corpus import Case, Files, cases
 
@@ -36,8 +38,6 @@ MISSED = {
     },
     "javascript": {
         "package-became-esm-new-commonjs-file": "how files are loaded is a matter of the project",
-        "default-value-changed-new-reliance": "only running it shows it",
-        "plugin-contract-changed-new-plugin": "a contract that is not written",
         "event-renamed-new-listener": "a name that is data",
         "one-route-on-both-sides": "a name that is data",
         "environment-variable-renamed-new-reader": "a name that is data",
@@ -45,7 +45,6 @@ MISSED = {
     },
     "python": {
         "typed-dict-key-renamed": "a name that is data",
-        "exception-type-changed-new-except": "what is raised is not followed",
         "two-migrations-with-one-number": "a name that is data",
     },
     "rust": {
@@ -68,7 +67,7 @@ MISSED = {
         "event-map-key-renamed-new-listener": "a name that is data",
     },
 }
-"""Broken merges that symbols do not show, with the reason: they are left to checkers, or to the names that are data."""
+"""Broken merges that neither shows, with the reason: they are left to checkers, or to the names that are data."""
 
 
 def found(case: Case) -> list[str]:
@@ -76,6 +75,10 @@ def found(case: Case) -> list[str]:
 
 
 def findings(case: Case) -> list[Finding]:
+    return [*by_symbols(case), *findings_of(case, check_behaviour)]
+
+
+def by_symbols(case: Case) -> list[Finding]:
     def encoded(files: Files) -> dict[str, bytes | None]:
         return {path: text if text is None else text.encode() for path, text in files.items()}
 

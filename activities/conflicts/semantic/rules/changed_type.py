@@ -40,8 +40,9 @@ class ChangedType:
 
     def hidden(self) -> dict[str, Member]:
         """Members that code outside of the type might use before."""
-        before = {each.name for each in self.old.members if not each.hidden}
-        return {each.name: each for each in self.new.members if each.hidden and each.name in before}
+        before, after = ({each.name for each in shape.members if not each.hidden} for shape in (self.old, self.new))
+        # An accessor may have the name of its private field.
+        return {each.name: each for each in self.new.members if each.hidden and each.name in before - after}
 
     def labels(self, variants: set[str]) -> set[str]:
         """What choices call some variants: by the one value of a field, where they are types of their own."""

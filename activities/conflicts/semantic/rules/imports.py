@@ -131,13 +131,13 @@ def dropped_names(one: SideChange, other: SideChange, _: Result) -> Iterator[Fin
 
 
 def import_cycles(ours: SideChange, theirs: SideChange, _: Result) -> Iterator[Finding]:
-    """Two modules that import each other, each by an import of one side."""
+    """Two packages of Go that import each other, each by an import of one side; of Python: `behaviour.cycles`."""
     mine, yours = list(ours.new_imports()), list(theirs.new_imports())
     for path, each in mine:
         for other, back in yours:
-            if not _forbids_cycles(path, each) or not _forbids_cycles(other, back):
+            if not path.endswith(".go") or not other.endswith(".go"):
                 continue
-            there, here = _module_of(path), _module_of(other)
+            there, here = dirname(path), dirname(other)
             if there != here and _means(each, path, other) and _means(back, other, path):
                 message = f"{path}:{each.line} imports {here}, and {other}:{back.line} imports {there}: a cycle"
                 yield Finding(here, path, each.line, other, back.line, message, side="ours", change="added")
@@ -169,19 +169,8 @@ def _new_names(side: SideChange) -> Iterator[tuple[str, Definition]]:
             yield from ((path, each) for each in found.added if not each.scope and not each.name.startswith("_"))
 
 
-def _forbids_cycles(path: str, each: Import) -> bool:
-    """Whether a cycle through this import breaks: in Go always, in Python where names are taken at once."""
-    if path.endswith(".go"):
-        return True
-    return path.endswith(".py") and each.name is not None and not each.is_late and not each.may_fail
-
-
 def _means(each: Import, path: str, target: str) -> bool:
     return is_module(each.module, path, target, lambda _: False)
-
-
-def _module_of(path: str) -> str:
-    return dirname(path) if path.endswith(".go") else path
 
 
 def _is_star(each: Import) -> bool:

@@ -135,6 +135,9 @@ def changed_results(one: SideChange, other: SideChange, merge: Merge) -> Iterato
     for target, old, new in _changed(one, used.keys()):
         definition = Definition(new.name, (new.scope,) if new.scope else (), "function", new.line, new.line)
         for path, use in used[new.name]:
+            if new.result.is_property and path.endswith(".py"):
+                # What it gives may be there to be called: `behaviour.members` looks.
+                continue
             message = _misfit(old.result, new.result, use, _checked_near(path, target, merge))
             symbols = other.after[path]
             certain = means(use, path, symbols, target, definition, merge) if message else False

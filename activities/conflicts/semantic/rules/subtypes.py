@@ -15,8 +15,12 @@ from activities.conflicts.semantic.symbols import Symbols
 
 
 def misfitting_subtypes(changed: ChangedType) -> Iterator[Finding]:
-    """Subtypes that lack a member that they must have now, or that may not be any more."""
-    gained = changed.gained("method") if changed.new.kind != "struct" else []
+    """Subtypes that lack a member that they must have now, or that may not be any more.
+
+    In Python a subtype may have it from anywhere: `behaviour.members` follows that.
+    """
+    is_followed = changed.new.kind == "struct" or changed.target.endswith(".py")
+    gained = [] if is_followed else changed.gained("method")
     became_final = changed.new.is_final and not changed.old.is_final
     for path, _ in changed.known() if gained or became_final else ():
         for each in changed.new_subtypes(path):
@@ -45,7 +49,7 @@ def _is_open(shape: TypeShape, changed: ChangedType) -> bool:
 
 
 def misfitting_super_calls(one: SideChange, other: SideChange, _: Result) -> Iterator[Finding]:
-    """Calls, new on the other side, of a base's constructor, for the parameters that it had before."""
+    """Calls of `super(…)`, new on the other side, for the parameters that the constructor had before."""
     for target, old, new in one.changed_constructors():
         for path, found in other.deltas.items():
             symbols = other.after[path]
@@ -53,8 +57,11 @@ def misfitting_super_calls(one: SideChange, other: SideChange, _: Result) -> Ite
             if not subtypes or not knows(old.name, path, symbols, target):
                 continue
             for use in found.uses:
-                is_super = use.name == "super" or (use.name, use.receiver) == ("__init__", "super()")
-                if not is_super or use.call is None or not any(each.line <= use.line <= each.end for each in subtypes):
+                if (
+                    use.name != "super"
+                    or use.call is None
+                    or not any(each.line <= use.line <= each.end for each in subtypes)
+                ):
                     continue
                 assert old.signature is not None
                 assert new.signature is not None
