@@ -121,7 +121,7 @@ class MergeChecker:
 def _renames(
     hub: Hub, sides: MergeSides, changed: Sequence[Blobs], findings: Sequence[Finding], read: Sequence[Checker]
 ) -> tuple[list[Rename], bool]:
-    """What the uses of findings can follow so that the merge fits, and whether checkers read each of these files."""
+    """Renames by which the merge fits if the uses follow them; whether checkers read each of the files concerned."""
 
     def counts(finding: Finding) -> bool:
         return not decided(finding, read)

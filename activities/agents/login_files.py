@@ -34,7 +34,7 @@ def source(login: Login, file: LoginFile) -> Path:
 
 
 def found(login: Login) -> list[str]:
-    """What there is of a login here: paths of files that hold tokens, names of variables; empty where nothing is."""
+    """Paths of the token files and names of the variables of a login that are present; empty if none is."""
     paths = [source(login, file) for file in login.files]
     with_tokens = [str(path) for path in paths if tokens(content(path))]
     return [*with_tokens, *(name for name in login.keys if os.environ.get(name))]

@@ -52,7 +52,7 @@ class Reporter:
     """Saves the directory as it is now, so that a later attempt can go on from there."""
     warnings: Warnings
     usage: Usage | None = None
-    """What the task has used, over all of its attempts; None for agents without a model."""
+    """Usage of the task over all of its attempts; None for agents without a model."""
     account_wait: WaitClock = field(default_factory=WaitClock)
     """Time that the attempt waited for the API account and the budget."""
     resource_wait: WaitClock = field(default_factory=WaitClock)

@@ -66,7 +66,7 @@ class LoginCopy:
         self._reporter = reporter
         self._source = login_files.source(login, file)
         self._known = b""
-        """What both have held last."""
+        """Content of the copy and of the user's file when they were last equal."""
         self._refused = b""
 
     def place(self) -> None:

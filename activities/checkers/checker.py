@@ -83,7 +83,10 @@ class Checker:
     read: Callable[[Place, Job, Output], Iterable[Message]]
     """Its messages, with paths relative to the tree; raises `CheckerFailed` where it did not check."""
     asked_for: re.Pattern[bytes] | None = None
-    """What a configuration, its name in a first line, says where the project uses it, which then has to bring it."""
+    """Pattern found in a configuration (name, line break, content) of a project that uses the checker.
+
+    Such a project has to bring the program; None: every project is read.
+    """
     needs_config: bool = True
     """Whether files outside of projects are not checked."""
     outermost: bool = False

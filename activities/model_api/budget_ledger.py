@@ -143,7 +143,7 @@ class BudgetLedger:
             return state.most
 
     def exceeded(self) -> str | None:
-        """What is spent, in words, where nothing is left of the budget; else None."""
+        """Amounts spent, in words, if nothing is left of the budget; else None."""
         tokens, cost = self.unspent()
         if (tokens is None or tokens > 0) and (cost is None or cost > _ROUNDING):
             return None

@@ -18,8 +18,7 @@ from temporalio.service import RPCError
 from epw.cli.follow import follow
 from epw.cli.output import INTERRUPTED, print_json, printable
 from epw.cli.session import tidy_up
-from epw.cli.show import show_result
-from epw.cli.show_next import show_next
+from epw.cli.show_next import show_end
 from epw.client.documents import describe, exit_code
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
@@ -73,11 +72,7 @@ async def run_to_end(
         with contextlib.suppress(RPCError):
             await tidy_up(settings, connection)
     with contextlib.suppress(BrokenPipeError):
-        if as_json:
-            print_json(known.document)
-        else:
-            show_result(known.document)
-            show_next(known)
+        show_end(known, as_json=as_json)
     return exit_code(known.document)
 
 

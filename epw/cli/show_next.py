@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from epw.cli.layout import width
-from epw.cli.output import console_print
+from epw.cli.output import console_print, print_json
+from epw.cli.show import show_result
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.core.errors import GitError
+
+
+def show_end(known: KnownExecution, *, as_json: bool) -> None:
+    """Print the result of an execution that has ended, and what leads on from it."""
+    if as_json:
+        print_json(known.document)
+    else:
+        show_result(known.document)
+        show_next(known)
 
 
 def show_next(known: KnownExecution) -> None:

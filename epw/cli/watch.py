@@ -7,10 +7,8 @@ from functools import partial
 
 from epw.cli.follow import follow
 from epw.cli.options import JSON_OPTION, ExecutionId
-from epw.cli.output import print_json
 from epw.cli.session import run_connected
-from epw.cli.show import show_result
-from epw.cli.show_next import show_next
+from epw.cli.show_next import show_end
 from epw.client.documents import describe, exit_code
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
@@ -26,11 +24,7 @@ def watch(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         await describe(handle)
         await follow(connection, handle, sys.stderr if as_json else sys.stdout)
         known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, execution_id))
-        if as_json:
-            print_json(known.document)
-        else:
-            show_result(known.document)
-            show_next(known)
+        show_end(known, as_json=as_json)
         return exit_code(known.document)
 
     run_connected(command, as_json=as_json)

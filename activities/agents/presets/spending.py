@@ -1,4 +1,4 @@
-"""What a program uses, as it says itself: counted into the task's usage and the execution's budget."""
+"""Usage that a program reports of itself, counted into the task's usage and the execution's budget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Spending:
         self._task_id = context.task.id
         self._parts: dict[str | None, Used] = {}
         self._counted = Usage(cost_usd=0.0)
-        """Of this start, as the ledger has it."""
+        """Usage since this start of the program, as recorded in the ledger."""
         self._ledger = BudgetLedger(context.ledger, context.budget)
         self._has_budget = context.budget.max_cost_usd is not None or context.budget.max_tokens is not None
         before = self._ledger.usage(self._task_id)
@@ -29,7 +29,7 @@ class Spending:
             reporter.used(before)
 
     def over_budget(self) -> str | None:
-        """What is spent, in words, where the execution's budget allows no more; else None."""
+        """Amounts spent, in words, if the execution's budget is used up; else None."""
         return self._ledger.exceeded() if self._has_budget else None
 
     def count(self, used: Used) -> None:
