@@ -11,14 +11,15 @@ from temporalio import workflow
 from epw.core import failures
 from epw.core.decisions import approval
 from epw.core.decisions.resolver import Resolver
-from epw.core.execution import budget_policy
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import Start
+from epw.core.execution.task_steering import TaskSteering
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.parts import Budget
 from epw.core.recovery import is_repeated
 from workflows import dispatch
+from workflows.budget import ExecutionBudget
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 from workflows.open_questions import OpenQuestions
@@ -37,16 +38,14 @@ class Attempts:
         open_questions: OpenQuestions,
         events: EventQueue,
         resolver: Resolver,
+        budget: ExecutionBudget,
     ) -> None:
         self._execution = execution
         self._prepared = prepared
         self._open_questions = open_questions
         self._events = events
         self._resolver = resolver
-        self._budget = execution.plan.constraints.budget or Budget()
-        """Present budget of the execution; a person can raise the plan's."""
-        self._over_budget_tasks: dict[str, None] = {}
-        """Tasks that stopped because the budget is spent."""
+        self._budget = budget
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._budgets: dict[str, Budget] = {}
         """Budget that each running attempt was started with, by task id."""
@@ -74,16 +73,23 @@ class Attempts:
             resume=start.resume,
             answer=start.answer,
             model=execution.plan.model_of(state.task) or self._prepared.model if by_model else None,
-            budget=self._budget if by_model and self._budget != execution.plan.constraints.budget else None,
+            budget=execution.budget if by_model and execution.budget != execution.plan.constraints.budget else None,
             after=f"{previous['type']}: {previous['message']}" if previous and by_model else None,
             inputs=execution.dependency_results(start.task_id) if by_model else [],
             dispute=state.merge_context,
             reruns=state.conflict_reruns,
         )
-        self._budgets[start.task_id] = self._budget
+        self._budgets[start.task_id] = execution.budget
         handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
+
+    def cancel(self, task_id: str) -> None:
+        """Ask the task's agent to stop, or stop waiting for the end of its usage limit."""
+        if task_id in self._running:
+            self._running[task_id].cancel()
+        if timer := self._limits.pop(task_id, None):
+            timer.cancel()
 
     def cancel_all(self) -> None:
         """Ask every running agent to stop; its outcome is applied once it has."""
@@ -101,6 +107,11 @@ class Attempts:
 
     def _settle(self, task_id: str, handle: Any) -> None:
         error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
+        if self._execution.tasks[task_id].cancelled_by is not None:
+            outcome = handle.result() if error is None else dispatch.failure_of(error)[1]
+            TaskSteering(self._execution).end_cancelled(task_id, outcome, now())
+            self._resolver.cancelled(task_id)
+            return
         if error is None:
             self._succeeded(task_id, handle.result())
             return
@@ -190,28 +201,10 @@ class Attempts:
             self._failed(task_id, failure, outcome)
         elif self._execution.stopping:
             self._execution.cancelled(task_id, outcome, now())
-        elif self._budgets[task_id] != self._budget:
-            # A person has raised it since this attempt started.
+        elif self._budgets[task_id] != self._execution.budget:
+            # A person has changed it since this attempt started.
             self._execution.wait_for("question", task_id, outcome, now())
             self._execution.answered(task_id, None, now())
         else:
             self._execution.wait_for("question", task_id, outcome, now())
-            self._over_budget_tasks[task_id] = None
-            if not self._execution.awaits_budget:
-                self._execution.awaits_budget = True
-                question = budget_policy.question(failure.message, self._budget)
-                settle = partial(self._settle_budget, failure.message)
-                self._open_questions.ask(task_id, question, settle, partial(budget_policy.parse_budget, self._budget))
-
-    def _settle_budget(self, spent: str, answer: str | None) -> None:
-        """Let the stopped tasks continue with a raised budget, or fail them where it is not raised."""
-        budget = budget_policy.parse_budget(self._budget, answer) if answer is not None else None
-        stopped, self._over_budget_tasks = list(self._over_budget_tasks), {}
-        self._execution.awaits_budget = False
-        if budget is not None:
-            self._budget = budget
-            for task_id in stopped:
-                self._execution.answered(task_id, None, now())
-            return
-        budget_policy.end(self._execution, Failure.of(failures.BUDGET_LIMIT, spent), now())
-        self._open_questions.close_ended()
+            self._budget.stopped(task_id, failure.message)

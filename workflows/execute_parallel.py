@@ -22,20 +22,21 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.plan.validate import read_plan
     from workflows import dispatch
     from workflows.attempts import Attempts
+    from workflows.budget import ExecutionBudget
     from workflows.clock import now
     from workflows.display import Display
     from workflows.event_queue import EventQueue
     from workflows.finisher import Finisher
-    from workflows.handlers import ExecutionHandlers
     from workflows.merge_queue import MergeQueue
     from workflows.open_questions import OpenQuestions
+    from workflows.steering import SteeringHandlers
     from workflows.visibility import Visibility
 
 _TAKE_OVER_FIRST = "take-over-first"
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
-class ExecuteParallelWorkflow(ExecutionHandlers):
+class ExecuteParallelWorkflow(SteeringHandlers):
     """Input: a plan document, and from the command `retry` a `Redrive`. Result: the result document.
 
     A plan that cannot run fails the workflow at once, type `InvalidPlan`; any input is accepted, so that this is said
@@ -65,6 +66,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         self._questions = Questions()
         self._open_questions = OpenQuestions(execution, self._questions, self._events)
         self._resolver = Resolver(execution, now, self._open_questions.ask, workflow.patched)
+        self._budget = ExecutionBudget(execution, self._open_questions)
         self._resource_waits = ResourceWaits(execution)
         self._landings: list[tuple[str, str]] = []
         self._conclusion, self._visibility = Conclusion(), Visibility()
@@ -124,7 +126,7 @@ class ExecuteParallelWorkflow(ExecutionHandlers):
         for task_id in prepared.lost:
             execution.reused.pop(task_id, None)
         execution.takes_over_first = bool(execution.reused) and workflow.patched(_TAKE_OVER_FIRST)
-        self._attempts = Attempts(execution, prepared, self._open_questions, self._events, self._resolver)
+        self._attempts = Attempts(execution, prepared, self._open_questions, self._events, self._resolver, self._budget)
         self._merge_queue = MergeQueue(execution, prepared, compensations, self._events, self._resolver, self._landings)
         self._finisher = Finisher(execution, self._merge_queue, compensations, self._conclusion)
 

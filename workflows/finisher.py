@@ -34,9 +34,11 @@ class Finisher:
     async def finish(self) -> bool:
         """Verify and deliver the head, or undo it; false: tasks have to run again before."""
         execution = self._execution
+        execution.finishing = True
         if self._merge_queue.commit is None:
-            some = execution.counts["succeeded"] and not execution.strategy.stops_on_failure
-            self._conclusion.status = "succeeded" if not execution.failed else "partial" if some else "failed"
+            # A person's wish is no failure, which alone stops a strategy.
+            some = execution.counts["succeeded"] and not (execution.failed and execution.strategy.stops_on_failure)
+            self._conclusion.status = "succeeded" if not execution.incomplete else "partial" if some else "failed"
             return True
         if execution.failed and execution.undoes_all:
             await self._undo("rolled_back")
@@ -44,13 +46,14 @@ class Finisher:
         if execution.plan.verify and self._any_landed:
             problem = await self._merge_queue.verify_or_bisect()
             if not execution.finished:
+                execution.finishing = False
                 return False
             if problem is not None:
                 status = "rolled_back" if execution.undoes_all else "failed"
                 await self._undo(status, f"verify is red, of what {self._landed_tasks} did: {problem}")
                 return True
-        if execution.failed and not self._any_landed:
-            await self._undo("failed")
+        if execution.incomplete and not self._any_landed:
+            await self._undo("failed", None if execution.failed else "nothing has landed: people have cancelled tasks")
             return True
         try:
             delivery = await self._deliver(self._merge_queue.commit)
@@ -60,7 +63,7 @@ class Finisher:
             self._rollback_failed(error)
             return True
         refused = self._conclusion.delivery.refused_because is not None
-        self._conclusion.status = "undelivered" if refused else "partial" if execution.failed else "succeeded"
+        self._conclusion.status = "undelivered" if refused else "partial" if execution.incomplete else "succeeded"
         return True
 
     async def abort(self, error: BaseException) -> None:

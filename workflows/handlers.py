@@ -9,7 +9,8 @@ from epw.core.decisions.resolver import Resolver
 from epw.core.errors import InvalidRequest
 from epw.core.execution.resource_waits import ResourceWaits
 from epw.core.execution.state import ExecutionState
-from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SetMaxAgents
+from epw.core.execution.steered import Steered
+from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SteeringRequest
 from epw.core.report import result
 from workflows.clock import now
 from workflows.display import Display
@@ -42,6 +43,13 @@ class ExecutionHandlers:
             raise InvalidRequest(f"the plan is invalid: {self._invalid}")
         return self._execution
 
+    def _steered(self, action: str, message: SteeringRequest, outcome: str) -> Steered:
+        """Note an accepted update, and wake the main loop."""
+        entry = Steered.of(action, message, now(), outcome)
+        self._execution.steering.append(entry)
+        self._events.notify()
+        return entry
+
     def _check_answer(self, message: AnswerQuestion) -> None:
         self._answerable(message).check_answer(message.text)
 
@@ -53,6 +61,7 @@ class ExecutionHandlers:
         """Answer an agent's question, or correct the answer until the attempt that gets it has started."""
         asked = self._answerable(message)
         self._open_questions.answer(asked, message.text)
+        self._steered("answer", message, f"{asked.task_id} goes on")
         return asked.document()
 
     def _check_choice(self, message: ResolveConflict) -> None:
@@ -64,28 +73,8 @@ class ExecutionHandlers:
         """Choose how a conflict that waits for a person is resolved; the first choice wins."""
         asked = self._questions.answerable(self._resolver.question_of(message.conflict_id))
         self._open_questions.answer(asked, message.choice)
+        self._steered("resolve_conflict", message, f"{message.choice} is tried")
         return {"conflictId": message.conflict_id, "choice": message.choice}
-
-    @update(Nothing)
-    def pause(self, message: Nothing) -> dict[str, Any]:
-        """Start no further attempt; running attempts go on to their end."""
-        self._execution.paused = True
-        self._events.notify()
-        return {"status": self._display.status}
-
-    @update(Nothing)
-    def resume(self, message: Nothing) -> dict[str, Any]:
-        """End a pause: start what is ready."""
-        self._execution.paused = False
-        self._events.notify()
-        return {"status": self._display.status}
-
-    @update(SetMaxAgents)
-    def set_max_agents(self, message: SetMaxAgents) -> dict[str, Any]:
-        """Change how many tasks run at once; surplus agents leave when their task ends."""
-        self._execution.set_max_agents(message.max_agents)
-        self._events.notify()
-        return {"maxAgents": self._execution.max_agents}
 
     @signal(InLine)
     def in_line(self, message: InLine) -> None:

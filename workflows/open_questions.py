@@ -55,14 +55,18 @@ class OpenQuestions:
             self._execution.tasks[asked.task_id].answer = asked.answer = text
             asked.answered_at = now()
             return
-        asked.answer, asked.answered_at, asked.closed = text, now(), True
-        if timer := self._timers.pop(asked.id, None):
-            timer.cancel()
+        self.close_with(asked, text)
         if asked.settle is not None:
             asked.settle(text)
         else:
             self._execution.answered(asked.task_id, text, now())
         self._events.notify()
+
+    def close_with(self, asked: Asked, text: str) -> None:
+        """Close a question with what is known by now, whoever said it."""
+        asked.answer, asked.answered_at, asked.closed = text, now(), True
+        if timer := self._timers.pop(asked.id, None):
+            timer.cancel()
 
     def is_correctable(self, asked: Asked) -> bool:
         """Whether the given answer of an agent's question can be replaced: its attempt has not started."""

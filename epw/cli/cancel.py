@@ -1,24 +1,37 @@
-"""`cancel`: stop an execution in order."""
+"""`cancel`: stop an execution in order, or one of its tasks."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
 from temporalio.service import RPCError
 
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import describe
-from epw.client.requests import from_rpc
+from epw.client.requests import from_rpc, send
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings
 
 
-def cancel(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
-    """Stop an execution: its agents end, nothing is delivered, commits are kept."""
+def cancel(
+    execution_id: ExecutionId,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="Only this task and what depends on it.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Stop an execution, or one task: its agents end, commits are kept. Of an execution nothing is delivered; after
+    one task the rest goes on.
+    """
 
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
+        if task is not None:
+            stopped = await send(handle, "cancel_task", {"taskId": task})
+            print_json(stopped) if as_json else print(f"{printable(task)}: {printable(stopped['outcome'])}")
+            return 0
         try:
             described = await describe(handle)
             if described.close_time is not None:

@@ -51,8 +51,13 @@ COMMANDS = {
     "resume": Command("update:resume", "Go on after `pause`.", "epw resume ID"),
     "cancel": Command(
         "cancel:cancel",
-        "Stop an execution: its agents end, nothing is delivered, commits are kept.",
+        "Stop an execution, or one task: its agents end, commits are kept.",
         "epw cancel ID",
+    ),
+    "set": Command(
+        "update:set_limits",
+        "Change limits while it runs: agents at once, budget, a task's priority.",
+        "epw set ID --max-agents 3 --budget 12.50",
     ),
     "retry": Command(
         "retry:retry",

@@ -19,6 +19,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.cli.output import printable
+from epw.cli.show import steering_line
 from epw.cli.show_running import waits_for
 from epw.client.documents import describe, progress_of
 from epw.client.pollers import without_worker
@@ -46,6 +47,7 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
                 progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
                 # Before the states: what an attempt reported, it did before its task went on.
                 lines.progress(await progress_of(connection, described))
+                lines.steering(progress)
                 lines.tasks(progress)
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
@@ -80,6 +82,7 @@ class _Lines:
         self._asked: set[str] = set()
         self._resolutions: dict[str, str] = {}
         self._warned: set[tuple[str, str]] = set()
+        self._steered: dict[int, str] = {}
         self._failing_run: str | None = None
 
     def workflow_task(self, described: WorkflowExecutionDescription) -> None:
@@ -91,6 +94,13 @@ class _Lines:
                 f"the workflow task has failed {attempts - 1} times (Temporal Web UI: the run's history says why); "
                 "a worker resets the execution if its history does not replay"
             )
+
+    def steering(self, progress: dict[str, Any]) -> None:
+        """Say what people have changed, and again when it has come of it what was to."""
+        for index, entry in enumerate(progress.get("steering", [])):
+            if self._steered.get(index) != entry["outcome"]:
+                self._steered[index] = entry["outcome"]
+                self._line(steering_line(entry))
 
     def tasks(self, progress: dict[str, Any]) -> None:
         for task in progress["tasks"]:

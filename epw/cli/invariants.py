@@ -40,7 +40,7 @@ _MAX_EVENTS_OF_EXECUTION = 60
 _MAX_EVENTS_OF_TASK = 6
 _MAX_EVENTS_OF_TASK_WITH_WORKSPACE = 12
 _MAX_EVENTS_OF_STEP = 6
-"""Most events of each further attempt, question, landing, verify and rollback."""
+"""Most events of each further attempt, question, update, landing, verify and rollback."""
 _SPEEDUP_TOLERANCE = 0.05
 
 
@@ -54,7 +54,8 @@ def of_document(plan: Plan, document: ExecutionResult) -> Iterator[str]:
     yield from (f"I3: {task} is {row['status']}" for task, row in rows.items() if row["status"] not in TERMINAL)
     for before, after in graph.edges:
         started, finished = rows[after]["startedAt"], rows[before]["finishedAt"]
-        if rows[after]["attempts"] and (finished is None or started is None or finished > started):
+        # A task that is to run again has not started.
+        if started is not None and (finished is None or finished > started):
             yield f"I1: {after} started before {before} had ended"
     if document["metrics"] is not None:
         yield from _of_metrics(document["metrics"], rows)
@@ -78,7 +79,7 @@ def _of_metrics(metrics: Metrics, rows: dict[str, TaskResult]) -> Iterator[str]:
 
 
 def _of_landings(plan: Plan, graph: TaskGraph, document: ExecutionResult, rows: dict[str, TaskResult]) -> Iterator[str]:
-    bad = [task for task, row in rows.items() if row["status"] in ("failed", "conflicted")]
+    bad = [task for task, row in rows.items() if row["status"] in ("failed", "conflicted", "cancelled")]
     goes_on = plan.strategy == "aggressive" and plan.atomic in (None, "task")
     if goes_on and document["status"] in ("partial", "succeeded"):
         skipped = {task for task, row in rows.items() if row["status"] == "skipped"}
@@ -129,7 +130,7 @@ def of_history(plan: Plan, document: ExecutionResult, events: Sequence[HistoryEv
     if document["metrics"] and most > document["metrics"]["agentCount"]:
         yield f"I2: {most} agents at once, {document['metrics']['agentCount']} allowed"
     of_task = _MAX_EVENTS_OF_TASK if plan.workspace is None else _MAX_EVENTS_OF_TASK_WITH_WORKSPACE
-    further = max(0, len(scheduled) - len(plan.tasks)) + len(document["questions"]) + steps
+    further = max(0, len(scheduled) - len(plan.tasks)) + len(document["questions"]) + len(document["steering"]) + steps
     bound = _MAX_EVENTS_OF_EXECUTION + of_task * len(plan.tasks) + _MAX_EVENTS_OF_STEP * further
     if len(events) > bound:
         yield f"I14: {len(events)} events, {bound} allowed"

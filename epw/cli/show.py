@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
@@ -36,6 +38,8 @@ def show_result(document: ExecutionResult) -> None:
     for question in document["questions"]:
         for line in _question_lines(question, document["executionId"] if is_open else None):
             out.print(Text(printable(line)))
+    for entry in document["steering"]:
+        out.print(Text(printable(f"{steering_line(entry)}, at {datetime.fromtimestamp(entry['at'] / 1000):%H:%M:%S}")))
     for conflict in document["conflicts"]:
         out.print(Text(printable(_conflict_line(conflict))))
     if document["metrics"] and not is_open:
@@ -82,6 +86,13 @@ def _question_lines(question: QuestionResult, execution_id: str | None) -> list[
         options = " | ".join([*question["options"], *(["words of your own"] if question.get("freeText") else [])])
         lines.append(f"  choose by: {command} CHOICE ({options})" if options else f"  answer by: {command} TEXT")
     return lines
+
+
+def steering_line(entry: Mapping[str, Any]) -> str:
+    """A change that a person made while it ran."""
+    request = " ".join(str(value) for value in entry["request"].values())
+    by = f" by {entry['by']}" if entry["by"] else ""
+    return f"{entry['action']}{f' {request}' if request else ''}{by} → {entry['outcome']}"
 
 
 def _conflict_line(conflict: ConflictResult) -> str:

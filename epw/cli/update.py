@@ -1,4 +1,4 @@
-"""`answer`, `resolve`, `pause` and `resume`: updates of a running execution."""
+"""`answer`, `resolve`, `pause`, `resume` and `set`: updates of a running execution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def answer(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Answer a question; the first answer wins."""
-    _update(execution_id, "answer", {"questionId": question, "text": text}, as_json=as_json)
+    _update(execution_id, {"answer": {"questionId": question, "text": text}}, as_json=as_json)
 
 
 def resolve(
@@ -31,25 +31,55 @@ def resolve(
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Choose what becomes of a conflict that waits for a person; the first choice wins."""
-    _update(execution_id, "resolve_conflict", {"conflictId": conflict, "choice": choice}, as_json=as_json)
+    _update(execution_id, {"resolve_conflict": {"conflictId": conflict, "choice": choice}}, as_json=as_json)
 
 
 def pause(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     """Start nothing new; running tasks finish."""
-    _update(execution_id, "pause", {}, as_json=as_json)
+    _update(execution_id, {"pause": {}}, as_json=as_json)
 
 
 def resume(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     """Go on after `pause`."""
-    _update(execution_id, "resume", {}, as_json=as_json)
+    _update(execution_id, {"resume": {}}, as_json=as_json)
 
 
-def _update(execution_id: str, name: str, request: dict[str, Any], *, as_json: bool) -> None:
-    """Send an update and print what the workflow answered."""
+def set_limits(
+    execution_id: ExecutionId,
+    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="The task of --priority.")] = None,
+    max_agents: Annotated[int | None, typer.Option("--max-agents", help="How many tasks run at once.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Dollars that the whole execution may cost.")] = None,
+    tokens: Annotated[int | None, typer.Option("--tokens", help="Tokens that the whole execution may use.")] = None,
+    priority: Annotated[int | None, typer.Option("--priority", help="Of TASK: higher starts first.")] = None,
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Change limits while it runs: agents at once, budget, a task's priority. A raised budget lets it go on."""
+    if (task is None) != (priority is None):
+        raise typer.BadParameter("a priority is that of a task: epw set ID TASK --priority N")
+    amounts = {name: value for name, value in (("maxCostUSD", budget), ("maxTokens", tokens)) if value is not None}
+    updates: dict[str, dict[str, Any]] = {
+        **({"set_max_agents": {"maxAgents": max_agents}} if max_agents is not None else {}),
+        **({"set_budget": amounts} if amounts else {}),
+        **({"set_priority": {"taskId": task, "priority": priority}} if task is not None else {}),
+    }
+    if not updates:
+        raise typer.BadParameter("nothing to change: --max-agents, --budget, --tokens, or TASK --priority")
+    _update(execution_id, updates, as_json=as_json)
+
+
+def _update(execution_id: str, updates: dict[str, dict[str, Any]], *, as_json: bool) -> None:
+    """Send updates, name and message, and print what the workflow answered."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        answered = await send(connection.client.get_workflow_handle(execution_id), name, request)
-        print_json(answered) if as_json else print(f"{printable(execution_id)}: {name} accepted")
+        answers: dict[str, Any] = {}
+        for name, request in updates.items():
+            answered = await send(connection.client.get_workflow_handle(execution_id), name, request)
+            answers |= answered
+            if not as_json:
+                came = answered.get("outcome")
+                print(f"{printable(execution_id)}: {name} accepted{f': {printable(came)}' if came else ''}", flush=True)
+        if as_json:
+            print_json(answers)
         return 0
 
     run_connected(command, as_json=as_json)

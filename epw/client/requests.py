@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -37,8 +39,23 @@ async def retry_while_unavailable(read: Callable[[], Awaitable[_Read]]) -> _Read
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def send(handle: WorkflowHandle[Any, Any], update: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Send an update; raises `InvalidRequest` where it is refused, `Unavailable` where no worker takes it."""
+def this_user() -> str:
+    """Who sends the updates of a command: `user@host`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:200]
+
+
+async def send(
+    handle: WorkflowHandle[Any, Any], update: str, request: dict[str, Any], by: str | None = None
+) -> dict[str, Any]:
+    """Send an update; raises `InvalidRequest` where it is refused, `Unavailable` where no worker takes it.
+
+    `by`: who sends it (default: the user of this process).
+    """
+    request = {**request, "by": by or this_user()}
     try:
         # Not the call's own time-out: an update that no worker has taken yet stays pending without one.
         answer: dict[str, Any] = await asyncio.wait_for(

@@ -18,6 +18,8 @@ class Call:
     """Send progress, total (if known) and a line about it; nothing is sent where the client asked for none."""
     ask: Callable[[str], Awaitable[bool | None]]
     """Ask the client's user for leave; None where the client cannot ask."""
+    client: str = "an MCP client"
+    """Name of the client, as it says."""
 
     def text(self, name: str) -> str:
         """A required text; raises `InvalidInput`."""
@@ -36,6 +38,19 @@ class Call:
         if value is not None and not isinstance(value, bool):
             raise InvalidInput([Problem(name, f"{name} must be true or false")])
         return bool(value)
+
+    def optional_integer(self, name: str, least: int, most: int) -> int | None:
+        """A whole number within bounds, or None where it is not given; raises `InvalidInput`."""
+        return None if self.arguments.get(name) is None else self.integer(name, 0, least, most)
+
+    def optional_amount(self, name: str) -> float | None:
+        """A number above 0, or None where it is not given; raises `InvalidInput`."""
+        value = self.arguments.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1e12:
+            raise InvalidInput([Problem(name, f"{name} must be a number above 0")])
+        return float(value)
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number within bounds; raises `InvalidInput`."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from epw.client.listing import listed
+from epw.core.errors import InvalidInput, Problem
 from epw.core.plan.schema import plan_schema
 from epw.mcp.application import Application
 from epw.mcp.call import Call
@@ -61,6 +62,31 @@ async def cancel_execution(application: Application, call: Call) -> dict[str, An
     return {"executionId": execution_id, "cancelRequested": True, "next": LOOK.format(execution_id)}
 
 
+async def cancel_task(application: Application, call: Call) -> dict[str, Any]:
+    return await _updated(application, call, "cancel_task", {"taskId": call.text("taskId")})
+
+
+async def change_limits(application: Application, call: Call) -> dict[str, Any]:
+    """One update for each limit that is given; raises `InvalidInput` where none is."""
+    agents = call.optional_integer("maxAgents", 1, 1000)
+    cost, tokens = call.optional_amount("maxCostUSD"), call.optional_integer("maxTokens", 1, 10**15)
+    task_id, priority = call.optional_text("taskId"), call.optional_integer("priority", -(2**31), 2**31 - 1)
+    if (task_id is None) != (priority is None):
+        raise InvalidInput([Problem("priority", "taskId and priority go together")])
+    budget = {name: value for name, value in (("maxCostUSD", cost), ("maxTokens", tokens)) if value is not None}
+    updates: list[tuple[str, dict[str, Any]]] = [
+        *([("set_max_agents", {"maxAgents": agents})] if agents is not None else []),
+        *([("set_budget", budget)] if budget else []),
+        *([("set_priority", {"taskId": task_id, "priority": priority})] if priority is not None else []),
+    ]
+    if not updates:
+        raise InvalidInput([Problem("", "give maxAgents, maxCostUSD, maxTokens, or taskId and priority")])
+    answered: dict[str, Any] = {}
+    for name, request in updates:
+        answered |= await _updated(application, call, name, request)
+    return answered
+
+
 async def retry_execution(application: Application, call: Call) -> dict[str, Any]:
     earlier = call.text("executionId")
     started, reuse = await application.executions.retry(earlier, call)
@@ -90,5 +116,5 @@ async def get_plan_schema(application: Application, call: Call) -> dict[str, Any
 
 async def _updated(application: Application, call: Call, name: str, request: dict[str, Any]) -> dict[str, Any]:
     execution_id = call.text("executionId")
-    answered = await application.executions.update(execution_id, name, request)
+    answered = await application.executions.update(execution_id, name, request, call.client)
     return {**answered, "executionId": execution_id, "next": LOOK.format(execution_id)}

@@ -100,11 +100,11 @@ class Executions:
             await asyncio.wait([ending], timeout=_POLL_SECONDS)
             ending.cancel()
 
-    async def update(self, execution_id: str, name: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Send an update; raises `InvalidRequest` where it is refused."""
+    async def update(self, execution_id: str, name: str, request: dict[str, Any], by: str) -> dict[str, Any]:
+        """Send an update of a client; raises `InvalidRequest` where it is refused."""
         handle, _ = await self._found(execution_id)
         await self._host.with_worker()
-        return await send(handle, name, request)
+        return await send(handle, name, request, by)
 
     async def cancel(self, execution_id: str) -> None:
         handle, described = await self._found(execution_id)

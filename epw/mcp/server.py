@@ -96,7 +96,8 @@ class McpServer:
                 self._cache.move_to_end(key)
                 return _success(tool, self._cache[key])
             asking = _Asking(context, params)
-            document = await self._worked_on(tool, Call(arguments, context.session.report_progress, asking.ask))
+            call = Call(arguments, context.session.report_progress, asking.ask, _name_of_client(context))
+            document = await self._worked_on(tool, call)
             if ignored := [
                 f"{name}{did_you_mean(name, tool.properties)}" for name in arguments if name not in tool.properties
             ]:
@@ -172,6 +173,12 @@ class McpServer:
             raise MCPError(types.INVALID_PARAMS, self._application.answers.clean(str(error))) from None
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(description=description, messages=[message])
+
+
+def _name_of_client(context: _Context) -> str:
+    """What the client calls itself, for `steering` of results."""
+    known = context.session.client_params
+    return f"MCP: {known.client_info.name}"[:200] if known is not None else Call.client
 
 
 class _InputRequired(Exception):

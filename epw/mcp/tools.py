@@ -115,6 +115,32 @@ EXECUTION_TOOLS = (
         is_destructive=True,
     ),
     Tool(
+        "cancel_task",
+        "Cancel a task",
+        "Stop one task: its agent ends, what it has saved is kept, what depends on it is skipped, everything else goes "
+        "on. It is no failure: nothing is rolled back because of it.",
+        {**_EXECUTION, "taskId": _text("The task.")},
+        ("executionId", "taskId"),
+        execution_tools.cancel_task,
+        is_destructive=True,
+    ),
+    Tool(
+        "change_limits",
+        "Change limits while it runs",
+        "How many tasks run at once, what the whole execution may spend, which task starts before others. A raised "
+        "budget lets an execution go on that has stopped starting for it.",
+        {
+            **_EXECUTION,
+            "maxAgents": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Tasks at once."},
+            "maxCostUSD": {"type": "number", "exclusiveMinimum": 0, "description": "Budget of the whole execution."},
+            "maxTokens": {"type": "integer", "minimum": 1, "description": "Budget of the whole execution."},
+            "taskId": _text("With priority: the task."),
+            "priority": {"type": "integer", "description": "With taskId: higher starts first."},
+        },
+        ("executionId",),
+        execution_tools.change_limits,
+    ),
+    Tool(
         "pause_execution",
         "Pause an execution",
         "Start no further task; running ones finish. resume_execution goes on.",

@@ -31,6 +31,7 @@ def brief(document: ExecutionResult, live: Mapping[str, AgentProgress]) -> dict[
         "needs": waiting,
         "tasks": [_brief_row(row, live.get(row["taskId"])) for row in document["results"]],
         "conflicts": [_brief_conflict(each) for each in document["conflicts"]],
+        **({"steering": document["steering"]} if document["steering"] else {}),
         "metrics": document["metrics"],
         "delivery": _brief_delivery(document),
         **({"error": document["error"]} if "error" in document else {}),

@@ -27,8 +27,10 @@ _LONG = "the-parser-of-a-module-with-a-very-long-name-in-the-far-north-of-the-re
 
 
 @contextlib.contextmanager
-def running(cli: Cli, folder: Path, identifier: str, rows: list[dict[str, Any]], **more: Any) -> Iterator[Path]:
-    """An execution whose tasks wait for a file, which the block may create."""
+def running(
+    cli: Cli, folder: Path, identifier: str, rows: list[dict[str, Any]], exits: int = 0, **more: Any
+) -> Iterator[Path]:
+    """An execution whose tasks wait for a file, which the block may create; `exits`: code of its command."""
     go = folder / "go"
     for row in rows:
         row["run"] = row["run"].replace("{go}", str(go))
@@ -37,7 +39,7 @@ def running(cli: Cli, folder: Path, identifier: str, rows: list[dict[str, Any]],
         yield go
         go.touch()
         out, _ = process.communicate(timeout=60)
-        assert process.returncode == 0, out
+        assert process.returncode == exits, out
     finally:
         if process.poll() is None:
             stop(process)

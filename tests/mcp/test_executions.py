@@ -69,6 +69,14 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         seen: dict[str, Any] = {"tasks": []}
         while not any(row["taskId"] == "b" and row["status"] == "running" for row in seen["tasks"]):
             seen = await agent.result("get_execution", executionId=identifier, wait=True, waitSeconds=1)
+        changed = await agent.result("change_limits", executionId=identifier, maxAgents=2, taskId="c", priority=4)
+        assert (changed["maxAgents"], changed["priority"]) == (2, 4)
+        assert (await agent.error("change_limits", executionId=identifier, taskId="c"))["path"] == "priority"
+        cancelled = await agent.result("cancel_task", executionId=identifier, taskId="c")
+        assert cancelled["status"] == "cancelled"
+        steering = (await agent.result("get_execution", executionId=identifier))["steering"]
+        assert [each["action"] for each in steering] == ["set_max_agents", "set_priority", "cancel_task"]
+        assert {each["by"] for each in steering} == {"MCP: mcp"}
         assert (await agent.result("pause_execution", executionId=identifier))["status"] == "paused"
         assert (await agent.result("resume_execution", executionId=identifier))["status"] == "running"
         assert (await agent.result("cancel_execution", executionId=identifier))["cancelRequested"]

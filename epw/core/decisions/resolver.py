@@ -171,6 +171,14 @@ class Resolver:
         """Keep a conflict that has ended: a landed change is taken out of the head again."""
         self._end_without_change(self.record(found))
 
+    def cancelled(self, task_id: str) -> None:
+        """End the task's open conflict: a person has cancelled the task."""
+        change = self._changes.get(task_id)
+        if change is not None and change.conflict is not None:
+            conflict, change.conflict = change.conflict, None
+            conflict.take(self._rules.skip, "user")
+            conflict.end()
+
     def close(self) -> None:
         """End every open conflict with its change out of the head: the execution has ended."""
         for change in self._changes.values():

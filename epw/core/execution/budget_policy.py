@@ -10,6 +10,7 @@ from epw.core.messages import Failure, Question
 from epw.core.plan.parts import Budget
 
 STOP = "stop"
+_MICRO = 1e-6
 _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)
 
 
@@ -18,6 +19,29 @@ def question(spent: str, budget: Budget) -> Question:
     unit = "dollars" if budget.max_cost_usd is not None else "tokens"
     text = f"{spent}. Answer with a higher budget ({unit}, of the whole execution) to go on, or with {STOP}."
     return Question.cut(text, [STOP])
+
+
+def spent_in_words(execution: ExecutionState) -> str | None:
+    """What attempts that have ended have spent, where that is as much as the present budget allows; else None."""
+    usages = [state.outcome.usage for state in execution.tasks.values() if state.outcome and state.outcome.usage]
+    cost, budget = sum(usage.cost_usd or 0.0 for usage in usages), execution.budget
+    tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+    if budget.max_cost_usd is not None and cost + _MICRO > budget.max_cost_usd:
+        return f"${cost:.4f} of a budget of ${budget.max_cost_usd:g} are spent"
+    if budget.max_tokens is not None and tokens >= budget.max_tokens:
+        return f"{tokens} tokens of a budget of {budget.max_tokens} are used"
+    return None
+
+
+def waits_for_model(execution: ExecutionState) -> str | None:
+    """The first task that has still to be started and is done by a model."""
+    waiting = execution.with_status("ready", "pending", "waiting")
+    return next((each for each in waiting if _needs_model(execution, each)), None)
+
+
+def _needs_model(execution: ExecutionState, task_id: str) -> bool:
+    state = execution.tasks[task_id]
+    return state.waiting_for not in ("landing", "resources") and execution.plan.backend_of(state.task).driven_by_model
 
 
 def end(execution: ExecutionState, failure: Failure, now: int) -> None:

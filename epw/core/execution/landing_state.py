@@ -68,6 +68,13 @@ class LandingState(TaskTable):
         self.set_error(task_id, Failure.of(failures.SKIPPED, because))
         self._finish(task_id, "skipped", now)
 
+    def skip_descendants(self, task_id: str, now: int) -> None:
+        """Skip everything that depends on a task which has ended and not succeeded."""
+        because = f"depends on {task_id}, which is {self.tasks[task_id].status}"
+        for after in self.graph.descendants([task_id]):
+            if not self.tasks[after].is_terminal:
+                self.skip(after, because, now)
+
     def undo_culprit(self, culprit: str, failure: Failure, now: int) -> None:
         """End the task as conflicted whose landed change makes `verify` fail; undo its batch and its descendants."""
         batch = self.batches.batch_of(culprit)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from epw.core import failures
 from epw.core.execution.landing_state import LandingState
 from epw.core.execution.reuse import is_taking_over
+from epw.core.execution.steered import Steered
 from epw.core.execution.task_state import Start, Stopwatch, TaskState
 from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
 from epw.core.plan.model import Plan
+from epw.core.plan.parts import Budget
 from epw.core.schedule.prediction import Phase
 
 _MAX_DEPENDENCY_RESULTS = 10
@@ -30,7 +32,11 @@ class ExecutionState(LandingState):
         """Whether a person is asked for a higher budget; nothing starts meanwhile."""
         self.out_of_budget = False
         """Whether the budget is spent for good."""
+        self.budget = plan.constraints.budget or Budget()
+        """Present budget; a person can change the plan's."""
         self.stopping = False
+        self.finishing = False
+        """Whether every task has ended, and the head is verified and delivered."""
         self.undo_decided = False
         """Whether a person or the plan has chosen to undo everything."""
         self.agents_used: dict[str, None] = {}
@@ -39,6 +45,8 @@ class ExecutionState(LandingState):
         """Time in which no agent ran because people or usage limits were waited for."""
         self.held_up = Stopwatch()
         """Time in which nothing could start, because a person has paused or is asked for a higher budget."""
+        self.steering: list[Steered] = []
+        """What people have changed, in order."""
         self.began: int | None = None
         """Time at which tasks could start."""
         for task_id, dependencies in self.graph.dependencies.items():
@@ -211,18 +219,17 @@ class ExecutionState(LandingState):
         self.set_error(task_id, failure)
         self.scheduler.abandon(task_id)
         self._finish(task_id, status, now)
-        for after in self.graph.descendants([task_id]):
-            if not self.tasks[after].is_terminal:
-                because = f"depends on {task_id}, which is {status}"
-                self.skip(after, because, now)
+        self.skip_descendants(task_id, now)
         if self.strategy.stops_on_failure:
             self.stopping = True
 
-    def cancelled(self, task_id: str, outcome: TaskOutcome | None, now: int) -> None:
+    def cancelled(
+        self, task_id: str, outcome: TaskOutcome | None, now: int, because: str = "stopped before it was done"
+    ) -> None:
         """End a task that was stopped before it was done."""
         if self.scheduler.agent_of(task_id) is not None:
             self._attempt_ended(task_id, outcome, now)
-        self.set_error(task_id, Failure.of(failures.CANCELLED, "stopped before it was done"))
+        self.set_error(task_id, Failure.of(failures.CANCELLED, because))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
 

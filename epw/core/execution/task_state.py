@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from epw.core.execution.steered import Steered
 from epw.core.messages import MergeContext, Produced, Saved, Side, TaskOutcome
 from epw.core.plan.model import Task
 from epw.core.schedule.prediction import Phase
@@ -55,6 +56,8 @@ class TaskState:
     """Milliseconds by what it waited for."""
     outcome: TaskOutcome | None = None
     """Outcome of its last attempt."""
+    cancelled_by: Steered | None = None
+    """The person's wish that it stops."""
     phases: list[Phase] = field(default_factory=list)
     """Its stretches of work with an agent, waits for limits in them, each with the wait for a person or limit after."""
 

@@ -32,6 +32,11 @@ class TaskTable:
         """Whether a task is failed or conflicted."""
         return bool(self.counts["failed"] or self.counts["conflicted"])
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether a task has ended that was to succeed: it failed, or a person cancelled it."""
+        return self.failed or bool(self.counts["cancelled"])
+
     def with_status(self, *statuses: str) -> list[str]:
         """Ids of the tasks with one of these statuses."""
         return [task_id for task_id, state in self.tasks.items() if state.status in statuses]

@@ -13,7 +13,14 @@ M = TypeVar("M", bound=Message)
 IN_LINE = "in_line"
 
 
-class AnswerQuestion(Message):
+class SteeringRequest(Message):
+    """Base of the inputs of updates; by itself that of `pause` and `resume`."""
+
+    by: str | None = Field(default=None, max_length=200)
+    """Who sends it, as results show it; the workflow does not see a client's identity."""
+
+
+class AnswerQuestion(SteeringRequest):
     """Input of update `answer`."""
 
     question_id: str
@@ -27,21 +34,40 @@ class InLine(Message):
     tasks: list[str]
 
 
-class ResolveConflict(Message):
+class ResolveConflict(SteeringRequest):
     """Input of update `resolve_conflict`."""
 
     conflict_id: str
     choice: str
 
 
-class SetMaxAgents(Message):
+class SetMaxAgents(SteeringRequest):
     """Input of update `set_max_agents`."""
 
     max_agents: int = Field(ge=1, le=1000)
 
 
+class OfTask(SteeringRequest):
+    """Input of update `cancel_task`."""
+
+    task_id: str
+
+
+class SetPriority(OfTask):
+    """Input of update `set_priority`."""
+
+    priority: int = Field(ge=-(2**31), lt=2**31)
+
+
+class SetBudget(SteeringRequest):
+    """Input of update `set_budget`: limits of the whole execution; one that is not given stays as it is."""
+
+    max_cost_usd: float | None = Field(default=None, alias="maxCostUSD", gt=0)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
 class Nothing(Message):
-    """Input of updates `pause` and `resume`, and of queries without one."""
+    """Input of queries without one."""
 
 
 class Page(Message):

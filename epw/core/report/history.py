@@ -105,6 +105,7 @@ def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
         "results": [],
         "conflicts": [],
         "questions": [],
+        "steering": [],
         "metrics": None,
         "delivery": None,
         "landingOrder": [],
@@ -126,5 +127,13 @@ def within_bounds(short: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(short, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     many = len(short["results"]) > MAX_ROWS_IN_HISTORY
     if size > _MAX_BYTES_IN_HISTORY:
-        return {**short, "results": [], "conflicts": [], "questions": [], "landingOrder": [], "truncated": True}
+        return {
+            **short,
+            "results": [],
+            "conflicts": [],
+            "questions": [],
+            "steering": [],
+            "landingOrder": [],
+            "truncated": True,
+        }
     return {**short, "results": [], "truncated": True} if many else short

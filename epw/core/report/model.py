@@ -160,6 +160,20 @@ class QuestionResult(ResultPart):
     """Where true, an answer may be none of the options; without options it may be anything in any case."""
 
 
+class SteeringResult(ResultPart):
+    """A change that a person made while the execution ran."""
+
+    at: int
+    by: str | None
+    """Who sent it, as the client says: commands `user@host`, MCP its client; null where it does not."""
+    action: str
+    """Name of the update: `cancel_task`, `set_max_agents`, …"""
+    request: dict[str, Any]
+    """Its message; long texts are cut."""
+    outcome: str
+    """What has come of it."""
+
+
 class Metrics(ResultPart):
     """Numbers of an execution: measured or null."""
 
@@ -250,6 +264,8 @@ class ExecutionResult(ResultPart):
     results: list[TaskResult]
     conflicts: list[ConflictResult]
     questions: list[QuestionResult]
+    steering: list[SteeringResult]
+    """What people have changed while it ran."""
     metrics: Metrics | None
     delivery: DeliveryResult | None
     """Null without a workspace, and until the execution ends."""

@@ -91,6 +91,7 @@ def document(
         "results": [short_row(row(state, execution)) for state in tasks],
         "conflicts": [conflict_document(execution, conflict) for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
+        "steering": [each.document() for each in execution.steering],
         "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
         "delivery": delivery.model_dump(by_alias=True) if delivery else None,
         "landingOrder": landing_order,
@@ -118,7 +119,8 @@ def progress(execution: ExecutionState, status: str) -> dict[str, Any]:
         for state in execution.tasks.values()
     ]
     counts = {name: count for name, count in execution.counts.items() if count}
-    return {"status": status, "counts": counts, "tasks": tasks}
+    steering = [each.document() for each in execution.steering]
+    return {"status": status, "counts": counts, "tasks": tasks, **({"steering": steering} if steering else {})}
 
 
 def graph(execution: ExecutionState) -> dict[str, Any]:

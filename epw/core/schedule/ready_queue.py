@@ -63,6 +63,25 @@ class ReadyQueue:
                 for place, _ in list(self._places.overlapping(mine)):
                     self._offer(place)
 
+    def remove(self, task: str) -> bool:
+        """Take a task out of the queue; whether it was in it."""
+        is_parked = task in self._held
+        # What was offered before is out of date, and says nothing.
+        was_queued = is_parked or any(task == other and not place for _, other, place in self._ready)
+        self._ready = [entry for entry in self._ready if entry[1] != task]
+        heapq.heapify(self._ready)
+        if is_parked:
+            del self._held[task]
+            place = next(each for each, parked in self._parked.items() if any(task == other for _, other in parked))
+            self._parked[place] = [entry for entry in self._parked[place] if entry[1] != task]
+            heapq.heapify(self._parked[place])
+            if self._parked[place]:
+                self._offer(place)
+            else:
+                del self._parked[place]
+                self._places.remove(place, place)
+        return was_queued
+
     def drop(self, task: str) -> None:
         """Never return the task (again)."""
         self._dropped[task] = None

@@ -41,7 +41,7 @@ class Scheduler:
     ) -> None:
         self._graph = graph
         self._order = {task: index for index, task in enumerate(graph.ids)}
-        self._priorities = priorities or {}
+        self._priorities = dict(priorities or {})
         self._blocking = {task: len(graph.dependencies[task]) for task in graph.ids}
         self._abandoned: dict[str, None] = {}
         self._levels = levels or {}
@@ -143,6 +143,12 @@ class Scheduler:
         self._max_agents = agents
         self._free = deque(agent for agent in self._free if agent <= agents)
         self._free.extend(agent for agent in range(1, agents + 1) if agent not in present)
+
+    def set_priority(self, task: str, priority: int) -> None:
+        """Change when the task starts, among those that are ready."""
+        self._priorities[task] = priority
+        if self._ready.remove(task):
+            self._push(task)
 
     def _push(self, task: str, files: Sequence[str] = ()) -> None:
         level = self._levels.get(task, 0)

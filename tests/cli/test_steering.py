@@ -1,0 +1,47 @@
+"""Commands that change an execution while it runs, on a real repository."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.cli.test_running import running
+from tests.command_line import wait_for
+from tests.site import Site
+from tests.support import make_repository, sh
+
+WAIT = "until [ -e {go} ]; do sleep 0.05; done; "
+
+
+def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repository")
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "run": f"echo half > a; {WAIT}"},
+        {"id": "b", "run": f"{WAIT}echo b > b"},
+        {"id": "c", "run": "cat a", "dependsOn": ["a"]},
+    ]
+    cli = site.cli
+    with running(cli, tmp_path, "steered", rows, workspace=str(repository), exits=1):
+
+        def status(task: str) -> Any:
+            document = json.loads(cli("status", "steered", "--json", code=None).stdout or "{}")
+            return next((each["status"] for each in document.get("results", []) if each["taskId"] == task), None)
+
+        wait_for(lambda: status("a") == "running" and status("b") == "running")
+        assert "set_max_agents accepted" in cli("set", "steered", "--max-agents", "3").stdout
+        assert json.loads(cli("set", "steered", "b", "--priority", "2", "--json").stdout)["priority"] == 2
+        assert "nothing to change" in cli("set", "steered", code=2).stderr
+        assert "no task 'zz'" in cli("cancel", "steered", "zz", code=2).stderr
+        assert cli("cancel", "steered", "a").stdout == "a: its agent is being stopped\n"
+        wait_for(lambda: status("a") == "cancelled")
+        shown = cli("status", "steered").stdout
+        assert f"cancel_task a by {getpass.getuser()}@{os.uname().nodename} → cancelled; 1" in shown
+    document = json.loads(cli("status", "steered", "--json").stdout)
+    assert (document["status"], document["delivery"]["branch"]) == ("partial", "epw/steered")
+    assert [row["status"] for row in document["results"]] == ["cancelled", "succeeded", "skipped"]
+    assert sh(repository, "git", "show", "epw/steered:b") == "b\n"
+    assert "+half" in cli("diff", "steered", "a").stdout, "what it had done is kept"
+    cli("doctor", "steered")
