@@ -1,9 +1,11 @@
-"""Check: let the languages' own checkers read the merge of a change, before it lands."""
+"""Check: let the languages' own checkers read the merge of a change before it lands, and the head before delivery."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +15,12 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
-from activities.checkers.checker import Checker
+from activities.checkers.checker import Checker, Message
 from activities.checkers.differential import defects
-from activities.checkers.merge_checks import MergeChecks, MergeSides, decided
+from activities.checkers.head_checks import HeadChecks
+from activities.checkers.merge_checks import CheckerReport, MergeChecks, MergeSides, decided
 from activities.checkers.origin import OriginSearch
+from activities.checkers.read_trees import ReadTrees
 from activities.checkers.registry import checkers_of
 from activities.checkers.tree_runner import TreeRunner
 from activities.conflicts.fit import with_uses_renamed
@@ -35,8 +39,8 @@ from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
-from epw.core.landing import Checked, CheckRequest
-from epw.core.messages import CHECK, AgentProgress, TaskRun
+from epw.core.landing import Change, Checked, CheckHeadRequest, CheckRequest, ConflictFound
+from epw.core.messages import CHECK, CHECK_HEAD, AgentProgress, StepRequest, TaskRun
 from epw.core.plan.model import Task
 from epw.core.plan.parts import CheckCommand
 from epw.core.semantic_entry import Rename
@@ -45,7 +49,7 @@ _MAX_RECORDED = 100
 
 
 class MergeChecker:
-    """The activity `check`."""
+    """The activities `check` and `check_head`."""
 
     def __init__(self, state: StateDirectory, plans: PlanSource, host: HostMonitor) -> None:
         self._state = state
@@ -58,13 +62,60 @@ class MergeChecker:
 
         What a checker cannot read, or does not end in time, is a problem and no conflict.
         """
+        began, change = time.perf_counter(), request.change
+        label = f"check the merge of {change.task_id}"
+        try:
+            async with self._reading(request, request.hub, request.merged, label) as reading:
+                checks, hub, recorder = reading.checks, reading.hub, reading.recorder
+                started_from = await in_thread(hub.parent_of, change.commit)
+                sides = MergeSides(started_from, request.head, change.commit, request.merged)
+                earlier = await in_thread(recorder.earlier, change)
+                before = earlier.checker_messages if earlier is not None else []
+                remaining = await checks.remaining(reading.runner, request.merged, before)
+                is_merge = request.head != started_from
+                reports = await checks.check(reading.runner, sides, request.names) if is_merge and not remaining else []
+        except TaskFailed as error:
+            return Checked(problems=[str(error)[:300]])
+        found = remaining + [(each.checker, message) for each in reports for message in each.findings]
+        checked = _checked(reports, began)
+        if not found:
+            await in_thread(reading.keep_read, request.merged, request.names, reports)
+            return checked
+        if request.is_rewritten:
+            text = "; ".join(f"{each.path}:{each.line}: {each.text} ({name})" for name, each in found)
+            return checked.model_copy(update={"conflict": conflict_found("semantic", change, [], [], text)})
+        if remaining and earlier is not None:
+            sides = MergeSides(earlier.base, earlier.head, change.commit, request.merged)
+            reports = []
+        conflict = await in_thread(reading.conflict, change, sides, found, reports)
+        return checked.model_copy(update={"conflict": conflict})
+
+    @activity.defn(name=CHECK_HEAD)
+    async def check_head(self, request: CheckHeadRequest) -> Checked:
+        """Run the checkers on a head; what neither the base nor a single change has is the conflict of a landing."""
+        began, head = time.perf_counter(), request.heads[-1]
+        label = f"check the head: {', '.join(request.names)}"
+        try:
+            async with self._reading(request, request.hub, head, label) as reading:
+                search = HeadChecks(reading.checks, reading.runner, request.heads, request.changes)
+                reports, found = await search.check(request.names)
+        except TaskFailed as error:
+            return Checked(problems=[str(error)[:300]], failed=request.names)
+        checked = _checked(reports, began)
+        if found is None:
+            await in_thread(reading.keep_read, head, request.names, reports)
+            return checked
+        conflict = await in_thread(reading.conflict, found.change, found.sides, found.found, reports)
+        return checked.model_copy(update={"conflict": conflict.model_copy(update={"is_of_head": True})})
+
+    @asynccontextmanager
+    async def _reading(self, request: StepRequest, hub: str, commit: str, label: str) -> AsyncIterator[_Reading]:
+        """A directory with a commit, set up for checkers; raises `TaskFailed` where the plan's `setup` fails."""
         execution, activity_attempt = current_execution(self._state, request), activity.info().attempt
         running = await self._plans.of_current_execution()
-        began = time.perf_counter()
-        name = f"check {request.merged[:12]}"
-        run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=request.hub, base=request.merged)
+        name = f"check {commit[:12]}"
+        run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=hub, base=commit)
         directory = AttemptDirectory(execution, run, activity_attempt)
-        label = f"check the merge of {request.change.task_id}"
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="check", operation=label[:200]))
         task = Task(id=name, description=label, agent=COMMAND.name, run="true")
         if activity_attempt > 1:
@@ -73,49 +124,64 @@ class MergeChecker:
         is_own = isinstance(running.plan.checks, CheckCommand)
         sandbox = running.plan.default_sandbox if is_own else "strongest"
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, sandbox)
-        hub, cache = Hub(Path(request.hub)), self._state.checks(execution.workspace().path) / "cache"
-        checks = MergeChecks(hub, checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8])
-        recorder = ConflictRecorder(hub, execution, execution.workspace())
-        started_from = await in_thread(hub.parent_of, request.change.commit)
-        sides = MergeSides(started_from, request.head, request.change.commit, request.merged)
+        cache = self._state.checks(execution.workspace().path) / "cache"
+        checks = MergeChecks(
+            Hub(Path(hub)), checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8]
+        )
+        recorder = ConflictRecorder(checks.hub, execution, execution.workspace())
         async with activity_scope(self._state, directory.marker, heartbeat), contained(attempt) as attempt:
             try:
                 await set_up_directory(attempt)
                 failpoint("check.set-up")
-                runner = TreeRunner(attempt, cache)
-                earlier = await in_thread(recorder.earlier, request.change)
-                before = earlier.checker_messages if earlier is not None else []
-                remaining = await checks.remaining(runner, request.merged, before)
-                is_merge = request.head != started_from
-                reports = await checks.check(runner, sides, request.names) if is_merge and not remaining else []
+                yield _Reading(checks, TreeRunner(attempt, cache), recorder, ReadTrees.of(execution))
                 failpoint("check.ran")
                 if running.plan.setup is None:
                     await in_thread(directory.recycle)
-            except TaskFailed as error:
-                return Checked(problems=[str(error)[:300]])
             finally:
                 await in_thread(directory.remove)
-        problems = [f"{each.checker}: {each.problem}"[:300] for each in reports if each.problem is not None]
-        spent = round((time.perf_counter() - began) * 1000)
-        found = remaining + [(each.checker, message) for each in reports for message in each.findings]
-        if not found:
-            return Checked(problems=problems, duration_ms=spent)
-        base, ours = (earlier.base, earlier.head) if earlier and remaining else (started_from, request.head)
-        changed = await in_thread(changed_blobs, hub, base, ours, request.change.commit)
-        if request.is_rewritten:
-            text = "; ".join(f"{each.path}:{each.line}: {each.text} ({name})" for name, each in found)
-            return Checked(conflict=conflict_found("semantic", request.change, [], [], text), problems=problems)
-        search = OriginSearch(hub, changed, request.merged)
-        findings = await in_thread(search.findings, [(names[0], each) for each, names in defects(found)])
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Checkers of an execution, with a directory to run in, and where what they find is kept."""
+
+    checks: MergeChecks
+    runner: TreeRunner
+    recorder: ConflictRecorder
+    read: ReadTrees
+
+    @property
+    def hub(self) -> Hub:
+        return self.checks.hub
+
+    def keep_read(self, commit: str, names: Sequence[str], reports: Sequence[CheckerReport]) -> None:
+        """Note that checkers have read a tree and found nothing, but for those that had a problem. Blocking."""
+        failed = {each.checker for each in reports if each.problem is not None}
+        self.read.add(self.hub.tree_of(commit), [name for name in names if name not in failed])
+
+    def conflict(
+        self, change: Change, sides: MergeSides, found: Sequence[tuple[str, Message]], reports: Sequence[CheckerReport]
+    ) -> ConflictFound:
+        """The recorded conflict of a change whose merge has these messages. Blocking.
+
+        `reports`: of the checkers that have read this merge; without any, it follows no renames.
+        """
+        changed = changed_blobs(self.hub, sides.base, sides.ours, sides.theirs)
+        search = OriginSearch(self.hub, changed, sides.merged)
+        findings = search.findings([(names[0], each) for each, names in defects(found)])
         messages = [[name, each.path, each.rule, each.text] for name, each in found[:_MAX_RECORDED]]
-        renames, is_checked = [], False
-        if not remaining:
-            read = [checks.checkers[each.checker] for each in reports if each.problem is None]
-            renames, is_checked = await in_thread(_renames, hub, sides, changed, findings, read)
-        conflict = await in_thread(
-            recorder.semantic, findings, ours, request.change, messages, request.merged, renames, is_checked
-        )
-        return Checked(conflict=conflict, problems=problems, duration_ms=spent)
+        read = [self.checks.checkers[each.checker] for each in reports if each.problem is None]
+        renames, is_checked = _renames(self.hub, sides, changed, findings, read) if reports else ([], False)
+        return self.recorder.semantic(findings, sides.ours, change, messages, sides.merged, renames, is_checked)
+
+
+def _checked(reports: Sequence[CheckerReport], began: float) -> Checked:
+    failed = [each for each in reports if each.problem is not None]
+    return Checked(
+        problems=[f"{each.checker}: {each.problem}"[:300] for each in failed],
+        failed=[each.checker for each in failed],
+        duration_ms=round((time.perf_counter() - began) * 1000),
+    )
 
 
 def _renames(

@@ -65,7 +65,7 @@ class Lander:
             async with activity_scope(self._state, execution.key + "/land"):
                 check_fence(execution, LAND, fencing_token())
                 running = await self._plans.of_current_execution()
-                checks = LandingChecks.of(running.plan) if request.checks else LandingChecks()
+                checks = LandingChecks.of(running.plan, execution) if request.checks else LandingChecks()
                 landed: Landed = await in_thread(
                     land_changes, execution, request, running.tasks, running.plan.relock, checks
                 )
@@ -168,6 +168,7 @@ class _Merger:
             settled=settled,
             renames=renames,
             unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_read],
+            unread=self.checks.unread(changed, stored.tree) if change.checked_with == "" else [],
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )
         return self._with_losses(head, change, landing)
@@ -184,7 +185,7 @@ class _Merger:
                 return _conflicting(head, change, self.recorder.textual(merged, head, started_from, change))
             merged.tree = tree
         changed = changed_blobs(hub, started_from, head, change.commit)
-        # No checker reads this merge, so that none decides about it.
+        # Checkers read the head at its end, and not this merge: none decides about it.
         misfit = replace(self.misfits, checks=LandingChecks()).of(head, change, started_from, changed, merged.tree)
         if misfit is not None and misfit.followed is None:
             return _conflicting(head, change, misfit.conflict)
@@ -199,7 +200,8 @@ class _Merger:
         prefix = self.execution.ref("commits")
         if agents_own := own_commits.read_ranges(hub, prefix).get(change.commit):
             own_commits.keep_range(hub, prefix, new, *agents_own)
-        return Landing(task_id=change.task_id, head=new)
+        unread = self.checks.unread(changed, merged.tree)
+        return Landing(task_id=change.task_id, head=new, unread=unread)
 
     def _fast_forward(self, head: str, change: Change) -> Landing:
         if findings := self._still_misfitting(change):

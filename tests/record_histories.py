@@ -82,6 +82,18 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
                 {"id": "innocent", "run": "sleep 1.5; sed -i 9s/.*/innocent/ lines", "dependsOn": ["seq"]},
             ),
         },
+        "head_checked": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "verify": "test ! -e bad",
+            "onConflict": ["skip"],
+            "checks": {"command": "test ! -e c.x || test -e a.x || echo 'c.x:1: needs a.x'", "files": ["*.x"]},
+            "tasks": tasks(
+                {"id": "a", "run": "echo 1 > a.x; echo 1 > bad"},
+                {"id": "later", "run": "sleep 1.5"},
+                {"id": "c", "run": "echo 1 > c.x", "dependsOn": ["later"]},
+            ),
+        },
         "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
         "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
         "paused_and_resized": {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": "sleep 0.2"} for n in range(4)))},

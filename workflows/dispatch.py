@@ -18,6 +18,7 @@ from epw.core.execution.strategy import Strategy
 from epw.core.landing import Checked, Landed, Verified
 from epw.core.messages import (
     CHECK,
+    CHECK_HEAD,
     CLEAN_UP,
     DELIVER,
     LAND,
@@ -54,6 +55,7 @@ _KINDS = {
     VERIFY: _Kind(Verified, timedelta(days=30)),
     LAND: _Kind(Landed),
     CHECK: _Kind(Checked),
+    CHECK_HEAD: _Kind(Checked),
     DELIVER: _Kind(Delivery),
     CLEAN_UP: _Kind(None),
     ROLL_BACK: _Kind(None),

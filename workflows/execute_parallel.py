@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.display import Display
     from workflows.event_queue import EventQueue
     from workflows.finisher import Finisher
+    from workflows.head_checks import HeadChecks
     from workflows.merge_queue import MergeQueue
     from workflows.open_questions import OpenQuestions
     from workflows.steering import SteeringHandlers
@@ -128,7 +129,8 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         execution.takes_over_first = bool(execution.reused) and workflow.patched(_TAKE_OVER_FIRST)
         self._attempts = Attempts(execution, prepared, self._open_questions, self._events, self._resolver, self._budget)
         self._merge_queue = MergeQueue(execution, prepared, compensations, self._events, self._resolver, self._landings)
-        self._finisher = Finisher(execution, self._merge_queue, compensations, self._conclusion)
+        head_checks = HeadChecks(execution, self._merge_queue, self._resolver)
+        self._finisher = Finisher(execution, self._merge_queue, head_checks, compensations, self._conclusion)
 
     async def _work(self) -> None:
         """Start attempts, settle what has happened and land changes until every task has ended."""

@@ -1,4 +1,4 @@
-"""End of an execution: verification and delivery of the head, or its undoing."""
+"""End of an execution: last checks and delivery of the head, or its undoing."""
 
 from __future__ import annotations
 
@@ -15,24 +15,29 @@ from epw.core.execution.state import ExecutionState
 from epw.core.messages import CLEAN_UP, DELIVER, ROLL_BACK
 from epw.core.naming import branch_name
 from workflows import dispatch
+from workflows.head_checks import HeadChecks
 from workflows.merge_queue import MergeQueue
-
-_MAX_NAMED = 5
 
 
 class Finisher:
     """Sets the execution's conclusion, once every task has ended."""
 
     def __init__(
-        self, execution: ExecutionState, merge_queue: MergeQueue, compensations: Compensations, conclusion: Conclusion
+        self,
+        execution: ExecutionState,
+        merge_queue: MergeQueue,
+        head_checks: HeadChecks,
+        compensations: Compensations,
+        conclusion: Conclusion,
     ) -> None:
         self._execution = execution
         self._merge_queue = merge_queue
+        self._head_checks = head_checks
         self._compensations = compensations
         self._conclusion = conclusion
 
     async def finish(self) -> bool:
-        """Verify and deliver the head, or undo it; false: tasks have to run again before."""
+        """Check and deliver the head, or undo it; false: tasks have to run again before."""
         execution = self._execution
         execution.finishing = True
         if self._merge_queue.commit is None:
@@ -43,14 +48,13 @@ class Finisher:
         if execution.failed and execution.undoes_all:
             await self._undo("rolled_back")
             return True
-        if execution.plan.verify and self._any_landed:
-            problem = await self._merge_queue.verify_or_bisect()
+        if self._any_landed:
+            problem = await self._head_checks.pass_or_exclude()
             if not execution.finished:
                 execution.finishing = False
                 return False
             if problem is not None:
-                status = "rolled_back" if execution.undoes_all else "failed"
-                await self._undo(status, f"verify is red, of what {self._landed_tasks} did: {problem}")
+                await self._undo("rolled_back" if execution.undoes_all else "failed", problem)
                 return True
         if execution.incomplete and not self._any_landed:
             await self._undo("failed", None if execution.failed else "nothing has landed: people have cancelled tasks")
@@ -76,12 +80,6 @@ class Finisher:
     @property
     def _any_landed(self) -> bool:
         return any(state.landed for state in self._execution.tasks.values())
-
-    @property
-    def _landed_tasks(self) -> str:
-        """Ids of the tasks whose changes are in the head, the first few."""
-        landed = [task_id for task_id, state in self._execution.tasks.items() if state.landed]
-        return ", ".join(landed[:_MAX_NAMED]) + (" …" if len(landed) > _MAX_NAMED else "")
 
     async def _deliver(self, commit: str) -> Delivery:
         queue, mode = self._merge_queue, self._merge_queue.deliver

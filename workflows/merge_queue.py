@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -11,23 +10,22 @@ from temporalio.exceptions import ActivityError
 
 from epw.core import failures
 from epw.core.decisions.resolver import Resolver
-from epw.core.execution.bisect import first_bad
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import Compensation
 from epw.core.execution.state import ExecutionState
-from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest, Verified, VerifyRequest
-from epw.core.messages import LAND, VERIFY, Failure, Prepared, StepRequest
+from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest
+from epw.core.messages import LAND, Failure, Prepared, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 from workflows.merge_checks import MergeChecks
+from workflows.verification import Verification
 
-_PATCH_RERUN_CULPRITS = "run-culprits-again"
 _PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
 
 
 class MergeQueue:
-    """Lands the changes of the execution and verifies the head; does nothing without a workspace.
+    """Lands the changes of the execution; does nothing without a workspace.
 
     `landings` is kept up to date: task id and head commit after it, in landing order.
     """
@@ -49,21 +47,35 @@ class MergeQueue:
         self._compensations = compensations
         self._events = events
         self._resolver = resolver
-        self._landings = landings
+        self.landings = landings
         self._ref = self.base
         """Commit of the head's ref after the last landing activity."""
         self._batch: tuple[int, int] = (-1, 0)
         """The level that is landing (`atomic: batch`), and the number of landings before it."""
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
-        self._verifying: workflow.ActivityHandle[Any] | None = None
-        self._verdicts: dict[str, bool] = {}
-        """Whether `verify` passed, by commit."""
-        self.checks = MergeChecks(execution, self.hub, self._start, self._refuse, events)
+        self._unread: dict[str, list[str]] = {}
+        """Checkers that have not read the merge by which a task landed, by task id."""
+        self.verification = Verification(execution, self.hub, self.start)
+        self.checks = MergeChecks(execution, self.hub, self.start, self._refuse, events)
 
     @property
     def is_landing(self) -> bool:
         return self._task is not None or bool(self.checks)
+
+    @property
+    def heads(self) -> list[str]:
+        """The base, and the head after each landing."""
+        return [self.base, *(head for _, head in self.landings)]
+
+    @property
+    def unread(self) -> list[str]:
+        """Checkers that have not read some merge in the head."""
+        return list(dict.fromkeys(name for task_id, _ in self.landings for name in self._unread.get(task_id, [])))
+
+    def was_read(self) -> None:
+        """Note that checkers have read the head."""
+        self._unread.clear()
 
     def land(self) -> None:
         """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
@@ -73,42 +85,15 @@ class MergeQueue:
             self._execution.to_land = [task_id for task_id in waiting if task_id not in batch]
             level = self._execution.batches.level_of(batch[0])
             if level != self._batch[0]:
-                self._batch = level, len(self._landings)
+                self._batch = level, len(self.landings)
             self._task = asyncio.create_task(self._land(batch))
             self._task.add_done_callback(self._landed_batch)
 
     def abandon(self) -> None:
         """Stop verifying: everything will be undone."""
         self._abandoned = True
-        if self._verifying is not None:
-            self._verifying.cancel()
+        self.verification.cancel()
         self.checks.cancel()
-
-    async def verify_or_bisect(self) -> str | None:
-        """Verify the head, and exclude each landing that makes it fail; returns why it fails still, or None.
-
-        Where the plan's steps run an excluded task again first, the execution is not finished afterwards.
-        """
-        rerun: dict[str, Verified] = {}
-        while not (verified := await self._verify(self.commit or "", "final")).green:
-            if self._execution.undoes_all:
-                return verified.message
-            heads = [self.base, *(head for _, head in self._landings)]
-            blamed = await first_bad(len(heads), partial(self._passes, heads))
-            if blamed is None:
-                return f"{verified.message} (no landing is to blame)"
-            culprit = self._landings[blamed - 1][0]
-            if self._resolver.can_run_again(culprit) and workflow.patched(_PATCH_RERUN_CULPRITS):
-                self._execution.reopen(culprit, now())
-                rerun[culprit] = verified
-                await self._land_again()
-                continue
-            self._exclude(culprit, verified)
-            await self._land_again()
-        # Only once the head passes: else each would be blamed for the others.
-        for culprit, verified in rerun.items():
-            self._resolver.conflicted(culprit, self._verify_conflict([culprit], [], verified))
-        return None
 
     async def land_alone(self, order: list[str]) -> None:
         """Build the head of changes that are taken over, in this order; leave out what does not merge without the rest.
@@ -119,15 +104,13 @@ class MergeQueue:
         kept = [each for each in order if self._execution.tasks[each].commit is not None]
         while kept and self.commit is not None:
             landed = await self._merge(kept, self.base, again=True)
-            self._landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+            self.landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
             for row in landed.rows:
                 if row.conflict is not None and self._execution.tasks[row.task_id].landed:
-                    self._resolver.left_out(row.conflict)
-                    failure = Failure.of(failures.MERGE_CONFLICT, row.conflict.description)
-                    self._execution.undo_culprit(row.task_id, failure, now())
-            still = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
-            if len(still) == len(self._landings):
+                    self.exclude(row.conflict, Failure.of(failures.MERGE_CONFLICT, row.conflict.description))
+            still = [task_id for task_id, _ in self.landings if self._execution.tasks[task_id].landed]
+            if len(still) == len(self.landings):
                 return
             kept = still
 
@@ -153,8 +136,8 @@ class MergeQueue:
         """Reset the head to before the batch that has a conflict (`atomic: batch`)."""
         if self._execution.batches.broken is None:
             return
-        del self._landings[self._batch[1] :]
-        self.commit = self._landings[-1][1] if self._landings else self.base
+        del self.landings[self._batch[1] :]
+        self.commit = self.landings[-1][1] if self.landings else self.base
         self._execution.undo_batch(self._execution.batches.broken, now())
 
     def _landed_batch(self, task: asyncio.Task[None]) -> None:
@@ -165,21 +148,22 @@ class MergeQueue:
     async def _settle(self, row: Landing) -> None:
         self.checks.problems |= dict.fromkeys(row.unchecked)
         if row.to_check:
-            await self.checks.begin(row, self._change(row.task_id))
+            await self.checks.begin(row, self.change_of(row.task_id))
             return
         conflict = row.conflict
         joins = row.shared_with or self._resolver.earlier(row.task_id)
         if joins and row.conflict is None and self._execution.plan.verify and not self._abandoned:
-            verified = await self._verify(row.head, f"after {row.task_id}")
+            verified = await self.verification.verify(row.head, f"after {row.task_id}")
             if not verified.green and await self._passed_before(row.task_id):
-                conflict = self._verify_conflict([row.task_id, *row.shared_with], row.shared_paths, verified)
+                tasks = [row.task_id, *row.shared_with]
+                conflict = self.verification.conflict(tasks, row.shared_paths, verified)
         if conflict is not None:
             self._refuse(row.task_id, conflict)
         else:
             self._resolver.landed(row)
             self.commit = row.head
             if self._execution.tasks[row.task_id].commit is not None:
-                self._landings.append((row.task_id, row.head))
+                self.landings.append((row.task_id, row.head))
             self._execution.landed(row.task_id, now())
 
     def _refuse(self, task_id: str, conflict: ConflictFound) -> None:
@@ -194,32 +178,27 @@ class MergeQueue:
 
         Else the change is not to blame, and the final verification finds the one that is.
         """
-        head = self.commit or ""
         if self._abandoned or not workflow.patched(_PATCH_BLAME_ON_PASSING_HEAD):
             return True
-        if head not in self._verdicts:
-            await self._verify(head, f"before {task_id}")
-        return self._verdicts[head]
+        return await self.verification.has_passed(self.commit or "", f"before {task_id}")
 
-    def _exclude(self, task_id: str, verified: Verified) -> None:
-        """Take a change that makes `verify` fail, or no longer merges, out of the head, with its descendants."""
-        self._resolver.left_out(self._verify_conflict([task_id], [], verified))
-        failure = Failure.of(failures.VERIFY_FAILED, verified.message, self._execution.plan.verify)
-        self._execution.undo_culprit(task_id, failure, now())
+    def exclude(self, conflict: ConflictFound, failure: Failure) -> None:
+        """Take the landed change of a conflict's first task out of what stays in the head, with its descendants."""
+        self._resolver.left_out(conflict)
+        self._execution.undo_culprit(conflict.tasks[0], failure, now())
 
-    async def _land_again(self) -> None:
+    async def land_again(self) -> None:
         """Build the head again from the base, of the changes that stay in it, in landing order."""
         while True:
-            kept = [task_id for task_id, _ in self._landings if self._execution.tasks[task_id].landed]
+            kept = [task_id for task_id, _ in self.landings if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
-            self._landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+            self.landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
             self.commit = landed.head
-            conflicting = [row for row in landed.rows if row.conflict is not None]
-            for row in conflicting:
-                if self._execution.tasks[row.task_id].landed:
-                    reason = row.conflict.description if row.conflict else ""
-                    self._exclude(row.task_id, Verified(green=False, message=reason))
-            if not conflicting:
+            conflicts = [row.conflict for row in landed.rows if row.conflict is not None]
+            for conflict in conflicts:
+                if self._execution.tasks[conflict.tasks[0]].landed:
+                    self.exclude(conflict, Failure.of(failures.MERGE_CONFLICT, conflict.description))
+            if not conflicts:
                 return
 
     async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
@@ -228,17 +207,18 @@ class MergeQueue:
             hub=self.hub,
             head=onto,
             expected=self._ref,
-            changes=[self._change(each) for each in batch],
+            changes=[self.change_of(each) for each in batch],
             at=now() // 1000,
             detached=again,
             stop_at_shared_file=self._execution.plan.verify is not None and not again,
-            checks=self._execution.plan.checks != "off" and not again,
+            checks=self._execution.plan.checks != "off",
         )
-        landed: Landed = await dispatch.awaited(self._start(LAND, request, f"land {', '.join(batch)}"[:200]))
+        landed: Landed = await dispatch.awaited(self.start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
+        self._unread |= {row.task_id: row.unread for row in landed.rows}
         return landed
 
-    def _change(self, task_id: str) -> Change:
+    def change_of(self, task_id: str) -> Change:
         commit = self._execution.tasks[task_id].commit or ""
         return Change(
             task_id=task_id,
@@ -251,30 +231,6 @@ class MergeQueue:
             checked_with=self.checks.checked_with(commit),
         )
 
-    async def _passes(self, heads: list[str], at: int) -> bool:
-        return (await self._verify(heads[at], f"landing {at} of {len(heads) - 1}")).green
-
-    async def _verify(self, commit: str, label: str) -> Verified:
-        request = VerifyRequest(hub=self.hub, commit=commit, label=label)
-        self._verifying = self._start(VERIFY, request, f"verify {label}"[:200])
-        try:
-            verified: Verified = await dispatch.awaited(self._verifying)
-            self._verdicts[commit] = verified.green
-            return verified
-        finally:
-            self._verifying = None
-
-    def _verify_conflict(self, tasks: list[str], paths: list[str], verified: Verified) -> ConflictFound:
-        return ConflictFound(
-            kind="verify",
-            tasks=tasks,
-            paths=paths,
-            description=f"verify is red: {verified.message}",
-            command=self._execution.plan.verify if verified.exit_code is not None else None,
-            exit_code=verified.exit_code,
-            output=verified.output,
-        )
-
-    def _start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
+    def start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
         retry = dispatch.retry_policy(self._execution.strategy)
         return dispatch.start(name, request, queue=self.queue, retry=retry, summary=summary)

@@ -8,11 +8,13 @@ from typing import Self
 
 from activities.checkers.checker import Checker
 from activities.checkers.merge_checks import concerned, decided
+from activities.checkers.read_trees import ReadTrees
 from activities.checkers.registry import checkers_of, missing
 from activities.conflicts.recorded import ConflictRecorder
 from activities.conflicts.semantic.sides import Finding
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
+from activities.state.execution_store import ExecutionStore
 from epw.core.landing import Change, Landing
 from epw.core.plan.model import Plan
 
@@ -24,11 +26,12 @@ class LandingChecks:
     checkers: Mapping[str, Checker] = field(default_factory=dict)
     brings_programs: bool = False
     """Whether directories of attempts may hold programs that are not on this machine."""
+    read_trees: ReadTrees | None = None
 
     @classmethod
-    def of(cls, plan: Plan) -> Self:
+    def of(cls, plan: Plan, execution: ExecutionStore) -> Self:
         """Those of a plan's `checks`."""
-        return cls(checkers_of(plan.checks), plan.brings_programs)
+        return cls(checkers_of(plan.checks), plan.brings_programs, ReadTrees.of(execution))
 
     def decide(self, finding: Finding, change: Change, changed: Sequence[Collection[str]]) -> bool:
         """Whether one of them reads the merge, or has read it, and decides about a conflict that symbols show."""
@@ -46,6 +49,11 @@ class LandingChecks:
             since = changed_paths(hub, change.checked_with, head)
             return [name for name in names if any(map(self.checkers[name].concerns, since))]
         return names
+
+    def unread(self, changed: Sequence[Collection[str]], tree: str) -> list[str]:
+        """Those here that have something to read in a merge which lands without them, and have not read its tree."""
+        read = self.read_trees.names(tree) if self.checkers and self.read_trees is not None else []
+        return [name for name in self._installed(concerned(self.checkers, changed)) if name not in read]
 
     def to_read_again(self, recorder: ConflictRecorder, change: Change) -> list[str]:
         """Those because of which the task's earlier change did not land, and which have not read this one."""

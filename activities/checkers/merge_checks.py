@@ -41,12 +41,17 @@ def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:
 
 @dataclass(frozen=True)
 class MergeSides:
-    """Commits of a merge: where both sides began, the sides, and the merge of them."""
+    """Commits of a merge: where both sides began, the sides, and the merge of them; of a head, both sides are it."""
 
     base: str
     ours: str
     theirs: str
     merged: str
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Those whose messages are not new, the one that is asked first before the others."""
+        return (self.base,) if self.ours == self.theirs else (self.theirs, self.ours)
 
 
 @dataclass
@@ -94,7 +99,9 @@ class MergeChecks:
             rows = [row for row in earlier if row[0] == name]
             wordings = {wording(Message(path, 0, rule, text)) for _, path, rule, text in rows}
             with contextlib.suppress(CheckerFailed):
-                for job in checker.jobs(tree, {path for _, path, _, _ in rows}):
+                paths = {path for _, path, _, _ in rows}
+                for job in checker.jobs(tree, paths):
+                    job = job._replace(files=tuple(sorted(paths))) if checker.each_alone else job
                     messages = await self._messages(runner, checker, job, commit, report)
                     found += [(name, each) for each in messages if wording(each) in wordings]
         return list(dict.fromkeys(found))
@@ -147,14 +154,14 @@ class MergeChecks:
     async def _new_messages(
         self, runner: TreeRunner, sides: MergeSides, checker: Checker, job: Job, result: CheckerReport
     ) -> list[Message]:
-        contents = [cache(partial(self._content, commit)) for commit in (sides.merged, sides.theirs, sides.ours)]
+        contents = [cache(partial(self._content, commit)) for commit in (sides.merged, *sides.known)]
         merged = await self._messages(runner, checker, job, sides.merged, result)
         if checker.unread is not None and any(checker.unread.search(each.text) for each in merged):
-            for side in (sides.theirs, sides.ours):
+            for side in sides.known:
                 self._require_read(checker, await self._messages(runner, checker, job, side, result), result)
         found: list[Message] = await in_thread(lambda: list(relevant(checker, merged, contents[0])))
         known: list[list[Message]] = []
-        for number, side in enumerate((sides.theirs, sides.ours)):
+        for number, side in enumerate(sides.known):
             if not found:
                 break
             said = await self._messages(runner, checker, job, side, result)

@@ -1,4 +1,4 @@
-"""Messages between the workflow and the activities `land`, `check` and `verify`: changes, and what became of them."""
+"""Messages between the workflow and the activities `land`, `check`, `check_head` and `verify`: changes and verdicts."""
 
 from __future__ import annotations
 
@@ -70,6 +70,8 @@ class ConflictFound(Message):
     """Whether checkers here read the result of that."""
     tried: list[str] = Field(default_factory=list)
     """Steps that the landing itself has tried."""
+    is_of_head: bool = False
+    """Whether it was found of the head, after the change had landed."""
 
 
 class Landing(Message):
@@ -87,6 +89,8 @@ class Landing(Message):
     """Then the commit of that merge."""
     unchecked: list[str] = Field(default_factory=list)
     """Why checkers that would have had something to read were not run."""
+    unread: list[str] = Field(default_factory=list)
+    """Checkers that are here and have something to read in its merge, which landed without them."""
     settled: ConflictFound | None = None
     """The conflict that was merged as `way` says, or by rewriting uses."""
     renames: list[Rename] = Field(default_factory=list)
@@ -118,11 +122,26 @@ class CheckRequest(StepRequest):
     """Whether uses follow a rename in it: its conflict is already recorded."""
 
 
+class CheckHeadRequest(StepRequest):
+    """Run checkers on the last of the heads; each is the one before it with one change more, the first is the base."""
+
+    hub: str
+    heads: list[str]
+    changes: list[Change]
+    """The change of each head but the base."""
+    names: list[str]
+
+
 class Checked(Message):
-    """Result of `check`: the conflict, if there is one, and why checkers said nothing."""
+    """Result of `check` and `check_head`: the conflict, if there is one, and why checkers said nothing.
+
+    The first task of a conflict of the head is the one whose landing brought it.
+    """
 
     conflict: ConflictFound | None = None
     problems: list[str] = Field(default_factory=list)
+    failed: list[str] = Field(default_factory=list)
+    """The checkers with a problem."""
     duration_ms: int = 0
 
 

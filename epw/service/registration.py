@@ -76,12 +76,14 @@ def activities(
     import networkx  # noqa: F401
 
     plans, deliverer, host = StartEvent(), Deliverer(state), host or HostMonitor()
+    checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
         Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,
         TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host).run_task,
         Lander(state, plans).land,
-        MergeChecker(state, plans, host).check,
+        checker.check,
+        checker.check_head,
         Verifier(state, plans, host).verify,
         deliverer.deliver,
         deliverer.clean_up,

@@ -71,12 +71,13 @@ class Resolver:
         # Where both merged and a check refused them, the new change has to differ.
         return conflict.found.kind in TEXTUAL_KINDS and not self._rules.has_model(task_id)
 
-    def can_run_again(self, task_id: str) -> bool:
-        """Whether the landed change of the task, which turns the head red, has another step than being left out."""
+    def can_run_again(self, found: ConflictFound) -> bool:
+        """Whether the first task, whose landed change makes the head fail, has another step than to be left out."""
+        task_id = found.tasks[0]
         if self._rules.only_final or self._execution.undoes_all or self._execution.graph.dependants[task_id]:
             return False
         change = self._changes.get(task_id)
-        return self._rules.can_land_again(task_id, change.left_if_red if change is not None else self._rules.steps)
+        return self._rules.can_land_again(found, change.left_if_red if change is not None else self._rules.steps)
 
     def is_open(self, task_id: str) -> bool:
         """Whether a conflict of the task's change has not ended yet."""
@@ -121,7 +122,7 @@ class Resolver:
         before, met = conflict.found, conflict.meets(found.tasks)
         known = {"tasks": before.tasks} if len(found.tasks) == 1 else {}
         known |= {} if found.paths else {"paths": before.paths}
-        conflict.found = found.model_copy(update=known)
+        conflict.found = found.model_copy(update={**known, "is_of_head": found.is_of_head or before.is_of_head})
         reapplies = conflict.step is not None and conflict.step.kind.reapplies
         if reapplies and met and not self._execution.stopping and self._in_turn():
             # It made its change again for one side, and another one landed meanwhile.
@@ -164,7 +165,7 @@ class Resolver:
         conflict.overwrote = [path for path in row.overwrote if path not in regenerated]
         conflict.dropped = [path for path in row.dropped if path not in regenerated]
         conflict.end(by_model=step.runs_agent and self._rules.has_model(row.task_id))
-        if conflict.found.kind == "verify":
+        if conflict.found.is_of_head or conflict.found.kind == "verify":
             change.left_if_red = conflict.left
 
     def left_out(self, found: ConflictFound) -> None:
@@ -193,7 +194,7 @@ class Resolver:
     def _opened(self, change: ConflictedChange, found: ConflictFound) -> Conflict:
         """A new conflict; the step that its landing has taken itself is under way."""
         conflict, first = self.record(found), self._rules.landing_step
-        if found.kind == "verify":
+        if found.is_of_head or found.kind == "verify":
             conflict.left = list(change.left_if_red)
         in_landing = first is not None and self.merge_strategy(change.task_id) == first.kind.landing_strategy
         conflict.tried += found.tried

@@ -57,9 +57,9 @@ class StepRules:
             return False
         return step.kind.possible.holds(self._situation(found))
 
-    def can_land_again(self, task_id: str, left: list[ConflictStep]) -> bool:
+    def can_land_again(self, found: ConflictFound, left: list[ConflictStep]) -> bool:
         """Whether a step is left for a landed change that turns the head red, other than leaving it out."""
-        situation = Situation("verify", [task_id], self.has_model(task_id))
+        situation = self._situation(found)
         return any(not step.kind.is_final and step.kind.possible.holds(situation) for step in left)
 
     def can_regenerate(self, conflict: Conflict) -> bool:
