@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from temporalio import activity
@@ -10,17 +11,23 @@ from temporalio import activity
 from activities.apply import finish_commands
 from activities.apply.tree_delivery import TreeDelivery
 from activities.git import own_commits, transfer
+from activities.git.branch_history import BranchHistory
 from activities.git.hub import Hub
+from activities.git.submodules.submodules import Lowered
+from activities.git.task_commits import task_of
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
+from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced, GitError, Refused
 from epw.core.execution.delivery import CleanUpRequest, DeliverRequest, Delivery
 from epw.core.messages import CLEAN_UP, DELIVER
+from epw.core.plan.model import Task
+from epw.core.report.commit_message import commit_message
 
 _MAX_NAMES = 20
 
@@ -28,8 +35,9 @@ _MAX_NAMES = 20
 class Deliverer:
     """The activities `deliver` and `clean_up`."""
 
-    def __init__(self, state: StateDirectory) -> None:
+    def __init__(self, state: StateDirectory, plans: PlanSource) -> None:
         self._state = state
+        self._plans = plans
 
     @activity.defn(name=DELIVER)
     async def deliver(self, request: DeliverRequest) -> Delivery:
@@ -41,7 +49,8 @@ class Deliverer:
         execution = current_execution(self._state, request)
         try:
             async with activity_scope(self._state, execution.key + "/deliver"):
-                delivered: Delivery = await in_thread(_deliver, execution, request, fencing_token())
+                tasks = (await self._plans.of_current_execution()).tasks
+                delivered: Delivery = await in_thread(_deliver, execution, request, tasks, fencing_token())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
             raise not_retried(error) from None
@@ -58,7 +67,9 @@ class Deliverer:
                 await in_thread(execution.remove_attempts)
 
 
-def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int, int]) -> Delivery:
+def _deliver(
+    execution: ExecutionStore, request: DeliverRequest, tasks: Mapping[str, Task], now: tuple[int, int]
+) -> Delivery:
     hub = Hub(Path(request.hub))
     with hub.locked():
         check_fence(execution, DELIVER, now)
@@ -70,7 +81,7 @@ def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int,
                 execution, request, f"{execution.workspace().path} leads to another place than at the start"
             )
         try:
-            delivered = _DELIVERIES[request.mode](execution, hub, request)
+            delivered = _DELIVERIES[request.mode](execution, hub, request, tasks)
         except GitError as error:
             if execution.has_half_delivery():
                 raise
@@ -79,19 +90,18 @@ def _deliver(execution: ExecutionStore, request: DeliverRequest, now: tuple[int,
         return delivered
 
 
-def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
+def _deliver_branch(
+    execution: ExecutionStore, hub: Hub, request: DeliverRequest, tasks: Mapping[str, Task]
+) -> Delivery:
     """Make a new branch; where the name is taken, with `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
-    base, lowered = modules.lowered(request.base).commit, modules.lowered(request.head)
-    head, handed_over = lowered.commit, modules.missing_commits(lowered, workspace)
-    joined = list[str]()
-    if request.commits == "keep":
-        own = own_commits.read_ranges(hub, execution.ref("commits"))
-        head, joined = own_commits.rebased(
-            hub, request.base, request.head, lambda each: modules.lowered(each).commit, own
-        )
-        hub.update_ref(execution.ref("rebased"), head)
+    each_lowered = modules.each_lowered(request.head)
+    base, handed_over = (
+        each_lowered(request.base).commit,
+        modules.missing_commits(each_lowered(request.head), workspace),
+    )
+    head, joined = _write_history(execution, hub, request, each_lowered, tasks)
     refused = None
     for number in range(1, _MAX_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
@@ -114,13 +124,35 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
     return _refused(execution, request, refused or f"{_MAX_NAMES} branches named {wanted} exist")
 
 
+def _write_history(
+    execution: ExecutionStore,
+    hub: Hub,
+    request: DeliverRequest,
+    each_lowered: Callable[[str], Lowered],
+    tasks: Mapping[str, Task],
+) -> tuple[str, list[str]]:
+    """The last commit of the branch, and what there is to say of it."""
+
+    def message(trailers: Mapping[str, str]) -> str:
+        task_id = task_of(trailers)
+        return commit_message(task_id, tasks[task_id].description if task_id in tasks else "", trailers)
+
+    history = BranchHistory(hub, request.base, request.head, lambda each: each_lowered(each).commit, message)
+    ref = execution.ref("branch")
+    if request.commits == "keep":
+        return history.kept(ref, own_commits.read_ranges(hub, execution.ref("commits")))
+    return history.squashed(ref), []
+
+
 def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str | None:
     """Make a ref to a submodule's commit in its own repository, unless it is there; returns why that is refused."""
     refused = None if module.resolve_ref(reference) == commit else transfer.hand_over(hub, module, commit, reference)
     return None if refused is None else f"{module.path}: {refused}"
 
 
-def _deliver_into_tree(execution: ExecutionStore, hub: Hub, request: DeliverRequest) -> Delivery:
+def _deliver_into_tree(
+    execution: ExecutionStore, hub: Hub, request: DeliverRequest, tasks: Mapping[str, Task]
+) -> Delivery:
     try:
         TreeDelivery.of(execution, hub, request.head).apply(request.base, request.head)
     except Refused as error:
@@ -145,7 +177,9 @@ def _finish_commands(execution: ExecutionStore, request: DeliverRequest) -> list
     if request.mode == "apply":
         return finish_commands.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
-    fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{execution.head_ref}:refs/heads/{branch}"]
+    hub, written = Hub(Path(request.hub)), execution.ref("branch")
+    ref = written if hub.resolve(written) else execution.head_ref
+    fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{ref}:refs/heads/{branch}"]
     return [shlex.join(fetch)]
 
 

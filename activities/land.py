@@ -28,8 +28,7 @@ from activities.git.command import display_paths
 from activities.git.hub import Hub
 from activities.git.merge import Merge, merge
 from activities.git.merge_attributes import ATTRIBUTES, same_attributes
-from activities.git.submodules.agent_pointers import record_trailer
-from activities.git.task_commits import tasks_that_touched, trailers
+from activities.git.task_commits import message_of_change, tasks_that_touched, trailers
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
@@ -194,8 +193,7 @@ class _Merger:
         case = self._case(change, None, merged.tree, [head, started_from]) if self.workspace.ignores_case else None
         if case is not None:
             return _conflicting(head, change, case)
-        lines = f"{trailers(self.execution.workflow_id, change.task_id, None)}{record_trailer(hub, change.commit)}"
-        message = f"{change.task_id}\n\n{lines}"
+        message = message_of_change(hub, change.commit)
         new = hub.commit(merged.tree, [head], message, self.workspace, self.at)
         prefix = self.execution.ref("commits")
         if agents_own := own_commits.read_ranges(hub, prefix).get(change.commit):

@@ -223,13 +223,20 @@ class Hub:
             raise ValueError(f"{len(names) - len(found)} of {len(names)} objects are no blobs of {self.path}")
         return found
 
+    def commits(self, names: Sequence[str]) -> list[bytes]:
+        """Contents of commits, headers and message, with one git process; raises `ValueError` if one is missing."""
+        found = [content for content in self._objects(names, b"commit") if content is not None]
+        if len(found) < len(names):
+            raise ValueError(f"{len(names) - len(found)} of {len(names)} objects are no commits of {self.path}")
+        return found
+
     def files(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
         """Contents of files by commit or tree and path, with one git process; None for a missing file."""
         listed = self._objects([f"{commit}:{path}" for commit, path in wanted if "\n" not in path])
         return [self.file(commit, path) if "\n" in path else next(listed) for commit, path in wanted]
 
-    def _objects(self, names: Sequence[str]) -> Iterator[bytes | None]:
-        """Contents of named objects, with one git process; None for what is missing or no blob."""
+    def _objects(self, names: Sequence[str], kind: bytes = b"blob") -> Iterator[bytes | None]:
+        """Contents of named objects, with one git process; None for what is missing or of another kind."""
         if not names:
             return
         answer = git("cat-file", "--batch", git_dir=self.path, stdin=os.fsencode("".join(f"{n}\n" for n in names)))
@@ -242,7 +249,7 @@ class Hub:
                 continue
             content = answer[at : at + int(head[2])]
             at += int(head[2]) + 1
-            yield content if head[1] == b"blob" else None
+            yield content if head[1] == kind else None
 
     def files_with(self, tree: str, words: Collection[str], suffixes: Sequence[str], most: int) -> list[str]:
         """The first `most` paths with one of the suffixes whose text has one of the words."""

@@ -1,18 +1,14 @@
-"""Agents' own commits (`commits: keep`), rebased onto the delivery's base instead of merge commits."""
+"""Agents' own commits (`commits: keep`), kept beside their changes until the delivery."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from activities.git.command import EMPTY_TREE, GITLINK, LINK, differences, display_path, git, text
+from activities.git.command import GITLINK, LINK, differences, display_path, git, text
 from activities.git.hub import Hub
-from activities.git.merge import merged_tree
 from activities.system.directories import leads_out
-
-_KEPT_HEADERS = (b"author ", b"encoding ")
-
 
 Ranges = dict[str, tuple[str, str]]
 """Range of the agent's commits by the task's change: the commit before the first one, and the last one."""
@@ -30,33 +26,6 @@ def read_ranges(hub: Hub, prefix: str) -> Ranges:
     found = dict(line.removeprefix(f"{prefix}/").split(" ") for line in listed.splitlines())
     changes = dict.fromkeys(ref.split("/")[0] for ref in found)
     return {change: (found[f"{change}/start"], found[f"{change}/last"]) for change in changes}
-
-
-def rebased(hub: Hub, base: str, head: str, lowered: Callable[[str], str], own: Ranges) -> tuple[str, list[str]]:
-    """A linear history from `base` with the trees of `head`'s first parents, and a message per change cut short.
-
-    The same arguments give the same commits. `lowered`: returns a commit as the user gets it. A change without
-    commits of its agent becomes one commit, and so does what they lack of it; they end before the first one that
-    does not merge with the history before it.
-    """
-    new, messages = lowered(base), list[str]()
-    for landed in _listed(hub, "--first-parent", f"{base}..{head}"):
-        _, _, *merged = _parents(hub, landed)
-        change = merged[0] if merged else landed
-        committer = _header(hub, landed, b"committer ")
-        start, last = own.get(change, ("", ""))
-        for commit in _listed(hub, "--topo-order", "--no-merges", f"{start}..{last}") if last else []:
-            before = [*_parents(hub, commit)[1:], EMPTY_TREE][0]
-            tree = merged_tree(hub, before, new, commit)
-            if tree is None:
-                messages.append(f"{_subject(hub, change)}: its commits land as one from {_subject(hub, commit)!r} on")
-                break
-            if tree != hub.tree_of(new) or hub.tree_of(before) == hub.tree_of(commit):
-                new = _like(hub, commit, tree, new, committer)
-        tree = hub.tree_of(lowered(landed))
-        if tree != hub.tree_of(new):
-            new = _like(hub, change, tree, new, committer)
-    return new, messages
 
 
 def refusal(view: Path, start: str, last: str, change: str, *, is_encoded: bool) -> str | None:
@@ -83,31 +52,3 @@ def introduced_files(view: Path, start: str, last: str) -> Iterator[tuple[str, s
     for each in differences(git(*argv, git_dir=view)):
         if each.status != "D":
             yield each.mode, each.new, each.path
-
-
-def _subject(hub: Hub, commit: str) -> str:
-    return display_path(text(git("show", "--no-patch", "--format=%s", commit, git_dir=hub.path)))[:100]
-
-
-def _listed(hub: Hub, *revisions: str) -> list[str]:
-    return text(git("rev-list", "--reverse", *revisions, git_dir=hub.path)).split()
-
-
-def _parents(hub: Hub, commit: str) -> list[str]:
-    """A commit and its parents."""
-    return text(git("rev-list", "--parents", "--max-count=1", commit, git_dir=hub.path)).split()
-
-
-def _header(hub: Hub, commit: str, name: bytes) -> bytes:
-    lines = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")[0].split(b"\n")
-    return next(line for line in lines if line.startswith(name))
-
-
-def _like(hub: Hub, commit: str, tree: str, parent: str, committer: bytes) -> str:
-    """A commit with another one's message and author, byte for byte."""
-    head, _, message = git("cat-file", "commit", commit, git_dir=hub.path).partition(b"\n\n")
-    kept = [line for line in head.split(b"\n") if line.startswith(_KEPT_HEADERS)]
-    author, encoding = kept[:1], kept[1:]
-    lines = [b"tree %s" % tree.encode(), b"parent %s" % parent.encode(), *author, committer, *encoding]
-    content = b"\n".join(lines) + b"\n\n" + message
-    return text(git("hash-object", "-t", "commit", "-w", "--stdin", git_dir=hub.path, stdin=content))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
 from activities.git.command import git, records, text
 from activities.git.hub import Hub
 
+_EXECUTION_TRAILER = "Epw-Execution"
 _TASK_TRAILER = "Epw-Task"
 _ATTEMPT_TRAILER = "Epw-Attempt"
 _MAX_ARGUMENTS = 500
@@ -16,9 +17,39 @@ _MAX_ARGUMENTS = 500
 
 def trailers(execution_id: str, task_id: str, attempt: int | None) -> str:
     """Lines of a commit message that name the execution, task and attempt; a merge commit belongs to no attempt."""
-    fields = {"Epw-Execution": execution_id, _TASK_TRAILER: task_id, _ATTEMPT_TRAILER: attempt}
+    fields = {_EXECUTION_TRAILER: execution_id, _TASK_TRAILER: task_id, _ATTEMPT_TRAILER: attempt}
     lines = [f"{name}: {quote(str(value), safe=' /:@+,~')}\n" for name, value in fields.items() if value is not None]
     return "".join(lines)
+
+
+def read_trailers(message: bytes) -> dict[str, str]:
+    """Trailers of a commit's message that name execution, task and attempt, as they stand there."""
+    lines = text(message).rstrip().rpartition("\n\n")[2].split("\n")
+    found = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return {name: found[name] for name in (_EXECUTION_TRAILER, _TASK_TRAILER, _ATTEMPT_TRAILER) if name in found}
+
+
+def is_landing(trailers: Mapping[str, str]) -> bool:
+    """Whether a commit with two parents is the merge with which a change landed.
+
+    A change that was made on a conflict has a second parent too: the one that had not merged.
+    """
+    return _ATTEMPT_TRAILER not in trailers
+
+
+def task_of(trailers: Mapping[str, str]) -> str:
+    """The task that trailers name."""
+    return unquote(trailers.get(_TASK_TRAILER, ""))
+
+
+def message_of_change(hub: Hub, commit: str) -> str:
+    """Message of a change; of a merge with which one landed, that of the change."""
+    (content,) = hub.commits([commit])
+    headers, _, message = content.partition(b"\n\n")
+    parents = [text(line[7:]) for line in headers.split(b"\n") if line.startswith(b"parent ")]
+    if len(parents) > 1 and is_landing(read_trailers(message)):
+        return message_of_change(hub, parents[1])
+    return text(message)
 
 
 def saved_work(hub: Hub, prefix: str) -> list[dict[str, Any]]:

@@ -75,7 +75,8 @@ def activities(
     # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
     import networkx  # noqa: F401
 
-    plans, deliverer, host = StartEvent(), Deliverer(state), host or HostMonitor()
+    plans, host = StartEvent(), host or HostMonitor()
+    deliverer = Deliverer(state, plans)
     checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [

@@ -49,8 +49,12 @@ class Submodules:
 
     def lowered(self, commit: str) -> Lowered:
         """A commit with pointers; the commit itself if it has no files of submodules."""
+        return self.each_lowered(commit)(commit)
+
+    def each_lowered(self, head: str) -> Callable[[str], Lowered]:
+        """As `lowered`, of each commit between the base and a head, both included; they are read once."""
         known = {self._base: self.start}
-        for step in steps_between(self._hub, self._base, commit):
+        for step in steps_between(self._hub, self._base, head):
             if step.subject == FLAT:
                 # The start of an earlier execution whose changes this one has adopted.
                 known[step.commit] = self._start_of(step.commit)
@@ -62,7 +66,7 @@ class Submodules:
             candidates |= {path: [each.commit] for path, each in read_record(self._hub, step.record).items()}
             if candidates or [each.commit for each in before] != list(step.parents):
                 known[step.commit] = self._stored(step, candidates) or self._create(step, before, candidates)
-        return known.get(commit) or Lowered(commit, {})
+        return lambda commit: known.get(commit) or Lowered(commit, {})
 
     def paths_at_start(self, lowered: Lowered) -> dict[str, str | None]:
         """Path at the start of each submodule, which its name identifies; None for one that was added since."""

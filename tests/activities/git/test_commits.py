@@ -40,7 +40,7 @@ With a body: ü'
     """
     document = await _run(harness, path, {"id": "a", "run": run})
     branch = document["delivery"]["branch"]
-    assert _log(path, branch) == ["One", "Two", "Empty", "a"]
+    assert _log(path, branch) == ["One", "Two", "Empty", "a: do a"]
     first = sh(path, "git", "log", "--max-count=1", FORM, "--date=raw", f"{branch}~3")
     assert first.strip() == "Bob <bob@example.org> 1700000000 +0530: One\n\nWith a body: ü"
     assert sh(path, "git", "show", "--name-only", "--format=", branch).split() == ["three"]
@@ -61,7 +61,7 @@ async def test_commits_of_several_are_one_line_each_on_what_was_there(harness: H
     branch = document["delivery"]["branch"]
     said = _log(path, branch)
     assert sorted([said[:2], said[2:4]]) == [["a1", "a2"], ["b1", "b2"]]
-    assert said[4:] == ["plain"]
+    assert said[4:] == ["plain: do plain"]
     assert sh(path, "git", "rev-list", "--merges", f"main..{branch}") == ""
     for commit, files in zip(["~1", "~2"], ([said[3][0]], ["list"]), strict=True):
         assert sh(path, "git", "show", "--name-only", "--format=", f"{branch}{commit}").split() == files
@@ -85,13 +85,7 @@ async def test_what_was_undone_on_the_way_and_what_does_not_merge_ends_as_landed
     branch = document["delivery"]["branch"]
     assert sh(path, "git", "show", f"{branch}:list").split() == ["0", "a", "2"]
     assert sh(path, "git", "show", f"{branch}:b") == "b\n"
-    assert set(_log(path, branch)) in ({"a", "b"}, {"b1", "b2", "a"})
-
-
-async def test_without_own_commits_and_by_default_it_is_one_a_task(harness: Harness, tmp_path: Path) -> None:
-    path = make_repository(tmp_path / "repo")
-    document = await _run(harness, path, {"id": "a", "run": f"echo 1 > one; {COMMIT} One"}, commits="squash")
-    assert _log(path, document["delivery"]["branch"]) == ["a"]
+    assert set(_log(path, branch)) in ({"a: do a", "b: do b"}, {"b1", "b2", "a: do a"})
 
 
 @pytest.mark.parametrize("passing", [True, False])
@@ -110,7 +104,7 @@ async def test_what_a_filter_stores_is_in_no_commit_otherwise(
     branch = document["delivery"]["branch"]
     (row,) = document["results"]
     if passing:
-        assert _log(path, branch) == ["a"]
+        assert _log(path, branch) == ["a: do a"]
         assert "one of them has another x.rot" in row["warnings"][0]
         assert clear_text(harness.home, word=b"canary") == []
     else:
@@ -178,7 +172,7 @@ async def test_what_does_not_land_lands_in_no_commit(harness: Harness, tmp_path:
     document = await _run(harness, path, {"id": "a", "run": run})
     (row,) = document["results"]
     assert any(why in each for each in row["warnings"]), row["warnings"]
-    assert _log(path, document["delivery"]["branch"]) == ["a"]
+    assert _log(path, document["delivery"]["branch"]) == ["a: do a"]
 
 
 async def test_commits_that_come_to_nothing_are_found_again(harness: Harness, tmp_path: Path) -> None:
