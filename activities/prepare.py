@@ -12,6 +12,7 @@ from temporalio import activity
 from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
 from activities.attempt.include import check_included
+from activities.forges.pull_request import check_target
 from activities.git import kept_files, own_commits
 from activities.git.command import require_git
 from activities.git.hub import Hub
@@ -89,6 +90,8 @@ class Preparer:
         workspace = Workspace.read(plan.workspace or "")
         check_included(plan, Path(workspace.path))
         workspace.check_delivery(plan)
+        if plan.pull_request is not None:
+            check_target(workspace.path)
         if plan.base is not None:
             workspace = workspace.at(plan.base)
         workspace = workspace.leaving_out(self._state.path)

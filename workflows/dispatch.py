@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from epw.core import failures
 from epw.core.errors import NOT_RETRIED
-from epw.core.execution.delivery import Delivery
+from epw.core.execution.delivery import Delivery, PullRequestOutcome
 from epw.core.execution.strategy import Strategy
 from epw.core.landing import Checked, Landed, Verified
 from epw.core.messages import (
@@ -22,6 +22,7 @@ from epw.core.messages import (
     CLEAN_UP,
     DELIVER,
     LAND,
+    OPEN_PULL_REQUEST,
     PREPARE,
     ROLL_BACK,
     RUN_TASK,
@@ -58,6 +59,7 @@ _KINDS = {
     CHECK_HEAD: _Kind(Checked),
     DELIVER: _Kind(Delivery),
     CLEAN_UP: _Kind(None),
+    OPEN_PULL_REQUEST: _Kind(PullRequestOutcome),
     ROLL_BACK: _Kind(None),
 }
 

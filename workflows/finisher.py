@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+from datetime import timedelta
 from typing import Literal
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
+from epw.core.errors import NOT_RETRIED
 from epw.core.execution.compensation import Compensations
-from epw.core.execution.delivery import CleanUpRequest, Compensation, DeliverRequest, Delivery, RollBackRequest
+from epw.core.execution.delivery import (
+    CleanUpRequest,
+    Compensation,
+    DeliveredPullRequest,
+    DeliverRequest,
+    Delivery,
+    PullRequestOutcome,
+    PullRequestRequest,
+    RollBackRequest,
+)
 from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import CLEAN_UP, DELIVER, ROLL_BACK
+from epw.core.messages import CLEAN_UP, DELIVER, OPEN_PULL_REQUEST, PULL_REQUEST_ATTEMPTS, ROLL_BACK
 from epw.core.naming import branch_name
 from workflows import dispatch
 from workflows.head_checks import HeadChecks
 from workflows.merge_queue import MergeQueue
+
+_PULL_REQUEST_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=4,
+    maximum_attempts=PULL_REQUEST_ATTEMPTS,
+    non_retryable_error_types=NOT_RETRIED,
+)
 
 
 class Finisher:
@@ -67,6 +87,8 @@ class Finisher:
             self._rollback_failed(error)
             return True
         refused = self._conclusion.delivery.refused_because is not None
+        if execution.plan.pull_request is not None and not refused:
+            self._conclusion.delivery = await self._with_pull_request(self._conclusion.delivery)
         self._conclusion.status = "undelivered" if refused else "partial" if execution.incomplete else "succeeded"
         return True
 
@@ -104,6 +126,27 @@ class Finisher:
         if mode == "apply":
             await self._clean_up(CleanUpRequest(hub=queue.hub))
         return delivery
+
+    async def _with_pull_request(self, delivery: Delivery) -> Delivery:
+        """Open the pull request of a delivered branch. Whatever becomes of it, the delivery stands."""
+        if delivery.branch is None or delivery.head == delivery.base:
+            said = "no pull request is opened: nothing has changed"
+            return delivery.model_copy(update={"warnings": [*delivery.warnings, said]})
+        request, queue = PullRequestRequest(branch=delivery.branch), self._merge_queue.queue
+        summary = f"pull request of {delivery.branch}"
+        try:
+            opening = dispatch.start(
+                OPEN_PULL_REQUEST, request, queue=queue, retry=_PULL_REQUEST_RETRY, summary=summary
+            )
+            outcome: PullRequestOutcome = await opening
+        except (ActivityError, asyncio.CancelledError) as error:
+            problem = "it was cancelled" if dispatch.is_cancelled(error) else dispatch.message_of(error)
+            outcome = PullRequestOutcome(pull_request=DeliveredPullRequest(url=None, state="failed"), problem=problem)
+        update: dict[str, object] = {"pull_request": outcome.pull_request}
+        if outcome.problem is not None:
+            update["warnings"] = [*delivery.warnings, f"no pull request: {outcome.problem}"]
+            update["finish_with"] = [*delivery.finish_with, shlex.join(["epw", "pr", workflow.info().workflow_id])]
+        return delivery.model_copy(update=update)
 
     async def tidy(self) -> None:
         """Remove the directories of attempts that still wait: they will not be resumed."""

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,10 @@ _OF_ONE_REPOSITORY = (
 """Variables that git sets for its hooks: they would lead to another repository than the one that is meant."""
 _RUNS_NOTHING = ("--no-ext-diff", "--no-textconv")
 """Neither a program that attributes of a tree choose, nor one that the user has set for differences."""
+
+
+_ASKS_NOBODY = {"GIT_TERMINAL_PROMPT": "0", "GH_PROMPT_DISABLED": "1", "SSH_ASKPASS_REQUIRE": "never"}
+_PATIENCE_SECONDS = 0.2
 
 
 class UserGit:
@@ -99,12 +103,33 @@ def in_foreground(argv: Sequence[str], folder: Path, *, output_to_stderr: bool =
         return subprocess.run(argv, cwd=folder, env=_environment(), stdout=out, check=False).returncode
 
 
-def captured(argv: Sequence[str], folder: Path) -> tuple[int, str, str]:
-    """Exit code, output and errors of a program of the user's."""
-    done = subprocess.run(
-        argv, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
-    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+def captured(argv: Sequence[str], folder: Path, gives_up: Callable[[], bool] | None = None) -> tuple[int, str, str]:
+    """Exit code, output and errors of a program of the user's.
+
+    `gives_up`: says when to end it, with what it has started; it has no terminal then and can ask nobody.
+    """
+    silent = {} if gives_up is None else _ASKS_NOBODY
+    alone = gives_up is not None
+    with subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=_environment() | silent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=alone,
+    ) as process:
+        said, errors = _communicated(process, gives_up)
+    return process.returncode, said.decode(errors="replace"), errors.decode(errors="replace")
+
+
+def _communicated(process: subprocess.Popen[bytes], gives_up: Callable[[], bool] | None) -> tuple[bytes, bytes]:
+    while True:
+        try:
+            return process.communicate(timeout=None if gives_up is None else _PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            if gives_up is not None and gives_up():
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextmanager

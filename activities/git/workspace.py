@@ -196,6 +196,8 @@ class Workspace(Message):
             problems.append(Problem("deliver", f'"branch" needs a git repository; {self.path} is none: use "apply"'))
         if self.kind == "directory" and plan.base is not None:
             problems.append(Problem("base", f"needs a git repository; {self.path} is none"))
+        if self.kind == "directory" and plan.pull_request is not None:
+            problems.append(Problem("pullRequest", f"needs a git repository; {self.path} is none"))
         if self.bare and plan.deliver == "apply":
             problems.append(Problem("deliver", f'"apply" needs a work tree; {self.path} is a bare repository'))
         if plan.base is not None and plan.deliver == "apply":

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from activities.forges.forges import PullRequestTexts
+from activities.forges.pull_request import opened, push_arguments, target_of, way_of
 from activities.git.user_git import UserGit
 from activities.system.atomic_write import write_atomically
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.forges import PullRequestTexts
-from epw.client.pull_request import opened, target_of, way_of
 from epw.client.saved_changes import KnownExecution
 from epw.client.started_plan import plan_of
 from epw.core.plan.validate import read_plan
@@ -44,7 +44,7 @@ def pr(
         said, text = own_title or title(known.document, plan), body(known.document, plan)
         texts = PullRequestTexts(branch, said, text, str(file), draft, tuple(reviewer or []))
         way = way_of(git, target, folder, texts)
-        push = ["push", target.remote, f"refs/heads/{branch}:refs/heads/{branch}"]
+        push = push_arguments(target, branch)
         document: dict[str, Any] = {
             "success": True,
             "executionId": execution_id,
@@ -69,7 +69,7 @@ def pr(
             None if document["pushed"] else f"git has not pushed {branch} to {target.remote} (its words are above)"
         )
         if document["pushed"] and way.argv:
-            found = opened(way.argv, folder)
+            found = opened(way, folder)
             document["pullRequest"], document["created"] = found.url, found.created
             problem = None if found.problem is None else f"{way.argv[0]} opened none: {found.problem}"
         document["success"] = problem is None

@@ -151,6 +151,13 @@ def _show_usage(used: list[ModelUsage]) -> None:
     console().print(f"{calls}, {tokens}, {cost}{doubt}")
 
 
+_PULL_REQUESTS = {
+    "open": "pull request",
+    "draft": "pull request, a draft",
+    "manual": "pushed; open the pull request at",
+}
+
+
 def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
     out = console()
     if delivery is None:
@@ -163,6 +170,8 @@ def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
         out.print(Text(f"delivered into the work tree{_files(delivery)}"))
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
+    if (opened := delivery.get("pullRequest")) is not None and opened["state"] in _PULL_REQUESTS:
+        out.print(Text(printable(f"{_PULL_REQUESTS[opened['state']]}: {opened['url'] or '(no web page)'}")))
     for warning in delivery["warnings"]:
         out.print(Text(printable(f"  {warning}")))
     for command in delivery["finishWith"]:

@@ -17,9 +17,9 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.documents.hub_results import add_hub_results
+from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
-from epw.client.hub_results import add_hub_results
-from epw.client.spending import add_spending
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL

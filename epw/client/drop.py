@@ -18,7 +18,17 @@ from epw.core.plan.graph import TaskGraph
 from epw.service.connection import Connection
 from epw.settings import Settings
 
-_REPLACED = ("strategy", "atomic", "onConflict", "on_conflict", "deliver", "base", "tasks")
+_REPLACED = (
+    "strategy",
+    "atomic",
+    "onConflict",
+    "on_conflict",
+    "deliver",
+    "base",
+    "tasks",
+    "pullRequest",
+    "pull_request",
+)
 _WAY = {"strategy": "aggressive", "atomic": "task", "onConflict": ["merge", "skip"], "deliver": "branch"}
 """What does not merge without the dropped task is left out too, and the rest is delivered as a branch."""
 _MAX_NAMES = 20

@@ -61,7 +61,10 @@ def _of_branch(
             yield NextCommand(f"{add} && {commit}", "first: the branch has your uncommitted files too")
         yield NextCommand(shlex.join(["git", *place, "merge", branch]), "take it over")
         yield _epw("the same, and says what it did", "merge", known.id)
-    if UserGit(Path(workspace.path)).remotes:
+    delivery = known.document["delivery"]
+    pull_request = delivery.get("pullRequest") if delivery is not None else None
+    is_open = pull_request is not None and pull_request["state"] in ("open", "draft")
+    if not is_open and UserGit(Path(workspace.path)).remotes:
         yield _epw("push it and open a pull request", "pr", known.id)
     if landed > 1:
         yield NextCommand(f"{shlex.join(['epw', 'drop', known.id])} TASK", "another branch, without one task")

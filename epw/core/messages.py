@@ -24,8 +24,11 @@ CHECK = "check"
 CHECK_HEAD = "check_head"
 DELIVER = "deliver"
 CLEAN_UP = "clean_up"
+OPEN_PULL_REQUEST = "open_pull_request"
 ROLL_BACK = "roll_back"
 
+PULL_REQUEST_ATTEMPTS = 3
+"""Activity attempts, the last of which returns what went wrong."""
 _MAX_COMMAND_LENGTH = 300
 
 

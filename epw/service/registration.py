@@ -18,6 +18,7 @@ from activities.agents.registry import make_agents
 from activities.check import MergeChecker
 from activities.deliver import Deliverer
 from activities.land import Lander
+from activities.open_pull_request import PullRequestOpener
 from activities.prepare import Preparer
 from activities.processes.host_monitor import HostMonitor
 from activities.roll_back import RollBacker
@@ -88,6 +89,7 @@ def activities(
         Verifier(state, plans, host).verify,
         deliverer.deliver,
         deliverer.clean_up,
+        PullRequestOpener(state, plans).open_pull_request,
         RollBacker(state).roll_back,
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from epw.client.forges import PullRequest, PullRequestTexts, WebRepository, forge_of
+from activities.forges.forges import PullRequest, PullRequestTexts, WebRepository, forge_of
 from tests.command_line import Cli, line_with, stop
 from tests.support import make_repository, sh, tasks
 

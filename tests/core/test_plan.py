@@ -89,6 +89,10 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
         ({**one(), "base": "main"}, "base", "workspace"),
         ({**one(), "workspace": "/w", "include": ["../x"]}, "include[0]", "within"),
         ({"tasks": tasks({"id": "a", "agent": "command"})}, "tasks[0].run", "required"),
+        ({**one(), "pullRequest": {}}, "pullRequest", "workspace"),
+        ({**one(), "workspace": "/w", "deliver": "apply", "pullRequest": {}}, "pullRequest", "apply"),
+        ({**one(), "workspace": "/w", "pullRequest": {"titel": "x"}}, "pullRequest.titel", "title"),
+        ({**one(), "workspace": "/w", "pullRequest": {"reviewers": ["-x"]}}, "pullRequest.reviewers[0]", "pattern"),
     ],
 )
 def test_bounds(document: dict[str, Any], path: str, words: str) -> None:

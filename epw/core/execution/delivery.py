@@ -29,6 +29,28 @@ class CleanUpRequest(StepRequest):
     directories: bool = False
 
 
+class PullRequestRequest(StepRequest):
+    """Push a delivered branch, and open the plan's pull request for it."""
+
+    branch: str
+
+
+class DeliveredPullRequest(Message):
+    """Pull request of a delivered branch."""
+
+    url: str | None
+    """Its address; where it is not open, that of the page on which a person opens it, if there is one."""
+    state: Literal["open", "draft", "manual", "failed"]
+    """`manual`: the branch is pushed, and the forge's program is not there or not logged in."""
+
+
+class PullRequestOutcome(Message):
+    """Result of `open_pull_request`; `problem`: why there is none."""
+
+    pull_request: DeliveredPullRequest
+    problem: str | None = None
+
+
 class Delivery(Message):
     """How the final head was delivered, as results show it."""
 
@@ -39,6 +61,7 @@ class Delivery(Message):
     refused_because: str | None = None
     finish_with: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
+    pull_request: DeliveredPullRequest | None = None
 
 
 class Compensation(Message):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
+from epw.core.plan.outgoing import PullRequestWish
 from epw.core.plan.parts import (
     BackendName,
     Checks,
@@ -109,6 +110,8 @@ class Plan(PlanPart):
     """How the result is handed over; where absent, a branch of a repository, changed files of a directory."""
     commits: Literal["squash", "keep"] = "squash"
     """Commits of a delivered branch: one for each task, or those that its agent made."""
+    pull_request: PullRequestWish | None = None
+    """The pull request that is opened for a delivered branch; where absent, none."""
     verify: Text | None = Field(default=None, min_length=1)
     """Command that the merged tree must pass."""
     checks: Checks = "auto"

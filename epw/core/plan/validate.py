@@ -180,6 +180,10 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
                 yield Problem(name, "needs a workspace")
         if plan.deliver not in (None, "none"):
             yield Problem("deliver", "needs a workspace")
+        if plan.pull_request is not None:
+            yield Problem("pullRequest", "needs a workspace")
+    if plan.pull_request is not None and plan.deliver in ("apply", "none"):
+        yield Problem("pullRequest", f'needs deliver "branch", not "{plan.deliver}"')
     if plan.base is not None and (plan.base.startswith("-") or _CONTROL.search(plan.base)):
         yield Problem("base", "is not a valid git ref")
     if not plan.on_question.wait and plan.on_question.timeout_minutes is not None:

@@ -219,6 +219,15 @@ class Metrics(ResultPart):
     """What may come on top of it; absent: nothing."""
 
 
+class PullRequestResult(ResultPart):
+    """Pull request of the delivered branch."""
+
+    url: str | None
+    """Its address; where it is not open, that of the page on which a person opens it, if there is one."""
+    state: Annotated[str, OneOf("open", "draft", "manual", "failed")]
+    """`manual`: the branch is pushed, and neither `gh` nor `glab` is there and logged in."""
+
+
 class DeliveryResult(ResultPart):
     """How the final head was handed over."""
 
@@ -232,6 +241,8 @@ class DeliveryResult(ResultPart):
     warnings: list[str]
     files: list[str] | None
     """Changed files; null where the commits are gone or on another machine."""
+    pullRequest: NotRequired[PullRequestResult]
+    """Where the plan wants one, and a branch was delivered."""
 
 
 class ExecutionError(ResultPart):

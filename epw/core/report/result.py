@@ -93,10 +93,15 @@ def document(
         "questions": [asked.document() for asked in questions],
         "steering": [each.document() for each in execution.steering],
         "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
-        "delivery": delivery.model_dump(by_alias=True) if delivery else None,
+        "delivery": _delivery(delivery) if delivery else None,
         "landingOrder": landing_order,
         **({"error": {"type": status, "message": message}} if message else {}),
     }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    found = delivery.model_dump(by_alias=True)
+    return {key: value for key, value in found.items() if key != "pullRequest" or value is not None}
 
 
 def conflict_document(execution: ExecutionState, conflict: Conflict) -> dict[str, Any]:

@@ -55,7 +55,7 @@ async def test_it_is_one_commit_a_task_whatever_its_agent_committed(harness: Har
     (path / "uncommitted").write_text("mine\n")
     commit = "git add --all; git commit --quiet --message"
     both = "while [ ! -e {} ]; do sleep 0.02; done".format
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "run": f"touch {tmp_path}/a; {both(tmp_path / 'b')}; sed -i s/^5$/a/ list; {commit} A"},
         {"id": "b", "run": f"touch {tmp_path}/b; {both(tmp_path / 'a')}; sed -i s/^25$/b/ list; {commit} B1; touch b"},
         {"id": "nothing", "run": "true"},

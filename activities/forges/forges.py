@@ -75,6 +75,8 @@ class Forge:
     program: str | None = None
     arguments: Callable[[PullRequest], list[str]] = lambda request: []
     """Arguments by which the program opens the pull request."""
+    finds: Callable[[PullRequest], list[str]] = lambda request: []
+    """Arguments by which it prints the open ones of the branch."""
     noun: str = "pull request"
 
 
@@ -106,6 +108,17 @@ def _glab(request: PullRequest) -> list[str]:
     return [*argv, "--title", texts.title, "--description", texts.body, "--yes", *_more(texts)]
 
 
+def _gh_open(request: PullRequest) -> list[str]:
+    repository = f"{request.target.host}/{request.target.path}"
+    argv = ["pr", "list", "--repo", repository, "--head", request.texts.head, "--base", request.base]
+    return [*argv, "--state", "open", "--json", "url", "--jq", ".[].url"]
+
+
+def _glab_open(request: PullRequest) -> list[str]:
+    argv = ["mr", "list", "--repo", request.target.url, "--source-branch", request.texts.head]
+    return [*argv, "--target-branch", request.base, "--output", "json"]
+
+
 def _more(texts: PullRequestTexts) -> list[str]:
     reviewers = (part for each in texts.reviewers for part in ("--reviewer", each))
     return [*["--draft"] * texts.draft, *reviewers]
@@ -128,8 +141,8 @@ def _github_page(request: PullRequest) -> str:
 GITEA = Forge("Gitea", ("gitea", "forgejo", "codeberg"), _compare)
 """Also a host of an unknown kind: several forges have its form of the URL."""
 FORGES = (
-    Forge("GitHub", ("github",), _github_page, "gh", _gh),
-    Forge("GitLab", ("gitlab",), _gitlab_page, "glab", _glab, "merge request"),
+    Forge("GitHub", ("github",), _github_page, "gh", _gh, _gh_open),
+    Forge("GitLab", ("gitlab",), _gitlab_page, "glab", _glab, _glab_open, "merge request"),
     Forge("Bitbucket", ("bitbucket",), _bitbucket_page),
     GITEA,
 )
