@@ -78,6 +78,7 @@ class Attempts:
             inputs=execution.dependency_results(start.task_id) if by_model else [],
             dispute=state.merge_context,
             reruns=state.conflict_reruns,
+            retries=state.retries,
         )
         self._budgets[start.task_id] = execution.budget
         handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
@@ -111,6 +112,10 @@ class Attempts:
             outcome = handle.result() if error is None else dispatch.failure_of(error)[1]
             TaskSteering(self._execution).end_cancelled(task_id, outcome, now())
             self._resolver.cancelled(task_id)
+            return
+        if task_id in self._execution.restarting and not self._execution.stopping:
+            outcome = handle.result() if error is None else dispatch.failure_of(error)[1]
+            TaskSteering(self._execution).end_for_restart(task_id, outcome, now())
             return
         if error is None:
             self._succeeded(task_id, handle.result())

@@ -48,7 +48,8 @@ class ExecutionBudget:
         """Let go of a task that ends; another one asks in its place."""
         self._stopped.pop(task_id, None)
         if self._asked is not None and not self._asked.closed and self._asked.task_id == task_id:
-            self._asked.closed, self._execution.awaits_budget = True, False
+            self._open_questions.withdraw(task_id, "another task asks, or nobody has to")
+            self._execution.awaits_budget = False
             if self._stopped:
                 self._ask(next(iter(self._stopped)), self._spent)
 

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.head_checks import HeadChecks
     from workflows.merge_queue import MergeQueue
     from workflows.open_questions import OpenQuestions
+    from workflows.retries import Retries
     from workflows.steering import SteeringHandlers
     from workflows.visibility import Visibility
 
@@ -129,12 +130,21 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         execution.takes_over_first = bool(execution.reused) and workflow.patched(_TAKE_OVER_FIRST)
         self._attempts = Attempts(execution, prepared, self._open_questions, self._events, self._resolver, self._budget)
         self._merge_queue = MergeQueue(execution, prepared, compensations, self._events, self._resolver, self._landings)
+        self._retries = Retries(
+            execution,
+            self._attempts,
+            self._merge_queue,
+            self._resolver,
+            self._open_questions,
+            self._budget,
+        )
         head_checks = HeadChecks(execution, self._merge_queue, self._resolver)
         self._finisher = Finisher(execution, self._merge_queue, head_checks, compensations, self._conclusion)
 
     async def _work(self) -> None:
         """Start attempts, settle what has happened and land changes until every task has ended."""
         while not self._execution.finished:
+            self._retries.proceed()
             for start in self._execution.starts(now()):
                 self._attempts.start(start, self._merge_queue.commit)
             self._merge_queue.land()

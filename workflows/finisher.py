@@ -150,7 +150,7 @@ class Finisher:
 
     async def tidy(self) -> None:
         """Remove the directories of attempts that still wait: they will not be resumed."""
-        if any(state.saved is not None for state in self._execution.tasks.values()):
+        if any(state.saved is not None or state.has_directory for state in self._execution.tasks.values()):
             await self._clean_up(CleanUpRequest(directories=True))
 
     async def _clean_up(self, request: CleanUpRequest) -> None:

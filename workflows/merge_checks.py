@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -50,6 +50,10 @@ class MergeChecks:
     def __bool__(self) -> bool:
         """Whether a check is under way."""
         return bool(self._running)
+
+    def any_of(self, tasks: Collection[str]) -> bool:
+        """Whether a change of these tasks is being checked."""
+        return any(task_id in tasks for task_id in self._running)
 
     def cancel(self) -> None:
         """Cancel all checks."""

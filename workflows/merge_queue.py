@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from typing import Any
 
 from temporalio import workflow
@@ -54,6 +55,8 @@ class MergeQueue:
         """The level that is landing (`atomic: batch`), and the number of landings before it."""
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
+        self._left_heads: dict[str, None] = {}
+        """Heads that have been built again since: changes made on them are merged without them."""
         self._unread: dict[str, list[str]] = {}
         """Checkers that have not read the merge by which a task landed, by task id."""
         self.verification = Verification(execution, self.hub, self.start)
@@ -76,6 +79,18 @@ class MergeQueue:
     def was_read(self) -> None:
         """Note that checkers have read the head."""
         self._unread.clear()
+
+    def is_busy_with(self, tasks: Collection[str]) -> bool:
+        """Whether a landing is under way, or the check of a change of these tasks."""
+        return self._task is not None or self.checks.any_of(tasks)
+
+    def take_out(self, tasks: Collection[str], then: Callable[[list[str]], None]) -> None:
+        """Build the head again without the changes of these tasks, as a landing.
+
+        `then` gets the tasks whose changes do not merge without them; where there are any, the head stays.
+        """
+        self._task = asyncio.create_task(self._take_out(tasks, then))
+        self._task.add_done_callback(self._landed_batch)
 
     def land(self) -> None:
         """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
@@ -113,6 +128,17 @@ class MergeQueue:
             if len(still) == len(self.landings):
                 return
             kept = still
+
+    async def _take_out(self, tasks: Collection[str], then: Callable[[list[str]], None]) -> None:
+        kept = [task_id for task_id, _ in self.landings if task_id not in tasks]
+        landed = await self._merge(kept, self.base, again=True)
+        conflicting = [row.task_id for row in landed.rows if row.conflict is not None]
+        if not conflicting:
+            before = self.heads
+            self.landings[:] = [(row.task_id, row.head) for row in landed.rows]
+            self._left_heads |= dict.fromkeys(head for head in before if head not in self.heads)
+            self.commit = landed.head
+        then(conflicting)
 
     async def _land(self, batch: list[str]) -> None:
         settled: dict[str, None] = {}
@@ -219,11 +245,12 @@ class MergeQueue:
         return landed
 
     def change_of(self, task_id: str) -> Change:
-        commit = self._execution.tasks[task_id].commit or ""
+        state = self._execution.tasks[task_id]
+        commit = state.commit or ""
         return Change(
             task_id=task_id,
             commit=commit,
-            detached=task_id in self._execution.reused,
+            detached=task_id in self._execution.reused or state.base in self._left_heads,
             way=self._resolver.merge_strategy(task_id),
             earlier=self._resolver.earlier(task_id),
             follows_renames=self._resolver.follows_renames(task_id),

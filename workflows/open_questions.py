@@ -85,6 +85,12 @@ class OpenQuestions:
         for asked in self._questions.open:
             asked.closed = self._execution.tasks[asked.task_id].is_terminal
 
+    def withdraw(self, task_id: str, because: str) -> None:
+        """Close the questions of a task, which does not wait for their answers any more."""
+        for asked in self._questions.open:
+            if asked.task_id == task_id:
+                self.close_with(asked, f"withdrawn: {because}")
+
     async def _time_out(self, asked: Asked, seconds: float) -> None:
         await workflow.sleep(seconds)
         self._events.post(partial(self._expire, asked))

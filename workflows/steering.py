@@ -11,14 +11,16 @@ from workflows.attempts import Attempts
 from workflows.budget import ExecutionBudget
 from workflows.clock import now
 from workflows.handlers import ExecutionHandlers
+from workflows.retries import Retries
 from workflows.typed_handlers import update
 
 
 class SteeringHandlers(ExecutionHandlers):
-    """Updates of the workflow, which sets these attributes: `_attempts` only once the workspace is prepared."""
+    """Updates of the workflow, which sets these attributes: `_attempts` and `_retries` once it is prepared."""
 
     _attempts: Attempts
     _budget: ExecutionBudget
+    _retries: Retries
 
     @property
     def _task_steering(self) -> TaskSteering:
@@ -72,7 +74,18 @@ class SteeringHandlers(ExecutionHandlers):
         self._task_steering.end_cancelled(task_id, None, now())
         self._resolver.cancelled(task_id)
         self._budget.forget(task_id)
-        self._open_questions.close_ended()
+        self._open_questions.withdraw(task_id, "the task was cancelled")
+
+    def _check_retry(self, message: OfTask) -> None:
+        self._task_steering.check_retry(message.task_id)
+
+    @update(OfTask, check=_check_retry)
+    def retry_task(self, message: OfTask) -> dict[str, Any]:
+        """Run a task that has ended again, on a head without its change, and what depends on it after it."""
+        task_id, entry = message.task_id, self._steered("retry_task", message, "what is under way ends first")
+        self._retries.begin(task_id, entry)
+        self._retries.proceed()
+        return {"taskId": task_id, "status": self._execution.tasks[task_id].status, "outcome": entry.outcome}
 
     def _check_priority(self, message: SetPriority) -> None:
         self._task_steering.check_priority(message.task_id)

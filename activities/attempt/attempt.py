@@ -97,8 +97,9 @@ class Attempt:
 def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> AgentContext:
     execution, run, both = directory.execution, directory.run, directory.both_sides
     agents = execution.path / "agents"
-    # A rerun after a conflict starts a conversation of its own.
-    conversation = f"{slug(run.task_id)}~{run.reruns}" if run.reruns else slug(run.task_id)
+    # A rerun after a conflict, or because a person wants it, starts a conversation of its own.
+    number = f"~{run.reruns}" if run.reruns or run.retries else ""
+    conversation = f"{slug(run.task_id)}{number}{f'.{run.retries}' if run.retries else ''}"
     return AgentContext(
         plan=running.plan,
         task=task,

@@ -70,8 +70,9 @@ class AttemptDirectory:
 
     @property
     def deaths(self) -> Path:
-        """File that counts the workers that died under this task."""
-        return self.execution.path / "deaths" / self.execution.run_key[:8] / slug(self.run.task_id)
+        """File that counts the workers that died under this task, since a person had it run again."""
+        again = f"~{self.run.retries}" if self.run.retries else ""
+        return self.execution.path / "deaths" / self.execution.run_key[:8] / f"{slug(self.run.task_id)}{again}"
 
     @property
     def pool(self) -> WorktreePool:

@@ -120,8 +120,9 @@ def of_history(plan: Plan, document: ExecutionResult, events: Sequence[HistoryEv
                     for before in graph.dependencies.get(task, [])
                     if not succeeded[before] and not _is_reused(document, before)
                 )
-                # A task runs again each time its change did not merge.
-                if succeeded[task] > json.loads(attributes.input.payloads[0].data).get("reruns", 0):
+                # A task runs again each time its change did not merge, or a person wants it.
+                sent = json.loads(attributes.input.payloads[0].data)
+                if succeeded[task] > sent.get("reruns", 0) + sent.get("retries", 0):
                     yield f"I9: {task} ran again after it had succeeded"
         elif event.event_type in _CLOSED:
             closed = _scheduled_by(event)

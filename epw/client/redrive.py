@@ -42,7 +42,9 @@ async def plan_redrive(
     handle = connection.client.get_workflow_handle(earlier)
     described = await describe(handle)
     if described.close_time is None:
-        raise InvalidRequest(f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end")
+        raise InvalidRequest(
+            f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end; retry_task runs one task"
+        )
     before = PlanFile.of(await plan_of(connection, handle))
     document = await document_of(settings, handle, described)
     rows = {row["taskId"]: row for row in document["results"]}

@@ -168,6 +168,8 @@ class TaskRun(StepRequest):
     """The conflict for which it runs again."""
     reruns: int = 0
     """Number of reruns for conflicts, each in a new conversation."""
+    retries: int = 0
+    """How often people have had it run again, each in a new conversation."""
 
 
 class Question(Message):

@@ -66,6 +66,10 @@ async def cancel_task(application: Application, call: Call) -> dict[str, Any]:
     return await _updated(application, call, "cancel_task", {"taskId": call.text("taskId")})
 
 
+async def retry_task(application: Application, call: Call) -> dict[str, Any]:
+    return await _updated(application, call, "retry_task", {"taskId": call.text("taskId")})
+
+
 async def change_limits(application: Application, call: Call) -> dict[str, Any]:
     """One update for each limit that is given; raises `InvalidInput` where none is."""
     agents = call.optional_integer("maxAgents", 1, 1000)

@@ -125,6 +125,15 @@ EXECUTION_TOOLS = (
         is_destructive=True,
     ),
     Tool(
+        "retry_task",
+        "Run a task again while the execution runs",
+        "Run one task again that has ended, whatever came of it, and then what depends on it. A change of it that has "
+        "landed is taken out of the head first. After the execution's end use retry_execution.",
+        {**_EXECUTION, "taskId": _text("The task.")},
+        ("executionId", "taskId"),
+        execution_tools.retry_task,
+    ),
+    Tool(
         "change_limits",
         "Change limits while it runs",
         "How many tasks run at once, what the whole execution may spend, which task starts before others. A raised "

@@ -167,7 +167,7 @@ WHILE_RUNNING = [
     Slip("a question that is none", ("answer", "slips", "q9", "x"), 2, ("no question 'q9' was asked (open: q1)",)),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
     Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
-    Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `cancel` it, or `watch` it to its end",)),
+    Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `epw retry slips TASK` runs one",)),
     Slip("doctor of what runs", ("doctor", "slips"), 2, ("still running",)),
     Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`run --resume slips`",)),
     Slip("a status that is none", ("list", "--status", "done"), 2, ("no status 'done'; there are running",)),

@@ -37,11 +37,21 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
         assert "no task 'zz'" in cli("cancel", "steered", "zz", code=2).stderr
         assert cli("cancel", "steered", "a").stdout == "a: its agent is being stopped\n"
         wait_for(lambda: status("a") == "cancelled")
+        assert "`epw retry steered TASK`" in cli("retry", "steered", code=2).stderr
+        assert cli("retry", "steered", "a").stdout == "a: runs again, and with it c\n"
+        wait_for(lambda: status("a") == "running")
+        cli("cancel", "steered", "a")
+        wait_for(lambda: status("a") == "cancelled")
         shown = cli("status", "steered").stdout
         assert f"cancel_task a by {getpass.getuser()}@{os.uname().nodename} → cancelled; 1" in shown
     document = json.loads(cli("status", "steered", "--json").stdout)
     assert (document["status"], document["delivery"]["branch"]) == ("partial", "epw/steered")
     assert [row["status"] for row in document["results"]] == ["cancelled", "succeeded", "skipped"]
     assert sh(repository, "git", "show", "epw/steered:b") == "b\n"
+    assert "`epw retry steered` runs what is not done" in cli("retry", "steered", "a", code=2).stderr
+    told = cli("retry", "steered", "--dry-run").stderr.splitlines()
+    assert told[0] == "taken over from steered: 1 of 3 tasks"
+    assert told[1:] == ["  runs: a (was cancelled)", told[2], "  runs: c (was skipped)"]
+    assert told[2].startswith("  keeps: b (")
     assert "+half" in cli("diff", "steered", "a").stdout, "what it had done is kept"
     cli("doctor", "steered")

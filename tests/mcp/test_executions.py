@@ -74,6 +74,7 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         assert (await agent.error("change_limits", executionId=identifier, taskId="c"))["path"] == "priority"
         cancelled = await agent.result("cancel_task", executionId=identifier, taskId="c")
         assert cancelled["status"] == "cancelled"
+        assert "has not ended" in (await agent.error("retry_task", executionId=identifier, taskId="b"))["message"]
         steering = (await agent.result("get_execution", executionId=identifier))["steering"]
         assert [each["action"] for each in steering] == ["set_max_agents", "set_priority", "cancel_task"]
         assert {each["by"] for each in steering} == {"MCP: mcp"}

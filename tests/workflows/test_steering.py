@@ -11,6 +11,8 @@ import pytest_asyncio
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
+from epw.core import failures
+from epw.core.messages import Failure
 from tests.stage import Stage, commits_in, result_of
 from tests.support import ended, failure_type, status_of, statuses, tasks, until
 
@@ -23,7 +25,7 @@ async def stage(server: WorkflowEnvironment) -> AsyncIterator[Stage]:
         yield stage
 
 
-def plan(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+def plan(*rows: Any, **more: Any) -> dict[str, Any]:
     return {"workspace": "/somewhere", "agent": "simulated", "tasks": tasks(*(rows or CHAIN)), **more}
 
 
@@ -58,7 +60,7 @@ async def test_what_has_not_started_or_waits_is_cancelled_at_once(stage: Stage) 
     (question,) = await handle.query("questions")
     assert (await handle.execute_update("cancel_task", {"taskId": "c"}))["status"] == "cancelled"
     assert (await handle.execute_update("cancel_task", {"taskId": "a"}))["status"] == "cancelled"
-    assert "closed" in await refused(handle, "answer", {"questionId": question["id"], "text": "x"})
+    assert "withdrawn" in await refused(handle, "answer", {"questionId": question["id"], "text": "x"})
     assert "has ended" in await refused(handle, "cancel_task", {"taskId": "a"})
     assert "did you mean" not in await refused(handle, "cancel_task", {"taskId": "nothing"})
     await stage.end("d")
@@ -164,3 +166,112 @@ async def test_a_lowered_budget_asks_and_the_question_passes_on_with_its_task(st
     await handle.execute_update("answer", {"questionId": asked["id"], "text": "stop"})
     assert await ended(handle) is None
     assert statuses(await result_of(handle)) == {"a": "succeeded", "b": "succeeded", "c": "skipped"}  # type: ignore[arg-type]
+
+
+async def test_a_failed_task_runs_again_and_what_was_skipped_for_it_follows(stage: Stage) -> None:
+    handle = await stage.start(plan(strategy="aggressive"))
+    for _ in range(4):
+        await stage.end("a", "failed", failure=Failure.of(failures.COMMAND_FAILED, "it is red"))
+    await until(handle, lambda now: now["counts"].get("skipped") == 2)
+    assert "b depends on a, which is failed" in await refused(handle, "retry_task", {"taskId": "b"})
+    assert "d has not ended: it is running" in await refused(handle, "retry_task", {"taskId": "d"})
+    answer = await handle.execute_update("retry_task", {"taskId": "a"})
+    assert (answer["status"], answer["outcome"]) == ("ready", "runs again, and with it b, c")
+    await stage.end("a", "failed", failure=Failure.of(failures.COMMAND_FAILED, "still red"))
+    for each in "abcd":
+        await stage.end(each)
+    assert await ended(handle) is None
+    document = await result_of(handle)
+    assert document["success"]
+    row = document["results"][0]
+    assert (row["attempts"], row["retries"]) == (6, 1)
+    assert stage.starts[4].retries == 0
+    assert [run.retries for run in stage.starts if run.task_id == "a"] == [0, 0, 0, 0, 1, 1]
+    assert document["metrics"] is not None
+    assert document["metrics"]["retryCount"] == 4
+
+
+async def test_a_landed_change_is_taken_out_with_what_followed_before_its_task_runs_again(stage: Stage) -> None:
+    rows = [{"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "u"}, {"id": "x"}, {"id": "y", "dependsOn": ["u"]}]
+    handle = await stage.start(plan(*rows))
+    for each in "aub":
+        await stage.end(each)
+        await until(handle, lambda now, each=each: status_of(now)[each] == "succeeded")
+    await until(handle, lambda now: stage.running == ["x", "y"])
+    await handle.execute_update("retry_task", {"taskId": "a", "by": "ada"})
+    await until(handle, lambda now: status_of(now)["a"] == "running")
+    again = stage.starts[-1]
+    assert again.base is not None
+    assert commits_in(again.base) == ["u"], "it does not find its own earlier work"
+    await stage.end("y")
+    await until(handle, lambda now: status_of(now)["y"] == "succeeded")
+    assert stage.landings[-1].changes[0].detached, "it began on a head that has what is out now"
+    for each in "axb":
+        await stage.end(each)
+    assert await ended(handle) is None
+    document = await result_of(handle)
+    assert document["success"]
+    assert sorted(commits_in(stage.delivered)) == ["a", "b", "u", "x", "y"]
+    assert document["landingOrder"].index("b") > document["landingOrder"].index("a")
+    assert {row["taskId"]: row["attempts"] for row in document["results"]} == {"a": 2, "b": 2, "u": 1, "x": 1, "y": 1}
+
+
+async def test_what_does_not_merge_without_the_taken_out_change_runs_again_too(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a"}, {"id": "u"}, {"id": "v", "dependsOn": ["u"]}, {"id": "x"}))
+    for each in "auv":
+        await stage.end(each)
+        await until(handle, lambda now, each=each: status_of(now)[each] == "succeeded")
+    stage.conflicting["u"] = 1
+    await handle.execute_update("retry_task", {"taskId": "a"})
+    await until(handle, lambda now: stage.started("a") == stage.started("u") == 2)
+    (entry,) = (await result_of(handle))["steering"]
+    assert entry["outcome"] == "runs again, and with it u, v"
+    for each in "auvx":
+        await stage.end(each)
+    assert await ended(handle) is None
+    assert sorted(commits_in(stage.delivered)) == ["a", "u", "v", "x"]
+
+
+@pytest.mark.parametrize("workspace", [None, "/somewhere"])
+async def test_what_follows_is_stopped_before_its_task_runs_again(stage: Stage, workspace: str | None) -> None:
+    rows = [{"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["a"]}]
+    handle = await stage.start(plan(*rows, workspace=workspace))
+    await stage.end("a")
+    await stage.ask("c")
+    await until(handle, lambda now: now["counts"].get("waiting") and status_of(now)["b"] == "running")
+    answer = await handle.execute_update("retry_task", {"taskId": "a"})
+    assert answer["outcome"] == "what is under way ends first"
+    assert "about to run again" in await refused(handle, "retry_task", {"taskId": "a"})
+    await until(handle, lambda now: stage.running == ["a"])
+    assert [each["answer"] for each in await handle.query("questions")] == ["withdrawn: the task runs again"]
+    assert stage.started("b") == 1
+    for each in "abc":
+        await stage.end(each)
+    assert await ended(handle) is None
+    assert statuses(await result_of(handle)) == dict.fromkeys("abc", "succeeded")  # type: ignore[arg-type]
+
+
+async def test_a_retry_while_a_landing_runs_loses_nothing(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "u"}))
+    await stage.end("a")
+    await stage.end("b")
+    stage.may_land.clear()
+    await stage.end("u")
+    await until(handle, lambda now: now["counts"].get("waiting"))
+    await handle.execute_update("retry_task", {"taskId": "a"})
+    stage.may_land.set()
+    await stage.end("a")
+    await stage.end("b")
+    assert await ended(handle) is None
+    assert sorted(commits_in(stage.delivered)) == ["a", "b", "u"]
+
+
+async def test_nothing_is_steered_while_the_head_is_delivered(stage: Stage) -> None:
+    stage.may_deliver.clear()
+    handle = await stage.start(plan({"id": "a"}))
+    await stage.end("a")
+    await until(handle, lambda now: status_of(now)["a"] == "succeeded")
+    assert "delivered" in await refused(handle, "retry_task", {"taskId": "a"})
+    assert "delivered" in await refused(handle, "set_max_agents", {"maxAgents": 2})
+    stage.may_deliver.set()
+    assert await ended(handle) is None

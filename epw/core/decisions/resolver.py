@@ -180,6 +180,13 @@ class Resolver:
             conflict.take(self._rules.skip, "user")
             conflict.end()
 
+    def restarted(self, task_id: str) -> None:
+        """Forget the task's change, which a person has let go of: it runs again, and all steps are left."""
+        change = self._changes.pop(task_id, None)
+        if change is not None and change.conflict is not None:
+            change.conflict.take(self._rules.skip, "user")
+            change.conflict.end()
+
     def close(self) -> None:
         """End every open conflict with its change out of the head: the execution has ended."""
         for change in self._changes.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from epw.core import failures
+from epw.core.execution.followers import followers
 from epw.core.execution.landing_state import LandingState
 from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.steered import Steered
@@ -45,6 +46,8 @@ class ExecutionState(LandingState):
         """Time in which no agent ran because people or usage limits were waited for."""
         self.held_up = Stopwatch()
         """Time in which nothing could start, because a person has paused or is asked for a higher budget."""
+        self.retrying: dict[str, Steered | None] = {}
+        """Tasks that run again as soon as nothing of them and of what follows is under way, with who wants it."""
         self.steering: list[Steered] = []
         """What people have changed, in order."""
         self.began: int | None = None
@@ -75,6 +78,11 @@ class ExecutionState(LandingState):
         return self.paused or self.awaits_budget or self.stopping
 
     @property
+    def restarting(self) -> dict[str, None]:
+        """Tasks that are about to run again: what people retry, and what follows."""
+        return followers(self.graph, self.tasks, self.retrying)
+
+    @property
     def _is_taking_over(self) -> bool:
         return self.takes_over_first and is_taking_over(self.tasks, self.reused, self.graph)
 
@@ -82,10 +90,14 @@ class ExecutionState(LandingState):
         """Start every attempt that can start now, in order of priority."""
         if self.began is None:
             self.began = now
-        later, taking_over = list[str](), self._is_taking_over
+        later, taking_over, restarting = list[str](), self._is_taking_over, self.restarting
         while not self._holds and (start := self.scheduler.next_start()) is not None:
             task_id, agent = start
             state = self.tasks[task_id]
+            if task_id in restarting:
+                self.scheduler.release_agent(task_id)
+                self.scheduler.release_files(task_id)
+                continue
             if task_id in self.reused:
                 self.scheduler.release_agent(task_id)
                 state.commit = self.reused[task_id]
@@ -135,7 +147,7 @@ class ExecutionState(LandingState):
 
         `unchanged`: it ran again because of a conflict and changed nothing, so its earlier change is merged again.
         """
-        state = self._attempt_ended(task_id, outcome, now)
+        state = self.end_attempt(task_id, outcome, now)
         state.commit, state.summary, state.error = outcome.commit, outcome.summary, None
         self.land_again(task_id, now) if unchanged else self._done(task_id, now)
 
@@ -174,7 +186,7 @@ class ExecutionState(LandingState):
 
     def wait_for(self, what: str, task_id: str, outcome: TaskOutcome, now: int) -> None:
         """End the attempt with a question or at a usage limit: it holds neither agent nor files while it waits."""
-        state = self._attempt_ended(task_id, outcome, now)
+        state = self.end_attempt(task_id, outcome, now)
         state.saved, state.continues = outcome.saved, True
         self.scheduler.release_files(task_id)
         self.move(task_id, "waiting", what, now)
@@ -203,10 +215,10 @@ class ExecutionState(LandingState):
 
         `last_resort` is asked before the task is given up; true: it has found another way for the task.
         """
-        state = self._attempt_ended(task_id, outcome, now)
+        state = self.end_attempt(task_id, outcome, now)
         state.commit = outcome.commit if outcome else state.commit
         self.set_error(task_id, failure)
-        more = state.attempt < self.strategy.attempts and not self.out_of_budget
+        more = state.attempt - state.earlier_attempts < self.strategy.attempts and not self.out_of_budget
         again = outcome is not None and not outcome.final and more
         if outcome is not None and again and not self.stopping:
             state.saved = outcome.saved
@@ -228,7 +240,7 @@ class ExecutionState(LandingState):
     ) -> None:
         """End a task that was stopped before it was done."""
         if self.scheduler.agent_of(task_id) is not None:
-            self._attempt_ended(task_id, outcome, now)
+            self.end_attempt(task_id, outcome, now)
         self.set_error(task_id, Failure.of(failures.CANCELLED, because))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
@@ -245,6 +257,7 @@ class ExecutionState(LandingState):
                 else:
                     self.skip(task_id, "the execution stopped before it could start", now)
         self.to_land.clear()
+        self.retrying.clear()
 
     def set_max_agents(self, agents: int) -> None:
         """Change how many tasks run at once."""
@@ -252,7 +265,8 @@ class ExecutionState(LandingState):
         self.max_agents_so_far = max(self.max_agents_so_far, agents)
         self.scheduler.set_max_agents(agents)
 
-    def _attempt_ended(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:
+    def end_attempt(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:
+        """Free the task's agent, and take what its attempt has reported."""
         state = self.tasks[task_id]
         self.scheduler.release_agent(task_id)
         state.answer = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from epw.core import failures
 from epw.core.execution.steered import Steered
 from epw.core.messages import MergeContext, Produced, Saved, Side, TaskOutcome
 from epw.core.plan.model import Task
@@ -12,6 +13,7 @@ from epw.core.schedule.prediction import Phase
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 _MAX_SUMMARY_LENGTH = 200
+_NO_FAULT = (failures.CANCELLED.type, failures.SKIPPED.type)
 _WAITS_WITHOUT_AGENT = ("question", "usage-limit", "host")
 """What is waited for with neither agent nor files."""
 
@@ -20,9 +22,9 @@ _WAITS_WITHOUT_AGENT = ("question", "usage-limit", "host")
 class TaskState:
     """Mutable state of a task. Times in epoch milliseconds.
 
-    Four counters (docs/glossary.md): `attempt` counts starts that its agent's failures made necessary, `resumes` the
-    answers and limits after which an attempt went on, `conflict_reruns` the runs because its change did not merge;
-    activity attempts, after a lost worker, are counted by Temporal.
+    Five counters (docs/glossary.md): `attempt` counts starts that its agent's failures or a person made necessary,
+    `retries` the latter, `resumes` the answers and limits after which an attempt went on, `conflict_reruns` the runs
+    because its change did not merge; activity attempts, after a lost worker, are counted by Temporal.
     """
 
     task: Task
@@ -58,6 +60,12 @@ class TaskState:
     """Outcome of its last attempt."""
     cancelled_by: Steered | None = None
     """The person's wish that it stops."""
+    retries: int = 0
+    """How often a person has had it run again, or one that it depends on, after it had begun."""
+    earlier_attempts: int = 0
+    """Attempts before the last of these: the strategy's number begins anew."""
+    has_directory: bool = False
+    """Whether the directory of an attempt that waited is left behind."""
     phases: list[Phase] = field(default_factory=list)
     """Its stretches of work with an agent, waits for limits in them, each with the wait for a person or limit after."""
 
@@ -70,6 +78,18 @@ class TaskState:
         """Result of the task, for the tasks that depend on it."""
         summary = self.summary and self.summary[:_MAX_SUMMARY_LENGTH]
         return Produced(task_id=self.task.id, summary=summary, commit=self.commit)
+
+    def restart(self) -> None:
+        """Forget its work so far, as if it had not begun; what has been used and waited for stays counted."""
+        self.retries += self.attempt > 0
+        self.earlier_attempts = self.attempt
+        self.has_directory |= self.saved is not None
+        self.landed = None if self.landed is None else False
+        self.commit = self.summary = self.saved = self.merge_context = self.answer = self.base = None
+        self.continues, self.resumes = False, 0
+        if self.error is not None and self.error["type"] in _NO_FAULT:
+            self.error = None
+        self.started_at = self.finished_at = None
 
     def side(self, max_length: int) -> Side:
         """Description and summary of the task, each cut to a length, for the agent of a conflicting change."""

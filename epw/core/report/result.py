@@ -48,6 +48,7 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
     found.update(cast(TaskResult, wait_of(state, execution)))
     found["notEnforced"] = execution.plan.not_enforced(state.task)
     found["reused"] = task_id in execution.reused
+    found["retries"] = state.retries
     if execution.plan.backend_of(state.task).simulated:
         found["simulated"] = True
     return found

@@ -138,7 +138,8 @@ class TaskResult(ResultPart):
     landed: bool | None
     """Whether its change is in the final head; null without a workspace."""
     attempts: int
-    """Failed attempts of its agent, and the last one; lost workers and questions do not count."""
+    """Failed attempts of its agent, those before a person had it run again, and the last one; lost workers and
+    questions do not count."""
     startedAt: int | None
     finishedAt: int | None
     duration: int
@@ -167,6 +168,8 @@ class TaskResult(ResultPart):
     waitingOn: NotRequired[list[str]]
     """Tasks that hold the files or the resources that it waits for, the first few."""
     warnings: NotRequired[list[str]]
+    retries: NotRequired[int]
+    """How often a person has had it run again, by itself or because of a task that it depends on."""
     notEnforced: NotRequired[list[str]]
     """Constraints of the plan that nothing enforces for this agent."""
     reused: NotRequired[bool]

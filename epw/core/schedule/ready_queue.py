@@ -82,8 +82,14 @@ class ReadyQueue:
                 self._places.remove(place, place)
         return was_queued
 
+    def revive(self, task: str) -> None:
+        """Let a task be queued anew, dropped or not: it is not in the queue, and holds no files."""
+        self.remove(task)
+        self._dropped.pop(task, None)
+        self.release(task)
+
     def drop(self, task: str) -> None:
-        """Never return the task (again)."""
+        """Never return the task (again), unless it is revived."""
         self._dropped[task] = None
         self._held.pop(task, None)
 

@@ -44,6 +44,7 @@ class Scheduler:
         self._priorities = dict(priorities or {})
         self._blocking = {task: len(graph.dependencies[task]) for task in graph.ids}
         self._abandoned: dict[str, None] = {}
+        self._landed: dict[str, None] = {}
         self._levels = levels or {}
         self._level = 0
         self._open = Counter(self._levels.values())
@@ -113,6 +114,7 @@ class Scheduler:
 
     def landed(self, task: str) -> list[str]:
         """Note that the task is done; returns the dependants that are ready now."""
+        self._landed[task] = None
         ready = []
         for after in self._graph.dependants[task]:
             self._blocking[after] -= 1
@@ -125,6 +127,19 @@ class Scheduler:
         """Never start the task (again)."""
         self._abandoned[task] = None
         self._ready.drop(task)
+
+    def reopen(self, tasks: Sequence[str]) -> list[str]:
+        """Queue tasks anew of which no agent runs, as if none of them had begun; returns those that are ready now."""
+        for task in tasks:
+            self._landed.pop(task, None)
+            self._abandoned.pop(task, None)
+            self._ready.revive(task)
+        for task in dict.fromkeys([*tasks, *(after for each in tasks for after in self._graph.dependants[each])]):
+            self._blocking[task] = sum(before not in self._landed for before in self._graph.dependencies[task])
+        ready = [task for task in tasks if not self._blocking[task]]
+        for task in ready:
+            self._push(task)
+        return ready
 
     def close(self, task: str) -> None:
         """Note that the task has ended for good: the last one of a level opens the next."""
