@@ -29,14 +29,23 @@ class Settings:
     """MB of ignored results that an execution may keep, as the user gave it."""
     web_ui: str | None = None
     """Address of the Web UI of the user's own Temporal server."""
+    payload_keys: Path | None = None
+    """File of the keys that encrypt payloads; None: they are in clear text."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read `$EPW_HOME` (default `$XDG_STATE_HOME/epw`), `$EPW_TEMPORAL`, `$EPW_KEPT_MB`, `$EPW_WEB_UI`."""
+        """Read the variables of docs/configuration.md."""
         env = os.environ if environment is None else environment
         state = env.get("XDG_STATE_HOME") or os.path.join(env.get("HOME") or os.path.expanduser("~"), ".local/state")
         home = Path(env.get("EPW_HOME") or os.path.join(state, "epw")).absolute()
-        return cls(home, env.get("EPW_TEMPORAL"), env.get("EPW_KEPT_MB"), env.get("EPW_WEB_UI"))
+        keys = env.get("EPW_PAYLOAD_KEYS")
+        return cls(
+            home,
+            env.get("EPW_TEMPORAL"),
+            env.get("EPW_KEPT_MB"),
+            env.get("EPW_WEB_UI"),
+            Path(keys).absolute() if keys else None,
+        )
 
     def temporal_binary(self) -> str | None:
         """The binary that the user named, else one beside the interpreter or on PATH; None where there is none."""

@@ -125,6 +125,11 @@ COMMANDS = {
         "Serve coding agents over MCP: plan, start, watch, answer, merge.",
         "claude mcp add epw -- epw mcp",
     ),
+    "codec": Command(
+        "codec:codec",
+        "Decrypt payloads for Temporal's Web UI and CLI until Ctrl-C.",
+        "epw codec --origin https://temporal.example.org",
+    ),
     "env": Command(
         "env:env",
         'Print variables for a shell: `eval "$(epw env)"`, then `temporal workflow list`.',

@@ -24,6 +24,7 @@ from epw.client.started_plan import plan_of
 from epw.core.errors import InvalidRequest
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
+from epw.service.history import fetch_history
 from epw.service.replay import replay
 from epw.settings import Settings
 
@@ -86,7 +87,7 @@ def _check_execution(execution_id: str, as_json: bool) -> NoReturn:
         if described.close_time is None:
             raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
         plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
-        execution, history = ExecutionStore.of(settings.state, described), await handle.fetch_history()
+        execution, history = ExecutionStore.of(settings.state, described), await fetch_history(handle, described)
         found = [*of_document(plan, document), *of_history(plan, document, history.events)]
         found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]
         failure = await replay(history)

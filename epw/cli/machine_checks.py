@@ -26,11 +26,17 @@ from epw.core.extras import missing_extra
 from epw.core.presets.preset import Preset
 from epw.core.presets.registry import PRESETS
 from epw.core.version import __version__
-from epw.service.connection import SearchAttributes, connected
+from epw.service.connection import Connection, SearchAttributes, connected
+from epw.service.payload_encryption import EncryptedPayloads
 from epw.settings import Settings
 
 _MIN_FREE_MB = 500
-_EXTRAS = {"claude-code": ("claude_agent_sdk", "aiohttp"), "mcp": ("mcp", "uvicorn"), "checks": ("ty", "pyrefly")}
+_EXTRAS = {
+    "claude-code": ("claude_agent_sdk", "aiohttp"),
+    "mcp": ("mcp", "uvicorn"),
+    "encryption": ("cryptography", "uvicorn"),
+    "checks": ("ty", "pyrefly"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,22 @@ async def server_checks(settings: Settings) -> list[Check]:
             no_worker = None if polls else "`epw up` keeps one up; `epw run` brings its own"
             return [
                 Check("Temporal server", kind),
+                Check("payloads", _payloads(connection)),
                 Check("search attributes", "registered" if known else "not allowed here: done without"),
                 Check("worker", "polls the queue" if polls else "none now", no_worker, required=False),
             ]
     except EpwError as error:
         return [Check("Temporal server", None, str(error))]
+
+
+def _payloads(connection: Connection) -> str:
+    """How what is sent to the server can be read there."""
+    codec = connection.client.data_converter.payload_codec
+    if not isinstance(codec, EncryptedPayloads):
+        private = ": the server is your own" if connection.is_embedded else ": whoever runs the server can read them"
+        return f"in clear text{private}"
+    ring = codec.ring
+    return f"encrypted by key {ring.first}, the first of {len(ring.keys)} in {ring.file}"
 
 
 def sandbox_in_force(bubblewrap_problem: str | None, abi: int) -> str:

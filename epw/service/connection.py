@@ -11,13 +11,14 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import Unavailable
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import TYPES
-from epw.service.converter import data_converter
+from epw.service.converter import converter_with
 from epw.service.embedded import embedded_server
 from epw.service.server_errors import cause
 from epw.settings import Settings
@@ -53,19 +54,20 @@ async def connected(
 
     `connect_seconds`: for one attempt to connect; `start_seconds`: for a server that was just started to serve.
     """
+    converter = converter_with(settings.payload_keys)
     try:
         config = ClientConfig.load_client_connect_config()
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        client = await _connect(connect_seconds, config, _REMEDY)
+        client = await _connect(connect_seconds, config, converter, _REMEDY)
         address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
         yield Connection(client, _pages(address, client.namespace) if address else None, is_embedded=False)
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = _pages(server.web_ui, server.namespace)
-        client = await _connect_to_started(connect_seconds, start_seconds, config)
+        client = await _connect_to_started(connect_seconds, start_seconds, config, converter)
         yield Connection(client, web_ui, is_embedded=True)
 
 
@@ -73,22 +75,24 @@ def _pages(web_ui: str, namespace: str) -> str:
     return f"{web_ui.rstrip('/')}/namespaces/{namespace}/workflows"
 
 
-async def _connect_to_started(connect_seconds: float, start_seconds: float, config: ClientConnectConfig) -> Client:
+async def _connect_to_started(
+    connect_seconds: float, start_seconds: float, config: ClientConnectConfig, converter: DataConverter
+) -> Client:
     """Connect to a server that was just started, which listens before it serves: retried for a while."""
     deadline = asyncio.get_running_loop().time() + start_seconds
     while True:
         try:
-            return await _connect(connect_seconds, config)
+            return await _connect(connect_seconds, config, converter)
         except Unavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _connect(seconds: float, config: ClientConnectConfig, remedy: str = "") -> Client:
+async def _connect(seconds: float, config: ClientConnectConfig, converter: DataConverter, remedy: str = "") -> Client:
     try:
         async with asyncio.timeout(seconds):
-            client = await Client.connect(**config, data_converter=data_converter)
+            client = await Client.connect(**config, data_converter=converter)
             await _wait_for_namespace(client)
             return client
     except (TimeoutError, RuntimeError, ValueError, RPCError) as error:

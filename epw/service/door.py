@@ -28,6 +28,7 @@ _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _SECONDS = 2.0
 _ATTEMPTS = 3
 Workers = Collection[Process]
+Address = tuple[str, int]
 _GROUP_FOLDER = "/epw/"
 _MAX_ANCESTORS = 200
 
@@ -37,7 +38,16 @@ def may_connect(state: StateDirectory, connection: socket.socket, known: Workers
 
     `known`: workers seen before; an agent may have deleted their records since.
     """
-    found = _owner_and_inode(connection)
+    try:
+        other, own = connection.getpeername()[:2], connection.getsockname()[:2]
+    except OSError:
+        return False
+    return may_connect_from(state, other, own, known)
+
+
+def may_connect_from(state: StateDirectory, other: Address, own: Address, known: Workers = ()) -> bool:
+    """As `may_connect`, of the connection between two addresses."""
+    found = _owner_and_inode(other, own)
     if found is None:
         # The other end has gone, or is on another machine.
         return False
@@ -49,16 +59,12 @@ def may_connect(state: StateDirectory, connection: socket.socket, known: Workers
     return bool(holders) and not any(is_agent(state, pid, known) for pid in holders)
 
 
-def _owner_and_inode(connection: socket.socket) -> tuple[int, int] | None:
+def _owner_and_inode(other: Address, own: Address) -> tuple[int, int] | None:
     """User id and inode of the socket at the other end of a connection; None where it is not on this machine.
 
     Looked up by sock_diag(7): the list in /proc/net/tcp misses sockets while others are opened and closed.
     """
-    try:
-        (address, port), (other, other_port) = connection.getpeername()[:2], connection.getsockname()[:2]
-    except OSError:
-        return None
-    ends = struct.pack("!HH4s12x4s12x", port, other_port, socket.inet_aton(address), socket.inet_aton(other))
+    ends = struct.pack("!HH4s12x4s12x", other[1], own[1], socket.inet_aton(other[0]), socket.inet_aton(own[0]))
     request = struct.pack("=BBxxI", socket.AF_INET, socket.IPPROTO_TCP, _ESTABLISHED) + ends + _ANY_SOCKET
     header = struct.pack("=IHHII", _HEADER_BYTES + len(request), _BY_FAMILY, _REQUEST, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:

@@ -8,7 +8,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkerConfig
 
 from activities.agents.base import Agent
-from epw.service.converter import data_converter
+from epw.service.converter import converter_with
 from epw.service.recovery import maintained
 from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
 from epw.settings import Settings
@@ -23,13 +23,14 @@ class EpwPlugin(SimplePlugin):
         worker = Worker(client, task_queue="epw")
 
     While such a worker runs, a second one polls the queue of this host, for activities that need its state directory.
-    One worker per process and state directory. Raises `Unavailable` where the state directory cannot be used.
+    One worker per process and state directory. Raises `Unavailable` where the state directory or the file of keys
+    cannot be used.
     """
 
     def __init__(self, settings: Settings | None = None, *, agents: Mapping[str, Agent] | None = None) -> None:
         """`settings`: default from the environment; `agents`: backends by name, default all of them."""
-        super().__init__("epw", data_converter=data_converter, workflows=WORKFLOWS)
         self._settings = settings or Settings.from_environment()
+        super().__init__("epw", data_converter=converter_with(self._settings.payload_keys), workflows=WORKFLOWS)
         self._agents = agents
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:

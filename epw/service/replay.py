@@ -17,12 +17,13 @@ from temporalio.worker import (
 
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.service.converter import data_converter
+from epw.service.history import fetch_history
 from epw.service.registration import WORKFLOW_RUNNER
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 
 async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Exception | None:
-    """Run the workflow's code against a history; returns the reason where they do not match."""
+    """Run the workflow's code against a decrypted history; returns the reason where they do not match."""
     replayer = Replayer(
         workflows=[ExecuteParallelWorkflow],
         data_converter=data_converter,
@@ -36,7 +37,7 @@ async def replayed_document(
     handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
 ) -> dict[str, Any]:
     """The short document of an execution for which no worker answers."""
-    history = await handle.fetch_history()
+    history = await fetch_history(handle, described)
     last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
     found = await document_of_history(history, int(last.timestamp() * 1000))
     status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")

@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
 
 from epw.core.messages import WORKFLOW_TYPE
+from epw.service.history import fetch_history
 from epw.service.replay import replay
 
 _STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
@@ -43,10 +44,10 @@ async def reset_unreplayable(client: Client) -> int:
 
 async def _reset_if_unreplayable(client: Client, workflow_id: str, run_id: str) -> bool:
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
-    pending = (await handle.describe()).raw_description.pending_workflow_task
-    if pending.attempt < _MIN_FAILURES:
+    described = await handle.describe()
+    if described.raw_description.pending_workflow_task.attempt < _MIN_FAILURES:
         return False
-    history = await handle.fetch_history()
+    history = await fetch_history(handle, described)
     if _NON_DETERMINISTIC not in _causes(history):
         return False
     unsound = await first_unsound_task(history)

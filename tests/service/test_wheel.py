@@ -24,7 +24,7 @@ from tests.command_line import ROOT
 from tests.support import tasks
 
 PACKAGES = ("epw", "workflows", "activities")
-EXTRA = ("claude_agent_sdk", "aiohttp", "mcp", "uvicorn")
+EXTRA = ("claude_agent_sdk", "aiohttp", "mcp", "uvicorn", "cryptography")
 THEIRS = {
     "workflows/__init__.py": "raise SystemExit('not ours')",
     "activities.py": "raise SystemExit('not ours')",

@@ -37,6 +37,7 @@ until grep -q Ctrl-C ../up.log; do kill -0 %1; sleep 0.1; done
 epw run plan.yaml --id ID
 """
 ELSEWHERE = {
+    "epw codec": "serves until it is stopped: tests/service/test_payload_encryption.py",
     "epw up": "runs beside the others here",
     "epw pr": "needs a remote: tests/cli/test_pull_requests.py",
     "epw plan": "a model writes the plan: tests/cli/test_planning.py",
