@@ -51,7 +51,7 @@ OUTSIDE = frozenset(
         "uuid",
     ]
 )
-PARTS_OF_DECLARED = {"yaml", "pydantic_core"}
+PARTS_OF_DECLARED = {"google", "yaml", "pydantic_core"}
 """Modules of pyyaml and pydantic."""
 STARTS_PROCESSES = {"git", "processes", "sandbox", "system"}
 MAX_LINES = 300
