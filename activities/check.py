@@ -75,7 +75,7 @@ class MergeChecker:
                 is_merge = request.head != started_from
                 reports = await checks.check(reading.runner, sides, request.names) if is_merge and not remaining else []
         except TaskFailed as error:
-            return Checked(problems=[str(error)[:300]])
+            return Checked(problems=[str(error)[:300]], failed=request.names)
         found = remaining + [(each.checker, message) for each in reports for message in each.findings]
         checked = _checked(reports, began)
         if not found:

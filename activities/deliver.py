@@ -10,6 +10,8 @@ from temporalio import activity
 
 from activities.apply import finish_commands
 from activities.apply.tree_delivery import TreeDelivery
+from activities.checkers.delivery_review import DeliveryReview, Unread
+from activities.checkers.landing_checks import LandingChecks
 from activities.git import own_commits, transfer
 from activities.git.branch_history import BranchHistory
 from activities.git.hub import Hub
@@ -19,12 +21,12 @@ from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
-from activities.state.plan_source import PlanSource
+from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced, GitError, Refused
-from epw.core.execution.delivery import CleanUpRequest, DeliverRequest, Delivery
+from epw.core.execution.delivery import CleanUpRequest, Delivered, DeliverRequest, Delivery
 from epw.core.messages import CLEAN_UP, DELIVER
 from epw.core.plan.model import Task
 from epw.core.report.commit_message import commit_message
@@ -40,17 +42,22 @@ class Deliverer:
         self._plans = plans
 
     @activity.defn(name=DELIVER)
-    async def deliver(self, request: DeliverRequest) -> Delivery:
+    async def deliver(self, request: DeliverRequest) -> Delivered:
         """Deliver as `mode` says; a repeated delivery finds what the first one did.
 
         `branch` writes objects and one ref, `apply` the changed files. A refusal is a result, with the commands that
-        finish the delivery by hand. Raises `Fenced`, not retried, where a later activity of the execution has begun.
+        finish the delivery by hand; a merge that checkers have to read first is one too. Raises `Fenced`, not retried,
+        where a later activity of the execution has begun.
         """
         execution = current_execution(self._state, request)
         try:
             async with activity_scope(self._state, execution.key + "/deliver"):
-                tasks = (await self._plans.of_current_execution()).tasks
-                delivered: Delivery = await in_thread(_deliver, execution, request, tasks, fencing_token())
+                running = await self._plans.of_current_execution()
+                try:
+                    found: Delivery = await in_thread(_deliver, execution, request, running, fencing_token())
+                except Unread as unread:
+                    return Delivered(mode=request.mode, to_check=unread.request)
+                delivered = Delivered(**found.model_dump())
                 await in_thread(execution.remove_attempts)
         except Fenced as error:
             raise not_retried(error) from None
@@ -68,11 +75,13 @@ class Deliverer:
 
 
 def _deliver(
-    execution: ExecutionStore, request: DeliverRequest, tasks: Mapping[str, Task], now: tuple[int, int]
+    execution: ExecutionStore, request: DeliverRequest, running: RunningPlan, now: tuple[int, int]
 ) -> Delivery:
     hub = Hub(Path(request.hub))
     with hub.locked():
         check_fence(execution, DELIVER, now)
+        if request.refused_because is not None:
+            return _refused(execution, request, request.refused_because)
         failpoint("deliver.begun")
         if not Path(execution.workspace().path).is_dir() and not execution.has_half_delivery():
             return _refused(execution, request, f"{execution.workspace().path} is not there any more")
@@ -81,7 +90,7 @@ def _deliver(
                 execution, request, f"{execution.workspace().path} leads to another place than at the start"
             )
         try:
-            delivered = _DELIVERIES[request.mode](execution, hub, request, tasks)
+            delivered = _DELIVERIES[request.mode](execution, hub, request, running)
         except GitError as error:
             if execution.has_half_delivery():
                 raise
@@ -90,9 +99,7 @@ def _deliver(
         return delivered
 
 
-def _deliver_branch(
-    execution: ExecutionStore, hub: Hub, request: DeliverRequest, tasks: Mapping[str, Task]
-) -> Delivery:
+def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest, running: RunningPlan) -> Delivery:
     """Make a new branch; where the name is taken, with `-2`, `-3`, ..."""
     workspace, wanted = execution.workspace(), request.branch or ""
     modules = execution.submodules(hub)
@@ -101,7 +108,7 @@ def _deliver_branch(
         each_lowered(request.base).commit,
         modules.missing_commits(each_lowered(request.head), workspace),
     )
-    head, joined = _write_history(execution, hub, request, each_lowered, tasks)
+    head, joined = _write_history(execution, hub, request, each_lowered, running.tasks)
     refused = None
     for number in range(1, _MAX_NAMES + 1):
         branch = wanted if number == 1 else f"{wanted}-{number}"
@@ -150,11 +157,10 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
     return None if refused is None else f"{module.path}: {refused}"
 
 
-def _deliver_into_tree(
-    execution: ExecutionStore, hub: Hub, request: DeliverRequest, tasks: Mapping[str, Task]
-) -> Delivery:
+def _deliver_into_tree(execution: ExecutionStore, hub: Hub, request: DeliverRequest, running: RunningPlan) -> Delivery:
+    review = DeliveryReview(request, LandingChecks.of(running.plan, execution))
     try:
-        TreeDelivery.of(execution, hub, request.head).apply(request.base, request.head)
+        TreeDelivery.of(execution, hub, request.head).apply(request.base, request.head, review)
     except Refused as error:
         return _refused(execution, request, str(error))
     more = finish_commands.of_tree(execution, hub, request.head)

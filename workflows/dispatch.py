@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, CancelledErro
 
 from epw.core import failures
 from epw.core.errors import NOT_RETRIED
-from epw.core.execution.delivery import Delivery, PullRequestOutcome
+from epw.core.execution.delivery import Delivered, PullRequestOutcome
 from epw.core.execution.strategy import Strategy
 from epw.core.landing import Checked, Landed, Verified
 from epw.core.messages import (
@@ -57,7 +57,7 @@ _KINDS = {
     LAND: _Kind(Landed),
     CHECK: _Kind(Checked),
     CHECK_HEAD: _Kind(Checked),
-    DELIVER: _Kind(Delivery),
+    DELIVER: _Kind(Delivered),
     CLEAN_UP: _Kind(None),
     OPEN_PULL_REQUEST: _Kind(PullRequestOutcome),
     ROLL_BACK: _Kind(None),

@@ -14,8 +14,10 @@ from temporalio.exceptions import ActivityError
 from epw.core.errors import NOT_RETRIED
 from epw.core.execution.compensation import Compensations
 from epw.core.execution.delivery import (
+    MOVED_ON,
     CleanUpRequest,
     Compensation,
+    Delivered,
     DeliveredPullRequest,
     DeliverRequest,
     Delivery,
@@ -25,12 +27,14 @@ from epw.core.execution.delivery import (
 )
 from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import CLEAN_UP, DELIVER, OPEN_PULL_REQUEST, PULL_REQUEST_ATTEMPTS, ROLL_BACK
+from epw.core.messages import CHECK, CLEAN_UP, DELIVER, OPEN_PULL_REQUEST, PULL_REQUEST_ATTEMPTS, ROLL_BACK
 from epw.core.naming import branch_name
 from workflows import dispatch
 from workflows.head_checks import HeadChecks
 from workflows.merge_queue import MergeQueue
 
+_MAX_TRIES = 4
+"""So often a delivery is tried, with other changes of the user each time; the last one is not checked."""
 _PULL_REQUEST_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=4,
@@ -111,10 +115,18 @@ class Finisher:
         step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
         self._compensations.register(Compensation(step=step, hub=queue.hub, branch=branch, head=commit))
         commits = self._execution.plan.commits
-        request = DeliverRequest(hub=queue.hub, base=queue.base, head=commit, branch=branch, mode=mode, commits=commits)
+        request = DeliverRequest(
+            hub=queue.hub,
+            base=queue.base,
+            head=commit,
+            branch=branch,
+            mode=mode,
+            commits=commits,
+            checks=self._execution.plan.checks != "off",
+        )
         summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:
-            delivery: Delivery = await dispatch.step(DELIVER, request, queue.queue, self._execution.strategy, summary)
+            delivery = await self._delivered(request, summary)
         except ActivityError as error:
             if dispatch.is_cancelled(error) or workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError from None
@@ -126,6 +138,20 @@ class Finisher:
         if mode == "apply":
             await self._clean_up(CleanUpRequest(hub=queue.hub))
         return delivery
+
+    async def _delivered(self, request: DeliverRequest, summary: str) -> Delivery:
+        """Deliver; where the user has moved on, checkers read the merge with that before."""
+        for tries_left in reversed(range(_MAX_TRIES)):
+            delivered: Delivered = await dispatch.awaited(self._merge_queue.start(DELIVER, request, summary))
+            merge = delivered.to_check
+            if merge is None:
+                break
+            checked = await self._head_checks.read(CHECK, merge, "check the merge with the workspace", merge.names)
+            refused = checked.conflict and f"{MOVED_ON}, and the parts do not fit: {checked.conflict.description}"
+            without = [*request.without, *checked.failed]
+            update = {"without": without, "refused_because": refused, "checks": tries_left > 1}
+            request = request.model_copy(update=update)
+        return Delivery(**delivered.model_dump(exclude={"to_check"}))
 
     async def _with_pull_request(self, delivery: Delivery) -> Delivery:
         """Open the pull request of a delivered branch. Whatever becomes of it, the delivery stands."""

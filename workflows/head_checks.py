@@ -12,7 +12,7 @@ from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import Checked, CheckHeadRequest, ConflictFound
-from epw.core.messages import CHECK_HEAD, Failure
+from epw.core.messages import CHECK_HEAD, Failure, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.merge_queue import MergeQueue
@@ -62,6 +62,18 @@ class HeadChecks:
             self._resolver.conflicted(culprit, conflict)
         return None
 
+    async def read(self, name: str, request: StepRequest, summary: str, names: list[str]) -> Checked:
+        """Run an activity in which checkers read; where they cannot, that is a warning."""
+        try:
+            checked: Checked = await dispatch.awaited(self._queue.start(name, request, summary))
+        except ActivityError as error:
+            if dispatch.is_cancelled(error):
+                raise
+            checked = Checked(problems=[f"{', '.join(names)}: {dispatch.message_of(error)}"[:300]], failed=names)
+        self._queue.checks.problems |= dict.fromkeys(checked.problems)
+        self._failed += checked.failed
+        return checked
+
     @property
     def _landed_tasks(self) -> str:
         """Ids of the tasks whose changes are in the head, the first few."""
@@ -70,25 +82,16 @@ class HeadChecks:
 
     async def _red(self) -> _Red | None:
         """What the head fails, if it does."""
-        return await self._read() or await self._verify()
+        return await self._read_head() or await self._verify()
 
-    async def _read(self) -> _Red | None:
+    async def _read_head(self) -> _Red | None:
         """Let checkers read the head where they have not read a merge in it; what they cannot read is a warning."""
         names = [name for name in self._queue.unread if name not in self._failed]
         if not names:
             return None
         changes = [self._queue.change_of(task_id) for task_id, _ in self._queue.landings]
         request = CheckHeadRequest(hub=self._queue.hub, heads=self._queue.heads, changes=changes, names=names)
-        try:
-            summary = f"check the head: {', '.join(names)}"[:200]
-            checked: Checked = await dispatch.awaited(self._queue.start(CHECK_HEAD, request, summary))
-        except ActivityError as error:
-            if dispatch.is_cancelled(error):
-                raise
-            checked = Checked(problems=[f"{', '.join(names)}: {dispatch.message_of(error)}"[:300]], failed=names)
-        self._queue.checks.problems |= dict.fromkeys(checked.problems)
-        self._failed += checked.failed
-        found = checked.conflict
+        found = (await self.read(CHECK_HEAD, request, f"check the head: {', '.join(names)}"[:200], names)).conflict
         if found is None:
             self._queue.was_read()
             return None

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +23,7 @@ from activities.git.submodules.gitmodules import container_of, within
 from activities.git.workspace import Workspace
 from activities.system.directories import walk
 from epw.core.errors import InvalidPlan, Refused
+from epw.core.execution.delivery import MOVED_ON
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,19 @@ class Target:
     changes: list[PathChange]
 
 
-def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, excludes: str) -> Target:
+Review = Callable[[str, str, str], None]
+"""Given both sides of a merge, the workspace first, and the merged tree; raises where it is not to be delivered."""
+
+
+def find_target(
+    hub: Hub,
+    workspace: Workspace,
+    base: str,
+    head: str,
+    ref: str,
+    excludes: str,
+    review: Review = lambda ours, theirs, tree: None,
+) -> Target:
     """The target of delivering `base` → `head` into the workspace as it is now.
 
     If the user has changed the workspace, the change is merged onto that; raises `Refused` if it conflicts.
@@ -59,12 +72,12 @@ def find_target(hub: Hub, workspace: Workspace, base: str, head: str, ref: str, 
     if hub.tree_of(now) == hub.tree_of(base):
         tree = hub.tree_of(head)
     else:
-        merged = merge(hub, *hub.siblings(base, now, head))
+        sides = hub.siblings(base, now, head)
+        merged = merge(hub, *sides)
         if not merged.clean:
-            raise Refused(
-                f"the workspace has changed since the start, and the changes conflict: {list_paths(merged.paths)}"
-            )
+            raise Refused(f"{MOVED_ON}, and the changes conflict: {list_paths(merged.paths)}")
         tree = merged.tree
+        review(*sides, tree)
     changes = difference(hub, hub.tree_of(now), tree)
     modules = [each.path for each in changes if GITLINK in (each.old_mode, each.new_mode)]
     if modules:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from activities.apply.atomic_rename import Identity, Name, beneath, directory, exchange, move
 from activities.apply.journal import Folder, Journal
-from activities.apply.plan import PathChange, Target, differing, find_target, identities, obstacles, stage
+from activities.apply.plan import PathChange, Review, Target, differing, find_target, identities, obstacles, stage
 from activities.apply.staging import planned
 from activities.apply.undo import discard, remove_folder, undo, undo_command
 from activities.git.command import display_path
@@ -60,10 +60,11 @@ class TreeDelivery:
             workspace = workspace.model_copy(update={"modules": {**workspace.modules, **known}})
         return cls(hub, workspace, execution.path / "apply", execution.ref("delivered-onto"))
 
-    def apply(self, base: str, head: str) -> list[str]:
+    def apply(self, base: str, head: str, review: Review = lambda ours, theirs, tree: None) -> list[str]:
         """Apply the change from `base` to `head` to the work tree; returns the changed paths. Idempotent.
 
-        Raises `Refused`, with the workspace as it was, if that is impossible.
+        Raises `Refused`, with the workspace as it was, if that is impossible; `review` sees the merge with what the
+        user has changed.
         """
         finish_interrupted(self._hub)
         done = Journal.read(self._folder)
@@ -74,7 +75,7 @@ class TreeDelivery:
         for _ in range(_MAX_TRIES):
             excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
             try:
-                target = find_target(self._hub, self._workspace, base, head, self._ref, excludes)
+                target = find_target(self._hub, self._workspace, base, head, self._ref, excludes, review)
             except (OSError, GitError) as error:
                 raise Refused(_message(error)) from None
             failpoint("deliver.checked")

@@ -117,3 +117,53 @@ async def test_where_no_change_is_of_a_checked_language_nothing_is_read(harness:
     document, read = await run(harness, tmp_path, plan)
     assert statuses(document)["c"] == "succeeded"
     assert read == []
+
+
+def into_the_tree(tmp_path: Path, command: str) -> dict[str, Any]:
+    """The user makes `mine.x` while the only task works."""
+    gate = tmp_path / "landed"
+    row = {"id": "a", "run": f"while [ ! -e {gate} ]; do sleep 0.05; done; echo a > a.x"}
+    plan = plan_of(tmp_path, command, deliver="apply", tasks=tasks(row))
+    del plan["verify"]
+    return plan
+
+
+async def moved_on(harness: Harness, tmp_path: Path, plan: dict[str, Any], name: str) -> tuple[dict[str, Any], bool]:
+    """The document, and whether checkers have read the merge with what the user has made."""
+    async with harness.working():
+        handle = await harness.start(plan)
+        await until(handle, lambda now: status_of(now)["a"] == "running")
+        (tmp_path / "work" / name).write_text("mine\n")
+        (tmp_path / "landed").touch()
+        await ended(handle)
+        document = await harness.document(handle)
+        await check_invariants(read_plan(plan), document, handle, harness.home)
+        history = (await handle.fetch_history()).to_json()
+    return document, f'"name": "{CHECK}"' in history
+
+
+async def test_what_does_not_fit_what_the_user_did_meanwhile_is_refused(harness: Harness, tmp_path: Path) -> None:
+    command = "[ ! -e a.x ] || [ ! -e mine.x ] || echo 'a.x:1: not beside mine.x'"
+    document, was_read = await moved_on(harness, tmp_path, into_the_tree(tmp_path, command), "mine.x")
+    assert document["status"] == "undelivered"
+    refused = document["delivery"]["refusedBecause"]
+    assert refused.startswith("the workspace has changed since the start, and the parts do not fit: a.x:1: not beside")
+    assert document["delivery"]["finishWith"]
+    assert was_read
+    assert not (tmp_path / "work/a.x").exists()
+
+
+async def test_what_fits_it_or_cannot_be_read_is_delivered(harness: Harness, tmp_path: Path) -> None:
+    command = "[ ! -e a.x ] || [ ! -e mine.x ] || exit 3"
+    document, was_read = await moved_on(harness, tmp_path, into_the_tree(tmp_path, command), "mine.x")
+    assert document["status"] == "succeeded"
+    (warning,) = document["delivery"]["warnings"]
+    assert warning.startswith("command: ")
+    assert was_read
+    assert (tmp_path / "work/a.x").read_text() == "a\n"
+
+
+async def test_what_the_user_did_elsewhere_is_not_read(harness: Harness, tmp_path: Path) -> None:
+    document, was_read = await moved_on(harness, tmp_path, into_the_tree(tmp_path, "exit 3"), "mine.txt")
+    assert (document["status"], document["delivery"]["warnings"]) == ("succeeded", [])
+    assert not was_read

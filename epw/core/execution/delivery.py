@@ -6,8 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from epw.core.landing import CheckRequest
 from epw.core.messages import StepRequest
 from epw.core.plan.parts import Message
+
+MOVED_ON = "the workspace has changed since the start"
 
 
 class DeliverRequest(StepRequest):
@@ -19,6 +22,12 @@ class DeliverRequest(StepRequest):
     branch: str | None = None
     mode: str = "branch"
     commits: str = "squash"
+    checks: bool = False
+    """Whether the merge with what the user has changed meanwhile is read before it is delivered."""
+    without: list[str] = Field(default_factory=list)
+    """Checkers that cannot read it."""
+    refused_because: str | None = None
+    """Why nothing is delivered: only the commands that finish it by hand are wanted."""
 
 
 class CleanUpRequest(StepRequest):
@@ -62,6 +71,12 @@ class Delivery(Message):
     finish_with: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     pull_request: DeliveredPullRequest | None = None
+
+
+class Delivered(Delivery):
+    """Result of `deliver`: the delivery, or the merge that checkers have to read first; then nothing is delivered."""
+
+    to_check: CheckRequest | None = None
 
 
 class Compensation(Message):
