@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -129,7 +129,10 @@ class MergeChecker:
             Hub(Path(hub)), checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8]
         )
         recorder = ConflictRecorder(checks.hub, execution, execution.workspace())
-        async with activity_scope(self._state, directory.marker, heartbeat), contained(attempt) as attempt:
+        async with AsyncExitStack() as held:
+            held.enter_context(self._host.spare_time.kept_for_others())
+            await held.enter_async_context(activity_scope(self._state, directory.marker, heartbeat))
+            attempt = await held.enter_async_context(contained(attempt))
             try:
                 await set_up_directory(attempt)
                 failpoint("check.set-up")

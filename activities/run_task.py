@@ -25,6 +25,7 @@ from activities.attempt.merge_check import check_merged
 from activities.attempt.outcome import outcome_of
 from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
+from activities.checkers.early_checks import EarlyChecks
 from activities.processes.admission import Admission, capacity_left
 from activities.processes.admission_notifier import AdmissionNotifier, Notify
 from activities.processes.host_monitor import HostMonitor
@@ -103,7 +104,7 @@ class TaskRunner:
                 self._admitted(attempt) as attempt,
             ):
                 try:
-                    ending = await within_limits(attempt, partial(_work, agent, attempt))
+                    ending = await within_limits(attempt, partial(_work, agent, attempt, running))
                 except asyncio.CancelledError:
                     ending = _cancelled(attempt, cleanup)
                 failpoint("run.ended")
@@ -164,22 +165,22 @@ class TaskRunner:
             discarding.add_done_callback(self._discarding.discard)
 
 
-async def _work(agent: Agent, attempt: Attempt) -> AgentOutcome:
+async def _work(agent: Agent, attempt: Attempt, running: RunningPlan) -> AgentOutcome:
     """Set up the directory, run the agent, check its work; raises `TaskFailed`."""
     if attempt.uses_files:
         await set_up_directory(attempt)
         failpoint("run.set-up")
     async with logged_in(attempt) as with_logins:
-        ending = await _run_agent(agent, with_logins)
+        ending = await _run_agent(agent, with_logins, running)
     if isinstance(ending, Completed):
         await _check(attempt)
     return ending
 
 
-async def _run_agent(agent: Agent, attempt: Attempt) -> AgentOutcome:
+async def _run_agent(agent: Agent, attempt: Attempt, running: RunningPlan) -> AgentOutcome:
     if not attempt.uses_files:
         return await agent.execute(attempt.context, attempt.launcher, attempt.reporter)
-    async with conflict_monitor(attempt):
+    async with conflict_monitor(attempt, EarlyChecks(attempt, running).read):
         return await agent.execute(attempt.context, attempt.launcher, attempt.reporter)
 
 

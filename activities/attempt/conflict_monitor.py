@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 from activities.attempt.attempt import Attempt
-from activities.conflicts.prediction import ConflictPredictor, PredictedConflict, WorkInProgress
+from activities.conflicts.prediction import ConflictPredictor, Fit, PredictedConflict, WorkInProgress
+from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.git.command import display_path
 from activities.system.atomic_write import write_atomically
@@ -27,14 +28,18 @@ _CPU_SHARE = 0.02
 _MAX_WRITTEN_MB = 100
 
 
+Read = Callable[[Fit], Awaitable[Sequence[Finding] | None]]
+"""Lets checkers read a merge; None: they had no time for it."""
+
+
 @asynccontextmanager
-async def conflict_monitor(attempt: Attempt) -> AsyncIterator[None]:
+async def conflict_monitor(attempt: Attempt, read: Read) -> AsyncIterator[None]:
     """Update the attempt's warnings now and then while the block runs."""
     base = attempt.directory.run.base
     if base is None:
         yield
         return
-    monitor = _Monitor(attempt, base)
+    monitor = _Monitor(attempt, base, read)
     running = asyncio.create_task(monitor.run())
     try:
         yield
@@ -48,9 +53,10 @@ async def conflict_monitor(attempt: Attempt) -> AsyncIterator[None]:
 
 
 class _Monitor:
-    def __init__(self, attempt: Attempt, base: str) -> None:
+    def __init__(self, attempt: Attempt, base: str, read: Read) -> None:
         directory, context = attempt.directory, attempt.context
         self._attempt = attempt
+        self._read = read
         self._count = attempt.host.test_merged
         self._directory = directory
         self._base = base
@@ -70,10 +76,19 @@ class _Monitor:
                 started = time.perf_counter()
                 try:
                     self._attempt.reporter.warnings.update(await in_thread(self._look))
+                    pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * self._count.value / _CPU_SHARE)
+                    await self._read_one()
                 except Exception as error:
                     # Files vanish while they are read, or have unexpected content: the next look may succeed.
                     _log.debug("%s: %s", self._attempt.context.task.id, error)
-                pause = max(_FIRST_SECONDS, (time.perf_counter() - started) * self._count.value / _CPU_SHARE)
+
+    async def _read_one(self) -> None:
+        """Let checkers read the first of the merges that fit by symbols and names."""
+        fit = next(iter(self.predictor.fits.values()), None)
+        found = await self._read(fit) if fit is not None else None
+        if fit is not None and found is not None:
+            await in_thread(self.predictor.was_read, fit, found)
+            self._attempt.reporter.warnings.update(self.predictor.current)
 
     def withdraw(self) -> None:
         """Remove the attempt's unfinished change from what others find."""

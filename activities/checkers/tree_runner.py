@@ -35,6 +35,8 @@ class TreeRunner:
     attempt: Attempt
     cache: Path
     beside: Path | None = None
+    niceness: int = 0
+    """Niceness of the checkers, 0 to 19."""
 
     async def messages(self, checker: Checker, job: Job, commit: str) -> list[Message]:
         """Messages of one job about the tree of a commit; raises `CheckerFailed` where it does not check."""
@@ -95,6 +97,8 @@ class TreeRunner:
             writable=[*launcher.writable, place.cache],
         )
         out, err = (launcher.folder / f"checker.{name}" for name in ("out", "err"))
+        if self.niceness:
+            command = ["nice", "-n", str(self.niceness), *command]
         process = await launcher.start(["sh", "-c", _REDIRECT, "sh", str(out), str(err), *command], cwd=folder)
         try:
             code = await asyncio.wait_for(process.wait(), _MAX_SECONDS)

@@ -1,17 +1,19 @@
 """Prediction of conflicts: the unfinished changes of running tasks, merged pair by pair before either lands.
 
-What merges is looked at by symbols and names where both changed code, or one file. Checkers are not run for it: a tree
-under work is seldom free of messages, and each look would take them as long as a landing does.
+What merges is looked at by symbols and names where both changed code, or one file. What fits by these is offered to
+checkers, which take as long as for a landing: they read it when there is time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from activities.conflicts.fit import semantic_conflicts
 from activities.conflicts.semantic.languages import language_of
+from activities.conflicts.semantic.sides import Finding
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.conflicts.try_check import try_check
@@ -55,6 +57,16 @@ class PredictedConflict:
         return f"{paths}: {how} with {others}, {'landed' if self.has_landed else 'running'} ({self.kind})"
 
 
+class Fit(NamedTuple):
+    """Merge of two commits that fits by symbols and names; `task_id`: of the other, None: it has landed."""
+
+    own: str
+    other: str
+    task_id: str | None
+    base: str
+    tree: str
+
+
 class ConflictPredictor:
     """Predictor of the conflicts of one task; merges each pair of commits once. Blocking."""
 
@@ -65,6 +77,10 @@ class ConflictPredictor:
         self._strategy = strategy
         self._drivers = drivers
         self._known: dict[tuple[str, str], PredictedConflict | None] = {}
+        self.fits: dict[tuple[str, str], Fit] = {}
+        """Merges that no checker has read yet, of the pairs that were looked at last."""
+        self._told: dict[str | None, PredictedConflict] = {}
+        """What checkers last told of a merge with each other task, until they have read another one."""
         self._head: str | None = None
         self._landed: set[str] = set()
         self.stopped = False
@@ -76,7 +92,23 @@ class ConflictPredictor:
         """Conflicts with the head, and with each of the other running tasks."""
         pairs = [*self._with_head(own, head), *self._with_others(own, others)]
         self._known = {(own.commit, other): found for other, found in pairs}
-        return [found for _, found in pairs if found is not None]
+        self.fits = {pair: fit for pair, fit in self.fits.items() if pair in self._known}
+        return self.current
+
+    @property
+    def current(self) -> list[PredictedConflict]:
+        """The conflicts that are known now."""
+        return [found for found in self._known.values() if found is not None]
+
+    def was_read(self, fit: Fit, found: Sequence[Finding]) -> None:
+        """Take what checkers have found in a merge."""
+        pair = fit.own, fit.other
+        self.fits.pop(pair, None)
+        self._told.pop(fit.task_id, None)
+        if found:
+            self._told[fit.task_id] = self._conflict(fit.other, fit.task_id, found)
+        if pair in self._known:
+            self._known[pair] = self._told.get(fit.task_id)
 
     def _with_others(
         self, own: WorkInProgress, others: Iterable[WorkInProgress]
@@ -110,13 +142,20 @@ class ConflictPredictor:
 
     def _misfit(self, own: WorkInProgress, other: str, task_id: str | None, tree: str) -> PredictedConflict | None:
         base = merge_base(self._hub, other, own.commit)
-        found = try_check(semantic_conflicts, self._hub, base, other, own.commit, tree) if base is not None else []
-        if not found:
+        if base is None:
             return None
+        if found := try_check(semantic_conflicts, self._hub, base, other, own.commit, tree):
+            return self._conflict(other, task_id, found)
+        self.fits[own.commit, other] = Fit(own.commit, other, task_id, base, tree)
+        return self._told.get(task_id)
+
+    def _conflict(self, other: str, task_id: str | None, found: Sequence[Finding]) -> PredictedConflict:
         paths = tuple(dict.fromkeys(path for each in found for path in (each.path, each.other)))
         theirs = [each.path if each.side == "ours" else each.other for each in found]
         tasks = [task_id] if task_id else tasks_that_touched(self._hub, self._base, other, theirs)
-        message = display_path(found[0].message)
+        first = found[0]
+        said = f"{first.path}:{first.line}: {first.message} ({first.checker})" if first.checker else first.message
+        message = display_path(said)
         return PredictedConflict(tuple(tasks), paths, "semantic", has_landed=task_id is None, message=message)
 
 

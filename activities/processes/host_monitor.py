@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from activities.processes.cgroup import CgroupMount, probe
+from activities.processes.spare_time import SpareTime
 
 
 class Count:
@@ -45,3 +46,5 @@ class HostMonitor:
     """Attempts without a control group, whose memory limit is enforced by polling."""
     test_merged: Count = field(default_factory=Count)
     """Attempts whose work in progress is merged with the others' to predict conflicts."""
+    spare_time: SpareTime = field(default_factory=SpareTime)
+    """For checkers that read what they predict."""

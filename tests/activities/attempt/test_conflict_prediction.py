@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from activities.conflicts.prediction import ConflictPredictor, WorkInProgress
+from activities.conflicts.semantic.sides import Finding
 from activities.git.hub import Hub
+from activities.processes.host_monitor import HostMonitor
+from activities.processes.spare_time import SpareTime
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Harness, make_repository, sh, statuses, tasks
@@ -136,3 +140,37 @@ def test_what_merges_and_does_not_fit_is_a_warning(tmp_path: Path, swapped: bool
     assert again == coming
     fits = saved(hub, "uses", base, "app.py", USED.replace("total", "grand_total"))
     assert predictor.predict(*((renames, [fits]) if swapped else (fits, [renames])), base) == []
+
+
+async def test_what_only_checkers_see_is_a_warning_where_a_core_is_idle(harness: Harness, path: Path) -> None:
+    heard = path.parent / "heard"
+    command = "[ ! -e a.py ] || [ ! -e b.py ] || echo 'b.py:1: not beside a.py'"
+    rows = tasks(
+        {"id": "a", "run": f"echo 'A = 1' > a.py; until test -e {heard}; do sleep 0.1; done"},
+        {"id": "b", "run": f"echo 'B = 1' > b.py; {WARNED}; touch {heard}; rm b.py"},
+    )
+    idle = replace(harness, host=HostMonitor(spare_time=SpareTime(lambda: 2.0)))
+    checks = {"command": command, "files": ["*.py"]}
+    document = await idle.run({"workspace": str(path), "checks": checks, "tasks": rows})
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
+    (told,) = document["results"][1]["warnings"]
+    assert "b.py: b.py:1: not beside a.py (command): does not fit with a, running (semantic)" in told
+
+
+def test_what_checkers_told_lasts_until_they_have_read_another_merge(tmp_path: Path) -> None:
+    hub = Hub(make_repository(tmp_path / "code", CODE) / ".git")
+    base = sh(tmp_path / "code", "git", "rev-parse", "HEAD").strip()
+    own, other = saved(hub, "a", base, "app.py", f"{CODE['app.py']}A = 1\n"), saved(hub, "b", base, "b.py", "B = 1\n")
+    predictor = ConflictPredictor(hub, base, "merge")
+    assert predictor.predict(own, [other], base) == []
+    (fit,) = predictor.fits.values()
+    predictor.was_read(fit, [Finding("A", "app.py", 2, "b.py", 1, "no A", checker="ty")])
+    assert predictor.fits == {}
+    (told,) = predictor.current
+    assert "app.py:2: no A (ty): does not fit with b, running" in str(told)
+    more = saved(hub, "a", base, "app.py", f"{CODE['app.py']}A = 1\nA2 = 1\n")
+    assert predictor.predict(more, [other], base) == [told]
+    (fit,) = predictor.fits.values()
+    predictor.was_read(fit, [])
+    assert predictor.current == []
+    assert predictor.predict(more, [other], base) == []
