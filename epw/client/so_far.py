@@ -8,10 +8,14 @@ from typing import Any, cast
 
 from temporalio.client import WorkflowExecutionDescription
 
+from epw.core.errors import InvalidPlan
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
+from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import DEFAULT_MINUTES
-from epw.core.report.model import ExecutionResult, SoFar
+from epw.core.plan.validate import read_plan
+from epw.core.report.eta import eta_of
+from epw.core.report.model import Eta, ExecutionResult, SoFar
 from epw.core.report.spending import total_in_doubt
 from epw.core.report.task_result import InDoubt
 
@@ -62,4 +66,15 @@ def so_far(
     }
     if doubts:
         found["inDoubt"] = total_in_doubt(doubts)
+    if (eta := _eta(document, live, plan)) is not None:
+        found["eta"] = eta
     return found
+
+
+def _eta(document: ExecutionResult, live: Mapping[str, AgentProgress], plan: Mapping[str, Any]) -> Eta | None:
+    try:
+        known = read_plan(plan)
+    except InvalidPlan:
+        # Of another version of the program.
+        return None
+    return eta_of(document, known, TaskGraph.of_plan(known), live, round(time.time() * 1000))

@@ -17,6 +17,7 @@ from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_redrive
 from epw.client.requests import from_rpc, no_worker, send
 from epw.client.saved_changes import KnownExecution
+from epw.client.so_far import so_far
 from epw.client.start import check_runnable, start_execution
 from epw.client.started_plan import plan_of
 from epw.core.errors import InvalidRequest
@@ -143,7 +144,9 @@ class Executions:
         live: dict[str, AgentProgress] = {}
         if document["status"] in RUNNING:
             with contextlib.suppress(RPCError):
-                live = await progress_of(await self._host.connection(), described)
+                connection = await self._host.connection()
+                live = await progress_of(connection, described)
+                document["soFar"] = so_far(document, described, live, await plan_of(connection, handle))
         return document, live
 
     async def _look(self, handle: WorkflowHandle[Any, Any]) -> Look | None:

@@ -28,6 +28,7 @@ def brief(document: ExecutionResult, live: Mapping[str, AgentProgress]) -> dict[
         "executionId": document["executionId"],
         "status": document["status"],
         "counts": dict(Counter(row["status"] for row in document["results"])),
+        **_brief_numbers(document),
         "needs": waiting,
         "tasks": [_brief_row(row, live.get(row["taskId"])) for row in document["results"]],
         "conflicts": [_brief_conflict(each) for each in document["conflicts"]],
@@ -150,6 +151,15 @@ class Look:
     def _percent(self, task_id: str) -> float | None:
         reported = self.live.get(task_id)
         return reported.percent if reported is not None else None
+
+
+def _brief_numbers(document: ExecutionResult) -> dict[str, Any]:
+    """How far it is and when it probably ends; of tasks their rows say it."""
+    if "soFar" not in document:
+        return {}
+    eta = document["soFar"].get("eta")
+    left = {name: value for name, value in eta.items() if name != "tasks"} if eta is not None else None
+    return {"soFar": {**document["soFar"], **({"eta": left} if left is not None else {})}}
 
 
 def _brief_row(row: TaskResult, progress: AgentProgress | None) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def test_what_runs_waits_and_is_done_so_far(site: Site, tmp_path: Path) -> None:
         # 40 % of 30 minutes, and all of one of three tasks of 10.
         assert document["soFar"]["percent"] == pytest.approx(100 * (12 + 10) / 60, abs=0.1)
         assert document["soFar"]["elapsedMs"] > 0
+        eta = document["soFar"]["eta"]
+        assert 0 < eta["lowMs"] <= eta["leftMs"] <= eta["highMs"]
+        assert list(eta["tasks"]) == ["writes"]
         (progress,) = document["progress"]
         assert abs(progress["reportedAt"] / 1000 - time.time()) < 60
         assert 0 < progress["elapsedMs"] <= document["soFar"]["elapsedMs"]
@@ -105,6 +108,7 @@ def test_what_runs_waits_and_is_done_so_far(site: Site, tmp_path: Path) -> None:
         told = site.cli("status", "so far").stdout
         assert "waiting (files of writes)" in told
         assert "1 of 4 tasks done · 37 % · " in told
+        assert re.search(r"so far · ≈ .* left \(.* to ", told)
         assert "answer by: epw answer 'so far' q1 TEXT" in told
         assert "execution" not in site.cli("answer", "so far", "q1", "this").stderr
 
