@@ -59,9 +59,9 @@ def summary(done: int, total: int, numbers: SoFar) -> str:
 
 
 def in_words_of_time(eta: Eta) -> str:
-    """The forecast of the end: `≈ 20 min left (16 min to 27 min)`."""
+    """The forecast of the end: `about 20 min left (16 min to 27 min)`."""
     basis = "" if eta["measured"] else ", by estimates"
-    return f"≈ {duration(eta['leftMs'])} left ({duration(eta['lowMs'])} to {duration(eta['highMs'])}{basis})"
+    return f"about {duration(eta['leftMs'])} left ({duration(eta['lowMs'])} to {duration(eta['highMs'])}{basis})"
 
 
 def waits_for(row: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ def test_what_runs_waits_and_is_done_so_far(site: Site, tmp_path: Path) -> None:
         told = site.cli("status", "so far").stdout
         assert "waiting (files of writes)" in told
         assert "1 of 4 tasks done · 37 % · " in told
-        assert re.search(r"so far · ≈ .* left \(.* to ", told)
+        assert re.search(r"so far · about .* left \(.* to ", told)
         assert "answer by: epw answer 'so far' q1 TEXT" in told
         assert "execution" not in site.cli("answer", "so far", "q1", "this").stderr
 
