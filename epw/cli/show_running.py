@@ -11,7 +11,8 @@ from typing import Any
 from epw.cli.layout import Column, duration, prose, table
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
-from epw.core.report.model import Eta, ExecutionResult, SoFar
+from epw.core.report.model import ExecutionResult
+from epw.core.report.so_far import Eta, SoFar
 from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
 

@@ -15,7 +15,8 @@ from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import DEFAULT_MINUTES
 from epw.core.plan.validate import read_plan
 from epw.core.report.eta import eta_of
-from epw.core.report.model import Eta, ExecutionResult, SoFar
+from epw.core.report.model import ExecutionResult
+from epw.core.report.so_far import Eta, SoFar
 from epw.core.report.spending import total_in_doubt
 from epw.core.report.task_result import InDoubt
 

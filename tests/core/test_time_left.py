@@ -14,7 +14,8 @@ from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.eta import eta_of
 from epw.core.report.history import empty_row, whole
-from epw.core.report.model import Eta, ExecutionResult
+from epw.core.report.model import ExecutionResult
+from epw.core.report.so_far import Eta
 from epw.core.schedule.speeds import Measurement, Speeds
 from epw.core.schedule.time_left import TaskNow, TimeLeft, time_left
 

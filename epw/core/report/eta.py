@@ -9,7 +9,8 @@ from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.report.model import Eta, ExecutionResult, SteeringResult
+from epw.core.report.model import ExecutionResult, SteeringResult
+from epw.core.report.so_far import Eta
 from epw.core.report.task_result import TaskResult
 from epw.core.schedule.time_left import TaskNow, time_left
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from epw.core.decisions.conflicts import KINDS
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.messages import AgentProgress
+from epw.core.report.so_far import SoFar
 from epw.core.report.task_result import InDoubt, OneOf, ResultPart, TaskResult
 
 STATUSES = tuple(dict.fromkeys(("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())))
@@ -250,34 +251,6 @@ class ExecutionError(ResultPart):
 
     type: str
     message: str
-
-
-class Eta(ResultPart):
-    """Forecast of the end: list schedules of what is left, at the speeds that were measured so far."""
-
-    leftMs: int
-    """Half of the ways in which it may go on take no longer. Waits for people count as none."""
-    lowMs: int
-    """Of ten ways one takes no longer, and nine no longer than `highMs`."""
-    highMs: int
-    measured: float
-    """Number of tasks whose times it rests on; 0: on the plan's estimates alone."""
-    tasks: dict[str, int]
-    """Milliseconds left of each task that runs."""
-
-
-class SoFar(ResultPart):
-    """Numbers of an execution that goes on: measured or null."""
-
-    elapsedMs: int
-    percent: float
-    """Of the whole by estimates: of ended tasks all, of running ones what their agents report."""
-    costUSD: float | None
-    tokens: int | None
-    inDoubt: NotRequired[InDoubt]
-    """What may come on top of both; absent: nothing."""
-    eta: NotRequired[Eta]
-    """Absent where nothing is left to do."""
 
 
 class ExecutionResult(ResultPart):
