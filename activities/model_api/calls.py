@@ -13,6 +13,7 @@ from activities.model_api.answer import Used
 from activities.model_api.api import Rejected
 from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
 from activities.model_api.calling_attempt import CallingAttempt
+from activities.model_api.observer import ModelObserver
 from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
 from epw.core import failures
@@ -33,6 +34,7 @@ class Calls:
         self._gate = gate
         self._prices = prices
         self._ledger = BudgetLedger(caller.ledger, caller.budget)
+        self._observer = ModelObserver()
         caller.used(self._ledger.usage(caller.task_id))
 
     @property
@@ -57,14 +59,20 @@ class Calls:
             with self._waiting():
                 max_output = await self._reserve(key, price, input_tokens, output_tokens)
             try:
-                return await self._send(key, price, input_tokens, max_output, send)
+                return await self._send(key, model, price, input_tokens, max_output, send)
             except Rejected as rejected:
                 with self._waiting():
                     await self._wait(rejected, passing)
                 passing = passing + 1 if rejected.kind == "passing" else passing
 
     async def _send(
-        self, key: str, price: Price | None, input_tokens: int, output: int, send: Callable[[int, Used], Awaitable[A]]
+        self,
+        key: str,
+        model: str,
+        price: Price | None,
+        input_tokens: int,
+        output: int,
+        send: Callable[[int, Used], Awaitable[A]],
     ) -> A:
         """Make the call that is reserved, and settle what it has cost, however it ends."""
         used, may_cost = Used(), False
@@ -73,7 +81,8 @@ class Calls:
                 await self._enter(input_tokens // 4 + output // 8)
             self._ledger.sent(key)
             may_cost = True
-            answer = await send(output, used)
+            with self._observer.call(model, used):
+                answer = await send(output, used)
         except Rejected as rejected:
             may_cost = rejected.may_cost
             raise

@@ -35,6 +35,7 @@ _EXTRAS = {
     "claude-code": ("claude_agent_sdk", "aiohttp"),
     "mcp": ("mcp", "uvicorn"),
     "encryption": ("cryptography", "uvicorn"),
+    "telemetry": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
     "checks": ("ty", "pyrefly"),
 }
 

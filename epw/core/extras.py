@@ -11,9 +11,17 @@ _INSTALLERS = {"/uv/tools/": "uv tool install", "/pipx/": "pipx install --force"
 
 def missing_extra(what: str, extra: str, *modules: str) -> str | None:
     """Message for a user where one of the modules that `what` needs is not installed; else None."""
-    if all(find_spec(each) for each in modules):
+    if all(_is_installed(each) for each in modules):
         return None
     return f"{what} needs an extra: {install_command(extra, sys.prefix)} (from a clone: pip install '.[{extra}]')"
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        # Of the package that it is a part of.
+        return False
 
 
 def install_command(extra: str, prefix: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.errors import Unavailable
@@ -23,6 +24,7 @@ from epw.service.embedded import embedded_server
 from epw.service.server_errors import cause
 from epw.settings import Settings
 
+Connect = Callable[..., Awaitable[Client]]
 _CONNECT_SECONDS = 8.0
 _START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
@@ -48,26 +50,31 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, *, connect_seconds: float = _CONNECT_SECONDS, start_seconds: float = _START_SECONDS
+    settings: Settings,
+    *,
+    connect_seconds: float = _CONNECT_SECONDS,
+    start_seconds: float = _START_SECONDS,
+    runtime: Runtime | None = None,
 ) -> AsyncIterator[Connection]:
     """A client of the configured server or of the embedded one; raises `Unavailable` within seconds.
 
     `connect_seconds`: for one attempt to connect; `start_seconds`: for a server that was just started to serve.
+    `runtime`: of the SDK, with its metrics.
     """
-    converter = converter_with(settings.payload_keys)
+    connect = partial(Client.connect, data_converter=converter_with(settings.payload_keys), runtime=runtime)
     try:
         config = ClientConfig.load_client_connect_config()
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        client = await _connect(connect_seconds, config, converter, _REMEDY)
+        client = await _connect(connect, connect_seconds, config, _REMEDY)
         address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
         yield Connection(client, _pages(address, client.namespace) if address else None, is_embedded=False)
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = _pages(server.web_ui, server.namespace)
-        client = await _connect_to_started(connect_seconds, start_seconds, config, converter)
+        client = await _connect_to_started(connect, connect_seconds, start_seconds, config)
         yield Connection(client, web_ui, is_embedded=True)
 
 
@@ -76,23 +83,23 @@ def _pages(web_ui: str, namespace: str) -> str:
 
 
 async def _connect_to_started(
-    connect_seconds: float, start_seconds: float, config: ClientConnectConfig, converter: DataConverter
+    connect: Connect, connect_seconds: float, start_seconds: float, config: ClientConnectConfig
 ) -> Client:
     """Connect to a server that was just started, which listens before it serves: retried for a while."""
     deadline = asyncio.get_running_loop().time() + start_seconds
     while True:
         try:
-            return await _connect(connect_seconds, config, converter)
+            return await _connect(connect, connect_seconds, config)
         except Unavailable:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _connect(seconds: float, config: ClientConnectConfig, converter: DataConverter, remedy: str = "") -> Client:
+async def _connect(connect: Connect, seconds: float, config: ClientConnectConfig, remedy: str = "") -> Client:
     try:
         async with asyncio.timeout(seconds):
-            client = await Client.connect(**config, data_converter=converter)
+            client = await connect(**config)
             await _wait_for_namespace(client)
             return client
     except (TimeoutError, RuntimeError, ValueError, RPCError) as error:

@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 
 from activities.processes.children import adopt_orphans
 from activities.system import failpoints
@@ -21,6 +22,7 @@ from activities.system.process_identity import SUPERVISED_BY, Process, worker_su
 from epw.core.errors import EpwError
 from epw.service.connection import connected
 from epw.service.log import log_to_stderr
+from epw.service.telemetry.telemetry import telemetry
 from epw.service.worker import work
 from epw.settings import Settings
 
@@ -42,10 +44,12 @@ async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process 
         loop.add_signal_handler(number, stop_or_quit)
     if is_supervised:
         loop.add_reader(sys.stdin, supervisor_gone)
-    async with connected(settings) as connection:
+    async with AsyncExitStack() as running:
+        observed = running.enter_context(telemetry())
+        connection = await running.enter_async_context(connected(settings, runtime=observed.runtime))
         if not is_supervised:
             print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
-        await work(connection.client, settings, stop, supervisor)
+        await work(connection.client, settings, stop, supervisor, observed.interceptors)
 
 
 def main() -> int:

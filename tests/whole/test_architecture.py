@@ -51,8 +51,8 @@ OUTSIDE = frozenset(
         "uuid",
     ]
 )
-PARTS_OF_DECLARED = {"google", "yaml", "pydantic_core"}
-"""Modules of pyyaml and pydantic."""
+PARTS_OF_DECLARED = {"google", "yaml", "pydantic_core", "opentelemetry"}
+"""Modules of protobuf, pyyaml, pydantic and an extra of temporalio."""
 STARTS_PROCESSES = {"git", "processes", "sandbox", "system"}
 MAX_LINES = 300
 

@@ -19,6 +19,7 @@ from activities.model_api.answer import ModelAnswer, Used
 from activities.model_api.api import Api
 from activities.model_api.budget_ledger import BudgetSpent
 from activities.model_api.calls import Calls
+from activities.model_api.observer import ToolObserver
 from activities.model_api.rate_client import AccountBlocked
 from activities.processes.launcher import ProcessLauncher
 from epw.core import failures
@@ -66,6 +67,7 @@ class _Session:
         self._turns, self._broken = before.turns, before.broken
         self._loop_guard = LoopGuard(context, reporter, before.seconds)
         self._toolset = Toolset(context, launcher, reporter, self._loop_guard.seconds_left)
+        self._tool_calls = ToolObserver()
         self._budget_cut_answer = False
         """Whether the last answer was cut because the budget is nearly spent."""
 
@@ -192,7 +194,8 @@ class _Session:
             if unreadable is not None:
                 raise BadCall(f"the input of {call['name']} is no JSON object: {unreadable}")
             self._loop_guard.check_repeat(call["name"], call["input"])
-            result = await self._toolset.run(call["name"], call["input"])
+            with self._tool_calls.call(call["name"]):
+                result = await self._toolset.run(call["name"], call["input"])
         except BadCall as error:
             self._returned(call, str(error), is_error=True)
             self._count_broken(str(error))

@@ -1,0 +1,105 @@
+"""Metrics and traces of a worker, switched on by its environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from temporalio.runtime import OpenTelemetryConfig, PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Interceptor
+
+from epw.core.extras import missing_extra
+from epw.service.telemetry.ended import EndedExecutions, Listener
+from epw.service.telemetry.metrics import ExecutionMetrics
+
+EXTRA = "telemetry"
+_MODULES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What a worker is started with; empty where nothing is switched on."""
+
+    runtime: Runtime | None = None
+    interceptors: tuple[Interceptor, ...] = ()
+
+
+@contextmanager
+def telemetry(environment: Mapping[str, str] | None = None) -> Iterator[Telemetry]:
+    """The telemetry that the environment asks for; what is not sent yet is sent at the end of the block.
+
+    `EPW_METRICS`: address at which Prometheus reads metrics. `OTEL_EXPORTER_OTLP_ENDPOINT`: a collector for traces, and
+    for metrics where Prometheus reads none; other `OTEL_*` variables count as OpenTelemetry defines them. What
+    cannot be switched on is logged and done without.
+    """
+    env = os.environ if environment is None else environment
+    listeners: list[Listener] = []
+    interceptors: list[Interceptor] = []
+    runtime = _runtime(env)
+    if runtime is not None:
+        listeners.append(ExecutionMetrics(runtime.metric_meter))
+    tracing = _has_traces(env)
+    if tracing and (lacks := missing_extra("tracing", EXTRA, *_MODULES)):
+        # The variables may be meant for other programs.
+        _log.warning("%s names a collector, but %s", _ENDPOINT, lacks)
+        tracing = False
+    if not tracing:
+        yield Telemetry(runtime, (EndedExecutions(listeners),) if listeners else ())
+        return
+    # Imported here: it takes long, and is an extra.
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    from epw.service.telemetry.tracing import SentSpans, TracedActivities, provider_with
+
+    provider = provider_with(OTLPSpanExporter())
+    trace.set_tracer_provider(provider)
+    listeners.append(SentSpans(provider))
+    interceptors.append(TracedActivities(provider))
+    try:
+        yield Telemetry(runtime, (EndedExecutions(listeners), *interceptors))
+    finally:
+        provider.shutdown()
+
+
+def _has_traces(env: Mapping[str, str]) -> bool:
+    has_endpoint = bool(env.get(_ENDPOINT) or env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
+    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none"
+    return has_endpoint and not is_off
+
+
+def _runtime(env: Mapping[str, str]) -> Runtime | None:
+    address, endpoint = env.get("EPW_METRICS"), env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    base = env.get(_ENDPOINT)
+    if not endpoint and base:
+        endpoint = f"{base.rstrip('/')}/v1/metrics"
+    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_METRICS_EXPORTER") == "none"
+    metrics: PrometheusConfig | OpenTelemetryConfig
+    if address:
+        metrics = PrometheusConfig(
+            bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        )
+    elif endpoint and not is_off:
+        metrics = OpenTelemetryConfig(url=endpoint, http=True, durations_as_seconds=True, headers=_headers(env))
+    else:
+        return None
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    except (RuntimeError, ValueError) as error:
+        what = f"EPW_METRICS={address}" if address else f"{endpoint}"
+        remedy = "give a free address of this machine, as 127.0.0.1:9464; each worker needs its own"
+        # Work goes on unseen rather than not at all.
+        _log.warning("no metrics: %s cannot be used (%s): %s", what, error, remedy)
+        return None
+
+
+def _headers(env: Mapping[str, str]) -> dict[str, str]:
+    """Headers of a collector, as OpenTelemetry writes them: `name=value,name=value`."""
+    text = env.get("OTEL_EXPORTER_OTLP_METRICS_HEADERS") or env.get("OTEL_EXPORTER_OTLP_HEADERS") or ""
+    pairs = (each.partition("=") for each in text.split(","))
+    return {name.strip(): value.strip() for name, separator, value in pairs if separator}
