@@ -20,6 +20,7 @@ from activities.git.merge_attributes import keep_user_settings
 from activities.git.snapshot import snapshot
 from activities.git.submodules.submodules import Submodules
 from activities.git.workspace import Workspace
+from activities.notices.variables import check_variables
 from activities.sandbox.levels import require_sandbox
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
@@ -54,7 +55,8 @@ class Preparer:
         known = await self._search_attributes()
         if request.has_commands or request.has_workspace:
             await in_thread(_require_tools)
-        if not request.has_workspace and not request.has_models and not request.needs_sandbox:
+        needs_host = request.has_models or request.needs_sandbox or request.has_notices
+        if not request.has_workspace and not needs_host:
             # The first tasks need the plan in a moment.
             self._plans.begin()
             return Prepared(search_attributes=known)
@@ -63,6 +65,7 @@ class Preparer:
         try:
             async with activity_scope(self._state, execution.key + "/prepare"):
                 prepared = Prepared(task_queue=self._host_queue)
+                check_variables(running.plan)
                 if request.needs_sandbox or request.has_models:
                     await in_thread(require_sandbox, running.plan)
                 if request.has_models:

@@ -22,7 +22,7 @@ from epw.service.connection import SearchAttributes
 from epw.service.converter import data_converter
 from tests.command_line import ROOT
 from tests.messages_api import Fault, MessagesApi
-from tests.support import Harness, ended, make_repository, status_of, tasks, until
+from tests.support import Harness, ended, make_repository, sh, status_of, tasks, until
 
 FOLDER = Path(__file__).parent / "histories"
 LIMITER = FOLDER / "limiter/leases.json"
@@ -93,6 +93,13 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
                 {"id": "later", "run": "sleep 1.5"},
                 {"id": "c", "run": "echo 1 > c.x", "dependsOn": ["later"]},
             ),
+        },
+        "handed_over": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "pullRequest": {},
+            "notify": [{"command": "true"}, {"on": ["failed"], "command": ["false"]}],
+            "tasks": tasks(good, fail),
         },
         "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
         "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
@@ -191,6 +198,8 @@ async def record(binary: str, wanted: list[str]) -> None:
     api = MessagesApi(_limited)
     with tempfile.TemporaryDirectory() as scratch:
         repository = make_repository(Path(scratch, "repo"), {"f": "0\n"})
+        sh(Path(scratch), "git", "init", "--quiet", "--bare", "origin.git")
+        sh(repository, "git", "remote", "add", "origin", f"{scratch}/origin.git")
         environment = await WorkflowEnvironment.start_local(
             data_converter=data_converter, dev_server_existing_path=binary, dev_server_log_level="never"
         )

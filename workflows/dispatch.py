@@ -22,6 +22,7 @@ from epw.core.messages import (
     CLEAN_UP,
     DELIVER,
     LAND,
+    NOTIFY,
     OPEN_PULL_REQUEST,
     PREPARE,
     ROLL_BACK,
@@ -60,6 +61,7 @@ _KINDS = {
     DELIVER: _Kind(Delivered),
     CLEAN_UP: _Kind(None),
     OPEN_PULL_REQUEST: _Kind(PullRequestOutcome),
+    NOTIFY: _Kind(None, timedelta(minutes=5)),
     ROLL_BACK: _Kind(None),
 }
 
@@ -83,8 +85,9 @@ def start(
     retry: RetryPolicy,
     activity_id: str | None = None,
     summary: str | None = None,
+    keeps_trying: timedelta | None = None,
 ) -> workflow.ActivityHandle[Any]:
-    """Start an activity by its type's name."""
+    """Start an activity by its type's name; `keeps_trying`: time limit of all its attempts together."""
     info = workflow.info()
     if info.first_execution_run_id != info.run_id:
         message = message.model_copy(update={"chain": info.first_execution_run_id})
@@ -94,6 +97,7 @@ def start(
         task_queue=queue,
         result_type=_KINDS[name].result,
         start_to_close_timeout=_KINDS[name].start_to_close,
+        schedule_to_close_timeout=keeps_trying,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry,
         # With the default, the workflow would go on while a cancelled agent still writes.

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.finisher import Finisher
     from workflows.head_checks import HeadChecks
     from workflows.merge_queue import MergeQueue
+    from workflows.notices import Notices
     from workflows.open_questions import OpenQuestions
     from workflows.retries import Retries
     from workflows.steering import SteeringHandlers
@@ -75,6 +76,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         self._display = Display(
             execution, self._questions, self._resolver, self._landings, self._conclusion, self._visibility
         )
+        self._notices = Notices.of(execution, self._questions, self._resolver.conflicts, self._conclusion)
 
     @workflow.run
     async def run(self, request: Any = None, redrive: Any = None, *more: Any) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         try:
             prepared = await self._prepare()
         except (asyncio.CancelledError, ActivityError) as error:
-            return self._end_before_start(error)
+            return await self._end_before_start(error)
         self._set_up(prepared)
         try:
             if self._earlier is not None and self._earlier.order:
@@ -96,7 +98,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             await self._stop(undo=True)
             await self._finisher.abort(error)
         await self._finisher.tidy()
-        return self._close()
+        return await self._close()
 
     async def _prepare(self) -> Prepared:
         """Snapshot the workspace, which binds the execution's activities to its host."""
@@ -106,8 +108,10 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             has_commands=bool(plan.relock) or plan.has_commands,
             has_models=plan.has_models,
             needs_sandbox=plan.demands_bubblewrap or plan.sandbox == "landlock",
+            has_notices=any(rule.variables for rule in plan.notify),
         )
-        is_quick = not request.has_workspace and not request.has_models and not request.needs_sandbox
+        needs_host = request.has_models or request.needs_sandbox or request.has_notices
+        is_quick = not request.has_workspace and not needs_host
         try:
             if is_quick:
                 # Nothing to wait for: within this workflow task, without a round trip through the server.
@@ -125,6 +129,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         """Build the parts that need to know the prepared workspace."""
         execution, compensations = self._execution, Compensations()
         self._visibility.enabled = prepared.search_attributes
+        self._notices.queue = prepared.task_queue
         for task_id in prepared.lost:
             execution.reused.pop(task_id, None)
         execution.takes_over_first = bool(execution.reused) and workflow.patched(_TAKE_OVER_FIRST)
@@ -150,6 +155,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             self._merge_queue.land()
             self._execution.observe(now(), landing=self._merge_queue.is_landing)
             self._display.show()
+            self._notices.show()
             await workflow.wait_condition(lambda: bool(self._events))
             self._events.drain()
             if self._execution.stopping:
@@ -173,21 +179,22 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         self._attempts.close_waits()
         self._execution.stop(now())
 
-    def _end_before_start(self, error: asyncio.CancelledError | ActivityError) -> dict[str, Any]:
+    async def _end_before_start(self, error: asyncio.CancelledError | ActivityError) -> dict[str, Any]:
         """End an execution that could not be prepared: there is nothing to stop and nothing to undo."""
         self._execution.stop(now())
         if dispatch.is_cancelled(error):
             self._conclusion.status = "cancelled"
         else:
             self._conclusion.status, self._conclusion.message = "failed", dispatch.message_of(error)
-        return self._close()
+        return await self._close()
 
-    def _close(self) -> dict[str, Any]:
+    async def _close(self) -> dict[str, Any]:
         """End the workflow as the status says; the document is its result or its failure's detail."""
         self._resolver.close()
         self._execution.observe(now())
         self._display.show(last=True)
         outcome, document = OUTCOMES[self._conclusion.status], self._display.final_document()
+        await self._notices.end(outcome.status, self._display.why() if outcome.failure is not None else "")
         if outcome.failure is not None:
             raise ApplicationError(self._display.why(), document, type=outcome.failure.type, non_retryable=True)
         if self._conclusion.status == "cancelled":

@@ -18,6 +18,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from epw.cli.bell import Bell
 from epw.cli.output import printable
 from epw.cli.show import steering_line
 from epw.cli.show_running import waits_for
@@ -37,7 +38,8 @@ _UNANSWERED_LOOKS = 2
 
 async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
     """Print lines until the execution has ended, however it ends."""
-    lines = _Lines(handle.id, out or sys.stdout)
+    bell = await Bell.of(connection, handle)
+    lines = _Lines(handle.id, out or sys.stdout, bell)
     ending = asyncio.ensure_future(_ended(handle))
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
@@ -59,6 +61,7 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
             lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
+        bell.ring("ended")
     finally:
         ending.cancel()
 
@@ -73,9 +76,10 @@ async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
 class _Lines:
     """Lines about what has changed since the last look."""
 
-    def __init__(self, execution_id: str, out: IO[str]) -> None:
+    def __init__(self, execution_id: str, out: IO[str], bell: Bell) -> None:
         self._id = execution_id
         self._out = out
+        self._bell = bell
         self._unanswered = 0
         self._states: dict[str, str] = {}
         self._progress: dict[str, str] = {}
@@ -111,6 +115,8 @@ class _Lines:
             known = self._states.get(task["taskId"])
             if state != known and (known is not None or task["status"] != "pending"):
                 self._line(f"{task['taskId']}: {state}")
+                if task["status"] in ("failed", "conflicted"):
+                    self._bell.ring("failed")
             self._states[task["taskId"]] = state
 
     def progress(self, progresses: dict[str, AgentProgress]) -> None:
@@ -130,6 +136,7 @@ class _Lines:
         for question in questions:
             if question["answer"] is None and question["id"] not in self._asked:
                 self._asked.add(question["id"])
+                self._bell.ring("question")
                 options = " | ".join(question["options"])
                 choices = f" [{options}]" if options else ""
                 self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{choices}")
@@ -139,6 +146,8 @@ class _Lines:
     def conflicts(self, conflicts: list[dict[str, Any]]) -> None:
         for conflict in conflicts:
             state = conflict["resolution"] or ""
+            if conflict["id"] not in self._resolutions and conflict["type"] != "dependency":
+                self._bell.ring("conflict")
             if self._resolutions.get(conflict["id"]) != state:
                 by = f" → {state} by {conflict['decidedBy']}" if state else ""
                 self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")

@@ -20,6 +20,7 @@ from epw.client.source_text import invalid, read_text
 from epw.core.backends import BACKENDS
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.plan.model import Plan
+from epw.core.plan.outgoing import MAX_RULES, NoticeRule, check_notices
 from epw.core.plan.parts import BackendName, Constraints, EnvironmentName, Host, PlanPart
 from epw.core.plan.wording import did_you_mean, problem_of
 
@@ -50,6 +51,8 @@ class UserDefaults(ProjectDefaults):
     sandbox: Literal["none", "process", "landlock", "bubblewrap", "auto"] | None = None  # type: ignore[assignment]
     network: bool | list[Host] | None = None
     pass_env: list[EnvironmentName] | None = None
+    notify: list[NoticeRule] | None = Field(default=None, max_length=MAX_RULES)
+    """Whom to tell of what, beside the rules of each plan."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Defaults:
             return document, []
         others = self.values.model_copy(update=dict.fromkeys(_OF_TASKS))
         filled = _filled(document, others)
+        if self.values.notify and isinstance(document.get("notify"), list):
+            filled["notify"] = [*document["notify"], *_written(self.values.notify)]
         added = {name for name in filled if filled[name] != document.get(name)}
         given = {name: getattr(self.values, name) for name in _OF_TASKS if name not in document}
         given = {name: value for name, value in given.items() if value is not None}
@@ -115,10 +120,13 @@ def _read(path: Path, model: type[_Part], ours: Path) -> _Part:
     if problems:
         raise InvalidPlan(problems)
     try:
-        return model.model_validate(document)
+        read = model.model_validate(document)
     except ValidationError as error:
         found = [problem_of(details, document) for details in error.errors()]
         raise InvalidPlan([Problem(str(path), str(each)) for each in found]) from None
+    if wrong := list(check_notices(getattr(read, "notify", None) or [])):
+        raise InvalidPlan([Problem(str(path), str(each)) for each in wrong])
+    return read
 
 
 def _why_not(key: str, known: Any, ours: Path) -> str:
@@ -170,8 +178,14 @@ def _filled(document: dict[str, Any], part: PlanPart) -> dict[str, Any]:
             if isinstance(inside, dict) and (made := _filled(inside, value)):
                 filled[present or alias] = made
         elif value is not None and present is None:
-            filled[alias] = value
+            filled[alias] = _written(value)
     return filled
+
+
+def _written(value: Any) -> Any:
+    """A value as a document has it."""
+    parts = value if isinstance(value, list) else []
+    return [each.model_dump(exclude_unset=True) if isinstance(each, PlanPart) else each for each in parts] or value
 
 
 def _needs_agent(row: Any) -> bool:
@@ -181,7 +195,8 @@ def _needs_agent(row: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return "" if isinstance(value, dict) else f" {value}"
+    is_nested = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
+    return "" if is_nested else f" {value}"
 
 
 def _alias(name: str) -> str:

@@ -25,6 +25,7 @@ CHECK_HEAD = "check_head"
 DELIVER = "deliver"
 CLEAN_UP = "clean_up"
 OPEN_PULL_REQUEST = "open_pull_request"
+NOTIFY = "notify"
 ROLL_BACK = "roll_back"
 
 PULL_REQUEST_ATTEMPTS = 3
@@ -62,6 +63,8 @@ class PrepareRequest(StepRequest):
     has_commands: bool = True
     has_models: bool = False
     needs_sandbox: bool = False
+    has_notices: bool = False
+    """Whether notices need variables of the worker."""
 
 
 class Prepared(Message):

@@ -1,4 +1,4 @@
-"""Strict reader of YAML: no duplicate keys, no objects of Python; dates stay text."""
+"""Strict reader of YAML: no duplicate keys, no objects of Python; dates, and keys like `on`, stay text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from epw.core.yaml_wording import words_of
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
+_BOOL, _TEXT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
@@ -58,6 +59,8 @@ class _StrictLoader(_Base):  # type: ignore[misc]
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            # YAML 1.1 takes the key `on` for true.
+            key_node.tag = _TEXT if key_node.tag == _BOOL else key_node.tag
             key = "<<" if key_node.tag == _MERGE else self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | None):
                 raise _BadKey("a key is no text, number or null", key_node.start_mark)

@@ -18,6 +18,7 @@ from activities.agents.registry import make_agents
 from activities.check import MergeChecker
 from activities.deliver import Deliverer
 from activities.land import Lander
+from activities.notify import Notifier
 from activities.open_pull_request import PullRequestOpener
 from activities.prepare import Preparer
 from activities.processes.host_monitor import HostMonitor
@@ -90,6 +91,7 @@ def activities(
         deliverer.deliver,
         deliverer.clean_up,
         PullRequestOpener(state, plans).open_pull_request,
+        Notifier(state, plans, host).notify,
         RollBacker(state).roll_back,
     ]
 

@@ -145,7 +145,7 @@ def test_no_field_of_a_project_is_text_that_a_shell_or_a_sandbox_could_take_for_
         "sandbox",
         "constraints",
     }
-    assert set(UserDefaults.model_fields) - set(ProjectDefaults.model_fields) == {"network", "pass_env"}
+    assert set(UserDefaults.model_fields) - set(ProjectDefaults.model_fields) == {"network", "pass_env", "notify"}
 
 
 @pytest.mark.parametrize(
@@ -182,3 +182,14 @@ def test_what_was_added_is_said_with_the_file_that_it_is_from(files: Files) -> N
 def test_a_plan_that_says_all_is_left_as_it_is(files: Files) -> None:
     document = {"tasks": [{**TASKS[0], "run": "true"}], "maxAgents": 1}
     assert files.read(user='agent = "simulated"\nmaxAgents = 2').fill(document) == (document, [])
+
+
+def test_the_notices_of_the_user_come_beside_those_of_a_plan(files: Files) -> None:
+    user = '[[notify]]\non = ["question"]\nbell = true'
+    assert [rule.channels for rule in files.plan({}, user=user).notify] == [["bell"]]
+    both = files.plan({"notify": [{"command": "true"}]}, user=user).notify
+    assert [(rule.channels, rule.on[0]) for rule in both] == [(["command"], "question"), (["bell"], "question")]
+    with pytest.raises(InvalidPlan, match="exactly one"):
+        files.plan({}, user="[[notify]]\nbell = false")
+    with pytest.raises(InvalidPlan, match="a project's file cannot set this"):
+        files.plan({}, project=user)

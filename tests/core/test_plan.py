@@ -90,9 +90,16 @@ def test_all_problems_are_told_at_once_with_their_paths() -> None:
         ({**one(), "workspace": "/w", "include": ["../x"]}, "include[0]", "within"),
         ({"tasks": tasks({"id": "a", "agent": "command"})}, "tasks[0].run", "required"),
         ({**one(), "pullRequest": {}}, "pullRequest", "workspace"),
+        ({**one(), "notify": [{"on": ["ended"]}]}, "notify[0]", "exactly one of command, webhook"),
+        ({**one(), "notify": [{"command": "x", "bell": True}]}, "notify[0]", "not command and bell"),
+        ({**one(), "notify": [{"on": ["end"], "bell": True}]}, "notify[0].on[0]", "ended"),
+        ({**one(), "notify": [{"webhok": "https://example.org"}]}, "notify[0].webhok", "webhook"),
+        ({**one(), "notify": [{"webhook": "file:///etc/passwd"}]}, "notify[0].webhook", "http"),
+        ({**one(), "notify": [{"webhook": "https://a:b@example.org"}]}, "notify[0].webhook", "credentials"),
+        ({**one(), "notify": [{"command": "x", "secretEnv": "KEY"}]}, "notify[0].secretEnv", "webhook"),
         ({**one(), "workspace": "/w", "deliver": "apply", "pullRequest": {}}, "pullRequest", "apply"),
         ({**one(), "workspace": "/w", "pullRequest": {"titel": "x"}}, "pullRequest.titel", "title"),
-        ({**one(), "workspace": "/w", "pullRequest": {"reviewers": ["-x"]}}, "pullRequest.reviewers[0]", "pattern"),
+        ({**one(), "workspace": "/w", "pullRequest": {"reviewers": ["-x"]}}, "pullRequest.reviewers[0]", "not allowed"),
     ],
 )
 def test_bounds(document: dict[str, Any], path: str, words: str) -> None:

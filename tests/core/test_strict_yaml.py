@@ -34,6 +34,12 @@ def test_dates_stay_text_and_merged_mappings_keep_their_own_keys() -> None:
     assert strict_yaml.load("a: &a {x: 1}\nb: {<<: *a, x: 2}")["b"] == {"x": 2}
 
 
+def test_a_key_is_text_also_where_it_could_be_a_truth_value() -> None:
+    assert strict_yaml.load("on: [yes, no]\nno: off") == {"on": [True, False], "no": False}
+    with pytest.raises(strict_yaml.InvalidYaml, match="duplicate key 'on'"):
+        strict_yaml.load("on: 1\n'on': 2")
+
+
 @pytest.mark.parametrize(("text", "expected"), [("a: &b 1", True), ("a: '&b'", False), ("a: 1", False)])
 def test_aliases_are_seen_where_they_are_no_text(text: str, expected: bool) -> None:
     assert strict_yaml.has_aliases(text) is expected

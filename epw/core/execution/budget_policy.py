@@ -21,11 +21,15 @@ def question(spent: str, budget: Budget) -> Question:
     return Question.cut(text, [STOP])
 
 
+def spending(execution: ExecutionState) -> tuple[float, int]:
+    """Dollars and tokens that attempts which have ended have used."""
+    usages = [state.outcome.usage for state in execution.tasks.values() if state.outcome and state.outcome.usage]
+    return sum(each.cost_usd or 0.0 for each in usages), sum(each.input_tokens + each.output_tokens for each in usages)
+
+
 def spent_in_words(execution: ExecutionState) -> str | None:
     """What attempts that have ended have spent, where that is as much as the present budget allows; else None."""
-    usages = [state.outcome.usage for state in execution.tasks.values() if state.outcome and state.outcome.usage]
-    cost, budget = sum(usage.cost_usd or 0.0 for usage in usages), execution.budget
-    tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+    (cost, tokens), budget = spending(execution), execution.budget
     if budget.max_cost_usd is not None and cost + _MICRO > budget.max_cost_usd:
         return f"${cost:.4f} of a budget of ${budget.max_cost_usd:g} are spent"
     if budget.max_tokens is not None and tokens >= budget.max_tokens:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
-from epw.core.plan.outgoing import PullRequestWish
+from epw.core.plan.outgoing import MAX_RULES, NoticeRule, PullRequestWish
 from epw.core.plan.parts import (
     BackendName,
     Checks,
@@ -138,6 +138,8 @@ class Plan(PlanPart):
     relock: dict[Glob, Text] = Field(default_factory=dict, max_length=20)
     """Generated files, by glob, and the command that makes one again where two changes of it do not merge."""
     on_question: OnQuestion = OnQuestion()
+    notify: list[NoticeRule] = Field(default_factory=list, max_length=MAX_RULES)
+    """Whom to tell when something happens, whether or not anybody follows the execution."""
     simulation: Simulation = Simulation()
 
     def backend_of(self, task: Task) -> Backend:

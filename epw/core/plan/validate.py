@@ -14,6 +14,7 @@ from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
+from epw.core.plan.outgoing import check_notices
 from epw.core.plan.preset_rules import check_home, check_preset
 from epw.core.plan.unsupported import is_url, not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
@@ -165,6 +166,7 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
             yield from _check_globs(f"tasks[{index}].{name}", globs)
         yield from _check_include(f"tasks[{index}].include", task.include)
     yield from check_home(plan)
+    yield from check_notices(plan.notify)
     yield from _check_globs("keep", plan.keep)
     yield from _check_include("include", plan.include)
     yield from _check_conflict_steps(plan, steps)

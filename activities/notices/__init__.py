@@ -1,0 +1,1 @@
+"""Channels of notices: a command, a webhook, the desktop."""
