@@ -142,7 +142,8 @@ def _write_history(
 
     def message(trailers: Mapping[str, str]) -> str:
         task_id = task_of(trailers)
-        return commit_message(task_id, tasks[task_id].description if task_id in tasks else "", trailers)
+        description = tasks[task_id].description if task_id in tasks else request.added.get(task_id, "")
+        return commit_message(task_id, description, trailers)
 
     history = BranchHistory(hub, request.base, request.head, lambda each: each_lowered(each).commit, message)
     ref = execution.ref("branch")

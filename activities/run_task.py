@@ -213,7 +213,8 @@ def _described(
 
 def _task(running: RunningPlan, run: TaskRun) -> Task:
     """The task; where nothing but generated files conflicts, a command that makes them again."""
-    task, paths = running.tasks[run.task_id], run.dispute.relock if run.dispute else []
+    task = Task.model_validate(run.task) if run.task is not None else running.tasks[run.task_id]
+    paths = run.dispute.relock if run.dispute else []
     if not paths:
         return task
     commands = [

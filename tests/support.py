@@ -193,6 +193,9 @@ def offered(kind: str, *tasks: str, has_renames: bool = False) -> list[ConflictS
 async def check_invariants(plan: Plan, result: dict[str, Any], handle: WorkflowHandle[Any, Any], home: Path) -> None:
     """Check what `doctor ID` checks of an execution that has ended, and that its result fits the model."""
     document = _RESULT.validate_python(result)
+    if added := document.get("added"):
+        started = plan.model_dump(by_alias=True, exclude_unset=True)
+        plan = read_plan({**started, "tasks": [*started["tasks"], *added]})
     history = await handle.fetch_history()
     execution = ExecutionStore.of(StateDirectory(home), await handle.describe())
     found = [*of_document(plan, document), *of_history(plan, document, history.events)]

@@ -23,6 +23,7 @@ from workflows.budget import ExecutionBudget
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 from workflows.open_questions import OpenQuestions
+from workflows.proposals import Proposals
 
 _PATCH_REPEATED_LIMIT = "repeated-limit-is-final"
 _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is spent")
@@ -46,6 +47,7 @@ class Attempts:
         self._events = events
         self._resolver = resolver
         self._budget = budget
+        self._proposals = Proposals(execution, open_questions)
         self._running: dict[str, workflow.ActivityHandle[Any]] = {}
         self._budgets: dict[str, Budget] = {}
         """Budget that each running attempt was started with, by task id."""
@@ -78,6 +80,7 @@ class Attempts:
             inputs=execution.dependency_results(start.task_id) if by_model else [],
             dispute=state.merge_context,
             reruns=state.conflict_reruns,
+            task=state.task.model_dump(by_alias=True, exclude_unset=True) if start.task_id in execution.added else None,
             retries=state.retries,
         )
         self._budgets[start.task_id] = execution.budget
@@ -165,6 +168,10 @@ class Attempts:
         if outcome.risky:
             self._ask_approval(task_id, outcome, approval.question(task_id, outcome.risky))
             return
+        if self._proposals.must_ask(task_id, outcome.proposed):
+            self._execution.wait_for("question", task_id, outcome, now())
+            self._proposals.ask(task_id, outcome.proposed, partial(self._approved, task_id))
+            return
         # Where it ran again and changed nothing, its earlier change may merge by now.
         unchanged = outcome.commit is None and self._resolver.is_open(task_id)
         unchanged = unchanged and workflow.patched("unchanged-reruns")
@@ -190,7 +197,11 @@ class Attempts:
 
         def settle(answer: str | None) -> None:
             if answer is not None and approval.approved(answer):
-                self._execution.approved(task_id, now())
+                if self._proposals.must_ask(task_id, outcome.proposed):
+                    self._execution.waits_for_choice(task_id, now())
+                    self._proposals.ask(task_id, outcome.proposed, partial(self._approved, task_id))
+                else:
+                    self._approved(task_id)
                 return
             reason = "nobody has approved" if answer is None else "a person refused"
             failure = Failure.of(failures.NOT_APPROVED, f"{reason}: {question.text}")
@@ -198,6 +209,10 @@ class Attempts:
 
         self._execution.wait_for("question", task_id, outcome, now())
         self._open_questions.ask(task_id, question, settle, approval.approved)
+
+    def _approved(self, task_id: str) -> None:
+        """Land the finished change: nobody has to be asked any more."""
+        self._execution.approved(task_id, now())
 
     def _over_budget(self, task_id: str, outcome: TaskOutcome) -> None:
         """Handle a task that stopped because the budget is spent; one question is asked for all such tasks."""

@@ -41,6 +41,7 @@ _PULL_REQUEST_RETRY = RetryPolicy(
     maximum_attempts=PULL_REQUEST_ATTEMPTS,
     non_retryable_error_types=NOT_RETRIED,
 )
+_MAX_TOLD = 500
 
 
 class Finisher:
@@ -123,6 +124,7 @@ class Finisher:
             mode=mode,
             commits=commits,
             checks=self._execution.plan.checks != "off",
+            added={each: self._execution.tasks[each].task.description[:_MAX_TOLD] for each in self._execution.added},
         )
         summary = f"deliver {branch}" if branch else "deliver into the work tree"
         try:

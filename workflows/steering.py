@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from epw.core.errors import InvalidRequest
+from epw.core.execution.additions import Additions
 from epw.core.execution.task_steering import TaskSteering
-from epw.core.plan.requests import OfTask, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
+from epw.core.plan.requests import AddTasks, OfTask, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
 from workflows.attempts import Attempts
 from workflows.budget import ExecutionBudget
 from workflows.clock import now
@@ -86,6 +87,18 @@ class SteeringHandlers(ExecutionHandlers):
         self._retries.begin(task_id, entry)
         self._retries.proceed()
         return {"taskId": task_id, "status": self._execution.tasks[task_id].status, "outcome": entry.outcome}
+
+    def _check_add(self, message: AddTasks) -> None:
+        Additions(self._execution).checked(message.tasks)
+
+    @update(AddTasks, check=_check_add)
+    def add_tasks(self, message: AddTasks) -> dict[str, Any]:
+        """Add tasks, which are scheduled like others and can depend on those that there are."""
+        added = Additions(self._execution).add(message.tasks, now())
+        ready = [each for each in added if self._execution.tasks[each].status == "ready"]
+        entry = self._steered("add_tasks", message, f"added, {len(ready)} of them ready to start")
+        entry.request = {"tasks": added}
+        return {"added": added, "outcome": entry.outcome}
 
     def _check_priority(self, message: SetPriority) -> None:
         self._task_steering.check_priority(message.task_id)

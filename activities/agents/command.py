@@ -116,6 +116,7 @@ class Events:
         if not isinstance(event, dict):
             return
         progress, options, reads = (event.get(name) for name in ("progress", "options", "reads"))
+        self._reporter.propose(event.get("propose"))
         if isinstance(progress, dict):
             self._progress.append(progress)
         if isinstance(reads, list) and len(self.reads) < _MAX_PATHS:

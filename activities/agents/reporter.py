@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from activities.model_api.waiting import WaitClock
 from activities.state.heartbeat import Heartbeat
 from epw.core.messages import Usage
 
+_MAX_PROPOSED = 16_000
+"""Characters of JSON."""
 _MAX_WARNINGS = 5
 _MAX_WARNING_LENGTH = 300
 
@@ -57,6 +60,9 @@ class Reporter:
     """Time that the attempt waited for the API account and the budget."""
     resource_wait: WaitClock = field(default_factory=WaitClock)
     """Time that the attempt waited for memory or disk of this machine."""
+    proposed: list[dict[str, Any]] = field(default_factory=list)
+    """Tasks that the agent proposes to add."""
+    _proposed_size: int = 0
 
     def report(self, fields: dict[str, Any]) -> None:
         """Take over fields of `AgentProgress`; others are ignored."""
@@ -68,6 +74,17 @@ class Reporter:
         doubt = usage.in_doubt.model_dump(by_alias=True) if usage.in_doubt is not None else None
         tokens = usage.input_tokens + usage.output_tokens
         self.heartbeat.report({"tokens": tokens, "costUSD": usage.cost_usd, "inDoubt": doubt})
+
+    def propose(self, tasks: Any) -> None:
+        """Take tasks that the agent proposes to add, up to a limit; what is no list of objects is ignored."""
+        for each in tasks if isinstance(tasks, list) else []:
+            try:
+                text = self.redact(json.dumps(each)).encode("utf-8", "replace").decode()
+                if isinstance(each, dict) and len(text) + self._proposed_size <= _MAX_PROPOSED:
+                    self.proposed.append(json.loads(text))
+                    self._proposed_size += len(text)
+            except (ValueError, RecursionError):
+                continue
 
     def redact(self, text: str) -> str:
         """The text with the name of each secret in its place."""

@@ -40,6 +40,7 @@ def outcome_of(
             "sandbox": None if backend.simulated else attempt.launcher.sandbox,
             "simulated": backend.simulated,
             "warnings": warnings,
+            "proposed": reporter.proposed if outcome.kind == "completed" else [],
             "risky": [] if lands_risky else outcome.risky,
         }
     )

@@ -59,6 +59,11 @@ COMMANDS = {
         "Change limits while it runs: agents at once, budget, a task's priority.",
         "epw set ID --max-agents 3 --budget 12.50",
     ),
+    "add": Command(
+        "add:add",
+        "Add tasks while it runs; they can depend on those that there are.",
+        'epw add ID "Document the endpoint" --after api',
+    ),
     "retry": Command(
         "retry:retry",
         "Run a plan again, without what succeeded and would see nothing new.",

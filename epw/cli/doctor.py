@@ -20,7 +20,7 @@ from epw.cli.output import console_print, print_json, printable
 from epw.cli.session import run_command, run_connected
 from epw.client.documents import describe, full_document
 from epw.client.project import workspace_at
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.errors import InvalidRequest
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
@@ -86,7 +86,8 @@ def _check_execution(execution_id: str, as_json: bool) -> NoReturn:
         described = await describe(handle)
         if described.close_time is None:
             raise InvalidRequest(f"execution {execution_id!r} is still running; its end is what is examined")
-        plan, document = read_plan(await plan_of(connection, handle)), await full_document(settings, handle)
+        document = await full_document(settings, handle)
+        plan = read_plan(with_added(await plan_of(connection, handle), document))
         execution, history = ExecutionStore.of(settings.state, described), await fetch_history(handle, described)
         found = [*of_document(plan, document), *of_history(plan, document, history.events)]
         found += [*of_hub(document, execution.hub()), *of_machine(execution, document)]

@@ -11,7 +11,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.client.documents import full_document
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.plan.validate import read_plan
 from epw.importers.handoffs import HAND_OFFS, HandOff, hand_off, require_kind
 from epw.service.connection import Connection
@@ -34,7 +34,7 @@ def export(
         require_kind(kind)
         handle = connection.client.get_workflow_handle(execution_id)
         document = await full_document(settings, handle)
-        plan = read_plan(await plan_of(connection, handle), runnable=False)
+        plan = read_plan(with_added(await plan_of(connection, handle), document), runnable=False)
         calls = hand_off(kind, HandOff(execution_id, plan, document["results"], goal, workflow, project))
         if as_json:
             print_json(calls)

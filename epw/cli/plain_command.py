@@ -10,6 +10,8 @@ from typing import Any
 from typer.core import TyperCommand
 
 _AFTER = "--after"
+_COUNTED = "N"
+"""Metavar of an `--after` that means the argument behind which it stands."""
 _TYPE = re.compile(r"<[^>]*>")
 
 
@@ -18,7 +20,8 @@ class PlainCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
-        return list(super().parse_args(ctx, placed(args, valued)))
+        is_counted = any(_AFTER in each.opts and getattr(each, "metavar", "") == _COUNTED for each in self.params)
+        return list(super().parse_args(ctx, placed(args, valued) if is_counted else args))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["[OPTIONS]", *(_in_usage(each) for each in self.get_params(ctx) if each.param_type_name == "argument")]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from epw.cli.output import printable
-from epw.client.plan_file import Document, PlanFile, complete_plan, read_plan_file
+from epw.client.plan_file import Document, PlanFile, complete_plan, read_document, read_plan_file
 from epw.client.project import PLAN_NAMES, find_up
-from epw.client.words_plan import words_plan
+from epw.client.words_plan import task_rows, words_plan
 from epw.core.errors import InvalidRequest
 
 _HOW = 'name a plan file, or give tasks in words: epw run "Add GET /users" "Test it" --after 1'
@@ -63,6 +63,32 @@ def read_arguments(
             print_notes([f"agent: {agent}, which is set up here; --agent chooses another"])
     print_notes(made.notes)
     return made, None
+
+
+def added_tasks(given: Sequence[str], after: Sequence[str]) -> list[Any]:
+    """The tasks of a command's arguments, before validation: those of a file, or tasks in words.
+
+    `after`: tasks that each of them follows. Raises `InvalidPlan`, `InvalidRequest`.
+    """
+    if len(given) == 1 and _is_file(given[0]):
+        found = read_document(given[0])
+        print_notes(found.notes)
+        tasks = found.value.get("tasks")
+        more = [name for name in found.value if name not in ("tasks", "name", "description", "workspace")]
+        if more:
+            print_notes([f"only the tasks of {given[0]} are added: not {', '.join(more)}"])
+    else:
+        tasks = task_rows(given)
+    if not isinstance(tasks, list):
+        raise InvalidRequest(f"{given[0]} has no list of tasks")
+    return [_behind(each, after) if isinstance(each, dict) else each for each in tasks]
+
+
+def _behind(task: dict[str, Any], after: Sequence[str]) -> dict[str, Any]:
+    known = task.get("dependsOn", [])
+    if not after or not isinstance(known, list):
+        return task
+    return {**task, "dependsOn": list(dict.fromkeys([*known, *after]))}
 
 
 def _is_file(text: str) -> bool:

@@ -16,7 +16,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.saved_changes import KnownExecution
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.plan.validate import read_plan
 from epw.core.report.pull_request import body, title
 from epw.service.connection import Connection
@@ -38,7 +38,8 @@ def pr(
     async def command(settings: Settings, connection: Connection) -> int:
         known = await KnownExecution.of(settings, connection, execution_id)
         branch, folder = known.delivered_branch(), known.repository
-        plan = read_plan(await plan_of(connection, connection.client.get_workflow_handle(execution_id)), runnable=False)
+        started = await plan_of(connection, connection.client.get_workflow_handle(execution_id))
+        plan = read_plan(with_added(started, known.document), runnable=False)
         git, file = UserGit(folder), known.store.path / "pull-request.md"
         target = target_of(git, remote, base)
         said, text = own_title or title(known.document, plan), body(known.document, plan)

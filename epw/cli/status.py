@@ -18,7 +18,7 @@ from epw.client.documents import OPEN, describe, document_of, progress_of
 from epw.client.pollers import has_worker, without_worker
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -32,7 +32,8 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         document = await document_of(settings, handle, described)
         live = await progress_of(connection, described)
         if document["status"] in OPEN:
-            document["soFar"] = so_far(document, described, live, await plan_of(connection, handle))
+            plan = with_added(await plan_of(connection, handle), document)
+            document["soFar"] = so_far(document, described, live, plan)
             if not await has_worker(connection):
                 print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr)
         if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from epw.client.documents import full_document
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.client.ticking import Ticking
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
@@ -26,5 +26,5 @@ async def tick_execution(
 ) -> list[str]:
     """Tick what an execution has done; returns lines for people. Raises `InvalidRequest`."""
     document = await full_document(settings, handle)  # First, as it knows which executions there are.
-    plan = read_plan(await plan_of(connection, handle), runnable=False)
+    plan = read_plan(with_added(await plan_of(connection, handle), document), runnable=False)
     return await asyncio.to_thread(partial(ticking.write, plan, document, in_place=in_place))

@@ -10,7 +10,7 @@ from epw.client.documents import OPEN, describe
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import RedrivePlan
 from epw.client.saved_changes import KnownExecution
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.errors import InvalidRequest
 from epw.core.messages import Redrive
 from epw.core.naming import ref_component
@@ -57,7 +57,8 @@ async def plan_drop(
         raise InvalidRequest("drop does not take repositories with submodules yet")
     if row["status"] != "succeeded":
         raise InvalidRequest(f"{task_id} is in no branch: it is {row['status']}")
-    document = await plan_of(connection, connection.client.get_workflow_handle(execution_id))
+    started = await plan_of(connection, connection.client.get_workflow_handle(execution_id))
+    document = with_added(started, known.document)
     before = PlanFile.of(document).plan
     graph = TaskGraph.of_plan(before)
     dropped = [task_id, *graph.descendants([task_id])]

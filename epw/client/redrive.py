@@ -11,7 +11,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
 from epw.client.plan_file import PlanFile
 from epw.client.start import start_execution
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import reusable
@@ -45,8 +45,8 @@ async def plan_redrive(
         raise InvalidRequest(
             f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end; retry_task runs one task"
         )
-    before = PlanFile.of(await plan_of(connection, handle))
     document = await document_of(settings, handle, described)
+    before = PlanFile.of(with_added(await plan_of(connection, handle), document))
     rows = {row["taskId"]: row for row in document["results"]}
     # What was rewritten stands in the merge, and not in the change that would be taken over.
     rewritten = [each["tasks"][0] for each in document["conflicts"] if each["resolution"] == APPLY_RENAME]

@@ -1,7 +1,8 @@
-"""Plan of an execution, as it was started."""
+"""Plan of an execution, as it was started and as it is with what has joined since."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -18,3 +19,9 @@ async def plan_of(connection: Connection, handle: WorkflowHandle[Any, Any]) -> d
         found: dict[str, Any] = document
         return found
     raise InvalidRequest(f"execution {handle.id!r} has no history")
+
+
+def with_added(plan: dict[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan document with the tasks that were added while it ran, as its result has them."""
+    added = result.get("added") or []
+    return {**plan, "tasks": [*plan["tasks"], *added]} if added else plan

@@ -24,9 +24,7 @@ def words_plan(words: Sequence[str], after: Sequence[str], folder: Path) -> dict
         raise InvalidRequest(
             f"{folder} is in no git repository, which tasks in words work on: `git init`, or write a plan (`epw init`)"
         )
-    rows: list[dict[str, Any]] = []
-    for text in words:
-        rows.append({"id": _identifier(text, {row["id"] for row in rows}), "description": text.strip()})
+    rows = task_rows(words)
     for number, others in map(_numbers, after):
         for other in others:
             if not 1 <= other <= len(rows) or other == number:
@@ -35,6 +33,14 @@ def words_plan(words: Sequence[str], after: Sequence[str], folder: Path) -> dict
             if rows[other - 1]["id"] not in known:
                 known.append(rows[other - 1]["id"])
     return {"workspace": str(workspace), "tasks": rows}
+
+
+def task_rows(words: Sequence[str]) -> list[dict[str, Any]]:
+    """Tasks of a plan, with ids made of their words."""
+    rows: list[dict[str, Any]] = []
+    for text in words:
+        rows.append({"id": _identifier(text, {row["id"] for row in rows}), "description": text.strip()})
+    return rows
 
 
 def _numbers(text: str) -> tuple[int, list[int]]:

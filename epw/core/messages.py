@@ -6,7 +6,7 @@ plan once. New fields need defaults, or recorded histories no longer replay.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -171,6 +171,8 @@ class TaskRun(StepRequest):
     """The conflict for which it runs again."""
     reruns: int = 0
     """Number of reruns for conflicts, each in a new conversation."""
+    task: dict[str, Any] | None = None
+    """The task as in a plan, where it has joined since the execution's start."""
     retries: int = 0
     """How often people have had it run again, each in a new conversation."""
 
@@ -251,6 +253,8 @@ class TaskOutcome(Message):
     """How long it waited for memory of its machine; not part of `duration_ms`."""
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
+    proposed: list[dict[str, Any]] = Field(default_factory=list)
+    """Tasks that the agent proposes to add, as in a plan."""
 
 
 class AgentProgress(Message):

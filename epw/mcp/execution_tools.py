@@ -70,6 +70,15 @@ async def retry_task(application: Application, call: Call) -> dict[str, Any]:
     return await _updated(application, call, "retry_task", {"taskId": call.text("taskId")})
 
 
+async def add_tasks(application: Application, call: Call) -> dict[str, Any]:
+    """Add tasks, where the user's leave allows the plan that has them too."""
+    execution_id, tasks = call.text("executionId"), call.arguments.get("tasks")
+    if not isinstance(tasks, list) or not tasks:
+        raise InvalidInput([Problem("tasks", "tasks is required and cannot be empty")])
+    await application.executions.check_added(execution_id, tasks, call)
+    return await _updated(application, call, "add_tasks", {"tasks": tasks})
+
+
 async def change_limits(application: Application, call: Call) -> dict[str, Any]:
     """One update for each limit that is given; raises `InvalidInput` where none is."""
     agents = call.optional_integer("maxAgents", 1, 1000)

@@ -19,9 +19,10 @@ from epw.client.requests import from_rpc, no_worker, send
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.client.start import check_runnable, start_execution
-from epw.client.started_plan import plan_of
+from epw.client.started_plan import plan_of, with_added
 from epw.core.errors import InvalidRequest
 from epw.core.messages import AgentProgress
+from epw.core.plan.additions import read_added
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.model import ExecutionResult
@@ -107,6 +108,12 @@ class Executions:
         await self._host.with_worker()
         return await send(handle, name, request, by)
 
+    async def check_added(self, execution_id: str, tasks: list[Any], call: Call) -> None:
+        """Check that the user allows an execution's plan with further tasks; raises `InvalidPlan`, `NeedsLeave`."""
+        plan = await self.plan(execution_id)
+        added = read_added(plan, tasks, {})
+        await self._leave.check(plan.model_copy(update={"tasks": added}), call)
+
     async def cancel(self, execution_id: str) -> None:
         handle, described = await self._found(execution_id)
         if described.close_time is not None:
@@ -118,9 +125,10 @@ class Executions:
         await self._host.with_worker()
 
     async def plan(self, execution_id: str) -> Plan:
-        """The plan that an execution was started with."""
-        handle, _ = await self._found(execution_id)
-        return read_plan(await plan_of(await self._host.connection(), handle))
+        """The plan of an execution, with the tasks that have joined since its start."""
+        handle, described = await self._found(execution_id)
+        started = await plan_of(await self._host.connection(), handle)
+        return read_plan(with_added(started, (await self._state(handle, described))[0]))
 
     async def diff(self, execution_id: str, task_id: str | None) -> str:
         """Change of a task, or from the base to the head of the execution, as a unified diff."""

@@ -134,6 +134,23 @@ EXECUTION_TOOLS = (
         execution_tools.retry_task,
     ),
     Tool(
+        "add_tasks",
+        "Add tasks while it runs",
+        "Add tasks to a running execution, as in its plan; they can depend on tasks that it has, and are scheduled "
+        "like them. All problems are told at once, with their paths.",
+        {
+            **_EXECUTION,
+            "tasks": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "object"},
+                "description": "Tasks: id, description, dependsOn, …; get_plan_schema has every field.",
+            },
+        },
+        ("executionId", "tasks"),
+        execution_tools.add_tasks,
+    ),
+    Tool(
         "change_limits",
         "Change limits while it runs",
         "How many tasks run at once, what the whole execution may spend, which task starts before others. A raised "

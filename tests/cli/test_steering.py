@@ -13,6 +13,8 @@ from tests.command_line import wait_for
 from tests.site import Site
 from tests.support import make_repository, sh
 
+PROPOSED = {"propose": [{"id": "p", "description": "go on", "run": "cat b > p", "dependsOn": ["b"]}]}
+ADDED = {"tasks": [{"id": "e", "description": "more", "run": "echo e > e"}]}
 WAIT = "until [ -e {go} ]; do sleep 0.05; done; "
 
 
@@ -20,11 +22,11 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
     repository = make_repository(tmp_path / "repository")
     rows: list[dict[str, Any]] = [
         {"id": "a", "run": f"echo half > a; {WAIT}"},
-        {"id": "b", "run": f"{WAIT}echo b > b"},
+        {"id": "b", "run": f"{WAIT}echo b > b; echo '{json.dumps(PROPOSED)}' >> \"$EPW_EVENTS\""},
         {"id": "c", "run": "cat a", "dependsOn": ["a"]},
     ]
     cli = site.cli
-    with running(cli, tmp_path, "steered", rows, workspace=str(repository), exits=1):
+    with running(cli, tmp_path, "steered", rows, workspace=str(repository), exits=1, onProposal="take"):
 
         def status(task: str) -> Any:
             document = json.loads(cli("status", "steered", "--json", code=None).stdout or "{}")
@@ -37,6 +39,9 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
         assert "no task 'zz'" in cli("cancel", "steered", "zz", code=2).stderr
         assert cli("cancel", "steered", "a").stdout == "a: its agent is being stopped\n"
         wait_for(lambda: status("a") == "cancelled")
+        added = cli("add", "steered", "-", "--after", "b", stdin=json.dumps(ADDED))
+        assert added.stdout == "steered: e added, 0 of them ready to start\n"
+        assert "Duplicate task ID found: e" in cli("add", "steered", "-", stdin=json.dumps(ADDED), code=2).stderr
         assert "`epw retry steered TASK`" in cli("retry", "steered", code=2).stderr
         assert cli("retry", "steered", "a").stdout == "a: runs again, and with it c\n"
         wait_for(lambda: status("a") == "running")
@@ -46,12 +51,20 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
         assert f"cancel_task a by {getpass.getuser()}@{os.uname().nodename} → cancelled; 1" in shown
     document = json.loads(cli("status", "steered", "--json").stdout)
     assert (document["status"], document["delivery"]["branch"]) == ("partial", "epw/steered")
-    assert [row["status"] for row in document["results"]] == ["cancelled", "succeeded", "skipped"]
-    assert sh(repository, "git", "show", "epw/steered:b") == "b\n"
+    statuses = {row["taskId"]: row["status"] for row in document["results"]}
+    assert statuses == {"a": "cancelled", "b": "succeeded", "c": "skipped", "e": "succeeded", "p": "succeeded"}
+    assert [each["by"] for each in document["steering"] if each["action"] == "add_tasks"][1] == "agent:b"
+    assert "go on" in sh(repository, "git", "log", "epw/steered")
+    assert sh(repository, "git", "show", "epw/steered:p") == "b\n"
     assert "`epw retry steered` runs what is not done" in cli("retry", "steered", "a", code=2).stderr
     told = cli("retry", "steered", "--dry-run").stderr.splitlines()
-    assert told[0] == "taken over from steered: 1 of 3 tasks"
-    assert told[1:] == ["  runs: a (was cancelled)", told[2], "  runs: c (was skipped)"]
-    assert told[2].startswith("  keeps: b (")
+    assert told[0] == "taken over from steered: 3 of 5 tasks"
+    assert [each.split(" (")[0].strip() for each in told[1:]] == [
+        "runs: a",
+        "keeps: b",
+        "runs: c",
+        "keeps: e",
+        "keeps: p",
+    ]
     assert "+half" in cli("diff", "steered", "a").stdout, "what it had done is kept"
     cli("doctor", "steered")

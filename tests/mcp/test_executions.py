@@ -69,6 +69,9 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         seen: dict[str, Any] = {"tasks": []}
         while not any(row["taskId"] == "b" and row["status"] == "running" for row in seen["tasks"]):
             seen = await agent.result("get_execution", executionId=identifier, wait=True, waitSeconds=1)
+        more = [{"id": "d", "description": "last", "run": "true", "dependsOn": ["c"]}]
+        assert (await agent.result("add_tasks", executionId=identifier, tasks=more))["added"] == ["d"]
+        assert "Duplicate" in (await agent.error("add_tasks", executionId=identifier, tasks=more))["message"]
         changed = await agent.result("change_limits", executionId=identifier, maxAgents=2, taskId="c", priority=4)
         assert (changed["maxAgents"], changed["priority"]) == (2, 4)
         assert (await agent.error("change_limits", executionId=identifier, taskId="c"))["path"] == "priority"
@@ -76,7 +79,7 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         assert cancelled["status"] == "cancelled"
         assert "has not ended" in (await agent.error("retry_task", executionId=identifier, taskId="b"))["message"]
         steering = (await agent.result("get_execution", executionId=identifier))["steering"]
-        assert [each["action"] for each in steering] == ["set_max_agents", "set_priority", "cancel_task"]
+        assert [each["action"] for each in steering] == ["add_tasks", "set_max_agents", "set_priority", "cancel_task"]
         assert {each["by"] for each in steering} == {"MCP: mcp"}
         assert (await agent.result("pause_execution", executionId=identifier))["status"] == "paused"
         assert (await agent.result("resume_execution", executionId=identifier))["status"] == "running"
@@ -89,10 +92,10 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         go.touch()
         again = await agent.result("retry_execution", executionId=identifier)
         assert again["takenOver"] == ["a"]
-        assert list(again["runsAgain"]) == ["b", "c"]
+        assert list(again["runsAgain"]) == ["b", "c", "d"]
         done = await agent.result("get_execution", executionId=again["executionId"], wait=True, full=True)
         assert done["status"] == "succeeded"
-        assert [row.get("reused", False) for row in done["results"]] == [True, False, False]
+        assert [row.get("reused", False) for row in done["results"]] == [True, False, False, False]
         listed = await agent.result("list_executions")
         assert [row["executionId"] for row in listed["executions"]] == [again["executionId"], identifier]
 

@@ -275,3 +275,97 @@ async def test_nothing_is_steered_while_the_head_is_delivered(stage: Stage) -> N
     assert "delivered" in await refused(handle, "set_max_agents", {"maxAgents": 2})
     stage.may_deliver.set()
     assert await ended(handle) is None
+
+
+async def test_added_tasks_are_scheduled_like_others_and_results_know_them(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, maxAgents=1))
+    await until(handle, lambda now: status_of(now)["a"] == "running")
+    more = tasks({"id": "x", "priority": 9}, {"id": "y", "dependsOn": ["a", "x"]})
+    answer = await handle.execute_update("add_tasks", {"tasks": more, "by": "ada"})
+    assert answer == {"added": ["x", "y"], "outcome": "added, 1 of them ready to start"}
+    for each in ("a", "x", "b", "y"):
+        await stage.end(each)
+    assert await ended(handle) is None
+    assert [run.task_id for run in stage.starts] == ["a", "x", "b", "y"]
+    assert [run.task and run.task["id"] for run in stage.starts] == [None, "x", None, "y"]
+    document = await result_of(handle)
+    assert document["success"]
+    assert [row["taskId"] for row in document["results"]] == ["a", "b", "x", "y"]
+    assert document["added"] == more
+    assert document["steering"][0]["request"] == {"tasks": ["x", "y"]}
+    assert document["metrics"] is not None
+    assert document["metrics"]["totalTasks"] == 4
+    graph = await handle.query("graph")
+    assert {"from": "x", "to": "y", "type": "explicit"} in graph["edges"]
+
+
+async def test_tasks_that_cannot_join_are_refused_with_every_problem(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a"}, {"id": "b"}))
+    await until(handle, lambda now: status_of(now)["b"] == "running")
+    await handle.execute_update("cancel_task", {"taskId": "a"})
+    await until(handle, lambda now: status_of(now)["a"] == "cancelled")
+    wrong = [
+        {"id": "b", "description": "x"},
+        {"id": "c", "description": "", "files": "x"},
+        {"id": "d", "description": "x", "dependsOn": ["nowhere", "c"]},
+    ]
+    told = await refused(handle, "add_tasks", {"tasks": wrong})
+    for each in ("tasks[0].id: Duplicate", "tasks[1].description", "tasks[1].files", "non-existent task: nowhere"):
+        assert each in told
+    assert "which is cancelled" in await refused(handle, "add_tasks", {"tasks": tasks({"id": "c", "dependsOn": ["a"]})})
+    circle = tasks({"id": "c", "dependsOn": ["d"]}, {"id": "d", "dependsOn": ["c"]})
+    assert "c → d → c" in await refused(handle, "add_tasks", {"tasks": circle})
+    assert "cannot be empty" in await refused(handle, "add_tasks", {"tasks": []})
+    model = tasks({"id": "c", "agent": "claude"})
+    assert "nothing was prepared" in await refused(handle, "add_tasks", {"tasks": model})
+    many = [{"id": f"n{n}", "description": "x"} for n in range(4_000)]
+    assert "4000 tasks" in await refused(handle, "add_tasks", {"tasks": many})
+    await stage.end("b")
+    await ended(handle)
+
+
+MORE = tasks({"id": "x", "dependsOn": ["a"]})
+
+
+@pytest.mark.parametrize("answer", ["take", "refuse"])
+async def test_a_person_decides_what_an_agent_proposes(stage: Stage, answer: str) -> None:
+    handle = await stage.start(plan({"id": "a"}))
+    await stage.end("a", proposed=MORE)
+    await until(handle, lambda now: now["counts"].get("waiting"))
+    (asked,) = await handle.query("questions")
+    assert asked["options"] == ["take", "refuse"]
+    assert "- x: do x" in asked["text"]
+    await handle.execute_update("answer", {"questionId": asked["id"], "text": answer})
+    if answer == "take":
+        await stage.end("x")
+    assert await ended(handle) is None
+    document = await result_of(handle)
+    assert [row["taskId"] for row in document["results"]] == (["a", "x"] if answer == "take" else ["a"])
+    entry = document["steering"][0]
+    assert (entry["by"], entry["action"]) == ("agent:a", "add_tasks")
+    assert entry["outcome"] == ("added: x" if answer == "take" else "refused by a person")
+
+
+@pytest.mark.parametrize(
+    ("policy", "task", "outcome"),
+    [
+        ("take", MORE[0], "added: x"),
+        ("take", {**MORE[0], "run": "true", "agent": "command"}, None),
+        ("take", {**MORE[0], "dependsOn": ["q"]}, "refused: tasks[0].dependsOn[0]: Task x depends on non-existent"),
+        ("refuse", MORE[0], "refused by the plan's onProposal"),
+        ("ask", {**MORE[0], "context": "c" * 2_000}, "refused: it is too long to be shown in a question"),
+    ],
+)
+async def test_the_plan_says_what_becomes_of_proposals(
+    stage: Stage, policy: str, task: dict[str, Any], outcome: str | None
+) -> None:
+    handle = await stage.start(plan({"id": "a"}, onProposal=policy))
+    await stage.end("a", proposed=[task])
+    if outcome is None:
+        await until(handle, lambda now: now["counts"].get("waiting"))
+        await handle.execute_update("answer", {"questionId": "q1", "text": "refuse"})
+    elif outcome.startswith("added"):
+        await stage.end("x")
+    assert await ended(handle) is None
+    found = (await result_of(handle))["steering"][0]["outcome"]
+    assert found.startswith(outcome or "refused by a person")

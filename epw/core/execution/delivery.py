@@ -28,6 +28,8 @@ class DeliverRequest(StepRequest):
     """Checkers that cannot read it."""
     refused_because: str | None = None
     """Why nothing is delivered: only the commands that finish it by hand are wanted."""
+    added: dict[str, str] = Field(default_factory=dict)
+    """Descriptions of the tasks that have joined since the execution's start, for the commits' messages."""
 
 
 class CleanUpRequest(StepRequest):

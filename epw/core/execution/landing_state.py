@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from epw.core import failures
 from epw.core.execution.strategy import STRATEGIES
 from epw.core.execution.task_table import TaskTable
 from epw.core.messages import Failure
 from epw.core.plan.graph import TaskGraph
-from epw.core.plan.model import Plan
+from epw.core.plan.model import Plan, Task
 from epw.core.schedule.batches import Batches
 from epw.core.schedule.scheduler import Scheduler, barriers
 
@@ -25,8 +27,19 @@ class LandingState(TaskTable):
         """Level of each task, where a level starts only after the one before it; else empty."""
         self.batches = Batches(self.levels if plan.workspace is not None else {})
         self.scheduler = Scheduler.of_plan(plan, self.graph)
+        self.added: list[str] = []
+        """Tasks that have joined since its start."""
         self.to_land: list[str] = []
         """Tasks whose changes are ready to land, in order."""
+
+    def add(self, tasks: Sequence[Task], now: int) -> None:
+        """Add tasks, behind those that there are; without batches."""
+        self.plan = self.plan.model_copy(update={"tasks": [*self.plan.tasks, *tasks]})
+        self.graph = TaskGraph.of_plan(self.plan)
+        self.append(tasks, None if self.plan.workspace is None else False, now)
+        self.added += [task.id for task in tasks]
+        for ready in self.scheduler.add(self.graph, tasks):
+            self.move(ready, "ready", now=now)
 
     def _done(self, task_id: str, now: int) -> None:
         """Finish the agent's part of a task: land its change, if there is one."""

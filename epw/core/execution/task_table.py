@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from epw.core.execution.task_state import TERMINAL, TaskState
 from epw.core.messages import Failure
-from epw.core.plan.model import Plan
+from epw.core.plan.model import Plan, Task
 
 _MAX_MESSAGE_LENGTH = 1000
 
@@ -21,6 +22,11 @@ class TaskTable:
         """Number of tasks by status."""
         self.waits: Counter[str] = Counter()
         """Number of waiting tasks by what they wait for."""
+
+    def append(self, tasks: Sequence[Task], landed: bool | None, now: int) -> None:
+        """Add the state of further tasks."""
+        self.tasks |= {task.id: TaskState(task, landed, since=now) for task in tasks}
+        self.counts["pending"] += len(tasks)
 
     @property
     def finished(self) -> bool:

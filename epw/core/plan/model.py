@@ -140,6 +140,8 @@ class Plan(PlanPart):
     on_question: OnQuestion = OnQuestion()
     notify: list[NoticeRule] = Field(default_factory=list, max_length=MAX_RULES)
     """Whom to tell when something happens, whether or not anybody follows the execution."""
+    on_proposal: Literal["ask", "take", "refuse"] = "ask"
+    """What becomes of tasks that an agent proposes to add."""
     simulation: Simulation = Simulation()
 
     def backend_of(self, task: Task) -> Backend:

@@ -53,6 +53,12 @@ class OfTask(SteeringRequest):
     task_id: str
 
 
+class AddTasks(SteeringRequest):
+    """Input of update `add_tasks`: tasks as in a plan, which can depend on those that there are."""
+
+    tasks: list[Any] = Field(max_length=10_000)
+
+
 class SetPriority(OfTask):
     """Input of update `set_priority`."""
 

@@ -266,6 +266,8 @@ class ExecutionResult(ResultPart):
     questions: list[QuestionResult]
     steering: list[SteeringResult]
     """What people have changed while it ran."""
+    added: NotRequired[list[dict[str, Any]]]
+    """Tasks that were added while it ran, as in a plan; `steering` says by whom."""
     metrics: Metrics | None
     delivery: DeliveryResult | None
     """Null without a workspace, and until the execution ends."""

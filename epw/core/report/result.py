@@ -93,6 +93,7 @@ def document(
         "conflicts": [conflict_document(execution, conflict) for conflict in conflicts],
         "questions": [asked.document() for asked in questions],
         "steering": [each.document() for each in execution.steering],
+        **({"added": added(execution)} if execution.added else {}),
         "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
         "delivery": _delivery(delivery) if delivery else None,
         "landingOrder": landing_order,
@@ -103,6 +104,11 @@ def document(
 def _delivery(delivery: Delivery) -> dict[str, Any]:
     found = delivery.model_dump(by_alias=True)
     return {key: value for key, value in found.items() if key != "pullRequest" or value is not None}
+
+
+def added(execution: ExecutionState) -> list[dict[str, Any]]:
+    """The tasks that have joined since the execution's start, as in a plan."""
+    return [execution.tasks[each].task.model_dump(by_alias=True, exclude_unset=True) for each in execution.added]
 
 
 def conflict_document(execution: ExecutionState, conflict: Conflict) -> dict[str, Any]:

@@ -20,6 +20,10 @@ class Leases:
         """The patterns that the task gets by a grant."""
         return self._files.get(task, ())
 
+    def declare(self, task: str, patterns: Sequence[str]) -> None:
+        """Note the patterns of a task that is new."""
+        self._files[task] = list(patterns)
+
     def add(self, task: str, paths: Sequence[str]) -> None:
         """Add files to what the task, which holds nothing now, gets by its next grant."""
         wanted = self._files.setdefault(task, [])

@@ -34,6 +34,10 @@ class ReadyQueue:
         """Tasks that wait for files of others."""
         return list(self._held)
 
+    def declare(self, task: str, patterns: Sequence[str]) -> None:
+        """Note the files of a task that is new."""
+        self._leases.declare(task, patterns)
+
     def push(self, task: str, rank: Rank, more_files: Sequence[str] = ()) -> None:
         """Queue a task that is not in the queue; its files from now on are also `more_files`."""
         self._leases.add(task, more_files)

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from epw.core.plan.graph import TaskGraph
-from epw.core.plan.model import Plan
+from epw.core.plan.model import Plan, Task
 from epw.core.schedule.ready_queue import ReadyQueue
 
 
@@ -158,6 +158,19 @@ class Scheduler:
         self._max_agents = agents
         self._free = deque(agent for agent in self._free if agent <= agents)
         self._free.extend(agent for agent in range(1, agents + 1) if agent not in present)
+
+    def add(self, graph: TaskGraph, tasks: Sequence[Task]) -> list[str]:
+        """Take in tasks that `graph` has more than the one before; returns those that are ready now. No barriers."""
+        self._graph = graph
+        self._order = {task: index for index, task in enumerate(graph.ids)}
+        for task in tasks:
+            self._priorities[task.id] = task.priority
+            self._ready.declare(task.id, task.files)
+            self._blocking[task.id] = sum(before not in self._landed for before in graph.dependencies[task.id])
+        ready = [task.id for task in tasks if not self._blocking[task.id]]
+        for each in ready:
+            self._push(each)
+        return ready
 
     def set_priority(self, task: str, priority: int) -> None:
         """Change when the task starts, among those that are ready."""
