@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from epw.core.decisions import proposals
 from epw.core.errors import InvalidRequest
 from epw.core.execution.additions import Additions
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
-from epw.core.plan import proposals
 from workflows.clock import now
 from workflows.open_questions import OpenQuestions
 
