@@ -26,6 +26,7 @@ from activities.attempt.outcome import outcome_of
 from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
 from activities.checkers.early_checks import EarlyChecks
+from activities.notices.budget_watch import budget_watched
 from activities.processes.admission import Admission, capacity_left
 from activities.processes.admission_notifier import AdmissionNotifier, Notify
 from activities.processes.host_monitor import HostMonitor
@@ -95,13 +96,14 @@ class TaskRunner:
         task = _task(running, directory.run)
         agent = self._agents[running.plan.backend_of(task).name]
         attempt = await in_thread(_described, directory, running, task, agent, self._host)
-        started, clock = time.time(), time.perf_counter()
+        started, clock, budget = time.time(), time.perf_counter(), running.plan.constraints.budget
         async with AsyncExitStack() as cleanup:
             if attempt.uses_files:
                 cleanup.push_async_callback(in_thread, directory.remove)
             async with (
                 activity_scope(self._state, directory.marker, attempt.reporter.heartbeat, directory.deaths),
                 self._admitted(attempt) as attempt,
+                budget_watched(directory.execution, running.plan, directory.run.budget or budget),
             ):
                 try:
                     ending = await within_limits(attempt, partial(_work, agent, attempt, running))

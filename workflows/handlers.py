@@ -10,7 +10,7 @@ from epw.core.errors import InvalidRequest
 from epw.core.execution.resource_waits import ResourceWaits
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
-from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SteeringRequest
+from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SpentSoFar, SteeringRequest
 from epw.core.report import result
 from workflows.clock import now
 from workflows.display import Display
@@ -81,6 +81,13 @@ class ExecutionHandlers:
         """Record which attempts of a worker wait for resources of its machine."""
         if not self._invalid:
             self._resource_waits.report(message.worker, message.tasks, now())
+            self._events.notify()
+
+    @signal(SpentSoFar)
+    def spent(self, message: SpentSoFar) -> None:
+        """Record what attempts under way have spent, for a notice."""
+        if not self._invalid:
+            self._execution.spent_so_far = (message.cost_usd, message.tokens)
             self._events.notify()
 
     @query(Nothing)

@@ -22,7 +22,7 @@ from epw.cli.bell import Bell
 from epw.cli.output import printable
 from epw.cli.show import steering_line
 from epw.cli.show_running import waits_for
-from epw.client.documents import describe, progress_of
+from epw.client.documents import OPEN, describe, progress_of
 from epw.client.pollers import without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
@@ -34,6 +34,7 @@ _FAILING_ATTEMPTS = 3
 _NOBODY = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
 """How the server refuses a query that no worker has taken."""
 _UNANSWERED_LOOKS = 2
+_ENDED_LOOKS = 4
 
 
 async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
@@ -51,6 +52,7 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
                 lines.progress(await progress_of(connection, described))
                 lines.steering(progress)
                 lines.tasks(progress)
+                lines.ended(progress)
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
                 lines.answered(is_answered=True)
@@ -80,7 +82,7 @@ class _Lines:
         self._id = execution_id
         self._out = out
         self._bell = bell
-        self._unanswered = 0
+        self._unanswered = self._ended = 0
         self._states: dict[str, str] = {}
         self._progress: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -152,6 +154,13 @@ class _Lines:
                 by = f" → {state} by {conflict['decidedBy']}" if state else ""
                 self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
             self._resolutions[conflict["id"]] = state
+
+    def ended(self, progress: dict[str, Any]) -> None:
+        """Say once that the outcome is decided, where the execution is still there at the next looks."""
+        self._ended += progress["status"] not in OPEN
+        if self._ended == _ENDED_LOOKS:
+            command = shlex.join(["epw", "cancel", self._id])
+            self._line(f"{progress['status']}; it waits for its notices to arrive, which `{command}` ends")
 
     def answered(self, *, is_answered: bool) -> None:
         """Note whether a worker answers; say once that none does, and that one does again."""

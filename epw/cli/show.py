@@ -171,7 +171,8 @@ def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
     if (opened := delivery.get("pullRequest")) is not None and opened["state"] in _PULL_REQUESTS:
-        out.print(Text(printable(f"{_PULL_REQUESTS[opened['state']]}: {opened['url'] or '(no web page)'}")))
+        page = opened["url"] or "(the remote has no web page)"
+        out.print(Text(printable(f"{_PULL_REQUESTS[opened['state']]}: {page}")))
     for warning in delivery["warnings"]:
         out.print(Text(printable(f"  {warning}")))
     for command in delivery["finishWith"]:

@@ -10,6 +10,8 @@ from epw.core.messages import Failure, Question
 from epw.core.plan.parts import Budget
 
 STOP = "stop"
+NOTICE_SHARE = 0.8
+"""Share of a budget at which a notice tells of it."""
 _MICRO = 1e-6
 _AMOUNT = re.compile(r"\$?\s*(\d+(?:\.\d+)?)\s*(tokens|usd|dollars)?", re.IGNORECASE)
 
@@ -19,6 +21,12 @@ def question(spent: str, budget: Budget) -> Question:
     unit = "dollars" if budget.max_cost_usd is not None else "tokens"
     text = f"{spent}. Answer with a higher budget ({unit}, of the whole execution) to go on, or with {STOP}."
     return Question.cut(text, [STOP])
+
+
+def share_of(budget: Budget, cost: float, tokens: int) -> float:
+    """Share of a budget that dollars and tokens are; the larger of both, 0 where there is no limit."""
+    of_cost = cost / budget.max_cost_usd if budget.max_cost_usd else 0.0
+    return max(of_cost, tokens / budget.max_tokens if budget.max_tokens else 0.0)
 
 
 def spending(execution: ExecutionState) -> tuple[float, int]:

@@ -35,6 +35,8 @@ class ExecutionState(LandingState):
         """Whether the budget is spent for good."""
         self.budget = plan.constraints.budget or Budget()
         """Present budget; a person can change the plan's."""
+        self.spent_so_far = (0.0, 0)
+        """Dollars and tokens that a worker has told of, attempts under way included."""
         self.stopping = False
         self.finishing = False
         """Whether every task has ended, and the head is verified and delivered."""

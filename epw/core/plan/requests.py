@@ -10,6 +10,8 @@ from epw.core.plan.parts import Message
 
 M = TypeVar("M", bound=Message)
 
+SPENT = "spent"
+"""Signal: most of the budget is spent."""
 IN_LINE = "in_line"
 
 
@@ -32,6 +34,13 @@ class InLine(Message):
 
     worker: str
     tasks: list[str]
+
+
+class SpentSoFar(Message):
+    """Input of signal `spent`: what all attempts have used of models, those under way included."""
+
+    cost_usd: float = Field(alias="costUSD", ge=0)
+    tokens: int = Field(ge=0)
 
 
 class ResolveConflict(SteeringRequest):

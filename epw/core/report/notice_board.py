@@ -8,12 +8,11 @@ from typing import Any
 
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked, Questions
-from epw.core.execution.budget_policy import spending
+from epw.core.execution.budget_policy import NOTICE_SHARE, share_of, spending
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.state import ExecutionState
 from epw.core.notice import MAX_TEXT, Notice
 
-BUDGET_SHARE = 0.8
 _MAX_TITLE = 200
 _MAX_LISTED = 10
 _MAX_WORDS = 200
@@ -106,10 +105,10 @@ class NoticeBoard:
         budget = self._execution.budget
         if budget == self._budget_told or (budget.max_cost_usd is None and budget.max_tokens is None):
             return
-        cost, tokens = spending(self._execution)
-        shares = [cost / budget.max_cost_usd if budget.max_cost_usd else 0.0]
-        shares.append(tokens / budget.max_tokens if budget.max_tokens else 0.0)
-        if max(shares) < BUDGET_SHARE:
+        seen, ended = self._execution.spent_so_far, spending(self._execution)
+        cost, tokens = max(seen[0], ended[0]), max(seen[1], ended[1])
+        share = share_of(budget, cost, tokens)
+        if share < NOTICE_SHARE:
             return
         # A raised budget is told of anew.
         self._budget_told = budget
@@ -117,7 +116,7 @@ class NoticeBoard:
         of_cost = f"${cost:.4f} of ${budget.max_cost_usd:g}" if budget.max_cost_usd is not None else ""
         of_tokens = f"{tokens} of {budget.max_tokens} tokens" if budget.max_tokens is not None else ""
         text = ", ".join(filter(None, [of_cost, of_tokens]))
-        yield self._made("budget", now, f"{max(shares):.0%} of the budget are spent", text, ["status"], budget=fields)
+        yield self._made("budget", now, f"{share:.0%} of the budget are spent", text, ["status"], budget=fields)
 
     def _made(self, event: str, now: int, title: str, text: str, command: list[str], **fields: Any) -> Notice:
         self._count += 1

@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from activities.notices.webhook import FORMATS
 from epw.core.messages import NOTIFY, PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
 from epw.core.notice import NoticeRequest
-from tests.support import Harness, ended, eventually, failure_type, statuses, tasks
+from tests.support import Harness, ended, eventually, failure_type, statuses, tasks, until
 from tests.workflows.test_time_skipping import ASK, skipping
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
@@ -33,6 +33,7 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.codes: list[int] = []
+        self.is_closed = False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +53,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self.is_closed = True
         self._server.shutdown()
         self._server.server_close()
 
@@ -64,7 +66,8 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     found = Receiver()
     yield found
-    found.close()
+    if not found.is_closed:
+        found.close()
 
 
 @pytest.fixture
@@ -120,6 +123,18 @@ async def test_a_receiver_that_refuses_is_not_asked_again(harness: Harness, rece
     document = await harness.run({"notify": rules, "tasks": tasks({"id": "a", "run": "true"})})
     assert document["status"] == "succeeded"
     assert len(receiver.requests) == 1
+
+
+async def test_a_cancellation_ends_the_wait_for_the_last_one(harness: Harness, receiver: Receiver) -> None:
+    receiver.close()
+    rules = [{"webhook": receiver.url}]
+    async with harness.working():
+        handle = await harness.start({"notify": rules, "tasks": tasks({"id": "a", "run": "true"})})
+        await until(handle, lambda now: now["status"] == "succeeded")
+        await handle.cancel()
+        assert await ended(handle, 20) is None
+        document = await harness.document(handle)
+    assert document["status"] == "succeeded"
 
 
 async def test_a_variable_that_the_worker_lacks_is_told_before_anything_runs(harness: Harness, tmp_path: Path) -> None:
