@@ -3,6 +3,9 @@
 `python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--json FILE]`. Real commands in real
 directories, landed by real merges. A landing's time is that of its activity, from the history; the share is the sum
 of these, which no two of one execution have at once, of the time from start to close.
+
+`--pairs N`: instead, N times the same on text files, which no checker reads, with `checks: auto` and with `off`, in
+turns; prints what a landing takes with checkers in place, as a multiple of what it takes without.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ _SHARED_EVERY = 5
 _TASKS_A_SHARED_FILE = 5
 
 
-def make_repository(path: Path, files: int) -> None:
+def make_repository(path: Path, files: int, suffix: str) -> None:
     """Repository of `files` small modules, of which tasks change a few."""
     body = "".join(f"def f{line}(x):\n    return x + {line}\n\n\n" for line in range(20))
     for number in range(files):
-        file = path / f"pkg{number // _OF_A_FOLDER}" / f"m{number}.py"
+        file = path / f"pkg{number // _OF_A_FOLDER}" / f"m{number}{suffix}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f'"""Module {number}."""\n\n\n{body}')
     for argv in (
@@ -49,13 +52,13 @@ def make_repository(path: Path, files: int) -> None:
         subprocess.run(["git", *argv], cwd=path, check=True)
 
 
-def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float) -> dict[str, Any]:
+def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float, suffix: str) -> dict[str, Any]:
     """Every fifth task changes a file that four others change too: another function, or a new one at the end."""
     rows = []
     for number in range(tasks):
         shared, group = number % _SHARED_EVERY == 0, number // _SHARED_EVERY
         module = group // _TASKS_A_SHARED_FILE if shared else files - 1 - number
-        file = f"pkg{module // _OF_A_FOLDER}/m{module}.py"
+        file = f"pkg{module // _OF_A_FOLDER}/m{module}{suffix}"
         place = group % _TASKS_A_SHARED_FILE
         if shared and place >= _TASKS_A_SHARED_FILE - 2:
             change = f"printf '\\n\\ndef new{number}(x):\\n    return x\\n' >> {file}"
@@ -68,10 +71,10 @@ def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float) -> 
     return {"workspace": str(path), "maxAgents": agents, "strategy": "aggressive", "tasks": rows}
 
 
-def _missing(path: Path, branch: str, files: int, tasks: int) -> list[str]:
+def _missing(path: Path, branch: str, files: int, tasks: int, suffix: str) -> list[str]:
     """Files that are gone from what was delivered, and tasks whose change is not in it."""
     listed = subprocess.run(["git", "ls-tree", "-r", "--name-only", branch], cwd=path, capture_output=True, check=True)
-    there = sum(name.endswith(b".py") for name in listed.stdout.splitlines())
+    there = sum(name.endswith(suffix.encode()) and b"/m" in name for name in listed.stdout.splitlines())
     show = ["git", "grep", "-h", "-o", "-E", r"return x \+ [0-9]+000$|def new[0-9]+", branch]
     found = subprocess.run(show, cwd=path, capture_output=True, check=True).stdout.splitlines()
     gone = [f"{files - there} files are gone"] if there != files else []
@@ -96,11 +99,13 @@ def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
     return found
 
 
-async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[str, Any]:
+async def measure(
+    tasks: int, agents: int, files: int, seconds: float, suffix: str = ".py", checks: str = "auto"
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="epw-bench-") as folder:
         path = Path(folder, "repository")
-        make_repository(path, files)
-        plan = plan_of(path, tasks, agents, files, seconds)
+        make_repository(path, files, suffix)
+        plan = plan_of(path, tasks, agents, files, seconds, suffix) | {"checks": checks}
         async with bench() as running:
             handle, makespan = await running.execute(plan)
             document = await full_document(running.settings, handle)
@@ -111,7 +116,7 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
             delivery, metrics = document["delivery"], document["metrics"]
             assert delivery is not None
             assert metrics is not None
-            wrong += _missing(path, delivery["branch"] or "", files, tasks)
+            wrong += _missing(path, delivery["branch"] or "", files, tasks, suffix)
     landings = landing_seconds(events)
     return {
         "measured": revision(),
@@ -131,14 +136,32 @@ async def measure(tasks: int, agents: int, files: int, seconds: float) -> dict[s
     }
 
 
+async def pairs(count: int, tasks: int, agents: int, files: int, seconds: float) -> list[dict[str, float]]:
+    """Milliseconds of a landing by `checks`, of executions in turns; no landing touches a language with a checker."""
+    found = []
+    for number in range(count):
+        order = ("auto", "off") if number % 2 else ("off", "auto")
+        runs = {each: await measure(tasks, agents, files, seconds, ".txt", each) for each in order}
+        assert not any(run["violations"] for run in runs.values())
+        found.append({each: run["landingSeconds"] * 1000 / tasks for each, run in runs.items()})
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=60, help="what a task sleeps, on average")
+    parser.add_argument("--pairs", type=int, default=0, help="with checkers and without, where none has to read")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
+    if options.pairs:
+        rows = asyncio.run(pairs(options.pairs, options.tasks, options.agents, options.files, options.seconds))
+        for row in rows:
+            Console().print(f"auto {row['auto']:.1f} ms, off {row['off']:.1f} ms: {row['auto'] / row['off']:.3f}")
+        Console().print(f"median ratio {statistics.median(row['auto'] / row['off'] for row in rows):.3f}")
+        return
     found = asyncio.run(measure(options.tasks, options.agents, options.files, options.seconds))
     table = Table(title=found["measured"], title_justify="left")
     table.add_column("")

@@ -48,7 +48,7 @@ class Bench:
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
     """An embedded server of its own in a temporary directory, and one worker process."""
-    with tempfile.TemporaryDirectory(prefix="epw-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="epw-bench-", ignore_cleanup_errors=True) as folder:
         settings = replace(Settings.from_environment(), home=Path(folder))
         async with connected(settings) as connection, supervised_worker(settings):
             found = Bench(connection, settings)

@@ -119,8 +119,7 @@ class MergeQueue:
         kept = [each for each in order if self._execution.tasks[each].commit is not None]
         while kept and self.commit is not None:
             landed = await self._merge(kept, self.base, again=True)
-            self.landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
-            self.commit = landed.head
+            self._replace_head(landed)
             for row in landed.rows:
                 if row.conflict is not None and self._execution.tasks[row.task_id].landed:
                     self.exclude(row.conflict, Failure.of(failures.MERGE_CONFLICT, row.conflict.description))
@@ -134,10 +133,7 @@ class MergeQueue:
         landed = await self._merge(kept, self.base, again=True)
         conflicting = [row.task_id for row in landed.rows if row.conflict is not None]
         if not conflicting:
-            before = self.heads
-            self.landings[:] = [(row.task_id, row.head) for row in landed.rows]
-            self._left_heads |= dict.fromkeys(head for head in before if head not in self.heads)
-            self.commit = landed.head
+            self._replace_head(landed)
         then(conflicting)
 
     async def _land(self, batch: list[str]) -> None:
@@ -188,6 +184,7 @@ class MergeQueue:
         else:
             self._resolver.landed(row)
             self.commit = row.head
+            self._unread[row.task_id] = row.unread
             if self._execution.tasks[row.task_id].commit is not None:
                 self.landings.append((row.task_id, row.head))
             self._execution.landed(row.task_id, now())
@@ -218,14 +215,21 @@ class MergeQueue:
         while True:
             kept = [task_id for task_id, _ in self.landings if self._execution.tasks[task_id].landed]
             landed = await self._merge(kept, self.base, again=True)
-            self.landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
-            self.commit = landed.head
+            self._replace_head(landed)
             conflicts = [row.conflict for row in landed.rows if row.conflict is not None]
             for conflict in conflicts:
                 if self._execution.tasks[conflict.tasks[0]].landed:
                     self.exclude(conflict, Failure.of(failures.MERGE_CONFLICT, conflict.description))
             if not conflicts:
                 return
+
+    def _replace_head(self, landed: Landed) -> None:
+        """Take the head that was built again in place of the one before."""
+        before = self.heads
+        self.landings[:] = [(row.task_id, row.head) for row in landed.rows if row.conflict is None]
+        self._left_heads |= dict.fromkeys(head for head in before if head not in self.heads)
+        self._unread = {row.task_id: row.unread for row in landed.rows}
+        self.commit = landed.head
 
     async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
         self._compensations.register(Compensation(step="head", hub=self.hub, to=self.base))
@@ -241,7 +245,6 @@ class MergeQueue:
         )
         landed: Landed = await dispatch.awaited(self.start(LAND, request, f"land {', '.join(batch)}"[:200]))
         self._ref = landed.head
-        self._unread |= {row.task_id: row.unread for row in landed.rows}
         return landed
 
     def change_of(self, task_id: str) -> Change:

@@ -29,7 +29,9 @@ _MAX_FOCUS = 500
 
 def concerned(checkers: Mapping[str, Checker], sides: Sequence[Collection[str]]) -> list[str]:
     """Names of the checkers that read something of what each side has changed."""
-    return [name for name, checker in checkers.items() if all(any(map(checker.concerns, side)) for side in sides)]
+    # A change has few files, what has landed many.
+    smallest_first = sorted(sides, key=len)
+    return [name for name, each in checkers.items() if all(any(map(each.concerns, side)) for side in smallest_first)]
 
 
 def decided(finding: Finding, checkers: Iterable[Checker]) -> bool:

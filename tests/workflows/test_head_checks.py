@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from epw.core.messages import CHECK, CHECK_HEAD
 from epw.core.plan.validate import read_plan
 from tests.support import Harness, check_invariants, ended, make_repository, sh, status_of, statuses, tasks, until
@@ -167,3 +169,19 @@ async def test_what_the_user_did_elsewhere_is_not_read(harness: Harness, tmp_pat
     document, was_read = await moved_on(harness, tmp_path, into_the_tree(tmp_path, "exit 3"), "mine.txt")
     assert (document["status"], document["delivery"]["warnings"]) == ("succeeded", [])
     assert not was_read
+
+
+@pytest.mark.parametrize(
+    ("repairs", "status", "resolution"), [(True, "succeeded", "retry"), (False, "conflicted", "skip")]
+)
+async def test_who_is_to_blame_runs_again_where_the_plan_says_so(
+    harness: Harness, tmp_path: Path, repairs: bool, status: str, resolution: str
+) -> None:
+    plan = plan_of(tmp_path, NEEDS_A, onConflict=["retry", "skip"])
+    # The first one does the same again, and stays out.
+    plan["tasks"][0]["run"] = "echo a > a.x; touch poison"
+    plan["tasks"][3]["run"] += '; test -z "${EPW_CONFLICT-}" || echo c > a.x' if repairs else ""
+    document, _ = await run(harness, tmp_path, plan)
+    assert (statuses(document)["a"], statuses(document)["c"]) == ("conflicted", status)
+    (conflict,) = [each for each in document["conflicts"] if each["kind"] == "semantic"]
+    assert (conflict["tasks"], conflict["resolution"]) == (["c"], resolution)

@@ -19,6 +19,12 @@ Elsewhere = Callable[[Collection[str]], Iterable[tuple[str, str]]]
 """Gives the unchanged files that mention one of some words: paths and texts."""
 
 
+@lru_cache(maxsize=10_000)
+def is_read(path: str) -> bool:
+    """Whether a file may hold a name of some rule; cached: what has landed is asked about at each landing."""
+    return any(rule.reads(path) for rule in RULES)
+
+
 @dataclass(frozen=True)
 class Side:
     """The files that one side has changed, before and after."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from activities.conflicts.names.check import RULES, Elsewhere, Side, Texts
+from activities.conflicts.names.check import Elsewhere, Side, Texts, is_read
 from activities.conflicts.semantic.sides import Finding
 from activities.git.changes import Blobs, changed_blobs
 from activities.git.hub import Hub
@@ -20,9 +20,7 @@ def check_texts(hub: Hub, base: str, changed: Sequence[Blobs], merged: str, chec
 
     `changed`: the blobs that each side has changed since `base`.
     """
-    relevant = [
-        {path: blobs for path, blobs in side.items() if any(rule.reads(path) for rule in RULES)} for side in changed
-    ]
+    relevant = [{path: blobs for path, blobs in side.items() if is_read(path)} for side in changed]
     if not all(relevant) or sum(map(len, relevant)) > _MAX_CHANGED_FILES:
         return []
     joined = changed_blobs(hub, base, merged)[0]

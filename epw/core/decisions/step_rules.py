@@ -75,5 +75,6 @@ class StepRules:
         return choices(self._situation(found), self.kinds.values())
 
     def _situation(self, found: ConflictFound) -> Situation:
-        has_model = self.has_model(found.tasks[0])
+        # What a model would merge is made on a head that was built again: its change may hold what was taken out.
+        has_model = self.has_model(found.tasks[0]) and not found.is_of_head
         return Situation(found.kind, found.tasks, has_model, bool(found.renames), found.is_checked)
