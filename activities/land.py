@@ -38,7 +38,7 @@ from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced
-from epw.core.landing import Change, ConflictFound, Landed, Landing, LandRequest
+from epw.core.landing import NOT_INSTALLED, Change, ConflictFound, Landed, Landing, LandRequest
 from epw.core.messages import LAND
 from epw.core.plan.model import Task
 
@@ -166,7 +166,7 @@ class _Merger:
             shared_paths=display_paths(both),
             settled=settled,
             renames=renames,
-            unchecked=[f"{name} is not installed: merges are not checked by it" for name in to_read],
+            unchecked=[f"{name}{NOT_INSTALLED}" for name in to_read],
             unread=self.checks.unread(changed, stored.tree) if change.checked_with == "" else [],
             hazards=[*filter(None, [case]), *stored.advice(change.task_id, touched)],
         )

@@ -13,7 +13,7 @@ from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
 from activities.attempt.include import check_included
 from activities.forges.pull_request import check_target
-from activities.git import kept_files, own_commits
+from activities.git import kept_files, own_commits, secret_files
 from activities.git.command import require_git
 from activities.git.hub import Hub
 from activities.git.merge_attributes import keep_user_settings
@@ -119,7 +119,20 @@ class Preparer:
         check_fence(execution, PREPARE, fencing_token())
         deliver = plan.deliver or workspace.default_delivery
         lost = _adopt_commits(hub, execution, running.redrive) if running.redrive else []
-        return Prepared(task_queue=self._host_queue, hub=str(hub.path), base=base, deliver=deliver, lost=lost)
+        return Prepared(
+            task_queue=self._host_queue,
+            hub=str(hub.path),
+            base=base,
+            deliver=deliver,
+            lost=lost,
+            warnings=_warnings(workspace.model_copy(update={"modules": known})),
+        )
+
+
+def _warnings(workspace: Workspace) -> list[str]:
+    of_modules = (f"{path}/{each}" for path, module in workspace.modules.items() for each in module.left_out)
+    left_out = [*workspace.left_out, *of_modules]
+    return [secret_files.advice(left_out)] if left_out else []
 
 
 def _earlier_base(hub: Hub, execution: ExecutionStore, base: str) -> str:

@@ -27,6 +27,7 @@ from epw.core.execution.delivery import (
 )
 from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
+from epw.core.landing import in_few_lines
 from epw.core.messages import CHECK, CLEAN_UP, DELIVER, OPEN_PULL_REQUEST, PULL_REQUEST_ATTEMPTS, ROLL_BACK
 from epw.core.naming import branch_name
 from workflows import dispatch
@@ -75,6 +76,7 @@ class Finisher:
             return True
         if self._any_landed:
             problem = await self._head_checks.pass_or_exclude()
+            self._conclusion.verified = self._head_checks.verified
             if not execution.finished:
                 execution.finishing = False
                 return False
@@ -86,7 +88,11 @@ class Finisher:
             return True
         try:
             delivery = await self._deliver(self._merge_queue.commit)
-            warnings = [*delivery.warnings, *self._merge_queue.checks.problems]
+            warnings = [
+                *self._merge_queue.warnings,
+                *delivery.warnings,
+                *in_few_lines(list(self._merge_queue.checks.problems)),
+            ]
             self._conclusion.delivery = delivery.model_copy(update={"warnings": warnings})
         except ActivityError as error:
             self._rollback_failed(error)

@@ -11,7 +11,7 @@ from epw.core import failures
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.state import ExecutionState
-from epw.core.landing import Checked, CheckHeadRequest, ConflictFound
+from epw.core.landing import Checked, CheckHeadRequest, ConflictFound, Verified
 from epw.core.messages import CHECK_HEAD, Failure, StepRequest
 from workflows import dispatch
 from workflows.clock import now
@@ -38,6 +38,8 @@ class HeadChecks:
         self._execution = execution
         self._queue = merge_queue
         self._resolver = resolver
+        self.verified: Verified | None = None
+        """What `verify` said of the newest head; None: it was not run."""
         self._failed: list[str] = []
         """Checkers that could not read a head: they are not asked again."""
 
@@ -105,7 +107,7 @@ class HeadChecks:
         command, verification = self._execution.plan.verify, self._queue.verification
         if command is None:
             return None
-        verified = await verification.verify(self._queue.commit or "", "final")
+        self.verified = verified = await verification.verify(self._queue.commit or "", "final")
         if verified.green:
             return None
         failure = Failure.of(failures.VERIFY_FAILED, verified.message, command)

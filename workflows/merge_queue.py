@@ -44,6 +44,7 @@ class MergeQueue:
         self.commit = prepared.base if prepared.hub is not None else None
         """The head: the base and what has landed; None without a workspace."""
         self.deliver = execution.plan.deliver or prepared.deliver or "branch"
+        self.warnings = prepared.warnings
         self._execution = execution
         self._compensations = compensations
         self._events = events

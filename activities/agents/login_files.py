@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import tomllib
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from activities.system.tokens import tokens
 from epw.core.presets.preset import Login, LoginFile
 
 MAX_BYTES = 256 * 1024
-_SECRET = re.compile(r"token|secret|password|credential|(^|(?<!env)[_-]|api)key$|^(access|refresh)$", re.IGNORECASE)
-_MIN_LENGTH = 16
 
 
 def home() -> Path:
@@ -38,6 +34,19 @@ def found(login: Login) -> list[str]:
     paths = [source(login, file) for file in login.files]
     with_tokens = [str(path) for path in paths if tokens(content(path))]
     return [*with_tokens, *(name for name in login.keys if os.environ.get(name))]
+
+
+def may_have(login: Login, given: Collection[str] = ()) -> bool:
+    """Whether a program may have a login, or settings by which it needs none: a file of its own, a variable.
+
+    `given`: names of variables that a plan passes on.
+    """
+    if sys.platform == "darwin":
+        # A keychain may have it, which only the program itself may ask.
+        return True
+    settings = any(os.environ.get(name) for name in login.settings)
+    passed = any(name == "HOME" or name in (*login.keys, *login.settings, *login.folders.values()) for name in given)
+    return bool(found(login)) or settings or passed or any(content(source(login, file)) for file in login.files)
 
 
 def variables(logins: Iterable[Login]) -> dict[str, str]:
@@ -75,11 +84,6 @@ def content(path: Path) -> bytes:
         return b""
 
 
-def tokens(data: bytes) -> list[str]:
-    """The texts under keys that name secrets, in JSON, TOML, YAML or lines `NAME=value`."""
-    return list(dict.fromkeys(_tokens(_parsed(data), is_secret=False)))
-
-
 def is_refresh(before: bytes, after: bytes) -> bool:
     """Whether the content of a login file is an earlier one with other tokens: JSON, nothing lost, no other form."""
     try:
@@ -95,30 +99,3 @@ def _has_form(before: Any, after: Any) -> bool:
         return isinstance(after, str) and bool(after)
     numbers = isinstance(before, int | float) and isinstance(after, int | float)
     return before is None or numbers or isinstance(after, type(before))
-
-
-def _parsed(data: bytes) -> Any:
-    text = data.decode("utf-8", "replace")
-    for read in (json.loads, tomllib.loads, yaml.safe_load):
-        try:
-            found = read(text)
-        except (ValueError, RecursionError, yaml.YAMLError):
-            continue
-        if isinstance(found, dict | list):
-            return found
-    lines = (line.removeprefix("export ").partition("=") for line in text.splitlines())
-    return {name.strip(): value.strip().strip("\"'") for name, equals, value in lines if equals}
-
-
-def _tokens(value: Any, *, is_secret: bool) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _tokens(each, is_secret=is_secret or _SECRET.search(str(key)) is not None)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _tokens(each, is_secret=is_secret)
-    elif is_secret and isinstance(value, str):
-        # `api-key: provider=key` of aider.
-        text = value.rpartition("=")[2] if re.match(r"^\w+=\S+$", value) else value
-        if len(text) >= _MIN_LENGTH:
-            yield text

@@ -73,7 +73,7 @@ class TreeDelivery:
         if done is not None:
             self._start_over(done)
         for _ in range(_MAX_TRIES):
-            excludes = f"{self._workspace.excludes}\n/{STAGING_PREFIX}*/\n"
+            excludes = f"{self._workspace.ignored}\n/{STAGING_PREFIX}*/\n"
             try:
                 target = find_target(self._hub, self._workspace, base, head, self._ref, excludes, review)
             except (OSError, GitError) as error:

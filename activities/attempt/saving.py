@@ -15,7 +15,8 @@ from activities.attempt.keep import keep_ignored
 from activities.attempt.limits import is_disk_full
 from activities.conflicts.semantic.tree_check import warm_symbol_cache
 from activities.conflicts.textual.case_collisions import case_collisions
-from activities.git.command import display_path
+from activities.git.command import display_path, list_paths
+from activities.git.secret_files import secrets_among
 from activities.system.directories import size_of
 from epw.core import failures
 from epw.core.errors import GitError, TaskFailed
@@ -71,6 +72,7 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
             *directory.findings.warnings(),
             *(f"left behind, not landed: {each.kind} {each.name}" for each in left),
             *_case_warnings(directory, commit, paths),
+            *_secret_warnings(directory, commit, paths),
             *([not_kept] if not_kept else []),
             *([] if kept else _ignored_warnings(directory, commit)),
             *keep_warnings,
@@ -101,6 +103,14 @@ def _case_warnings(directory: AttemptDirectory, commit: str | None, paths: Seque
     if pairs:
         named = ", ".join(f"{display_path(one)} and {display_path(two)}" for one, two in pairs)
         yield f"{named} are one file on many machines"
+
+
+def _secret_warnings(directory: AttemptDirectory, commit: str | None, paths: Sequence[str]) -> Iterator[str]:
+    """A warning of new files that look like secrets."""
+    base, found = directory.run.base, secrets_among(directory.tree, paths)
+    new = [path for path in found if commit and base and not directory.hub.has_any(base, [path])]
+    if new:
+        yield f"adds {list_paths(new)}, secret by name or content: look at it before you publish the branch"
 
 
 def _ignored_warnings(directory: AttemptDirectory, commit: str | None) -> Iterator[str]:

@@ -64,7 +64,7 @@ def create(
         head.parent.mkdir(parents=True, exist_ok=True)
         head.write_text(f"{commit}\n")
     (private / "objects/info/alternates").write_text(alternates(hub, workspace))
-    (private / "info/exclude").write_text(workspace.excludes)
+    (private / "info/exclude").write_text(workspace.ignored, errors="surrogateescape")
     if workspace.attributes or workspace.info_attributes:
         # The last ones are stronger.
         (private / "info/attributes").write_text(f"{workspace.attributes}\n{workspace.info_attributes}\n")

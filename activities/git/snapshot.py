@@ -18,6 +18,8 @@ from activities.git.submodules.flat import flattened, git_dir_for, module_ref
 from activities.git.workspace import Workspace
 from epw.core.errors import GitError, InvalidPlan, Problem
 
+SUBJECT = "epw: the workspace at the start, with uncommitted changes"
+"""Subject of a base that is not the commit of HEAD."""
 _MAX_NESTED = 50
 _DAMAGED = (
     *("corrupt", "unable to read", "bad object", "missing"),
@@ -78,7 +80,7 @@ def _own_commit(
     if head is not None and tree == hub.tree_of(head):
         return head
     parents = [head] if head is not None else []
-    base = hub.commit(tree, parents, "epw: the workspace at the start, with uncommitted changes", workspace, at)
+    base = hub.commit(tree, parents, SUBJECT, workspace, at)
     hub.update_ref(ref, base)
     return base
 

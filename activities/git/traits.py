@@ -18,6 +18,15 @@ from activities.system.directories import size_of
 
 _MAX_NAMED = 3
 _LARGE_MB = 1000
+_OPERATIONS = (
+    ("MERGE_HEAD", "a merge", "merge --abort"),
+    ("rebase-merge", "a rebase", "rebase --abort"),
+    ("rebase-apply", "a rebase, or `git am`", "rebase --abort"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick", "cherry-pick --abort"),
+    ("REVERT_HEAD", "a revert", "revert --abort"),
+    ("BISECT_LOG", "a bisect", "bisect reset"),
+)
+"""What git keeps while it waits for the user to go on, what that is, and how it is left."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
     kind = "bare repository" if workspace.bare else "git repository"
     begins = "no commit yet: the files as they are" if workspace.head is None else "agents' branch has that name"
     yield Trait("kind", f"{kind}, {at}", begins)
+    yield from _operation_traits(workspace)
     yield from _clone_traits(workspace)
     if workspace.bare:
         yield Trait("work tree", "none", "only `deliver: branch` and `none`")
@@ -50,6 +60,14 @@ def traits(workspace: Workspace) -> Iterator[Trait]:
     yield from _other_traits(workspace)
     yield from _name_traits(paths)
     yield from _hook_traits(workspace)
+
+
+def _operation_traits(workspace: Workspace) -> Iterator[Trait]:
+    """An operation of git that waits for the user."""
+    for name, what, end in _OPERATIONS:
+        if workspace.git_path(name).exists():
+            means = f"agents start from the files as they are now: finish it first, or `git {end}`"
+            yield Trait("git is in the middle of", what, means, ok=False)
 
 
 def _clone_traits(workspace: Workspace) -> Iterator[Trait]:
@@ -114,7 +132,11 @@ def _submodule_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]
 def _other_traits(workspace: Workspace) -> Iterator[Trait]:
     listed = records(workspace.git("ls-files", "--others", "--exclude-standard", "--directory", "-z"))
     nested = [path for path in listed if Path(workspace.path, path, ".git").exists()]
-    if untracked := [path for path in listed if path not in nested]:
+    if workspace.left_out:
+        means = "left out: add them to .gitignore; agents that need them: `include`; if they are no secrets: `git add`"
+        yield Trait("untracked secrets", _named(workspace.left_out), means)
+    others = [path for path in workspace.file_names(tracked=False) if path not in workspace.left_out]
+    if untracked := [path for path in listed if path not in nested and any(each.startswith(path) for each in others)]:
         yield Trait("untracked", _named(untracked), "part of what agents start from")
     if nested:
         yield Trait("nested repositories", _named(nested), "agents do not have them: make them submodules")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from activities.git.command import git, records, run_git, text
 from activities.git.filters import filter_drivers, large_files
+from activities.git.secret_files import ignoring, untracked_secrets
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import GitError, InvalidPlan, Problem
 from epw.core.plan.model import Plan
@@ -59,6 +60,8 @@ class Workspace(Message):
     """Submodules that have files, nested ones too, by path."""
     excludes: str
     """Ignore patterns of the user that are not in the tree."""
+    left_out: list[str] = []
+    """Untracked files that look like secrets: no part of what an execution works on."""
 
     @classmethod
     def read(cls, path: str) -> Workspace:
@@ -116,6 +119,7 @@ class Workspace(Message):
             "large_objects": large_object_folders(objects, lfs_storage),
             "shallow": shallow.read_text().split() if shallow.is_file() else [],
             "is_encoded": self._has_encoded() if not self.bare else bool(self.filters),
+            "left_out": [] if self.bare else untracked_secrets(Path(self.path), self.excludes, self.trust),
         }
         return self.model_copy(update=found)
 
@@ -131,6 +135,11 @@ class Workspace(Message):
     def _has_encoded(self) -> bool:
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
         return bool(self.git(*listed, "--", ":(top,exclude,attr:!filter)"))
+
+    @property
+    def ignored(self) -> str:
+        """Ignore patterns that are not in the tree: the user's, and those of what is left out."""
+        return self.excludes + ignoring(self.left_out)
 
     @property
     def leads_elsewhere(self) -> bool:
@@ -173,7 +182,7 @@ class Workspace(Message):
     def settings_in(self, folder: Path) -> list[str]:
         """Settings for the user's own files: which are ignored, how content is stored; needs files in `folder`."""
         exclude, attributes = folder / "exclude", folder / "attributes"
-        exclude.write_text(self.excludes)
+        exclude.write_text(self.ignored, errors="surrogateescape")
         attributes.write_text(self.attributes)
         files = [f"core.excludesFile={exclude}", f"core.attributesFile={attributes}"]
         return [*self.content_settings, *files, *self.filter_settings]
@@ -214,7 +223,7 @@ class Workspace(Message):
 
     def for_new_submodule(self) -> Workspace:
         """Facts that hold for a submodule that the user does not have: without those of this repository alone."""
-        own = ("head", "branch", "remotes", "objects", "shallow", "modules", "info_attributes")
+        own = ("head", "branch", "remotes", "objects", "shallow", "modules", "info_attributes", "left_out")
         return self.model_copy(update={name: Workspace.model_fields[name].get_default() for name in own})
 
     def leaving_out(self, folder: Path) -> Workspace:
@@ -229,8 +238,9 @@ class Workspace(Message):
         found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1))
         if not found:
             raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
-        branch = ref.removeprefix("refs/heads/")
-        return self.model_copy(update={"head": text(found), "branch": branch if self._has_branch(branch) else None})
+        name = ref.removeprefix("refs/heads/")
+        branch = name if self._has_branch(name) else None
+        return self.model_copy(update={"head": text(found), "branch": branch, "left_out": []})
 
     def _has_branch(self, name: str) -> bool:
         return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
@@ -256,9 +266,9 @@ class Workspace(Message):
         """Whether the history of any ref of the user's has a commit."""
         return bool(self.git("for-each-ref", "--count=1", f"--contains={commit}", codes=(0, 1, 128, 129)))
 
-    def file_names(self) -> list[str]:
-        """Files that git tracks, and those that it neither tracks nor ignores."""
-        return records(self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard"))
+    def file_names(self, *, tracked: bool = True) -> list[str]:
+        """Files that git tracks (unless `tracked` is false), and those that it neither tracks nor ignores."""
+        return records(self.git("ls-files", "-z", *["--cached"] * tracked, "--others", "--exclude-standard"))
 
     def skipped(self) -> set[str]:
         """Paths that the user's index has and a sparse checkout leaves out (`skip-worktree`)."""
@@ -282,8 +292,7 @@ def _git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None
             raise _unusable(f"{directory} belongs to another user; allow it by git's safe.directory") from None
         if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
             look = f"git -C {shlex.quote(str(directory))} status"
-            message = f"{directory}: git says: {' '.join(error.stderr.split())}; look: {look}"
-            raise _unusable(message) from None
+            raise _unusable(f"{directory}: git says: {' '.join(error.stderr.split())}; look: {look}") from None
         return None
     is_bare, git_dir = text(answer).split("\n", 1)
     return Path(git_dir), is_bare == "true"

@@ -190,7 +190,7 @@ class ExecutionStore:
         write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
         write_atomically(self.path / "attributes", workspace.attributes.encode())
         for path, each in {"": workspace, **workspace.modules}.items():
-            write_atomically(self._exclude(path), each.excludes.encode())
+            write_atomically(self._exclude(path), each.ignored.encode("utf-8", "surrogateescape"))
             write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
 
     def has_half_delivery(self) -> bool:

@@ -8,6 +8,18 @@ from epw.core.messages import StepRequest
 from epw.core.plan.parts import Message
 from epw.core.semantic_entry import Rename, SemanticEntry
 
+NOT_INSTALLED = " is not installed: merges are not checked by it"
+"""What follows the name of a checker that would have had something to read."""
+
+
+def in_few_lines(problems: list[str]) -> list[str]:
+    """Why checkers said nothing, with those that are not installed in one line."""
+    absent = [each.removesuffix(NOT_INSTALLED) for each in problems if each.endswith(NOT_INSTALLED)]
+    if len(absent) < 2:
+        return problems
+    joined = f"not installed, so that merges are not checked by them: {', '.join(absent)}"
+    return [*(each for each in problems if not each.endswith(NOT_INSTALLED)), joined]
+
 
 class Change(Message):
     """A task's saved change that is to land."""
@@ -154,7 +166,7 @@ class VerifyRequest(StepRequest):
 
 
 class Verified(Message):
-    """Result of `verify`; `output` is the end of what it printed."""
+    """Result of `verify`; `output` is the end of what it printed, `duration_ms` what the command took."""
 
     green: bool
     message: str = ""

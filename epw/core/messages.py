@@ -80,6 +80,8 @@ class Prepared(Message):
     """Tasks that cannot be taken over, because their commit is gone."""
     model: str | None = None
     """The model of tasks that name none."""
+    warnings: list[str] = Field(default_factory=list)
+    """What the result says of the workspace as it was found."""
 
 
 class InDoubt(Message):
@@ -251,6 +253,8 @@ class TaskOutcome(Message):
     warnings: list[str] = Field(default_factory=list)
     crowded_ms: int = 0
     """How long it waited for memory of its machine; not part of `duration_ms`."""
+    lost_runs: int = 0
+    """Runs of the attempt before this one, which ended with their worker."""
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
     proposed: list[dict[str, Any]] = Field(default_factory=list)

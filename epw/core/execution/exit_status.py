@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from epw.core import failures
 from epw.core.execution.delivery import Delivery
 from epw.core.failures import FailureKind
+from epw.core.landing import Verified
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Conclusion:
     message: str | None = None
     """Why, where no task's failure says it."""
     delivery: Delivery | None = None
+    verified: Verified | None = None
+    """The plan's `verify` of the final head, if it was run."""
 
 
 OUTCOMES = {

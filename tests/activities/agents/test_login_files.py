@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.agents import login_files
+from activities.system.tokens import tokens
 from epw.core.presets.registry import LOGINS
 
 ACCESS, REFRESH = "access-0123456789abcdef", "refresh-0123456789abcdef"
@@ -47,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_tokens_are_found_by_the_names_of_their_keys(text: str, found: list[str]) -> None:
-    assert login_files.tokens(text.encode()) == found
+    assert tokens(text.encode()) == found
 
 
 @pytest.mark.parametrize(

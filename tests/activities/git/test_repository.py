@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from activities.git.traits import traits
+from activities.git.workspace import Workspace
 from tests.command_line import Cli
 from tests.support import fingerprint, make_repository, sh
 
@@ -91,3 +93,20 @@ def test_clones_and_worktrees_are_told_apart(tmp_path: Path, temporal_binary: st
 def test_what_cannot_be_used_is_said_in_a_line(tmp_path: Path, temporal_binary: str) -> None:
     cli = Cli(tmp_path / "home", temporal_binary)
     assert "not a directory" in cli("doctor", str(tmp_path / "gone"), code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [(["merge", "--no-commit", "--no-ff", "other"], "a merge"), (["cherry-pick", "--no-commit", "other"], None)],
+)
+def test_an_operation_that_is_not_finished_is_told(tmp_path: Path, argv: list[str], what: str | None) -> None:
+    path = make_repository(tmp_path / "repo")
+    sh(path, "git", "switch", "--quiet", "--create", "other")
+    (path / "new").write_text("1\n")
+    sh(path, "git", "add", "--all")
+    sh(path, "git", "commit", "--quiet", "--message", "new")
+    sh(path, "git", "switch", "--quiet", "main")
+    sh(path, "git", *argv)
+    found = {each.name: each for each in traits(Workspace.read(str(path)))}.get("git is in the middle of")
+    assert (found.found if found is not None else None) == what
+    assert found is None or (not found.ok and "merge --abort" in found.means)
