@@ -49,7 +49,7 @@ class Verifier:
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="verify", operation=request.label))
         command = running.plan.verify or ""
         task = Task(id=name, description=request.label, agent=COMMAND.name, run=command)
-        clock = time.perf_counter()
+        spent = 0
         if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
         # The command runs what the agents have written.
@@ -59,7 +59,9 @@ class Verifier:
             try:
                 await set_up_directory(attempt)
                 failpoint("verify.set-up")
+                clock = time.perf_counter()
                 code = await run_shell(attempt.launcher, command)
+                spent = round((time.perf_counter() - clock) * 1000)
                 failpoint("verify.ran")
                 output = last_output(attempt.launcher, attempt.reporter.redact)
                 shown = " ".join(command.split())[:_MAX_SHOWN]
@@ -68,7 +70,6 @@ class Verifier:
                 message = str(error)
             finally:
                 await in_thread(directory.remove)
-        spent = round((time.perf_counter() - clock) * 1000)
         return Verified(
             green=not message, message=message[:1000], exit_code=code, output=output[-1000:], duration_ms=spent
         )

@@ -39,7 +39,8 @@ class Display:
         self._conclusion = conclusion
         self._visibility = visibility
         self._id = workflow.info().workflow_id
-        self._started = int(workflow.info().start_time.timestamp() * 1000)
+        self._started = int(workflow.info().workflow_start_time.timestamp() * 1000)
+        self._shown_at = self._started
         self._turn = 0
 
     @property
@@ -60,15 +61,18 @@ class Display:
             conflicts=self._resolver.conflicts,
             questions=self._questions,
             delivery=self._conclusion.delivery,
-            elapsed_ms=at - self._started,
+            # A query on a worker that has read a closed execution from its history has no clock.
+            elapsed_ms=max(at, self._shown_at) - self._started,
             landing_order=[task_id for task_id, _ in self._landings],
             message=self._conclusion.message,
+            verified=self._conclusion.verified,
             rows=rows,
         )
 
     def show(self, *, last: bool = False) -> None:
         """Update what Temporal shows: search attributes, and now and then the details."""
         execution = self._execution
+        self._shown_at = now()
         self._visibility.show(execution, self.status, last=last)
         self._turn += 1
         if last or self._turn % (1 + len(execution.tasks) // _TASKS_PER_TURN) == 0 or self._questions.open:

@@ -41,6 +41,10 @@ class AgentLog:
             cut = "  …\n" if len(text) > _MAX_RESULT else ""
             self._write(cut + "\n".join(f"  {line}" for line in shown.splitlines()))
 
+    def noted(self, text: str) -> None:
+        """Write a remark of ours on what the agent did."""
+        self._write(f"epw: {text}")
+
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

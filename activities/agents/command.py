@@ -9,6 +9,7 @@ import stat
 from collections import deque
 from typing import IO, Any
 
+from activities.agents.agent_log import AgentLog
 from activities.agents.base import Completed
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
@@ -26,6 +27,8 @@ _MAX_EVENT_BYTES = 1_000_000
 _MAX_READS = 100
 _MAX_REPORTS = 10
 _MAX_PATHS = 1000
+_MAX_NOTED = 3
+_MAX_NOTED_LENGTH = 200
 _MAX_PATH_LENGTH = 1000
 
 
@@ -41,6 +44,9 @@ class CommandAgent:
         events = Events(context, reporter)
         code = await run_shell(launcher, context.task.run or "", events.read)
         events.read_to_end()
+        for each in events.not_understood:
+            AgentLog(launcher.log, reporter.redact).noted(each)
+        reporter.remarks += events.not_understood
         if code == EX_TEMPFAIL and events.question is not None:
             return events.question
         if code == EX_TEMPFAIL:
@@ -52,7 +58,7 @@ class CommandAgent:
 
 
 class Events:
-    """Reader of the JSON lines that a command appends to `$EPW_EVENTS`; lines that are not events are ignored.
+    """Reader of the JSON lines that a command appends to `$EPW_EVENTS`; lines that are not events are quoted.
 
     The file is hostile: it may be replaced by a pipe or a link, truncated, or never end a line.
     """
@@ -61,6 +67,8 @@ class Events:
         self.question: Question | None = None
         self.reads: dict[str, None] = {}
         """Files that the command says it has read."""
+        self.not_understood: list[str] = []
+        """Lines that are no JSON objects, the first few, in words."""
         self._progress: deque[dict[str, Any]] = deque(maxlen=_MAX_REPORTS)
         self._path = context.events
         self._warnings_file = context.warnings_file
@@ -109,11 +117,15 @@ class Events:
         return new
 
     def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
         try:
             event = json.loads(line)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            self._note(line, str(error))
             return
         if not isinstance(event, dict):
+            self._note(line, "an object is expected")
             return
         progress, options, reads = (event.get(name) for name in ("progress", "options", "reads"))
         self._reporter.propose(event.get("propose"))
@@ -126,6 +138,11 @@ class Events:
             texts = [self._clean(option) for option in options] if isinstance(options, list) else []
             free = event.get("freeText") is True
             self.question = Question.cut(self._clean(event["question"]), texts, free_text=free)
+
+    def _note(self, line: bytes, why: str) -> None:
+        if len(self.not_understood) < _MAX_NOTED:
+            text = self._clean(line[:_MAX_NOTED_LENGTH].decode("utf-8", "replace"))
+            self.not_understood.append(f"a line in $EPW_EVENTS is no JSON ({why}): {text}")
 
     def _report(self) -> None:
         """Report the newest progress; several, since the last one may have fields that are none."""

@@ -54,6 +54,8 @@ class Reporter:
     checkpoint: Callable[[], Awaitable[None]]
     """Saves the directory as it is now, so that a later attempt can go on from there."""
     warnings: Warnings
+    remarks: list[str] = field(default_factory=list)
+    """Warnings for the result."""
     usage: Usage | None = None
     """Usage of the task over all of its attempts; None for agents without a model."""
     account_wait: WaitClock = field(default_factory=WaitClock)

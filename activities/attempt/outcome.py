@@ -24,7 +24,7 @@ def outcome_of(
     reporter, backend, guard = attempt.reporter, attempt.backend, attempt.launcher.guard
     used = guard.result() if guard is not None else {}
     outcome = saved.model_copy(update=_ending_fields(attempt, ending, saved))
-    warnings = [*outcome.warnings, *used.pop("warnings", []), *reporter.warnings.all]
+    warnings = [*outcome.warnings, *used.pop("warnings", []), *reporter.remarks, *reporter.warnings.all]
     lands_risky = outcome.kind != "completed" or not backend.driven_by_model or attempt.directory.run.base is None
     if outcome.risky and lands_risky:
         # Nobody has to approve these changes: they are only reported.
@@ -35,6 +35,7 @@ def outcome_of(
             "started_at": int(started * 1000),
             "duration_ms": round((seconds - reporter.waited_seconds) * 1000),
             "crowded_ms": round(reporter.resource_wait.seconds * 1000),
+            "lost_runs": attempt.directory.activity_attempt - 1,
             "limited_ms": round(reporter.account_wait.seconds * 1000),
             "usage": reporter.usage,
             "sandbox": None if backend.simulated else attempt.launcher.sandbox,

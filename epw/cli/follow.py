@@ -21,9 +21,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from epw.cli.bell import Bell
 from epw.cli.output import printable
 from epw.cli.show import steering_line
+from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
 from epw.client.documents import OPEN, describe, progress_of
-from epw.client.pollers import without_worker
+from epw.client.pollers import has_worker, without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
 from epw.service.connection import Connection
@@ -35,12 +36,15 @@ _NOBODY = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCo
 """How the server refuses a query that no worker has taken."""
 _UNANSWERED_LOOKS = 2
 _ENDED_LOOKS = 4
+_OWN_WORKER = "the worker of this command does not answer yet"
 
 
-async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None) -> None:
-    """Print lines until the execution has ended, however it ends."""
+async def follow(
+    connection: Connection, handle: WorkflowHandle[Any, Any], out: IO[str] | None = None, *, own_worker: bool = False
+) -> None:
+    """Print lines until the execution has ended, however it ends. `own_worker`: the command has started one for it."""
     bell = await Bell.of(connection, handle)
-    lines = _Lines(handle.id, out or sys.stdout, bell)
+    lines = _Lines(handle.id, out or sys.stdout, bell, _OWN_WORKER if own_worker else without_worker(handle.id))
     ending = asyncio.ensure_future(_ended(handle))
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
@@ -57,7 +61,11 @@ async def follow(connection: Connection, handle: WorkflowHandle[Any, Any], out: 
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
                 lines.answered(is_answered=True)
             except RPCError as error:
-                lines.answered(is_answered=error.status not in _NOBODY)
+                is_answered = error.status not in _NOBODY
+                lines.answered(
+                    is_answered=is_answered,
+                    is_certain=not is_answered and not own_worker and not await has_worker(connection),
+                )
             except WorkflowQueryFailedError:
                 continue
         await ending
@@ -78,8 +86,9 @@ async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
 class _Lines:
     """Lines about what has changed since the last look."""
 
-    def __init__(self, execution_id: str, out: IO[str], bell: Bell) -> None:
+    def __init__(self, execution_id: str, out: IO[str], bell: Bell, without_worker: str) -> None:
         self._id = execution_id
+        self._without_worker = without_worker
         self._out = out
         self._bell = bell
         self._unanswered = self._ended = 0
@@ -152,7 +161,11 @@ class _Lines:
                 self._bell.ring("conflict")
             if self._resolutions.get(conflict["id"]) != state:
                 by = f" → {state} by {conflict['decidedBy']}" if state else ""
-                self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
+                if conflict["kind"] == "verify":
+                    is_told = conflict["id"] in self._resolutions
+                    self._line(f"{conflict['tasks'][0] if is_told else verify_failed(conflict)}{by}")
+                else:
+                    self._line(f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']}{by}")
             self._resolutions[conflict["id"]] = state
 
     def ended(self, progress: dict[str, Any]) -> None:
@@ -162,13 +175,15 @@ class _Lines:
             command = shlex.join(["epw", "cancel", self._id])
             self._line(f"{progress['status']}; it waits for its notices to arrive, which `{command}` ends")
 
-    def answered(self, *, is_answered: bool) -> None:
-        """Note whether a worker answers; say once that none does, and that one does again."""
+    def answered(self, *, is_answered: bool, is_certain: bool = False) -> None:
+        """Note whether a worker answers; say once that none does (at once where that is certain)."""
         if is_answered and self._unanswered >= _UNANSWERED_LOOKS:
             self._line("a worker answers again")
-        self._unanswered = 0 if is_answered else self._unanswered + 1
-        if self._unanswered == _UNANSWERED_LOOKS:
-            self._line(without_worker(self._id))
+        looks = 0 if is_answered else self._unanswered + 1
+        looks = max(looks, _UNANSWERED_LOOKS) if is_certain else looks
+        if self._unanswered < _UNANSWERED_LOOKS <= looks:
+            self._line(self._without_worker)
+        self._unanswered = looks
 
     def _line(self, text: str, at: int | None = None) -> None:
         """Print a line with the time at which it was so (epoch milliseconds), by default now."""

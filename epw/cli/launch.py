@@ -49,8 +49,10 @@ async def run_to_end(
             with contextlib.suppress(BrokenPipeError):
                 print(f"execution: {printable(handle.id)}", file=log, flush=True)
                 if connection.web_ui:
-                    print(f"Temporal Web UI: {page_of(connection, await describe(handle))}", file=log, flush=True)
-            watching = asyncio.ensure_future(follow(connection, handle, log))
+                    while_up = " (while this command or another runs)" if connection.is_embedded else ""
+                    page = page_of(connection, await describe(handle))
+                    print(f"Temporal Web UI{while_up}: {page}", file=log, flush=True)
+            watching = asyncio.ensure_future(follow(connection, handle, log, own_worker=True))
             await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
             # The reader of our output may have gone: then nobody waits for this command.
             unread = watching.done() and isinstance(watching.exception(), BrokenPipeError)

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
-from epw.cli.show_failures import show_error, show_failures
+from epw.cli.show_failures import show_error, show_failures, verify_failed
 from epw.client.documents import OPEN
-from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult
+from epw.core.failures import VERIFY_FAILED
+from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult, Verification
 from epw.core.report.spending import in_words, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 
@@ -40,8 +41,15 @@ def show_result(document: ExecutionResult) -> None:
             out.print(Text(printable(line)))
     for entry in document["steering"]:
         out.print(Text(printable(f"{steering_line(entry)}, at {datetime.fromtimestamp(entry['at'] / 1000):%H:%M:%S}")))
+    told = [
+        row["taskId"]
+        for row in document["results"]
+        if row["status"] == "conflicted" and row["error"] and row["error"]["type"] == VERIFY_FAILED.type
+    ]
     for conflict in document["conflicts"]:
-        out.print(Text(printable(_conflict_line(conflict))))
+        # A red `verify` is told once: with the task that it is laid to.
+        if conflict["kind"] != "verify" or conflict["tasks"][0] not in told:
+            out.print(Text(printable(_conflict_line(conflict))))
     if document["metrics"] and not is_open:
         waits = [row["waitedMs"] for row in document["results"]]
         _show_metrics(document["metrics"], has_waited=any(each["question"] or each["usageLimit"] for each in waits))
@@ -51,7 +59,17 @@ def show_result(document: ExecutionResult) -> None:
         out.print(f"not enforced yet: {', '.join(ignored)}")
     if error := document.get("error"):
         show_error(error, document["executionId"])
+    if (verification := document.get("verification")) is not None and (verification["passed"] or not error):
+        without = f", without {', '.join(told)}" if told and verification["passed"] else ""
+        out.print(Text(printable(f"{_verification_line(verification)}{without}")))
     _show_delivery(document["delivery"], document["status"])
+
+
+def _verification_line(verification: Verification) -> str:
+    code = verification["exitCode"]
+    failed = "failed" if code is None else f"failed with exit code {code}"
+    said = "passed" if verification["passed"] else failed
+    return f"verify `{verification['command']}`: {said} ({_seconds(verification['durationMs'])})"
 
 
 def _cells(row: TaskResult) -> list[Any]:
@@ -103,6 +121,8 @@ def _conflict_line(conflict: ConflictResult) -> str:
         details.append(f"overwrote the other side in {', '.join(conflict['overwrote'])}")
     if conflict.get("dropped"):
         details.append(f"did not do again what it had done in {', '.join(conflict['dropped'])}")
+    if conflict["kind"] == "verify":
+        return f"{verify_failed(conflict)} ({'; '.join(details)})"
     return f"conflict {conflict['id']} [{conflict['kind']}]: {conflict['description']} ({'; '.join(details)})"
 
 
@@ -116,26 +136,38 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     out = console()
     out.print(
         f"{_count(metrics['totalTasks'], 'task')}: {metrics['parallelTasks']} parallel,"
-        f" {metrics['sequentialTasks']} sequential; {_count(metrics['batches'], 'batch', 'batches')};"
-        f" {metrics['agentsUsed']} of {metrics['agentCount']} agents used, at most {metrics['peakConcurrency']} at once"
+        f" {metrics['sequentialTasks']} sequential; "
+        f"{metrics['agentsUsed']} of {metrics['agentCount']} agents used, at most {metrics['peakConcurrency']} at once"
     )
-    reruns = metrics.get("rerunCount", 0)
+    reruns, speedup = metrics.get("rerunCount", 0), metrics["actualSpeedup"]
     included = f", {reruns} {'run' if reruns == 1 else 'runs'} again after conflicts included" if reruns else ""
     left_out = " without the waits for people and usage limits" if has_waited else ""
     out.print(
         f"{_seconds(metrics['totalDuration'])}{left_out}; one after another it would have been"
         f" {_seconds(metrics['sequentialDuration'])}{included}"
     )
-    out.print(
-        f"speedup {_number(metrics['actualSpeedup'])} (estimated {_number(metrics['estimatedSpeedup'])}),"
-        f" efficiency {_number(metrics['efficiency'])} of the list schedule"
-    )
+    if speedup is not None and speedup < 1 and metrics["scheduleDuration"] is not None:
+        around = _seconds(max(0, metrics["totalDuration"] - metrics["scheduleDuration"]))
+        out.print(
+            f"not faster in parallel this time (speedup {_number(speedup)}): {around} went into starts, the snapshot,"
+            " saving, landing and delivery, which longer tasks make up for"
+        )
+    else:
+        out.print(
+            f"speedup {_number(speedup)} (estimated {_number(metrics['estimatedSpeedup'])}),"
+            f" efficiency {_number(metrics['efficiency'])} of the list schedule"
+        )
     counts = (
-        *((metrics["failureCount"], "failed"), (metrics["retryCount"], "retried"), (reruns, "run again")),
-        *((metrics["conflictCount"], "conflicts"), (metrics.get("hazardCount", 0), "hazards")),
+        (metrics["failureCount"], "failed"),
+        (metrics["retryCount"], "retried"),
+        (reruns, "run again after conflicts"),
+        (metrics.get("lostRunCount", 0), "run again after a lost worker"),
+        (metrics["conflictCount"], "conflict" if metrics["conflictCount"] == 1 else "conflicts"),
+        (metrics.get("hazardCount", 0), "hazard" if metrics.get("hazardCount") == 1 else "hazards"),
     )
+    some = ", ".join(f"{count} {what}" for count, what in counts if count) or "no failures, reruns or conflicts"
     path = printable(" → ".join(metrics["criticalPath"][:12]))
-    out.print(Text(f"{', '.join(f'{count} {what}' for count, what in counts)}; critical path {path or 'empty'}"))
+    out.print(Text(f"{some}; critical path {path or 'empty'}"))
 
 
 def _show_usage(used: list[ModelUsage]) -> None:
@@ -180,7 +212,11 @@ def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
 
 
 def _files(delivery: DeliveryResult) -> str:
-    return "" if delivery["files"] is None else f", {_count(len(delivery['files']), 'file')}"
+    if (files := delivery["files"]) is None:
+        return ""
+    yours = set(delivery.get("uncommitted", [])) - set(files)
+    more = f", and {_count(len(yours), 'file')} that you had not committed" if yours else ""
+    return f", {_count(len(files), 'file')}{more}"
 
 
 def _count(number: int, one: str, several: str = "") -> str:

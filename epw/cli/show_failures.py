@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from epw.cli.layout import prose
 from epw.core import failures
@@ -23,6 +24,14 @@ def show_failures(rows: Sequence[TaskResult]) -> None:
         _show(row)
     if len(failed) > _MAX_SHOWN:
         print(f"and {len(failed) - _MAX_SHOWN} more failures: `epw status ID --json` has them all")
+
+
+def verify_failed(conflict: Mapping[str, Any]) -> str:
+    """A red `verify` of a merge: its command, how it ended, the task that it is laid to."""
+    command = _flat(conflict.get("command", ""))
+    code = conflict.get("exitCode")
+    how = f"verify `{command}` failed" if command else conflict["description"].splitlines()[0]
+    return f"{how}{'' if code is None else f' with exit code {code}'}: laid to {', '.join(conflict['tasks'])}"
 
 
 def show_error(error: ExecutionError, execution_id: str) -> None:
@@ -46,13 +55,15 @@ def _show(row: TaskResult) -> None:
     context = error["context"]
     tries = f", attempt {error['attempt']}" if error["attempt"] > 1 else ""
     said = error["message"].splitlines() or [""]
+    if row["status"] == "conflicted" and error["type"] == failures.VERIFY_FAILED.type:
+        said[0] = f"verify {said[0].removeprefix('verify is red: ')}"
     prose(f"{row['taskId']} {row['status']} ({error['type']}{tries}): {said[0]}", "  ", first="✗ ")
     if len(said) > _MAX_LINES:
         prose("…", "    ")
     for line in said[1:][-_MAX_LINES + 1 :]:
         prose(line, "    ")
-    if context["command"] is not None:
-        prose(f"command: {' '.join(context['command'].split())}", "    ", first="  ")
+    if context["command"] is not None and f"`{_flat(context['command'])}`" not in said[0]:
+        prose(f"command: {_flat(context['command'])}", "    ", first="  ")
     if context["log"] is not None:
         prose(f"log: {context['log']}", "    ", first="  ")
     if context["savedCommit"] is not None and row["filesModified"]:
@@ -62,3 +73,7 @@ def _show(row: TaskResult) -> None:
         )
     for option in error["recoveryOptions"]:
         prose(option, "    ", first="  → ")
+
+
+def _flat(command: str) -> str:
+    return " ".join(command.split())

@@ -242,7 +242,8 @@ def test_a_killed_worker_costs_nothing_but_time(up: Cli, tmp_path: Path) -> None
     ]
     assert trees[0] == trees[1]
     # At the kill at most two tasks were in flight: only those may have run again.
-    assert len(log.read_text().split()) <= 8 + 2
+    again = len(log.read_text().split()) - 8
+    assert again <= result["metrics"]["lostRunCount"] <= 2
     wait_for(lambda: not servers_of(cli), 8)
 
 
@@ -258,7 +259,7 @@ def test_no_server_no_worker_and_unknown_ids_are_told_with_their_codes(up: Cli, 
     assert "no execution 'nobody'" in up("status", "nobody", code=2).stderr
     assert "no execution" in up("cancel", "nobody", code=2).stderr
     identifier = alone("start", alone.plan({"tasks": tasks({"id": "a", "run": "true"})})).stdout.strip()
-    assert "no worker polls" in alone("pause", identifier, code=3).stderr
+    assert f"no worker runs it: `epw run --resume {identifier}` goes on" in alone("pause", identifier, code=3).stderr
     assert alone.json("status", identifier)["status"] == "running", "the state is read from the history"
     assert (
         "exists already"

@@ -100,3 +100,12 @@ def test_reruns_after_conflicts_and_hazards_are_counted_apart_from_retries() -> 
     execution.run_again("a", MergeContext(description="d", paths=[], sides=[]), 1_000)
     found = metrics(execution, 1_000, 0, 2)
     assert (found["rerunCount"], found["retryCount"], found["hazardCount"]) == (1, 0, 2)
+
+
+def test_runs_that_ended_with_their_worker_are_counted_apart() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.completed("a", _worked(1_000, lostRuns=2), 5_000)
+    execution.completed("b", _worked(1_000), 5_000)
+    found = metrics(execution, 5_000, 0)
+    assert (found["lostRunCount"], found["retryCount"], found["rerunCount"]) == (2, 0, 0)

@@ -79,3 +79,15 @@ def test_a_rate_limit_of_a_preset_is_shown_as_not_enforced_and_its_budget_is_not
     constraints = {"apiRateLimit": limit, "budget": {"maxTokens": 5}}
     plan = read_plan({"agent": "codex", "constraints": constraints, "tasks": [{"id": "a", "description": "d"}]})
     assert plan.not_enforced(plan.tasks[0]) == ["constraints.apiRateLimit"]
+
+
+def test_a_task_with_a_command_is_that_command_whatever_model_does_the_others() -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "description": "d"},
+        {"id": "b", "description": "d", "run": "make", "dependsOn": ["a"]},
+        {"id": "c", "description": "d", "agent": "gemini"},
+    ]
+    plan = read_plan({"agent": "codex", "tasks": rows})
+    assert [plan.backend_of(task).name for task in plan.tasks] == ["codex", "command", "gemini"]
+    simulated = read_plan({"agent": "simulated", "tasks": [{**rows[1], "dependsOn": []}]})
+    assert simulated.backend_of(simulated.tasks[0]).name == "simulated"

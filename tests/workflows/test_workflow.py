@@ -204,6 +204,14 @@ async def test_cancel_ends_agents_and_delivers_nothing(harness: Harness, tmp_pat
     assert statuses(document) == {"done": "succeeded", "slow": "cancelled", "later": "skipped"}
     assert document["delivery"]["branch"] is None
     assert fingerprint(repository) == before
+    # The same on a worker that has it from its history, and without one.
+    from_history = await harness.document(handle)
+    async with harness.working():
+        later = await harness.document(handle)
+    assert described.close_time is not None
+    took = (described.close_time - described.start_time).total_seconds() * 1000
+    for each in (document, later, from_history):
+        assert took - 1000 <= each["metrics"]["totalDuration"] <= took + 1
 
 
 async def test_a_conflict_is_recorded_in_full_and_skipped(harness: Harness, tmp_path: Path) -> None:

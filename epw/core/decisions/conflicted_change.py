@@ -121,7 +121,8 @@ class ConflictedChange:
         kind = failures.VERIFY_FAILED if conflict.found.kind == "verify" else failures.MERGE_CONFLICT
         error = self._execution.tasks[self.task_id].error if conflict.tried else None
         last = f"; when it ran again: {error['type']}: {error['message'][:_MAX_TEXT]}" if error else ""
-        failure = Failure.of(kind, f"{conflict.found.description}{last}; resolved by: {conflict.resolution}")
+        by = "" if kind is failures.VERIFY_FAILED else f"; resolved by: {conflict.resolution}"
+        failure = Failure.of(kind, f"{conflict.found.description}{last}{by}", conflict.found.command)
         self._execution.give_up(self.task_id, "conflicted", failure, self._now())
         if undo_all and conflict.chosen_by != "strategy":
             self._execution.stopping = self._execution.undo_decided = True

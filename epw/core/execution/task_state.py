@@ -24,7 +24,8 @@ class TaskState:
 
     Five counters (docs/glossary.md): `attempt` counts starts that its agent's failures or a person made necessary,
     `retries` the latter, `resumes` the answers and limits after which an attempt went on, `conflict_reruns` the runs
-    because its change did not merge; activity attempts, after a lost worker, are counted by Temporal.
+    because its change did not merge; activity attempts, after a lost worker, are counted by Temporal,
+    and here (`lost_runs`) once one has ended.
     """
 
     task: Task
@@ -37,6 +38,8 @@ class TaskState:
     resumes: int = 0
     """Resumes of the present attempt."""
     conflict_reruns: int = 0
+    lost_runs: int = 0
+    """Runs that ended with their worker, of all attempts."""
     base: str | None = None
     """Head commit from which the present attempt began."""
     commit: str | None = None
@@ -102,6 +105,7 @@ class TaskState:
             # A run that called no model: what the attempts before it have used stays.
             outcome = outcome.model_copy(update={"usage": self.outcome.usage})
         self.outcome = outcome
+        self.lost_runs += outcome.lost_runs
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)
 

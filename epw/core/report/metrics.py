@@ -38,6 +38,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "failureCount": execution.counts["failed"] + execution.counts["conflicted"],
         "retryCount": sum(max(0, state.attempt - 1 - state.retries) for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
+        "lostRunCount": sum(state.lost_runs for state in states),
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,

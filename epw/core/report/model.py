@@ -195,6 +195,8 @@ class Metrics(ResultPart):
     """Attempts after a failure of the agent."""
     rerunCount: NotRequired[int]
     """Runs of tasks that had succeeded, because their changes conflicted; executions of earlier versions lack it."""
+    lostRunCount: NotRequired[int]
+    """Runs of attempts that ended with their worker, and began again; executions of earlier versions lack it."""
     hazardCount: NotRequired[int]
     """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None
@@ -213,6 +215,7 @@ class Metrics(ResultPart):
     writtenMB: float | None
     agentsUsed: int
     batches: int
+    """Levels of the graph, those wider than `agentCount` in several."""
     peakConcurrency: int
     costUSD: float | None
     """Of the calls that were answered, as far as the answers came."""
@@ -244,6 +247,18 @@ class DeliveryResult(ResultPart):
     """Changed files; null where the commits are gone or on another machine."""
     pullRequest: NotRequired[PullRequestResult]
     """Where the plan wants one, and a branch was delivered."""
+    uncommitted: NotRequired[list[str]]
+    """Files that were not committed at the start, which a branch has too; absent: none."""
+
+
+class Verification(ResultPart):
+    """What the plan's `verify` said of the final head."""
+
+    command: str
+    passed: bool
+    exitCode: int | None
+    """Null where it did not end by itself."""
+    durationMs: int
 
 
 class ExecutionError(ResultPart):
@@ -272,6 +287,8 @@ class ExecutionResult(ResultPart):
     delivery: DeliveryResult | None
     """Null without a workspace, and until the execution ends."""
     landingOrder: list[str]
+    verification: NotRequired[Verification]
+    """Absent where nothing was verified: no `verify`, nothing landed, or an earlier version."""
     error: NotRequired[ExecutionError]
     progress: NotRequired[list[AgentProgress]]
     """Progress of the running attempts; printed by `status` alone."""

@@ -10,6 +10,7 @@ from epw.core.decisions.questions import Questions
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import TaskState
+from epw.core.landing import Verified
 from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
 from epw.core.report.metrics import metrics
@@ -80,6 +81,7 @@ def document(
     elapsed_ms: int,
     landing_order: list[str],
     message: str | None = None,
+    verified: Verified | None = None,
     rows: slice = slice(None),
 ) -> dict[str, Any]:
     """The result in its short form (`epw.core.report.history`); `rows`: which of the tasks, in plan order."""
@@ -97,6 +99,7 @@ def document(
         "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
         "delivery": _delivery(delivery) if delivery else None,
         "landingOrder": landing_order,
+        **({"verification": _verification(execution.plan.verify or "", verified)} if verified else {}),
         **({"error": {"type": status, "message": message}} if message else {}),
     }
 
@@ -109,6 +112,16 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
 def added(execution: ExecutionState) -> list[dict[str, Any]]:
     """The tasks that have joined since the execution's start, as in a plan."""
     return [execution.tasks[each].task.model_dump(by_alias=True, exclude_unset=True) for each in execution.added]
+
+
+def _verification(command: str, verified: Verified) -> dict[str, Any]:
+    """What the plan's `verify` said of the final head."""
+    return {
+        "command": command,
+        "passed": verified.green,
+        "exitCode": verified.exit_code,
+        "durationMs": verified.duration_ms,
+    }
 
 
 def conflict_document(execution: ExecutionState, conflict: Conflict) -> dict[str, Any]:
