@@ -34,13 +34,8 @@ SYMPTOMS = (
         "`epw init`, or `epw run PLAN`",
     ),
     Symptom(
-        "no worker yet: `epw up` or `epw run --resume …` does the work",
-        "`epw start` hands a plan to Temporal; nothing here runs it",
-        "`epw up` in another terminal, or `epw run --resume ID`",
-    ),
-    Symptom(
-        "no worker answers: `epw run --resume …` or `epw up` goes on",
-        "the command that ran the execution has ended, or the machine was started anew",
+        "no worker runs it: `epw run --resume …` goes on with it, `epw up` with all",
+        "`epw start` hands a plan to Temporal and runs nothing; or the command that ran it, or the machine, has ended",
         "`epw run --resume ID`, or `epw up`: it goes on where it stood",
     ),
     Symptom(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -58,28 +58,35 @@ def missing_for(backend: str) -> str | None:
 
 
 def missing_agents(plan: Plan) -> list[str]:
-    """Messages for a user, one for each backend of the plan for which this process lacks something."""
+    """Messages for a user, one for each backend of the plan that lacks something here, a key or login included."""
+    given = {name for task in plan.tasks for name in (*plan.env, *task.env, *plan.pass_env)}
+    if plan.sandbox == "none":
+        given.add("HOME")
     names = dict.fromkeys(plan.backend_of(task).name for task in plan.tasks)
-    return [missing for name in names if (missing := missing_for(name))]
+    return [missing for name in names if (missing := not_set_up(name, given))]
 
 
 def require_agents(plan: Plan) -> None:
-    """Raises `Unavailable` where this process lacks something for a backend of the plan."""
+    """Raises `Unavailable` where this process lacks something for a backend of the plan, a key or login included."""
     if missing := missing_agents(plan):
         raise Unavailable("\n".join(missing))
 
 
 def usable_agents() -> Iterator[str]:
     """Backends driven by a model that are set up here, login included, by name."""
-    return (each.name for each in BACKENDS.values() if each.driven_by_model and not_set_up(each.name) is None)
+    models = (each for each in BACKENDS.values() if each.driven_by_model and missing_for(each.name) is None)
+    return (each.name for each in models if each.preset is None or login_files.found(each.preset.login))
 
 
-def not_set_up(backend: str) -> str | None:
-    """Message for a user where a backend lacks something here, or its program a login that is found; else None."""
+def not_set_up(backend: str, given: Collection[str] = ()) -> str | None:
+    """Message for a user where a backend lacks something here, or its program a login that is found; else None.
+
+    `given`: variables that a plan passes to it, which may be its key, or a home with a login.
+    """
     preset = BACKENDS[backend].preset
-    if (missing := missing_for(backend)) is not None or preset is None or login_files.found(preset.login):
+    if (missing := missing_for(backend)) is not None or preset is None or login_files.may_have(preset.login, given):
         return missing
-    return f"agent {backend} needs a login: {preset.login.how}"
+    return f"agent {backend} has no login here: {preset.login.how}"
 
 
 def require_bash() -> None:

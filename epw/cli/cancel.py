@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -11,7 +12,8 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import describe
-from epw.client.requests import from_rpc, send
+from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
+from epw.client.requests import from_rpc, require_worker, send
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -29,6 +31,7 @@ def cancel(
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         if task is not None:
+            await require_worker(connection, handle)
             stopped = await send(handle, "cancel_task", {"taskId": task})
             print_json(stopped) if as_json else print(f"{printable(task)}: {printable(stopped['outcome'])}")
             return 0
@@ -40,6 +43,8 @@ def cancel(
         except RPCError as error:
             raise from_rpc(error, execution_id) from None
         answer = {"executionId": execution_id, "cancelRequested": True}
+        if not await has_worker(connection, WORKER_SECONDS):
+            print(f"epw: {printable(without_worker(execution_id))}, which ends it", file=sys.stderr)
         print_json(answer) if as_json else print(f"{printable(execution_id)}: cancellation requested")
         return 0
 

@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 
-from activities.agents import login_files
 from activities.agents.presets.programs import described, missing
-from activities.agents.registry import missing_for
+from activities.agents.registry import missing_for, not_set_up
 from activities.git.command import MIN_VERSION, dotted, version
 from activities.processes.cgroup import probe
 from activities.processes.program_version import program_version
@@ -181,5 +180,4 @@ def _preset(preset: Preset) -> Check:
     name = f"agent {preset.name}"
     if (lacks := missing(preset)) is not None:
         return Check(name, "not installed", lacks, required=False)
-    login = None if login_files.found(preset.login) else preset.login.how
-    return Check(name, described(preset), login, required=False)
+    return Check(name, described(preset), not_set_up(preset.name), required=False)

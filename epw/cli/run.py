@@ -65,7 +65,7 @@ def run(
         if resume is None:
             file, path = read_arguments(plan or [], plan_option, after or [], flags)
             ticking = Ticking.of(path) if tick and path is not None else None
-            check_runnable(file.plan, here=True, without_agent=_WITHOUT_AGENT if file.notes else "")
+            print_notes(check_runnable(file.plan, here=True, without_agent=_WITHOUT_AGENT if file.notes else ""))
 
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             if file is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from activities.agents.registry import missing_agents
@@ -21,8 +20,9 @@ from epw.cli.options import (
 from epw.cli.output import print_json
 from epw.cli.plan_argument import print_notes, read_arguments
 from epw.cli.session import run_command, tidy_up
-from epw.client.pollers import has_worker
+from epw.client.pollers import has_worker, without_worker
 from epw.client.start import check_runnable, start_execution
+from epw.core.errors import Unavailable
 from epw.service.connection import connected
 from epw.settings import Settings
 
@@ -39,20 +39,23 @@ def start(
     deliver: PlanDeliver = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Start a plan and print the execution's id; a worker elsewhere (`up`, worker.py) does the work."""
+    """Start a plan and print the execution's id; a worker elsewhere (`epw up`) does the work."""
 
     async def command(settings: Settings) -> int:
         flags = {"agent": agent, "model": model, "maxAgents": max_agents, "sandbox": sandbox, "deliver": deliver}
         file, _ = read_arguments(plan or [], plan_option, after or [], flags)
         if file.plan.workspace is None or Path(file.plan.workspace).exists():
-            check_runnable(file.plan)
+            print_notes(check_runnable(file.plan))
         async with connected(settings) as connection:
             await tidy_up(settings, connection)
+            lacks, is_run = missing_agents(file.plan), await has_worker(connection)
+            if lacks and connection.is_embedded and not is_run:
+                # A worker that runs, or one on another machine, may have what is missing here.
+                raise Unavailable("\n".join(lacks))
             handle = await start_execution(connection, file, execution_id)
-            if connection.is_embedded and not await has_worker(connection):
-                print(f"no worker yet: `epw up` or `epw run --resume {handle.id}` does the work", file=sys.stderr)
-            # A worker elsewhere may have what is missing here.
-            print_notes(f"not set up here: {each}" for each in missing_agents(file.plan))
+            if not is_run:
+                print_notes([without_worker(handle.id)])
+            print_notes(f"not set up here: {each}" for each in lacks)
         print_json({"executionId": handle.id}) if as_json else print(handle.id)
         return 0
 

@@ -29,13 +29,13 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
+        if described.close_time is None and not await has_worker(connection):
+            print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr, flush=True)
         document = await document_of(settings, handle, described)
         live = await progress_of(connection, described)
         if document["status"] in OPEN:
             plan = with_added(await plan_of(connection, handle), document)
             document["soFar"] = so_far(document, described, live, plan)
-            if not await has_worker(connection):
-                print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr)
         if as_json:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0

@@ -9,19 +9,22 @@ import typer
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.requests import send
+from epw.client.requests import only_question, require_worker, send
 from epw.service.connection import Connection
 from epw.settings import Settings
 
 
 def answer(
     execution_id: ExecutionId,
-    question: Annotated[str, typer.Argument(help="The question's id.")],
-    text: str,
+    question: Annotated[
+        str, typer.Argument(metavar="[QUESTION]", help="The question's id; not needed where one is open.")
+    ],
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="An option of the question, or words.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Answer a question; the first answer wins."""
-    _update(execution_id, {"answer": {"questionId": question, "text": text}}, as_json=as_json)
+    request = {"questionId": None, "text": question} if text is None else {"questionId": question, "text": text}
+    _update(execution_id, {"answer": request}, as_json=as_json)
 
 
 def resolve(
@@ -72,8 +75,12 @@ def _update(execution_id: str, updates: dict[str, dict[str, Any]], *, as_json: b
 
     async def command(settings: Settings, connection: Connection) -> int:
         answers: dict[str, Any] = {}
+        handle = connection.client.get_workflow_handle(execution_id)
+        await require_worker(connection, handle)
         for name, request in updates.items():
-            answered = await send(connection.client.get_workflow_handle(execution_id), name, request)
+            if "questionId" in request and request["questionId"] is None:
+                request = {**request, "questionId": await only_question(handle)}
+            answered = await send(handle, name, request)
             answers |= answered
             if not as_json:
                 came = answered.get("outcome")

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from datetime import datetime
 
+from activities.state.state_directory import StateDirectory
+from activities.state.worker_records import WorkerRecord
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection
+from epw.service.registration import host_name
 
+_LOOK_SECONDS = 0.2
+WORKER_SECONDS = 1.5
+"""So long a command waits for a worker that may just be starting."""
 _RECENT_SECONDS = 65
 """A poll lasts at most a minute."""
 
 
-async def has_worker(connection: Connection) -> bool:
-    """Whether a worker has polled the queue in the last 65 seconds."""
+async def has_worker(connection: Connection, seconds: float = 0.0) -> bool:
+    """Whether a worker polls the queue; where none does, one that is starting is waited for, for so long."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + seconds
+    while not (polls := await _polls(connection)) and clock() < deadline:  # noqa: ASYNC110 (of another process)
+        await asyncio.sleep(_LOOK_SECONDS)
+    return polls
+
+
+async def _polls(connection: Connection) -> bool:
+    """Whether a worker has polled in the last 65 seconds that is not known to have ended since."""
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -25,9 +41,20 @@ async def has_worker(connection: Connection) -> bool:
     )
     described = await connection.client.workflow_service.describe_task_queue(request)
     recent = datetime.now().timestamp() - _RECENT_SECONDS
-    return any(poller.last_access_time.seconds > recent for poller in described.pollers)
+    pollers = [poller.identity for poller in described.pollers if poller.last_access_time.seconds > recent]
+    return any(not _has_ended(connection.state, identity) for identity in pollers)
+
+
+def _has_ended(state: StateDirectory | None, identity: str) -> bool:
+    """Whether a worker of this machine and state directory, by its identity at the server, runs no more."""
+    process, _, place = identity.partition("@")
+    if state is None or not process.isdigit() or place.partition("/")[0] != host_name(state):
+        return False
+    return not WorkerRecord.was_kept(state, int(process)) or any(
+        each.identity == identity for each in WorkerRecord.dead(state)
+    )
 
 
 def without_worker(execution_id: str) -> str:
     """What a user can do about an execution that no worker runs."""
-    return f"no worker answers: `epw run --resume {shlex.quote(execution_id)}` or `epw up` goes on"
+    return f"no worker runs it: `epw run --resume {shlex.quote(execution_id)}` goes on with it, `epw up` with all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import shlex
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -16,7 +17,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from epw.client.documents import describe
+from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
+from epw.service.connection import Connection
 from epw.service.server_errors import cause
 
 _MESSAGE_TIMEOUT = timedelta(seconds=8)
@@ -64,14 +68,42 @@ async def send(
     except WorkflowUpdateFailedError as error:
         raise InvalidRequest(str(getattr(error.cause, "message", None) or error.cause)) from None
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        raise no_worker() from None
+        raise no_worker(handle.id) from None
     except RPCError as error:
         raise from_rpc(error, handle.id) from None
     return answer
 
 
-def no_worker() -> Unavailable:
-    return Unavailable("no worker polls the queue: run `up`, `run --resume ID`, or `python worker.py`, then again")
+async def require_worker(connection: Connection, handle: WorkflowHandle[Any, Any]) -> None:
+    """Raises `Unavailable` where no worker could take a request to an execution that has not ended."""
+    is_open = (await describe(handle)).close_time is None
+    if is_open and not await has_worker(connection, WORKER_SECONDS):
+        raise no_worker(handle.id)
+
+
+async def only_question(handle: WorkflowHandle[Any, Any]) -> str:
+    """The id of the one question that is open; raises `InvalidRequest`, which lists them, where it is not one."""
+    try:
+        asked: list[dict[str, Any]] = await handle.query("questions", rpc_timeout=_MESSAGE_TIMEOUT)
+    except RPCError as error:
+        raise from_rpc(error, handle.id) from None
+    found = [each for each in asked if each["answer"] is None]
+    if len(found) == 1:
+        return str(found[0]["id"])
+    if not found:
+        raise InvalidRequest(f"no question of {handle.id!r} is open: `epw status {shlex.quote(handle.id)}`")
+    lines = [f"  epw answer {shlex.quote(handle.id)} {each['id']} TEXT   ({_asked(each)})" for each in found]
+    raise InvalidRequest("\n".join([f"{len(found)} questions are open; say which:", *lines]))
+
+
+def _asked(question: dict[str, Any]) -> str:
+    options = f" [{' | '.join(question['options'])}]" if question["options"] else ""
+    return f"{question['taskId']}: {' '.join(question['text'].split())[:100]}{options}"
+
+
+def no_worker(execution_id: str) -> Unavailable:
+    """No worker takes a request to an execution, and what starts one."""
+    return Unavailable(f"{without_worker(execution_id)}; then this again")
 
 
 def from_rpc(error: RPCError, execution_id: str) -> EpwError:
@@ -81,5 +113,5 @@ def from_rpc(error: RPCError, execution_id: str) -> EpwError:
         why = "has ended" if ended else "is not known; `list` shows the executions there are"
         return InvalidRequest(f"execution {execution_id!r} {why}")
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-        return no_worker()
+        return no_worker(execution_id)
     return Unavailable(f"the Temporal server went away or refused: {cause(error.message)}")

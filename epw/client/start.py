@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.agents.registry import require_agents, require_bash
 from activities.git.command import require_git
+from activities.git.secret_files import advice
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
 from epw.client.plan_file import PlanFile
@@ -21,10 +23,14 @@ from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
 from epw.core.plan.model import Plan
 from epw.service.connection import Connection
 
+PLAN_SOURCE = "epwPlan"
+"""Key of the memo that names the plan's file, and its content's digest."""
 
-def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -> None:
+
+def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -> list[str]:
     """Check what can be checked before anything starts: git, bash, the workspace; raises `InvalidPlan`, `Unavailable`.
 
+    Returns what a user should know before the start, in words.
     `here`: the plan is run by a worker that this command starts, so that its agents are checked too; `without_agent`:
     what a user can do where one is not available.
     """
@@ -42,7 +48,10 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
         workspace = Workspace.read(plan.workspace)
         workspace.check_delivery(plan)
         if plan.base is not None:
-            workspace.at(plan.base)
+            workspace = workspace.at(plan.base)
+        if workspace.left_out:
+            return [f"warning: {advice(workspace.left_out)}"]
+    return []
 
 
 async def start_execution(
@@ -50,10 +59,10 @@ async def start_execution(
 ) -> WorkflowHandle[Any, Any]:
     """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
     plan = file.plan
-    chosen = new_id(plan.name) if execution_id is None else execution_id
+    chosen = new_id(file.name) if execution_id is None else execution_id
     if not 1 <= len(chosen) <= 200 or not chosen.isprintable():
         raise InvalidRequest("an execution's id has 1 to 200 printable characters")
-    summary = f"{plan.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
+    summary = f"{file.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
     lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
     try:
         started = await connection.client.start_workflow(
@@ -65,6 +74,7 @@ async def start_execution(
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=summary[:200],
             static_details="\n".join(lines),
+            memo=None if file.source is None else {PLAN_SOURCE: vars(file.source)},
         )
     except WorkflowAlreadyStartedError:
         message = f"an execution {chosen} exists already: `run --resume {chosen}`, `watch {chosen}`, or another --id"
@@ -75,5 +85,6 @@ async def start_execution(
 
 def new_id(name: str | None) -> str:
     """Readable id that no other execution has."""
-    words = re.sub(r"[^a-z0-9]+", "-", (name or "run").lower()).strip("-")[:40] or "run"
+    plain = unicodedata.normalize("NFKD", (name or "run").casefold()).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-") or "run"
     return f"{words}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

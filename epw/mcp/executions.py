@@ -87,7 +87,7 @@ class Executions:
             else:
                 await self._host.with_worker()
                 if clock() > heard + _SILENT_SECONDS:
-                    raise no_worker()
+                    raise no_worker(execution_id)
             if look is None or look.waits or look.rests or clock() >= deadline:
                 document, live = await self._state(handle, await describe(handle))
                 is_open = document["status"] in RUNNING and not needs(document)

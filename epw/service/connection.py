@@ -16,6 +16,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.state.state_directory import StateDirectory
 from epw.core.errors import Unavailable
 from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import TYPES
@@ -38,6 +39,8 @@ class Connection:
     web_ui: str | None
     """Page of the Web UI that lists what is in the namespace; None where its address is not known."""
     is_embedded: bool
+    state: StateDirectory | None = None
+    """Where the workers of this machine are on record."""
 
     async def has_running(self) -> bool:
         """Whether an execution is running; True too where the server cannot say it now."""
@@ -69,13 +72,15 @@ async def connected(
     if config.get("target_host"):
         client = await _connect(connect, connect_seconds, config, _REMEDY)
         address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
-        yield Connection(client, _pages(address, client.namespace) if address else None, is_embedded=False)
+        yield Connection(
+            client, _pages(address, client.namespace) if address else None, is_embedded=False, state=settings.state
+        )
         return
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = _pages(server.web_ui, server.namespace)
         client = await _connect_to_started(connect, connect_seconds, start_seconds, config)
-        yield Connection(client, web_ui, is_embedded=True)
+        yield Connection(client, web_ui, is_embedded=True, state=settings.state)
 
 
 def _pages(web_ui: str, namespace: str) -> str:

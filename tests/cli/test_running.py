@@ -171,10 +171,10 @@ def test_lists_are_narrowed(site: Site) -> None:
 def test_without_a_worker_status_and_watch_say_what_goes_on(tmp_path: Path, temporal_binary: str) -> None:
     cli = Cli(tmp_path / "home", temporal_binary)
     cli("start", cli.plan({"tasks": tasks({"id": "a", "run": "true"})}), "--id", "alone")
-    assert "no worker answers: `epw run --resume alone`" in cli("status", "alone").stderr
+    assert "no worker runs it: `epw run --resume alone`" in cli("status", "alone").stderr
     watching = cli.popen("watch", "alone")
     assert watching.stdout is not None
-    assert any("no worker answers: `epw run --resume alone`" in line for line in watching.stdout)
+    assert any("no worker runs it: `epw run --resume alone`" in line for line in watching.stdout)
     assert cli("run", "--resume", "alone").returncode == 0
     out, _ = watching.communicate(timeout=60)
     assert watching.returncode == 0, out

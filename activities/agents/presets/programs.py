@@ -27,9 +27,9 @@ def path_of(preset: Preset) -> str:
 
 
 def described(preset: Preset) -> str:
-    """Version and login of a program here, or what is missing and what to do."""
+    """Version and login of a program here, or how it is installed."""
     path = shutil.which(preset.program)
     if path is None:
         return f"not installed: {preset.install}"
-    login = ", ".join(login_files.found(preset.login)) or f"none found: {preset.login.how}"
+    login = ", ".join(login_files.found(preset.login)) or "none found"
     return f"{program_version(path) or 'does not say its version'}; login: {login}"

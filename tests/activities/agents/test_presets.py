@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -215,6 +216,8 @@ async def test_a_limit_that_the_program_would_wait_for_itself_ends_it(
     program.write(
         "echo 'Attempt 1 failed: Your quota will reset after 3h2m1s.. Retrying' >&2; sleep 600", name="gemini"
     )
+    (program.home / ".gemini").mkdir()
+    (program.home / ".gemini/oauth_creds.json").write_text(json.dumps(TOKENS))
     async with harness.working():
         handle = await harness.start(plan_of(make_repository(tmp_path / "work"), agent="gemini"))
         await until(handle, lambda found: found["tasks"][0]["waitingFor"] == "usage-limit")
@@ -329,6 +332,29 @@ def test_a_program_that_is_missing_is_said_before_anything_runs(
     with pytest.raises(Unavailable, match=r"`gemini` is not on PATH; install it \(npm install -g @google/gemini-cli\)"):
         require_agents(plan)
     assert {name for name in BACKENDS if missing_for(name)} >= set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_refused"),
+    [
+        ({}, True),
+        ({"env": {"CODEX_API_KEY": "k"}}, False),
+        ({"passEnv": ["HOME"]}, False),
+        ({"sandbox": "none"}, False),
+    ],
+)
+def test_a_login_that_is_missing_is_said_before_anything_runs(
+    program: Program, fields: dict[str, Any], is_refused: bool
+) -> None:
+    program.write("true")
+    program.auth.unlink()
+    plan = read_plan({"agent": "codex", **fields, "tasks": tasks({"id": "a"})})
+    with (
+        pytest.raises(Unavailable, match="agent codex has no login here: run `codex login`, or set CODEX_API_KEY")
+        if is_refused
+        else contextlib.nullcontext()
+    ):
+        require_agents(plan)
 
 
 def own_preset() -> Preset:
