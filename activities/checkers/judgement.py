@@ -34,6 +34,8 @@ class Judgement:
     renames: list[Rename] = field(default_factory=list)
     """What the uses can follow so that all fits as far as symbols and names show; with `are_applied` they do."""
     are_applied: bool = False
+    finish_with: list[str] = field(default_factory=list)
+    """Commands that bring a clean merge into the repository."""
     milliseconds: dict[str, int] = field(default_factory=dict)
     """Time by step."""
 
@@ -58,6 +60,7 @@ class Judgement:
                 | ({"problem": each.problem} if each.problem else {})
                 for each in self.checks
             ],
+            "finishWith": self.finish_with,
             "ms": self.milliseconds,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -44,6 +45,9 @@ from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidPlan, InvalidRequest
 from epw.core.messages import AgentProgress, TaskRun
 
+_RESULT = "refs/epw/merge-check"
+"""The last clean merge that git would not have made so."""
+
 
 class MergeCheck:
     """Judges merges of one repository, in a hub of ours: the repository is only read."""
@@ -74,7 +78,10 @@ class MergeCheck:
         await in_thread(self._execution.keep_id)
         with FileLock.opened(lock_of(self._execution)) as lock:
             lock.acquire()
-            return await self._judge(ours, theirs, base, times)
+            found = await self._judge(ours, theirs, base, times)
+            if found.is_clean:
+                found.finish_with = await in_thread(self._commands, found, theirs)
+            return found
 
     async def _judge(self, ours: str, theirs: str, base: str | None, times: dict[str, int]) -> Judgement:
         try:
@@ -92,6 +99,19 @@ class MergeCheck:
         finally:
             await in_thread(self._hub.delete_refs, self._execution.ref())
             await in_thread(self._execution.remove)
+
+    def _commands(self, found: Judgement, theirs: str) -> list[str]:
+        """What merges THEIRS where OURS is checked out: git by itself, or our merge where git's would be another."""
+        place = ("git", "-C", self._workspace.path)
+        if not found.are_applied and not found.resolved:
+            return [shlex.join([*place, "merge", theirs])]
+        commit = self._hub.commit(
+            found.tree or "", [found.ours, found.theirs], f"Merge {theirs}", self._workspace, int(time.time())
+        )
+        self._hub.update_ref(_RESULT, commit)
+        branch = f"merged-{commit[:8]}"
+        fetch = shlex.join([*place, "fetch", "--quiet", str(self._hub.path), f"{_RESULT}:refs/heads/{branch}"])
+        return [f"{fetch} && {shlex.join([*place, 'merge', branch])}"]
 
     def _fetched(self, name: str) -> str:
         try:

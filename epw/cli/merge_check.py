@@ -66,6 +66,8 @@ def _show(judged: Judgement) -> None:
         counted = f"{len(checked.findings)} new" if checked.findings or not checked.problem else ""
         said = ", ".join(filter(None, (counted, checked.problem)))
         print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {_trees(checked.runs)} read)")
+    for command in judged.finish_with if judged.are_applied or judged.resolved else ():
+        print(f"next: {printable(command)}")
     print(f"{'clean' if judged.is_clean else 'conflict'} · tree {judged.tree or 'none'}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,10 @@ class PlainCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         valued = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
+        known = [name for each in self.get_params(ctx) for name in (*each.opts, *each.secondary_opts)]
+        if (unknown := unknown_option(args, valued, known)) is not None:
+            takes_plan = any(each.name in ("plan", "plan_option") for each in self.params)
+            ctx.fail(f"No such option: {unknown}{meant(unknown, known, _plan_fields() if takes_plan else ())}")
         is_counted = any(_AFTER in each.opts and getattr(each, "metavar", "") == _COUNTED for each in self.params)
         return list(super().parse_args(ctx, placed(args, valued) if is_counted else args))
 
@@ -38,6 +43,44 @@ class PlainCommand(TyperCommand):
             if found:
                 with formatter.section(title):
                     formatter.write_dl(found)
+
+
+def unknown_option(args: Sequence[str], valued: Container[str], known: Container[str]) -> str | None:
+    """The first long option that is none of those known."""
+    rest = iter(args)
+    for each in rest:
+        if each == "--":
+            return None
+        name, equals, _ = each.partition("=")
+        if name in valued and not equals:
+            next(rest, None)
+        elif name.startswith("--") and name not in known:
+            return name
+    return None
+
+
+def meant(option: str, known: Sequence[str], fields: Iterable[str]) -> str:
+    """What a user may have meant by an option that is none: another option, or a field of the plan."""
+    options = {_plain(each): each for each in known if each.startswith("--")}
+    in_plan = {_plain(each): each for each in fields}
+    close = get_close_matches(_plain(option), [*options, *in_plan], n=1, cutoff=0.6)
+    if not close:
+        return ""
+    if close[0] in options:
+        return f"; did you mean {options[close[0]]}?"
+    field = in_plan[close[0]]
+    return f"; `{field}` is a field of the plan, and no option: write `{field}: ...` in it"
+
+
+def _plan_fields() -> list[str]:
+    # Only where an option is not known: importing the plan takes a moment.
+    from epw.core.plan.model import Plan
+
+    return [info.alias or name for name, info in Plan.model_fields.items()]
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").lower()
 
 
 def placed(args: Sequence[str], valued: Container[str]) -> list[str]:

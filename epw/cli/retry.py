@@ -13,11 +13,11 @@ from temporalio.client import WorkflowHandle
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION, NewId
 from epw.cli.output import print_json, printable
-from epw.cli.plan_argument import read_plan_argument
+from epw.cli.plan_argument import print_notes, read_plan_argument
 from epw.cli.session import run_command
 from epw.client.documents import describe
 from epw.client.redrive import RedrivePlan, plan_redrive
-from epw.client.requests import send
+from epw.client.requests import require_worker, send
 from epw.client.start import check_runnable
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection, connected
@@ -47,7 +47,7 @@ def retry(
         async with connected(settings) as connection:
             handle = connection.client.get_workflow_handle(execution_id)
             if (await describe(handle)).close_time is None:
-                return await _retry_task(handle, target if plan is None else None, as_json=as_json)
+                return await _retry_task(connection, handle, target if plan is None else None, as_json=as_json)
             file = _changed_plan(execution_id, target, plan)
             if dry_run:
                 made = await plan_redrive(settings, connection, execution_id, file)
@@ -59,6 +59,8 @@ def retry(
             async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
                 made = await plan_redrive(settings, connection, execution_id, file)
                 _show(made, execution_id)
+                if file is None:
+                    print_notes(check_runnable(made.file.plan, here=True))
                 return await made.start(connection, new_id)
 
             return await run_to_end(settings, begin, as_json=as_json)
@@ -66,13 +68,16 @@ def retry(
     run_command(command, as_json=as_json)
 
 
-async def _retry_task(handle: WorkflowHandle[Any, Any], task: str | None, *, as_json: bool) -> int:
+async def _retry_task(
+    connection: Connection, handle: WorkflowHandle[Any, Any], task: str | None, *, as_json: bool
+) -> int:
     if task is None:
         name = shlex.quote(handle.id)
         raise InvalidRequest(
             f"execution {handle.id!r} is still running: `epw retry {name} TASK` runs one task again; "
             f"`epw cancel {name}` or `epw watch {name}` to its end, then `epw retry {name}` runs what is not done"
         )
+    await require_worker(connection, handle)
     answered = await send(handle, "retry_task", {"taskId": task})
     print_json(answered) if as_json else print(f"{printable(task)}: {printable(answered['outcome'])}")
     return 0
@@ -89,7 +94,7 @@ def _changed_plan(execution_id: str, target: str | None, plan: str | None) -> An
             f"`epw retry {shlex.quote(execution_id)}` runs what is not done, as a new execution"
         )
     file = read_plan_argument(named)
-    check_runnable(file.plan, here=True)
+    print_notes(check_runnable(file.plan, here=True))
     return file
 
 
@@ -105,3 +110,4 @@ def _show(made: RedrivePlan, execution_id: str) -> None:
             lines.append(f"  runs: {task_id} ({made.reasons[task_id]})")
     for line in lines:
         print(printable(line), file=sys.stderr)
+    print_notes([made.note] if made.note else [])

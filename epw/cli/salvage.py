@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,11 +66,31 @@ def salvage(
                 print("nothing is saved: no agent changed anything, or `gc` has removed it")
             for command in [each for row in rows for each in row.get("finishWith", [])]:
                 print(f"finish with: {command}")
-            if hub is not None and rows:
-                print(f"each commit is in the hub: git --git-dir {hub.path} show COMMIT")
+            if rows:
+                print("next:")
+                for line in _next(execution, rows, branch):
+                    print(f"  {printable(line)}")
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | None) -> list[str]:
+    """Commands that bring saved work into the user's files."""
+    is_noted = (execution.path / "workspace.json").is_file()
+    place = ["-C", execution.workspace().path] if is_noted else []
+    if branch is not None:
+        return [
+            f"{shlex.join(['git', *place, 'cherry-pick', branch])}   this change alone, on your branch",
+            f"{shlex.join(['git', *place, 'merge', branch])}   with all that it was made on",
+        ]
+    if patches := [row["patch"] for row in rows if "patch" in row]:
+        return [shlex.join(["git", *place, "am", "--3way", os.path.abspath(each)]) for each in patches]
+    task, identifier = rows[-1]["taskId"], execution.workflow_id
+    if is_noted and execution.workspace().kind == "git":
+        name = f"salvaged-{slug(task)}"
+        return [f"{shlex.join(['epw', 'salvage', identifier, task, '--branch', name])}   its newest work as a branch"]
+    return [f"{shlex.join(['epw', 'salvage', identifier, task, '--patches', 'patches'])}   as files for `git am`"]
 
 
 def _what(row: dict[str, Any]) -> str:

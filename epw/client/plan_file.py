@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from epw.client.defaults import Defaults
 from epw.client.foreign_file import import_foreign, read_foreign, unknown
-from epw.client.project import workspace_at
+from epw.client.project import PLAN_NAMES, workspace_at
 from epw.client.source_text import invalid, parse
 from epw.core.errors import InvalidPlan
 from epw.core.plan.model import Plan
@@ -47,11 +48,37 @@ class PlanFile:
     plan: Plan
     document: dict[str, Any]
     notes: tuple[str, ...] = ()
+    source: PlanSource | None = None
+    """The file that it was read from; None: standard input, or no file."""
 
     @classmethod
     def of(cls, document: Any, *, runnable: bool = True, notes: tuple[str, ...] = ()) -> PlanFile:
         """Validate a document; raises `InvalidPlan`. `runnable`: also for what this version cannot run."""
         return cls(read_plan(document, runnable=runnable), document, notes)
+
+    @property
+    def name(self) -> str | None:
+        """What executions of it are called: the plan's name, else that of its file, or of the folder of a project's."""
+        if self.plan.name is not None or self.source is None:
+            return self.plan.name
+        path = Path(self.source.path)
+        return path.parent.name if path.name in PLAN_NAMES else path.stem
+
+
+@dataclass(frozen=True)
+class PlanSource:
+    """A plan's file as it was read."""
+
+    path: str
+    digest: str
+
+    @classmethod
+    def of(cls, path: str) -> PlanSource | None:
+        """The file at a path; None where there is none to read."""
+        try:
+            return cls(os.path.abspath(path), hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        except OSError:
+            return None
 
 
 def read_plan_file(path: str, *, runnable: bool = True, flags: Mapping[str, Any] | None = None) -> PlanFile:
@@ -59,7 +86,8 @@ def read_plan_file(path: str, *, runnable: bool = True, flags: Mapping[str, Any]
 
     `flags`: values that take the place of the plan's, by name; None is no value.
     """
-    return complete_plan(read_document(path), flags or {}, runnable=runnable)
+    source = None if path == "-" else PlanSource.of(path)
+    return replace(complete_plan(read_document(path), flags or {}, runnable=runnable), source=source)
 
 
 def complete_plan(found: Document, flags: Mapping[str, Any], *, runnable: bool = True) -> PlanFile:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
-from epw.client.plan_file import PlanFile
-from epw.client.start import start_execution
+from epw.client.plan_file import PlanFile, PlanSource
+from epw.client.start import PLAN_SOURCE, start_execution
 from epw.client.started_plan import plan_of, with_added
 from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidRequest
@@ -27,6 +28,8 @@ class RedrivePlan:
     file: PlanFile
     redrive: Redrive
     reasons: dict[str, str]
+    note: str = ""
+    """Where the plan's file has changed since: that, and which of the two plans it is."""
 
     async def start(self, connection: Connection, execution_id: str | None) -> WorkflowHandle[Any, Any]:
         return await start_execution(connection, self.file, execution_id, self.redrive)
@@ -54,4 +57,22 @@ async def plan_redrive(
     commits, reasons = reusable(before.plan, after.plan, rows, rewritten)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
     chain = ExecutionStore.of(settings.state, described).run_id
-    return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons)
+    note = ""
+    if changed is None and (source := await _source(described)) is not None:
+        after, note = replace(before, source=source), _changed_since(earlier, source)
+    return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons, note)
+
+
+async def _source(described: WorkflowExecutionDescription) -> PlanSource | None:
+    """The file that an execution's plan was read from, as it was then; None where it is not known."""
+    known = (await described.memo()).get(PLAN_SOURCE)
+    return PlanSource(known["path"], known["digest"]) if isinstance(known, dict) else None
+
+
+def _changed_since(earlier: str, source: PlanSource) -> str:
+    """Says that the plan's file is not what it was when the execution started; empty where it is, or is gone."""
+    now = PlanSource.of(source.path)
+    if now is None or now == source:
+        return ""
+    command = shlex.join(["epw", "retry", earlier, source.path])
+    return f"{source.path} has changed since: this runs the plan as it was started; `{command}` runs the changed one"

@@ -32,7 +32,7 @@ def words_plan(words: Sequence[str], after: Sequence[str], folder: Path) -> dict
             known: list[str] = rows[number - 1].setdefault("dependsOn", [])
             if rows[other - 1]["id"] not in known:
                 known.append(rows[other - 1]["id"])
-    return {"workspace": str(workspace), "tasks": rows}
+    return {"name": rows[0]["id"], "workspace": str(workspace), "tasks": rows}
 
 
 def task_rows(words: Sequence[str]) -> list[dict[str, Any]]:

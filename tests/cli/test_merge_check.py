@@ -11,7 +11,7 @@ import pytest
 
 from tests.command_line import ROOT, Cli
 from tests.corpus import Case, cases, repository
-from tests.support import fingerprint
+from tests.support import fingerprint, sh
 
 
 @pytest.fixture
@@ -145,6 +145,13 @@ def test_a_rename_is_told_and_applied_where_that_is_asked_for(cli: Cli, tmp_path
     assert (applied["verdict"], applied["conflicts"]) == ("clean", [])
     assert applied["renames"] == [{**rename, "uses": uses, "applied": True}]
     assert applied["tree"] != document["tree"]
+    sh(place, "git", "switch", "--quiet", "ours")
+    sh(place, "sh", "-c", *applied["finishWith"])
+    assert sh(place, "git", "rev-parse", "HEAD^{tree}", "HEAD^1", "HEAD^2").split() == [
+        applied["tree"],
+        *sh(place, "git", "rev-parse", "HEAD~1", "theirs").split(),
+    ]
+    sh(place, "git", "reset", "--quiet", "--hard", "HEAD^1")
     (checked,) = applied["checks"]
     assert (checked["name"], checked["new"]) == ("ty", 0)
     assert "renamed: total → amount_due in reports.py:13" in cli(*asked).stdout

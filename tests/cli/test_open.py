@@ -36,7 +36,7 @@ def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
     asks = tasks({"id": "a", "simulate": {"ask": "now?"}})
     up("start", up.plan({"tasks": asks}), "--id", "asks")
     url = up("open", "some/part").stdout.strip()
-    assert f"Temporal Web UI: {url}" in said
+    assert f"Temporal Web UI (while this command or another runs): {url}" in said
     assert "/workflows/some%2Fpart/" in url
     with urllib.request.urlopen(url) as answer:
         assert answer.status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -132,7 +133,26 @@ SLIPS = [
         ("the Temporal server did not start: /bin/false said nothing (log: ",),
         env={"EPW_TEMPORAL": "/bin/false"},
     ),
-    Slip("an option that is none", ("run", "x.yaml", "--maxagents", "3"), 2, ("No such option: --maxagents",)),
+    Slip(
+        "an option that is none",
+        ("run", "x.yaml", "--maxagents", "3"),
+        2,
+        ("No such option: --maxagents; did you mean --max-agents?",),
+    ),
+    Slip(
+        "a field of the plan as an option",
+        ("start", "x.yaml", "--stratgy=aggressive"),
+        2,
+        ("No such option: --stratgy; `strategy` is a field of the plan",),
+    ),
+    Slip(
+        "a program without a login",
+        ("run", "{dir}/plan.yaml"),
+        3,
+        ("agent codex has no login here: run `codex login`",),
+        {"plan.yaml": "agent: codex\ntasks:\n  - {id: a, description: x}\n", "codex": "#!/bin/sh\n"},
+        {"PATH": "{dir}:" + os.environ["PATH"], "HOME": "{dir}"},
+    ),
     Slip("a name for a command", ("strat", "x"), 2, ("No such command 'strat'. Did you mean 'start'",)),
 ]
 
@@ -147,6 +167,7 @@ def _told(slip: Slip, cli: Cli, folder: Path) -> str:
     """What a command says of a slip; checked."""
     for name, text in slip.files.items():
         (folder / name).write_text(text)
+        (folder / name).chmod(0o755 if text.startswith("#!") else 0o644)
     env = {name: value.format(dir=folder) for name, value in slip.env.items()}
     done = replace(cli, environment={**cli.environment, **env})(
         *(each.format(dir=folder) for each in slip.argv), code=None
@@ -161,10 +182,22 @@ def _told(slip: Slip, cli: Cli, folder: Path) -> str:
 _ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then
   echo '{"question": "Which?", "options": ["x", "y"]}' >> "$EPW_EVENTS"; exit 75
 fi"""
+_ASKS_TOO = 'echo \'{"progress": 5\' >> "$EPW_EVENTS"\n' + _ASKS.replace("Which?", "And here?")
 WHILE_RUNNING = [
     Slip("an id that is none", ("status", "slip"), 2, ("no execution 'slip'; `list` shows those there are",)),
     Slip("an id that is none, watched", ("watch", "nope"), 2, ("no execution 'nope'",)),
-    Slip("a question that is none", ("answer", "slips", "q9", "x"), 2, ("no question 'q9' was asked (open: q1)",)),
+    Slip("a question that is none", ("answer", "slips", "q9", "x"), 2, ("no question 'q9' was asked (open: q1, q2)",)),
+    Slip(
+        "an answer to one of two questions",
+        ("answer", "slips", "x"),
+        2,
+        (
+            "2 questions are open; say which:",
+            "epw answer slips q1 TEXT   (",
+            "(asks: Which? [x | y])",
+            "(too: And here?",
+        ),
+    ),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
     Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
     Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `epw retry slips TASK` runs one",)),
@@ -184,9 +217,10 @@ WHILE_RUNNING = [
 
 def test_a_slip_beside_an_execution_is_told_in_words(site: Site, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(_TASK + "'true'\n")
-    running = site.cli.popen("run", site.cli.plan({"tasks": tasks({"id": "asks", "run": _ASKS})}), "--id", "slips")
+    rows = tasks({"id": "asks", "run": _ASKS, "priority": 1}, {"id": "too", "run": _ASKS_TOO})
+    running = site.cli.popen("run", site.cli.plan({"tasks": rows}), "--id", "slips")
     try:
-        wait_for(lambda: "q1" in site.cli("status", "slips", code=None).stdout)
+        wait_for(lambda: "q2" in site.cli("status", "slips", code=None).stdout)
         failed = []
         for slip in WHILE_RUNNING:
             try:
@@ -196,5 +230,11 @@ def test_a_slip_beside_an_execution_is_told_in_words(site: Site, tmp_path: Path)
         assert not failed, "\n".join(failed)
     finally:
         site.cli("answer", "slips", "q1", "x")
+        # One is left, so that it needs no name.
+        assert "answer accepted" in site.cli("answer", "slips", "x", code=None).stdout
         out, _ = running.communicate(timeout=60)
     assert running.returncode == 0, out
+    (warning, *_) = next(row["warnings"] for row in site.cli.json("status", "slips")["results"] if "warnings" in row)
+    assert warning.startswith("a line in $EPW_EVENTS is no JSON (")
+    assert warning.endswith('): {"progress": 5')
+    assert f"epw: {warning}" in site.cli("logs", "slips", "too").stdout

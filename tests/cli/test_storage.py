@@ -48,8 +48,13 @@ def test_salvage_lists_every_saved_work_and_hands_it_out(up: Cli, tmp_path: Path
         ("half", 1, ["h"]),
         ("half", 2, ["h"]),
     ]
-    up("salvage", "lost", "good work", "--branch", "saved")
+    assert "epw salvage lost half --branch salvaged-half" in up("salvage", "lost").stdout
+    told = up("salvage", "lost", "good work", "--branch", "saved").stdout
     assert sh(repository, "git", "show", "saved:f") == "2\n"
+    sh(repository, "git", "switch", "--quiet", "--create", "mine")
+    sh(repository, "sh", "-c", next(line for line in told.splitlines() if "cherry-pick" in line).split("   ")[0])
+    assert sh(repository, "git", "show", "mine:f") == "2\n"
+    sh(repository, "git", "switch", "--quiet", "main")
     up("salvage", "lost", "--patches", str(tmp_path / "patches"))
     patches = sorted((tmp_path / "patches").glob("*.patch"))
     assert len(patches) == 3

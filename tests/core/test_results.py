@@ -126,7 +126,7 @@ def test_a_row_comes_back_whole_from_the_history() -> None:
         again = whole_row(json.loads(json.dumps(brief)))
         absent = {name for name, value in document.items() if not value} - set(again)
         assert again == {name: value for name, value in document.items() if name not in absent}
-        assert absent <= {"notEnforced", "reused", "simulated", "warnings"}
+        assert absent <= {"notEnforced", "retries", "reused", "simulated", "warnings"}
     failed = whole_row(short_row(row(execution.tasks["a"], execution)))
     assert failed["error"] == {
         "type": "TimeLimit",

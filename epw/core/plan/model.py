@@ -145,9 +145,16 @@ class Plan(PlanPart):
     simulation: Simulation = Simulation()
 
     def backend_of(self, task: Task) -> Backend:
-        """The backend of a task: its own, else the plan's, else the one that its fields select."""
-        name = task.agent or self.agent
-        return BACKENDS[name] if name else default_backend(task)
+        """The backend of a task: its own, else the plan's, else the one that its fields select.
+
+        A task with `run` is that command, whatever model does the plan's other tasks.
+        """
+        by_fields = default_backend(task)
+        if task.agent is not None:
+            return BACKENDS[task.agent]
+        if self.agent is None or (by_fields.runs_command and BACKENDS[self.agent].driven_by_model):
+            return by_fields
+        return BACKENDS[self.agent]
 
     def model_of(self, task: Task) -> str | None:
         """The model that the task or its plan names; None: the default of the execution."""
