@@ -11,7 +11,7 @@ from activities.agents.secrets import Secrets
 from activities.conflicts.prediction import PredictedConflict
 from activities.model_api.waiting import WaitClock
 from activities.state.heartbeat import Heartbeat
-from epw.core.messages import Usage
+from epw.core.messages import SEEN_COMING, Usage
 
 _MAX_PROPOSED = 16_000
 """Characters of JSON."""
@@ -41,7 +41,7 @@ class Warnings:
     @property
     def all(self) -> list[str]:
         """The first few conflicts that were predicted in this attempt, in words."""
-        found = [f"a conflict was seen coming: {each}"[:_MAX_WARNING_LENGTH] for each in self._known]
+        found = [f"{SEEN_COMING}{each}"[:_MAX_WARNING_LENGTH] for each in self._known]
         return found[:_MAX_WARNINGS]
 
 

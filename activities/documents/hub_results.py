@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from activities.git import kept_files
 from activities.git.changes import changed_paths, changes
-from activities.git.command import EMPTY_TREE, display_path, git, text
+from activities.git.command import display_path
 from activities.git.hub import Hub
-from activities.git.snapshot import SUBJECT
+from activities.git.snapshot import uncommitted_files
 from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
 from epw.core.naming import slug
@@ -38,7 +38,7 @@ def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> Non
     if delivery is not None:
         found = _changed_files(hub, delivery["base"], delivery["head"])
         delivery["files"] = (removed.get("delivery") or {}).get("files") if found is None else found
-        if uncommitted := _uncommitted_files(hub, delivery["base"]) if delivery["branch"] else []:
+        if uncommitted := uncommitted_files(hub, delivery["base"]) if delivery["branch"] else []:
             delivery["uncommitted"] = uncommitted
 
 
@@ -102,15 +102,3 @@ def _changed_files(hub: Hub | None, base: str | None, head: str | None) -> list[
         return [display_path(path) for path in changed_paths(hub, base, head)]
     except GitError:
         return None
-
-
-def _uncommitted_files(hub: Hub | None, base: str | None) -> list[str]:
-    """Files in which the base differs from the commit that it was made on; none where nobody knows."""
-    if hub is None or base is None:
-        return []
-    try:
-        parents, _, subject = text(git("show", "--no-patch", "--format=%P%n%s", base, git_dir=hub.path)).partition("\n")
-        before = parents.split(" ")[0] or EMPTY_TREE
-        return [display_path(path) for path in changed_paths(hub, before, base)] if subject == SUBJECT else []
-    except GitError:
-        return []

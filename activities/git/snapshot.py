@@ -9,7 +9,19 @@ import tempfile
 from pathlib import Path
 
 from activities.git import transfer
-from activities.git.command import GITLINK, GitLocation, differences, git, nul_separated, records, run_git, text
+from activities.git.changes import changed_paths
+from activities.git.command import (
+    EMPTY_TREE,
+    GITLINK,
+    GitLocation,
+    differences,
+    display_path,
+    git,
+    nul_separated,
+    records,
+    run_git,
+    text,
+)
 from activities.git.filters import clear_text, filter_drivers
 from activities.git.hub import Hub
 from activities.git.partial_clone import fetch_missing
@@ -58,6 +70,18 @@ def snapshot(
     if flat != base:
         hub.update_ref(ref, flat)
     return flat
+
+
+def uncommitted_files(hub: Hub | None, base: str | None) -> list[str]:
+    """Files in which the base differs from the commit that it was made on; none where nobody knows."""
+    if hub is None or base is None:
+        return []
+    try:
+        parents, _, subject = text(git("show", "--no-patch", "--format=%P%n%s", base, git_dir=hub.path)).partition("\n")
+        before = parents.split(" ")[0] or EMPTY_TREE
+        return [display_path(path) for path in changed_paths(hub, before, base)] if subject == SUBJECT else []
+    except GitError:
+        return []
 
 
 def _own_commit(

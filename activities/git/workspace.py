@@ -9,9 +9,10 @@ from typing import Literal
 
 from activities.git.command import git, records, run_git, text
 from activities.git.filters import filter_drivers, large_files
+from activities.git.git_directory import git_directory, unusable
 from activities.git.secret_files import ignoring, untracked_secrets
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
-from epw.core.errors import GitError, InvalidPlan, Problem
+from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import Message
 
@@ -68,10 +69,10 @@ class Workspace(Message):
         """Read a directory; raises `InvalidPlan` with one readable line if it cannot be a workspace."""
         directory = Path(path)
         if not directory.is_dir():
-            raise _unusable(f"{path} is not a directory on this machine")
+            raise unusable(f"{path} is not a directory on this machine")
         settings, real_path = UserSettings.read(directory), os.path.realpath(path)
         safe = settings.safe_directories(directory)
-        found = _git_directory(directory, safe)
+        found = git_directory(directory, safe)
         if found is None:
             return cls(
                 path=path,
@@ -85,7 +86,7 @@ class Workspace(Message):
         git_dir, is_bare = found
         if settings.last("extensions.objectformat", "sha1") != "sha1":
             copy = f"git init COPY && git -C {shlex.quote(path)} fast-export --all | git -C COPY fast-import"
-            raise _unusable(f"{path} names its objects by SHA-256, which is not available yet; use a copy: {copy}")
+            raise unusable(f"{path} names its objects by SHA-256, which is not available yet; use a copy: {copy}")
         workspace = cls(
             path=path,
             real_path=real_path,
@@ -128,9 +129,9 @@ class Workspace(Message):
             return
         top = text(self.git("rev-parse", "--show-toplevel"))
         if os.path.realpath(top) != os.path.realpath(self.path):
-            raise _unusable(f"{self.path} lies inside the repository {top}; give that one")
+            raise unusable(f"{self.path} lies inside the repository {top}; give that one")
         if self.git("ls-files", "--unmerged"):
-            raise _unusable(f"{self.path} has unmerged files; finish or abort the merge first")
+            raise unusable(f"{self.path} has unmerged files; finish or abort the merge first")
 
     def _has_encoded(self) -> bool:
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
@@ -280,23 +281,3 @@ class Workspace(Message):
         pathspecs = (f":(top,literal){path}" for path in paths[:_MAX_PATHSPECS])
         listed = records(self.git("ls-files", "-v", "-z", "--", *pathspecs))
         return any(entry[0].islower() or entry[0] == "S" for entry in listed)
-
-
-def _git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
-    """The git directory and whether the repository is bare; None for a plain directory."""
-    try:
-        argv = ("rev-parse", "--is-bare-repository", "--absolute-git-dir")
-        answer = git(*argv, cwd=directory, config=[f"safe.directory={each}" for each in safe])
-    except GitError as error:
-        if "dubious ownership" in error.stderr:
-            raise _unusable(f"{directory} belongs to another user; allow it by git's safe.directory") from None
-        if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
-            look = f"git -C {shlex.quote(str(directory))} status"
-            raise _unusable(f"{directory}: git says: {' '.join(error.stderr.split())}; look: {look}") from None
-        return None
-    is_bare, git_dir = text(answer).split("\n", 1)
-    return Path(git_dir), is_bare == "true"
-
-
-def _unusable(message: str) -> InvalidPlan:
-    return InvalidPlan([Problem("workspace", message)])

@@ -25,7 +25,8 @@ from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import RUN_TASK
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
-from epw.core.report.model import ExecutionResult, Metrics
+from epw.core.report.measured import Metrics
+from epw.core.report.model import ExecutionResult
 from epw.core.report.task_result import TaskResult
 
 _TASK_ACTIVITY = "task-"

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
-from epw.cli.show_failures import show_error, show_failures, verify_failed
+from epw.cli.show_failures import show_error, show_failures, show_warnings, verify_failed
 from epw.client.documents import OPEN
 from epw.core.failures import VERIFY_FAILED
-from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, Metrics, QuestionResult, Verification
+from epw.core.report.measured import Metrics
+from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
 from epw.core.report.spending import in_words, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 
@@ -36,6 +37,8 @@ def show_result(document: ExecutionResult) -> None:
         title = f"{printable(document['executionId'])}: {document['status']}"
         table(title, _COLUMNS, map(_cells, document["results"]))
     show_failures(document["results"])
+    if not is_open:
+        show_warnings(document["results"])
     for question in document["questions"]:
         for line in _question_lines(question, document["executionId"] if is_open else None):
             out.print(Text(printable(line)))

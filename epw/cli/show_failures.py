@@ -8,6 +8,7 @@ from typing import Any
 from epw.cli.layout import prose
 from epw.core import failures
 from epw.core.execution.exit_status import OUTCOMES
+from epw.core.messages import SEEN_COMING
 from epw.core.recovery import recovery_options
 from epw.core.report.model import ExecutionError
 from epw.core.report.task_result import TaskResult
@@ -24,6 +25,20 @@ def show_failures(rows: Sequence[TaskResult]) -> None:
         _show(row)
     if len(failed) > _MAX_SHOWN:
         print(f"and {len(failed) - _MAX_SHOWN} more failures: `epw status ID --json` has them all")
+
+
+def show_warnings(rows: Sequence[TaskResult]) -> None:
+    """Print the first warnings of tasks that have ended; of conflicts that were only seen coming, none."""
+    found = [
+        f"{row['taskId']}: {each}"
+        for row in rows
+        for each in row.get("warnings", [])
+        if not each.startswith(SEEN_COMING)
+    ]
+    for each in found[:_MAX_SHOWN]:
+        prose(each, "    ", first="! ")
+    if len(found) > _MAX_SHOWN:
+        print(f"and {len(found) - _MAX_SHOWN} more warnings: `epw status ID --json` has them all")
 
 
 def verify_failed(conflict: Mapping[str, Any]) -> str:

@@ -30,6 +30,8 @@ ROLL_BACK = "roll_back"
 
 PULL_REQUEST_ATTEMPTS = 3
 """Activity attempts, the last of which returns what went wrong."""
+SEEN_COMING = "a conflict was seen coming: "
+"""What a warning of a predicted conflict begins with."""
 _MAX_COMMAND_LENGTH = 300
 
 

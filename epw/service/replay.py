@@ -29,6 +29,8 @@ async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Except
         data_converter=data_converter,
         interceptors=interceptors,
         workflow_runner=WORKFLOW_RUNNER,
+        # No deadlock is looked for: on a busy machine the first import of a library takes longer than that allows.
+        debug_mode=True,
     )
     return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
 

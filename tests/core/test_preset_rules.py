@@ -25,7 +25,7 @@ def problems(**plan: Any) -> list[str]:
         ({"agent": "codex", "network": False}, 'agent "codex" calls its API itself: name its hosts in `network`'),
         ({"agent": "codex", "constraints": {"budget": {"maxCostUSD": 1}}}, 'agent "codex" does not say what it costs'),
         ({"agent": "goose", "constraints": {"budget": {"maxTokens": 1}}}, "does not say how many tokens it uses"),
-        ({"agent": "codex", "task": {"run": "make"}}, 'has no meaning for agent "codex"'),
+        ({"task": {"agent": "codex", "run": "make"}}, 'has no meaning for agent "codex"'),
         ({"agent": "codex", "task": {"tools": ["Read"]}}, 'has no meaning for agent "codex"'),
         ({"passEnv": ["PATH", "HOME"], "sandbox": "landlock"}, "passEnv[1]: the home directory is not there"),
         ({"passEnv": ["HOME"], "network": ["a.example"]}, "passEnv[0]: the home directory is not there"),

@@ -1,10 +1,10 @@
-"""Metrics of an execution, measured or None; `epw.core.report.model.Metrics` explains each."""
+"""Metrics of an execution, measured or None; `epw.core.report.measured.Metrics` explains each."""
 
 from __future__ import annotations
 
 from epw.core.execution.state import ExecutionState
 from epw.core.plan.graph import TaskGraph
-from epw.core.report.model import Metrics
+from epw.core.report.measured import Metrics
 from epw.core.report.spending import spent
 from epw.core.schedule.prediction import Hold, busy_time, makespan, predict_plan, simulate
 from epw.core.schedule.scheduler import Scheduler, batches

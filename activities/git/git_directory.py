@@ -1,0 +1,31 @@
+"""Where git keeps the repository of a directory."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from activities.git.command import git, text
+from epw.core.errors import GitError, InvalidPlan, Problem
+
+
+def git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
+    """The git directory and whether the repository is bare; None for a plain directory."""
+    try:
+        argv = ("rev-parse", "--is-bare-repository", "--absolute-git-dir")
+        answer = git(*argv, cwd=directory, config=[f"safe.directory={each}" for each in safe])
+    except GitError as error:
+        if "dubious ownership" in error.stderr:
+            raise unusable(f"{directory} belongs to another user; allow it by git's safe.directory") from None
+        if "not a git repository" not in error.stderr or os.path.lexists(directory / ".git"):
+            look = f"git -C {shlex.quote(str(directory))} status"
+            raise unusable(f"{directory}: git says: {' '.join(error.stderr.split())}; look: {look}") from None
+        return None
+    is_bare, git_dir = text(answer).split("\n", 1)
+    return Path(git_dir), is_bare == "true"
+
+
+def unusable(message: str) -> InvalidPlan:
+    """The exception for a directory that cannot be a workspace."""
+    return InvalidPlan([Problem("workspace", message)])
