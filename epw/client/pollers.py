@@ -10,7 +10,6 @@ from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import WorkerRecord
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection
-from epw.service.registration import host_name
 
 _LOOK_SECONDS = 0.2
 WORKER_SECONDS = 1.5
@@ -47,6 +46,9 @@ async def _polls(connection: Connection) -> bool:
 
 def _has_ended(state: StateDirectory | None, identity: str) -> bool:
     """Whether a worker of this machine and state directory, by its identity at the server, runs no more."""
+    # Imported here: it takes the agents along.
+    from epw.service.registration import host_name
+
     process, _, place = identity.partition("@")
     if state is None or not process.isdigit() or place.partition("/")[0] != host_name(state):
         return False
