@@ -95,6 +95,9 @@ def _delivery(document: ExecutionResult) -> Iterator[str]:
         return
     yield "\n## Delivery\n"
     yield f"{delivery['mode']}" + (f": branch `{cell(delivery['branch'])}`" if delivery["branch"] else "")
+    opened = delivery.get("pullRequest")
+    if opened is not None and opened["url"]:
+        yield f"\nPull request ({opened['state']}): {opened['url']}"
     if delivery["refusedBecause"]:
         yield f"\nRefused: {cell(delivery['refusedBecause'])}"
     for command in delivery["finishWith"]:

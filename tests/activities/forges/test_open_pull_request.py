@@ -41,7 +41,11 @@ async def test_it_is_opened_once_also_where_a_worker_dies_of_it(site: Site, tmp_
     there = replace(site, cli=replace(site.cli, environment={"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}))
     killed = there.ask("pull-request.opened", kill=["worker"])
     wish = {"title": "Users", "draft": True, "reviewers": ["eve", "team/bob"]}
-    document = await there.run(plan_of(path, **wish), "with-pr", [killed])
+    desktop = tmp_path / "bin/notify-send"
+    desktop.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\n')
+    desktop.chmod(0o755)
+    plan = {**plan_of(path, **wish), "notify": [{"on": ["ended"], "desktop": True}]}
+    document = await there.run(plan, "with-pr", [killed])
     assert document["status"] == "succeeded", document
     assert document["delivery"]["pullRequest"] == {"url": OPEN, "state": "draft"}
     branch = "refs/heads/epw/with-pr"
@@ -49,6 +53,8 @@ async def test_it_is_opened_once_also_where_a_worker_dies_of_it(site: Site, tmp_
     assert (tmp_path / "pushes").read_text().split()[0] == "pushed", "by the user's git, with their hooks"
     asked = [argv for argv in calls(notes) if argv[0] == "pr"]
     assert [argv[1] for argv in asked] == ["create", "list"]
+    # The desktop of the worker is told by what is on its PATH too.
+    assert (tmp_path / "shown").read_text().splitlines()[:3] == ["--app-name=epw", "--", "with-pr: succeeded"]
     (created, listed) = asked
     assert created[:8] == ["pr", "create", "--repo", "github.com/ada/repo", "--head", "epw/with-pr", "--base", "main"]
     assert created[created.index("--title") + 1] == "Users"

@@ -71,16 +71,21 @@ async def test_it_is_one_commit_a_task_whatever_its_agent_committed(harness: Har
     assert sh(path, "git", "log", "-1", "--format=%s", branch).strip() == "after: do after"
 
 
-async def test_the_commit_of_a_task_that_ran_again_has_the_resolution(harness: Harness, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("commits", "subject"), [("squash", "b: do b"), ("keep", "B")])
+async def test_the_commit_of_a_task_that_ran_again_has_the_resolution(
+    harness: Harness, tmp_path: Path, commits: str, subject: str
+) -> None:
     path = make_repository(tmp_path / "repo", {"list": "0\n1\n2\n"})
     first = {"id": "a", "run": f"while [ ! -e {tmp_path}/b ]; do sleep 0.02; done; sed -i 's/^1/a1/' list"}
     waits = f"touch {tmp_path}/b; if [ $EPW_ATTEMPT = 1 ] && ! grep -q a1 list; then sleep 1; fi"
-    second = {"id": "b", "run": f"{waits}; sed -i 's/1$/1b/' list"}
-    plan = {"workspace": str(path), "onConflict": ["retry"], "tasks": tasks(first, second)}
+    second = {"id": "b", "run": f"{waits}; sed -i 's/1$/1b/' list; git commit -qam B"}
+    plan = {"workspace": str(path), "commits": commits, "onConflict": ["retry"], "tasks": tasks(first, second)}
     document = await harness.run(plan)
     assert document["status"] == "succeeded", document["results"]
     assert [each["resolution"] for each in document["conflicts"]] == ["retry"]
-    check_line(harness, path, document, [])
+    if commits == "squash":
+        check_line(harness, path, document, [])
+    assert branch_of(path, document) == ["a: do a", subject]
     last = sh(path, "git", "show", "--format=%an", document["delivery"]["branch"])
     assert "-a1\n+a1b\n" in last
 
@@ -127,8 +132,8 @@ def test_any_head_becomes_a_line_with_its_trees(tmp_path: Path, seed: int) -> No
             merge = f"Merge task {task}\n\n{trailers('an execution', task, None)}"
             head = hub.commit(changed(head, name), [head, change], merge, user, AT + number)
         else:
-            parents = [head] if way == "fast-forward" else [head, older[-1]]
-            head = hub.commit(changed(head, name), list(dict.fromkeys(parents)), message, user, AT + number)
+            parents = [head] if way == "fast-forward" or head == start else [head, start]
+            head = hub.commit(changed(head, name), parents, message, user, AT + number)
         older.append(head)
         trees.append(hub.tree_of(head))
     history = BranchHistory(hub, base, head, lambda each: each, lambda each: commit_message(task_of(each), "", each))
