@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
+from activities.state.execution_store import ExecutionStore
+from activities.state.state_directory import StateDirectory
 from epw.core.plan.validate import read_plan
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
@@ -327,8 +329,10 @@ async def test_an_agent_merges_both_and_its_commit_has_both_parents(claude: Clau
     assert shared(path, document) == "one\nfrom a and b\nthree\n"
     (conflict,) = document["conflicts"]
     assert (conflict["resolution"], conflict["decidedBy"]) == ("agent", "agent:b")
-    parents = sh(path, "git", "log", "-1", "--format=%P", document["delivery"]["branch"]).split()
-    texts = [sh(path, "git", "show", f"{parent}:shared") for parent in parents]
+    hub = ExecutionStore(StateDirectory(claude.home), document["executionId"], document["runId"]).hub()
+    assert hub is not None
+    parents = sh(hub.path, "git", "log", "-1", "--format=%P", document["results"][1]["commit"]).split()
+    texts = [sh(hub.path, "git", "show", f"{parent}:shared") for parent in parents]
     assert texts == ["one\nfrom a\nthree\n", "one\nfrom b\nthree\n"]
     # Markers that were left were told, and cost an attempt.
     assert document["results"][1]["attempts"] == 2
