@@ -134,25 +134,28 @@ def test_a_watcher_reads_each_percent_that_was_reported(site: Site, tmp_path: Pa
         assert "a: succeeded" in out
 
 
-@pytest.mark.parametrize("columns", [60, 80, 120, 250])
-def test_every_line_fits_the_terminal_and_ids_keep_both_ends(site: Site, tmp_path: Path, columns: int) -> None:
+def test_every_line_fits_the_terminal_and_ids_keep_both_ends(site: Site, tmp_path: Path) -> None:
     rows = [
         {"id": f"{_LONG}-{n}", "run": reports(30, "reading all of it") + "until [ -e {go} ]; do sleep 0.05; done"}
         for n in range(2)
     ]
-    identifier = f"wide-{columns}"
-    with running(site.cli, tmp_path, identifier, rows):
-        wait_for(lambda: "30 %" in site.cli("status", identifier, code=None).stdout)
-        told = in_terminal(site.cli, columns, "status", identifier)
-        listed = in_terminal(site.cli, columns, "list", "--limit", "3")
-    for line in (told + listed).splitlines():
-        assert len(line) <= columns, line
-    assert ("…" in told) == (columns < 200)
-    assert "tory-0" in told
-    assert "the-pars" in told
-    assert ("≈" in told, "agent-1" in told) == (columns >= 80, columns >= 120)
-    assert identifier in listed
-    assert " s ago" in listed
+    with running(site.cli, tmp_path, "wide", rows):
+        wait_for(lambda: "30 %" in site.cli("status", "wide", code=None).stdout)
+        seen = {
+            columns: [
+                in_terminal(site.cli, columns, *words) for words in (("status", "wide"), ("list", "--limit", "3"))
+            ]
+            for columns in (60, 80, 120, 250)
+        }
+    for columns, (told, listed) in seen.items():
+        for line in (told + listed).splitlines():
+            assert len(line) <= columns, line
+        assert ("…" in told) == (columns < 200)
+        assert "tory-0" in told
+        assert "the-pars" in told
+        assert ("≈" in told, "agent-1" in told) == (columns >= 80, columns >= 120)
+        assert "wide" in listed
+        assert " s ago" in listed
 
 
 def test_lists_are_narrowed(site: Site) -> None:

@@ -148,7 +148,7 @@ def test_a_run_goes_on_by_itself_after_the_server_s_supervisor_is_killed(tmp_pat
     wait_for(lambda: note.is_file() and cli.json("status", "guarded", code=None).get("status") == "running")
     supervisor = json.loads(note.read_text())["guardian"][0]
     os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: json.loads(note.read_text()).get("guardian", [supervisor])[0] != supervisor)
+    wait_for(lambda: json.loads(note.read_text()).get("guardian", [supervisor])[0] != supervisor, 90)
     gate.touch()
     out, _ = run.communicate(timeout=60)
     assert run.returncode == 0, out

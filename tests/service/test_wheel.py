@@ -44,17 +44,29 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> Installed:
+    """Without extras."""
+    return install(wheel, tmp_path_factory.mktemp("installed"), temporal_binary, has_extra=False)
+
+
 @pytest.fixture(scope="module", params=[True, False], ids=["with extras", "without extras"])
-def installed(
+def either(
     request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory, temporal_binary: str
 ) -> Installed:
-    folder = tmp_path_factory.mktemp("installed")
+    if not request.param:
+        without: Installed = request.getfixturevalue("installed")
+        return without
+    return install(wheel, tmp_path_factory.mktemp("installed"), temporal_binary, has_extra=True)
+
+
+def install(wheel: Path, folder: Path, temporal: str, *, has_extra: bool) -> Installed:
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv/bin/python"
     pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
     (site_packages,) = (folder / "venv/lib").glob("python*/site-packages")
-    (site_packages / "dependencies.pth").write_text(f"{dependencies(folder / 'dependencies', request.param)}\n")
-    return Installed(folder, temporal_binary, request.param)
+    (site_packages / "dependencies.pth").write_text(f"{dependencies(folder / 'dependencies', has_extra)}\n")
+    return Installed(folder, temporal, has_extra)
 
 
 class Installed:
@@ -162,23 +174,23 @@ def test_it_imports_itself_and_not_a_checkout(installed: Installed) -> None:
 
 def test_help_lists_the_commands_and_each_has_its_own(installed: Installed) -> None:
     assert "analyze" in installed.epw("--help")
-    for name, command in COMMANDS.items():
-        assert installed.epw(name, "-h").rstrip().endswith(f"Example: {command.example}")
+    shown = installed.python("-c", HELP).split("\0")
+    assert [each.rstrip().rpartition("Example: ")[2] for each in shown] == [each.example for each in COMMANDS.values()]
 
 
-def test_doctor_finds_everything_and_names_a_missing_extra(installed: Installed) -> None:
-    checks = {row["name"]: row for row in json.loads(installed.epw("doctor", "--json"))["checks"]}
+def test_doctor_finds_everything_and_names_a_missing_extra(either: Installed) -> None:
+    checks = {row["name"]: row for row in json.loads(either.epw("doctor", "--json"))["checks"]}
     assert checks["Temporal server"]["ok"]
-    assert ("epw[claude-code]" in (checks["agent claude-code"]["missing"] or "")) is not installed.has_extra
-    assert checks["extra claude-code"]["ok"] is installed.has_extra
+    assert ("epw[claude-code]" in (checks["agent claude-code"]["missing"] or "")) is not either.has_extra
+    assert checks["extra claude-code"]["ok"] is either.has_extra
     assert checks["data files"]["ok"]
 
 
-def test_mcp_without_its_extra_says_how_to_get_it(installed: Installed) -> None:
-    if installed.has_extra:
-        assert installed.epw("mcp") == ""
+def test_mcp_without_its_extra_says_how_to_get_it(either: Installed) -> None:
+    if either.has_extra:
+        assert either.epw("mcp") == ""
     else:
-        assert "pip install 'epw[mcp]'" in installed.run(str(installed.bin / "epw"), "mcp", code=3)
+        assert "pip install 'epw[mcp]'" in either.run(str(either.bin / "epw"), "mcp", code=3)
 
 
 def test_analyze_reads_a_plan(installed: Installed) -> None:
@@ -239,6 +251,14 @@ def test_an_installer_of_programs_makes_one_that_runs(
     assert json.loads(done.stdout)["status"] == "succeeded"
 
 
+HELP = """
+from epw.cli.commands import COMMANDS
+from epw.cli.main import app
+
+for number, name in enumerate(COMMANDS):
+    print(end="\\0" if number else "")
+    assert not app([name, "-h"], standalone_mode=False)
+"""
 REPLAY = """
 import asyncio
 import os, sys
