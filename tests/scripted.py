@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowHandle
 
 from epw.client.documents import full_document
@@ -24,6 +25,8 @@ from tests.support import check_invariants, ended
 
 # Scripts leave marks outside of the attempt's directory; activities/sandbox/test_sandbox.py asks for more.
 DEFAULTS = {"agent": "claude", "strategy": "aggressive", "sandbox": "process"}
+MODEL_AGENTS = pytest.mark.parametrize("agent", ["claude", pytest.param("claude-code", marks=pytest.mark.slow)])
+"""Both agents that call a model; Claude Code, of which each attempt is a program, takes seconds of CPU."""
 FINISH = ("finish", {"summary": "all done"})
 
 

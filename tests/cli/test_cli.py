@@ -342,6 +342,7 @@ def test_a_killed_server_comes_back_and_agents_are_not_restarted(up: Cli, tmp_pa
     assert counted.read_text() == "x\n"
 
 
+@pytest.mark.slow
 def test_the_demo_of_claude_says_that_it_is_scripted_and_lands_seven_tasks() -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
     argv = [sys.executable, str(ROOT / "examples/demo_claude/demo.py")]

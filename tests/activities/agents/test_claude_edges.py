@@ -14,7 +14,7 @@ import pytest
 from tests.activities.agents.test_claude_code import ASK, results
 from tests.command_line import ROOT
 from tests.messages_api import KEY, Turn
-from tests.scripted import FINISH, Claude
+from tests.scripted import FINISH, MODEL_AGENTS, Claude
 from tests.support import eventually, make_repository, sh, status_of, statuses, tasks, until
 
 # By the way that Claude Code itself has to the API.
@@ -26,7 +26,7 @@ END"""
 ASK_COORDINATOR = ("ask_coordinator", {"question": "Which database?", "options": []})
 
 
-@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+@MODEL_AGENTS
 async def test_a_question_that_a_dead_worker_had_not_told_of_is_asked_all_the_same(
     idle_claude: Claude, tmp_path: Path, agent: str
 ) -> None:

@@ -12,11 +12,10 @@ import pytest
 from tests.activities.agents.test_claude_code import results
 from tests.command_line import line_with, stop
 from tests.messages_api import Fault, Turn
-from tests.scripted import FINISH, Claude
+from tests.scripted import FINISH, MODEL_AGENTS, Claude
 from tests.site import Site
 from tests.support import make_repository, tasks
 
-BOTH = pytest.mark.parametrize("agent", ["claude", "claude-code"])
 REFUSED = [
     Fault(400, "invalid_request_error", "no such thing"),
     Fault(403, "permission_error"),
@@ -77,7 +76,7 @@ async def test_claude_code_reads_the_project_s_claude_md_and_nobody_s_settings(
         assert other not in asked, other
 
 
-@BOTH
+@MODEL_AGENTS
 @pytest.mark.parametrize("fault", [*REFUSED, LOGIN], ids=lambda fault: str(fault.status))
 async def test_an_api_that_says_no_fails_the_task_as_that(claude: Claude, agent: str, fault: Fault) -> None:
     claude.script(lambda *_: fault)
@@ -88,7 +87,7 @@ async def test_an_api_that_says_no_fails_the_task_as_that(claude: Claude, agent:
     assert len(claude.api.calls) == 1 or (agent == "claude-code" and fault.status in (400, 404))
 
 
-@BOTH
+@MODEL_AGENTS
 async def test_more_than_ten_failures_in_a_row_fail_the_task_and_ten_do_not(claude: Claude, agent: str) -> None:
     down = Fault(500, headers={"retry-after": "0.01"})
     claude.script(lambda *_: down)
@@ -106,7 +105,7 @@ async def test_more_than_ten_failures_in_a_row_fail_the_task_and_ten_do_not(clau
 
 
 @pytest.mark.slow
-@BOTH
+@MODEL_AGENTS
 async def test_five_hundred_turns_are_the_most(claude: Claude, agent: str) -> None:
     claude.script(lambda task, turn, request: Turn(calls=[("Bash", {"command": f"echo {turn}"})]))
     plan = {"agent": agent, "tasks": tasks({"id": "a"})}
@@ -115,7 +114,7 @@ async def test_five_hundred_turns_are_the_most(claude: Claude, agent: str) -> No
     assert len(claude.api.calls) == 500
 
 
-@BOTH
+@MODEL_AGENTS
 async def test_it_refuses_and_the_task_fails_as_that(claude: Claude, agent: str) -> None:
     claude.script(lambda *_: Turn("I cannot do that.", stop="refusal"))
     document = await claude.run({"agent": agent, "tasks": tasks({"id": "a"})})

@@ -17,7 +17,7 @@ from epw.core.report.spending import in_words
 from epw.mcp.views import brief
 from epw.settings import Settings
 from tests.messages_api import Turn
-from tests.scripted import Claude
+from tests.scripted import MODEL_AGENTS, Claude
 from tests.support import eventually, tasks
 
 BUDGET = {"budget": {"maxCostUSD": 5}}
@@ -106,7 +106,7 @@ async def test_a_call_whose_worker_was_killed_is_in_doubt_at_once_and_in_the_res
     assert document["metrics"]["costUSD"] + document["metrics"]["inDoubt"]["costUSD"] >= model.dollars
 
 
-@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+@MODEL_AGENTS
 async def test_the_call_of_a_cancelled_task_is_counted(claude: Claude, agent: str) -> None:
     model = Billing(slow_turn=2)
     claude.script(model)
@@ -133,7 +133,7 @@ async def test_the_call_that_a_time_limit_ends_is_counted_in_the_next_attempt_to
     assert document["metrics"]["costUSD"] + document["metrics"]["inDoubt"]["costUSD"] >= model.dollars
 
 
-@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+@MODEL_AGENTS
 async def test_of_an_answer_that_was_cut_its_beginning_is_known_and_its_rest_in_doubt(
     claude: Claude, agent: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.messages_api import Turn
-from tests.scripted import Claude
+from tests.scripted import MODEL_AGENTS, Claude
 from tests.support import Harness, make_repository, tasks
 
 WRITES = {"id": "writes", "agent": "command", "run": "echo 2 > config"}
@@ -56,7 +56,7 @@ async def test_who_writes_what_it_read_is_merged_and_not_told_of(harness: Harnes
     assert (document["status"], document["conflicts"]) == ("succeeded", [])
 
 
-@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+@MODEL_AGENTS
 async def test_what_a_model_looked_into_is_known(claude: Claude, path: Path, agent: str) -> None:
     claude.script(
         {
