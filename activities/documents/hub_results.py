@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from activities.git import kept_files
-from activities.git.changes import changed_paths, changes
+from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
+from activities.git.many_changes import changes_of, parents_of
 from activities.git.snapshot import uncommitted_files
 from activities.state.execution_store import ExecutionStore
 from epw.core.errors import GitError
@@ -24,10 +25,11 @@ def add_hub_results(document: ExecutionResult, execution: ExecutionStore) -> Non
     hub, removed = execution.hub(), execution.kept_results()
     rows = {row["taskId"]: row for row in removed.get("results", [])}
     kept = _kept_files(hub, execution)
+    known = _changes(document, execution, hub)
     for row in document["results"]:
         gone = rows.get(row["taskId"], {})
         row["kept"] = kept.get(slug(row["taskId"])) or gone.get("kept", [])
-        _add_changes(row, execution, hub, gone.get("changes"))
+        _add_changes(row, known, gone.get("changes"))
         if row["error"] is not None:
             _add_context(row["error"], execution, row["commit"])
     hunks = {each["id"]: each.get("hunks", []) for each in removed.get("conflicts", [])}
@@ -54,20 +56,28 @@ def _kept_files(hub: Hub | None, execution: ExecutionStore) -> dict[str, list[Ke
     }
 
 
-def _add_changes(row: TaskResult, execution: ExecutionStore, hub: Hub | None, removed: Any) -> None:
+def _changes(document: ExecutionResult, execution: ExecutionStore, hub: Hub | None) -> dict[str, list[dict[str, Any]]]:
+    """Changes by commit, of the commits that are here; a task that failed gets the last commit that it has saved."""
+    if hub is None:
+        return {}
+    for row in document["results"]:
+        if row["commit"] is None and row["attempts"] and row["status"] != "succeeded":
+            row["commit"] = hub.newest_of(execution.ref("tasks", slug(row["taskId"])))
+    commits = [row["commit"] for row in document["results"] if row["commit"]]
+    try:
+        return changes_of(hub, parents_of(hub, commits))
+    except GitError:
+        # The hub is damaged.
+        return {}
+
+
+def _add_changes(row: TaskResult, known: dict[str, list[dict[str, Any]]], removed: Any) -> None:
     """Fill in the changes of a task's commit, None where nobody knows them: it is on another machine, or gone.
 
     `removed`: its changes as noted before `gc` removed the commit, or None.
     """
-    if hub is not None and row["commit"] is None and row["attempts"] and row["status"] != "succeeded":
-        row["commit"] = hub.newest_of(execution.ref("tasks", slug(row["taskId"])))
-    if hub is not None and row["commit"]:
-        try:
-            row["changes"] = cast(list[FileChange], changes(hub, hub.parent_of(row["commit"]), row["commit"]))
-        except GitError:
-            row["changes"] = removed
-    elif row["commit"] or removed:
-        row["changes"] = removed
+    if row["commit"] or removed:
+        row["changes"] = cast(list[FileChange] | None, known.get(row["commit"] or "", removed))
     row["filesModified"] = None if row["changes"] is None else [change["file"] for change in row["changes"]]
 
 

@@ -13,7 +13,9 @@ from activities.git.submodules.pointers import TREE, entry_at
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _TYPES = {"A": "create", "D": "delete"}
-_PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
+PLAIN_DIFF = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--root")
+LISTED = ("--raw", "--numstat", "-z")
+PATCHED = ("--patch", "--unified=0", "--diff-algorithm=myers")
 
 
 def changed_paths(hub: Hub, before: str, after: str) -> list[str]:
@@ -53,7 +55,7 @@ def changed_blobs(hub: Hub, before: str, *after: str) -> list[Blobs]:
     """Blobs that differ between a commit and each of other commits or trees, with one git process."""
     tree, *trees = hub.trees_of([before, *after])
     pairs = "".join(f"{tree} {each}\n" for each in trees).encode()
-    rest = iter(records(git("diff-tree", *_PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=pairs)))
+    rest = iter(records(git("diff-tree", *PLAIN_DIFF, "--stdin", "--raw", "-z", git_dir=hub.path, stdin=pairs)))
     found: dict[str, Blobs] = {each: {} for each in trees}
     into: Blobs = {}
     for entry in rest:
@@ -74,7 +76,12 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     `lineNumbers`: `{start, end}`, the first and the last changed line of the new file (of a deleted one: the old file);
     it and the counts are None for a binary file. `mode`: before and now, if it changed (`100644 → 100755`).
     """
-    listed = records(git("diff-tree", *_PLAIN_DIFF, "--raw", "--numstat", "-z", before, after, git_dir=hub.path))
+    listed = records(git("diff-tree", *PLAIN_DIFF, *LISTED, before, after, git_dir=hub.path))
+    return as_rows(listed, git("diff-tree", *PLAIN_DIFF, *PATCHED, before, after, git_dir=hub.path))
+
+
+def as_rows(listed: list[str], patch: bytes) -> list[dict[str, Any]]:
+    """Rows of `changes` from what git says with the options `LISTED`, as records, and with `PATCHED`."""
     kinds: dict[str, str] = {}
     modes: dict[str, str] = {}
     while listed and listed[0].startswith(":"):
@@ -87,8 +94,6 @@ def changes(hub: Hub, before: str, after: str) -> list[dict[str, Any]]:
     for record in listed:
         added, deleted, path = record.split("\t", 2)
         counts[path] = (None, None) if added == "-" else (int(added), int(deleted))
-    argv = ("diff-tree", *_PLAIN_DIFF, "--patch", "--unified=0", "--diff-algorithm=myers", before, after)
-    patch = git(*argv, git_dir=hub.path)
     # One header per file, in the order of the raw lines: no need to parse quoted names. A file that became a link, or
     # a link that became a file, has two: a deletion and a creation.
     ranges = iter([_lines(part) for part in re.split(rb"(?m)^diff --git ", patch)[1:]])
