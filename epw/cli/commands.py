@@ -36,6 +36,11 @@ COMMANDS = {
         "An execution as it stands: tasks, questions, conflicts, metrics, live progress.",
         "epw status ID --json",
     ),
+    "report": Command(
+        "report:report",
+        "What an execution did, as text, Markdown, JSON or a page.",
+        "epw report ID --html report.html",
+    ),
     "logs": Command(
         "logs:logs", "What the attempts of a task have printed, running ones too.", "epw logs ID api --follow"
     ),
@@ -142,7 +147,7 @@ COMMANDS = {
     ),
     "schema": Command(
         "schema:schema",
-        "Print the JSON schema of plans or of results.",
+        "Print the JSON schema of plans, results or reports.",
         "epw schema plan > plan.schema.json",
     ),
 }

@@ -8,6 +8,10 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from epw.rendering.words import printable
+
+__all__ = ["INTERRUPTED", "console_print", "exit_process", "print_json", "printable"]
+
 INTERRUPTED = 130
 
 
@@ -19,11 +23,6 @@ def print_json(document: Any) -> None:
 def console_print(text: str) -> None:
     """Print a line of unknown origin on standard output."""
     print(printable(text), flush=True)
-
-
-def printable(text: str) -> str:
-    """Text of unknown origin for a terminal: control characters are shown, not obeyed."""
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
 def exit_process(code: int) -> NoReturn:

@@ -15,10 +15,9 @@ from activities.system.atomic_write import write_atomically
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
+from epw.client.report import report_of
 from epw.client.saved_changes import KnownExecution
-from epw.client.started_plan import plan_of, with_added
-from epw.core.plan.validate import read_plan
-from epw.core.report.pull_request import body, title
+from epw.rendering.markdown import markdown, title
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -38,11 +37,10 @@ def pr(
     async def command(settings: Settings, connection: Connection) -> int:
         known = await KnownExecution.of(settings, connection, execution_id)
         branch, folder = known.delivered_branch(), known.repository
-        started = await plan_of(connection, connection.client.get_workflow_handle(execution_id))
-        plan = read_plan(with_added(started, known.document), runnable=False)
+        report = await report_of(settings, connection, execution_id, has_diffs=False)
         git, file = UserGit(folder), known.store.path / "pull-request.md"
         target = target_of(git, remote, base)
-        said, text = own_title or title(known.document, plan), body(known.document, plan)
+        said, text = own_title or title(report), markdown(report)
         texts = PullRequestTexts(branch, said, text, str(file), draft, tuple(reviewer or []))
         way = way_of(git, target, folder, texts)
         push = push_arguments(target, branch)

@@ -15,6 +15,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_redrive
+from epw.client.report import report_of
 from epw.client.requests import from_rpc, no_worker, send
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
@@ -26,6 +27,7 @@ from epw.core.plan.additions import read_added
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.model import ExecutionResult
+from epw.core.report.report import Report
 from epw.mcp.call import Call
 from epw.mcp.host import Host
 from epw.mcp.leave import Leave
@@ -139,6 +141,11 @@ class Executions:
             raise InvalidRequest("no change is saved here: nothing was changed, or `gc` has removed it")
         found = await asyncio.to_thread(hub.diff, *ends)
         return found.decode(errors="replace")
+
+    async def report(self, execution_id: str) -> Report:
+        """The report, without diffs."""
+        await self._present(execution_id)
+        return await report_of(self._host.settings, await self._host.connection(), execution_id, has_diffs=False)
 
     async def _present(self, execution_id: str) -> tuple[WorkflowExecutionDescription, State]:
         """Description and state; one that runs has a worker to ask."""

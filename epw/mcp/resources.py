@@ -11,10 +11,10 @@ from mcp import types
 
 from epw.client.listing import listed
 from epw.core.errors import InvalidRequest
-from epw.core.report.markdown import report
 from epw.mcp import answers
 from epw.mcp.application import Application
 from epw.mcp.views import whole
+from epw.rendering.markdown import markdown
 
 _EXECUTIONS = "epw://executions/"
 _MAX_LISTED = 50
@@ -70,9 +70,9 @@ async def read(application: Application, uri: str) -> tuple[str, str]:
     execution_id = unquote(found["id"])
     if found["task"] is not None:
         return "text/x-diff", await application.executions.diff(execution_id, unquote(found["task"]))
-    document, _ = await application.executions.state(execution_id)
     if found["report"]:
-        return "text/markdown", report(document)
+        return "text/markdown", markdown(await application.executions.report(execution_id))
+    document, _ = await application.executions.state(execution_id)
     return "application/json", _json(whole(document))
 
 

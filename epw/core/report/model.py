@@ -249,12 +249,12 @@ class ExecutionResult(ResultPart):
     """While it goes on; printed by `status` alone."""
 
 
-class _Schema(GenerateJsonSchema):
+class SchemaWithoutTitles(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def result_schema() -> dict[str, Any]:
     """JSON schema of the result document."""
-    schema = TypeAdapter(ExecutionResult).json_schema(schema_generator=_Schema, mode="serialization")
-    return {"$schema": _Schema.schema_dialect, **schema}
+    schema = TypeAdapter(ExecutionResult).json_schema(schema_generator=SchemaWithoutTitles, mode="serialization")
+    return {"$schema": SchemaWithoutTitles.schema_dialect, **schema}

@@ -10,11 +10,12 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from epw.client.documents import describe, document_of, progress_of
+from epw.client.report import report_of
 from epw.client.so_far import so_far
 from epw.client.started_plan import plan_of
-from epw.core.report.markdown import report
 from epw.core.report.spending import in_words
 from epw.mcp.views import brief
+from epw.rendering.markdown import markdown
 from epw.settings import Settings
 from tests.messages_api import Turn
 from tests.scripted import MODEL_AGENTS, Claude
@@ -64,7 +65,8 @@ async def check_agreement(claude: Claude, handle: WorkflowHandle[Any, Any], lost
     doubt = usage["inDoubt"]
     assert doubt["calls"] == lost
     assert doubt == metrics["inDoubt"] == numbers["inDoubt"] == brief(document, {})["metrics"]["inDoubt"]
-    assert in_words(doubt) in " ".join(report(document).replace("\\", "").split())
+    report = await report_of(Settings(claude.home), claude.site.connection, handle.id)
+    assert in_words(doubt) in markdown(report)
     shown = await asyncio.to_thread(claude.site.cli, "status", handle.id)
     assert f"${usage['costUSD']:.4f}, and {in_words(doubt)}" in " ".join(shown.stdout.split())
     # As those have it who ask Temporal; a cancelled execution has no result.

@@ -1,0 +1,138 @@
+"""Report of an execution, ended or going on: its result, plan, timeline and diffs, and where it leads."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from temporalio.api.history.v1 import HistoryEvent
+
+from activities.git.many_changes import parents_of, patches_of
+from activities.state.execution_store import ExecutionStore
+from epw.client.activity_runs import activity_runs, history_of
+from epw.client.documents import OPEN, describe, document_of, progress_of
+from epw.client.next_commands import next_commands
+from epw.client.saved_changes import KnownExecution
+from epw.client.so_far import so_far
+from epw.core.errors import GitError, InvalidRequest
+from epw.core.messages import RUN_TASK
+from epw.core.plan.model import Plan
+from epw.core.plan.validate import read_plan
+from epw.core.report.diffs import shown_diffs
+from epw.core.report.model import ExecutionResult
+from epw.core.report.report import Planned, Report, Steering, Step, TaskDiff
+from epw.core.report.timeline import ActivityRun, timeline
+from epw.core.report.undo import undo_steps
+from epw.core.version import __version__
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+
+async def report_of(settings: Settings, connection: Connection, execution_id: str, *, has_diffs: bool = True) -> Report:
+    """The report of an execution; raises `InvalidRequest` where there is none of this id."""
+    handle = connection.client.get_workflow_handle(execution_id)
+    described = await describe(handle)
+    result = await document_of(settings, handle, described)
+    known = KnownExecution(result, ExecutionStore.of(settings.state, described))
+    events = await history_of(handle)
+    document = await _plan_document(connection, events, execution_id)
+    plan = read_plan(document, runnable=False)
+    runs = await activity_runs(events, connection.client.data_converter)
+    ended = round(described.close_time.timestamp() * 1000) if described.close_time else None
+    if result["status"] in OPEN:
+        live = await progress_of(connection, described)
+        result["soFar"] = so_far(result, described, live, document)
+        result["progress"] = [each.model_dump(by_alias=True) for each in live.values()]  # type: ignore[misc]
+    return {
+        "executionId": execution_id,
+        "version": __version__,
+        "madeAt": round(time.time() * 1000),
+        "startedAt": round(described.start_time.timestamp() * 1000),
+        "endedAt": ended,
+        "plan": _planned(plan, result, runs),
+        "result": result,
+        "timeline": timeline(runs, result, ended),
+        "diffs": _diffs(known) if has_diffs else [],
+        "steering": cast("list[Steering]", result.get("steering", [])),
+        "next": _next(known),
+        "undo": undo_steps(result),
+    }
+
+
+async def _plan_document(connection: Connection, events: Sequence[HistoryEvent], execution_id: str) -> dict[str, Any]:
+    if not events:
+        raise InvalidRequest(f"execution {execution_id!r} has no history")
+    payloads = events[0].workflow_execution_started_event_attributes.input.payloads
+    (document,) = await connection.client.data_converter.decode(payloads[:1])
+    found: dict[str, Any] = document
+    return found
+
+
+def _planned(plan: Plan, result: ExecutionResult, runs: Sequence[ActivityRun]) -> Planned:
+    """The plan of the tasks that the result has."""
+    models = {run.task_id: run.input.get("model") for run in runs if run.type == RUN_TASK}
+    tasks = {task.id: task for task in plan.tasks}
+    return {
+        "name": plan.name,
+        "description": plan.description,
+        "strategy": plan.strategy,
+        "maxAgents": plan.max_agents,
+        "verify": plan.verify,
+        "checks": _checks(plan),
+        "tasks": [
+            {
+                "taskId": task.id,
+                "description": task.description,
+                "dependsOn": task.depends_on,
+                "estimatedMinutes": task.estimated_minutes,
+                "agent": plan.backend_of(task).name,
+                "model": models.get(task.id) or plan.model_of(task),
+            }
+            for task in (tasks[row["taskId"]] for row in result["results"] if row["taskId"] in tasks)
+        ],
+    }
+
+
+def _checks(plan: Plan) -> str:
+    checks = plan.checks
+    return checks if isinstance(checks, str) else ", ".join(checks) if isinstance(checks, list) else checks.command
+
+
+def _diffs(known: KnownExecution) -> list[TaskDiff]:
+    """Diffs of the changes that the hub on this machine has."""
+    hub, commits = known.hub, {row["taskId"]: row["commit"] for row in known.document["results"] if row["commit"]}
+    if hub is None or not commits:
+        return []
+    try:
+        patches = patches_of(hub, parents_of(hub, list(dict.fromkeys(commits.values()))))
+    except GitError:
+        return []
+    return shown_diffs({task_id: patches.get(commit, b"") for task_id, commit in commits.items()})
+
+
+def _next(known: KnownExecution) -> list[Step]:
+    """Commands that lead on, as they are typed in the workspace."""
+    if known.document["status"] in OPEN:
+        return list(_while_it_goes_on(known.document))
+    try:
+        here = Path(known.workspace.path) if known.workspace is not None else Path.cwd()
+        return [{"command": each.command, "purpose": each.purpose} for each in next_commands(known, here)]
+    except (GitError, OSError):
+        return []
+
+
+def _while_it_goes_on(result: ExecutionResult) -> Iterator[Step]:
+    of_conflicts = {each["questionId"]: each["id"] for each in result["conflicts"] if "questionId" in each}
+    open_ones = [each for each in result["questions"] if each["answer"] is None]
+    for each in open_ones:
+        if each["id"] in of_conflicts:
+            words, placeholder = ["resolve", result["executionId"], of_conflicts[each["id"]]], "CHOICE"
+        else:
+            words, placeholder = ["answer", result["executionId"], each["id"]], "TEXT"
+        yield {"command": f"{shlex.join(['epw', *words])} {placeholder}", "purpose": each["text"]}
+    yield {"command": shlex.join(["epw", "watch", result["executionId"]]), "purpose": "follow it to its end"}
+    if result["status"] == "paused":
+        yield {"command": shlex.join(["epw", "resume", result["executionId"]]), "purpose": "go on"}
