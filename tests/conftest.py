@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -24,6 +24,9 @@ from tests.scripted import Claude
 from tests.shared_server import SharedServer, connected_client
 from tests.site import Site
 from tests.support import Harness
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 _SHARED = pytest.StashKey[SharedServer]()
 _FOLDERS_BY_TIME = ("whole", "cli", "mcp", "service", "workflows", "activities", "tools")
@@ -85,6 +88,19 @@ async def server(temporal_binary: str, request: pytest.FixtureRequest) -> AsyncI
     async with environment:
         assert await SearchAttributes(environment.client).known()
         yield environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium for all pages of this process; its tests are skipped where there is none."""
+    # Imported by those alone who open pages.
+    from tests.browser import MISSING, chromium, started
+
+    program = chromium()
+    if program is None:
+        pytest.skip(MISSING)
+    async with started(program) as found:
+        yield found
 
 
 @pytest.fixture

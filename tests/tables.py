@@ -18,6 +18,7 @@ from epw.core.presets.preset import Preset
 from epw.core.presets.registry import PRESETS
 from epw.core.recovery import recovery_options
 from epw.core.report.model import result_schema
+from epw.core.report.report import report_schema
 from epw.importers.formats import FORMATS
 from epw.mcp.tools import TOOLS
 from tests.symptoms import OF_GIT, SYMPTOMS
@@ -180,6 +181,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "importing.md": importing_page,
     "mcp.md": mcp_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
+    "report.schema.json": lambda: json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n",
     "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",
 }
 """Files of docs/ and what they hold."""

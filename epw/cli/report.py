@@ -32,7 +32,7 @@ def report(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, as `epw pr` has it.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """What an execution did, so far or in all: tasks, time, conflicts, questions, cost, what to do next."""
+    """What an execution did, as text, Markdown, JSON or a page: so far, where it goes on."""
 
     async def command(settings: Settings, connection: Connection) -> int:
         if sum((html is not None, as_markdown, as_json)) > 1:

@@ -23,5 +23,5 @@ _SCHEMAS = {_Kind.PLAN: plan_schema, _Kind.RESULT: result_schema, _Kind.REPORT: 
 
 
 def schema(kind: Annotated[_Kind, typer.Argument(help="plan, result or report.")]) -> None:
-    """Print the JSON schema of plans, of results or of reports."""
+    """Print the JSON schema of plans, results or reports."""
     print(json.dumps(_SCHEMAS[kind](), indent=2, ensure_ascii=False))

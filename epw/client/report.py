@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.converter import DataConverter
 
 from activities.git.many_changes import parents_of, patches_of
 from activities.state.execution_store import ExecutionStore
@@ -17,13 +19,13 @@ from epw.client.documents import OPEN, describe, document_of, progress_of
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
-from epw.core.errors import GitError, InvalidRequest
+from epw.core.errors import GitError
 from epw.core.messages import RUN_TASK
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.diffs import shown_diffs
 from epw.core.report.model import ExecutionResult
-from epw.core.report.report import Planned, Report, Steering, Step, TaskDiff
+from epw.core.report.report import Planned, Report, Step, TaskDiff
 from epw.core.report.timeline import ActivityRun, timeline
 from epw.core.report.undo import undo_steps
 from epw.core.version import __version__
@@ -37,38 +39,46 @@ async def report_of(settings: Settings, connection: Connection, execution_id: st
     described = await describe(handle)
     result = await document_of(settings, handle, described)
     known = KnownExecution(result, ExecutionStore.of(settings.state, described))
-    events = await history_of(handle)
-    document = await _plan_document(connection, events, execution_id)
-    plan = read_plan(document, runnable=False)
-    runs = await activity_runs(events, connection.client.data_converter)
-    ended = round(described.close_time.timestamp() * 1000) if described.close_time else None
+    events, converter = await history_of(handle), connection.client.data_converter
     if result["status"] in OPEN:
         live = await progress_of(connection, described)
-        result["soFar"] = so_far(result, described, live, document)
+        result["soFar"] = so_far(result, described, live, await _plan_document(events, converter))
         result["progress"] = [each.model_dump(by_alias=True) for each in live.values()]  # type: ignore[misc]
+    began, ended = (_milliseconds(each) for each in (described.start_time, described.close_time))
+    report = await assembled(result, events, converter, began or 0, ended)
+    return {**report, "diffs": _diffs(known) if has_diffs else [], "next": _next(known)}
+
+
+async def assembled(
+    result: ExecutionResult, events: Sequence[HistoryEvent], converter: DataConverter, began: int, ended: int | None
+) -> Report:
+    """The report as far as result and history tell it: without diffs, and without what leads on."""
+    plan = read_plan(await _plan_document(events, converter), runnable=False)
+    runs = await activity_runs(events, converter)
     return {
-        "executionId": execution_id,
+        "executionId": result["executionId"],
         "version": __version__,
         "madeAt": round(time.time() * 1000),
-        "startedAt": round(described.start_time.timestamp() * 1000),
+        "startedAt": began,
         "endedAt": ended,
         "plan": _planned(plan, result, runs),
         "result": result,
         "timeline": timeline(runs, result, ended),
-        "diffs": _diffs(known) if has_diffs else [],
-        "steering": cast("list[Steering]", result.get("steering", [])),
-        "next": _next(known),
+        "diffs": [],
+        "next": [],
         "undo": undo_steps(result),
     }
 
 
-async def _plan_document(connection: Connection, events: Sequence[HistoryEvent], execution_id: str) -> dict[str, Any]:
-    if not events:
-        raise InvalidRequest(f"execution {execution_id!r} has no history")
+async def _plan_document(events: Sequence[HistoryEvent], converter: DataConverter) -> dict[str, Any]:
     payloads = events[0].workflow_execution_started_event_attributes.input.payloads
-    (document,) = await connection.client.data_converter.decode(payloads[:1])
+    (document,) = await converter.decode(payloads[:1])
     found: dict[str, Any] = document
     return found
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
 
 
 def _planned(plan: Plan, result: ExecutionResult, runs: Sequence[ActivityRun]) -> Planned:

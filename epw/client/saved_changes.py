@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.git.hub import Hub
+from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
@@ -81,8 +82,9 @@ class KnownExecution:
     @property
     def saved(self) -> list[str]:
         """Ids of the tasks whose changes are in the hub."""
-        hub, rows = self.hub, self.document["results"]
-        return [row["taskId"] for row in rows if row["commit"] and hub is not None and hub.resolve(row["commit"])]
+        hub, commits = self.hub, {row["taskId"]: row["commit"] for row in self.document["results"]}
+        here = parents_of(hub, list(filter(None, commits.values()))) if hub is not None else {}
+        return [task_id for task_id, commit in commits.items() if commit in here]
 
     def delivered_branch(self) -> str:
         """The branch that was delivered; raises `InvalidRequest` with what to do where there is none."""

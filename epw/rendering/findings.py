@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from epw.core import failures
-from epw.core.report.model import ConflictResult
+from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
 from epw.core.report.spending import in_words, total
 from epw.core.report.task_result import ModelUsage, TaskResult
@@ -85,6 +85,11 @@ def deciders(conflict: ConflictResult) -> str:
         who, who.replace("agent:", "agent of ")
     )
     return f"{conflict['resolution']}, decided by {by}"
+
+
+def steered(change: SteeringResult) -> str:
+    """What a person changed: the update and its message."""
+    return " ".join([change["action"], *(f"{name}={value}" for name, value in change["request"].items())])
 
 
 def speed(report: Report) -> list[Fact]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from epw.core.report.report import Report
 from epw.rendering.tables import cut_middle
@@ -16,8 +17,22 @@ _MAX_EDGES = 6000
 _SWEEPS = 4
 _SIZES = ((7, (118.0, 24.0, 156.0, 34.0)), (10_000, (98.0, 24.0, 114.0, 34.0)))
 """Most levels, and then width and height of a node, distance of columns and of rows, in pixels."""
-_DOTS = (9.0, 9.0, 46.0, 13.0)
+_DOT, _MOST_ROWS, _ROOM = 9.0, 48, 1100.0
+"""Size of a dot, how many stand above each other, and the width in which they are spread."""
 _PIXELS_PER_LETTER = 7
+
+
+Corner = tuple[str, str, int]
+"""Place in a column through which an edge runs that is longer than one level: its ends, and the level."""
+Place = str | Corner
+
+
+class _Layout(NamedTuple):
+    """Upper left corners of the nodes and bends, and the size of a node, in pixels."""
+
+    places: Mapping[Place, tuple[float, float]]
+    width: float
+    height: float
 
 
 @dataclass(frozen=True)
@@ -65,16 +80,10 @@ def graph_picture(report: Report, anchors: Mapping[str, str]) -> GraphPicture | 
     if not any(before.values()):
         return None
     levels = _levels(before)
-    columns, chains = _columns(before, levels)
     is_small = len(before) <= _MAX_NAMED
-    named = next(size for most, size in _SIZES if len(columns) <= most)
-    width, height, across, down = named if is_small else _DOTS
-    tallest = max(map(len, columns))
-    places = {
-        name: (level * across, (index + (tallest - len(column)) / 2) * down)
-        for level, column in enumerate(columns)
-        for index, name in enumerate(column)
-    }
+    columns, chains = _columns(before, levels, has_corners=is_small)
+    layout = _named(columns) if is_small else _dots(columns)
+    places, width, height = layout.places, layout.width, layout.height
     metrics = report["result"]["metrics"]
     critical = metrics["criticalPath"] if metrics is not None else []
     on_path = set(itertools.pairwise(critical))
@@ -98,12 +107,40 @@ def graph_picture(report: Report, anchors: Mapping[str, str]) -> GraphPicture | 
     return GraphPicture(
         nodes,
         sorted(edges, key=lambda each: each.is_critical),
-        (len(columns) - 1) * across + width,
-        (tallest - 1) * down + height,
+        max(x for x, _ in places.values()) + width,
+        max(y for _, y in places.values()) + height,
         width,
         height,
         max(0, len(chains) - _MAX_EDGES),
     )
+
+
+def _named(columns: Sequence[Sequence[Place]]) -> _Layout:
+    """A row a task, each level centred."""
+    width, height, across, down = next(size for most, size in _SIZES if len(columns) <= most)
+    tallest = max(map(len, columns))
+    places = {
+        name: (level * across, (index + (tallest - len(column)) / 2) * down)
+        for level, column in enumerate(columns)
+        for index, name in enumerate(column)
+    }
+    return _Layout(places, width, height)
+
+
+def _dots(columns: Sequence[Sequence[Place]]) -> _Layout:
+    """Dots, in as many columns a level as it needs to be no taller than the others."""
+    found: dict[Place, tuple[float, float]] = {}
+    parts = [-(-len(column) // _MOST_ROWS) for column in columns]
+    tallest = max(-(-len(column) // each) for column, each in zip(columns, parts, strict=True))
+    gap = min(70.0, max(22.0, (_ROOM - sum(parts) * _DOT * 1.5) / len(columns)))
+    left = 0.0
+    for column, each in zip(columns, parts, strict=True):
+        rows = -(-len(column) // each)
+        for index, name in enumerate(column):
+            part, row = index % each, index // each
+            found[name] = left + part * _DOT * 1.5, (row + (tallest - rows) / 2) * _DOT * 1.4
+        left += each * _DOT * 1.5 + gap
+    return _Layout(found, _DOT, _DOT)
 
 
 def _levels(before: Mapping[str, list[str]]) -> dict[str, int]:
@@ -119,15 +156,13 @@ def _levels(before: Mapping[str, list[str]]) -> dict[str, int]:
     return found
 
 
-Corner = tuple[str, str, int]
-"""Place in a column through which an edge runs that is longer than one level: its ends, and the level."""
-Place = str | Corner
-
-
 def _columns(
-    before: Mapping[str, list[str]], levels: Mapping[str, int]
+    before: Mapping[str, list[str]], levels: Mapping[str, int], *, has_corners: bool
 ) -> tuple[list[list[Place]], dict[tuple[str, str], list[Place]]]:
-    """Order within each level, by the mean place of the neighbours (Sugiyama), and the places of each edge."""
+    """Order within each level, by the mean place of the neighbours (Sugiyama), and the places of each edge.
+
+    `has_corners`: edges that skip levels run through places of their own, past the tasks there.
+    """
     columns: list[list[Place]] = [[] for _ in range(max(levels.values()) + 1)]
     for name, level in levels.items():
         columns[level].append(name)
@@ -136,8 +171,9 @@ def _columns(
     to_right: dict[Place, list[Place]] = {}
     for name, names in before.items():
         for each in names:
-            corners: list[Place] = [(each, name, level) for level in range(levels[each] + 1, levels[name])]
-            for corner, level in zip(corners, range(levels[each] + 1, levels[name]), strict=True):
+            between = range(levels[each] + 1, levels[name]) if has_corners else range(0)
+            corners: list[Place] = [(each, name, level) for level in between]
+            for corner, level in zip(corners, between, strict=True):
                 columns[level].append(corner)
             chains[each, name] = chain = [each, *corners, name]
             for left, right in itertools.pairwise(chain):

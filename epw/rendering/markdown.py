@@ -156,10 +156,14 @@ def _questions(report: Report) -> Iterator[str]:
 
 
 def _steering(report: Report) -> Iterator[str]:
-    if found := report["steering"]:
+    if found := report["result"]["steering"]:
         yield "\n## Changed while it ran\n"
-        rows = ([moment(each["at"]), quiet(each["by"]), quiet(each["what"]), quiet(each["outcome"])] for each in found)
+        rows = (
+            [moment(each["at"]), quiet(each["by"]) or "–", code(findings.steered(each)), quiet(each["outcome"])]
+            for each in found[:_MAX_ENTRIES]
+        )
         yield from table(["when", "by", "what", "outcome"], rows)
+        yield from _rest(len(found))
 
 
 def _numbers(report: Report) -> Iterator[str]:

@@ -46,12 +46,11 @@ def _parts(report: Report, width: int) -> Iterator[str]:
     yield from _list("Not succeeded", [f"{row['taskId']}: {why}" for row in rows if (why := findings.why(row))], width)
     yield from _conflicts(report, width)
     yield from _questions(report, width)
-    if report["steering"]:
+    if steering := report["result"]["steering"]:
         yield _heading("Changed while it ran")
-        for change in report["steering"]:
+        for change in steering:
             by = f" by {change['by']}" if change["by"] else ""
-            outcome = f": {change['outcome']}" if change["outcome"] else ""
-            yield _prose(f"{moment(change['at'])}{by}: {change['what']}{outcome}", width)
+            yield _prose(f"{moment(change['at'])}{by}: {findings.steered(change)}: {change['outcome']}", width)
     if speed := findings.speed(report):
         yield _heading("Speed")
         waits = [(f"waited {each.name}", each.value, each.meaning) for each in findings.waited(report)]

@@ -61,5 +61,5 @@ def test_a_shell_completes_commands_and_options(cli: Cli) -> None:
         argv = [sys.executable, "-c", program]
         return subprocess.run(argv, cwd=ROOT, env={**cli.env, **words}, capture_output=True, text=True).stdout.split()
 
-    assert completed("epw re") == ["resolve", "resume", "retry"]
+    assert completed("epw re") == ["report", "resolve", "resume", "retry"]
     assert "--resume" in completed("epw run --")

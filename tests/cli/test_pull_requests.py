@@ -131,6 +131,7 @@ def test_a_dry_run_pushes_and_opens_nothing(up: Cli, repository: Path, tmp_path:
     document = beside(up, tmp_path).json("pr", "done", "--dry-run")
     assert (document["pushed"], document["created"]) == (False, False)
     assert [each.split()[0] for each in document["commands"]] == ["git", "gh"]
+    assert document["body"] == up("report", "done", "--markdown").stdout
     assert "## Tasks" in document["body"]
     assert sh(bare, "git", "branch") == ""
     assert {argv[0] for argv in calls(notes)} == {"auth"}

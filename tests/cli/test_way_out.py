@@ -183,3 +183,30 @@ def test_merge_says_where_there_is_no_branch(up: Cli, repository: Path) -> None:
     sh(repository, "git", "branch", "--quiet", "-D", "epw/lost")
     assert "not in" in up("merge", "lost", code=2).stderr
     assert json.loads(up("pr", "lost", "--json", code=2).stdout)["success"] is False
+
+
+def test_a_report_is_text_markdown_json_and_a_page(up: Cli, repository: Path, tmp_path: Path) -> None:
+    run(up, repository, "told", verify="test -e b")
+    said = up("report", "told").stdout
+    assert "told: ✓ succeeded" in said
+    assert "git merge epw/told" in said
+    assert "Verified by `test -e b`." in up("report", "told", "--markdown").stdout
+    document = up.json("report", "told")
+    schema = json.loads((ROOT / "docs/report.schema.json").read_text())
+    pytest.importorskip("jsonschema").Draft202012Validator(schema).validate(document)
+    assert [each["taskId"] for each in document["diffs"]] == ["one", "two"]
+    assert "+two" in document["diffs"][1]["text"]
+    agents = [(each["taskId"], each["agentId"]) for each in document["timeline"] if each["lane"] == "agent"]
+    assert agents == [("one", "agent-1"), ("two", "agent-2")]
+    page = tmp_path / "report.html"
+    assert up("report", "told", "--html", str(page)).stdout.startswith(f"{page}: ")
+    assert "<ins>+two</ins>" in page.read_text()
+    assert up("report", "told", "--html", "-").stdout.startswith("<!DOCTYPE html>")
+
+
+def test_a_report_that_can_not_be_written_is_refused_before_anything_is_read(up: Cli, tmp_path: Path) -> None:
+    assert "give one of --html, --markdown and --json" in up("report", "x", "--markdown", "--html", "f", code=2).stderr
+    assert "there is no folder" in up("report", "x", "--html", str(tmp_path / "no/f.html"), code=2).stderr
+    assert "is a folder" in up("report", "x", "--html", str(tmp_path), code=2).stderr
+    assert "no execution 'x'" in up("report", "x", "--html", str(tmp_path / "f.html"), code=2).stderr
+    assert not (tmp_path / "f.html").exists()

@@ -77,15 +77,6 @@ class Step(ResultPart):
     purpose: str
 
 
-class Steering(ResultPart):
-    """A change by a person while it ran."""
-
-    at: int
-    by: str | None
-    what: str
-    outcome: str | None
-
-
 class Report(ResultPart):
     """All that a report is made from."""
 
@@ -102,7 +93,6 @@ class Report(ResultPart):
     """In order of their beginnings."""
     diffs: list[TaskDiff]
     """Of the tasks whose change is on this machine, in plan order; empty changes left out."""
-    steering: list[Steering]
     next: list[Step]
     undo: list[Step]
 
