@@ -26,8 +26,9 @@ from epw.core.errors import Fenced, InvalidRequest, Refused
 from epw.core.execution.delivery import DeliveredPullRequest, PullRequestOutcome, PullRequestRequest
 from epw.core.messages import OPEN_PULL_REQUEST, PULL_REQUEST_ATTEMPTS
 from epw.core.plan.outgoing import PullRequestWish
+from epw.core.report.assembly import assembled
 from epw.core.report.model import ExecutionResult
-from epw.core.report.pull_request import body, title
+from epw.rendering.markdown import markdown, title
 
 _MAX_SECONDS = 600.0
 _MAX_WORDS = 600
@@ -89,7 +90,10 @@ class _Step:
             target = target_of(git)
         except InvalidRequest as error:
             return _failed(str(error))
-        said, text, is_again = wish.title or title(document, plan), body(document, plan), file.is_file()
+        now = round(time.time() * 1000)
+        # It all but has: what it did is known, and this is its last step.
+        report = assembled(plan, document, [], made=now, began=now, ended=now)
+        said, text, is_again = wish.title or title(report), markdown(report), file.is_file()
         texts = PullRequestTexts(self.branch, said, text, str(file), wish.draft, tuple(wish.reviewers))
         way = way_of(git, target, folder, texts, self.gives_up)
         code, _, errors = captured(["git", *push_arguments(target, self.branch)], folder, self.gives_up)

@@ -19,16 +19,13 @@ from epw.client.documents import OPEN, describe, document_of, progress_of
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
+from epw.client.started_plan import with_added
 from epw.core.errors import GitError
-from epw.core.messages import RUN_TASK
-from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
+from epw.core.report.assembly import assembled
 from epw.core.report.diffs import shown_diffs
 from epw.core.report.model import ExecutionResult
-from epw.core.report.report import Planned, Report, Step, TaskDiff
-from epw.core.report.timeline import ActivityRun, timeline
-from epw.core.report.undo import undo_steps
-from epw.core.version import __version__
+from epw.core.report.report import Report, Step, TaskDiff
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -40,75 +37,32 @@ async def report_of(settings: Settings, connection: Connection, execution_id: st
     result = await document_of(settings, handle, described)
     known = KnownExecution(result, ExecutionStore.of(settings.state, described))
     events, converter = await history_of(handle), connection.client.data_converter
+    document = with_added(await plan_document(events, converter), result)
     if result["status"] in OPEN:
         live = await progress_of(connection, described)
-        result["soFar"] = so_far(result, described, live, await _plan_document(events, converter))
+        result["soFar"] = so_far(result, described, live, document)
         result["progress"] = [each.model_dump(by_alias=True) for each in live.values()]  # type: ignore[misc]
-    began, ended = (_milliseconds(each) for each in (described.start_time, described.close_time))
-    report = await assembled(result, events, converter, began or 0, ended)
+    report = assembled(
+        read_plan(document, runnable=False),
+        result,
+        await activity_runs(events, converter),
+        made=round(time.time() * 1000),
+        began=_milliseconds(described.start_time),
+        ended=_milliseconds(described.close_time) if described.close_time else None,
+    )
     return {**report, "diffs": _diffs(known) if has_diffs else [], "next": _next(known)}
 
 
-async def assembled(
-    result: ExecutionResult, events: Sequence[HistoryEvent], converter: DataConverter, began: int, ended: int | None
-) -> Report:
-    """The report as far as result and history tell it: without diffs, and without what leads on."""
-    plan = read_plan(await _plan_document(events, converter), runnable=False)
-    runs = await activity_runs(events, converter)
-    return {
-        "executionId": result["executionId"],
-        "version": __version__,
-        "madeAt": round(time.time() * 1000),
-        "startedAt": began,
-        "endedAt": ended,
-        "plan": _planned(plan, result, runs),
-        "result": result,
-        "timeline": timeline(runs, result, ended),
-        "diffs": [],
-        "next": [],
-        "undo": undo_steps(result),
-    }
-
-
-async def _plan_document(events: Sequence[HistoryEvent], converter: DataConverter) -> dict[str, Any]:
+async def plan_document(events: Sequence[HistoryEvent], converter: DataConverter) -> dict[str, Any]:
+    """The plan document with which an execution was started, from its first event."""
     payloads = events[0].workflow_execution_started_event_attributes.input.payloads
     (document,) = await converter.decode(payloads[:1])
     found: dict[str, Any] = document
     return found
 
 
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
-
-
-def _planned(plan: Plan, result: ExecutionResult, runs: Sequence[ActivityRun]) -> Planned:
-    """The plan of the tasks that the result has."""
-    models = {run.task_id: run.input.get("model") for run in runs if run.type == RUN_TASK}
-    tasks = {task.id: task for task in plan.tasks}
-    return {
-        "name": plan.name,
-        "description": plan.description,
-        "strategy": plan.strategy,
-        "maxAgents": plan.max_agents,
-        "verify": plan.verify,
-        "checks": _checks(plan),
-        "tasks": [
-            {
-                "taskId": task.id,
-                "description": task.description,
-                "dependsOn": task.depends_on,
-                "estimatedMinutes": task.estimated_minutes,
-                "agent": plan.backend_of(task).name,
-                "model": models.get(task.id) or plan.model_of(task),
-            }
-            for task in (tasks[row["taskId"]] for row in result["results"] if row["taskId"] in tasks)
-        ],
-    }
-
-
-def _checks(plan: Plan) -> str:
-    checks = plan.checks
-    return checks if isinstance(checks, str) else ", ".join(checks) if isinstance(checks, list) else checks.command
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _diffs(known: KnownExecution) -> list[TaskDiff]:

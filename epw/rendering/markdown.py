@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from epw.core.report.report import Report, Step
@@ -50,7 +51,7 @@ def _lines(report: Report) -> Iterator[str]:
     limits, warnings = findings.limits(report), findings.warnings(report)
     yield from _list("Limits that were hit", [quiet(each) for each in limits])
     yield from _list("Warnings", [quiet(each) for each in warnings])
-    yield from _steps("To look closer", report["next"])
+    yield from _steps("To look closer", list(_closer(report)))
     yield from _steps("To undo", report["undo"])
 
 
@@ -68,7 +69,9 @@ def _head(report: Report) -> Iterator[str]:
         else (f"{done} of {count(len(rows), 'task')} succeeded")
     )
     agents = sorted({each["agent"] for each in plan["tasks"]})
-    yield f"{sign} **{words}**{so_far}: {how_many}, done by agents ({codes(agents)}) of `epw`"
+    # The text of a pull request can be made while the execution still ends.
+    state = f"{sign} **{words}**{so_far}: " if findings.is_open(report) or result["status"] != "running" else ""
+    yield f"{state}{how_many}, done by agents ({codes(agents)}) of `epw`"
     yield f"execution {code(report['executionId'])}."
     if "error" in result:
         yield f"\n{quiet(result['error']['type'])}: {quiet(_cut(result['error']['message'], _MAX_TEXT))}"
@@ -77,10 +80,10 @@ def _head(report: Report) -> Iterator[str]:
 
 def _checked(report: Report) -> str:
     metrics, parts = report["result"]["metrics"], list[str]()
-    verify, status = report["plan"]["verify"], report["result"]["status"]
+    verify, delivery = report["plan"]["verify"], report["result"]["delivery"]
     if not verify:
         parts.append("Not verified: the plan has no `verify`.")
-    elif status in ("succeeded", "partial", "undelivered"):
+    elif report["result"]["status"] == "succeeded" or (delivery is not None and delivery["branch"]):
         parts.append(f"Verified by {code(verify)}.")
     else:
         parts.append(f"To be verified by {code(verify)}.")
@@ -185,6 +188,20 @@ def _numbers(report: Report) -> Iterator[str]:
             for each in models
         )
         yield from table(["model", "tasks", "calls", "input tokens", "output tokens", "cost"], rows)
+
+
+def _closer(report: Report) -> Iterator[Step]:
+    """Commands that read, whoever opens them where; while it goes on, those that it waits for."""
+    if findings.is_open(report):
+        yield from report["next"]
+        return
+    execution_id = report["executionId"]
+    whole = shlex.join(["epw", "report", execution_id, "--html", "report.html"])
+    yield {"command": f"{shlex.join(['epw', 'diff', execution_id])} TASK", "purpose": "what one task has changed"}
+    yield {"command": whole, "purpose": "timeline, graph, diffs and conflicts, in one page"}
+    if not all(row["success"] for row in report["result"]["results"]):
+        again = shlex.join(["epw", "retry", execution_id])
+        yield {"command": again, "purpose": "run what has not succeeded, and keep the rest"}
 
 
 def _list(heading: str, lines: list[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ LAYERS = {
     "epw.importers": ("epw.core",),
     "epw.rendering": ("epw.core",),
     "workflows": ("epw.core",),
-    "activities": ("epw.core",),
+    "activities": ("epw.core", "epw.rendering"),
     "epw.service": ("epw.core", "epw.settings", "workflows", "activities"),
     "epw.client": ("epw.core", "epw.importers", "epw.settings", "activities", "epw.service"),
     "epw.mcp": (
