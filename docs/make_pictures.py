@@ -1,6 +1,6 @@
 """`python docs/make_pictures.py`: makes docs/pictures/ from the commands of getting-started.md, by hand.
 
-Needs what `make test` has installed, and Chromium (Debian: `apt-get install chromium`) for the Temporal Web UI.
+Needs what `make test` has installed, and Chromium (Debian: `apt-get install chromium`) for the pages.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))
+
+from examples.demo.demo import make_workspace  # noqa: E402
+
 PICTURES = DOCS / "pictures"
 COLUMNS = 86
 _FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -41,6 +45,7 @@ def make() -> None:
         subprocess.run(["bash", "-euo", "pipefail", "-c", project + plan], cwd=folder, env=env, check=True)
         picture_of_terminal(folder / "shop", env)
         picture_of_web_ui(folder, env)
+        picture_of_report(folder, env)
 
 
 def picture_of_terminal(folder: Path, env: dict[str, str]) -> None:
@@ -72,22 +77,35 @@ def in_terminal(argv: list[str], folder: Path, env: dict[str, str]) -> str:
 
 def picture_of_web_ui(folder: Path, env: dict[str, str]) -> None:
     """web-ui.png: the execution in the Temporal Web UI."""
-    chromium = shutil.which("chromium") or sys.exit("chromium is missing")
     with subprocess.Popen(["epw", "up"], env=env, stdout=subprocess.PIPE, text=True, start_new_session=True) as up:
         assert up.stdout is not None
         address = next(line for line in up.stdout if "Web UI" in line).split()[-1]
         try:
-            argv = [chromium, "--headless=new", "--no-sandbox", "--hide-scrollbars", "--window-size=1280,1250"]
-            argv += [
-                "--force-device-scale-factor=0.75",
-                "--virtual-time-budget=15000",
-                f"--user-data-dir={folder}/chromium",
-            ]
-            argv += [f"--screenshot={PICTURES / 'web-ui.png'}", f"{address}/first"]
-            subprocess.run(argv, env=env, check=True, timeout=120, stderr=subprocess.DEVNULL)
+            photograph(f"{address}/first", "web-ui.png", (1280, 1250), folder, env)
         finally:
             up.send_signal(signal.SIGINT)
             up.communicate(timeout=60)
+
+
+def picture_of_report(folder: Path, env: dict[str, str]) -> None:
+    """report.png: the upper part of the page of the demo's report."""
+    plan = folder / "examples/demo/plan.yaml"
+    plan.parent.mkdir(parents=True)
+    shutil.copy(DOCS.parent / "examples/demo/plan.yaml", plan)
+    make_workspace(folder / ".demo/repo")
+    subprocess.run(["epw", "run", str(plan), "--id", "demo"], env=env, check=True)
+    page = folder / "report.html"
+    subprocess.run(["epw", "report", "demo", "--html", str(page)], env=env, check=True)
+    photograph(page.as_uri(), "report.png", (1180, 1340), folder, env)
+
+
+def photograph(address: str, name: str, size: tuple[int, int], folder: Path, env: dict[str, str]) -> None:
+    """Picture of a page in a window of this width and height."""
+    chromium = shutil.which("chromium") or sys.exit("chromium is missing")
+    argv = [chromium, "--headless=new", "--no-sandbox", "--hide-scrollbars", f"--window-size={size[0]},{size[1]}"]
+    argv += ["--force-device-scale-factor=0.75", "--virtual-time-budget=15000"]
+    argv += [f"--user-data-dir={folder}/chromium", f"--screenshot={PICTURES / name}", address]
+    subprocess.run(argv, env=env, check=True, timeout=120, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
