@@ -207,6 +207,21 @@ def warnings(report: Report) -> list[str]:
     return found
 
 
+def verified(report: Report) -> tuple[str, str]:
+    """What the plan's `verify` said of the result, in a word, and the command."""
+    command, found = report["plan"]["verify"], report["result"].get("verification")
+    if found is not None:
+        code = "" if found["exitCode"] is None else f" ({found['exitCode']})"
+        return "passed" if found["passed"] else f"failed{code}", found["command"]
+    if command is None:
+        return "no", "the plan has no verify"
+    delivery = report["result"]["delivery"]
+    if report["result"]["status"] == "succeeded" or (delivery is not None and delivery["branch"]):
+        # Of a version that did not tell: nothing else is delivered.
+        return "passed", command
+    return "not yet" if is_open(report) else "no", command
+
+
 def delivered_parts(report: Report) -> tuple[str, str]:
     """How the result was handed over, in a word or two, and more of it."""
     delivery = report["result"]["delivery"]
@@ -215,8 +230,10 @@ def delivered_parts(report: Report) -> tuple[str, str]:
     if delivery["refusedBecause"]:
         return "not", delivery["refusedBecause"]
     files = [] if delivery["files"] is None else [count(len(delivery["files"]), "file")]
+    yours = set(delivery.get("uncommitted", [])) - set(delivery["files"] or [])
+    more = [f"and {count(len(yours), 'file')} that had not been committed"] if yours else []
     if delivery["branch"]:
-        return "branch", ", ".join([delivery["branch"], *files])
+        return "branch", ", ".join([delivery["branch"], *files, *more])
     if delivery["mode"] == "apply" and delivery["head"] != delivery["base"]:
         return "into the work tree", ", ".join(files)
     return "nothing", ""

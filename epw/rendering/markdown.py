@@ -79,14 +79,13 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _checked(report: Report) -> str:
-    metrics, parts = report["result"]["metrics"], list[str]()
-    verify, delivery = report["plan"]["verify"], report["result"]["delivery"]
-    if not verify:
-        parts.append("Not verified: the plan has no `verify`.")
-    elif report["result"]["status"] == "succeeded" or (delivery is not None and delivery["branch"]):
-        parts.append(f"Verified by {code(verify)}.")
+    metrics, (verdict, command) = report["result"]["metrics"], findings.verified(report)
+    if not report["plan"]["verify"]:
+        parts = ["Not verified: the plan has no `verify`."]
+    elif verdict == "passed":
+        parts = [f"Verified by {code(command)}."]
     else:
-        parts.append(f"To be verified by {code(verify)}.")
+        parts = [f"Not verified: {code(command)} {'has not run' if verdict in ('no', 'not yet') else verdict}."]
     if metrics is not None:
         spent = findings.cost(report)
         parts.append(f"{duration(metrics['totalDuration'])}{f', {spent}' if spent else ''},")

@@ -78,6 +78,7 @@ def _head(report: Report, width: int) -> Iterator[str]:
     if "soFar" in result:
         lines.append(f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}")
     lines.append(f"delivered: {findings.delivered(report)}")
+    lines.append(f"verified: {': '.join(findings.verified(report))}")
     if spent := findings.cost(report):
         lines.append(f"cost: {spent}")
     if result["metrics"] is not None and (path := result["metrics"]["criticalPath"]):
