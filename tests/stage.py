@@ -37,6 +37,7 @@ from epw.core.messages import (
 )
 from epw.core.report.history import whole
 from epw.core.report.model import ExecutionResult
+from epw.core.telling import TELL, TellRequest
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 _HEARTBEAT_SECONDS = 0.03
@@ -56,19 +57,35 @@ class Stage:
     may_land: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: landings do not end."""
     may_deliver: asyncio.Event = field(default_factory=asyncio.Event)
+    may_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: attempts that are cancelled do not end."""
+    stopping: bool = False
+    """Whether an attempt has been cancelled."""
+    delivering: bool = False
     ends_in_spite: bool = False
     """Whether an attempt that is cancelled has just been done."""
     delivered: str | None = None
+    told: list[tuple[str, int, str]] = field(default_factory=list)
+    """Messages that were handed over: task, number, text."""
     _running: dict[str, asyncio.Future[TaskOutcome]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.may_land.set()
+        self.may_stop.set()
         self.may_deliver.set()
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Stage]:
         """A worker while the block runs."""
-        scripted: list[Any] = [self.prepare, self.run_task, self.land, self.deliver, self.clean_up, self.roll_back]
+        scripted: list[Any] = [
+            self.prepare,
+            self.run_task,
+            self.tell,
+            self.land,
+            self.deliver,
+            self.clean_up,
+            self.roll_back,
+        ]
         fast = timedelta(seconds=_HEARTBEAT_SECONDS)
         async with Worker(
             self.client,
@@ -120,6 +137,8 @@ class Stage:
                 activity.heartbeat(run.task_id)
         except asyncio.CancelledError:
             ending.cancel()
+            self.stopping = True
+            await self.may_stop.wait()
             if self.ends_in_spite:
                 return TaskOutcome(kind="completed", commit=commit, duration_ms=5)
             stopped = Failure.of(failures.CANCELLED, "stopped before it was done")
@@ -128,6 +147,11 @@ class Stage:
         if outcome.kind == "failed":
             _fail(outcome)
         return outcome
+
+    @activity.defn(name=TELL)
+    async def tell(self, request: TellRequest) -> bool:
+        self.told.append((request.task_id, request.number, request.text))
+        return request.task_id in self.running
 
     @activity.defn(name=LAND)
     async def land(self, request: LandRequest) -> Landed:
@@ -152,6 +176,7 @@ class Stage:
 
     @activity.defn(name=DELIVER)
     async def deliver(self, request: DeliverRequest) -> Delivery:
+        self.delivering = True
         while not self.may_deliver.is_set():
             activity.heartbeat()
             await asyncio.sleep(_HEARTBEAT_SECONDS)

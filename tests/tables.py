@@ -21,6 +21,7 @@ from epw.core.report.model import result_schema
 from epw.core.report.report import report_schema
 from epw.importers.formats import FORMATS
 from epw.mcp.tools import TOOLS
+from tests.steering_table import ANSWERS, STATES
 from tests.symptoms import OF_GIT, SYMPTOMS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -164,6 +165,13 @@ def mcp_page() -> str:
     return _with_table("mcp.md", table(["tool", "what it does", "needs"], rows))
 
 
+def steering_page() -> str:
+    """docs/steering.md, whole: its tables of states and answers from those that a test sends."""
+    states = table(["state", "what it means"], [[f"`{name}`", meaning] for name, meaning in STATES.items()])
+    rows = [[f"`{each.update}`", *(each.at(state) for state in STATES)] for each in ANSWERS]
+    return _with_table("steering.md", states, table(["update", *STATES], rows))
+
+
 def _with_table(name: str, *made: str) -> str:
     """The page with these tables in the places for them."""
     first, *rest = (DOCS / name).read_text().split(_BEGIN)
@@ -180,6 +188,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "agents.md": agents_page,
     "importing.md": importing_page,
     "mcp.md": mcp_page,
+    "steering.md": steering_page,
     "result.schema.json": lambda: json.dumps(result_schema(), indent=2, ensure_ascii=False) + "\n",
     "report.schema.json": lambda: json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n",
     "plan.schema.json": lambda: json.dumps(plan_schema(), indent=2, ensure_ascii=False) + "\n",

@@ -12,12 +12,14 @@ from epw.core import failures
 from epw.core.decisions import approval
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.state import ExecutionState
-from epw.core.execution.task_state import Start
+from epw.core.execution.steered import Steered
+from epw.core.execution.task_state import UNREAD, Start
 from epw.core.execution.task_steering import TaskSteering
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.parts import Budget
 from epw.core.recovery import is_repeated
+from epw.core.telling import TELL, TellRequest
 from workflows import dispatch
 from workflows.budget import ExecutionBudget
 from workflows.clock import now
@@ -25,6 +27,7 @@ from workflows.event_queue import EventQueue
 from workflows.open_questions import OpenQuestions
 from workflows.proposals import Proposals
 
+TOLD = "it is handed to its agent"
 _PATCH_REPEATED_LIMIT = "repeated-limit-is-final"
 _NO_BUDGET = Failure.of(failures.BUDGET_LIMIT, "the budget of the execution is spent")
 
@@ -82,6 +85,7 @@ class Attempts:
             reruns=state.conflict_reruns,
             task=state.task.model_dump(by_alias=True, exclude_unset=True) if start.task_id in execution.added else None,
             retries=state.retries,
+            messages=[text for text, _ in state.messages],
         )
         self._budgets[start.task_id] = execution.budget
         handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
@@ -94,6 +98,15 @@ class Attempts:
             self._running[task_id].cancel()
         if timer := self._limits.pop(task_id, None):
             timer.cancel()
+
+    def tell(self, task_id: str) -> None:
+        """Hand the newest message of a task to its running agent."""
+        messages = self._execution.tasks[task_id].messages
+        request = TellRequest(task_id=task_id, number=len(messages), text=messages[-1][0])
+        retry = dispatch.retry_policy(self._execution.strategy)
+        queue = self._prepared.task_queue
+        handle = dispatch.start(TELL, request, queue=queue, retry=retry, summary=f"tell {task_id}"[:200])
+        handle.add_done_callback(partial(_told, messages[-1][1]))
 
     def cancel_all(self) -> None:
         """Ask every running agent to stop; its outcome is applied once it has."""
@@ -228,3 +241,10 @@ class Attempts:
         else:
             self._execution.wait_for("question", task_id, outcome, now())
             self._budget.stopped(task_id, failure.message)
+
+
+def _told(entry: Steered, handle: Any) -> None:
+    """Note where a message is; a worker that could not take it leaves it to the next attempt."""
+    if entry.outcome == TOLD:
+        reached = not handle.cancelled() and handle.exception() is None and handle.result()
+        entry.outcome = "its agent gets it at its next turn" if reached else UNREAD

@@ -35,7 +35,7 @@ from epw.core.messages import (
     TaskOutcome,
     TaskRun,
 )
-from epw.core.plan.parts import Message
+from epw.core.telling import TELL
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 """Long enough for a restart of the server; the death of a worker is reported by its successor at once."""
@@ -45,7 +45,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 class _Kind:
     """Properties of an activity type."""
 
-    result: type[Message] | None
+    result: type[Any] | None
     start_to_close: timedelta = timedelta(hours=6)
     """Time limit of one activity attempt."""
 
@@ -54,6 +54,7 @@ _KINDS = {
     PREPARE: _Kind(Prepared),
     # The agent's own limits bound its time; its heartbeat shows that it is alive.
     RUN_TASK: _Kind(TaskOutcome, timedelta(days=30)),
+    TELL: _Kind(bool),
     VERIFY: _Kind(Verified, timedelta(days=30)),
     LAND: _Kind(Landed),
     CHECK: _Kind(Checked),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
+
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
@@ -47,16 +50,19 @@ class Retries:
         if any(self._steering.is_under_way(each) for each in tasks):
             return
         if any(task_id in tasks for task_id, _ in self._merge_queue.landings):
-            self._merge_queue.take_out(tasks, self._taken_out)
+            self._merge_queue.take_out(tasks, partial(self._taken_out, tasks))
         else:
             self._restart()
 
-    def _taken_out(self, conflicting: list[str]) -> None:
-        """Restart; where changes do not merge without those that are out, their tasks run again too."""
+    def _taken_out(self, tasks: Collection[str], conflicting: list[str]) -> None:
+        """Note what is out of the head; where changes do not merge without it, their tasks run again too.
+
+        The next turn starts them: meanwhile people may have wanted more tasks to run again.
+        """
         for task_id in conflicting:
             self.begin(task_id, None)
-        if not conflicting and not self._execution.stopping:
-            self._restart()
+        if not conflicting:
+            self._steering.taken_out(tasks, now())
 
     def _restart(self) -> None:
         self._close_waits()

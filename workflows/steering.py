@@ -6,9 +6,10 @@ from typing import Any
 
 from epw.core.errors import InvalidRequest
 from epw.core.execution.additions import Additions
+from epw.core.execution.task_state import UNREAD
 from epw.core.execution.task_steering import TaskSteering
-from epw.core.plan.requests import AddTasks, OfTask, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
-from workflows.attempts import Attempts
+from epw.core.plan.requests import AddTasks, OfTask, SendMessage, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
+from workflows.attempts import TOLD, Attempts
 from workflows.budget import ExecutionBudget
 from workflows.clock import now
 from workflows.handlers import ExecutionHandlers
@@ -99,6 +100,19 @@ class SteeringHandlers(ExecutionHandlers):
         entry = self._steered("add_tasks", message, f"added, {len(ready)} of them ready to start")
         entry.request = {"tasks": added}
         return {"added": added, "outcome": entry.outcome}
+
+    def _check_message(self, message: SendMessage) -> None:
+        self._task_steering.check_message(message.task_id)
+
+    @update(SendMessage, check=_check_message)
+    def message(self, message: SendMessage) -> dict[str, Any]:
+        """Tell a task's agent something: at its next turn, or its next attempt when it starts."""
+        task_id, is_running = message.task_id, self._task_steering.is_under_way(message.task_id)
+        entry = self._steered("message", message, TOLD if is_running else UNREAD)
+        self._execution.tasks[task_id].messages.append((message.text, entry))
+        if is_running:
+            self._attempts.tell(task_id)
+        return {"taskId": task_id, "outcome": entry.outcome}
 
     def _check_priority(self, message: SetPriority) -> None:
         self._task_steering.check_priority(message.task_id)

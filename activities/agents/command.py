@@ -7,7 +7,8 @@ import json
 import os
 import stat
 from collections import deque
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 from activities.agents.agent_log import AgentLog
 from activities.agents.base import Completed
@@ -57,6 +58,13 @@ class CommandAgent:
         return Completed(reads=list(events.reads))
 
 
+def _append(path: Path, line: dict[str, Any]) -> None:
+    """Append a JSON line to a file beside the agent's directory, whatever the agent has made of it."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with contextlib.suppress(OSError), open(path, "a", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+        file.write(json.dumps(line) + "\n")
+
+
 class Events:
     """Reader of the JSON lines that a command appends to `$EPW_EVENTS`; lines that are not events are quoted.
 
@@ -72,6 +80,7 @@ class Events:
         self._progress: deque[dict[str, Any]] = deque(maxlen=_MAX_REPORTS)
         self._path = context.events
         self._warnings_file = context.warnings_file
+        self._messages_file = context.messages_file
         self._reporter = reporter
         self._offset = 0
         self._rest = b""
@@ -89,6 +98,7 @@ class Events:
             self._take(line)
         self._report()
         self._warn()
+        self._tell()
         return bool(new)
 
     def read_to_end(self) -> None:
@@ -165,12 +175,12 @@ class Events:
                 "hasLanded": predicted.has_landed,
                 **({"message": predicted.message} if predicted.message else {}),
             }
-            with contextlib.suppress(OSError), self._opened_warnings() as file:
-                file.write(json.dumps(line) + "\n")
+            _append(self._warnings_file, line)
 
-    def _opened_warnings(self) -> IO[str]:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return open(self._warnings_file, "a", opener=lambda path, _: os.open(path, flags, 0o600))
+    def _tell(self) -> None:
+        """Append a line for each new message of a person to `$EPW_MESSAGES`."""
+        for text in self._reporter.new_notes():
+            _append(self._messages_file, {"message": text})
 
     def _clean(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)

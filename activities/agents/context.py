@@ -95,6 +95,11 @@ class AgentContext:
         return self.events.with_name("warnings.jsonl")
 
     @property
+    def messages_file(self) -> Path:
+        """File of JSON lines in which a command finds what people tell it."""
+        return self.events.with_name("messages.jsonl")
+
+    @property
     def budget(self) -> Budget:
         return self.budget_override or self.plan.constraints.budget or Budget()
 

@@ -44,6 +44,7 @@ def attempt_variables(context: AgentContext) -> dict[str, str]:
         "EPW_ATTEMPT": str(context.attempt),
         "EPW_EVENTS": str(context.events),
         "EPW_WARNINGS": str(context.warnings_file),
+        "EPW_MESSAGES": str(context.messages_file),
         "EPW_CONSTRAINTS": json.dumps(constraints.model_dump(mode="json", exclude_none=True)),
     }
     if context.answer is not None:

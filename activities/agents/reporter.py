@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from activities.agents.notes import Notes
 from activities.agents.secrets import Secrets
 from activities.conflicts.prediction import PredictedConflict
 from activities.model_api.waiting import WaitClock
@@ -62,6 +63,8 @@ class Reporter:
     """Time that the attempt waited for the API account and the budget."""
     resource_wait: WaitClock = field(default_factory=WaitClock)
     """Time that the attempt waited for memory or disk of this machine."""
+    notes: Notes | None = None
+    """Messages of people; None for an agent that gets none."""
     proposed: list[dict[str, Any]] = field(default_factory=list)
     """Tasks that the agent proposes to add."""
     _proposed_size: int = 0
@@ -87,6 +90,10 @@ class Reporter:
                     self._proposed_size += len(text)
             except (ValueError, RecursionError):
                 continue
+
+    def new_notes(self) -> list[str]:
+        """Messages of people that the agent has not got yet; each is returned once."""
+        return self.notes.take_new() if self.notes is not None else []
 
     def redact(self, text: str) -> str:
         """The text with the name of each secret in its place."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from activities.agents.context import AgentContext, DependencyResult
 from activities.agents.environment import attempt_variables, inherited_variables, secrets_of
+from activities.agents.notes import Notes
 from activities.agents.reporter import Reporter, Warnings
 from activities.attempt.directory import AttemptDirectory
 from activities.git.changes import changed_paths
@@ -73,6 +74,8 @@ class Attempt:
         reporter = Reporter(
             heartbeat, secrets_of(running.plan, logins), partial(_checkpoint, directory), Warnings(heartbeat.warn)
         )
+        memory = context.state / "notes-taken" if context.backend.keeps_state else None
+        reporter.notes = Notes(directory.execution.notes(task.id), directory.run.messages, memory)
         sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)
         log = directory.execution.log(f"{slug(task.id)}.{directory.run.attempt}")
 

@@ -41,6 +41,7 @@ def outcome_of(
             "sandbox": None if backend.simulated else attempt.launcher.sandbox,
             "simulated": backend.simulated,
             "warnings": warnings,
+            "told": reporter.notes.taken if reporter.notes is not None else 0,
             "proposed": reporter.proposed if outcome.kind == "completed" else [],
             "risky": [] if lands_risky else outcome.risky,
         }

@@ -100,6 +100,10 @@ class ExecutionStore:
         """Folder of the directories of the current run's attempts."""
         return self.path / "attempts" / self.run_key[:8]
 
+    def notes(self, task_id: str) -> Path:
+        """File of the messages that people have sent to a task's agents in the current run."""
+        return self.path / "notes" / self.run_key[:8] / f"{slug(task_id)}.jsonl"
+
     def keep_reads(self, task_id: str, paths: list[str]) -> None:
         """Note the paths that an agent was seen to read, in place of those of the task's earlier attempts."""
         path = self._reads(task_id)

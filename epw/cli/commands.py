@@ -64,6 +64,11 @@ COMMANDS = {
         "Change limits while it runs: agents at once, budget, a task's priority.",
         "epw set ID --max-agents 3 --budget 12.50",
     ),
+    "message": Command(
+        "update:message",
+        "Tell a task's agent something: at its next turn, or when its next attempt starts.",
+        'epw message ID api "leave the migrations alone"',
+    ),
     "add": Command(
         "add:add",
         "Add tasks while it runs; they can depend on those that there are.",

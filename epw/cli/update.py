@@ -1,4 +1,4 @@
-"""`answer`, `resolve`, `pause`, `resume` and `set`: updates of a running execution."""
+"""`answer`, `resolve`, `pause`, `resume`, `message` and `set`: updates of a running execution."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def pause(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
 def resume(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     """Go on after `pause`."""
     _update(execution_id, {"resume": {}}, as_json=as_json)
+
+
+def message(
+    execution_id: ExecutionId,
+    task: Annotated[str, typer.Argument(help="The task.")],
+    text: Annotated[str, typer.Argument(help="What its agent is told.")],
+    as_json: bool = JSON_OPTION,
+) -> None:
+    """Tell a task's agent something: at its next turn, or when its next attempt starts."""
+    _update(execution_id, {"message": {"taskId": task, "text": text}}, as_json=as_json)
 
 
 def set_limits(

@@ -177,6 +177,8 @@ class TaskRun(StepRequest):
     """Number of reruns for conflicts, each in a new conversation."""
     task: dict[str, Any] | None = None
     """The task as in a plan, where it has joined since the execution's start."""
+    messages: list[str] = Field(default_factory=list)
+    """What people have told the task's agents so far."""
     retries: int = 0
     """How often people have had it run again, each in a new conversation."""
 
@@ -259,6 +261,8 @@ class TaskOutcome(Message):
     """Runs of the attempt before this one, which ended with their worker."""
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
+    told: int = 0
+    """How many messages of people the agent has got."""
     proposed: list[dict[str, Any]] = Field(default_factory=list)
     """Tasks that the agent proposes to add, as in a plan."""
 

@@ -66,6 +66,10 @@ async def cancel_task(application: Application, call: Call) -> dict[str, Any]:
     return await _updated(application, call, "cancel_task", {"taskId": call.text("taskId")})
 
 
+async def message_agent(application: Application, call: Call) -> dict[str, Any]:
+    return await _updated(application, call, "message", {"taskId": call.text("taskId"), "text": call.text("text")})
+
+
 async def retry_task(application: Application, call: Call) -> dict[str, Any]:
     return await _updated(application, call, "retry_task", {"taskId": call.text("taskId")})
 

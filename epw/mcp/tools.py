@@ -125,6 +125,15 @@ EXECUTION_TOOLS = (
         is_destructive=True,
     ),
     Tool(
+        "message_agent",
+        "Tell an agent something",
+        "Give the agent of a task a note at its next turn, or when its next attempt starts: a correction, a limit, "
+        "what another task has found.",
+        {**_EXECUTION, "taskId": _text("The task."), "text": _text("What it is told.", maxLength=10_000)},
+        ("executionId", "taskId", "text"),
+        execution_tools.message_agent,
+    ),
+    Tool(
         "retry_task",
         "Run a task again while the execution runs",
         "Run one task again that has ended, whatever came of it, and then what depends on it. A change of it that has "

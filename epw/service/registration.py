@@ -27,6 +27,7 @@ from activities.run_task import TaskRunner
 from activities.state.plan_source import StartEvent
 from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
+from activities.tell import Teller
 from activities.verify import Verifier
 from epw.core.naming import slug
 from epw.core.plan.requests import IN_LINE, InLine
@@ -88,6 +89,7 @@ def activities(
         checker.check,
         checker.check_head,
         Verifier(state, plans, host).verify,
+        Teller(state).tell,
         deliverer.deliver,
         deliverer.clean_up,
         PullRequestOpener(state, plans).open_pull_request,

@@ -15,6 +15,7 @@ from tests.support import make_repository, sh
 
 PROPOSED = {"propose": [{"id": "p", "description": "go on", "run": "cat b > p", "dependsOn": ["b"]}]}
 ADDED = {"tasks": [{"id": "e", "description": "more", "run": "echo e > e"}]}
+WORK = f"""tail -n 1 "$EPW_MESSAGES" > told; echo b > b; echo '{json.dumps(PROPOSED)}' >> "$EPW_EVENTS\""""
 WAIT = "until [ -e {go} ]; do sleep 0.05; done; "
 
 
@@ -22,7 +23,10 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
     repository = make_repository(tmp_path / "repository")
     rows: list[dict[str, Any]] = [
         {"id": "a", "run": f"echo half > a; {WAIT}"},
-        {"id": "b", "run": f"{WAIT}echo b > b; echo '{json.dumps(PROPOSED)}' >> \"$EPW_EVENTS\""},
+        {
+            "id": "b",
+            "run": f"{WAIT}{WORK}",
+        },
         {"id": "c", "run": "cat a", "dependsOn": ["a"]},
     ]
     cli = site.cli
@@ -35,6 +39,8 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
         wait_for(lambda: status("a") == "running" and status("b") == "running")
         assert "set_max_agents accepted" in cli("set", "steered", "--max-agents", "3").stdout
         assert json.loads(cli("set", "steered", "b", "--priority", "2", "--json").stdout)["priority"] == 2
+        assert cli("message", "steered", "b", "mind the gap").stdout.endswith("it is handed to its agent\n")
+        wait_for(lambda: "its agent gets it at its next turn" in cli("status", "steered").stdout)
         assert "nothing to change" in cli("set", "steered", code=2).stderr
         assert "no task 'zz'" in cli("cancel", "steered", "zz", code=2).stderr
         assert cli("cancel", "steered", "a").stdout == "a: its agent is being stopped\n"
@@ -54,6 +60,9 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
     statuses = {row["taskId"]: row["status"] for row in document["results"]}
     assert statuses == {"a": "cancelled", "b": "succeeded", "c": "skipped", "e": "succeeded", "p": "succeeded"}
     assert [each["by"] for each in document["steering"] if each["action"] == "add_tasks"][1] == "agent:b"
+    assert sh(repository, "git", "show", "epw/steered:told") == '{"message": "mind the gap"}\n'
+    (told,) = [each["outcome"] for each in document["steering"] if each["action"] == "message"]
+    assert told == "its agent has got it"
     assert "go on" in sh(repository, "git", "log", "epw/steered")
     assert sh(repository, "git", "show", "epw/steered:p") == "b\n"
     assert "`epw retry steered` runs what is not done" in cli("retry", "steered", "a", code=2).stderr

@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 from epw.core import failures
 from epw.core.messages import Failure
 from tests.stage import Stage, commits_in, result_of
-from tests.support import ended, failure_type, status_of, statuses, tasks, until
+from tests.support import ended, eventually, failure_type, status_of, statuses, tasks, until
 
 CHAIN = ({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["b"]}, {"id": "d"})
 
@@ -369,3 +369,31 @@ async def test_the_plan_says_what_becomes_of_proposals(
     assert await ended(handle) is None
     found = (await result_of(handle))["steering"][0]["outcome"]
     assert found.startswith(outcome or "refused by a person")
+
+
+async def test_an_agent_is_told_at_once_and_its_next_attempt_again(stage: Stage) -> None:
+    rows = [{"id": "a", "run": "true"}, {"id": "b", "run": "true", "dependsOn": ["a"]}]
+    handle = await stage.start(plan(*rows, agent=None, strategy="aggressive"))
+    await until(handle, lambda now: status_of(now)["a"] == "running")
+    first = await handle.execute_update("message", {"taskId": "a", "text": "one", "by": "ada"})
+    assert first["outcome"] == "it is handed to its agent"
+    await eventually(lambda: stage.told == [("a", 1, "one")])
+    later = await handle.execute_update("message", {"taskId": "b", "text": "two"})
+    assert later["outcome"] == "its next attempt gets it"
+    await stage.end("a", "failed", told=1)
+    await stage.end("a", told=1)
+    await stage.end("b", told=0)
+    assert await ended(handle) is None
+    assert [run.messages for run in stage.starts] == [[], ["one"], ["two"]]
+    found = [each["outcome"] for each in (await result_of(handle))["steering"]]
+    assert found == ["its agent has got it", "its next attempt gets it"]
+    assert stage.told == [("a", 1, "one")]
+
+
+async def test_a_simulated_agent_is_told_nothing(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a"}))
+    await until(handle, lambda now: status_of(now)["a"] == "running")
+    assert "reads no messages" in await refused(handle, "message", {"taskId": "a", "text": "x"})
+    assert "text" in await refused(handle, "message", {"taskId": "a", "text": ""})
+    await stage.end("a")
+    assert await ended(handle) is None

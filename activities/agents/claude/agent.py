@@ -10,7 +10,7 @@ from activities.agents.base import AgentOutcome, BudgetReached, Completed, Usage
 from activities.agents.claude.conversation import Conversation, Progress, order_of
 from activities.agents.claude.files import Content
 from activities.agents.claude.loop_guard import MAX_BROKEN, MAX_TURNS, LoopGuard
-from activities.agents.claude.prompt import conflict_warning, first_message, system_prompt, try_again
+from activities.agents.claude.prompt import conflict_warning, first_message, from_a_person, system_prompt, try_again
 from activities.agents.claude.tools import WITHOUT_EFFECT, BadCall, Finished, ToolFailed, Toolset
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
@@ -74,11 +74,13 @@ class _Session:
     async def run(self) -> AgentOutcome:
         try:
             outcome = await self._begin()
+            if outcome is None:
+                self._pass_on()
             while outcome is None:
                 outcome = await self._handle(await self._ask_model())
                 await self._reporter.checkpoint()
                 if outcome is None:
-                    self._pass_on_warnings()
+                    self._pass_on()
             return outcome
         except AccountBlocked as limit:
             return UsageLimit(limit.until, str(limit))
@@ -223,7 +225,10 @@ class _Session:
     def _completed(self, summary: str) -> Completed:
         return Completed(summary, self._conversation.reads())
 
-    def _pass_on_warnings(self) -> None:
+    def _pass_on(self) -> None:
+        """Tell the model what people have said and what would not merge, since its last turn."""
+        for text in self._reporter.new_notes():
+            self._conversation.say(from_a_person(text))
         for predicted in self._reporter.warnings.take_new():
             self._conversation.say(conflict_warning(self._context, predicted))
 

@@ -35,6 +35,7 @@ run `echo '{{"question": "…", "options": ["…", "…"], "freeText": true}}' >
 _WARNINGS_FILE = """\
 - Where your change would not merge with another agent's, a line is appended to {}: look whether it
   is there before you end, and change less in those places where you have a choice.
+- What the person in charge tells you while you work is appended to {}: look there now and then.
 """
 _OWN_TOOLS = """\
 - Tell how far you are with `report_progress` when a step is done.
@@ -56,7 +57,7 @@ def appended_prompt(context: AgentContext) -> str:
 def whole_prompt(context: AgentContext) -> str:
     """First message to a program that takes no instructions beside it."""
     ask = _ASK_BY_FILE.format(shlex.quote(str(context.events)))
-    warned = _WARNINGS_FILE.format(shlex.quote(str(context.warnings_file)))
+    warned = _WARNINGS_FILE.format(*(shlex.quote(str(each)) for each in (context.warnings_file, context.messages_file)))
     return f"{_system(context, finish='at the end', ask=ask)}{warned}\n{first_message(context)}"
 
 
@@ -85,6 +86,11 @@ def conflict_warning(context: AgentContext, predicted: PredictedConflict) -> str
     other = "what has landed meanwhile" if predicted.has_landed else "what another agent is changing now"
     how = "fit" if predicted.message else "merge with"
     return f"What you have changed so far does not {how} {other}: {predicted}.{intents}\n{_WARNED}"
+
+
+def from_a_person(text: str) -> str:
+    """Message of the person in charge to an agent at work."""
+    return f"The person in charge tells you:\n{text}"
 
 
 def first_message(context: AgentContext) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import claude_agent_sdk as sdk
 
-from activities.agents.claude.prompt import conflict_warning
+from activities.agents.claude.prompt import conflict_warning, from_a_person
 from activities.agents.claude_code.transcript import ASK
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
@@ -79,7 +79,8 @@ class Hooks:
     def _with_warnings(self, decision: dict[str, Any]) -> dict[str, Any]:
         """The decision, with newly predicted conflicts for the model to read beside the result of its call."""
         predicted = self._reporter.warnings.take_new()
-        if messages := [conflict_warning(self._context, each) for each in predicted]:
+        told = map(from_a_person, self._reporter.new_notes())
+        if messages := [*told, *(conflict_warning(self._context, each) for each in predicted)]:
             decision["hookSpecificOutput"]["additionalContext"] = "\n\n".join(messages)
         return decision
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from activities.agents import login_files
 from activities.agents.base import AgentOutcome, BudgetReached, Completed, UsageLimit
 from activities.agents.claude.loop_guard import LoopGuard
-from activities.agents.claude.prompt import try_again, whole_prompt
+from activities.agents.claude.prompt import from_a_person, try_again, whole_prompt
 from activities.agents.command import Events
 from activities.agents.context import AgentContext
 from activities.agents.presets.output import Output
@@ -139,6 +139,7 @@ class _Run:
             parts.append(try_again(failure))
         elif is_resumed or context.resumes or context.activity_attempt > 1:
             parts.append(_AGAIN)
+        parts += map(from_a_person, self._reporter.new_notes())
         return "\n\n".join(parts)
 
     @property

@@ -12,6 +12,8 @@ from epw.core.plan.model import Task
 from epw.core.schedule.prediction import Phase
 
 TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
+HAS_READ, UNREAD = "its agent has got it", "its next attempt gets it"
+"""What comes of a message to an agent."""
 _MAX_SUMMARY_LENGTH = 200
 _NO_FAULT = (failures.CANCELLED.type, failures.SKIPPED.type)
 _WAITS_WITHOUT_AGENT = ("question", "usage-limit", "host")
@@ -61,6 +63,8 @@ class TaskState:
     """Milliseconds by what it waited for."""
     outcome: TaskOutcome | None = None
     """Outcome of its last attempt."""
+    messages: list[tuple[str, Steered]] = field(default_factory=list)
+    """What people have told its agents, with what has come of it."""
     cancelled_by: Steered | None = None
     """The person's wish that it stops."""
     retries: int = 0
@@ -106,6 +110,8 @@ class TaskState:
             outcome = outcome.model_copy(update={"usage": self.outcome.usage})
         self.outcome = outcome
         self.lost_runs += outcome.lost_runs
+        for number, (_, entry) in enumerate(self.messages, 1):
+            entry.outcome = HAS_READ if number <= outcome.told else UNREAD
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)
 

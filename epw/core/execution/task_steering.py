@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
@@ -97,6 +99,14 @@ class TaskSteering:
         self._execution.scheduler.release_files(task_id)
         self._execution.move(task_id, "pending", now=now)
 
+    def taken_out(self, tasks: Collection[str], now: int) -> None:
+        """Note that the changes of tasks which run again are not in the head any more."""
+        for task_id in tasks:
+            state = self._execution.tasks[task_id]
+            if state.landed:
+                state.landed = False
+                self._execution.move(task_id, "pending", now=now)
+
     def restart(self, now: int) -> list[str]:
         """Queue the tasks anew that are about to run again; their changes are not in the head (any more)."""
         execution, tasks = self._execution, list(self._execution.restarting)
@@ -112,6 +122,14 @@ class TaskSteering:
                 entry.outcome = _outcome(task_id, tasks)
         execution.retrying.clear()
         return tasks
+
+    def check_message(self, task_id: str) -> None:
+        """A task can be told something until it has ended, where its agent reads."""
+        execution, state = self._execution, self.known(task_id)
+        if state.is_terminal:
+            raise InvalidRequest(f"{task_id} has ended: it is {state.status}; retry it, then tell its next agent")
+        if execution.plan.backend_of(state.task).simulated:
+            raise InvalidRequest(f"the agent of {task_id} is simulated: it reads no messages")
 
     def check_priority(self, task_id: str) -> None:
         """The priority of a task means something until it has ended."""

@@ -68,6 +68,12 @@ class AddTasks(SteeringRequest):
     tasks: list[Any] = Field(max_length=10_000)
 
 
+class SendMessage(OfTask):
+    """Input of update `message`."""
+
+    text: str = Field(min_length=1, max_length=10_000)
+
+
 class SetPriority(OfTask):
     """Input of update `set_priority`."""
 

@@ -12,7 +12,7 @@ import pytest
 from tests.command_line import Cli
 from tests.messages_api import KEY, Fault, Turn
 from tests.scripted import FINISH, Claude
-from tests.support import make_repository, sh, tasks
+from tests.support import eventually, make_repository, sh, tasks
 
 
 async def test_two_tasks_edit_a_repository_and_the_second_knows_what_the_first_did(
@@ -275,3 +275,28 @@ async def test_without_a_key_it_is_said_before_anything_ran(
     plan = cli.plan({"agent": "claude", "tasks": tasks({"id": "a"})})
     done = await asyncio.to_thread(cli, "run", plan, code=3)
     assert "ANTHROPIC_API_KEY" in done.stderr
+
+
+async def test_a_message_of_a_person_is_the_next_thing_the_model_reads(claude: Claude, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    wait = f"touch {tmp_path}/here; until [ -e {go} ]; do sleep 0.05; done"
+    claude.script({"a": [Turn(calls=[("Bash", {"command": wait})]), Turn(calls=[FINISH])]})
+    plan = {"tasks": tasks({"id": "a"})}
+    handle = await claude.start(plan)
+    await eventually((tmp_path / "here").exists)
+    answer = await handle.execute_update("message", {"taskId": "a", "text": "leave the tests alone", "by": "ada"})
+    assert answer["outcome"] == "it is handed to its agent"
+
+    async def told() -> list[str]:
+        return [each["outcome"] for each in (await handle.query("results"))["steering"]]
+
+    async with asyncio.timeout(30):
+        while await told() == ["it is handed to its agent"]:  # noqa: ASYNC110 (an activity of the worker brings it)
+            await asyncio.sleep(0.05)
+    go.touch()
+    document = await claude.end(handle, plan)
+    last = claude.api.calls[-1].request["messages"][-1]
+    assert last["role"] == "user"
+    assert [block["type"] for block in last["content"]] == ["tool_result", "text"]
+    assert "leave the tests alone" in last["content"][1]["text"]
+    assert [each["outcome"] for each in document["steering"]] == ["its agent has got it"]
