@@ -51,7 +51,7 @@ def make() -> None:
 def picture_of_terminal(folder: Path, env: dict[str, str]) -> None:
     """run.svg: two commands and what they print in a terminal."""
     console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: SIM115
-    for command in ("epw run plan.yaml --id first", "git log --graph --oneline main..epw/first"):
+    for command in ("epw run plan.yaml --id first", "git log --oneline main..epw/first"):
         console.print(Text(f"$ {command}", style="bold green"))
         console.print(Text.from_ansi(in_terminal(["bash", "-c", command], folder, env)))
     # Without fonts from elsewhere: the reader's own.

@@ -42,7 +42,10 @@ async def test_three_tasks_that_change_one_lock_file_all_land_with_a_lock_of_all
     assert {each["resolution"] for each in document["conflicts"]} == {"merge"}
     assert {each["decidedBy"] for each in document["conflicts"]} == {"strategy"}
     assert [row["attempts"] for row in document["results"]] == [1, 1, 1]
-    parents = sh(path, "git", "log", "--format=%P", branch).splitlines()
+    hub = ExecutionStore(StateDirectory(harness.home), document["executionId"], document["runId"]).hub()
+    assert hub is not None
+    saved = [row["commit"] for row in document["results"]]
+    parents = sh(hub.path, "git", "log", "--no-walk", "--format=%P", *saved).splitlines()
     assert sum(len(each.split()) == 2 for each in parents) >= 2
 
 
