@@ -26,6 +26,7 @@ from tests.support import Harness, ended, make_repository, sh, status_of, tasks,
 
 FOLDER = Path(__file__).parent / "histories"
 LIMITER = FOLDER / "limiter/leases.json"
+PROPOSES = '{"propose": [{"id": "p", "description": "proposed", "run": "echo 1 > p"}]}'
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "ok?"}' > "$EPW_EVENTS"; exit 75"""
 
 
@@ -104,6 +105,17 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
         "question_answered": {"maxAgents": 1, "tasks": tasks({"id": "asks", "run": ASK})},
         "question_timed_out": {"onQuestion": {"timeoutMinutes": 0.01}, "tasks": tasks({"id": "asks", "run": ASK})},
         "paused_and_resized": {"maxAgents": 1, "tasks": tasks(*({"id": str(n), "run": "sleep 0.2"} for n in range(4)))},
+        "steered": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "onProposal": "take",
+            "tasks": tasks(
+                {"id": "a", "run": f"echo '{PROPOSES}' >> \"$EPW_EVENTS\"; echo 1 > a"},
+                {"id": "b", "run": "echo 1 > b", "dependsOn": ["a"]},
+                {"id": "slow", "run": "sleep 30"},
+                {"id": "wait", "run": 'until [ -s "$EPW_MESSAGES" ]; do sleep 0.05; done'},
+            ),
+        },
         "applied": {
             "workspace": repository,
             "deliver": "apply",
@@ -178,6 +190,19 @@ async def _steer(handle: WorkflowHandle[Any, Any], name: str) -> None:
         await handle.execute_update("pause", {})
         await handle.execute_update("set_max_agents", {"maxAgents": 3})
         await handle.execute_update("resume", {})
+    if name == "steered":
+        await until(handle, lambda now: now["counts"].get("succeeded") == 3)
+        await handle.execute_update("set_priority", {"taskId": "slow", "priority": 1})
+        await handle.execute_update("set_budget", {"maxTokens": 1_000_000})
+        await handle.execute_update("cancel_task", {"taskId": "slow", "by": "ada@there"})
+        await handle.execute_update("retry_task", {"taskId": "a"})
+        await until(handle, lambda now: now["counts"].get("succeeded") == 3)
+        await handle.execute_update("retry_task", {"taskId": "slow"})
+        await until(handle, lambda now: status_of(now)["slow"] == "running")
+        more = tasks({"id": "more", "run": "true", "dependsOn": ["b"]})
+        await handle.execute_update("add_tasks", {"tasks": more})
+        await handle.execute_update("cancel_task", {"taskId": "slow"})
+        await handle.execute_update("message", {"taskId": "wait", "text": "go on"})
     if name == "conflict_asked":
         await until(handle, lambda now: now["tasks"][1]["waitingFor"] == "question")
         await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": "prefer:b"})

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+# Loaded before the first workflow task, whose deadlock detection could break its import off half-way.
+import networkx  # noqa: F401
 import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
