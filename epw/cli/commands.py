@@ -30,7 +30,9 @@ COMMANDS = {
         "run:run", "Run a plan, or tasks in words, to the end, with a worker of its own.", "epw run plan.yaml"
     ),
     "start": Command("start:start", "Start a plan and print the execution's id.", "epw start plan.yaml"),
-    "watch": Command("watch:watch", "Follow an execution in plain lines until it ends.", "epw watch ID"),
+    "watch": Command(
+        "watch:watch", "Follow an execution to its end, live in a terminal, else in plain lines.", "epw watch ID"
+    ),
     "status": Command(
         "status:status",
         "An execution as it stands: tasks, questions, conflicts, metrics, live progress.",

@@ -36,7 +36,7 @@ _NOBODY = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCo
 """How the server refuses a query that no worker has taken."""
 _UNANSWERED_LOOKS = 2
 _ENDED_LOOKS = 4
-_OWN_WORKER = "the worker of this command does not answer yet"
+OWN_WORKER = "the worker of this command does not answer yet"
 
 
 async def follow(
@@ -44,8 +44,8 @@ async def follow(
 ) -> None:
     """Print lines until the execution has ended, however it ends. `own_worker`: the command has started one for it."""
     bell = await Bell.of(connection, handle)
-    lines = _Lines(handle.id, out or sys.stdout, bell, _OWN_WORKER if own_worker else without_worker(handle.id))
-    ending = asyncio.ensure_future(_ended(handle))
+    lines = _Lines(handle.id, out or sys.stdout, bell, OWN_WORKER if own_worker else without_worker(handle.id))
+    ending = asyncio.ensure_future(ended(handle))
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
             try:
@@ -76,7 +76,7 @@ async def follow(
         ending.cancel()
 
 
-async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
+async def ended(handle: WorkflowHandle[Any, Any]) -> None:
     """Wait for the end of the newest run: a reset ends one and starts another."""
     while (await retry_while_unavailable(partial(describe, handle))).close_time is None:
         with contextlib.suppress(WorkflowFailureError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,10 +14,10 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
-from epw.cli.follow import follow
-from epw.cli.output import INTERRUPTED, print_json, printable
+from epw.cli.output import INTERRUPTED, exit_process, print_json, printable
 from epw.cli.session import tidy_up
 from epw.cli.show_next import show_end
+from epw.cli.shown import errors_held, may_be_live, show_until_end
 from epw.client.documents import describe, exit_code
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
@@ -36,38 +35,31 @@ async def run_to_end(
     end: Callable[[Connection, WorkflowHandle[Any, Any]], Awaitable[None]] | None = None,
     *,
     as_json: bool,
+    is_plain: bool = False,
 ) -> int:
     """Keep a worker running until the execution that `begin` starts or finds has ended; its exit code.
 
-    `end`: called when it has ended, before its result is printed.
+    `end`: called when it has ended, before its result is printed. `is_plain`: lines, in a terminal too.
     """
     log = sys.stderr if as_json else sys.stdout
+    is_live = may_be_live(as_json=as_json, is_plain=is_plain)
     async with connected(settings) as connection, interruptible() as interrupted:
         await tidy_up(settings, connection)
-        async with supervised_worker(settings) as worker:
-            handle = await begin(connection)
-            with contextlib.suppress(BrokenPipeError):
-                print(f"execution: {printable(handle.id)}", file=log, flush=True)
-                if connection.web_ui:
-                    while_up = " (while this command or another runs)" if connection.is_embedded else ""
-                    page = page_of(connection, await describe(handle))
-                    print(f"Temporal Web UI{while_up}: {page}", file=log, flush=True)
-            watching = asyncio.ensure_future(follow(connection, handle, log, own_worker=True))
-            await asyncio.wait([watching, interrupted, worker], return_when=asyncio.FIRST_COMPLETED)
-            # The reader of our output may have gone: then nobody waits for this command.
-            unread = watching.done() and isinstance(watching.exception(), BrokenPipeError)
-            if unread or not watching.done():
-                watching.cancel()
-                if worker.done():
-                    worker.result()
+        with errors_held(is_live=is_live):
+            async with supervised_worker(settings) as worker:
+                handle = await begin(connection)
                 with contextlib.suppress(BrokenPipeError):
-                    print(f"stopped; go on with: epw run --resume {printable(handle.id)}", file=sys.stderr, flush=True)
-                    if as_json:
-                        stopped = {"success": False, "status": "running", "executionId": handle.id}
-                        print_json({**stopped, "interrupted": True})
-                return INTERRUPTED
-            watching.result()
-            known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, handle.id))
+                    print(f"execution: {printable(handle.id)}", file=log, flush=True)
+                    if connection.web_ui:
+                        while_up = " (while this command or another runs)" if connection.is_embedded else ""
+                        page = page_of(connection, await describe(handle))
+                        print(f"Temporal Web UI{while_up}: {page}", file=log, flush=True)
+                shown = show_until_end(settings, connection, handle, log, is_live=is_live, own_worker=True)
+                showing = asyncio.ensure_future(shown)
+                if not await _has_ended(showing, interrupted, worker):
+                    _say_stopped(handle.id, as_json=as_json)
+                    return INTERRUPTED
+                known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, handle.id))
         if end is not None:
             await end(connection, handle)
         # A worker that was killed at the very end may have left something, and no other one follows.
@@ -76,6 +68,32 @@ async def run_to_end(
     with contextlib.suppress(BrokenPipeError):
         show_end(known, as_json=as_json)
     return exit_code(known.document)
+
+
+async def _has_ended(
+    showing: asyncio.Future[bool], interrupted: asyncio.Future[None], worker: asyncio.Task[None]
+) -> bool:
+    """Wait for the end of the execution; false where the command ends before it. Raises what ended the worker."""
+    waited: list[asyncio.Future[Any]] = [showing, interrupted, worker]
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    if not showing.done():
+        showing.cancel()
+        # It gives the terminal back.
+        with contextlib.suppress(asyncio.CancelledError, BrokenPipeError):
+            await showing
+        if worker.done():
+            worker.result()
+        return False
+    # The reader of our output may have gone: then nobody waits for this command.
+    return not isinstance(showing.exception(), BrokenPipeError) and showing.result()
+
+
+def _say_stopped(execution_id: str, *, as_json: bool) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(f"stopped; go on with: epw run --resume {printable(execution_id)}", file=sys.stderr, flush=True)
+        if as_json:
+            stopped = {"success": False, "status": "running", "executionId": execution_id}
+            print_json({**stopped, "interrupted": True})
 
 
 @asynccontextmanager
@@ -93,7 +111,7 @@ async def interruptible() -> AsyncIterator[asyncio.Future[None]]:
             interrupted.set_result(None)
         elif loop.time() - first > _SECOND_SIGNAL_SECONDS:
             # A user's second Ctrl-C; at once after the first it is the same signal, sent to the group as well.
-            os._exit(INTERRUPTED)
+            exit_process(INTERRUPTED)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:

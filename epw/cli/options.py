@@ -37,3 +37,4 @@ PlanAgent = Annotated[
     ),
 ]
 JSON_OPTION: Any = typer.Option(False, "--json", help="One JSON document on standard output, nothing else.")
+PLAIN_OPTION: Any = typer.Option(False, "--plain", help="Plain lines, in a terminal too.")

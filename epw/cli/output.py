@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from epw.rendering.words import printable
@@ -13,6 +14,8 @@ from epw.rendering.words import printable
 __all__ = ["INTERRUPTED", "console_print", "exit_process", "print_json", "printable"]
 
 INTERRUPTED = 130
+BEFORE_EXIT: list[Callable[[], None]] = []
+"""What is to be given back before the process ends, wherever it ends: the terminal."""
 
 
 def print_json(document: Any) -> None:
@@ -27,6 +30,8 @@ def console_print(text: str) -> None:
 
 def exit_process(code: int) -> NoReturn:
     """End the process. The SDK's threads can abort an interpreter that shuts down (sdk-python issue 300)."""
+    for give_back in reversed(BEFORE_EXIT):
+        give_back()
     for stream in (sys.stdout, sys.stderr):
         # Nobody may be there to read it, or no disk to hold it: what was done was done all the same.
         with contextlib.suppress(OSError, ValueError):

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowHandle
 from epw.cli.launch import run_to_end
 from epw.cli.options import (
     JSON_OPTION,
+    PLAIN_OPTION,
     After,
     MaxAgents,
     NewId,
@@ -47,6 +48,7 @@ def run(
     sandbox: PlanSandbox = None,
     deliver: PlanDeliver = None,
     tick: Annotated[bool, typer.Option("--tick", help="In the end, tick what is done in an imported file.")] = False,
+    is_plain: bool = PLAIN_OPTION,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Run a plan, or tasks in words, to the end, with a worker of its own."""
@@ -81,6 +83,6 @@ def run(
                 except EpwError as error:
                     print_notes([str(error)])
 
-        return await run_to_end(settings, begin, end, as_json=as_json)
+        return await run_to_end(settings, begin, end, as_json=as_json, is_plain=is_plain)
 
     run_command(command, as_json=as_json)

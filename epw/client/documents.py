@@ -74,17 +74,46 @@ async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescrip
         raise
 
 
-async def progress_of(connection: Connection, described: WorkflowExecutionDescription) -> dict[str, AgentProgress]:
-    """Live progress by task, from the heartbeats of running activities."""
-    found = {}
+async def progress_of(
+    connection: Connection, described: WorkflowExecutionDescription, known: dict[bytes, AgentProgress] | None = None
+) -> dict[str, AgentProgress]:
+    """Live progress by task, from the heartbeats of running activities.
+
+    `known`: what was decoded at the last look, by its bytes; replaced by what is decoded now.
+    """
+    found, decoded = {}, dict[bytes, AgentProgress]()
     converter = connection.client.data_converter
     for pending in described.raw_description.pending_activities:
         if pending.heartbeat_details.payloads:
-            (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
+            data = pending.heartbeat_details.payloads[0].data
+            if (progress := (known or {}).get(data)) is None:
+                (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
+            decoded[data] = progress
             began = pending.last_started_time.ToMilliseconds()
             elapsed = max(0, round(time.time() * 1000) - began) if began else None
             found[progress.task_id] = progress.model_copy(update={"elapsed_ms": elapsed})
+    if known is not None:
+        known.clear()
+        known.update(decoded)
     return found
+
+
+async def short_results(handle: WorkflowHandle[Any, Any]) -> dict[str, Any]:
+    """The document in its short form, as the workflow answers; raises `RPCError`, `WorkflowQueryFailedError`."""
+    first = await _query(handle, 0)
+    while len(first["results"]) < first["total"]:
+        first["results"] += (await _query(handle, len(first["results"])))["results"]
+    return first
+
+
+def results_so_far(
+    settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription
+) -> ExecutionResult:
+    """The document of an execution that goes on, without what commits hold: cheap, however many tasks it has."""
+    document = whole(short, described.run_id)
+    add_spending(document, ExecutionStore.of(settings.state, described))
+    _so_far(document)
+    return document
 
 
 def exit_code(document: ExecutionResult) -> int:
@@ -100,10 +129,7 @@ async def _short(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionD
         if not document.get("truncated"):
             return document
     try:
-        first = await _query(handle, 0)
-        while len(first["results"]) < first["total"]:
-            first["results"] += (await _query(handle, len(first["results"])))["results"]
-        return first
+        return await short_results(handle)
     except (RPCError, WorkflowQueryFailedError):
         # Nobody polls the queue: the state is a function of the history, so compute it here.
         from epw.service.replay import replayed_document

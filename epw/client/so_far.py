@@ -46,7 +46,17 @@ def so_far(
     live: Mapping[str, AgentProgress],
     plan: Mapping[str, Any],
 ) -> SoFar:
-    """Numbers of an execution that goes on."""
+    """Numbers of an execution that goes on, and when it probably ends."""
+    found = numbers_so_far(document, described.start_time.timestamp(), live, estimates_of(plan))
+    if (eta := _eta(document, live, plan)) is not None:
+        found["eta"] = eta
+    return found
+
+
+def numbers_so_far(
+    document: ExecutionResult, started: float, live: Mapping[str, AgentProgress], minutes: Mapping[str, float]
+) -> SoFar:
+    """Numbers of an execution that started at a time (epoch seconds), whose tasks are estimated as `minutes` says."""
     statuses = {row["taskId"]: row["status"] for row in document["results"]}
     costs, tokens, known, doubts = 0.0, 0, False, list[InDoubt]()
     for row in document["results"]:
@@ -60,21 +70,19 @@ def so_far(
         elif running is not None and running.in_doubt is not None:
             doubts.append(cast(InDoubt, running.in_doubt.model_dump(by_alias=True)))
     found: SoFar = {
-        "elapsedMs": max(0, round((time.time() - described.start_time.timestamp()) * 1000)),
-        "percent": percent_of(statuses, live, estimates_of(plan)),
+        "elapsedMs": max(0, round((time.time() - started) * 1000)),
+        "percent": percent_of(statuses, live, minutes),
         "costUSD": round(costs, 6) if known else None,
         "tokens": tokens or None,
     }
     if doubts:
         found["inDoubt"] = total_in_doubt(doubts)
-    if (eta := _eta(document, live, plan)) is not None:
-        found["eta"] = eta
     return found
 
 
 def _eta(document: ExecutionResult, live: Mapping[str, AgentProgress], plan: Mapping[str, Any]) -> Eta | None:
     try:
-        known = read_plan(plan)
+        known = read_plan(plan, runnable=False)
     except InvalidPlan:
         # Of another version of the program.
         return None

@@ -39,7 +39,7 @@ def task_rows(words: Sequence[str]) -> list[dict[str, Any]]:
     """Tasks of a plan, with ids made of their words."""
     rows: list[dict[str, Any]] = []
     for text in words:
-        rows.append({"id": _identifier(text, {row["id"] for row in rows}), "description": text.strip()})
+        rows.append({"id": identifier_of(text, {row["id"] for row in rows}), "description": text.strip()})
     return rows
 
 
@@ -50,7 +50,8 @@ def _numbers(text: str) -> tuple[int, list[int]]:
     return int(found[1]), [int(each) for each in found[2].split(",")]
 
 
-def _identifier(text: str, taken: set[str]) -> str:
+def identifier_of(text: str, taken: set[str]) -> str:
+    """An id for a task, made of its first words."""
     words = re.findall(r"[a-z0-9]+", text.lower())[:_MAX_ID_WORDS]
     name = "-".join(words)[:40] or "task"
     return name if name not in taken else f"{name}-{len(taken) + 1}"

@@ -1,0 +1,138 @@
+"""The view of real executions in a pseudo-terminal: answers, steers, is left, gives the terminal back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cli.live.terminal import Terminal, in_terminal
+from tests.command_line import ROOT, stop, wait_for
+from tests.site import Site
+from tests.support import tasks
+
+_ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then echo '{"question": "Which colour?"}' >> "$EPW_EVENTS"; exit 75; fi
+echo "chosen $EPW_ANSWER"
+"""
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    event = json.dumps({"progress": {"percent": 40, "operation": "editing"}})
+    wait = f"until [ -e {folder}/go ]; do sleep 0.05; done"
+    return {
+        "maxAgents": 4,
+        "strategy": "aggressive",
+        "tasks": tasks(
+            {"id": "asks", "run": _ASKS},
+            {"id": "works", "run": f'echo "first words"; echo \'{event}\' >> "$EPW_EVENTS"; {wait}'},
+            {"id": "hangs", "run": "sleep 600"},
+        ),
+    }
+
+
+def _select(terminal: Terminal, task: str) -> None:
+    """Choose a task as a person does: one down at a time, from the top again at the end."""
+    for _ in range(20):
+        terminal.until(lambda: terminal.selected, "a selected task")
+        if terminal.selected == task:
+            return
+        before = terminal.selected
+        terminal.press("\x1b[B")
+        for _ in range(10):
+            terminal.look()
+            if terminal.selected != before:
+                break
+        else:
+            terminal.press("\x1b[H")
+    raise AssertionError(terminal.text)
+
+
+def test_a_question_is_answered_a_task_cancelled_and_one_added_by_typing(site: Site, tmp_path: Path) -> None:
+    with in_terminal(site.cli, 80, 24, "run", site.cli.plan(_plan(tmp_path)), "--id", "typed") as terminal:
+        terminal.shows("[1] asks asks q1: Which colour?")
+        assert "40%" in terminal.shows("editing")
+        terminal.press("1")
+        terminal.shows("answer:")
+        terminal.press("dark red\r")
+        terminal.until(lambda: "✓ asks" in terminal.text, "asks is done")
+        _select(terminal, "works")
+        terminal.press("\r")
+        terminal.shows("first words")
+        terminal.press("\x1b")
+        terminal.shows("hangs")
+        terminal.press("n$ echo added\r")
+        terminal.shows("after which tasks?")
+        terminal.press("works\r")
+        terminal.shows("echo-added")
+        _select(terminal, "hangs")
+        terminal.press("c")
+        terminal.shows("cancel hangs and what depends on it?")
+        terminal.press("y\r")
+        terminal.until(lambda: "■" in terminal.text, "hangs is cancelled")
+        terminal.resize(120, 30)
+        terminal.shows("agent")
+        terminal.press("\x03")
+        terminal.shows("leave? d: leave")
+        terminal.press("\x1b")
+        (tmp_path / "go").touch()
+        code, after = terminal.ends()
+        assert code == 1, after
+        assert terminal.is_as_before
+    for words in ("typed: partial", "Which colour? → dark red", "cancel_task hangs", "add_tasks"):
+        assert words in after, after
+    document = site.cli.json("status", "typed")
+    states = {row["taskId"]: row["status"] for row in document["results"]}
+    assert states == {"asks": "succeeded", "works": "succeeded", "hangs": "cancelled", "echo-added": "succeeded"}
+
+
+def test_a_watcher_of_a_hundred_agents_leaves_in_order(site: Site, tmp_path: Path) -> None:
+    """By Ctrl-C twice, and by SIGTERM."""
+    plan = {"maxAgents": 100, "agent": "simulated", "tasks": []}
+    plan["tasks"] = [{"id": f"t{n}", "description": "d", "simulate": {"seconds": 600}} for n in range(100)]
+    running = site.cli.popen("run", site.cli.plan(plan), "--id", "hundred")
+    try:
+        wait_for(lambda: not site.cli("status", "hundred", code=None).returncode)
+        with in_terminal(site.cli, 200, 50, "watch", "hundred") as terminal:
+            terminal.shows("100 of 100 agents")
+            terminal.shows("simulated work")
+            terminal.press("\x03")
+            terminal.shows("leave? d: leave")
+            terminal.press("\x03")
+            code, after = terminal.ends()
+            assert (code, terminal.is_as_before) == (130, True)
+            assert "hundred · running · 0 of 100 tasks" in after
+            assert "look again with: epw watch hundred" in after
+        with in_terminal(site.cli, 60, 24, "watch", "hundred") as terminal:
+            terminal.shows("▶>t0")
+            os.kill(terminal.process.pid, signal.SIGTERM)
+            code, after = terminal.ends()
+            assert (code, terminal.is_as_before) == (130, True)
+            assert "look again with: epw watch hundred" in after
+    finally:
+        stop(running)
+
+
+def test_a_terminal_that_can_nothing_gets_plain_lines(site: Site) -> None:
+    plan = site.cli.plan({"tasks": tasks({"id": "a", "run": "true"})})
+    with in_terminal(site.cli, 80, 24, "run", plan, term="dumb") as terminal:
+        code, _ = terminal.ends()
+        printed = terminal.printed.decode()
+    assert code == 0
+    assert " a: succeeded" in printed
+    assert "\x1b[" not in printed.partition("succeeded")[0]
+
+
+def test_where_there_is_no_terminal_or_plain_lines_are_wanted_the_view_is_not_even_imported() -> None:
+    look = (
+        "import sys; from epw.cli.shown import may_be_live as live;"
+        "told = [live(as_json=a, is_plain=b) for a, b in ((False, False), (True, False), (False, True))];"
+        "print(*told, *sys.modules)"
+    )
+    argv = [sys.executable, "-c", look]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert told[:3] == ["False"] * 3
+    assert not [each for each in told if each.startswith("epw.cli.live")]
