@@ -121,6 +121,7 @@ class _Session:
                 conversation.result(call["id"], _INTERRUPTED, is_error=True)
         finished = [call for call in last.calls if call["name"] == "finish" and conversation.was_done(call["id"])]
         if finished and not interrupted:
+            self._reporter.propose(finished[0]["input"].get("propose"))
             return self._completed(str(finished[0]["input"]["summary"]))
         return asked
 

@@ -74,6 +74,11 @@ class _Report(_Input):
 
 class _Finish(_Input):
     summary: str = Field(description="What you did, for the agents that build on it; which files; what is left open.")
+    propose: list[dict[str, Any]] = Field(
+        default_factory=list,
+        max_length=20,
+        description="More tasks, if some are needed that nobody does: id, description, dependsOn. A person decides.",
+    )
 
 
 _OURS: dict[str, tuple[type[BaseModel], str]] = {
@@ -198,6 +203,7 @@ class Toolset:
         return "noted"
 
     async def _finish(self, message: _Finish) -> Finished:
+        self._reporter.propose(message.propose)
         return Finished(self._reporter.redact(message.summary))
 
     def _definition(self, name: str) -> dict[str, Any]:

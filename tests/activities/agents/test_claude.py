@@ -300,3 +300,12 @@ async def test_a_message_of_a_person_is_the_next_thing_the_model_reads(claude: C
     assert [block["type"] for block in last["content"]] == ["tool_result", "text"]
     assert "leave the tests alone" in last["content"][1]["text"]
     assert [each["outcome"] for each in document["steering"]] == ["its agent has got it"]
+
+
+async def test_a_model_proposes_a_task_that_joins_the_plan(claude: Claude) -> None:
+    more = {"id": "b", "description": "what is left", "dependsOn": ["a"]}
+    finish = ("finish", {"summary": "half of it", "propose": [more]})
+    claude.script({"a": [Turn(calls=[finish])], "b": [Turn(calls=[FINISH])]})
+    document = await claude.run({"tasks": tasks({"id": "a"}), "onProposal": "take"})
+    assert [(row["taskId"], row["status"]) for row in document["results"]] == [("a", "succeeded"), ("b", "succeeded")]
+    assert document["steering"][0]["by"] == "agent:a"
