@@ -37,6 +37,9 @@ _DYNAMIC_CONFIG = (
     # A plan may have 1.5 MB; the default warns and the limit of one message stays 4 MB.
     "limit.blobSize.warn=4194304",
 )
+# While its heap is small, Go would collect garbage all the time: a tenth of the CPU, measured. Later, the heap of a
+# server that is up for long stays bounded: 277 MB after 500 executions, 450 MB and growing without the limit.
+_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "200MiB"}
 _PRAGMAS = ("journal_mode=wal", "synchronous=normal")
 
 
@@ -95,8 +98,7 @@ def _start(files: ServerFiles, binary: str, namespace: str) -> tuple[subprocess.
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                # Its heap is small, so Go collects garbage all the time: a tenth of its CPU, measured.
-                env={"GOGC": "400", **os.environ},
+                env={**_MEMORY, **os.environ},
                 preexec_fn=die_with_parent,
             )
         deadline = time.monotonic() + _READY_SECONDS
