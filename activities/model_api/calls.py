@@ -52,9 +52,13 @@ class Calls:
 
         `send` takes the maximum of output tokens, fills in what is used, and raises `Rejected`. `key` identifies the
         call; `input_tokens` and `output_tokens` are upper bounds. Raises `BudgetSpent`, `AccountBlocked` (a usage
-        limit), or `TaskFailed`: `SpendLimit`, `ApiError`, `ApiUnavailable`.
+        limit), or `TaskFailed`: `SpendLimit`, `ApiError`, `ApiUnavailable`, `BudgetLimit` (without a price).
         """
         price, passing = self.price(model), 0
+        if price is None and self.keeps_cost:
+            # A plan that has such a budget is refused at its start; a person may have given one since.
+            message = f"{model} has no known price, and the execution has a budget in dollars: set one in tokens"
+            raise TaskFailed(failures.BUDGET_LIMIT, message)
         while True:
             with self._waiting():
                 max_output = await self._reserve(key, price, input_tokens, output_tokens)

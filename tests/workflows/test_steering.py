@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,21 @@ from temporalio.testing import WorkflowEnvironment
 
 from epw.core import failures
 from epw.core.messages import Failure
+from epw.core.plan.validate import read_plan
 from tests.stage import Stage, commits_in, result_of
-from tests.support import ended, eventually, failure_type, status_of, statuses, tasks, until
+from tests.support import (
+    Harness,
+    check_invariants,
+    ended,
+    eventually,
+    failure_type,
+    make_repository,
+    sh,
+    status_of,
+    statuses,
+    tasks,
+    until,
+)
 
 CHAIN = ({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c", "dependsOn": ["b"]}, {"id": "d"})
 
@@ -397,3 +411,31 @@ async def test_a_simulated_agent_is_told_nothing(stage: Stage) -> None:
     assert "text" in await refused(handle, "message", {"taskId": "a", "text": ""})
     await stage.end("a")
     assert await ended(handle) is None
+
+
+async def test_on_a_real_repository_the_second_change_takes_the_place_of_the_first(
+    harness: Harness, tmp_path: Path
+) -> None:
+    repository, go = make_repository(tmp_path / "repository"), tmp_path / "go"
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "run": "ls > a-$EPW_ATTEMPT"},
+        {"id": "b", "run": "cat a-* > b", "dependsOn": ["a"]},
+        {"id": "u", "run": "echo u > u"},
+        {"id": "slow", "run": f"until [ -e {go} ]; do sleep 0.05; done; ls > slow"},
+    ]
+    document = {"workspace": str(repository), "strategy": "aggressive", "tasks": tasks(*rows)}
+    async with harness.working():
+        handle = await harness.start(document)
+        await until(handle, lambda now: now["counts"].get("succeeded") == 3)
+        await handle.execute_update("retry_task", {"taskId": "a"})
+        await until(handle, lambda now: now["tasks"][0]["attempts"] == 2 and now["counts"].get("succeeded") == 3)
+        await handle.execute_update("add_tasks", {"tasks": tasks({"id": "more", "run": "true", "dependsOn": ["b"]})})
+        go.touch()
+        assert await ended(handle) is None
+        result = await harness.document(handle)
+    await check_invariants(read_plan(document), result, handle, harness.home)
+    assert result["success"]
+    branch = result["delivery"]["branch"]
+    assert sh(repository, "git", "ls-tree", "--name-only", branch).split() == ["README.md", "a-2", "b", "slow", "u"]
+    assert sh(repository, "git", "show", f"{branch}:a-2").split() == ["README.md", "a-2", "u"], "not its own first one"
+    assert sh(repository, "git", "show", f"{branch}:slow").split() == ["README.md", "slow"], "it began before all"

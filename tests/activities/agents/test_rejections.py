@@ -103,14 +103,16 @@ class _Gate:
         self.told.append(("closed", None))
 
 
-async def made(tmp_path: Path, *refusals: Rejected) -> tuple[str, list[tuple[str, float | None]]]:
+async def made(
+    tmp_path: Path, *refusals: Rejected, budget: Budget | None = None
+) -> tuple[str, list[tuple[str, float | None]]]:
     """End of a call that is rejected so often, and what the account has heard."""
     reported: list[Any] = []
     caller = CallingAttempt(
         execution_id="execution",
         task_id="a",
         ledger=tmp_path / "ledger.json",
-        budget=Budget(),
+        budget=budget or Budget(),
         limits=lambda provider: Limits(),
         waited=WaitClock(),
         report=reported.append,
@@ -159,6 +161,12 @@ async def test_a_refused_call_costs_nothing_and_one_that_may_have_arrived_is_in_
     usage = BudgetLedger.usages(tmp_path / "ledger.json")["a"]
     # Of an unknown model.
     assert usage == Usage(requests=1, input_tokens=7, in_doubt=InDoubt(calls=1, tokens=1100))
+
+
+async def test_a_budget_in_dollars_is_not_ignored_where_no_price_is_known(tmp_path: Path) -> None:
+    """A plan with one is refused; a person can set one while it runs."""
+    assert await made(tmp_path, budget=Budget(max_cost_usd=5)) == ("BudgetLimit", [])
+    assert await made(tmp_path, budget=Budget(max_tokens=5_000)) == ("answered", [("succeeded", None)])
 
 
 async def test_who_cannot_be_reached_has_got_no_call() -> None:
