@@ -53,6 +53,8 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.tools
 	$(BIN)/python -m benchmarks.semantic
 	$(BIN)/python -m benchmarks.structure
+	$(BIN)/python -m benchmarks.eta
+	$(BIN)/python -m benchmarks.live_view
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pip install --quiet --editable '.[installers,mutants]'

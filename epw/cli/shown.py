@@ -10,8 +10,7 @@ from typing import IO, Any
 
 from temporalio.client import WorkflowHandle
 
-from epw.cli.follow import OWN_WORKER, ended, follow
-from epw.client.pollers import without_worker
+from epw.cli.follow import ended, follow
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -54,8 +53,8 @@ async def show_until_end(
     from epw.cli.live.overview import plain_summary
     from epw.cli.live.view import View
 
-    alone = OWN_WORKER if own_worker else without_worker(handle.id)
-    view, ending, has_ended = View(settings, connection, handle, alone), asyncio.ensure_future(ended(handle)), False
+    view = View(settings, connection, handle, own_worker=own_worker)
+    ending, has_ended = asyncio.ensure_future(ended(handle)), False
     try:
         has_ended = await view.run(ending)
         if has_ended:

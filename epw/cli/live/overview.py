@@ -142,7 +142,8 @@ def last_lines(snapshot: Snapshot, ui: Ui, width: int) -> list[Text]:
         asks = prompt.then if ui.first else prompt.asks.format(task=ui.task(snapshot))
         return [*said, typing(f"{asks}: ", ui.typed, width)]
     if ui.mode == "leave":
-        return [*said, line(("leave? ", ASKS), "d: leave, it goes on   c: cancel it   Esc: stay", width=width)]
+        leave = "d: stop, go on later" if ui.own_worker else "d: leave, it goes on"
+        return [*said, line(("leave? ", ASKS), f"{leave}   c: cancel it   Esc: stay", width=width)]
     if not snapshot.document["results"]:
         return [*said, line(("q leave", DIM), width=width)]
     return [*said, *keys(["1-9 a answer"] if snapshot.waiting else [], width)]

@@ -32,6 +32,10 @@ def _cancel(snapshot: Snapshot, task: str, typed: str, second: str) -> _Update |
     return ("cancel_task", {"taskId": task}) if typed.lower() in ("y", "yes") else None
 
 
+def _rerun(snapshot: Snapshot, task: str, typed: str, second: str) -> _Update | None:
+    return ("retry_task", {"taskId": task}) if typed.lower() in ("y", "yes") else None
+
+
 def _task(snapshot: Snapshot, task: str, typed: str, second: str) -> _Update | None:
     after = [each for each in re.split(r"[,\s]+", second) if each]
     for each in after:
@@ -67,6 +71,7 @@ def _budget(snapshot: Snapshot, task: str, typed: str, second: str) -> _Update |
 
 PROMPTS = {
     "cancel": Prompt("cancel {task} and what depends on it? (y)", _cancel),
+    "rerun": Prompt("run {task} and what depends on it again? (y)", _rerun),
     "task": Prompt("new task ($ … is a command)", _task, then="after which tasks? (Enter: none)"),
     "message": Prompt("to {task}", _message),
     "priority": Prompt("priority of {task}", _priority),

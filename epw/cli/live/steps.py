@@ -49,6 +49,8 @@ Action = Send | Leave | CancelExecution | Suspend | Redraw
 class Ui:
     """State of the view; what it shows of the execution is its snapshot's."""
 
+    own_worker: bool = False
+    """Whether the execution's worker ends with the view."""
     mode: str = "tasks"
     """`tasks`, `output` of a task, `answer`, `prompt`, `leave` or `help`."""
     selected: str | None = None
@@ -220,10 +222,6 @@ def _agents(change: int) -> Callable[[Ui, Snapshot], Step]:
     return run
 
 
-def _retry(ui: Ui, snapshot: Snapshot) -> Step:
-    return ui, Send("retry_task", {"taskId": ui.task(snapshot)})
-
-
 def _asks(prompt: str) -> Callable[[Ui, Snapshot], Step]:
     return lambda ui, snapshot: (replace(ui, mode="prompt", prompt=prompt, typed=Typed(), first=""), None)
 
@@ -237,7 +235,7 @@ COMMANDS = {
     "o": Command("output", "what this task's agent prints, as it prints it (or Enter); Esc: back", _output),
     "p": Command("pause", "pause: start nothing new; again: go on", _pause),
     "c": Command("cancel", "cancel this task and what depends on it", _asks("cancel")),
-    "r": Command("rerun", "run this task again, and what depends on it", _retry),
+    "r": Command("rerun", "run this task again, and what depends on it", _asks("rerun")),
     "n": Command("new task", "add a task, by typing what is to be done", _asks("task")),
     "m": Command("message", "tell this task's agent something", _asks("message")),
     "+": Command("agents", "one agent more at once", _agents(1)),

@@ -37,11 +37,11 @@ def is_there() -> bool:
 
 
 class Terminal:
-    """The terminal of standard input and output."""
+    """A terminal, by default that of standard input and output."""
 
-    def __init__(self) -> None:
-        self.keyboard = sys.stdin.fileno()
-        self._screen = sys.stdout.fileno()
+    def __init__(self, keyboard: int | None = None, screen: int | None = None) -> None:
+        self.keyboard = sys.stdin.fileno() if keyboard is None else keyboard
+        self._screen = sys.stdout.fileno() if screen is None else screen
         self._console = Console(file=io.StringIO(), force_terminal=True, legacy_windows=False)
         self._saved: list[Any] | None = None
         self._drawn: list[Text] = []

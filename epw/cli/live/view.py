@@ -14,6 +14,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from epw.cli.bell import Bell
+from epw.cli.follow import OWN_WORKER
 from epw.cli.live.feed import Feed
 from epw.cli.live.keys import KeyDecoder
 from epw.cli.live.log_tail import log_tail
@@ -22,6 +23,7 @@ from epw.cli.live.pages import screen
 from epw.cli.live.snapshot import Snapshot
 from epw.cli.live.steps import Action, CancelExecution, Leave, Redraw, Send, Suspend, Ui, after_key
 from epw.cli.live.terminal import Terminal
+from epw.client import pollers
 from epw.client.requests import from_rpc, send, this_user
 from epw.core.errors import EpwError
 from epw.service.connection import Connection
@@ -36,12 +38,13 @@ class View:
     """The view of one execution."""
 
     def __init__(
-        self, settings: Settings, connection: Connection, handle: WorkflowHandle[Any, Any], without_worker: str
+        self, settings: Settings, connection: Connection, handle: WorkflowHandle[Any, Any], *, own_worker: bool
     ) -> None:
-        """`without_worker`: what to say where no worker answers."""
+        """`own_worker`: the command has started one for it, which ends with the view."""
+        without_worker = OWN_WORKER if own_worker else pollers.without_worker(handle.id)
         self._connection, self._handle = connection, handle
         self._feed, self._bell = Feed(settings, connection, handle, without_worker), Bell()
-        self._ui, self._decoder = Ui(), KeyDecoder()
+        self._ui, self._decoder = Ui(own_worker=own_worker), KeyDecoder()
         self._awake, self._hurry = asyncio.Event(), asyncio.Event()
         self._left = False
         self._doing = set[asyncio.Task[None]]()

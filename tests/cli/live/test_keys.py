@@ -113,7 +113,7 @@ def test_a_task_is_added_by_what_it_is_to_do_and_what_it_follows() -> None:
     ("keys", "update", "request_"),
     [
         (["p"], "pause", {}),
-        (["r"], "retry_task", {"taskId": "task-000"}),
+        (["r", *typed("y")], "retry_task", {"taskId": "task-000"}),
         (["+"], "set_max_agents", {"maxAgents": 5}),
         (["-"], "set_max_agents", {"maxAgents": 3}),
         (["m", *typed("use tabs")], "message", {"taskId": "task-000", "text": "use tabs"}),

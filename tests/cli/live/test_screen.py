@@ -155,6 +155,8 @@ def test_help_names_every_key_and_every_sign() -> None:
 def test_leaving_asks_and_prompts_show_what_is_typed() -> None:
     leave = shown(screen(snapshot(1), Ui(mode="leave"), 60, 24, NOW), 60, 24)
     assert leave[-1] == "leave? d: leave, it goes on   c: cancel it   Esc: stay"
+    own = shown(screen(snapshot(1), Ui(mode="leave", own_worker=True), 60, 24, NOW), 60, 24)
+    assert own[-1] == "leave? d: stop, go on later   c: cancel it   Esc: stay"
     prompt = Ui(mode="prompt", prompt="cancel", typed=Typed("y", 1)).says("refused", is_bad=True)
     told = shown(screen(snapshot(1), prompt, 80, 24, NOW), 80, 24)
     assert told[-2:] == ["refused", "cancel task-000 and what depends on it? (y): y"]

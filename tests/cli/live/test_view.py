@@ -76,7 +76,7 @@ def test_a_question_is_answered_a_task_cancelled_and_one_added_by_typing(site: S
         terminal.resize(120, 30)
         terminal.shows("agent")
         terminal.press("\x03")
-        terminal.shows("leave? d: leave")
+        terminal.shows("leave? d: stop, go on later")
         terminal.press("\x1b")
         (tmp_path / "go").touch()
         code, after = terminal.ends()
