@@ -58,10 +58,9 @@ def test_a_stream_that_is_closed_or_full_makes_no_success_a_failure(cli: Cli, tm
     assert sh(path, "git", "show", "epw/closed:grüße.txt") == "Grüße\n"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path: Path, encoding: str) -> None:
+def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path: Path) -> None:
     _, plan = _greeting(cli, tmp_path)
-    done = _run(cli, "run", plan, PYTHONIOENCODING=encoding)
+    done = _run(cli, "run", plan, PYTHONIOENCODING="ascii")
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 

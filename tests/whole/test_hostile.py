@@ -219,6 +219,7 @@ def _nest(name: str, depth: int) -> str:
     return f'python3 -c "{lines}"'
 
 
+@pytest.mark.slow
 async def test_a_deep_directory_costs_nothing_but_what_git_cannot_name(harness: Harness, tmp_path: Path) -> None:
     """Deeper than Python's limit of recursion it is saved; deeper than a path may be long its task fails, by name."""
     repository = make_repository(tmp_path / "repo")
