@@ -12,9 +12,10 @@ from epw.cli.layout import Column, duration, prose, table
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.report.model import ExecutionResult
-from epw.core.report.so_far import Eta, SoFar
+from epw.core.report.so_far import SoFar
 from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
+from epw.rendering.findings import time_left
 
 _MAX_ROWS = 60
 _LATER_THAN_TODAY_SECONDS = 20 * 3600
@@ -49,7 +50,7 @@ def summary(done: int, total: int, numbers: SoFar) -> str:
     """How far an execution is, in a line."""
     parts = [f"{done} of {total} tasks done", f"{numbers['percent']:.0f} %", f"{duration(numbers['elapsedMs'])} so far"]
     if "eta" in numbers:
-        parts.append(in_words_of_time(numbers["eta"]))
+        parts.append(time_left(numbers["eta"]))
     if numbers["costUSD"] is not None:
         parts.append(f"${numbers['costUSD']:.4f} so far")
     elif numbers["tokens"] is not None:
@@ -57,12 +58,6 @@ def summary(done: int, total: int, numbers: SoFar) -> str:
     if "inDoubt" in numbers:
         parts.append(in_words(numbers["inDoubt"]))
     return " · ".join(parts)
-
-
-def in_words_of_time(eta: Eta) -> str:
-    """The forecast of the end: `about 20 min left (16 min to 27 min)`."""
-    basis = "" if eta["measured"] else ", by estimates"
-    return f"about {duration(eta['leftMs'])} left ({duration(eta['lowMs'])} to {duration(eta['highMs'])}{basis})"
 
 
 def waits_for(row: Mapping[str, Any]) -> str:

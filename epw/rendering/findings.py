@@ -9,6 +9,7 @@ from typing import NamedTuple
 from epw.core import failures
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
+from epw.core.report.so_far import Eta
 from epw.core.report.spending import in_words, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 from epw.rendering.words import WAITS, count, dollars, duration, few
@@ -90,6 +91,12 @@ def deciders(conflict: ConflictResult) -> str:
 def steered(change: SteeringResult) -> str:
     """What a person changed: the update and its message."""
     return " ".join([change["action"], *(f"{name}={value}" for name, value in change["request"].items())])
+
+
+def time_left(eta: Eta) -> str:
+    """The forecast of the end: `about 20 min left (16 min to 27 min)`."""
+    basis = "" if eta["measured"] else ", by estimates"
+    return f"about {duration(eta['leftMs'])} left ({duration(eta['lowMs'])} to {duration(eta['highMs'])}{basis})"
 
 
 def speed(report: Report) -> list[Fact]:

@@ -76,7 +76,8 @@ def _head(report: Report, width: int) -> Iterator[str]:
     if "error" in result:
         lines.append(f"{result['error']['type']}: {result['error']['message']}")
     if "soFar" in result:
-        lines.append(f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}")
+        left = f", {findings.time_left(result['soFar']['eta'])}" if "eta" in result["soFar"] else ""
+        lines.append(f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}{left}")
     lines.append(f"delivered: {findings.delivered(report)}")
     lines.append(f"verified: {': '.join(findings.verified(report))}")
     if spent := findings.cost(report):

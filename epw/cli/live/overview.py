@@ -15,8 +15,9 @@ from epw.cli.live.snapshot import Snapshot
 from epw.cli.live.steps import COMMANDS, Ui
 from epw.cli.live.table import mark_of, table
 from epw.cli.live.typed import Typed
-from epw.cli.show_running import in_words_of_time, waits_for
+from epw.cli.show_running import waits_for
 from epw.core.report.spending import in_words
+from epw.rendering.findings import time_left
 
 _SMALL = 14
 """Lines under which only the most important is shown."""
@@ -51,7 +52,7 @@ def head(snapshot: Snapshot, width: int, now: int, most: int) -> list[Text]:
     if "eta" in numbers:
         eta = numbers["eta"]
         left, low, high = (max(0, each - passed) for each in (eta["leftMs"], eta["lowMs"], eta["highMs"]))
-        parts.append(in_words_of_time({**eta, "leftMs": left, "lowMs": low, "highMs": high}))
+        parts.append(time_left({**eta, "leftMs": left, "lowMs": low, "highMs": high}))
         end = datetime.fromtimestamp((snapshot.at + eta["leftMs"]) / 1000)
         parts.append(f"ends {end:%H:%M}" if eta["leftMs"] < 12 * 3_600_000 else f"ends {end:%a %H:%M}")
     parts += _spending(snapshot)
