@@ -8,8 +8,6 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 _SECRET = re.compile(r"token|secret|password|credential|(^|(?<!env)[_-]|api)key$|^(access|refresh)$", re.IGNORECASE)
 _MIN_LENGTH = 16
 
@@ -20,6 +18,9 @@ def tokens(data: bytes, least: int = _MIN_LENGTH) -> list[str]:
 
 
 def _parsed(data: bytes) -> Any:
+    # Here: commands that read no file of secrets start without it.
+    import yaml
+
     text = data.decode("utf-8", "replace")
     for read in (json.loads, tomllib.loads, yaml.safe_load):
         try:

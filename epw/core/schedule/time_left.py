@@ -19,7 +19,8 @@ from epw.core.schedule.speeds import Measurement, Speeds
 _NORMAL = NormalDist()
 _MAX_DRAWS, _MIN_DRAWS, _MAX_STARTS = 60, 4, 6_000
 """Number of schedules, and of starts in all of them: what a forecast costs is bounded."""
-_RANGE = (0.1, 0.9)
+_RANGE = (0.02, 0.98)
+"""Draws leave out what estimates are wrong in alike: of 60 measured ends 52 lay within, of (0.1, 0.9) three in four."""
 _ALMOST = 1 - 1e-6
 _FAR_OUT = 4.0
 _TRUST_IN_SUCCESS = 3.0
