@@ -8,9 +8,11 @@ import typer
 
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
-from epw.cli.plan_argument import added_tasks
+from epw.cli.plan_argument import added_tasks, print_notes
 from epw.cli.session import run_connected
-from epw.client.requests import send
+from epw.client.added_tasks import assigned
+from epw.client.requests import require_worker, send
+from epw.core.backends import BACKENDS
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -25,13 +27,23 @@ def add(
         list[str] | None,
         typer.Option("--after", metavar="TASK", help="Each of them follows this task of the execution. Repeatable."),
     ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            "--agent", help=f"Who does those that name no agent (default: the plan's): {', '.join(BACKENDS)}."
+        ),
+    ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Add tasks while it runs; they can depend on those that there are, and are scheduled like them."""
-    request = {"tasks": added_tasks(tasks, after or [])}
+    rows = added_tasks(tasks, after or [])
 
     async def command(settings: Settings, connection: Connection) -> int:
-        answered: dict[str, Any] = await send(connection.client.get_workflow_handle(execution_id), "add_tasks", request)
+        handle = connection.client.get_workflow_handle(execution_id)
+        await require_worker(connection, handle)
+        made, notes = await assigned(connection, handle, rows, agent)
+        print_notes(notes)
+        answered: dict[str, Any] = await send(handle, "add_tasks", {"tasks": made})
         if as_json:
             print_json(answered)
         else:

@@ -79,8 +79,8 @@ async def add_tasks(application: Application, call: Call) -> dict[str, Any]:
     execution_id, tasks = call.text("executionId"), call.arguments.get("tasks")
     if not isinstance(tasks, list) or not tasks:
         raise InvalidInput([Problem("tasks", "tasks is required and cannot be empty")])
-    await application.executions.check_added(execution_id, tasks, call)
-    return await _updated(application, call, "add_tasks", {"tasks": tasks})
+    made = await application.executions.check_added(execution_id, tasks, call)
+    return await _updated(application, call, "add_tasks", {"tasks": made})
 
 
 async def change_limits(application: Application, call: Call) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, Work
 from temporalio.service import RPCError
 
 from activities.state.execution_store import ExecutionStore
+from epw.client.added_tasks import assigned
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_redrive
@@ -110,11 +111,17 @@ class Executions:
         await self._host.with_worker()
         return await send(handle, name, request, by)
 
-    async def check_added(self, execution_id: str, tasks: list[Any], call: Call) -> None:
-        """Check that the user allows an execution's plan with further tasks; raises `InvalidPlan`, `NeedsLeave`."""
+    async def check_added(self, execution_id: str, tasks: list[Any], call: Call) -> list[Any]:
+        """Check that the user allows an execution's plan with further tasks; returns them, each with an agent.
+
+        Raises `InvalidPlan`, `InvalidRequest`, `NeedsLeave`, `Unavailable`.
+        """
         plan = await self.plan(execution_id)
         added = read_added(plan, tasks, {})
         await self._leave.check(plan.model_copy(update={"tasks": added}), call)
+        handle, _ = await self._found(execution_id)
+        made, _ = await assigned(await self._host.connection(), handle, tasks)
+        return made
 
     async def cancel(self, execution_id: str) -> None:
         handle, described = await self._found(execution_id)

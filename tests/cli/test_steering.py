@@ -48,6 +48,9 @@ def test_a_task_is_stopped_and_limits_change_while_it_runs(site: Site, tmp_path:
         added = cli("add", "steered", "-", "--after", "b", stdin=json.dumps(ADDED))
         assert added.stdout == "steered: e added, 0 of them ready to start\n"
         assert "Duplicate task ID found: e" in cli("add", "steered", "-", stdin=json.dumps(ADDED), code=2).stderr
+        lacks = cli("add", "steered", "in words", "--agent", "opencode", code=3).stderr
+        assert "opencode" in lacks
+        assert "nothing is added; `--agent` chooses another" in lacks
         assert "`epw retry steered TASK`" in cli("retry", "steered", code=2).stderr
         assert cli("retry", "steered", "a").stdout == "a: runs again, and with it c\n"
         wait_for(lambda: status("a") == "running")

@@ -24,6 +24,7 @@ from epw.cli.live.snapshot import Snapshot
 from epw.cli.live.steps import Action, CancelExecution, Leave, Redraw, Send, Suspend, Ui, after_key
 from epw.cli.live.terminal import Terminal
 from epw.client import pollers
+from epw.client.added_tasks import assigned
 from epw.client.requests import from_rpc, send, this_user
 from epw.core.errors import EpwError
 from epw.service.connection import Connection
@@ -175,7 +176,10 @@ class View:
     async def _send(self, action: Send | CancelExecution) -> None:
         try:
             if isinstance(action, Send):
-                answered = await send(self._handle, action.update, action.request, this_user())
+                request = action.request
+                if (rows := request.get("tasks")) is not None:
+                    request = {**request, "tasks": (await assigned(self._connection, self._handle, rows))[0]}
+                answered = await send(self._handle, action.update, request, this_user())
                 said = str(answered.get("outcome") or f"{action.update.replace('_', ' ')}: accepted")
             else:
                 await self._handle.cancel()
