@@ -48,11 +48,13 @@ COMMANDS = {
     ),
     "list": Command("list:list_executions", "All executions, newest first.", "epw list --waiting"),
     "open": Command("open:open_page", "Open an execution in Temporal's Web UI.", "epw open --waiting"),
-    "answer": Command("update:answer", "Answer a question; the first answer wins.", "epw answer ID api.q1 yes"),
+    "answer": Command(
+        "update:answer", "Answer a question, or correct the answer until its task has gone on.", "epw answer ID q1 yes"
+    ),
     "resolve": Command(
         "update:resolve",
         "Choose what becomes of a conflict that waits for a person.",
-        "epw resolve ID ui.c1 retry",
+        "epw resolve ID c1 retry",
     ),
     "pause": Command("update:pause", "Start nothing new; running tasks finish.", "epw pause ID"),
     "resume": Command("update:resume", "Go on after `pause`.", "epw resume ID"),

@@ -9,21 +9,28 @@ import typer
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.requests import only_question, require_worker, send
+from epw.client.requests import only_question, refuse_after_end, require_worker, send
 from epw.service.connection import Connection
 from epw.settings import Settings
+
+_MAX_WORDS = 2
 
 
 def answer(
     execution_id: ExecutionId,
-    question: Annotated[
-        str, typer.Argument(metavar="[QUESTION]", help="The question's id; not needed where one is open.")
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[QUESTION] TEXT",
+            help="The question's id, which is not needed where one is open; then an option of the question, or words.",
+        ),
     ],
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="An option of the question, or words.")] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
-    """Answer a question; the first answer wins."""
-    request = {"questionId": None, "text": question} if text is None else {"questionId": question, "text": text}
+    """Answer a question, or correct the answer until its task has gone on."""
+    if len(words) > _MAX_WORDS:
+        raise typer.BadParameter("an answer of several words needs quotes: epw answer ID QUESTION 'TEXT'")
+    request = {"questionId": words[0] if len(words) == _MAX_WORDS else None, "text": words[-1]}
     _update(execution_id, {"answer": request}, as_json=as_json)
 
 
@@ -86,10 +93,12 @@ def _update(execution_id: str, updates: dict[str, dict[str, Any]], *, as_json: b
     async def command(settings: Settings, connection: Connection) -> int:
         answers: dict[str, Any] = {}
         handle = connection.client.get_workflow_handle(execution_id)
-        await require_worker(connection, handle)
+        described = await require_worker(connection, handle)
         for name, request in updates.items():
-            if "questionId" in request and request["questionId"] is None:
-                request = {**request, "questionId": await only_question(handle)}
+            if name == "answer":
+                await refuse_after_end(settings, handle, described, request["questionId"])
+                if request["questionId"] is None:
+                    request = {**request, "questionId": await only_question(handle, request["text"])}
             answered = await send(handle, name, request)
             answers |= answered
             if not as_json:

@@ -11,17 +11,19 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
+    WorkflowExecutionDescription,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from epw.client.documents import describe
+from epw.client.documents import describe, document_of
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.service.connection import Connection
 from epw.service.server_errors import cause
+from epw.settings import Settings
 
 _MESSAGE_TIMEOUT = timedelta(seconds=8)
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
@@ -74,25 +76,53 @@ async def send(
     return answer
 
 
-async def require_worker(connection: Connection, handle: WorkflowHandle[Any, Any]) -> None:
-    """Raises `Unavailable` where no worker could take a request to an execution that has not ended."""
-    is_open = (await describe(handle)).close_time is None
-    if is_open and not await has_worker(connection, WORKER_SECONDS):
+async def require_worker(connection: Connection, handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescription:
+    """The execution's description; raises `Unavailable` where it has not ended and no worker takes a request."""
+    described = await describe(handle)
+    if described.close_time is None and not await has_worker(connection, WORKER_SECONDS):
         raise no_worker(handle.id)
+    return described
 
 
-async def only_question(handle: WorkflowHandle[Any, Any]) -> str:
-    """The id of the one question that is open; raises `InvalidRequest`, which lists them, where it is not one."""
+async def refuse_after_end(
+    settings: Settings,
+    handle: WorkflowHandle[Any, Any],
+    described: WorkflowExecutionDescription,
+    question_id: str | None,
+) -> None:
+    """Raise `InvalidRequest` for an answer to an execution that has ended; it names the answers that counted."""
+    if described.close_time is None:
+        return
+    asked = (await document_of(settings, handle, described))["questions"]
+    known = [each for each in asked if question_id in (None, each["id"])]
+    counted = [f"; {each['id']} was answered: {each['answer'][:200]!r}" for each in known if each["answer"] is not None]
+    raise InvalidRequest(f"execution {handle.id!r} has ended{''.join(counted)}")
+
+
+async def only_question(handle: WorkflowHandle[Any, Any], text: str) -> str:
+    """The id of the one open question, which `text` answers; raises `InvalidRequest` where it is not one."""
     try:
         asked: list[dict[str, Any]] = await handle.query("questions", rpc_timeout=_MESSAGE_TIMEOUT)
     except RPCError as error:
         raise from_rpc(error, handle.id) from None
-    found = [each for each in asked if each["answer"] is None]
+    return choose_question(handle.id, asked, text)
+
+
+def choose_question(execution_id: str, asked: list[dict[str, Any]], text: str) -> str:
+    """The id of the one question of these that is open.
+
+    Raises `InvalidRequest`, which lists them, where it is not one, and where `text` is a question's id: then the
+    answer itself was left out.
+    """
+    found, name = [each for each in asked if each["answer"] is None], shlex.quote(execution_id)
+    lines = [f"  epw answer {name} {each['id']} TEXT   ({_asked(each)})" for each in found]
+    named = text in (each["id"] for each in asked)
+    if named and not any(text in each["options"] for each in found):
+        raise InvalidRequest("\n".join([f"{text} is the id of a question; the answer to it is missing:", *lines]))
     if len(found) == 1:
         return str(found[0]["id"])
     if not found:
-        raise InvalidRequest(f"no question of {handle.id!r} is open: `epw status {shlex.quote(handle.id)}`")
-    lines = [f"  epw answer {shlex.quote(handle.id)} {each['id']} TEXT   ({_asked(each)})" for each in found]
+        raise InvalidRequest(f"no question of {execution_id!r} is open: `epw status {name}`")
     raise InvalidRequest("\n".join([f"{len(found)} questions are open; say which:", *lines]))
 
 

@@ -17,7 +17,7 @@ from epw.client.documents import describe, document_of, progress_of
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import plan_redrive
 from epw.client.report import report_of
-from epw.client.requests import from_rpc, no_worker, send
+from epw.client.requests import from_rpc, no_worker, refuse_after_end, send
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.client.start import check_runnable, start_execution
@@ -107,8 +107,10 @@ class Executions:
 
     async def update(self, execution_id: str, name: str, request: dict[str, Any], by: str) -> dict[str, Any]:
         """Send an update of a client; raises `InvalidRequest` where it is refused."""
-        handle, _ = await self._found(execution_id)
+        handle, described = await self._found(execution_id)
         await self._host.with_worker()
+        if name == "answer":
+            await refuse_after_end(self._host.settings, handle, described, request.get("questionId"))
         return await send(handle, name, request, by)
 
     async def check_added(self, execution_id: str, tasks: list[Any], call: Call) -> list[Any]:

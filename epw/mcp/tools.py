@@ -83,7 +83,7 @@ EXECUTION_TOOLS = (
         "answer_question",
         "Answer an agent's question",
         "Give an agent the answer to the question that it asked (see `needs` of get_execution). Ask your user where "
-        "the answer is theirs to give. The first answer wins; the agent then goes on by itself.",
+        "the answer is theirs to give. The agent goes on by itself; until it has, another answer corrects the first.",
         {
             **_EXECUTION,
             "questionId": _text("Id of the question."),

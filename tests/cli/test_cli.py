@@ -178,7 +178,7 @@ def test_a_question_is_answered_from_a_second_terminal(up: Cli) -> None:
     up("answer", identifier, "q1", "y")
     watching.communicate(timeout=20)
     assert watching.returncode == 0
-    assert "has ended" in up("answer", identifier, "q1", "z", code=2).stderr
+    assert "has ended; q1 was answered: 'y'" in up("answer", identifier, "q1", "z", code=2).stderr
 
 
 def test_cancel_ends_run_with_4(up: Cli) -> None:

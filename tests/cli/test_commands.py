@@ -44,7 +44,7 @@ def test_the_example_of_a_command_is_one_that_it_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", ["run [OPTIONS] [PLAN | TASK...]", "answer [OPTIONS] ID [QUESTION] [TEXT]", "gc [OPTIONS] [ID...]"]
+    "usage", ["run [OPTIONS] [PLAN | TASK...]", "answer [OPTIONS] ID [QUESTION] TEXT", "gc [OPTIONS] [ID...]"]
 )
 def test_arguments_are_named_in_plain_words(cli: Cli, usage: str) -> None:
     assert cli(usage.split()[0], "-h").stdout.splitlines()[0] == f"Usage: starter.py {usage}"

@@ -198,6 +198,13 @@ WHILE_RUNNING = [
             "(too: And here?",
         ),
     ),
+    Slip(
+        "a question, and no answer",
+        ("answer", "slips", "q2"),
+        2,
+        ("q2 is the id of a question; the answer to it is missing:", "epw answer slips q2 TEXT   (too: And here?"),
+    ),
+    Slip("an answer without quotes", ("answer", "slips", "q2", "x", "y"), 2, ("epw answer ID QUESTION 'TEXT'",)),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
     Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
     Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `epw retry slips TASK` runs one",)),
