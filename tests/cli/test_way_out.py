@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -174,6 +175,22 @@ def test_merge_beside_other_work_squashed_and_refused(up: Cli, repository: Path)
     sh(repository, "git", "merge", "--abort")
     sh(repository, "git", "revert", "--no-edit", "HEAD")
     assert up.json("merge", "beside")["did"] == "merge"
+
+
+def test_a_report_undoes_the_whole_in_whichever_way_it_was_merged(up: Cli, repository: Path) -> None:
+    run(up, repository, "back")
+    undo = up.json("report", "back")["undo"]
+    before = sh(repository, "git", "rev-parse", "HEAD").strip()
+    for way in (["--ff-only"], ["--no-ff", "--no-edit"], ["--squash"]):
+        sh(repository, "git", "reset", "--quiet", "--hard", before)
+        sh(repository, "git", "merge", "--quiet", *way, "epw/back")
+        if way == ["--squash"]:
+            sh(repository, "git", "commit", "--quiet", "--message", "squashed")
+        sh(repository, *shlex.split(undo[0]["command"]))
+        assert sh(repository, "git", "diff", before, "HEAD") == "", way
+        assert sh(repository, "git", "rev-list", "--count", f"{before}..HEAD").strip() != "0"
+    assert undo[1]["command"] == "git branch -D epw/back"
+    assert "`epw salvage back` has each change" in undo[1]["purpose"]
 
 
 def test_merge_says_where_there_is_no_branch(up: Cli, repository: Path) -> None:

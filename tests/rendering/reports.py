@@ -194,6 +194,6 @@ def made(
             "timeline": sorted(timeline, key=lambda each: each["start"]),
             "diffs": shown_diffs(patches),
             "next": [{"command": "epw diff made", "purpose": words}],
-            "undo": [{"command": "git revert -m 1 MERGE", "purpose": words}],
+            "undo": [{"command": "git revert --no-edit 000000000000..111111111111", "purpose": words}],
         }
     )

@@ -106,7 +106,10 @@ async def test_a_recorded_execution_is_told(tmp_path: Path) -> None:
     assert "succeeded**: 2 of 2 tasks landed" in text
     assert "| lines | `b`, `a` |" in text
     assert "retry, decided by the strategy" in text
-    assert "## To undo\n\n```\ngit revert -m 1 MERGE" in text
+    delivery = report["result"]["delivery"]
+    assert delivery is not None
+    base, head = str(delivery["base"]), str(delivery["head"])
+    assert f"## To undo\n\n```\ngit revert --no-edit {base[:12]}..{head[:12]}" in text
     assert "Not verified" in text
 
 
