@@ -13,6 +13,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId, NewId
 from epw.cli.output import printable
 from epw.cli.session import run_command
 from epw.client.drop import plan_drop
+from epw.rendering.words import count, few
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -28,8 +29,11 @@ def drop(
     async def command(settings: Settings) -> int:
         async def begin(connection: Connection) -> WorkflowHandle[Any, Any]:
             made = await plan_drop(settings, connection, execution_id, task, new_id)
-            names = ", ".join(map(printable, made.dropped))
-            print(f"without: {names}; {len(made.plan.redrive.commits)} tasks stay", file=sys.stderr, flush=True)
+            names = ", ".join(printable(each) for each in made.dropped if each not in made.unfinished)
+            others = printable(few(made.unfinished, most=20))
+            more = f", and what had not succeeded: {others}" if others else ""
+            stay = count(len(made.plan.redrive.commits), "task stays", "tasks stay")
+            print(f"without: {names}{more}; {stay}", file=sys.stderr, flush=True)
             return await made.plan.start(connection, made.execution_id)
 
         return await run_to_end(settings, begin, as_json=as_json)

@@ -137,6 +137,9 @@ def _open(conflict: ConflictResult) -> str:
 
 def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     out = console()
+    if not metrics["agentsUsed"]:
+        out.print(f"{_count(metrics['totalTasks'], 'task')}, no agent ran; {_seconds(metrics['totalDuration'])}")
+        return
     out.print(
         f"{_count(metrics['totalTasks'], 'task')}: {metrics['parallelTasks']} parallel,"
         f" {metrics['sequentialTasks']} sequential; "

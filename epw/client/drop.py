@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,10 +37,12 @@ _MAX_NAMES = 20
 
 @dataclass(frozen=True)
 class Drop:
-    """A drop to start: its execution's plan, and the tasks that are left out with the one that was named."""
+    """A drop to start: its execution's plan, and the tasks of the original that it leaves out."""
 
     plan: RedrivePlan
     dropped: list[str]
+    unfinished: list[str]
+    """Those of `dropped` that had not succeeded: their changes are in no branch anyway."""
     execution_id: str
 
 
@@ -64,7 +67,10 @@ async def plan_drop(
     dropped = [task_id, *graph.descendants([task_id])]
     kept = _in_order(known, graph, dropped)
     if not kept:
-        raise InvalidRequest(f"nothing is left without {', '.join(dropped)}; `git branch -D` removes a branch")
+        delivery = known.document["delivery"]
+        branch = delivery["branch"] if delivery is not None else None
+        how = f"; `{shlex.join(['git', 'branch', '-D', branch])}` removes the branch" if branch else ""
+        raise InvalidRequest(f"nothing is left without {', '.join(dropped)}{how}")
     commits = _changes(known, kept)
     if gone := [each for each, commit in commits.items() if commit is not None and hub.resolve(commit) is None]:
         raise InvalidRequest(f"the change of {gone[0]} is not in the hub any more: `gc` has removed it")
@@ -79,8 +85,9 @@ async def plan_drop(
         order=kept,
     )
     chosen = new_id if new_id is not None else await _free_id(connection, execution_id, task_id)
-    left_out = [task.id for task in before.tasks if task.id in dropped and known.task(task.id)["status"] == "succeeded"]
-    return Drop(RedrivePlan(PlanFile.of(reduced), redrive, {}), left_out, chosen)
+    left_out = [task.id for task in before.tasks if task.id not in kept]
+    unfinished = [each for each in left_out if known.task(each)["status"] != "succeeded"]
+    return Drop(RedrivePlan(PlanFile.of(reduced), redrive, {}), left_out, unfinished, chosen)
 
 
 def _in_order(known: KnownExecution, graph: TaskGraph, dropped: Sequence[str]) -> list[str]:

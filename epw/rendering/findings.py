@@ -100,9 +100,9 @@ def time_left(eta: Eta) -> str:
 
 
 def speed(report: Report) -> list[Fact]:
-    """Time and speed: measured, estimated, and what would have been the optimum."""
+    """Time and speed: measured, estimated, and what would have been the optimum; nothing where no agent ran."""
     metrics = report["result"]["metrics"]
-    if metrics is None:
+    if metrics is None or not metrics["agentsUsed"]:
         return []
     found = [
         Fact(

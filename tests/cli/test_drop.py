@@ -90,6 +90,20 @@ def test_what_verify_refuses_is_not_delivered(up: Cli, repository: Path) -> None
     assert sh(repository, "git", "branch", "--list", "epw/*", "--format=%(refname:short)").split() == ["epw/red"]
 
 
+def test_all_that_is_left_out_is_named_and_no_speed_is_told_where_nothing_ran(up: Cli, repository: Path) -> None:
+    rows: tuple[dict[str, Any], ...] = (
+        *({"id": each, "run": f"echo 1 > {each}"} for each in ("good", "other")),
+        {"id": "bad", "run": "false"},
+        {"id": "after", "run": "true", "dependsOn": ["bad"]},
+    )
+    run(up, repository, "named", *rows, code=1, strategy="aggressive")
+    done = up("drop", "named", "other")
+    assert "without: other, and what had not succeeded: bad, after; 1 task stays" in done.stderr
+    assert "1 task, no agent ran" in done.stdout
+    assert not any(words in done.stdout for words in ("one after another", "agents used", "speedup", "critical path"))
+    assert "speedup" not in up("report", "named-without-other").stdout
+
+
 def test_the_task_that_made_verify_red_is_dropped_from_what_was_undone(up: Cli, repository: Path) -> None:
     rows = {"id": "good", "run": "echo 1 > good"}, {"id": "bad", "run": "echo 1 > bad"}
     assert run(up, repository, "undone", *rows, code=1, verify="test ! -e bad")["status"] == "rolled_back"
