@@ -11,13 +11,14 @@ from epw.core import failures
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.state import ExecutionState
-from epw.core.landing import Checked, CheckHeadRequest, ConflictFound, Verified
+from epw.core.landing import RED_BEFORE, Checked, CheckHeadRequest, ConflictFound, Verified
 from epw.core.messages import CHECK_HEAD, Failure, StepRequest
 from workflows import dispatch
 from workflows.clock import now
 from workflows.merge_queue import MergeQueue
 
 _PATCH_RERUN_CULPRITS = "run-culprits-again"
+_PATCH_BASE_FIRST = "verify-base-before-blame"
 _MAX_NAMED = 5
 
 
@@ -29,6 +30,8 @@ class _Red:
     why: str
     conflict: ConflictFound | None
     failure: Failure
+    is_of_base: bool = False
+    """Whether the base fails too: then no task made it so."""
 
 
 class HeadChecks:
@@ -50,6 +53,8 @@ class HeadChecks:
         """
         rerun: dict[str, ConflictFound] = {}
         while (red := await self._red()) is not None:
+            if red.is_of_base:
+                return f"{RED_BEFORE}: {red.why}"
             if self._execution.undoes_all or red.conflict is None:
                 return f"{red.what}, of what {self._landed_tasks} did: {red.why}"
             culprit = red.conflict.tasks[0]
@@ -103,7 +108,10 @@ class HeadChecks:
         return _Red("the parts do not fit", found.description, found, failure)
 
     async def _verify(self) -> _Red | None:
-        """Run the plan's `verify`; the landing to blame is found by bisection, unless everything is undone anyway."""
+        """Run the plan's `verify`; of a red one find the landing to blame, by bisection.
+
+        Where everything is undone anyway, only whether the base is red too, so that nobody is blamed for that.
+        """
         command, verification = self._execution.plan.verify, self._queue.verification
         if command is None:
             return None
@@ -112,10 +120,13 @@ class HeadChecks:
             return None
         failure = Failure.of(failures.VERIFY_FAILED, verified.message, command)
         if self._execution.undoes_all:
-            return _Red("verify is red", verified.message, None, failure)
+            is_of_base = workflow.patched(_PATCH_BASE_FIRST) and not await verification.has_passed(
+                self._queue.base, "the base"
+            )
+            return _Red("verify is red", verified.message, None, failure, is_of_base)
         blamed = await first_bad(len(self._queue.heads), self._passes)
         if blamed is None:
-            return _Red("verify is red", f"{verified.message} (no landing is to blame)", None, failure)
+            return _Red("verify is red", verified.message, None, failure, is_of_base=True)
         culprit, _ = self._queue.landings[blamed - 1]
         return _Red("verify is red", verified.message, verification.conflict([culprit], [], verified), failure)
 

@@ -8,6 +8,7 @@ from typing import Any
 from epw.cli.layout import prose
 from epw.core import failures
 from epw.core.execution.exit_status import OUTCOMES
+from epw.core.landing import RED_BEFORE
 from epw.core.messages import SEEN_COMING
 from epw.core.recovery import recovery_options
 from epw.core.report.model import ExecutionError
@@ -54,11 +55,11 @@ def show_error(error: ExecutionError, execution_id: str) -> None:
     prose(f"{error['type']}: {error['message']}", "    ", first="✗ ")
     if (outcome := OUTCOMES.get(error["type"])) is None or outcome.failure is None:
         return
-    is_verify = error["message"].startswith("verify ")
-    options = recovery_options(
-        failures.VERIFY_FAILED.type if is_verify else outcome.failure.type, execution_id, "verify"
-    )
-    for option in options:
+    kind = outcome.failure
+    if error["message"].startswith("verify "):
+        is_of_base = error["message"].startswith(RED_BEFORE)
+        kind = failures.VERIFY_RED_BEFORE if is_of_base else failures.VERIFY_FAILED
+    for option in recovery_options(kind.type, execution_id, "verify"):
         # Its task is none, and its state is what is shown.
         if "`epw salvage " not in option and "`epw status " not in option:
             prose(option, "    ", first="  → ")

@@ -62,6 +62,13 @@ VERIFY_FAILED = _kind(
     "correct the task, or its `verify`, in the plan, then `epw retry {id} PLAN`",
     SALVAGE,
 )
+VERIFY_RED_BEFORE = _kind(
+    "VerifyRedBefore",
+    "the plan's `verify` is red on the base too, before any task: no task made it so",
+    _NEVER,
+    LOGS,
+    "correct the plan's `verify`, or what it checks in the workspace, then `epw retry {id} PLAN`",
+)
 AGENT_ERROR = _kind(
     "AgentError", "the agent ended by an error that is none of those named here", _STRATEGY, LOGS, RETRY, SALVAGE
 )

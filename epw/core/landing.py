@@ -157,6 +157,10 @@ class Checked(Message):
     duration_ms: int = 0
 
 
+RED_BEFORE = "verify of the plan is red before any task too (no task made it so)"
+"""How the message of an execution begins whose base fails the plan's `verify` as its head does."""
+
+
 class VerifyRequest(StepRequest):
     """Run the plan's `verify` on the tree of `commit`; `label` is shown for it."""
 

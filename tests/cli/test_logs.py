@@ -77,7 +77,9 @@ def test_a_red_verify_names_its_command_code_output_and_tasks(site: Site, tmp_pa
     rows = tasks({"id": "a", "run": "echo 1 > a"}, {"id": "b", "run": "echo 1 > b"})
     plan = {"workspace": str(tmp_path / "repo"), "verify": verify, "tasks": rows}
     told = site.cli("run", site.cli.plan(plan), "--id", "red", code=1).stdout
-    assert "verify is red, of what a, b did: `echo checking; echo FAILED test_a; exit 4` ended with 4:" in told
+    red = "verify of the plan is red before any task too (no task made it so)"
+    assert f"{red}: `echo checking; echo FAILED test_a; exit 4` ended with 4:" in told
+    assert "→ correct the plan's `verify`, or what it checks in the workspace" in told
     assert "FAILED test_a" in told
     assert "→ see what it printed: `epw logs red verify`" in told
     assert site.cli("logs", "red", "verify").stdout == "checking\nFAILED test_a\n"

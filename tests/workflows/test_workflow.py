@@ -321,13 +321,28 @@ async def test_final_verify_red_under_aggressive_leaves_the_culprit_out(harness:
 
 async def test_final_verify_red_under_conservative_rolls_back(harness: Harness, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
-    plan = {"workspace": str(repository), "verify": "exit 1", "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
+    plan = {"workspace": str(repository), "verify": "test ! -e a", "tasks": tasks({"id": "a", "run": "echo 1 > a"})}
     async with harness.working():
         handle = await harness.start(plan)
         assert await failure_type(handle) == "ExecutionRolledBack"
         document = await harness.document(handle)
     assert document["status"] == "rolled_back"
-    assert "verify is red" in document["error"]["message"]
+    assert document["error"]["message"].startswith("verify is red, of what a did: ")
+
+
+@pytest.mark.parametrize(("strategy", "status"), [("conservative", "rolled_back"), ("aggressive", "failed")])
+async def test_nobody_is_blamed_for_a_verify_that_was_red_before(
+    harness: Harness, tmp_path: Path, strategy: str, status: str
+) -> None:
+    rows = tasks({"id": "a", "run": "echo 1 > a"}, {"id": "b", "run": "echo 1 > b"})
+    plan = {"workspace": str(make_repository(tmp_path / "repo")), "verify": "exit 1", "tasks": rows}
+    document = await harness.run({**plan, "strategy": strategy})
+    assert (document["status"], document["conflicts"]) == (status, [])
+    assert statuses(document) == {"a": "succeeded", "b": "succeeded"}
+    message = document["error"]["message"]
+    assert message.startswith(
+        "verify of the plan is red before any task too (no task made it so): `exit 1` ended with 1"
+    )
 
 
 async def test_a_taken_branch_name_gets_a_number(harness: Harness, tmp_path: Path) -> None:
