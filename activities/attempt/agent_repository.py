@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from activities.attempt.directory import AttemptDirectory
@@ -33,25 +35,34 @@ def add_repositories(directory: AttemptDirectory) -> None:
         )
 
 
-def keep_commits(directory: AttemptDirectory, change: str) -> str | None:
-    """Keep the agent's own commits for a saved change; returns why not, where it has some that cannot be kept."""
+def keep_commits(directory: AttemptDirectory, change: str, redact: Callable[[str], str]) -> str | None:
+    """Keep the agent's own commits for a saved change; returns why not, where it has some that cannot be kept.
+
+    One reason is a message that `redact` changes: it holds a secret, and would land with the branch.
+    """
     hub, start = directory.hub, directory.repositories.made[""].commit
     is_encoded = directory.work_tree.is_filtered()
 
     def refuse(view: Path, start: str, last: str) -> str | None:
-        return own_commits.refusal(view, start, last, change, is_encoded=is_encoded)
+        found = own_commits.refusal(view, start, last, change, is_encoded=is_encoded)
+        return found or own_commits.secret_message(view, start, last, redact)
 
     try:
         last = directory.findings.agents[""].own_commits(refuse)
         if last is not None:
             own_commits.keep_range(hub, directory.execution.ref("commits"), change, start, last)
     except (GitError, OSError, ValueError) as error:
-        return f"its commits land as one: {' '.join(str(error).split())[:200]}"
+        return f"its commits land as one: {' '.join(redact(str(error)).split())[:200]}"
     return None
 
 
-def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> list[LeftBehind]:
-    """Work in the agent's repositories that is neither in a file nor in `commit`; refs in the hub keep it."""
+def left_behind(
+    directory: AttemptDirectory, commit: str | None, at: int, redact: Callable[[str], str]
+) -> list[LeftBehind]:
+    """Work in the agent's repositories that is neither in a file nor in `commit`; refs in the hub keep it.
+
+    `redact`: removes secrets from names that the agent has chosen.
+    """
     if directory.run.base is None:
         return []
     findings = directory.findings
@@ -69,9 +80,12 @@ def left_behind(directory: AttemptDirectory, commit: str | None, at: int) -> lis
             if head is not None and path not in findings.picked:
                 name = f"{path or '.'} is at {head}, which does not go on from the start: what that lacks is gone"
                 found.append(LeftBehind(kind="HEAD", name=name))
-            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(lefts)]
+            clear = [replace(left, name=redact(left.name), subject=redact(left.subject)) for left in lefts]
+            found += [_keep(directory, f"{len(found)}.{n}", left, path, at) for n, left in enumerate(clear)]
         except (GitError, OSError, ValueError) as error:
-            found.append(LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {error}"[:200]))
+            found.append(
+                LeftBehind(kind="repository", name=f"{path or '.'} could not be read: {redact(str(error))}"[:200])
+            )
     return found
 
 

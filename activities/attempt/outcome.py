@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from activities.agents.base import AgentOutcome, BudgetReached, UsageLimit
@@ -29,7 +30,7 @@ def outcome_of(
     if outcome.risky and lands_risky:
         # Nobody has to approve these changes: they are only reported.
         warnings.append(f"changed {', '.join(outcome.risky)}"[:MAX_MESSAGE])
-    return outcome.model_copy(
+    outcome = outcome.model_copy(
         update={
             **used,
             "started_at": int(started * 1000),
@@ -44,6 +45,19 @@ def outcome_of(
             "told": reporter.notes.taken if reporter.notes is not None else 0,
             "proposed": reporter.proposed if outcome.kind == "completed" else [],
             "risky": [] if lands_risky else outcome.risky,
+        }
+    )
+    return _redacted(outcome, reporter.redact)
+
+
+def _redacted(outcome: TaskOutcome, redact: Callable[[str], str]) -> TaskOutcome:
+    """The outcome without secrets in its sentences, whoever wrote them; file names and commits stay as they are."""
+    failure, left = outcome.failure, outcome.left_behind
+    return outcome.model_copy(
+        update={
+            "failure": failure and failure.model_copy(update={"message": redact(failure.message)}),
+            "warnings": [redact(each) for each in outcome.warnings],
+            "left_behind": [each.model_copy(update={"name": redact(each.name)}) for each in left],
         }
     )
 

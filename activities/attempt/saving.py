@@ -51,9 +51,9 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
         named = ", ".join(display_path(link) for link in links[:_MAX_NAMED])
         failure = Failure.of(failures.UNSAFE_SYMLINK, f"links that leave the workspace do not land: {named}")
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
-    left = left_behind(directory, commit, at)
+    left = left_behind(directory, commit, at, attempt.reporter.redact)
     keeps_commits = context.plan.commits == "keep" and base and not failed
-    not_kept = keep_commits(directory, commit) if commit and keeps_commits else None
+    not_kept = keep_commits(directory, commit, attempt.reporter.redact) if commit and keeps_commits else None
     has_ended = isinstance(ending, Completed | TaskFailed)
     kept, keep_warnings = keep_ignored(attempt, at, paths, max_kept_bytes) if has_ended else ([], [])
     undeclared = [path for path in paths if files and not any(matches(pattern, path) for pattern in files)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from activities.git.command import GITLINK, LINK, differences, display_path, git, text
@@ -44,6 +44,12 @@ def refusal(view: Path, start: str, last: str, change: str, *, is_encoded: bool)
         if mode != GITLINK and is_encoded and name not in known:
             return f"files here are stored by a filter, and one of them has another {display_path(path)}"
     return None
+
+
+def secret_message(view: Path, start: str, last: str, redact: Callable[[str], str]) -> str | None:
+    """Reason why the commits after `start`, up to `last`, are not delivered: `redact` finds a secret in a message."""
+    messages = text(git("log", "--format=%B", f"{start}..{last}", git_dir=view))
+    return None if redact(messages) == messages else "the message of one of them holds a secret"
 
 
 def introduced_files(view: Path, start: str, last: str) -> Iterator[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from activities.git.hub import Hub
 from activities.state.state_directory import StateDirectory
 from tests.activities.git.test_filters import clear_text, filtered_repository
 from tests.command_line import Cli
-from tests.support import Harness, make_repository, sh, tasks
+from tests.support import Harness, ended, make_repository, sh, tasks
 
 ONE = "echo 1 > one; git add one; git commit -qm one"
 FILES = {"a": "1\n", ".gitignore": "dist/\n*.log\n", "kept.log": "x\n"}
@@ -62,6 +62,31 @@ async def test_commits_that_are_in_no_file_are_named_and_kept(
     commit = row["leftBehind"][0]["commit"]
     assert sh(hub.path, "git", "show", "--name-only", "--format=", commit).split() == row["leftBehind"][0]["files"]
     assert "missing" not in sh(hub.path, "git", "fsck", "--full", "--strict")
+
+
+async def test_a_secret_in_names_and_messages_of_an_agent_s_git_is_redacted(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", "s3cret-value")
+    path = _repository(tmp_path / "repo")
+    aside = f'git checkout -qb "br-$CANARY"; {ONE}; git commit --allow-empty -qm "by $CANARY"; git checkout -q main'
+    tag = 'echo 3 > three; git add three; git commit -qm three; git tag "v-$CANARY"; git reset -q --hard HEAD~1'
+    stash = 'echo 4 > four; git add four; git stash push -qm "with $CANARY"'
+    lands = 'echo 5 > five; git add five; git commit -qm "lands $CANARY"'
+    row = {"id": "t", "run": "; ".join((aside, tag, stash, lands))}
+    plan = {"workspace": str(path), "commits": "keep", "passEnv": ["CANARY"], "tasks": tasks(row)}
+    async with harness.working():
+        handle = await harness.start(plan)
+        await ended(handle)
+        history = (await handle.fetch_history()).to_json()
+        document = await harness.document(handle)
+    (result,) = document["results"]
+    assert {each["name"] for each in result["leftBehind"]} == {"br-[CANARY]", "v-[CANARY]", "stash"}
+    assert any("land as one: the message of one of them holds a secret" in each for each in result["warnings"])
+    hub = Hub(StateDirectory(harness.home).hub(str(path)))
+    kept = [sh(hub.path, "git", "show", "-s", "--format=%B", each["commit"]) for each in result["leftBehind"]]
+    landed = sh(path, "git", "log", "--format=%B", document["delivery"]["branch"])
+    assert "s3cret-value" not in "".join((json.dumps(document), history, landed, *kept))
 
 
 async def test_what_was_committed_on_the_way_to_head_lands_and_is_not_named(harness: Harness, tmp_path: Path) -> None:
