@@ -106,9 +106,9 @@ def _parents(path: str) -> list[str]:
 
 
 def _before(plan: Plan, graph: TaskGraph, task: Task) -> list[Task]:
-    """The direct and indirect dependencies of a task, in topological order."""
-    ancestors = set(graph.ancestors(task.id))
+    """The direct and indirect dependencies of a task, in topological order; of `verify` and checkers, all tasks."""
     known = {each.id: each for each in plan.tasks}
+    ancestors = set(graph.ancestors(task.id)) if task.id in known else set(known)
     return [known[task_id] for task_id in graph.topological_order if task_id in ancestors]
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from activities.git.command import text
+from activities.system.file_modes import user_umask
 
 _OF_ONE_REPOSITORY = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
@@ -100,7 +101,9 @@ def in_foreground(argv: Sequence[str], folder: Path, *, output_to_stderr: bool =
     """Exit code of a program of the user's that has the terminal; Ctrl-C is meant for it."""
     with _leaving_interrupts_to_children():
         out = sys.stderr if output_to_stderr else None
-        return subprocess.run(argv, cwd=folder, env=_environment(), stdout=out, check=False).returncode
+        return subprocess.run(
+            argv, cwd=folder, env=_environment(), stdout=out, umask=user_umask(), check=False
+        ).returncode
 
 
 def captured(argv: Sequence[str], folder: Path, gives_up: Callable[[], bool] | None = None) -> tuple[int, str, str]:
@@ -118,6 +121,7 @@ def captured(argv: Sequence[str], folder: Path, gives_up: Callable[[], bool] | N
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=alone,
+        umask=user_umask(),
     ) as process:
         said, errors = _communicated(process, gives_up)
     return process.returncode, said.decode(errors="replace"), errors.decode(errors="replace")

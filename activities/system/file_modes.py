@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def user_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@contextlib.contextmanager
+def user_modes() -> Iterator[None]:
+    """Give what the block creates the modes that the user has asked for: files that are theirs."""
+    before = os.umask(user_umask())
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def restrict_umask() -> None:

@@ -13,6 +13,7 @@ import typer
 from activities.git import kept_files
 from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
+from activities.system.file_modes import user_modes
 from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
@@ -80,8 +81,9 @@ def _folder(to: str) -> Path:
 
 def _fetch(hub: Hub, commits: dict[Path, str], to: Path) -> None:
     """Write the files of each commit into its folder; raises `InvalidRequest` before it would overwrite a file."""
-    to.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to, prefix=".epw-") as scratch:
+    with user_modes():
+        to.mkdir(parents=True, exist_ok=True)
+    with user_modes(), tempfile.TemporaryDirectory(dir=to, prefix=".epw-") as scratch:
         made = [
             (Path(scratch, str(number), path), folder / path)
             for number, (folder, commit) in enumerate(commits.items())

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from activities.agents.registry import not_set_up, usable_agents
+from activities.system.file_modes import user_modes
 from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import console_print, print_json
@@ -43,7 +44,8 @@ def init(
         models = [each.name for each in BACKENDS.values() if each.driven_by_model]
         others = {name: why for name in models if (why := not_set_up(name)) is not None}
         path = there or top / PLAN_NAMES[0]
-        path.write_text(first_plan(top.name, chosen, list(others), tests))
+        with user_modes():
+            path.write_text(first_plan(top.name, chosen, list(others), tests))
         plan = read_plan_file(str(path)).plan
         if as_json:
             found = None if tests is None else {"kind": tests.kind, "command": tests.command, "sign": tests.sign}

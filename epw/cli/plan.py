@@ -14,6 +14,7 @@ import typer
 from activities.git.workspace import Workspace
 from activities.model_api.credentials import api_key
 from activities.system.directories import walk
+from activities.system.file_modes import user_modes
 from epw.cli.analyze import show_analysis
 from epw.cli.launch import run_to_end
 from epw.cli.options import JSON_OPTION
@@ -62,7 +63,8 @@ def plan(
         print_notes(made.notes)
         check_runnable(made.plan, here=True)
         if output is not None:
-            Path(output).write_text(plan_text(made.document))
+            with user_modes():
+                Path(output).write_text(plan_text(made.document))
         if as_json and not yes:
             print_json({"plan": made.document, "analysis": analyze(made.plan)})
             return 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from activities.system.atomic_write import write_atomically
+from activities.system.file_modes import user_umask
 from epw.cli.layout import width
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
@@ -53,7 +54,7 @@ def report(
             if html == _STDOUT:
                 sys.stdout.buffer.write(content)
             else:
-                write_atomically(Path(html), content, mode=0o644)
+                write_atomically(Path(html), content, mode=0o666 & ~user_umask())
                 print(printable(f"{html}: {max(1, round(len(content) / 1000)):,} kB, for any browser"), flush=True)
         elif as_markdown:
             print(markdown(found).encode("utf-8", "replace").decode(), end="", flush=True)

@@ -16,7 +16,7 @@ from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.task_commits import patch, saved_work
 from activities.state.execution_store import ExecutionStore
-from activities.system.file_modes import user_umask
+from activities.system.file_modes import user_modes, user_umask
 from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
@@ -118,7 +118,8 @@ def _put_on_branch(
 
 
 def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+    with user_modes():
+        folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{slug(row['taskId'])}.{row['attempt']}.{row['commit'][:12]}.patch"
     path.write_bytes(patch(hub, row["commit"]))
     path.chmod(0o666 & ~user_umask())

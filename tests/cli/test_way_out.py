@@ -151,6 +151,10 @@ def test_merge_is_the_users_own_and_says_what_it_did(up: Cli, repository: Path) 
     document = up.json("merge", "own", "--ff-only")
     assert (document["did"], document["into"], document["branch"]) == ("fast-forward", "main", "epw/own")
     assert (repository / "hooked").exists()
+    mine = repository / "mine"
+    mine.touch()
+    assert {(repository / name).stat().st_mode for name in ("a", "hooked")} == {mine.stat().st_mode}
+    mine.unlink()
     assert document["after"] == sh(repository, "git", "rev-parse", "main", "epw/own").split()[0] != document["before"]
     assert up.json("merge", "own")["did"] == "nothing"
 

@@ -14,6 +14,9 @@ from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, MergeContext, Question
 
+IN_TURN = "reruns-in-turn"
+"""An attempt on both sides keeps the conflicting files to itself until it has landed."""
+_WISH = "what-a-person-leaves-out-is-no-failure"
 _WORKSPACE = ""
 """The path of the workspace itself."""
 _MAX_TEXT = 500
@@ -26,8 +29,7 @@ Ask = Callable[[str, Question, Callable[[str | None], None], Callable[[str], obj
 class ConflictedChange:
     """A task's change that did not merge, or might not: takes steps, as their `Resolution`.
 
-    `now` is the time in epoch milliseconds. `in_turn`: whether an attempt on both sides keeps the conflicting files to
-    itself until it has landed, as all executions do that began with this rule.
+    `now` is the time in epoch milliseconds. `patched`: whether the execution began with a named change of these rules.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class ConflictedChange:
         rules: StepRules,
         now: Callable[[], int],
         ask: Ask,
-        in_turn: Callable[[], bool],
+        patched: Callable[[str], bool],
     ) -> None:
         self.task_id = task_id
         self.conflict: Conflict | None = None
@@ -54,7 +56,7 @@ class ConflictedChange:
         self._rules = rules
         self._now = now
         self._ask = ask
-        self._in_turn = in_turn
+        self._patched = patched
 
     @property
     def _open(self) -> Conflict:
@@ -88,7 +90,7 @@ class ConflictedChange:
         self.earlier = self._execution.tasks[self.task_id].commit or ""
         context = self._merge_context(merging=merging)
         # Where only a check found the sides at odds, it could be about any file.
-        files = (context.paths or [_WORKSPACE]) if self._in_turn() else []
+        files = (context.paths or [_WORKSPACE]) if self._patched(IN_TURN) else []
         self._execution.run_again(self.task_id, context, self._now(), files)
 
     def land_again(self, merge_strategy: str) -> None:
@@ -123,7 +125,8 @@ class ConflictedChange:
         last = f"; when it ran again: {error['type']}: {error['message'][:_MAX_TEXT]}" if error else ""
         by = "" if kind is failures.VERIFY_FAILED else f"; resolved by: {conflict.resolution}"
         failure = Failure.of(kind, f"{conflict.found.description}{last}{by}", conflict.found.command)
-        self._execution.give_up(self.task_id, "conflicted", failure, self._now())
+        is_wish = conflict.chosen_by == "user" and not undo_all and self._patched(_WISH)
+        self._execution.give_up(self.task_id, "conflicted", failure, self._now(), is_wish=is_wish)
         if undo_all and conflict.chosen_by != "strategy":
             self._execution.stopping = self._execution.undo_decided = True
 

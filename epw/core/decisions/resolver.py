@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from epw.core.conflict_steps import APPLY_RENAME, CONFLICT_STEPS, TEXTUAL_KINDS, ConflictStep, StepKind
-from epw.core.decisions.conflicted_change import Ask, ConflictedChange
+from epw.core.decisions.conflicted_change import IN_TURN, Ask, ConflictedChange
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.step_rules import StepRules
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import ConflictFound, Landing
-
-_IN_TURN = "reruns-in-turn"
 
 
 class Resolver:
@@ -124,7 +122,7 @@ class Resolver:
         known |= {} if found.paths else {"paths": before.paths}
         conflict.found = found.model_copy(update={**known, "is_of_head": found.is_of_head or before.is_of_head})
         reapplies = conflict.step is not None and conflict.step.kind.reapplies
-        if reapplies and met and not self._execution.stopping and self._in_turn():
+        if reapplies and met and not self._execution.stopping and self._patched(IN_TURN):
             # It made its change again for one side, and another one landed meanwhile.
             change.attempt_again(merging=False)
         elif self._rules.can_regenerate(conflict):
@@ -219,9 +217,6 @@ class Resolver:
     def _change(self, task_id: str) -> ConflictedChange:
         if task_id not in self._changes:
             self._changes[task_id] = ConflictedChange(
-                task_id, self._execution, self._rules, self._now, self._ask, self._in_turn
+                task_id, self._execution, self._rules, self._now, self._ask, self._patched
             )
         return self._changes[task_id]
-
-    def _in_turn(self) -> bool:
-        return self._patched(_IN_TURN)

@@ -228,13 +228,18 @@ class ExecutionState(LandingState):
         elif not last_resort(task_id):
             self.give_up(task_id, "failed", failure, now)
 
-    def give_up(self, task_id: str, status: str, failure: Failure, now: int) -> None:
-        """End the task as failed or conflicted, and skip its descendants or stop everything."""
+    def give_up(self, task_id: str, status: str, failure: Failure, now: int, *, is_wish: bool = False) -> None:
+        """End the task as failed or conflicted, and skip its descendants or stop everything.
+
+        `is_wish`: a person wants it so, which is no failure of the execution.
+        """
         self.set_error(task_id, failure)
         self.scheduler.abandon(task_id)
         self._finish(task_id, status, now)
         self.skip_descendants(task_id, now)
-        if self.strategy.stops_on_failure:
+        if is_wish:
+            self.left_out[task_id] = None
+        elif self.strategy.stops_on_failure:
             self.stopping = True
 
     def cancelled(

@@ -20,6 +20,8 @@ class TaskTable:
         self.tasks = {task.id: TaskState(task, landed) for task in plan.tasks}
         self.counts: Counter[str] = Counter({"pending": len(plan.tasks)})
         """Number of tasks by status."""
+        self.left_out: dict[str, None] = {}
+        """Tasks that are conflicted because a person has left their change out."""
         self.waits: Counter[str] = Counter()
         """Number of waiting tasks by what they wait for."""
 
@@ -35,13 +37,13 @@ class TaskTable:
 
     @property
     def failed(self) -> bool:
-        """Whether a task is failed or conflicted."""
-        return bool(self.counts["failed"] or self.counts["conflicted"])
+        """Whether a task is failed or conflicted, but for those that a person has left out."""
+        return self.counts["failed"] + self.counts["conflicted"] > len(self.left_out)
 
     @property
     def incomplete(self) -> bool:
-        """Whether a task has ended that was to succeed: it failed, or a person cancelled it."""
-        return self.failed or bool(self.counts["cancelled"])
+        """Whether a task has ended that was to succeed: it failed, or a person cancelled it or left it out."""
+        return any(self.counts[status] for status in ("failed", "conflicted", "cancelled"))
 
     def with_status(self, *statuses: str) -> list[str]:
         """Ids of the tasks with one of these statuses."""
@@ -50,6 +52,7 @@ class TaskTable:
     def move(self, task_id: str, status: str, waiting_for: str | None = None, now: int = 0) -> None:
         """Give a task another status; `waiting_for` belongs to the status `waiting`."""
         state = self.tasks[task_id]
+        self.left_out.pop(task_id, None)
         if state.waiting_for is not None:
             self.waits[state.waiting_for] -= 1
         state.end_wait(now)

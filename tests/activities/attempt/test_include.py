@@ -34,6 +34,22 @@ async def test_of_a_link_that_is_named_what_it_leads_to_is_copied(harness: Harne
     assert fingerprint(tmp_path / "elsewhere") == before
 
 
+async def test_verify_and_checkers_have_what_the_plan_includes(harness: Harness, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", IGNORED)
+    (path / ".env").write_text("SECRET=1\n")
+    checks = {"command": "test -f .env || echo 'a:0: no .env'", "parse": "lines"}
+    both = [{"id": name, "run": f"echo {name} >> both{name}; echo {name} > {name}"} for name in "ab"]
+    plan = {
+        "workspace": str(path),
+        "include": [".env"],
+        "verify": "test -f .env",
+        "checks": checks,
+        "tasks": tasks(*both),
+    }
+    document = await harness.run(plan)
+    assert (document["status"], document["delivery"]["warnings"]) == ("succeeded", [])
+
+
 async def test_links_within_lead_to_the_attempt_s_own_files(harness: Harness, tmp_path: Path) -> None:
     path, elsewhere = make_repository(tmp_path / "repo", IGNORED), tmp_path / "elsewhere"
     (path / "lib/bin").mkdir(parents=True)

@@ -157,6 +157,21 @@ async def test_a_person_is_asked_with_the_options_and_decides(
         assert shared(path, document) == text
 
 
+async def test_what_a_person_leaves_out_undoes_nothing_else(harness: Harness, path: Path) -> None:
+    given = plan(path, onConflict=["ask"], strategy="conservative")
+    given["tasks"] += tasks({"id": "after", "run": "true", "dependsOn": ["b"]}, {"id": "else", "run": "echo 1 > else"})
+    async with harness.working():
+        handle = await harness.start(given)
+        await until(handle, lambda progress: progress["tasks"][1]["waitingFor"] == "question")
+        await handle.execute_update("resolve_conflict", {"conflictId": "c1", "choice": "skip"})
+        await ended(handle)
+        document = await harness.document(handle)
+        await check_invariants(read_plan(given), document, handle, harness.home)
+    assert document["status"] == "partial"
+    assert statuses(document) == {"a": "succeeded", "b": "conflicted", "after": "skipped", "else": "succeeded"}
+    assert document["conflicts"][0]["decidedBy"] == "user"
+
+
 async def test_a_person_whose_choice_costs_a_side_is_asked_again(harness: Harness, path: Path) -> None:
     given = plan(path, onConflict=["ask"])
     async with harness.working():
