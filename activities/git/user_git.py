@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from activities.git.command import text
 from activities.system.file_modes import user_umask
@@ -56,7 +57,7 @@ class UserGit:
 
     @property
     def is_merging(self) -> bool:
-        return self.says("rev-parse", "--verify", "--quiet", "MERGE_HEAD") is not None
+        return self.merges is not None
 
     @property
     def unmerged(self) -> list[str]:
@@ -64,17 +65,38 @@ class UserGit:
         listed = self.says("diff", "--name-only", "--diff-filter=U", "-z", *_RUNS_NOTHING)
         return [path for path in (listed or "").split("\0") if path]
 
+    @property
+    def merges(self) -> str | None:
+        """The commit whose merge is under way."""
+        return self.says("rev-parse", "--verify", "--quiet", "MERGE_HEAD")
+
+    def has_taken(self, commit: str) -> Literal["index", "head"] | None:
+        """Where the change is that leads to `commit` from where it left HEAD, without being merged.
+
+        `index`: each of its files is staged so, as after `git merge --squash`. `head`: HEAD has them so, or a commit
+        of each patch, as after a squash, a rebase and a cherry-pick.
+        """
+        if not (fork := self.says("merge-base", "HEAD", commit)):
+            return None
+        if not (changed := self._names("diff-tree", "-r", fork, commit)):
+            return None
+        if not changed & self._names("diff-tree", "-r", "HEAD", commit):
+            return "head"
+        if not changed & self._names("diff-index", "--cached", commit):
+            return "index"
+        listed = (self.says("cherry", "HEAD", commit) or "+").split("\n")
+        return "head" if all(each.startswith("-") for each in listed) else None
+
     def in_the_way_of(self, commit: str) -> list[str]:
         """Paths with uncommitted content over which git stops before it merges `commit`."""
-        found: list[set[str]] = []
-        for argv in (
-            ["diff-tree", "-r", "--name-only", "--no-renames", "-z", "HEAD", commit],
-            ["diff-index", "--name-only", "--no-renames", "-z", *_RUNS_NOTHING, "HEAD"],
-            ["ls-files", "--others", "--exclude-standard", "-z"],
-        ):
-            found.append({path for path in (self.says(*argv) or "").split("\0") if path})
-        written, changed, untracked = found
-        return sorted(written & (changed | untracked))
+        written = self._names("diff-tree", "-r", "HEAD", commit)
+        untracked = (self.says("ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
+        return sorted(written & (self._names("diff-index", "HEAD") | set(untracked)))
+
+    def _names(self, command: str, *arguments: str) -> set[str]:
+        """Paths that a comparison of git lists."""
+        listed = self.says(command, "--name-only", "--no-renames", "-z", *_RUNS_NOTHING, *arguments)
+        return {path for path in (listed or "").split("\0") if path}
 
     def setting(self, name: str) -> str | None:
         return self.says("config", "--get", name) or None

@@ -54,8 +54,12 @@ def _of_branch(
     if workspace.head_holds(tip):
         yield NextCommand(shlex.join(["git", *place, "branch", "-d", branch]), "it is merged: the branch can go")
         return
+    git = UserGit(Path(workspace.path))
     if not workspace.bare:
-        if mine := UserGit(Path(workspace.path)).in_the_way_of(tip):
+        if taken := _of_taken(git, tip, branch, place):
+            yield from taken
+            return
+        if mine := git.in_the_way_of(tip):
             files = ["--", *mine] if len(mine) <= _MAX_NAMED else ["--all"]
             add, commit = (shlex.join(["git", *place, *rest]) for rest in (["add", *files], ["commit"]))
             yield NextCommand(f"{add} && {commit}", "first: the branch has your uncommitted files too")
@@ -64,10 +68,24 @@ def _of_branch(
     delivery = known.document["delivery"]
     pull_request = delivery.get("pullRequest") if delivery is not None else None
     is_open = pull_request is not None and pull_request["state"] in ("open", "draft")
-    if not is_open and UserGit(Path(workspace.path)).remotes:
+    if not is_open and git.remotes:
         yield _epw("push it and open a pull request", "pr", known.id)
     if landed > 1:
         yield NextCommand(f"{shlex.join(['epw', 'drop', known.id])} TASK", "another branch, without one task")
+
+
+def _of_taken(git: UserGit, tip: str, branch: str, place: list[str]) -> list[NextCommand]:
+    """What is left to do with a branch whose changes are taken over, or are being so; empty where they are not."""
+
+    def command(purpose: str, *words: str) -> NextCommand:
+        return NextCommand(shlex.join(["git", *place, *words]), purpose)
+
+    if git.merges == tip:
+        return [command("goes on with the merge", "commit"), command("leaves it", "merge", "--abort")]
+    if (taken := git.has_taken(tip)) == "index":
+        return [command("its changes are staged: as one change of yours", "commit")]
+    # It is no ancestor of HEAD: `-d` would refuse.
+    return [command("HEAD has its changes: the branch can go", "branch", "-D", branch)] if taken else []
 
 
 def _epw(purpose: str, *words: str) -> NextCommand:

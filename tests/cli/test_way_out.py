@@ -72,6 +72,27 @@ def test_uncommitted_files_that_git_would_stop_over_are_to_be_committed_first(up
     assert (repository / "f").read_text() == "one\n2\n3 mine\n"
 
 
+def test_what_was_taken_over_without_a_merge_is_not_offered_again(up: Cli, repository: Path) -> None:
+    def said(name: str) -> list[str]:
+        return [line.partition("  ")[0] for line in next_lines(up("status", name).stdout)]
+
+    place = f"git -C {repository}"
+    run(up, repository, "taken-over")
+    up("merge", "taken-over", "--squash")
+    assert said("taken-over") == [f"{place} commit", "epw diff taken-over"]
+    sh(repository, "git", "commit", "--quiet", "--message", "squashed")
+    assert said("taken-over") == [f"{place} branch -D epw/taken-over", "epw diff taken-over"]
+    sh(repository, "git", "reset", "--quiet", "--hard", "HEAD~1")
+    sh(repository, "git", "commit", "--quiet", "--allow-empty", "--message", "other")
+    sh(repository, "git", "cherry-pick", "HEAD..epw/taken-over")
+    (repository / "b").write_text("changed since\n")
+    sh(repository, "git", "commit", "--quiet", "--all", "--message", "on")
+    assert said("taken-over")[0] == f"{place} branch -D epw/taken-over"
+    sh(repository, "git", "reset", "--quiet", "--hard", "HEAD~3")
+    sh(repository, "git", "merge", "--quiet", "--no-commit", "--no-ff", "epw/taken-over")
+    assert said("taken-over") == [f"{place} commit", "epw diff taken-over", f"{place} merge --abort"]
+
+
 def test_what_comes_next_after_a_failure_leads_to_what_was_saved(up: Cli, repository: Path) -> None:
     rows = tasks({"id": "good", "run": "echo 1 > a"}, {"id": "bad", "run": "false", "dependsOn": ["good"]})
     said = next_lines(run(up, repository, "undone", code=1, tasks=rows))
