@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +13,8 @@ from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
 from activities.checkers.judgement_files import is_judgement, was_killed
-from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
-from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, size_of
@@ -26,7 +22,8 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import document_of
-from epw.core.errors import EpwError, GitError, InvalidRequest
+from epw.client.elsewhere import saved_alone
+from epw.core.errors import EpwError, InvalidRequest
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
@@ -148,17 +145,17 @@ async def _examined(
         saved = [row["commit"] for rows in of_each for row in rows]
         found.changes = len(saved)
         if hub is not None:
-            found.alone = len([each for each in saved if each not in _delivered_commits(execution, hub, document)])
+            found.alone = len(saved_alone(execution, hub, document, saved))
             found.size = hub.size_of(execution.ref())
     except (EpwError, RPCError, OSError, ValueError) as error:
         found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
         return found
     found.size += size_of(execution.path)
     if found.alone and not ids:
-        name = printable(execution.workflow_id)
+        name, verb = printable(execution.workflow_id), "exists" if found.alone == 1 else "exist"
         found.kept_because = (
-            f"{found.alone} of its saved changes exist nowhere else: `epw salvage {name}` shows them, "
-            f"`epw gc {name}` removes them"
+            f"{found.alone} of its saved changes {verb} nowhere else: `epw salvage {name}` shows what is saved, "
+            f"`epw gc {name}` removes it"
         )
     return found
 
@@ -175,43 +172,6 @@ def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescr
         attended = (execution.path / "attempts").is_dir()
         return "its agents are still being ended" if attended else None
     return None
-
-
-def _delivered_commits(execution: ExecutionStore, hub: Hub, document: ExecutionResult) -> set[str]:
-    """Commits whose content the user has, in a branch or in the work tree."""
-    delivery = document["delivery"]
-    if delivery is None or delivery["refusedBecause"] or not (execution.path / "workspace.json").is_file():
-        return set()
-    head, base = delivery["head"], delivery["base"]
-    if not head or not base:
-        return set()
-    try:
-        workspace = execution.workspace()
-        is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery["mode"])
-        if is_there is None or not is_there(workspace, hub, base, head):
-            return set()
-        # What was handed over may be other commits of the same content.
-        return set(hub.commits_between(execution.base(), execution.head_ref))
-    except (GitError, OSError):
-        return set()
-
-
-def _has_commit(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
-    """Whether a ref of the user's holds the commit."""
-    return workspace.refs_hold(head)
-
-
-def _has_content(workspace: Workspace, hub: Hub, base: str, head: str) -> bool:
-    """Whether each file that was changed stands in the work tree as it was delivered."""
-    for path in changed_paths(hub, base, head):
-        file, wanted = Path(workspace.path, path), hub.file(head, path)
-        if file.is_symlink():
-            found: bytes | None = os.fsencode(os.readlink(file))
-        else:
-            found = file.read_bytes() if file.is_file() else None
-        if found != wanted:
-            return False
-    return True
 
 
 def _remove(state: StateDirectory, candidate: Candidate) -> None:

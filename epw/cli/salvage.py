@@ -21,7 +21,8 @@ from epw.cli.layout import table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.documents import describe
+from epw.client.elsewhere import saved_alone
+from epw.client.saved_changes import KnownExecution
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug
 from epw.service.connection import Connection
@@ -42,16 +43,18 @@ def salvage(
     """Every change that agents have saved; as a branch or as patches. Landed or not, failed or not."""
 
     async def command(settings: Settings, connection: Connection) -> int:
-        execution = ExecutionStore.of(
-            settings.state, await describe(connection.client.get_workflow_handle(execution_id))
-        )
-        hub = execution.hub()
+        known = await KnownExecution.of(settings, connection, execution_id)
+        execution, hub = known.store, known.hub
         saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:
             more = _put_on_branch(execution, hub, rows, branch, task)
             rows[-1]["finishWith"] = more
-        rows = [{**row, "leftBehind": row in apart} for row in (*rows, *apart)]
+        commits = [row["commit"] for row in (*rows, *apart)]
+        alone = set(saved_alone(execution, hub, known.document, commits)) if hub is not None else set()
+        rows = [
+            {**row, "leftBehind": row in apart, "existsNowhereElse": row["commit"] in alone} for row in (*rows, *apart)
+        ]
         if hub is not None:
             for row in rows:
                 row["files"] = [display_path(path) for path in changed_paths(hub, f"{row['commit']}^", row["commit"])]
@@ -86,7 +89,9 @@ def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | N
         ]
     if patches := [row["patch"] for row in rows if "patch" in row]:
         return [shlex.join(["git", *place, "am", "--3way", os.path.abspath(each)]) for each in patches]
-    task, identifier = rows[-1]["taskId"], execution.workflow_id
+    # Of the branch of a task the newest saved work is the tip, never what its agent left behind in a git of its own.
+    open_ones = [row for row in rows if row["existsNowhereElse"] and not row["leftBehind"]]
+    identifier, task = execution.workflow_id, (open_ones or rows)[-1]["taskId"]
     if is_noted and execution.workspace().kind == "git":
         name = f"salvaged-{slug(task)}"
         return [f"{shlex.join(['epw', 'salvage', identifier, task, '--branch', name])}   its newest work as a branch"]
@@ -94,8 +99,10 @@ def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | N
 
 
 def _what(row: dict[str, Any]) -> str:
-    """Subject of a commit that an agent left in its own git; empty for a saved change."""
-    return printable(row["subject"].removeprefix(f"{row['taskId']}: ")) if row["leftBehind"] else ""
+    """Subject of a commit that an agent left in its own git; of a saved change, whether only this has it."""
+    if row["leftBehind"]:
+        return printable(row["subject"].removeprefix(f"{row['taskId']}: "))
+    return "nowhere else" if row["existsNowhereElse"] else "also in your repository"
 
 
 def _put_on_branch(

@@ -90,7 +90,7 @@ def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_pat
     up("start", hang, "--id", "busy")
     wait_for(lambda: up.json("status", "busy")["results"][0]["status"] == "running")
     done = up("gc", "--yes", "--json")
-    assert "kept: old (3 of its saved changes exist nowhere else: `epw salvage old` shows them" in done.stderr
+    assert "kept: old (3 of its saved changes exist nowhere else: `epw salvage old` shows what is saved" in done.stderr
     assert "kept: busy (it is running)" in done.stderr
     assert json.loads(done.stdout)["removed"] == []
     assert len(up.json("salvage", "old")) == 3
@@ -117,6 +117,25 @@ def test_what_the_user_has_removed_since_exists_nowhere_else(up: Cli, tmp_path: 
     (repository / "apply").write_text("3\n")
     found = up.json("gc", "--dry-run")
     assert {"branched", "applied"} <= set(found["kept"])
+
+
+def test_what_stands_in_the_users_history_is_kept_no_more_and_not_offered_first(up: Cli, tmp_path: Path) -> None:
+    repository, _ = rolled_back(up, tmp_path, "again")
+    up("salvage", "again", "half", "--branch", "picked")
+    sh(repository, "git", "cherry-pick", "picked")
+    sh(repository, "git", "branch", "-D", "picked")
+    rows = up.json("salvage", "again")
+    assert [(row["taskId"], row["existsNowhereElse"]) for row in rows] == [
+        *(("good work", True), ("half", False), ("half", False)),
+    ]
+    assert "epw salvage again 'good work' --branch salvaged-good-work" in up("salvage", "again").stdout
+    done = up("gc", "--dry-run")
+    assert "kept: again (1 of its saved changes exists nowhere else" in done.stderr
+    up("salvage", "again", "good work", "--branch", "saved")
+    sh(repository, "git", "merge", "--squash", "saved")
+    sh(repository, "git", "commit", "--quiet", "--message", "mine")
+    sh(repository, "git", "branch", "-D", "saved")
+    assert "again" in up.json("gc", "--dry-run")["wouldRemove"]
 
 
 def test_doctor_examines_an_execution(up: Cli, tmp_path: Path) -> None:

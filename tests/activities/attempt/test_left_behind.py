@@ -190,7 +190,7 @@ def test_salvage_has_it_and_gc_keeps_it(tmp_path: Path, temporal_binary: str) ->
     sh(path, "git", "apply", row["patch"])
     assert (path / "one").read_text() == "1\n"
     kept = json.dumps(cli.json("gc", "--dry-run"))
-    assert "exist nowhere else" in kept
+    assert "exists nowhere else" in kept
 
 
 @pytest.mark.parametrize("how", ["merge", "rebase"])
