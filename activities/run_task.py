@@ -44,6 +44,7 @@ from epw.core.errors import TaskFailed
 from epw.core.globs import matches
 from epw.core.messages import RUN_TASK, AgentProgress, TaskOutcome, TaskRun
 from epw.core.plan.model import Task
+from epw.core.report.timeline import NO_WORKER_MS
 
 _POOLED_SECONDS = 2.0
 _WAITING = "waiting: resources (memory or disk of this machine)"
@@ -77,7 +78,8 @@ class TaskRunner:
         Raises an `ApplicationError` of type `AgentFailed` that carries the outcome where the agent failed.
         """
         directory = AttemptDirectory(current_execution(self._state, run), run, activity.info().attempt)
-        outcome = directory.outcome() or await self._attempt(directory)
+        kept = directory.outcome()
+        outcome = (kept or await self._attempt(directory)).model_copy(update=_away(kept))
         if outcome.kind == "failed" and outcome.failure is not None:
             message = f"{outcome.failure.type}: {outcome.failure.message}"
             raise ApplicationError(
@@ -165,6 +167,18 @@ class TaskRunner:
             discarding = asyncio.create_task(_discard_later(directory, pooled))
             self._discarding.add(discarding)
             discarding.add_done_callback(self._discarding.discard)
+
+
+def _away(kept: TaskOutcome | None) -> dict[str, int]:
+    """The stretch before this run in which no worker ran the attempt, or one that ended; `kept`: what that had saved.
+
+    Every start takes a moment; one of a second and more has waited for a worker of the host.
+    """
+    info = activity.info()
+    start, until = (round(each.timestamp() * 1000) for each in (info.scheduled_time, info.started_time))
+    if kept is not None:
+        start = max(start, kept.started_at + kept.duration_ms + kept.limited_ms + kept.crowded_ms)
+    return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}
 
 
 async def _work(agent: Agent, attempt: Attempt, running: RunningPlan) -> AgentOutcome:

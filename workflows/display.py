@@ -39,8 +39,8 @@ class Display:
         self._conclusion = conclusion
         self._visibility = visibility
         self._id = workflow.info().workflow_id
-        self._started = int(workflow.info().workflow_start_time.timestamp() * 1000)
-        self._shown_at = self._started
+        self.started = int(workflow.info().workflow_start_time.timestamp() * 1000)
+        self._shown_at = self.started
         self._turn = 0
 
     @property
@@ -62,7 +62,7 @@ class Display:
             questions=self._questions,
             delivery=self._conclusion.delivery,
             # A query on a worker that has read a closed execution from its history has no clock.
-            elapsed_ms=max(at, self._shown_at) - self._started,
+            elapsed_ms=max(at, self._shown_at) - self.started,
             landing_order=[task_id for task_id, _ in self._landings],
             message=self._conclusion.message,
             verified=self._conclusion.verified,

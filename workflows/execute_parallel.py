@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.execution.state import ExecutionState
     from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest, Redrive
     from epw.core.plan.validate import read_plan
+    from epw.core.report.timeline import NO_WORKER_MS
     from workflows import dispatch
     from workflows.attempts import Attempts
     from workflows.budget import ExecutionBudget
@@ -83,6 +84,9 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         """Prepare, work until every task has ended, finish, clean up."""
         if self._invalid:
             raise ApplicationError(self._invalid, type=InvalidPlan.__name__, non_retryable=True) from None
+        started = self._display.started
+        if now() - started >= NO_WORKER_MS:
+            self._execution.away.append((started, now()))
         try:
             prepared = await self._prepare()
         except (asyncio.CancelledError, ActivityError) as error:

@@ -153,10 +153,12 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
         f" {_seconds(metrics['sequentialDuration'])}{included}"
     )
     if speedup is not None and speedup < 1 and metrics["scheduleDuration"] is not None:
-        around = _seconds(max(0, metrics["totalDuration"] - metrics["scheduleDuration"]))
+        away = metrics.get("awayMs", 0)
+        around = _seconds(max(0, metrics["totalDuration"] - metrics["scheduleDuration"] - away))
+        lost = f"for {_seconds(away)} no worker ran, or one that ended before its tasks did; " if away else ""
         out.print(
-            f"not faster in parallel this time (speedup {_number(speedup)}): {around} went into starts, the snapshot,"
-            " saving, landing and delivery, which longer tasks make up for"
+            f"not faster in parallel this time (speedup {_number(speedup)}): {lost}{around} went into starts, the"
+            " snapshot, saving, landing and delivery, which longer tasks make up for"
         )
     else:
         out.print(
@@ -167,7 +169,7 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
         (metrics["failureCount"], "failed"),
         (metrics["retryCount"], "retried"),
         (reruns, "run again after conflicts"),
-        (metrics.get("lostRunCount", 0), "run again after a lost worker"),
+        (metrics.get("lostRunCount", 0), "run again after the worker had ended (Ctrl-C, a closed terminal, a crash)"),
         (metrics["conflictCount"], "conflict" if metrics["conflictCount"] == 1 else "conflicts"),
         (metrics.get("hazardCount", 0), "hazard" if metrics.get("hazardCount") == 1 else "hazards"),
     )

@@ -259,6 +259,9 @@ class TaskOutcome(Message):
     """How long it waited for memory of its machine; not part of `duration_ms`."""
     lost_runs: int = 0
     """Runs of the attempt before this one, which ended with their worker."""
+    away_from: int = 0
+    """Beginning of the stretch before `away_until` in which no worker ran the attempt, or one that ended; 0: none."""
+    away_until: int = 0
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
     told: int = 0

@@ -122,6 +122,8 @@ def speed(report: Report) -> list[Fact]:
     if metrics["coordinationOverhead"] is not None:
         overhead = "starting, saving, merging and checking: what is missing of 100 %"
         found.append(Fact("overhead", f"{metrics['coordinationOverhead']:.0%}", overhead))
+    if away := metrics.get("awayMs"):
+        found.append(Fact("without a worker", duration(away), "no worker ran, or one that ended before its tasks did"))
     used = f"{metrics['agentsUsed']} of {metrics['agentCount']}"
     found.append(Fact("agents used", used, f"at most {metrics['peakConcurrency']} at once"))
     again = f"{count(metrics['retryCount'], 'attempt')} after failures, {count(metrics.get('rerunCount', 0), 'run')}"

@@ -82,4 +82,4 @@ def test_a_red_verify_names_its_command_code_output_and_tasks(site: Site, tmp_pa
     assert "→ correct the plan's `verify`, or what it checks in the workspace" in told
     assert "FAILED test_a" in told
     assert "→ see what it printed: `epw logs red verify`" in told
-    assert site.cli("logs", "red", "verify").stdout == "checking\nFAILED test_a\n"
+    assert site.cli("logs", "red", "verify").stdout == "checking\nFAILED test_a\n" * 2, "of the head, and of the base"

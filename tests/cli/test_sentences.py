@@ -183,8 +183,8 @@ SENTENCES: dict[str, Sentence] = {
         len(ran.times("b")) - 1,
     ),
     "1 failed": lambda ran: (int(ran.said(r"(\d+) failed")), len(_ROWS) - len(landed(ran))),
-    "no run after a lost worker": lambda ran: (
-        "lost worker" in ran.out,
+    "no run after the worker had ended": lambda ran: (
+        "the worker had ended" in ran.out,
         any(each.get("activityTaskStartedEventAttributes", {}).get("attempt", 1) > 1 for each in ran.events),
     ),
     "verify passed, without b": lambda ran: (

@@ -71,6 +71,15 @@ def test_what_is_neither_work_nor_a_wait_is_overhead() -> None:
     assert metrics(execution, 10_000, 0)["coordinationOverhead"] == 0.2
 
 
+def test_time_without_a_worker_is_no_overhead_and_counts_once() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.completed("a", _worked(2_000, awayFrom=1_000, awayUntil=7_000), 10_000)
+    execution.completed("b", _worked(2_000, awayFrom=2_000, awayUntil=7_000), 10_000)
+    found = metrics(execution, 10_000, 0)
+    assert (found["awayMs"], found["totalDuration"], found["coordinationOverhead"]) == (6_000, 10_000, 0.2)
+
+
 def test_tasks_that_share_files_are_not_expected_to_run_at_once() -> None:
     execution = _execution({"id": "a", "files": ["x"]}, {"id": "b", "files": ["x"]})
     assert _started(execution, 0) == ["a"]

@@ -52,6 +52,8 @@ class ExecutionState(LandingState):
         """Tasks that run again as soon as nothing of them and of what follows is under way, with who wants it."""
         self.steering: list[Steered] = []
         """What people have changed, in order."""
+        self.away: list[tuple[int, int]] = []
+        """Beginning and end of stretches in which no worker ran an attempt, or one that ended."""
         self.began: int | None = None
         """Time at which tasks could start."""
         for task_id, dependencies in self.graph.dependencies.items():
@@ -279,6 +281,7 @@ class ExecutionState(LandingState):
         state.answer = None
         if outcome is not None:
             state.end_attempt(outcome)
+            self.away += [(outcome.away_from, outcome.away_until)] if outcome.away_from else []
         worked = outcome.duration_ms if outcome else max(0, now - state.since)
         state.duration_ms += worked
         state.phases.append(Phase(worked + (outcome.limited_ms + outcome.crowded_ms if outcome else 0)))

@@ -29,6 +29,8 @@ class Metrics(ResultPart):
     """Runs of tasks that had succeeded, because their changes conflicted; executions of earlier versions lack it."""
     lostRunCount: NotRequired[int]
     """Runs of attempts that ended with their worker, and began again; executions of earlier versions lack it."""
+    awayMs: NotRequired[int]
+    """Milliseconds in which attempts had no worker, or one that ended before them; earlier versions lack it."""
     hazardCount: NotRequired[int]
     """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None
@@ -39,7 +41,7 @@ class Metrics(ResultPart):
     efficiency: float | None
     """`scheduleDuration / totalDuration`."""
     coordinationOverhead: float | None
-    """`max(0, 1 - efficiency)`: starts, landings, saving; waits for limits and people are none."""
+    """`max(0, 1 - efficiency)`: starts, landings, saving; waits for limits and people, and `awayMs`, are none."""
     criticalPath: list[str]
     """The longest path: by estimates, after the end by the measured durations of the tasks that ran."""
     peakMemoryMB: float | None

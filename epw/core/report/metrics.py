@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from epw.core.execution.state import ExecutionState
 from epw.core.plan.graph import TaskGraph
 from epw.core.report.measured import Metrics
@@ -20,6 +22,8 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
     agents = execution.max_agents_so_far
     schedule = _schedule(execution) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
+    away = total_time(execution.away)
+    overhead = max(0.0, 1 - efficiency - away / total) if efficiency is not None else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
     outcomes = [state.outcome for state in states if state.outcome is not None]
@@ -39,11 +43,12 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "retryCount": sum(max(0, state.attempt - 1 - state.retries) for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),
+        "awayMs": away,
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
         "efficiency": _rounded(efficiency),
-        "coordinationOverhead": _rounded(max(0.0, 1 - efficiency) if efficiency is not None else None),
+        "coordinationOverhead": _rounded(overhead),
         "criticalPath": _critical_path(execution, durations),
         # Of each task's last attempt.
         "peakMemoryMB": max(memory, default=None),
@@ -54,6 +59,15 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "peakConcurrency": execution.peak_concurrency,
         **spent([state.outcome.usage for state in states if state.outcome is not None]),
     }
+
+
+def total_time(stretches: Iterable[tuple[int, int]]) -> int:
+    """Time that some of these stretches cover, each with its beginning and end; what several cover counts once."""
+    covered = until = 0
+    for start, end in sorted(stretches):
+        covered += max(0, end - max(start, until))
+        until = max(until, end)
+    return covered
 
 
 def _schedule(execution: ExecutionState) -> float:

@@ -10,7 +10,7 @@ from epw.core.messages import RUN_TASK
 from epw.core.report.model import ExecutionResult
 from epw.core.report.report import Stretch
 
-_NO_WORKER_MS = 1000
+NO_WORKER_MS = 1000
 """A start that takes longer has waited for a worker of the host."""
 _LIMITED = ("usage-limit",)
 
@@ -93,7 +93,7 @@ def _questions(result: ExecutionResult, ended: int | None) -> Iterator[Stretch]:
 def _between(attempts: Sequence[ActivityRun], ended: int | None) -> Iterator[Stretch]:
     """Waits of a task for the end of a usage limit, and for a worker of its host."""
     for run, following in zip(attempts, [*attempts[1:], None], strict=True):
-        if run.runs == 1 and run.started is not None and run.started - run.scheduled > _NO_WORKER_MS:
+        if run.runs == 1 and run.started is not None and run.started - run.scheduled > NO_WORKER_MS:
             yield stretch("wait", "host", run.scheduled, run.started, taskId=run.task_id)
         if run.outcome in _LIMITED and run.ended is not None:
             limits = [following.scheduled if following is not None else ended, run.details.get("until")]
