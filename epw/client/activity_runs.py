@@ -46,7 +46,9 @@ async def activity_runs(events: Iterable[HistoryEvent], converter: DataConverter
             run, cause = found[failed.scheduled_event_id], failed.failure.application_failure_info
             if cause.type == failures.AGENT_FAILED.type:
                 run.details = await _first(cause.details, converter)
-            run.ended, run.outcome = at, "failed"
+            # An agent that is stopped reports what it has made and used: it fails, and nothing is wrong.
+            stopped = (run.details.get("failure") or {}).get("type") == failures.CANCELLED.type
+            run.ended, run.outcome = at, "cancelled" if stopped else "failed"
         elif event.HasField("activity_task_timed_out_event_attributes"):
             run = found[event.activity_task_timed_out_event_attributes.scheduled_event_id]
             run.ended, run.outcome = at, "failed"

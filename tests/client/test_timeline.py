@@ -60,6 +60,11 @@ async def test_a_failed_attempt_is_told_from_the_one_after_it(tmp_path: Path) ->
     assert {what for _, _, what in attempts(report)} == {"completed", "failed"}
 
 
+@pytest.mark.parametrize("name", ["cancelled", "conservative_rolled_back", "steered"])
+async def test_an_attempt_that_was_stopped_has_not_failed(name: str, tmp_path: Path) -> None:
+    assert {what for task, _, what in attempts(await recorded(name, tmp_path)) if task == "slow"} == {"cancelled"}
+
+
 def test_short_diffs_are_whole_and_long_ones_share_what_is_left() -> None:
     assert fair_shares([5, 1000, 3, 400], 100) == [5, 46, 3, 46]
     assert fair_shares([5, 3], 100) == [5, 3]
