@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from activities.git.hub import Hub
 from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
-from epw.client.documents import describe, document_of
+from epw.client.documents import OPEN, describe, document_of
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
 from epw.core.report.model import ExecutionResult
@@ -91,11 +92,20 @@ class KnownExecution:
         delivery, workspace = self.document["delivery"], self.workspace
         branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
         if branch is None:
-            finish = delivery["finishWith"] if delivery is not None else []
-            how = f"; finish with: {finish[0]}" if finish else "; `epw status` says why"
-            raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) has delivered no branch{how}")
+            raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) {self._without_branch()}")
         if workspace is None:
             raise InvalidRequest(f"execution {self.id!r} worked on another machine: its repository is not here")
         if workspace.resolve_ref(f"refs/heads/{branch}") is None:
             raise InvalidRequest(f"the branch {branch} is not in {workspace.path} any more")
         return branch
+
+    def _without_branch(self) -> str:
+        """What there is instead of a branch, and what to do."""
+        delivery, none = self.document["delivery"], "has delivered no branch"
+        if self.document["status"] in OPEN:
+            return f"{none} yet; `{shlex.join(['epw', 'watch', self.id])}` follows it to its end"
+        if delivery is not None and delivery["finishWith"]:
+            return f"{none}; finish with: {delivery['finishWith'][0]}"
+        if delivery is not None and delivery["mode"] == "apply" and not delivery["refusedBecause"]:
+            return "has delivered into the work tree: its changes are in your files, and nothing is left to merge"
+        return f"{none}; `{shlex.join(['epw', 'status', self.id])}` says why"

@@ -220,7 +220,11 @@ def test_a_report_undoes_the_whole_in_whichever_way_it_was_merged(up: Cli, repos
 
 def test_merge_says_where_there_is_no_branch(up: Cli, repository: Path) -> None:
     run(up, repository, "none", deliver="none")
-    assert "has delivered no branch" in up("merge", "none", code=2).stderr
+    assert "has delivered no branch; `epw status none` says why" in up("merge", "none", code=2).stderr
+    run(up, repository, "in-files", deliver="apply")
+    assert "its changes are in your files, and nothing is left to merge" in up("pr", "in-files", code=2).stderr
+    sh(repository, "git", "checkout", "--quiet", ".")
+    sh(repository, "git", "clean", "--quiet", "--force")
     run(up, repository, "lost")
     sh(repository, "git", "branch", "--quiet", "-D", "epw/lost")
     assert "not in" in up("merge", "lost", code=2).stderr
