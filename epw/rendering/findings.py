@@ -88,6 +88,14 @@ def deciders(conflict: ConflictResult) -> str:
     return f"{conflict['resolution']}, decided by {by}"
 
 
+def agents(report: Report) -> list[str]:
+    """Backends of the tasks whose work is in the result; without a workspace, of those that succeeded."""
+    rows = report["result"]["results"]
+    has_landings, plans = any(row["landed"] is not None for row in rows), planned(report)
+    done = [row for row in rows if (row["landed"] if has_landings else row["success"])]
+    return sorted({plans[row["taskId"]]["agent"] for row in done} - {""})
+
+
 def steered(change: SteeringResult) -> str:
     """What a person changed: the update and its message."""
     return " ".join([change["action"], *(f"{name}={value}" for name, value in change["request"].items())])
@@ -217,7 +225,10 @@ def warnings(report: Report) -> list[str]:
 
 
 def verified(report: Report) -> tuple[str, str]:
-    """What the plan's `verify` said of the result, in a word, and the command."""
+    """What the plan's `verify` said of the result, in a word or two, and the command.
+
+    Where no result is left it may have passed after the landings of some tasks, and nobody is told that it failed.
+    """
     command, found = report["plan"]["verify"], report["result"].get("verification")
     if found is not None:
         code = "" if found["exitCode"] is None else f" ({found['exitCode']})"
@@ -228,7 +239,7 @@ def verified(report: Report) -> tuple[str, str]:
     if report["result"]["status"] == "succeeded" or (delivery is not None and delivery["branch"]):
         # Of a version that did not tell: nothing else is delivered.
         return "passed", command
-    return "not yet" if is_open(report) else "no", command
+    return "not yet" if is_open(report) else "nothing to verify", command
 
 
 def delivered_parts(report: Report) -> tuple[str, str]:

@@ -68,11 +68,11 @@ def _head(report: Report) -> Iterator[str]:
         if any(row["landed"] is not None for row in rows)
         else (f"{done} of {count(len(rows), 'task')} succeeded")
     )
-    agents = sorted({each["agent"] for each in plan["tasks"]})
+    agents = findings.agents(report)
+    by = f", done by {'agents' if len(agents) > 1 else 'the agent'} {codes(agents)}" if agents else ""
     # The text of a pull request can be made while the execution still ends.
     state = f"{sign} **{words}**{so_far}: " if findings.is_open(report) or result["status"] != "running" else ""
-    yield f"{state}{how_many}, done by agents ({codes(agents)}) of `epw`"
-    yield f"execution {code(report['executionId'])}."
+    yield f"{state}{how_many}{by}, in execution {code(report['executionId'])} of `epw`."
     if "error" in result:
         yield f"\n{quiet(result['error']['type'])}: {quiet(_cut(result['error']['message'], _MAX_TEXT))}"
     yield f"\n{_checked(report)}"
@@ -84,12 +84,15 @@ def _checked(report: Report) -> str:
         parts = ["Not verified: the plan has no `verify`."]
     elif verdict == "passed":
         parts = [f"Verified by {code(command)}."]
+    elif verdict == "nothing to verify":
+        parts = [f"Not verified: no result is left for {code(command)}."]
     else:
-        parts = [f"Not verified: {code(command)} {'has not run' if verdict in ('no', 'not yet') else verdict}."]
+        parts = [f"Not verified: {code(command)} {'has not run yet' if verdict == 'not yet' else verdict}."]
     if metrics is not None:
-        spent = findings.cost(report)
-        parts.append(f"{duration(metrics['totalDuration'])}{f', {spent}' if spent else ''},")
-        parts.append(f"{count(metrics['conflictCount'], 'conflict')}.")
+        number, spent = metrics["conflictCount"], findings.cost(report)
+        conflicts = f"with {count(number, 'conflict')}" if number else "without conflicts"
+        parts.append(f"It took {duration(metrics['totalDuration'])}, {conflicts}.")
+        parts.append(f"Cost: {spent}." if spent else "")
     parts.append(f"Delivered: {quiet(findings.delivered(report))}." if report["result"]["delivery"] else "")
     parts.append(f"Checks of merges: {code(report['plan']['checks'])}." if report["result"]["delivery"] else "")
     return " ".join(filter(None, parts))

@@ -79,7 +79,8 @@ def _head(report: Report, width: int) -> Iterator[str]:
         left = f", {findings.time_left(result['soFar']['eta'])}" if "eta" in result["soFar"] else ""
         lines.append(f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}{left}")
     lines.append(f"delivered: {findings.delivered(report)}")
-    lines.append(f"verified: {': '.join(findings.verified(report))}")
+    verdict, command = findings.verified(report)
+    lines.append(f"verify: {verdict} ({command})")
     if spent := findings.cost(report):
         lines.append(f"cost: {spent}")
     if result["metrics"] is not None and (path := result["metrics"]["criticalPath"]):

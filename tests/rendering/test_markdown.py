@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from epw.rendering.markdown import MAX_LENGTH, markdown, title
 from epw.rendering.quiet import code, quiet, table
+from epw.rendering.text import text as plain
 from tests.rendering.reports import made, recorded
 
 FORGE = MarkdownIt("commonmark").enable("table")
@@ -111,6 +112,23 @@ async def test_a_recorded_execution_is_told(tmp_path: Path) -> None:
     base, head = str(delivery["base"]), str(delivery["head"])
     assert f"## To undo\n\n```\ngit revert --no-edit {base[:12]}..{head[:12]}" in text
     assert "Not verified" in text
+
+
+def test_only_agents_whose_work_is_in_it_are_named_and_each_number_is_said_in_words() -> None:
+    report = made(4)
+    report["plan"]["tasks"][3]["agent"] = "did-nothing"
+    text = markdown(report)
+    assert "3 of 4 tasks landed, done by the agent `claude`, in execution `made` of `epw`.\n" in text
+    assert "It took 2.0 s, with 1 conflict. Cost: $0.0800." in text
+
+
+def test_a_verify_that_had_no_result_to_run_on_has_not_failed() -> None:
+    report = made(2, status="rolled_back")
+    delivery = report["result"]["delivery"]
+    assert delivery is not None
+    delivery["branch"], delivery["head"] = None, delivery["base"]
+    assert "Not verified: no result is left for `do it`." in markdown(report)
+    assert "verify: nothing to verify (do it)" in plain(report, 100)
 
 
 async def test_who_answered_and_what_a_person_changed_is_told(tmp_path: Path) -> None:
