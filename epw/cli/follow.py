@@ -99,6 +99,7 @@ class _Lines:
         self._warned: set[tuple[str, str]] = set()
         self._steered: dict[int, str] = {}
         self._failing_run: str | None = None
+        self._was_answered = False
 
     def workflow_task(self, described: WorkflowExecutionDescription) -> None:
         """Say once a run that its workflow task fails again and again: nothing happens until it is reset."""
@@ -178,7 +179,8 @@ class _Lines:
     def answered(self, *, is_answered: bool, is_certain: bool = False) -> None:
         """Note whether a worker answers; say once that none does (at once where that is certain)."""
         if is_answered and self._unanswered >= _UNANSWERED_LOOKS:
-            self._line("a worker answers again")
+            self._line(f"a worker answers{' again' if self._was_answered else ''}")
+        self._was_answered |= is_answered
         looks = 0 if is_answered else self._unanswered + 1
         looks = max(looks, _UNANSWERED_LOOKS) if is_certain else looks
         if self._unanswered < _UNANSWERED_LOOKS <= looks:

@@ -16,7 +16,7 @@ from epw.client.documents import OPEN
 from epw.core.failures import VERIFY_FAILED
 from epw.core.report.measured import Metrics
 from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
-from epw.core.report.spending import in_words, total
+from epw.core.report.spending import in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 
 _COLUMNS = (
@@ -185,10 +185,10 @@ def _show_usage(used: list[ModelUsage]) -> None:
         return
     tokens = f"{sum(each['inputTokens'] for each in used)} + {sum(each['outputTokens'] for each in used)} tokens"
     spent = total(used)
-    cost = "cost unknown (a model without a price)" if spent["costUSD"] is None else f"${spent['costUSD']:.4f}"
+    cost = known_cost(used)
     doubt = f", and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else ""
     calls = _count(sum(each["requests"] for each in used), "model call")
-    console().print(f"{calls}, {tokens}, {cost}{doubt}")
+    console().print(f"{calls}, {tokens}, cost {cost}{doubt}")
 
 
 _PULL_REQUESTS = {

@@ -42,13 +42,14 @@ def show_running(document: ExecutionResult, numbers: SoFar, live: Mapping[str, A
     if len(rows) > len(shown):
         left = Counter(row["status"] for row in rows) - Counter(row["status"] for row in shown)
         print(f"and {len(rows) - len(shown)} more: {', '.join(f'{count} {status}' for status, count in left.items())}")
-    done = sum(row["status"] in TERMINAL for row in rows)
-    prose(summary(done, len(rows), numbers))
+    prose(summary(Counter(row["status"] for row in rows), numbers))
 
 
-def summary(done: int, total: int, numbers: SoFar) -> str:
-    """How far an execution is, in a line."""
-    parts = [f"{done} of {total} tasks done", f"{numbers['percent']:.0f} %", f"{duration(numbers['elapsedMs'])} so far"]
+def summary(counts: Mapping[str, int], numbers: SoFar) -> str:
+    """How far an execution is, in a line; `counts`: tasks by status."""
+    done = [f"{counts.get('succeeded', 0)} of {sum(counts.values())} tasks done"]
+    done += [f"{count} {status}" for status, count in counts.items() if status in TERMINAL and status != "succeeded"]
+    parts = [", ".join(done), f"{numbers['percent']:.0f} %", f"{duration(numbers['elapsedMs'])} so far"]
     if "eta" in numbers:
         parts.append(time_left(numbers["eta"]))
     if numbers["costUSD"] is not None:

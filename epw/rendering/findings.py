@@ -10,7 +10,7 @@ from epw.core import failures
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
 from epw.core.report.so_far import Eta
-from epw.core.report.spending import in_words, total
+from epw.core.report.spending import in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 from epw.rendering.words import WAITS, count, dollars, duration, few
 
@@ -156,7 +156,7 @@ def cost(report: Report) -> str | None:
     if not used:
         return None
     spent = total(used)
-    known = "unknown: a model without a price" if spent["costUSD"] is None else dollars(spent["costUSD"])
+    known = known_cost(used) if spent["costUSD"] is None else dollars(spent["costUSD"])
     return f"{known}, and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else known
 
 

@@ -42,6 +42,15 @@ def total(usages: Iterable[ModelUsage]) -> Spent:
     return found
 
 
+def known_cost(usages: Iterable[ModelUsage]) -> str:
+    """`$0.0246`; where some calls have no known price, what is known: `$0.0246 known, the rest without a price`."""
+    costs = [each["costUSD"] for each in usages]
+    known = sum(each for each in costs if each is not None)
+    if None not in costs:
+        return f"${known:.4f}"
+    return f"${known:.4f} known, the rest without a price" if known else "unknown: a model without a price"
+
+
 def total_in_doubt(doubts: Iterable[InDoubt]) -> InDoubt:
     """Sum of what is in doubt; `costUSD` is None where a price is unknown."""
     known = list(doubts)
