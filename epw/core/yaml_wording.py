@@ -64,10 +64,18 @@ def _without_colon(text: str, mark: yaml.Mark) -> tuple[int, str, int] | None:
 
 
 def _cause(text: str, said: str, mark: yaml.Mark) -> str:
+    if _is_indented_by_tab(text, mark):
+        return "a tab indents the line; YAML is indented with spaces"
     if "cannot start any token" in said:
         lines = text.splitlines()
         found = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
-        if found == "\t":
-            return "a tab indents the line; YAML is indented with spaces"
         return f"a text that begins with {found} needs quotes"
     return next((words for part, words in _CAUSES if part in said), "this is no YAML")
+
+
+def _is_indented_by_tab(text: str, mark: yaml.Mark) -> bool:
+    """Whether what cannot be read is the indentation of a line, or stands just behind it, and that has a tab."""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    return "\t" in indent and mark.column <= len(indent)

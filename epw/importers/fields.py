@@ -26,14 +26,14 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.refuse(path, f"must be an array, not {_kind(value)}")
+            self.refuse(path, f"must be an array, not {kind_of(value)}")
             return []
         found: list[tuple[str, Mapping[str, Any]]] = []
         for index, each in enumerate(value):
             if isinstance(each, dict):
                 found.append((f"{path}[{index}]", each))
             else:
-                self.refuse(f"{path}[{index}]", f"must be an object, not {_kind(each)}")
+                self.refuse(f"{path}[{index}]", f"must be an object, not {kind_of(each)}")
         return found
 
     def text(self, row: Mapping[str, Any], path: str, *names: str) -> str:
@@ -43,7 +43,7 @@ class Fields:
             if value is None:
                 continue
             if not isinstance(value, str):
-                self.refuse(f"{path}.{name}", f"must be a text, not {_kind(value)}")
+                self.refuse(f"{path}.{name}", f"must be a text, not {kind_of(value)}")
             elif value.strip():
                 return value.strip()
         return ""
@@ -55,7 +55,7 @@ class Fields:
             if is_id(value):
                 return str(value).strip()
             if value is not None:
-                self.refuse(f"{path}.{name}", f"must be a text or a whole number, not {_kind(value)}")
+                self.refuse(f"{path}.{name}", f"must be a text or a whole number, not {kind_of(value)}")
         return ""
 
     def names(self, row: Mapping[str, Any], path: str, name: str) -> list[tuple[str, Any]]:
@@ -64,14 +64,14 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.refuse(f"{path}.{name}", f"must be an array, not {_kind(value)}")
+            self.refuse(f"{path}.{name}", f"must be an array, not {kind_of(value)}")
             return []
         found = []
         for index, each in enumerate(value):
             if is_id(each):
                 found.append((f"{path}.{name}[{index}]", each))
             else:
-                self.refuse(f"{path}.{name}[{index}]", f"must be a text or a whole number, not {_kind(each)}")
+                self.refuse(f"{path}.{name}[{index}]", f"must be a text or a whole number, not {kind_of(each)}")
         return found
 
     def hours(self, row: Mapping[str, Any], path: str, name: str) -> float | None:
@@ -115,7 +115,3 @@ def paragraphs(*parts: str) -> str:
 def bullets(heading: str, lines: Sequence[str]) -> str:
     """A heading and a list beneath it; empty where there are no lines."""
     return "\n".join([heading, *(f"- {line}" for line in lines)]) if lines else ""
-
-
-def _kind(value: Any) -> str:
-    return "an object" if isinstance(value, dict) else kind_of(value)

@@ -43,3 +43,17 @@ def test_a_key_is_text_also_where_it_could_be_a_truth_value() -> None:
 @pytest.mark.parametrize(("text", "expected"), [("a: &b 1", True), ("a: '&b'", False), ("a: 1", False)])
 def test_aliases_are_seen_where_they_are_no_text(text: str, expected: bool) -> None:
     assert strict_yaml.has_aliases(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("tasks:\n\t- id: a\n", 2),
+        ("tasks:\n  - id: a\n    description: x\n\trun: x\n", 4),
+        ("tasks:\n  - id: a\n \tdescription: x\n", 3),
+        ("tasks:\n  - id: a\n    run: |\n\techo a\n", 4),
+    ],
+)
+def test_a_tab_in_an_indentation_is_named(text: str, line: int) -> None:
+    with pytest.raises(strict_yaml.InvalidYaml, match=f"^a tab indents the line; YAML .*: line {line},"):
+        strict_yaml.load(text)

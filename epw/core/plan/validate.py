@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_camel
 
 from epw.core.backends import Backend
 from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
@@ -264,7 +265,7 @@ def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Prob
         name = key if key in aliases else camel.get(key, key)
         where = f"{path}.{key}" if path else str(key)
         if name not in aliases:
-            hint = did_you_mean(str(key), [*aliases, *camel]) if len(problems) < _MAX_HINTS else ""
+            hint = did_you_mean(to_camel(str(key)), aliases) if len(problems) < _MAX_HINTS else ""
             # A prompt within braces ends at its first comma, and the rest of it looks like a key.
             hint = hint or ("; a text with a comma or a colon in it needs quotes" if " " in str(key) else "")
             problems.append(Problem(where, "unknown key" + hint))

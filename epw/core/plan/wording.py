@@ -12,7 +12,6 @@ from epw.core.errors import Problem
 
 _MAX_COMPARED = 500
 _PLAIN_WORDS = {
-    "string_type": "must be a text (a number needs quotes)",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
@@ -59,6 +58,8 @@ def problem_of(details: ErrorDetails, document: dict[str, Any]) -> Problem:
 
 def _describe(details: ErrorDetails) -> str:
     context = details.get("ctx", {})
+    if details["type"] == "string_type":
+        return _no_text(details["input"])
     if details["type"] == "literal_error":
         return f"must be one of: {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
     if details["type"] == "string_pattern_mismatch":
@@ -71,7 +72,16 @@ def _describe(details: ErrorDetails) -> str:
     return message[:1].lower() + message[1:].replace("Input", "value") if message else "is not valid"
 
 
+def _no_text(value: Any) -> str:
+    """What is said of a value where a text belongs; what YAML takes for a number or a truth value needs quotes."""
+    if isinstance(value, bool):
+        return f"must be a text ({str(value).lower()} is a truth value; as a text it needs quotes)"
+    if isinstance(value, int | float):
+        return "must be a text (a number needs quotes)"
+    return f"must be a text, not {kind_of(value)}"
+
+
 def kind_of(value: Any) -> str:
-    """The JSON type of a value that is not an object."""
-    kinds = {type(None): "nothing", list: "an array", str: "a text", bool: "a truth value"}
+    """The JSON type of a value."""
+    kinds = {dict: "an object", type(None): "nothing", list: "an array", str: "a text", bool: "a truth value"}
     return kinds.get(type(value), "a number")
