@@ -23,10 +23,11 @@ from epw.cli.output import printable
 from epw.cli.show import steering_line
 from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
-from epw.client.documents import OPEN, describe, progress_of
+from epw.client.documents import describe, progress_of
 from epw.client.pollers import has_worker, without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.messages import AgentProgress
+from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 
 _POLL_SECONDS = 0.5

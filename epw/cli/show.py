@@ -12,10 +12,9 @@ from rich.text import Text
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
 from epw.cli.show_failures import show_error, show_failures, show_warnings, verify_failed
-from epw.client.documents import OPEN
 from epw.core.failures import VERIFY_FAILED
 from epw.core.report.measured import Metrics
-from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
+from epw.core.report.model import OPEN, ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
 from epw.core.report.spending import in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 

@@ -14,11 +14,12 @@ from epw.cli.session import run_connected
 from epw.cli.show import show_result
 from epw.cli.show_next import show_next
 from epw.cli.show_running import show_running
-from epw.client.documents import OPEN, describe, document_of, progress_of
+from epw.client.documents import describe, document_of, progress_of
 from epw.client.pollers import has_worker, without_worker
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.client.started_plan import plan_of, with_added
+from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 from epw.settings import Settings
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from temporalio.client import (
+    Client,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -23,17 +25,17 @@ from activities.state.execution_store import ExecutionStore
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
-from epw.core.messages import AgentProgress
+from epw.core.messages import WORKFLOW_TYPE, AgentProgress
+from epw.core.plan.wording import did_you_mean
 from epw.core.report.history import task_error, whole
-from epw.core.report.model import ExecutionResult
+from epw.core.report.model import OPEN, ExecutionResult
 from epw.service.connection import Connection
 from epw.settings import Settings
 
 _QUERY_TIMEOUT = timedelta(seconds=3)
 _DESCRIBE_TIMEOUT = timedelta(seconds=10)
 _ROWS_PER_PAGE = 500
-OPEN = ("running", "paused")
-"""Statuses of an execution that has not ended."""
+_MAX_KNOWN = 500
 
 
 async def full_document(settings: Settings, handle: WorkflowHandle[Any, Any]) -> ExecutionResult:
@@ -53,9 +55,12 @@ async def document_of(
 
 def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription) -> ExecutionResult:
     """The document with every key, from its short form and the hub."""
-    document = whole(short, described.run_id)
+    ended = None
     if described.status in (WorkflowExecutionStatus.TERMINATED, WorkflowExecutionStatus.TIMED_OUT):
-        _end_from_outside(document, STATUS_OF_TEMPORAL[described.status.name])
+        ended = STATUS_OF_TEMPORAL[described.status.name]
+    document = whole(short if ended is None else {**short, "status": ended}, described.run_id)
+    if ended is not None:
+        _end_from_outside(document, ended)
     store = ExecutionStore.of(settings.state, described)
     add_hub_results(document, store)
     add_spending(document, store)
@@ -70,8 +75,23 @@ async def describe(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescrip
         return await handle.describe(rpc_timeout=_DESCRIBE_TIMEOUT)
     except RPCError as error:
         if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
-            raise InvalidRequest(f"no execution {handle.id!r}; `list` shows those there are") from None
+            raise InvalidRequest(unknown(handle.id, await _known_ids(handle))) from None
         raise
+
+
+def unknown(execution_id: str, known: Iterable[str] = ()) -> str:
+    """What a user is told of an id that no execution has."""
+    hint = did_you_mean(execution_id, known) or ";"
+    return f"no execution {execution_id!r}{hint} `epw list` shows those there are"
+
+
+async def _known_ids(handle: WorkflowHandle[Any, Any]) -> list[str]:
+    """Ids of the newest executions; none where the server does not list them."""
+    client: Client = handle._client
+    try:
+        return [each.id async for each in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}'", limit=_MAX_KNOWN)]
+    except RPCError:
+        return []
 
 
 async def progress_of(

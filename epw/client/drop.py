@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from activities.git.task_commits import landings
-from epw.client.documents import OPEN, describe
+from epw.client.documents import describe
 from epw.client.plan_file import PlanFile
 from epw.client.redrive import RedrivePlan
 from epw.client.saved_changes import KnownExecution
@@ -16,6 +16,7 @@ from epw.core.errors import InvalidRequest
 from epw.core.messages import Redrive
 from epw.core.naming import ref_component
 from epw.core.plan.graph import TaskGraph
+from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -53,7 +54,10 @@ async def plan_drop(
     known = await KnownExecution.of(settings, connection, execution_id)
     row, workspace, hub = known.task(task_id), known.workspace, known.hub
     if known.document["status"] in OPEN:
-        raise InvalidRequest(f"execution {execution_id!r} is still running: `watch` it to its end, or `cancel` it")
+        raise InvalidRequest(
+            f"execution {execution_id!r} is still running: `epw watch {shlex.quote(execution_id)}` to its end, "
+            "or cancel it"
+        )
     if workspace is None or hub is None or workspace.kind != "git":
         raise InvalidRequest("drop makes a branch: that needs a git repository as workspace, on this machine")
     if workspace.modules:
@@ -73,7 +77,7 @@ async def plan_drop(
         raise InvalidRequest(f"nothing is left without {', '.join(dropped)}{how}")
     commits = _changes(known, kept)
     if gone := [each for each, commit in commits.items() if commit is not None and hub.resolve(commit) is None]:
-        raise InvalidRequest(f"the change of {gone[0]} is not in the hub any more: `gc` has removed it")
+        raise InvalidRequest(f"the change of {gone[0]} is not in the hub any more: `epw gc` has removed it")
     tasks = [each for each in document["tasks"] if each["id"] in kept]
     reduced = {**{name: value for name, value in document.items() if name not in _REPLACED}, **_WAY, "tasks": tasks}
     redrive = Redrive(

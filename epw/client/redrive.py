@@ -46,7 +46,7 @@ async def plan_redrive(
     described = await describe(handle)
     if described.close_time is None:
         raise InvalidRequest(
-            f"execution {earlier!r} is still running: `cancel` it, or `watch` it to its end; retry_task runs one task"
+            f"execution {earlier!r} is still running: cancel it, or watch it to its end; retry_task runs one task"
         )
     document = await document_of(settings, handle, described)
     before = PlanFile.of(with_added(await plan_of(connection, handle), document))

@@ -15,7 +15,7 @@ from temporalio.converter import DataConverter
 from activities.git.many_changes import parents_of, patches_of
 from activities.state.execution_store import ExecutionStore
 from epw.client.activity_runs import activity_runs, history_of
-from epw.client.documents import OPEN, describe, document_of, progress_of
+from epw.client.documents import describe, document_of, progress_of
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
@@ -24,7 +24,7 @@ from epw.core.errors import GitError
 from epw.core.plan.validate import read_plan
 from epw.core.report.assembly import assembled
 from epw.core.report.diffs import shown_diffs
-from epw.core.report.model import ExecutionResult
+from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.report import Report, Step, TaskDiff
 from epw.service.connection import Connection
 from epw.settings import Settings

@@ -18,7 +18,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from epw.client.documents import describe, document_of
+from epw.client.documents import describe, document_of, unknown
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.service.connection import Connection
@@ -140,8 +140,7 @@ def from_rpc(error: RPCError, execution_id: str) -> EpwError:
     """Error for a user, made of a refusal by the server."""
     if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
         ended = "already completed" in error.message
-        why = "has ended" if ended else "is not known; `list` shows the executions there are"
-        return InvalidRequest(f"execution {execution_id!r} {why}")
+        return InvalidRequest(f"execution {execution_id!r} has ended" if ended else unknown(execution_id))
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return no_worker(execution_id)
     return Unavailable(f"the Temporal server went away or refused: {cause(error.message)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 LOGS = "see what it printed: `epw logs {id} {task}`"
 SALVAGE = "look at what it had saved: `epw salvage {id} {task}`"
 RETRY = "run what is not done again, and keep the rest: `epw retry {id}`"
+RETRY_TASK = "run the task again, and what depends on it: `epw retry {id} {task}`"
 CHANGED = "correct the plan, then run what is not done: `epw retry {id} PLAN`"
 DOCTOR = "see what this machine lacks: `epw doctor`"
 SPLIT = "split the task in the plan, then `epw retry {id} PLAN`"

@@ -27,6 +27,22 @@ def test_every_failure_names_a_command_that_there_is(type: str) -> None:
     assert all("'an id'" in option for option in options if "`epw retry" in option), "an id with a space is quoted"
 
 
+@pytest.mark.parametrize("type", [*FAILURES, "Unknown"])
+def test_while_the_execution_goes_on_nothing_is_advised_that_needs_its_end(type: str) -> None:
+    for option in recovery_options(type, "run-1", "api", is_open=True):
+        assert "`epw retry run-1`" not in option
+        assert option.count("`epw retry run-1 PLAN`") == option.count("once the execution has ended `epw retry")
+    assert "`epw retry run-1 api`" in recovery_options("Unknown", "run-1", "api", is_open=True)[-1]
+
+
+def test_a_document_advises_by_its_own_status() -> None:
+    rows = [{"taskId": "a", "error": {"type": "ApiError", "message": "m", "attempt": 1}}]
+    for status, waits in (("running", True), ("failed", False)):
+        error = whole({"executionId": "r", "status": status, "results": rows}, "id")["results"][0]["error"]
+        assert error is not None
+        assert ("once the execution has ended" in " ".join(error["recoveryOptions"])) is waits
+
+
 def test_a_limit_is_named_by_its_place_in_the_plan() -> None:
     execution = ExecutionState(Plan.model_validate({"tasks": tasks({"id": "a"}, {"id": "b"}), "agent": "command"}))
     execution.set_error("b", Failure(type="MemoryLimit", message="used 300 MB", command="make all"))

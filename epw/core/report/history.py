@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from epw.core.recovery import recovery_options
-from epw.core.report.model import ConflictResult, DeliveryResult, ExecutionResult
+from epw.core.report.model import OPEN, ConflictResult, DeliveryResult, ExecutionResult
 from epw.core.report.task_result import ErrorContext, ModelUsage, TaskError, TaskResult, Waits
 
 MAX_ROWS_IN_HISTORY = 500
@@ -114,8 +114,13 @@ def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
     found["results"] = [whole_row(each) for each in short.get("results", [])]
     for index, row in enumerate(found["results"]):
         if (error := row["error"]) is not None:
-            where = f"tasks[{index}]"
-            error["recoveryOptions"] = recovery_options(error["type"], found["executionId"], row["taskId"], where)
+            error["recoveryOptions"] = recovery_options(
+                error["type"],
+                found["executionId"],
+                row["taskId"],
+                f"tasks[{index}]",
+                is_open=found["status"] in OPEN,
+            )
     found["conflicts"] = conflicts
     if found["delivery"] is not None:
         found["delivery"] = cast(DeliveryResult, {**_EMPTY_DELIVERY, **found["delivery"], "files": None})

@@ -18,7 +18,9 @@ from epw.core.report.measured import Metrics
 from epw.core.report.so_far import SoFar
 from epw.core.report.task_result import OneOf, ResultPart, TaskResult
 
-STATUSES = tuple(dict.fromkeys(("running", "paused", *OUTCOMES, *STATUS_OF_TEMPORAL.values())))
+OPEN = ("running", "paused")
+"""Statuses of an execution that has not ended."""
+STATUSES = tuple(dict.fromkeys((*OPEN, *OUTCOMES, *STATUS_OF_TEMPORAL.values())))
 """Statuses of an execution, spelt alike everywhere."""
 Status = Annotated[str, OneOf(*STATUSES)]
 ConflictKind = Annotated[str, OneOf(*KINDS)]
