@@ -65,7 +65,7 @@ def artifacts(
             cells = [[row["taskId"], row["path"], row["bytes"], row["sha256"][:12]] for row in rows]
             table(f"kept by {printable(execution_id)}", ["task", "path", "bytes", "sha256"], cells)
             if not rows:
-                print("nothing is kept: what `keep` names was not made, or it lands, or `gc` has removed it")
+                print("nothing is kept: what `keep` names was not made, or it lands, or `epw gc` has removed it")
             elif to is not None:
                 print(f"written into {to}")
         return 0

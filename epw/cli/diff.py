@@ -36,7 +36,7 @@ def diff(
         if ends is None or hub is None:
             if row is not None and row["commit"] is None:
                 raise InvalidRequest(f"{task} has saved no change (it is {row['status']})")
-            raise InvalidRequest("no change is saved here: it is on another machine, or `gc` has removed it")
+            raise InvalidRequest("no change is saved here: it is on another machine, or `epw gc` has removed it")
         if as_json:
             landed = row["landed"] if row is not None else None
             head: dict[str, Any] = {"executionId": execution_id, "taskId": task, "base": ends[0], "head": ends[1]}

@@ -67,7 +67,7 @@ def _did(git: UserGit, code: int, branch: str, before: str | None, after: str | 
 def _sentence(document: dict[str, Any]) -> str:
     branch, where = document["branch"], document["into"] or "HEAD"
     paths = ", ".join(document["conflicts"][:5])
-    return {
+    told = {
         "conflict": f"conflicts in {paths}: edit, `git add` and `git commit`, or `git merge --abort`",
         "stopped": "the merge is not committed: `git commit` goes on, `git merge --abort` leaves it",
         "refused": f"nothing is merged: git has refused {branch} (its words are above)",
@@ -76,3 +76,6 @@ def _sentence(document: dict[str, Any]) -> str:
         "fast-forward": f"{where} is at {branch} now",
         "merge": f"{branch} is merged into {where}",
     }[document["did"]]
+    # A switch to a branch would leave it behind.
+    hint = "; HEAD is on no branch: `git switch -c NAME` makes one of it" if document["into"] is None else ""
+    return f"{told}{hint}"

@@ -26,7 +26,8 @@ def run_offline(command: Callable[[Settings], Coroutine[Any, Any, int]], *, as_j
         # The reader of our output has gone; what runs goes on where there is a worker.
         code = INTERRUPTED
     except OSError as error:
-        where = f": {printable(os.fsdecode(error.filename))}" if isinstance(error.filename, str | bytes) else ""
+        is_named = isinstance(error.filename, str | bytes | os.PathLike)
+        where = f": {printable(os.fsdecode(error.filename))}" if is_named else ""
         print(f"epw: {error.strerror or error}{where}", file=sys.stderr)
         code = Unavailable.exit_code
     except KeyboardInterrupt:

@@ -66,7 +66,7 @@ def salvage(
             cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"]), _what(row)] for row in rows]
             table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files", ""], cells)
             if not rows:
-                print("nothing is saved: no agent changed anything, or `gc` has removed it")
+                print("nothing is saved: no agent changed anything, or `epw gc` has removed it")
             for command in [each for row in rows for each in row.get("finishWith", [])]:
                 print(f"finish with: {command}")
             if rows:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from activities.git.user_git import UserGit
 from activities.git.workspace import Workspace
-from epw.client.documents import OPEN
 from epw.client.saved_changes import KnownExecution
+from epw.core.report.model import OPEN
 
 _MAX_NAMED = 5
 _DONE = ("succeeded", "partial")
@@ -63,6 +63,9 @@ def _of_branch(
             files = ["--", *mine] if len(mine) <= _MAX_NAMED else ["--all"]
             add, commit = (shlex.join(["git", *place, *rest]) for rest in (["add", *files], ["commit"]))
             yield NextCommand(f"{add} && {commit}", "first: the branch has your uncommitted files too")
+        if UserGit(Path(workspace.path)).branch is None:
+            switch = shlex.join(["git", *place, "switch", "-c"])
+            yield NextCommand(f"{switch} NAME", "first: HEAD is on no branch, and nor would the merge be")
         yield NextCommand(shlex.join(["git", *place, "merge", branch]), "take it over")
         yield _epw("the same, and says what it did", "merge", known.id)
     delivery = known.document["delivery"]

@@ -49,10 +49,10 @@ class KnownExecution:
 
     @property
     def repository(self) -> Path:
-        """The user's directory or repository; raises `InvalidRequest` where it is on another machine."""
+        """The user's directory or repository; raises `InvalidRequest` where it is on another machine, or gone."""
         if (workspace := self.workspace) is None:
             raise InvalidRequest(f"execution {self.id!r} has no repository on this machine")
-        return Path(workspace.path)
+        return _there(workspace, self.id)
 
     def task(self, task_id: str) -> TaskResult:
         """The row of a task; raises `InvalidRequest`."""
@@ -95,6 +95,7 @@ class KnownExecution:
             raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) {self._without_branch()}")
         if workspace is None:
             raise InvalidRequest(f"execution {self.id!r} worked on another machine: its repository is not here")
+        _there(workspace, self.id)
         if workspace.resolve_ref(f"refs/heads/{branch}") is None:
             raise InvalidRequest(f"the branch {branch} is not in {workspace.path} any more")
         return branch
@@ -109,3 +110,13 @@ class KnownExecution:
         if delivery is not None and delivery["mode"] == "apply" and not delivery["refusedBecause"]:
             return "has delivered into the work tree: its changes are in your files, and nothing is left to merge"
         return f"{none}; `{shlex.join(['epw', 'status', self.id])}` says why"
+
+def _there(workspace: Workspace, execution_id: str) -> Path:
+    """The directory of a workspace; raises `InvalidRequest` where it has been moved or deleted."""
+    if not (path := Path(workspace.path)).is_dir():
+        patches = f"epw salvage {shlex.quote(execution_id)} --patches DIRECTORY"
+        raise InvalidRequest(
+            f"the workspace of {execution_id!r} is not at {path} any more: move it back; "
+            f"or `{patches}` writes every saved change for `git am` elsewhere"
+        )
+    return path

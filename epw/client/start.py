@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -49,9 +50,19 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
         workspace.check_delivery(plan)
         if plan.base is not None:
             workspace = workspace.at(plan.base)
-        if workspace.left_out:
-            return [f"warning: {advice(workspace.left_out)}"]
+        return [f"warning: {each}" for each in _warnings(workspace, plan)]
     return []
+
+
+def _warnings(workspace: Workspace, plan: Plan) -> Iterator[str]:
+    """What a user should know of a workspace before an execution starts in it."""
+    if workspace.left_out:
+        yield advice(workspace.left_out)
+    if workspace.kind == "git" and not workspace.bare and workspace.branch is None and plan.base is None:
+        yield (
+            f"HEAD of {workspace.path} is on no branch: what is committed or merged there is on none; "
+            "`git switch -c NAME` makes one"
+        )
 
 
 async def start_execution(
@@ -77,8 +88,8 @@ async def start_execution(
             memo=None if file.source is None else {PLAN_SOURCE: vars(file.source)},
         )
     except WorkflowAlreadyStartedError:
-        message = f"an execution {chosen} exists already: `run --resume {chosen}`, `watch {chosen}`, or another --id"
-        raise InvalidRequest(message) from None
+        ways = f"`epw run --resume {chosen}`, `epw watch {chosen}`, or another --id"
+        raise InvalidRequest(f"an execution {chosen} exists already: {ways}") from None
     # Without a run id it follows a reset to the new run.
     return connection.client.get_workflow_handle(started.id)
 
