@@ -43,10 +43,13 @@ async def run_to_end(
     """
     log = sys.stderr if as_json else sys.stdout
     is_live = may_be_live(as_json=as_json, is_plain=is_plain)
-    async with connected(settings) as connection, interruptible() as interrupted:
+    async with _connected(settings) as connection, interruptible() as interrupted:
         await tidy_up(settings, connection)
         with errors_held(is_live=is_live):
             async with supervised_worker(settings) as worker:
+                if interrupted.done():
+                    _say_nothing_begun()
+                    return INTERRUPTED
                 handle = await begin(connection)
                 with contextlib.suppress(BrokenPipeError):
                     print(f"execution: {printable(handle.id)}", file=log, flush=True)
@@ -86,6 +89,23 @@ async def _has_ended(
         return False
     # The reader of our output may have gone: then nobody waits for this command.
     return not isinstance(showing.exception(), BrokenPipeError) and showing.result()
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[Connection]:
+    """Connection; an interrupt before there is one says that nothing was started."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(connected(settings))
+        except asyncio.CancelledError:
+            _say_nothing_begun()
+            raise
+        yield connection
+
+
+def _say_nothing_begun() -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print("epw: stopped before anything was started", file=sys.stderr, flush=True)
 
 
 def _say_stopped(execution_id: str, *, as_json: bool) -> None:

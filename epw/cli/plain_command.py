@@ -25,6 +25,8 @@ class PlainCommand(TyperCommand):
         if (unknown := unknown_option(args, valued, known)) is not None:
             takes_plan = any(each.name in ("plan", "plan_option") for each in self.params)
             ctx.fail(f"No such option: {unknown}{meant(unknown, known, _plan_fields() if takes_plan else ())}")
+        if any(each.name == "task" for each in self.params):
+            args = set_apart(args, valued, known)
         is_counted = any(_AFTER in each.opts and getattr(each, "metavar", "") == _COUNTED for each in self.params)
         return list(super().parse_args(ctx, placed(args, valued) if is_counted else args))
 
@@ -102,6 +104,21 @@ def placed(args: Sequence[str], valued: Container[str]) -> list[str]:
             count += each == "-" or not each.startswith("-")
             made.append(each)
     return made
+
+
+def set_apart(args: Sequence[str], valued: Container[str], known: Container[str]) -> list[str]:
+    """Arguments of which one that begins with - and is no option stands behind `--`: a task's id can be `-dash`."""
+    options, names = list[str](), list[str]()
+    rest = iter(args)
+    for each in rest:
+        if each == "--":
+            names += rest
+        elif not each.startswith("-") or each == "-" or (each[1] != "-" and each[:2] not in known):
+            names.append(each)
+        else:
+            options.append(each)
+            options += islice(rest, 1) if each in valued else []
+    return [*options, "--", *names]
 
 
 def _name(parameter: Any) -> str:

@@ -7,6 +7,7 @@ import ctypes
 import io
 import os
 import sys
+from types import TracebackType
 from typing import TextIO
 
 _ENV_START, _ENV_END = 50, 51
@@ -15,10 +16,18 @@ _AFTER_NAME = 3
 
 
 def prepare() -> None:
-    """Open the streams, use UTF-8 (which may restart this program) and hide the environment."""
+    """Open the streams, use UTF-8 (which may restart this program), hide the environment; Ctrl-C shows no traceback."""
+    sys.excepthook = _say
     _open_streams()
     _use_utf8()
     _hide_environment()
+
+
+def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("epw: stopped before anything was started", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _open_streams() -> None:

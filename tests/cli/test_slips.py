@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -85,6 +87,13 @@ SLIPS = [
         "agent: no agent clade; there are claude",
         "by agent command: give the task a `run` (line 1)",
     ),
+    _plan(
+        "a field in the form of another language",
+        "max_agnts: 3\n" + _TASK + "'true'\n",
+        "max_agnts: unknown key; did you mean maxAgents? (line 1)",
+    ),
+    _plan("a command that is a truth value", _TASK + "true\n", "run: must be a text (true is a truth value", "quotes"),
+    _plan("a command that is a list", _TASK + "[a, b]\n", "run: must be a text, not an array"),
     _plan("an empty file", "", "plan.yaml: is empty; a plan has at least tasks", "- id: hello"),
     _plan("no tasks", "tasks: []\n", "tasks: tasks array is required and cannot be empty (line 1)"),
     _plan(
@@ -179,12 +188,31 @@ def _told(slip: Slip, cli: Cli, folder: Path) -> str:
     return said
 
 
+def test_an_interrupt_before_the_start_says_that_nothing_has_begun(tmp_path: Path, temporal_binary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cli = Cli(tmp_path, temporal_binary)
+        address = {"TEMPORAL_ADDRESS": f"127.0.0.1:{silent.getsockname()[1]}"}
+        cli = replace(cli, environment={**cli.environment, **address})
+        running = cli.popen("run", cli.plan({"tasks": tasks({"id": "a", "run": "true"})}), "--id", "never")
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            running.send_signal(signal.SIGINT)
+            out, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "stopped before anything was started" in (out or "") + (said or "")
+
+
 _ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then
   echo '{"question": "Which?", "options": ["x", "y"]}' >> "$EPW_EVENTS"; exit 75
 fi"""
 _ASKS_TOO = 'echo \'{"progress": 5\' >> "$EPW_EVENTS"\n' + _ASKS.replace("Which?", "And here?")
 WHILE_RUNNING = [
-    Slip("an id that is none", ("status", "slip"), 2, ("no execution 'slip'; `list` shows those there are",)),
+    Slip(
+        "an id that is none",
+        ("status", "slip"),
+        2,
+        ("no execution 'slip'; did you mean slips? `epw list` shows those there are",),
+    ),
     Slip("an id that is none, watched", ("watch", "nope"), 2, ("no execution 'nope'",)),
     Slip("a question that is none", ("answer", "slips", "q9", "x"), 2, ("no question 'q9' was asked (open: q1, q2)",)),
     Slip(
@@ -207,9 +235,10 @@ WHILE_RUNNING = [
     Slip("an answer without quotes", ("answer", "slips", "q2", "x", "y"), 2, ("epw answer ID QUESTION 'TEXT'",)),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
     Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
+    Slip("a task like an option", ("logs", "slips", "-dash"), 2, ("has no task '-dash'",)),
     Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `epw retry slips TASK` runs one",)),
     Slip("doctor of what runs", ("doctor", "slips"), 2, ("still running",)),
-    Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`run --resume slips`",)),
+    Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`epw run --resume slips`",)),
     Slip("a status that is none", ("list", "--status", "done"), 2, ("no status 'done'; there are running",)),
     Slip("salvage of nothing", ("salvage", "slips"), 0, ("nothing is saved: no agent changed anything",)),
     Slip(
