@@ -49,6 +49,17 @@ def may_have(login: Login, given: Collection[str] = ()) -> bool:
     return bool(found(login)) or settings or passed or any(content(source(login, file)) for file in login.files)
 
 
+def described(login: Login) -> str:
+    """Where a login is, or may be, in words; agrees with `may_have`."""
+    if present := found(login):
+        return ", ".join(present)
+    files = [str(path) for path in (source(login, file) for file in login.files) if content(path)]
+    settings = [name for name in login.settings if os.environ.get(name)]
+    if files or settings:
+        return ", ".join([*(f"{each} (no token that is known)" for each in files), *settings])
+    return "its keychain may have one" if may_have(login) else "none found"
+
+
 def variables(logins: Iterable[Login]) -> dict[str, str]:
     """The worker's variables that belong to logins."""
     given: dict[str, str] = {}

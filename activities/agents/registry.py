@@ -24,7 +24,7 @@ from activities.processes.launcher import ProcessLauncher
 from activities.state.state_directory import StateDirectory
 from activities.system.async_lazy import AsyncLazy
 from epw.core import failures
-from epw.core.backends import BACKENDS, CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED
+from epw.core.backends import BACKENDS, CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED, Backend
 from epw.core.errors import TaskFailed, Unavailable
 from epw.core.extras import missing_extra
 from epw.core.plan.model import Plan, Task
@@ -73,9 +73,13 @@ def require_agents(plan: Plan) -> None:
 
 
 def usable_agents() -> Iterator[str]:
-    """Backends driven by a model that are set up here, login included, by name."""
-    models = (each for each in BACKENDS.values() if each.driven_by_model and missing_for(each.name) is None)
-    return (each.name for each in models if each.preset is None or login_files.found(each.preset.login))
+    """Backends driven by a model that are set up here, by name: first those of which a key or a token is found."""
+    models = [each for each in BACKENDS.values() if each.driven_by_model and not_set_up(each.name) is None]
+    return (each.name for each in sorted(models, key=lambda each: not _has_token(each)))
+
+
+def _has_token(backend: Backend) -> bool:
+    return backend.preset is None or bool(login_files.found(backend.preset.login))
 
 
 def not_set_up(backend: str, given: Collection[str] = ()) -> str | None:

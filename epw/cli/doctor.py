@@ -51,7 +51,7 @@ def doctor(
         if as_json:
             print_json({"success": sound, "checks": [check.document() for check in checks]})
         else:
-            rows = [[check.name, "ok" if check.ok else "missing", check.found] for check in checks]
+            rows = [[check.name, check.state, check.found] for check in checks]
             table("doctor", ["check", "", Column("found", rank=1)], rows)
             for check in (check for check in checks if check.missing):
                 said = check.missing or ""

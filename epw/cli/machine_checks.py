@@ -49,13 +49,21 @@ class Check:
     """What to do, where it does not work; None: it works."""
     required: bool = True
     """Whether nothing runs without it."""
+    otherwise: str = "not set up"
+    """What is shown in place of `ok` of one that is not required."""
 
     @property
     def ok(self) -> bool:
         return self.missing is None
 
+    @property
+    def state(self) -> str:
+        """`ok`, `missing`, or in a word how it is without."""
+        return "ok" if self.ok else "missing" if self.required else self.otherwise
+
     def document(self) -> dict[str, object]:
-        return {**vars(self), "ok": self.ok}
+        shown = {name: value for name, value in vars(self).items() if name != "otherwise"}
+        return {**shown, "ok": self.ok, "state": self.state}
 
 
 def local_checks(settings: Settings) -> Iterator[Check]:
@@ -81,7 +89,7 @@ def local_checks(settings: Settings) -> Iterator[Check]:
     problem, abi = bubblewrap_problem(), landlock.abi()
     weak = strongest(problem, abi) == "process"
     advice = "install bubblewrap: what models run is not contained enough without it" if weak else None
-    yield Check("sandbox in force", sandbox_in_force(problem, abi), advice, required=False)
+    yield Check("sandbox in force", sandbox_in_force(problem, abi), advice, required=False, otherwise="weak")
     yield _limits()
 
 
@@ -97,7 +105,7 @@ async def server_checks(settings: Settings) -> list[Check]:
                 Check("Temporal server", kind),
                 Check("payloads", _payloads(connection)),
                 Check("search attributes", "registered" if known else "not allowed here: done without"),
-                Check("worker", "polls the queue" if polls else "none now", no_worker, required=False),
+                Check("worker", "polls the queue" if polls else None, no_worker, required=False, otherwise="none now"),
             ]
     except EpwError as error:
         return [Check("Temporal server", None, str(error))]
@@ -133,7 +141,7 @@ def _limits() -> Check:
     if place is None:
         found = "time; memory, CPU, processes and disk by looking"
         advice = "no control groups here that this user may write: limits are kept a little later"
-        return Check("limits in force", found, advice, required=False)
+        return Check("limits in force", found, advice, required=False, otherwise="by looking")
     found = f"time, disk by looking; memory, CPU and processes by control groups (version {place.version})"
     return Check("limits in force", found)
 
@@ -170,7 +178,7 @@ def _agents() -> Iterator[Check]:
     for name in (name for name in BACKENDS if name not in PRESETS):
         lacks = missing_for(name)
         has = "a key is set" if name in models else "here"
-        yield Check(f"agent {name}", "not usable here" if lacks else has, lacks, required=False)
+        yield Check(f"agent {name}", None if lacks else has, lacks, required=False)
     # Each is asked for its version, which takes seconds: all at once.
     with ThreadPoolExecutor(max(1, len(PRESETS))) as asking:
         yield from asking.map(_preset, PRESETS.values())
@@ -179,5 +187,5 @@ def _agents() -> Iterator[Check]:
 def _preset(preset: Preset) -> Check:
     name = f"agent {preset.name}"
     if (lacks := missing(preset)) is not None:
-        return Check(name, "not installed", lacks, required=False)
+        return Check(name, None, lacks, required=False, otherwise="not installed")
     return Check(name, described(preset), not_set_up(preset.name), required=False)

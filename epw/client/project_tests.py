@@ -14,6 +14,11 @@ _MAX_BYTES = 1_000_000
 _PLACEHOLDER = "no test specified"
 """What `npm init` writes in place of a test command."""
 _NODE_LOCKS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn", "bun.lock": "bun", "bun.lockb": "bun"}
+_UNITTESTS = {
+    "tests/test_*.py": "python3 -m unittest discover -q -s tests -t .",
+    "test_*.py": "python3 -m unittest -q",
+}
+"""Where Python's tests lie without a file that says how they are run, and what runs those of its own library."""
 _NODE_SETUP = {
     "npm": "npm ci",
     "pnpm": "pnpm install --frozen-lockfile",
@@ -80,9 +85,12 @@ def _python(top: Path) -> Iterator[TestProgram]:
         if sign is None and "pytest" in _text(top / name):
             sign = f"{name}: pytest"
     if sign is None:
-        if any(top.glob("tests/test_*.py")):
-            command = "python3 -m unittest discover -q -s tests -t ."
-            yield TestProgram("Python", command, "tests/test_*.py", "python3")
+        for pattern, command in _UNITTESTS.items():
+            files = sorted(top.glob(pattern))
+            if any("unittest" in _text(file) for file in files):
+                yield TestProgram("Python", command, pattern, "python3")
+            elif files:
+                yield TestProgram("Python", "python3 -m pytest -q", pattern, "pytest")
     elif (top / "uv.lock").is_file():
         yield TestProgram("Python", "uv run pytest -q", f"{sign}, uv.lock", "uv")
     elif (top / "poetry.lock").is_file():

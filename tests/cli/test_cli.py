@@ -290,6 +290,8 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     assert by_name["worker"]["ok"], "`up` has one"
     assert "export" in by_name["agent claude"]["missing"]
     assert not by_name["agent claude"]["required"]
+    assert by_name["agent claude"]["state"] == "not set up"
+    assert [check["name"] for check in checks["checks"] if check["state"] == "missing"] == []
     note = json.loads((up.home / "server/server.json").read_text())
     assert found["Temporal server"] == f"embedded, Web UI {note['webUI']}/namespaces/{note['namespace']}/workflows"
     # What an attempt gets is what was said.

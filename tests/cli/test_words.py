@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from epw.cli.plain_command import placed
+from epw.cli.plain_command import placed, set_apart
 from epw.client.words_plan import words_plan
 from epw.core.errors import InvalidRequest
 from tests.command_line import ROOT
@@ -57,6 +57,18 @@ def epw(tmp_path: Path, temporal_binary: str) -> Run:
 )
 def test_an_option_behind_a_task_says_which_task_that_was(given: list[str], made: list[str]) -> None:
     assert placed(given, {"--id"}) == made
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (["uni", "-dash"], ["--", "uni", "-dash"]),
+        (["uni", "-dash", "--id", "-x", "-n3", "-h"], ["--id", "-x", "-n3", "-h", "--", "uni", "-dash"]),
+        (["uni", "--", "--dash"], ["--", "uni", "--dash"]),
+    ],
+)
+def test_a_task_whose_id_begins_like_an_option_is_an_argument(given: list[str], made: list[str]) -> None:
+    assert set_apart(given, {"--id", "-n"}, ["--id", "-n", "-h"]) == made
 
 
 def test_words_become_tasks_of_the_repository_that_holds_the_folder(repository: Path) -> None:
@@ -180,16 +192,16 @@ def test_init_says_what_it_needs(epw: Run, tmp_path: Path, repository: Path, arg
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
-@pytest.mark.parametrize("has_login", [True, False])
-def test_the_agent_of_a_first_plan_is_a_program_with_a_login(epw: Run, repository: Path, has_login: bool) -> None:
+@pytest.mark.parametrize("token", ["a" * 40, "abcd", None], ids=["token", "too short to be told as one", "none"])
+def test_the_agent_of_a_first_plan_is_a_program_with_a_login(epw: Run, repository: Path, token: str | None) -> None:
     program = repository.parent / "bin/codex"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    if has_login:
+    if token is not None:
         (repository.parent / ".codex").mkdir()
-        (repository.parent / ".codex/auth.json").write_text(json.dumps({"tokens": {"access_token": "a" * 40}}))
+        (repository.parent / ".codex/auth.json").write_text(json.dumps({"tokens": {"access_token": token}}))
     made = epw(repository, "init", "--json", PATH=f"{program.parent}:{os.environ['PATH']}")
     document = json.loads(made.stdout)
-    assert document["agent"] == ("codex" if has_login else None)
-    assert ("codex login" in document["missing"].get("codex", "")) is not has_login
+    assert document["agent"] == ("codex" if token else None)
+    assert ("codex login" in document["missing"].get("codex", "")) is (token is None)

@@ -31,5 +31,5 @@ def described(preset: Preset) -> str:
     path = shutil.which(preset.program)
     if path is None:
         return f"not installed: {preset.install}"
-    login = ", ".join(login_files.found(preset.login)) or "none found"
+    login = login_files.described(preset.login)
     return f"{program_version(path) or 'does not say its version'}; login: {login}"
