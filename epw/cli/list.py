@@ -10,10 +10,12 @@ from epw.cli.layout import Column, ago, table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
 from epw.cli.session import run_connected
+from epw.cli.show_running import NO_WORKER
 from epw.client.listing import listed
+from epw.client.pollers import has_worker
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
-from epw.core.report.model import STATUSES
+from epw.core.report.model import OPEN, STATUSES
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -49,7 +51,8 @@ def list_executions(
         if as_json:
             print_json(rows)
             return 0
-        table("executions", _COLUMNS, [_cells(row) for row in rows])
+        is_run = not any(row["status"] in OPEN for row in rows) or await has_worker(connection)
+        table("executions", _COLUMNS, [_cells(row, is_run=is_run) for row in rows])
         if not rows:
             print("none of these" if found else "none yet: `epw run PLAN` starts one")
         return 0
@@ -57,5 +60,6 @@ def list_executions(
     run_connected(command, as_json=as_json)
 
 
-def _cells(row: dict[str, Any]) -> list[Any]:
-    return [row["executionId"], row["status"], row["waiting"], ago(row["startedAt"]), row["strategy"]]
+def _cells(row: dict[str, Any], *, is_run: bool) -> list[Any]:
+    status = row["status"] if is_run or row["status"] not in OPEN else f"{row['status']} ({NO_WORKER})"
+    return [row["executionId"], status, row["waiting"], ago(row["startedAt"]), row["strategy"]]

@@ -32,13 +32,19 @@ _COLUMNS = (
 )
 
 
-def show_running(document: ExecutionResult, numbers: SoFar, live: Mapping[str, AgentProgress]) -> None:
+NO_WORKER = "no worker"
+"""What stands beside the status of what goes on only once a worker runs it."""
+
+
+def show_running(
+    document: ExecutionResult, numbers: SoFar, live: Mapping[str, AgentProgress], *, has_worker: bool = True
+) -> None:
     """Print the table of its tasks, the unfinished ones first, under a line with the whole."""
     rows = document["results"]
     order = {"running": 0, "waiting": 1, "failed": 2, "conflicted": 2, "ready": 3, "pending": 4}
     shown = sorted(rows, key=lambda row: order.get(row["status"], 5))[:_MAX_ROWS]
-    title = f"{document['executionId']}: {document['status']}"
-    table(title, _COLUMNS, [_cells(row, live.get(row["taskId"])) for row in shown])
+    title = f"{document['executionId']}: {document['status']}{'' if has_worker else f' ({NO_WORKER})'}"
+    table(title, _COLUMNS, [_cells(row, live.get(row["taskId"]), has_worker=has_worker) for row in shown])
     if len(rows) > len(shown):
         left = Counter(row["status"] for row in rows) - Counter(row["status"] for row in shown)
         print(f"and {len(rows) - len(shown)} more: {', '.join(f'{count} {status}' for status, count in left.items())}")
@@ -72,8 +78,8 @@ def waits_for(row: Mapping[str, Any]) -> str:
     return f"{kind} of {', '.join(on)}" if on else str(kind)
 
 
-def _cells(row: TaskResult, live: AgentProgress | None) -> list[Any]:
-    waiting = waits_for(row)
+def _cells(row: TaskResult, live: AgentProgress | None, *, has_worker: bool) -> list[Any]:
+    waiting = NO_WORKER if row["status"] == "running" and not has_worker else waits_for(row)
     simulated = " (simulated)" if row.get("simulated") else ""
     percent = live.percent if live is not None else None
     elapsed = live.elapsed_ms if live is not None else row["duration"] or None

@@ -30,18 +30,22 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
-        if described.close_time is None and not await has_worker(connection):
+        is_run = described.close_time is not None or await has_worker(connection)
+        if not is_run:
             print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr, flush=True)
         document = await document_of(settings, handle, described)
-        live = await progress_of(connection, described)
+        # Without a worker nothing runs: what was last said of it holds no longer, nor does when it would end.
+        live = await progress_of(connection, described) if is_run else {}
         if document["status"] in OPEN:
             plan = with_added(await plan_of(connection, handle), document)
             document["soFar"] = so_far(document, described, live, plan)
+            if not is_run:
+                document["soFar"].pop("eta", None)
         if as_json:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0
         if "soFar" in document:
-            show_running(document, document["soFar"], live)
+            show_running(document, document["soFar"], live, has_worker=is_run)
         show_result(document)
         for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
             console().print(Text(printable(warning)))

@@ -174,7 +174,11 @@ def test_lists_are_narrowed(site: Site) -> None:
 def test_without_a_worker_status_and_watch_say_what_goes_on(tmp_path: Path, temporal_binary: str) -> None:
     cli = Cli(tmp_path / "home", temporal_binary)
     cli("start", cli.plan({"tasks": tasks({"id": "a", "run": "true"})}), "--id", "alone")
-    assert "no worker runs it: `epw run --resume alone`" in cli("status", "alone").stderr
+    shown = cli("status", "alone")
+    assert "no worker runs it: `epw run --resume alone`" in shown.stderr
+    assert "alone: running (no worker)" in shown.stdout
+    assert " left" not in shown.stdout
+    assert "running (no worker)" in cli("list").stdout
     watching = cli.popen("watch", "alone")
     assert watching.stdout is not None
     assert any("no worker runs it: `epw run --resume alone`" in line for line in watching.stdout)
