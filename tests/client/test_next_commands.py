@@ -23,7 +23,7 @@ def test_before_a_merge_on_no_branch_comes_the_branch(tmp_path: Path) -> None:
     store = ExecutionStore(StateDirectory(tmp_path / "state"), "uni", "run")
     store.path.mkdir(parents=True)
     (store.path / "workspace.json").write_text(Workspace.read(str(repository)).model_dump_json())
-    delivery = {"mode": "branch", "branch": "epw/uni", "refusedBecause": None, "finishWith": []}
+    delivery: dict[str, Any] = {"mode": "branch", "branch": "epw/uni", "refusedBecause": None, "finishWith": []}
     document = {"executionId": "uni", "status": "succeeded", "delivery": delivery, "results": []}
     plan = read_plan(
         {"workspace": str(repository), "tasks": [{"id": "a", "description": "d", "run": "true"}]},
