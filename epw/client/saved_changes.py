@@ -10,10 +10,10 @@ from activities.git.hub import Hub
 from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
-from epw.client.documents import OPEN, describe, document_of
+from epw.client.documents import describe, document_of
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
-from epw.core.report.model import ExecutionResult
+from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.task_result import TaskResult
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -110,6 +110,7 @@ class KnownExecution:
         if delivery is not None and delivery["mode"] == "apply" and not delivery["refusedBecause"]:
             return "has delivered into the work tree: its changes are in your files, and nothing is left to merge"
         return f"{none}; `{shlex.join(['epw', 'status', self.id])}` says why"
+
 
 def _there(workspace: Workspace, execution_id: str) -> Path:
     """The directory of a workspace; raises `InvalidRequest` where it has been moved or deleted."""
