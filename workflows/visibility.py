@@ -14,6 +14,7 @@ STATUS = SearchAttributeKey.for_keyword(search_attributes.STATUS)
 STRATEGY = SearchAttributeKey.for_keyword(search_attributes.STRATEGY)
 WAITING = SearchAttributeKey.for_keyword(search_attributes.WAITING)
 FAILED_TASKS = SearchAttributeKey.for_int(search_attributes.FAILED_TASKS)
+_PATCH_CONFLICTED_COUNT = "conflicted-tasks-have-failed"
 _MAX_UPSERTS = 24
 """Each is an event of the history, whose number is bounded (docs/invariants.md, I14)."""
 
@@ -32,8 +33,10 @@ class Visibility:
         waiting = next(
             (kind for kind in ("question", "usage-limit", "resources", "files") if execution.waits[kind]), ""
         )
-        state = (status, waiting, execution.counts["failed"])
-        if not self.enabled or state == self._written or (self._upserts >= _MAX_UPSERTS and not last):
+        if not self.enabled:
+            return
+        state = (status, waiting, self._failures(execution))
+        if state == self._written or (self._upserts >= _MAX_UPSERTS and not last):
             return
         updates: list[SearchAttributeUpdate[Any]] = [
             STATUS.value_set(status),
@@ -45,3 +48,8 @@ class Visibility:
         workflow.upsert_search_attributes(updates)
         self._written = state
         self._upserts += 1
+
+    def _failures(self, execution: ExecutionState) -> int:
+        """Number of tasks that failed or conflicted; in executions from before that was so, of those that failed."""
+        counts_conflicts = not execution.counts["conflicted"] or workflow.patched(_PATCH_CONFLICTED_COUNT)
+        return execution.failures if counts_conflicts else execution.counts["failed"]

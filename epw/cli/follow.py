@@ -26,6 +26,7 @@ from epw.cli.show_running import waits_for
 from epw.client.documents import describe, progress_of
 from epw.client.pollers import has_worker, without_worker
 from epw.client.requests import retry_while_unavailable
+from epw.core.decisions.questions import placeholder
 from epw.core.messages import AgentProgress
 from epw.core.report.model import OPEN
 from epw.service.connection import Connection
@@ -153,7 +154,7 @@ class _Lines:
                 options = " | ".join(question["options"])
                 choices = f" [{options}]" if options else ""
                 self._line(f"{question['taskId']} asks {question['id']}: {question['text']}{choices}")
-                command = f"epw answer {shlex.quote(self._id)} {question['id']} {'CHOICE' if options else 'TEXT'}"
+                command = f"epw answer {shlex.quote(self._id)} {question['id']} {placeholder(question['options'])}"
                 self._line(f"  answer by: {command}")
 
     def conflicts(self, conflicts: list[dict[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.client.started_plan import with_added
+from epw.core.decisions.questions import placeholder
 from epw.core.errors import GitError
 from epw.core.plan.validate import read_plan
 from epw.core.report.assembly import assembled
@@ -93,10 +94,10 @@ def _while_it_goes_on(result: ExecutionResult) -> Iterator[Step]:
     open_ones = [each for each in result["questions"] if each["answer"] is None]
     for each in open_ones:
         if each["id"] in of_conflicts:
-            words, placeholder = ["resolve", result["executionId"], of_conflicts[each["id"]]], "CHOICE"
+            words = ["resolve", result["executionId"], of_conflicts[each["id"]]]
         else:
-            words, placeholder = ["answer", result["executionId"], each["id"]], "TEXT"
-        yield {"command": f"{shlex.join(['epw', *words])} {placeholder}", "purpose": each["text"]}
+            words = ["answer", result["executionId"], each["id"]]
+        yield {"command": f"{shlex.join(['epw', *words])} {placeholder(each['options'])}", "purpose": each["text"]}
     yield {"command": shlex.join(["epw", "watch", result["executionId"]]), "purpose": "follow it to its end"}
     if result["status"] == "paused":
         yield {"command": shlex.join(["epw", "resume", result["executionId"]]), "purpose": "go on"}

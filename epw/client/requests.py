@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from epw.client.documents import describe, document_of, unknown
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
+from epw.core.decisions.questions import placeholder
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.service.connection import Connection
 from epw.service.server_errors import cause
@@ -115,7 +116,7 @@ def choose_question(execution_id: str, asked: list[dict[str, Any]], text: str) -
     answer itself was left out.
     """
     found, name = [each for each in asked if each["answer"] is None], shlex.quote(execution_id)
-    lines = [f"  epw answer {name} {each['id']} TEXT   ({_asked(each)})" for each in found]
+    lines = [f"  epw answer {name} {each['id']} {placeholder(each['options'])}   ({_asked(each)})" for each in found]
     named = text in (each["id"] for each in asked)
     if named and not any(text in each["options"] for each in found):
         raise InvalidRequest("\n".join([f"{text} is the id of a question; the answer to it is missing:", *lines]))

@@ -43,7 +43,7 @@ def test_questions_conflicts_and_failures_are_told_once() -> None:
     told = list(board.news(3))
     assert [each.event for each in told] == ["question", "conflict", "failed"]
     assert [each.id for each in told] == ["key-1", "key-2", "key-3"]
-    assert told[0].commands == ["epw answer 'an execution' q1 TEXT"]
+    assert told[0].commands == ["epw answer 'an execution' q1 CHOICE"]
     assert told[1].conflict is not None
     assert len(told[1].conflict["paths"]) == 10
     assert max(len(each.model_dump_json()) for each in told) < 4096

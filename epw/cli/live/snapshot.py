@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from epw.core.decisions.questions import placeholder
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.report.model import ConflictResult, ExecutionResult, QuestionResult
@@ -50,7 +51,7 @@ class Waiting:
     def command(self, execution_id: str) -> str:
         """The command that answers it."""
         verb = "resolve" if self.kind == "conflict" else "answer"
-        return f"epw {verb} {shlex.quote(execution_id)} {self.id} {'CHOICE' if self.choices else 'TEXT'}"
+        return f"epw {verb} {shlex.quote(execution_id)} {self.id} {placeholder(self.choices)}"
 
     def answer_of(self, typed: str) -> str | None:
         """The answer that was typed, a choice by its number too; None where it takes no such answer."""

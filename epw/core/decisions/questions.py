@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from epw.core.errors import InvalidRequest
 from epw.core.messages import Question
+
+
+def placeholder(options: Sequence[str]) -> str:
+    """The word that stands for the answer in a command that is shown."""
+    return "CHOICE" if options else "TEXT"
 
 
 @dataclass

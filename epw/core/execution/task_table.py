@@ -38,7 +38,12 @@ class TaskTable:
     @property
     def failed(self) -> bool:
         """Whether a task is failed or conflicted, but for those that a person has left out."""
-        return self.counts["failed"] + self.counts["conflicted"] > len(self.left_out)
+        return self.failures > len(self.left_out)
+
+    @property
+    def failures(self) -> int:
+        """Number of tasks that are failed or conflicted."""
+        return self.counts["failed"] + self.counts["conflicted"]
 
     @property
     def incomplete(self) -> bool:

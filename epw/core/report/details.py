@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from epw.core.decisions.conflicts import Conflict
-from epw.core.decisions.questions import Questions
+from epw.core.decisions.questions import Questions, placeholder
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.state import ExecutionState
 
@@ -37,16 +37,24 @@ def details(
         lines.append(f"| {name} | {len(ids)} | {first} |")
     for asked in questions.open:
         lines.append(f"\n**Question {asked.id}** ({_cell(asked.task_id)}): {_cell(asked.question.text)}")
-        lines.append(f"\nanswer with: `epw answer {_cell(execution_id)} {asked.id} TEXT`")
+        options = asked.question.options
+        choices = f" ({_cell(' | '.join(options))})" if options else ""
+        lines.append(f"\nanswer with: `epw answer {_cell(execution_id)} {asked.id} {placeholder(options)}`{choices}")
     for conflict in conflicts[:_MAX_ENTRIES]:
         description = _cell(conflict.found.description)
-        lines.append(f"\n**Conflict {conflict.id}** {description} → {conflict.resolution or 'advice'}")
+        lines.append(f"\n**Conflict {conflict.id}** {description} → {_state(conflict)}")
     for task_id in execution.with_status("failed", "conflicted")[:_MAX_ENTRIES]:
         error = execution.tasks[task_id].error or {}
         lines.append(f"\n**{_cell(task_id)}** {error.get('type')}: {_cell(str(error.get('message', '')))}")
     if delivery is not None:
         lines += _delivery_lines(delivery)
     return "\n".join(lines)
+
+
+def _state(conflict: Conflict) -> str:
+    if conflict.resolution or conflict.is_advice:
+        return conflict.resolution or "advice"
+    return "open: resolve it" if conflict.waits else f"open: {conflict.step or 'found'}"
 
 
 def _delivery_lines(delivery: Delivery) -> list[str]:

@@ -39,7 +39,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "actualSpeedup": _rounded(sequential / total if total and ran else None),
         "agentCount": agents,
         "conflictCount": conflict_count,
-        "failureCount": execution.counts["failed"] + execution.counts["conflicted"],
+        "failureCount": execution.failures,
         "retryCount": sum(max(0, state.attempt - 1 - state.retries) for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from epw.core.decisions.conflicts import Conflict
-from epw.core.decisions.questions import Asked, Questions
+from epw.core.decisions.questions import Asked, Questions, placeholder
 from epw.core.execution.budget_policy import NOTICE_SHARE, share_of, spending
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.state import ExecutionState
@@ -48,8 +48,7 @@ class NoticeBoard:
             self._seen_conflicts += 1
             if not conflict.is_advice:
                 yield self._conflict(conflict, now)
-        counts = self._execution.counts
-        if counts["failed"] + counts["conflicted"] != len(self._failed):
+        if self._execution.failures != len(self._failed):
             now_failed = self._execution.with_status("failed", "conflicted")
             new = [each for each in now_failed if each not in self._failed]
             self._failed = set(now_failed)
@@ -76,7 +75,7 @@ class NoticeBoard:
         question = {"id": asked.id, "text": _cut(asked.question.text), "options": options}
         title = f"{asked.task_id} asks"
         text = asked.question.text + (f"\n({' | '.join(options)})" if options else "")
-        answer = ["answer", asked.id, "TEXT"]
+        answer = ["answer", asked.id, placeholder(options)]
         return self._made("question", now, title, text, answer, task_id=asked.task_id, question=question)
 
     def _conflict(self, conflict: Conflict, now: int) -> Notice:
