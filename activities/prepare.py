@@ -32,6 +32,7 @@ from activities.system.failpoints import failpoint
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.messages import PREPARE, Prepared, PrepareRequest, Redrive
 from epw.core.naming import slug
+from epw.core.plan.model import Plan
 
 
 class Preparer:
@@ -125,14 +126,13 @@ class Preparer:
             base=base,
             deliver=deliver,
             lost=lost,
-            warnings=_warnings(workspace.model_copy(update={"modules": known})),
+            warnings=_warnings(workspace.model_copy(update={"modules": known}), plan),
         )
 
 
-def _warnings(workspace: Workspace) -> list[str]:
+def _warnings(workspace: Workspace, plan: Plan) -> list[str]:
     of_modules = (f"{path}/{each}" for path, module in workspace.modules.items() for each in module.left_out)
-    left_out = [*workspace.left_out, *of_modules]
-    return [secret_files.advice(left_out)] if left_out else []
+    return secret_files.advice([*workspace.left_out, *of_modules], plan.included)
 
 
 def _earlier_base(hub: Hub, execution: ExecutionStore, base: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import translate
 from functools import partial
 from pathlib import Path
@@ -85,12 +86,16 @@ def ignoring(paths: Iterable[str]) -> str:
     return "".join(f"\n/{each}" for each in quoted)
 
 
-def advice(paths: list[str]) -> str:
-    """What became of such files and what a user can do, in a sentence."""
-    return (
-        f"left out: {list_paths(paths)}: untracked, and secret by name or content, so no agent and no branch gets it;"
+def advice(paths: Sequence[str], included: Collection[str] = ()) -> list[str]:
+    """What became of such files and what a user can do, in a sentence; none where all are `included`, by a plan."""
+    had = [os.path.normpath(each) for each in included]
+    out = [path for path in paths if not any(each == "." or f"{path}/".startswith(f"{each}/") for each in had)]
+    if not out:
+        return []
+    return [
+        f"left out: {list_paths(out)}: untracked, and secret by name or content, so in no agent's copy and no branch;"
         " best ignore it (.gitignore); agents that need it: `include`; if it is no secret: `git add`"
-    )
+    ]
 
 
 def _is_file(path: Path) -> bool:

@@ -6,8 +6,9 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from temporalio.service import RPCError
@@ -78,13 +79,21 @@ def logs(
                     break
                 await asyncio.sleep(_POLL_SECONDS)
             if not printer.has_shown:
-                print(
-                    f"it has printed nothing, or ran on another machine ({execution.log('*').parent})",
-                    file=sys.stderr,
-                )
+                logs = logs_of(execution, wanted, even_empty=True)
+                print(why_none(document, task, logs, execution.log("*").parent), file=sys.stderr)
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+def why_none(document: Mapping[str, Any], task: str, logs: Sequence[TaskLog], folder: Path) -> str:
+    """Why nothing that a task has printed is here. `logs`: those that are; `folder`: where they would be."""
+    if logs:
+        return "it has printed nothing"
+    row = next((each for each in document["results"] if each["taskId"] == task), None)
+    if row is not None and not row["attempts"]:
+        return f"it has not run: {row['status']}"
+    return f"it has printed nothing, or ran on another machine ({folder})"
 
 
 class _Printer:

@@ -56,8 +56,7 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
 
 def _warnings(workspace: Workspace, plan: Plan) -> Iterator[str]:
     """What a user should know of a workspace before an execution starts in it."""
-    if workspace.left_out:
-        yield advice(workspace.left_out)
+    yield from advice(workspace.left_out, plan.included)
     if workspace.kind == "git" and not workspace.bare and workspace.branch is None and plan.base is None:
         yield (
             f"HEAD of {workspace.path} is on no branch: what is committed or merged there is on none; "

@@ -6,6 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from epw.cli.logs import why_none
+from epw.client.task_logs import VERIFY, TaskLog
 from tests.command_line import line_with, wait_for
 from tests.site import Site
 from tests.support import make_repository, tasks
@@ -83,3 +87,17 @@ def test_a_red_verify_names_its_command_code_output_and_tasks(site: Site, tmp_pa
     assert "FAILED test_a" in told
     assert "→ see what it printed: `epw logs red verify`" in told
     assert site.cli("logs", "red", "verify").stdout == "checking\nFAILED test_a\n" * 2, "of the head, and of the base"
+
+
+@pytest.mark.parametrize(
+    ("task", "logs", "why"),
+    [
+        ("skipped", [], "it has not run: skipped"),
+        ("ran", [TaskLog("ran", 1, 0, Path("ran.1.log"))], "it has printed nothing"),
+        ("ran", [], "it has printed nothing, or ran on another machine (logs)"),
+        (VERIFY, [], "it has printed nothing, or ran on another machine (logs)"),
+    ],
+)
+def test_a_log_that_is_not_there_is_explained(task: str, logs: list[TaskLog], why: str) -> None:
+    rows = [{"taskId": "skipped", "status": "skipped", "attempts": 0}, {"taskId": "ran", "status": "", "attempts": 1}]
+    assert why_none({"results": rows}, task, logs, Path("logs")) == why

@@ -10,7 +10,7 @@ from epw.core.errors import InvalidRequest
 from epw.core.messages import Question
 
 
-def placeholder(options: Sequence[str]) -> str:
+def placeholder(options: Sequence[object]) -> str:
     """The word that stands for the answer in a command that is shown."""
     return "CHOICE" if options else "TEXT"
 

@@ -173,6 +173,11 @@ class Plan(PlanPart):
         """Globs of the task's ignored results that are kept."""
         return [*self.keep, *task.keep]
 
+    @property
+    def included(self) -> list[str]:
+        """Paths that `include` of the plan or of a task names."""
+        return [*self.include, *(path for task in self.tasks for path in task.include)]
+
     def included_in(self, task: Task) -> list[str]:
         """Paths and globs of what is copied into the task's directories."""
         return [*self.include, *task.include]

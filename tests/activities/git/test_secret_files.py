@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.git.secret_files import looks_secret
+from activities.git.secret_files import advice, looks_secret
 from activities.git.traits import traits
 from activities.git.workspace import Workspace
 from epw.client.start import check_runnable
@@ -74,10 +74,21 @@ async def test_untracked_secrets_reach_agents_by_include_alone_and_branches_neve
     assert sh(path, "git", "show", f"{branch}:seen").splitlines() == [f"./{each}" for each in seen]
     assert sh(path, "git", "ls-tree", "-r", "--name-only", branch).splitlines() == sorted({*seen[1:], "seen"})
     (warning,) = document["delivery"]["warnings"]
-    assert warning.startswith("left out: .env, .npmrc, tls/[x] key.pem: untracked")
+    assert warning.startswith("left out: .npmrc, tls/[x] key.pem: untracked")
     (made,) = document["results"][0]["warnings"]
     assert made.startswith("adds .env.local, secret by name or content")
     assert fingerprint(path, but=(".git/",)) == before
+
+
+@pytest.mark.parametrize(
+    ("included", "named"),
+    [(["./.env"], "a/.env, a/.envrc:"), (["a"], ".env:"), (["a/.env"], ".env, a/.envrc:"), (["."], None)],
+)
+def test_what_the_plan_includes_is_not_said_to_be_left_out(included: list[str], named: str | None) -> None:
+    told = advice([".env", "a/.env", "a/.envrc"], included)
+    assert [each.startswith(f"left out: {named}") for each in told] == ([True] if named else [])
+    # A sandbox may well let it read the file where it is.
+    assert not any("no agent and" in each for each in told)
 
 
 def test_they_are_named_before_the_start(path: Path) -> None:
