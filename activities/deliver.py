@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.apply import finish_commands
 from activities.apply.tree_delivery import TreeDelivery
+from activities.attempt.unsaved import remove_attempts
 from activities.checkers.delivery_review import DeliveryReview, Unread
 from activities.checkers.landing_checks import LandingChecks
 from activities.git import own_commits, transfer
@@ -58,7 +59,7 @@ class Deliverer:
                 except Unread as unread:
                     return Delivered(mode=request.mode, to_check=unread.request)
                 delivered = Delivered(**found.model_dump())
-                await in_thread(execution.remove_attempts)
+                (await in_thread(remove_attempts, execution)).told(execution)
         except Fenced as error:
             raise not_retried(error) from None
         return delivered
@@ -71,7 +72,7 @@ class Deliverer:
             if request.hub is not None:
                 await in_thread(_clean_up, execution, Hub(Path(request.hub)))
             if request.directories:
-                await in_thread(execution.remove_attempts)
+                (await in_thread(remove_attempts, execution)).told(execution)
 
 
 def _deliver(

@@ -11,6 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.apply.tree_delivery import TreeDelivery
+from activities.attempt.unsaved import remove_attempts
 from activities.git import transfer
 from activities.git.hub import Hub
 from activities.state.activity_scope import activity_scope, current_execution
@@ -54,7 +55,7 @@ class RollBacker:
                 except (GitError, OSError) as error:
                     commands = await in_thread(kind.by_hand, execution, step)
                     raise ApplicationError(str(error), commands, type=failures.ROLLBACK_FAILED.type) from None
-            await in_thread(execution.remove_attempts)
+            (await in_thread(remove_attempts, execution)).told(execution)
             failpoint("undo.done")
 
 

@@ -25,6 +25,7 @@ from activities.attempt.merge_check import check_merged
 from activities.attempt.outcome import outcome_of
 from activities.attempt.saving import save_change
 from activities.attempt.setup import set_up_directory
+from activities.attempt.unsaved import remove_attempt
 from activities.checkers.early_checks import EarlyChecks
 from activities.notices.budget_watch import budget_watched
 from activities.processes.admission import Admission, capacity_left
@@ -101,7 +102,7 @@ class TaskRunner:
         started, clock, budget = time.time(), time.perf_counter(), running.plan.constraints.budget
         async with AsyncExitStack() as cleanup:
             if attempt.uses_files:
-                cleanup.push_async_callback(in_thread, directory.remove)
+                cleanup.push_async_callback(in_thread, remove_attempt, directory)
             async with (
                 activity_scope(self._state, directory.marker, attempt.reporter.heartbeat, directory.deaths),
                 self._admitted(attempt) as attempt,
@@ -160,7 +161,7 @@ class TaskRunner:
     async def _recycle(self, directory: AttemptDirectory) -> None:
         """Offer the directory to the next attempt, unless a process may still write into it."""
         if not ProcessTree.has_only_known_children() or not await in_thread(has_no_processes, directory.path):
-            await in_thread(directory.remove)
+            await in_thread(remove_attempt, directory)
             return
         pooled = await in_thread(directory.recycle)
         if pooled is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activities.attempt.directory import READY, AttemptDirectory, age_key
+from activities.attempt.unsaved import remove_attempt
 from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.submodules.agent_pointers import record_trailer
@@ -22,12 +23,13 @@ def check_out(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool
     """
     run = directory.run
     if run.resume is not None and directory.activity_attempt == 1 and directory.tree.is_dir():
+        directory.mark_unsaved()
         return False
     adopts = keeps_state and directory.activity_attempt > 1
     if adopts and _adopt(directory):
         return False
     checkpoint = _last_checkpoint(directory) if adopts else None
-    directory.remove()
+    remove_attempt(directory)
     directory.execution.keep_id()
     _make_private_folders(directory)
     # Where the tree that waited is lost, the attempt goes on from its saved change.
@@ -76,6 +78,7 @@ def _adopt(directory: AttemptDirectory) -> bool:
         is_same = age_key(each.name)[:2] == own[:2]
         if is_same and (each / READY).is_file() and age_key(each.name) < own:
             each.rename(directory.path)
+            directory.mark_unsaved()
             return True
     return False
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from activities.attempt.merge_directory import BothSides
 from activities.attempt.nested_repositories import Findings, Repositories
@@ -30,9 +31,12 @@ from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Saved, TaskOutcome, TaskRun
 from epw.core.naming import slug
+from epw.core.plan.parts import Message
 
 READY = "ready"
 """File of a directory that is complete, so that a later activity attempt may adopt it."""
+UNSAVED = "unsaved"
+"""File of a directory that an agent has, and whose change is not in the hub yet: an `UnsavedRecord`."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +155,21 @@ class AttemptDirectory:
         self.mark_ready()
 
     def mark_ready(self) -> None:
-        """Record that the directory is complete: see `READY`."""
+        """Record that the directory is complete and an agent has it: see `READY`."""
         (self.path / READY).touch()
+        self.mark_unsaved()
+
+    def mark_unsaved(self) -> None:
+        """Record that an agent has the directory: see `UNSAVED`."""
+        # Of what the attempt was told, nothing is needed to save it.
+        untold: dict[str, Any] = {"task": None, "messages": [], "inputs": [], "answer": None, "after": None}
+        run = self.run.model_copy(update=untold)
+        record = UnsavedRecord(run_id=self.execution.run_key, activity_attempt=self.activity_attempt, run=run)
+        write_atomically(self.path / UNSAVED, record.model_dump_json().encode())
+
+    def mark_saved(self) -> None:
+        """Record that the hub has what the agent changed, so that the directory may be removed."""
+        (self.path / UNSAVED).unlink(missing_ok=True)
 
     def save(self, at: int, *, final: bool = True, keep: bool = True) -> tuple[str | None, list[str]]:
         """Save the change as one commit on the head it started from; returns it (None: no change) and its paths.
@@ -228,12 +245,16 @@ class AttemptDirectory:
         self._remove_empty_folders()
 
     def remove(self) -> None:
-        """Delete the directory and those of earlier activity attempts; the change is in the hub."""
-        # Never a later one: a worker that froze and wakes up would delete its successor's.
-        for each in self.siblings():
-            if age_key(each.name) <= age_key(self.own_key):
+        """Delete the directory and those of earlier attempts, except where their changes are not in the hub."""
+        for each in self.up_to_own():
+            if not (each / UNSAVED).exists():
                 Trash(self.execution.state.trash).take(each)
         self._remove_empty_folders()
+
+    def up_to_own(self) -> list[Path]:
+        """The existing directories of this task that are not newer than this one."""
+        # Never a later one: a worker that froze and wakes up would delete its successor's.
+        return [each for each in self.siblings() if age_key(each.name) <= age_key(self.own_key)]
 
     def _remove_empty_folders(self) -> None:
         with contextlib.suppress(OSError):
@@ -243,6 +264,27 @@ class AttemptDirectory:
                     folder.rmdir()
             self.execution.attempts().rmdir()
             self.execution.attempts().parent.rmdir()
+
+
+class UnsavedRecord(Message):
+    """What is needed to save the change of an attempt without its worker."""
+
+    run_id: str
+    """Id of the run of the execution that the attempt belongs to."""
+    activity_attempt: int
+    run: TaskRun
+
+    @classmethod
+    def read(cls, folder: Path) -> UnsavedRecord:
+        """The record of a directory; raises `OSError` or `ValueError`."""
+        return cls.model_validate_json((folder / UNSAVED).read_bytes())
+
+    def directory(self, execution: ExecutionStore, folder: Path) -> AttemptDirectory:
+        """The directory that the record was read from, of whichever run of the execution."""
+        of_run = replace(execution, current_run=self.run_id)
+        found = AttemptDirectory(of_run, self.run, self.activity_attempt)
+        # A worker that died as it adopted the directory has left its predecessor's record.
+        return found if found.path == folder else AttemptDirectory(of_run, self.run, age_key(folder.name)[-1])
 
 
 def age_key(key: str) -> list[int]:

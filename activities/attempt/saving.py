@@ -49,9 +49,11 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
     failed = directory.findings.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
         named = ", ".join(display_path(link) for link in links[:_MAX_NAMED])
+        directory.mark_saved()
         failure = Failure.of(failures.UNSAFE_SYMLINK, f"links that leave the workspace do not land: {named}")
         return TaskOutcome(kind="failed", failure=failure, commit=commit, files_changed=len(paths))
     left = left_behind(directory, commit, at, attempt.reporter.redact)
+    directory.mark_saved()
     keeps_commits = context.plan.commits == "keep" and base and not failed
     not_kept = keep_commits(directory, commit, attempt.reporter.redact) if commit and keeps_commits else None
     has_ended = isinstance(ending, Completed | TaskFailed)

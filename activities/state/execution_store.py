@@ -131,10 +131,6 @@ class ExecutionStore:
         """Folder where running attempts note what they have changed so far."""
         return self.path / "so-far" / self.run_key[:8]
 
-    def remove_attempts(self) -> None:
-        """Delete the attempts' directories of an execution that has ended."""
-        Trash(self.state.trash).take(self.path / "attempts")
-
     def remove(self) -> None:
         """Delete all files of the execution."""
         Trash(self.state.trash).take(self.path)

@@ -12,6 +12,7 @@ import typer
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
+from activities.attempt.unsaved import unsaved
 from activities.checkers.judgement_files import is_judgement, was_killed
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
@@ -133,6 +134,8 @@ async def _examined(
         found.kept_because = "this server does not know it; remove its directory by hand"
         return found
     found.kept_because = _reason_to_keep(execution, described, days)
+    if found.kept_because is None and not ids and (work := next(unsaved(execution), None)):
+        found.kept_because = f"the work of {work[0]} could not be saved: it is in {work[1]}"
     if ids and execution.workflow_id not in ids:
         found.kept_because = found.kept_because or "not named"
     if found.kept_because is not None:

@@ -14,6 +14,7 @@ import psutil
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from activities.attempt.unsaved import unsaved
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
@@ -154,6 +155,7 @@ def of_hub(document: ExecutionResult, hub: Hub | None) -> Iterator[str]:
 
 def of_machine(execution: ExecutionStore, document: ExecutionResult) -> Iterator[str]:
     """Remains of the execution on this machine (I12)."""
+    yield from (f"I12: the work of {task} is not saved: {folder}" for task, folder in unsaved(execution))
     if document["status"] not in OUTCOMES:
         return  # Terminated: the next command or worker removes what it has left.
     if (execution.path / "attempts").is_dir():

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from activities.apply import finish_commands
+from activities.attempt.unsaved import unsaved
 from activities.git import transfer
 from activities.git.changes import changed_paths
 from activities.git.command import display_path
@@ -65,8 +66,13 @@ def salvage(
         else:
             cells = [[row["taskId"], row["attempt"], row["commit"][:12], len(row["files"]), _what(row)] for row in rows]
             table(f"saved work of {printable(execution_id)}", ["task", "attempt", "commit", "files", ""], cells)
+            pending = [f"{of}: {folder}" for of, folder in unsaved(execution) if task in (None, of)]
+            if pending:
+                print("not saved yet, since it has not ended or could not be saved:")
+            for line in pending:
+                print(f"  {printable(line)}")
             if not rows:
-                print("nothing is saved: no agent changed anything, or `epw gc` has removed it")
+                print(_nothing(hub, execution, has_pending=bool(pending)))
             for command in [each for row in rows for each in row.get("finishWith", [])]:
                 print(f"finish with: {command}")
             if rows:
@@ -76,6 +82,15 @@ def salvage(
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+def _nothing(hub: Hub | None, execution: ExecutionStore, *, has_pending: bool) -> str:
+    """Why nothing is shown."""
+    if has_pending:
+        return "nothing is saved so far"
+    if hub is None and not execution.path.is_dir():
+        return "nothing is saved here: it worked on another machine, has not begun, or `epw gc` has removed it"
+    return "nothing is saved: no agent changed anything, or `epw gc` has removed it"
 
 
 def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | None) -> list[str]:

@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError
 
 from activities.apply.tree_delivery import TreeDelivery
+from activities.attempt.unsaved import remove_attempts
 from activities.git.hub import Hub
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
@@ -78,6 +79,6 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
                     by_hand = "; ".join(delivery.commands()[:3])
                     done.append(f"its half delivery could not be undone yet: {error}; by hand: {by_hand} …")
     if (execution.path / "attempts").is_dir():
-        execution.remove_attempts()
-        done.append("directories removed")
+        remains = remove_attempts(execution)
+        done += remains.sentences(execution) if remains.saved or remains.kept else ["directories removed"]
     return [f"cleaned up after {execution.workflow_id} ({status.name.lower()}): {', '.join(done)}"] if done else []

@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 
 from activities.processes.process_tree import MARKER
+from activities.state.state_directory import StateDirectory
 from tests.command_line import ROOT, Cli, wait_for
 from tests.site import Site
-from tests.support import fingerprint, make_repository, tasks
+from tests.support import fingerprint, make_repository, sh, tasks
 
 
 async def test_a_poison_task_fails_after_three_dead_workers_and_charges_nobody(site: Site) -> None:
@@ -77,7 +78,9 @@ async def test_what_a_terminated_execution_left_is_cleaned_and_told(site: Site, 
 
 
 async def test_processes_and_directories_of_a_terminated_execution_go(site: Site, tmp_path: Path) -> None:
-    plan = {"tasks": tasks({"id": "a", "run": f"echo $$ > {tmp_path}/pid; setsid sleep 1000 & sleep 1000"})}
+    plan = {
+        "tasks": tasks({"id": "a", "run": f"echo x > half; echo $$ > {tmp_path}/pid; setsid sleep 1000 & sleep 1000"})
+    }
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan))
     worker = await asyncio.create_subprocess_exec(
@@ -92,6 +95,40 @@ async def test_processes_and_directories_of_a_terminated_execution_go(site: Site
     assert "processes ended" in done.stderr
     assert not [each for each in psutil.process_iter() if _marker(each).startswith("orphan")]
     assert not list((site.cli.home / "executions").glob("orphan*/*/attempts"))
+    assert "the unfinished work of a is saved: epw salvage orphan" in done.stderr
+    saved = await asyncio.to_thread(site.cli.json, "salvage", "orphan")
+    assert [(row["taskId"], row["files"]) for row in saved] == [("a", ["half"])]
+
+
+async def test_what_agents_had_made_when_their_worker_died_is_saved_if_nobody_goes_on_with_it(
+    site: Site, tmp_path: Path
+) -> None:
+    repository = make_repository(tmp_path / "repo", {"kept": "1\n"})
+    run = f"echo $EPW_TASK_ID > made-$EPW_TASK_ID; touch {tmp_path}/$EPW_TASK_ID; exec sleep 1000"
+    plan = {"workspace": str(repository), "maxAgents": 2, "tasks": tasks(*({"id": each, "run": run} for each in "ab"))}
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "worker.py"), env=site.cli.env, stderr=asyncio.subprocess.PIPE
+    )
+    await asyncio.to_thread(site.cli, "start", str(path), "--id", "given-up")
+    await asyncio.to_thread(wait_for, lambda: all((tmp_path / each).exists() for each in "ab"))
+    worker.kill()
+    await worker.communicate()
+    await asyncio.to_thread(site.cli, "cancel", "given-up", code=None)
+    resumed = await asyncio.to_thread(site.cli, "run", "--resume", "given-up", code=None)
+    again = await asyncio.to_thread(site.cli, "salvage", "given-up")
+    saved = await asyncio.to_thread(site.cli.json, "salvage", "given-up")
+    assert {row["taskId"]: row["files"] for row in saved} == {"a": ["made-a"], "b": ["made-b"]}
+    told = [line for line in (resumed.stderr + again.stderr).splitlines() if "unfinished work of a, b is saved" in line]
+    assert len(told) == 1
+    assert "epw salvage given-up" in told[0]
+    hub = StateDirectory(site.cli.home).hub(str(repository))
+    shown = sh(hub, "git", "log", "-1", "--format=%an%n%B", saved[0]["commit"])
+    assert "Epw-Execution: given-up\nEpw-Task: a\nEpw-Attempt: 1" in shown
+    assert shown.startswith(sh(repository, "git", "log", "-1", "--format=%an").strip())
+    assert not (await asyncio.to_thread(site.cli.json, "doctor", "given-up"))["violations"]
+    assert not list((site.cli.home / "executions").glob("given-up*/*/attempts"))
 
 
 def _marker(process: psutil.Process) -> str:
