@@ -295,7 +295,7 @@ def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     note = json.loads((up.home / "server/server.json").read_text())
     assert found["Temporal server"] == f"embedded, Web UI {note['webUI']}/namespaces/{note['namespace']}/workflows"
     # What an attempt gets is what was said.
-    document = up.json("run", up.plan({"tasks": tasks({"id": "a", "run": "cat /proc/self/cgroup"})}))
+    document = up.json("run", up.plan({"tasks": tasks({"id": "a", "run": "cat /proc/self/cgroup"})}), "--id", "shown")
     level = document["results"][0]["sandbox"]
     assert found["sandbox in force"].startswith(
         f"{level} for commands, {strongest(bubblewrap_problem(), landlock.abi()).replace('process', 'none')}"
