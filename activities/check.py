@@ -115,7 +115,7 @@ class MergeChecker:
         running = await self._plans.of_current_execution()
         name = f"check {commit[:12]}"
         run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=hub, base=commit)
-        directory = AttemptDirectory(execution, run, activity_attempt)
+        directory = AttemptDirectory(execution, run, activity_attempt, keeps_work=False)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="check", operation=label[:200]))
         task = Task(id=name, description=label, agent=COMMAND.name, run="true")
         if activity_attempt > 1:

@@ -45,7 +45,7 @@ class Verifier:
         running = await self._plans.of_current_execution()
         name = f"verify {request.commit[:12]}"
         run = TaskRun(task_id=name, attempt=1, agent_id="verify", hub=request.hub, base=request.commit)
-        directory = AttemptDirectory(execution, run, activity_attempt)
+        directory = AttemptDirectory(execution, run, activity_attempt, keeps_work=False)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="verify", operation=request.label))
         command = running.plan.verify or ""
         task = Task(id=name, description=request.label, agent=COMMAND.name, run=command)

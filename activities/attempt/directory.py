@@ -46,6 +46,8 @@ class AttemptDirectory:
     execution: ExecutionStore
     run: TaskRun
     activity_attempt: int
+    keeps_work: bool = True
+    """Whether changes in it are an agent's work, which is saved before the directory goes."""
     findings: Findings = field(default_factory=Findings, compare=False, repr=False)
     """Findings of the last `save`."""
     _saving: Lock = field(default_factory=Lock, compare=False, repr=False)
@@ -161,6 +163,8 @@ class AttemptDirectory:
 
     def mark_unsaved(self) -> None:
         """Record that an agent has the directory: see `UNSAVED`."""
+        if not self.keeps_work:
+            return
         # Of what the attempt was told, nothing is needed to save it.
         untold: dict[str, Any] = {"task": None, "messages": [], "inputs": [], "answer": None, "after": None}
         run = self.run.model_copy(update=untold)

@@ -64,7 +64,7 @@ class EarlyChecks:
         own, plan = self.attempt.directory, self.running.plan
         name = f"early {own.run.task_id}"
         run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=own.run.hub, base=sides.merged)
-        directory = AttemptDirectory(own.execution, run, 1)
+        directory = AttemptDirectory(own.execution, run, 1, keeps_work=False)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="check"))
         task = Task(id=name, description=name, agent=COMMAND.name, run="true")
         sandbox = plan.default_sandbox if isinstance(plan.checks, CheckCommand) else "strongest"

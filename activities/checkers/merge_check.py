@@ -198,9 +198,8 @@ class MergeCheck:
     async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
         """A runner in a directory with a commit, in the strongest sandbox of this machine."""
         await in_thread(self._execution.keep_workspace, self._workspace, commit)
-        directory = AttemptDirectory(
-            self._execution, TaskRun(task_id=NAME, attempt=1, agent_id=NAME, hub=str(self._hub.path), base=commit), 1
-        )
+        run = TaskRun(task_id=NAME, attempt=1, agent_id=NAME, hub=str(self._hub.path), base=commit)
+        directory = AttemptDirectory(self._execution, run, 1, keeps_work=False)
         plan = {"tasks": [{"id": NAME, "description": NAME, "run": "true"}]}
         has_bubblewrap = await in_thread(bubblewrap_problem) is None
         running = RunningPlan.of({**plan, **({"network": False} if has_bubblewrap else {})})

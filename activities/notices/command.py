@@ -28,7 +28,7 @@ async def run(sending: Sending) -> None:
     document = json.dumps(sending.notice, ensure_ascii=False)
     name = f"notice {sending.notice['id']}"
     run_of_it = TaskRun(task_id=name, attempt=1, agent_id="notice")
-    directory = AttemptDirectory(execution, run_of_it, sending.activity_attempt)
+    directory = AttemptDirectory(execution, run_of_it, sending.activity_attempt, keeps_work=False)
     task = Task(id=name, description=sending.notice["title"], agent=COMMAND.name, run="true")
     if sending.activity_attempt > 1:
         await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))

@@ -54,6 +54,7 @@ _HARMLESS_VALUES: dict[str, tuple[Any, ...]] = {
     "checks": ("auto", "off"),
     "deliver": ("branch", "apply", "none", None),
     "network": (False,),
+    "on_proposal": ("ask", "refuse"),
     "sandbox": ("auto", "bubblewrap", "landlock"),
 }
 _ABSOLUTE = re.compile(r"(?<![\w.$~:/-])/[\w.@+~-]+(?:/[\w.@+~-]+)*")
@@ -177,5 +178,7 @@ def _visible(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    document = value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, PlanPart) else value
-    return json.dumps(document, ensure_ascii=False)
+    def document(part: PlanPart) -> Any:
+        return part.model_dump(by_alias=True, exclude_unset=True)
+
+    return json.dumps(value, ensure_ascii=False, default=document)

@@ -73,6 +73,7 @@ WITHOUT_LEAVE: dict[str, Any] = {
     "onQuestion": {"wait": False},
     "simulation": {"seed": 3},
     "checks": "off",
+    "onProposal": "refuse",
 }
 WITH_LEAVE: dict[str, Any] = {
     "verify": "make test",
@@ -87,6 +88,9 @@ WITH_LEAVE: dict[str, Any] = {
     "checks": {"command": "make lint"},
     "deliver": "push",
     "logins": ["codex"],
+    "onProposal": "take",
+    "pullRequest": {},
+    "notify": [{"on": ["failed"], "command": "make told"}],
 }
 TASK_WITH_LEAVE: dict[str, Any] = {
     "simulate": {"writes": {"build.sh": "id"}},

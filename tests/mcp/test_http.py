@@ -11,6 +11,7 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from epw.mcp.tools import TOOLS
 from tests.mcp.support import McpSite
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -40,7 +41,7 @@ async def test_a_client_with_the_token_is_served(mcp: McpSite) -> None:
             httpx2.AsyncClient(headers=headers) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
         ):
-            assert len((await client.list_tools()).tools) == 16
+            assert len((await client.list_tools()).tools) == len(TOOLS)
 
 
 @pytest.mark.parametrize(

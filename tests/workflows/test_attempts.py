@@ -34,7 +34,7 @@ async def test_the_environment_is_an_allow_list(
     }
     document = await harness.run(plan)
     allowed = ["PATH", "LANG", "TERM", "HOME", "TMPDIR", "PLAN", "BOTH", "CANARY_PASSED", "PWD", "SHLVL", "_"]
-    epw = ["TASK_ID", "EXECUTION_ID", "ATTEMPT", "EVENTS", "WARNINGS", "CONSTRAINTS", "ATTEMPT_KEY"]
+    epw = ["TASK_ID", "EXECUTION_ID", "ATTEMPT", "EVENTS", "WARNINGS", "MESSAGES", "CONSTRAINTS", "ATTEMPT_KEY"]
     assert set(show(repository, document, "names").split()) <= {*allowed, *(f"EPW_{name}" for name in epw)}
     seen = dict(line.split("=", 1) for line in show(repository, document, "all").splitlines() if "=" in line)
     assert (seen["BOTH"], seen["CANARY_PASSED"], seen["EPW_TASK_ID"], seen["EPW_ATTEMPT"]) == (
