@@ -45,6 +45,8 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
         other = failures.DISK_FULL if is_disk_full(error) else failures.SAVE_FAILED
         kind = error.kind if isinstance(error, TaskFailed) else other
         final = isinstance(error, TaskFailed) and error.final
+        # Told by name; kept, a full disk would stay full.
+        directory.mark_saved()
         return TaskOutcome(kind="failed", failure=Failure.of(kind, str(error)[:MAX_MESSAGE]), final=final)
     failed = directory.findings.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
