@@ -230,7 +230,7 @@ WHILE_RUNNING = [
         "a question, and no answer",
         ("answer", "slips", "q2"),
         2,
-        ("q2 is the id of a question; the answer to it is missing:", "epw answer slips q2 CHOICE   (too: And here?"),
+        ("q2 is the id of a question; the answer to it is missing:", "epw answer slips q2 CHOICE   ("),
     ),
     Slip("an answer without quotes", ("answer", "slips", "q2", "x", "y"), 2, ("epw answer ID QUESTION 'TEXT'",)),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),

@@ -213,7 +213,7 @@ async def test_a_landed_change_is_taken_out_with_what_followed_before_its_task_r
         await until(handle, lambda now, each=each: status_of(now)[each] == "succeeded")
     await until(handle, lambda now: sorted(stage.running) == ["x", "y"])
     await handle.execute_update("retry_task", {"taskId": "a", "by": "ada"})
-    await until(handle, lambda now: status_of(now)["a"] == "running")
+    await until(handle, lambda now: status_of(now)["a"] == "running" and stage.starts[-1].task_id == "a")
     again = stage.starts[-1]
     assert again.base is not None
     assert commits_in(again.base) == ["u"], "it does not find its own earlier work"

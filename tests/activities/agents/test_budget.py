@@ -51,11 +51,14 @@ async def test_ten_agents_keep_a_dollar_over_a_restart(idle_claude: Claude) -> N
     assert document["status"] == "failed"
     assert spent(claude) <= 1.0
     assert spent(claude) + in_doubt > 0.5
-    known, doubt = document["metrics"]["costUSD"], document["metrics"]["inDoubt"]
-    assert known <= spent(claude) + 1e-9 <= known + doubt["costUSD"] + 2e-9
-    assert doubt["costUSD"] >= in_doubt - 1e-6
+    # None, where every call had its answer when the worker was killed.
+    known, doubt = document["metrics"]["costUSD"], document["metrics"].get("inDoubt")
+    most = doubt["costUSD"] if doubt else 0.0
+    assert known <= spent(claude) + 1e-9 <= known + most + 2e-9
+    assert most >= in_doubt - 1e-6
     messages = [row["error"]["message"] for row in document["results"][:10]]
-    assert all(f"of $1 are spent, and {in_words(doubt)}" in each for each in messages), messages
+    said = f"of $1 are spent, and {in_words(doubt)}" if doubt else "of $1 are spent"
+    assert all(said in each for each in messages), messages
     ends = statuses(document)
     assert [ends[f"t{n}"] for n in range(10)] == ["failed"] * 10
     assert [ends["t10"], ends["t11"], ends["after"]] == ["skipped"] * 3

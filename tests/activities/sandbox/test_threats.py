@@ -215,7 +215,7 @@ def test_no_process_of_a_running_execution_shows_its_variables(tmp_path: Path, t
     (server,) = ours
     assert "start-dev" in server
     names = {each.partition(b"=")[0].decode() for each in shown[server].split(b"\0") if each}
-    assert names <= {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "GOGC"}
+    assert names <= {"PATH", "HOME", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "GOGC", "GOMEMLIMIT"}
 
 
 def test_who_makes_a_sandbox_s_network_is_given_no_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
