@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from activities.system.file_content import content
 from activities.system.tokens import tokens
 from epw.core.presets.preset import Login, LoginFile
-
-MAX_BYTES = 256 * 1024
 
 
 def home() -> Path:
@@ -84,15 +83,6 @@ def secrets(logins: Iterable[Login]) -> dict[str, str]:
 def named_tokens(login: Login, data: bytes) -> dict[str, str]:
     """The tokens in a file of a login, under names that tell them apart."""
     return {f"{login.name} login {number}": token for number, token in enumerate(tokens(data), 1)}
-
-
-def content(path: Path) -> bytes:
-    """Content of one of the user's files; empty where it cannot be read, or is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES)
-    except OSError:
-        return b""
 
 
 def is_refresh(before: bytes, after: bytes) -> bool:

@@ -21,6 +21,7 @@ from activities.attempt.attempt import Attempt
 from activities.system import file_lock
 from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
+from activities.system.file_content import MAX_BYTES, content
 from activities.system.rooted_dir import RootedDir
 from epw.core.presets.preset import Login, LoginFile
 
@@ -71,13 +72,13 @@ class LoginCopy:
 
     def place(self) -> None:
         """Copy the user's file, if there is one."""
-        self._known = login_files.content(self._source)
+        self._known = content(self._source)
         if self._known:
             self._write(self._known)
 
     def sync(self) -> None:
         """Take over what has changed on either side; where both have, the user's stays."""
-        own, copied = login_files.content(self._source), self._copied()
+        own, copied = content(self._source), self._copied()
         if own and own != self._known:
             self._write(own)
             self._redact(own)
@@ -100,7 +101,7 @@ class LoginCopy:
 
     def _take_over(self, refreshed: bytes) -> None:
         with file_lock.exclusive(self._lock):
-            if login_files.content(self._source) == self._known:
+            if content(self._source) == self._known:
                 path = Path(os.path.realpath(self._source))
                 write_atomically(path, refreshed, mode=path.stat().st_mode & 0o777)
                 self._known = refreshed
@@ -108,7 +109,7 @@ class LoginCopy:
     def _copied(self) -> bytes:
         try:
             with RootedDir.opened(self._private) as folder:
-                return folder.read(self._file.path, login_files.MAX_BYTES - 1)
+                return folder.read(self._file.path, MAX_BYTES - 1)
         except OSError:
             return b""
 

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from activities.git.command import git, list_paths, records
+from activities.system.file_content import content
 from activities.system.tokens import tokens
 
-_MAX_BYTES = 256 * 1024
 _SHORTEST = 6
 _ELSEWHERE = ("$", "<", "{{", "http://", "https://")
 """What a value begins with that names where a secret is, or what is to be filled in."""
@@ -77,7 +77,7 @@ def _untracked(root: Path, excludes: str, trust: Sequence[str]) -> list[str]:
 
 def secrets_among(root: Path, paths: Iterable[str]) -> list[str]:
     """Those of the paths below a directory that are files and look like secrets."""
-    return [path for path in paths if _is_file(root / path) and looks_secret(path, partial(_content, root / path))]
+    return [path for path in paths if _is_file(root / path) and looks_secret(path, partial(content, root / path))]
 
 
 def ignoring(paths: Iterable[str]) -> str:
@@ -100,11 +100,3 @@ def advice(paths: Sequence[str], included: Collection[str] = ()) -> list[str]:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _content(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(_MAX_BYTES)
-    except OSError:
-        return b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-import socket
 import stat
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ import uvicorn
 from activities.system.atomic_write import write_atomically
 from epw.core.errors import Unavailable
 from epw.mcp.server import McpServer
+from epw.service.loopback import listen
 
 _MAX_BODY = 16_000_000
 _MIN_TOKEN = 20
@@ -27,13 +27,7 @@ async def serve_http(server: McpServer, port: int, token_file: Path) -> None:
     app = _WithToken(
         server.sdk.streamable_http_app(host="127.0.0.1", max_request_body_size=_MAX_BODY), _token(token_file)
     )
-    try:
-        listener = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        remedy = "give another --port, or 0 for any free one"
-        raise Unavailable(
-            f"port {port} of 127.0.0.1 cannot be used ({os.strerror(error.errno or 0)}): {remedy}"
-        ) from None
+    listener = listen(port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
     print(
         f"MCP: {address} · header `Authorization: Bearer TOKEN`, TOKEN is in {token_file}", file=sys.stderr, flush=True

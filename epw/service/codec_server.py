@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,8 +12,9 @@ from google.protobuf import json_format
 from temporalio.api.common.v1 import Payloads
 
 from activities.state.state_directory import StateDirectory
-from epw.core.errors import EpwError, Unavailable
+from epw.core.errors import EpwError
 from epw.service.door import may_connect_from
+from epw.service.loopback import listen
 from epw.service.payload_encryption import EncryptedPayloads
 
 _MAX_BODY = 16_000_000
@@ -29,11 +28,7 @@ async def serve_codec(codec: EncryptedPayloads, state: StateDirectory, origin: s
 
     `origin`: of the Web UI whose pages may ask; None: no page may.
     """
-    try:
-        listener = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise Unavailable(f"port {port} of 127.0.0.1 cannot be used ({why}): give another --port") from None
+    listener = listen(port)
     bound = listener.getsockname()[1]
     pages = f"for pages of {origin}" if origin else "for no page: give --origin, the address of the Web UI"
     print(f"codec server: http://127.0.0.1:{bound}, {pages} · Ctrl-C stops", file=sys.stderr, flush=True)

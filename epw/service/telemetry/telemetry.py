@@ -38,17 +38,14 @@ def telemetry(environment: Mapping[str, str] | None = None) -> Iterator[Telemetr
     cannot be switched on is logged and done without.
     """
     env = os.environ if environment is None else environment
-    listeners: list[Listener] = []
-    interceptors: list[Interceptor] = []
     runtime = _runtime(env)
-    if runtime is not None:
-        listeners.append(ExecutionMetrics(runtime.metric_meter))
-    tracing = _has_traces(env)
-    if tracing and (lacks := missing_extra("tracing", EXTRA, *_MODULES)):
+    listeners: list[Listener] = [] if runtime is None else [ExecutionMetrics(runtime.metric_meter)]
+    is_traced = _is_on(env, "TRACES") and _endpoint(env, "TRACES") is not None
+    if is_traced and (lacks := missing_extra("tracing", EXTRA, *_MODULES)):
         # The variables may be meant for other programs.
         _log.warning("%s names a collector, but %s", _ENDPOINT, lacks)
-        tracing = False
-    if not tracing:
+        is_traced = False
+    if not is_traced:
         yield Telemetry(runtime, (EndedExecutions(listeners),) if listeners else ())
         return
     # Imported here: it takes long, and is an extra.
@@ -59,32 +56,33 @@ def telemetry(environment: Mapping[str, str] | None = None) -> Iterator[Telemetr
 
     provider = provider_with(OTLPSpanExporter())
     trace.set_tracer_provider(provider)
-    listeners.append(SentSpans(provider))
-    interceptors.append(TracedActivities(provider))
     try:
-        yield Telemetry(runtime, (EndedExecutions(listeners), *interceptors))
+        yield Telemetry(runtime, (EndedExecutions([*listeners, SentSpans(provider)]), TracedActivities(provider)))
     finally:
         provider.shutdown()
 
 
-def _has_traces(env: Mapping[str, str]) -> bool:
-    has_endpoint = bool(env.get(_ENDPOINT) or env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))
-    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none"
-    return has_endpoint and not is_off
+def _is_on(env: Mapping[str, str], signal: str) -> bool:
+    """Whether neither all of OpenTelemetry nor this signal is switched off."""
+    return env.get("OTEL_SDK_DISABLED", "").lower() != "true" and env.get(f"OTEL_{signal}_EXPORTER") != "none"
+
+
+def _endpoint(env: Mapping[str, str], signal: str) -> str | None:
+    """Where a collector takes a signal."""
+    base = env.get(_ENDPOINT)
+    return env.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or (
+        f"{base.rstrip('/')}/v1/{signal.lower()}" if base else None
+    )
 
 
 def _runtime(env: Mapping[str, str]) -> Runtime | None:
-    address, endpoint = env.get("EPW_METRICS"), env.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
-    base = env.get(_ENDPOINT)
-    if not endpoint and base:
-        endpoint = f"{base.rstrip('/')}/v1/metrics"
-    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_METRICS_EXPORTER") == "none"
+    address, endpoint = env.get("EPW_METRICS"), _endpoint(env, "METRICS")
     metrics: PrometheusConfig | OpenTelemetryConfig
     if address:
         metrics = PrometheusConfig(
             bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
         )
-    elif endpoint and not is_off:
+    elif endpoint and _is_on(env, "METRICS"):
         metrics = OpenTelemetryConfig(url=endpoint, http=True, durations_as_seconds=True, headers=_headers(env))
     else:
         return None
