@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.http_server import served
+
 KEY = "sk-ant-canary-0123456789abcdef"
 _TASK = re.compile(r"^Task: (.+)$", re.MULTILINE)
 
@@ -128,15 +130,9 @@ class MessagesApi:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/messages", self._answer)
         app.router.add_post("/v1/messages/count_tokens", self._count)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with served(app) as address:
+            self.url = f"http://{address}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.http_server import served
+
 
 @dataclass(frozen=True)
 class Step:
@@ -40,14 +42,9 @@ class ModelApi:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/responses", self._responses)
         app.router.add_post("/v1beta/models/{call}", self._gemini)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with served(app) as address:
+            self.url = f"http://{address}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         body = await self._body(request)

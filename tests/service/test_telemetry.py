@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from epw.service.telemetry.telemetry import telemetry
 from tests.command_line import ROOT
+from tests.http_server import served
 from tests.messages_api import Turn
 from tests.scripted import FINISH, Claude
 from tests.site import Site
@@ -41,14 +42,9 @@ class Collector:
     async def serving(self) -> AsyncIterator[Collector]:
         app = web.Application()
         app.router.add_post("/v1/traces", self._take)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with served(app) as address:
+            self.url = f"http://{address}"
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
         taken = ExportTraceServiceRequest.FromString(await request.read())

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from activities.sandbox.levels import bubblewrap_problem
 from activities.sandbox.network.policy import AccessDenied, NetworkPolicy
+from tests.http_server import served
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import Harness, failure_type, make_repository, sh, tasks
@@ -39,13 +40,8 @@ async def site() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with served(app) as address:
+        yield address
 
 
 async def said(harness: Harness, path: Path, run: str, **plan: Any) -> tuple[str, dict[str, Any]]:
