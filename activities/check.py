@@ -13,8 +13,8 @@ from temporalio import activity
 
 from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
-from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.attempt.without_agent import directory_without_agent
 from activities.checkers.checker import Checker, Message
 from activities.checkers.differential import defects
 from activities.checkers.head_checks import HeadChecks
@@ -40,7 +40,7 @@ from activities.system.failpoints import failpoint
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
 from epw.core.landing import Change, Checked, CheckHeadRequest, CheckRequest, ConflictFound
-from epw.core.messages import CHECK, CHECK_HEAD, AgentProgress, StepRequest, TaskRun
+from epw.core.messages import CHECK, CHECK_HEAD, AgentProgress, StepRequest
 from epw.core.plan.model import Task
 from epw.core.plan.parts import CheckCommand
 from epw.core.semantic_entry import Rename
@@ -114,8 +114,7 @@ class MergeChecker:
         execution, activity_attempt = current_execution(self._state, request), activity.info().attempt
         running = await self._plans.of_current_execution()
         name = f"check {commit[:12]}"
-        run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=hub, base=commit)
-        directory = AttemptDirectory(execution, run, activity_attempt, keeps_work=False)
+        directory = directory_without_agent(execution, name, "check", activity_attempt, hub=hub, base=commit)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="check", operation=label[:200]))
         task = Task(id=name, description=label, agent=COMMAND.name, run="true")
         if activity_attempt > 1:

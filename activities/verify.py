@@ -9,8 +9,8 @@ from temporalio import activity
 
 from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
-from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.attempt.without_agent import directory_without_agent
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import end_marked
 from activities.processes.shell import describe_exit, last_output, run_shell
@@ -23,7 +23,7 @@ from activities.system.failpoints import failpoint
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
 from epw.core.landing import Verified, VerifyRequest
-from epw.core.messages import VERIFY, AgentProgress, TaskRun
+from epw.core.messages import VERIFY, AgentProgress
 from epw.core.plan.model import Task
 
 _MAX_SHOWN = 100
@@ -44,8 +44,9 @@ class Verifier:
         execution, activity_attempt = current_execution(self._state, request), activity.info().attempt
         running = await self._plans.of_current_execution()
         name = f"verify {request.commit[:12]}"
-        run = TaskRun(task_id=name, attempt=1, agent_id="verify", hub=request.hub, base=request.commit)
-        directory = AttemptDirectory(execution, run, activity_attempt, keeps_work=False)
+        directory = directory_without_agent(
+            execution, name, "verify", activity_attempt, hub=request.hub, base=request.commit
+        )
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="verify", operation=request.label))
         command = running.plan.verify or ""
         task = Task(id=name, description=request.label, agent=COMMAND.name, run=command)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
-from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.attempt.without_agent import directory_without_agent
 from activities.checkers.checker import Checker, Message
 from activities.checkers.landing_checks import LandingChecks
 from activities.checkers.merge_checks import MergeChecks, MergeSides
@@ -22,7 +22,7 @@ from activities.state.plan_source import RunningPlan
 from activities.system.concurrency import in_thread
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
-from epw.core.messages import AgentProgress, TaskRun
+from epw.core.messages import AgentProgress
 from epw.core.plan.model import Task
 from epw.core.plan.parts import CheckCommand
 
@@ -63,8 +63,7 @@ class EarlyChecks:
         """What the checkers say, run at the lowest priority; nothing where they fail."""
         own, plan = self.attempt.directory, self.running.plan
         name = f"early {own.run.task_id}"
-        run = TaskRun(task_id=name, attempt=1, agent_id="check", hub=own.run.hub, base=sides.merged)
-        directory = AttemptDirectory(own.execution, run, 1, keeps_work=False)
+        directory = directory_without_agent(own.execution, name, "check", hub=own.run.hub, base=sides.merged)
         heartbeat = Heartbeat(AgentProgress(task_id=name, agent_id="check"))
         task = Task(id=name, description=name, agent=COMMAND.name, run="true")
         sandbox = plan.default_sandbox if isinstance(plan.checks, CheckCommand) else "strongest"

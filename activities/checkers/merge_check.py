@@ -15,6 +15,7 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.containment import contained
 from activities.attempt.directory import AttemptDirectory
 from activities.attempt.setup import set_up_directory
+from activities.attempt.without_agent import directory_without_agent
 from activities.attempt.worktree_pool import WorktreePool
 from activities.checkers.checker import Checker
 from activities.checkers.differential import defects
@@ -43,7 +44,7 @@ from activities.system.directories import Trash
 from activities.system.file_lock import FileLock
 from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidPlan, InvalidRequest
-from epw.core.messages import AgentProgress, TaskRun
+from epw.core.messages import AgentProgress
 
 _RESULT = "refs/epw/merge-check"
 """The last clean merge that git would not have made so."""
@@ -198,8 +199,8 @@ class MergeCheck:
     async def _runner(self, commit: str) -> AsyncIterator[TreeRunner]:
         """A runner in a directory with a commit, in the strongest sandbox of this machine."""
         await in_thread(self._execution.keep_workspace, self._workspace, commit)
-        run = TaskRun(task_id=NAME, attempt=1, agent_id=NAME, hub=str(self._hub.path), base=commit)
-        directory = AttemptDirectory(self._execution, run, 1, keeps_work=False)
+        hub = str(self._hub.path)
+        directory = directory_without_agent(self._execution, NAME, NAME, hub=hub, base=commit)
         plan = {"tasks": [{"id": NAME, "description": NAME, "run": "true"}]}
         has_bubblewrap = await in_thread(bubblewrap_problem) is None
         running = RunningPlan.of({**plan, **({"network": False} if has_bubblewrap else {})})

@@ -10,13 +10,12 @@ from functools import partial
 from activities.attempt.attempt import Attempt
 from activities.attempt.checkout import check_out
 from activities.attempt.containment import contained
-from activities.attempt.directory import AttemptDirectory
+from activities.attempt.without_agent import directory_without_agent
 from activities.notices.channel import NotSent, Sending
 from activities.processes.process_tree import end_marked
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.system.concurrency import in_thread
 from epw.core.backends import COMMAND
-from epw.core.messages import TaskRun
 from epw.core.plan.model import Task
 
 _MAX_TRIES = 3
@@ -27,8 +26,7 @@ async def run(sending: Sending) -> None:
     command, running, execution = sending.rule.command or "", sending.running, sending.execution
     document = json.dumps(sending.notice, ensure_ascii=False)
     name = f"notice {sending.notice['id']}"
-    run_of_it = TaskRun(task_id=name, attempt=1, agent_id="notice")
-    directory = AttemptDirectory(execution, run_of_it, sending.activity_attempt, keeps_work=False)
+    directory = directory_without_agent(execution, name, "notice", sending.activity_attempt)
     task = Task(id=name, description=sending.notice["title"], agent=COMMAND.name, run="true")
     if sending.activity_attempt > 1:
         await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
