@@ -23,6 +23,7 @@ from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
 from epw.client.web_ui import page_of
 from epw.service.connection import Connection, connected
+from epw.service.startup import NOTHING_BEGUN
 from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
 
@@ -105,7 +106,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Connection]:
 
 def _say_nothing_begun() -> None:
     with contextlib.suppress(BrokenPipeError):
-        print("epw: stopped before anything was started", file=sys.stderr, flush=True)
+        print(NOTHING_BEGUN, file=sys.stderr, flush=True)
 
 
 def _say_stopped(execution_id: str, *, as_json: bool) -> None:

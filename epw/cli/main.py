@@ -15,7 +15,7 @@ import typer
 
 from activities.system.file_modes import restrict_umask
 from epw.cli.commands import Commands
-from epw.cli.output import INTERRUPTED, exit_process, printable
+from epw.cli.output import exit_process, printable
 from epw.core.errors import InvalidRequest
 from epw.core.version import __version__
 
@@ -57,9 +57,6 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
-        if ended.code == INTERRUPTED:
-            # A command ends the process itself, so this one was still being imported.
-            print("epw: stopped before anything was started", file=sys.stderr)
         # An exit code that is a text is a message, as Python's own SystemExit has it.
         exit_process(ended.code if isinstance(ended.code, int) else int(bool(ended.code)))
     sys.exit(0)

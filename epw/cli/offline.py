@@ -10,13 +10,16 @@ from typing import Any, NoReturn
 
 from epw.cli.output import INTERRUPTED, exit_process, print_json, printable
 from epw.core.errors import EpwError, InvalidPlan, Unavailable
+from epw.service import startup
 from epw.settings import Settings
 
 
 def run_offline(command: Callable[[Settings], Coroutine[Any, Any, int]], *, as_json: bool = False) -> NoReturn:
     """Run a command to its exit code; errors become text or JSON here, and nowhere else."""
     try:
-        code = asyncio.run(command(Settings.from_environment()))
+        settings = Settings.from_environment()
+        startup.begin()
+        code = asyncio.run(command(settings))
     except EpwError as error:
         if as_json:
             print_json({"success": False, "error": _error_document(error)})

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from epw.rendering.words import printable
+from epw.service.startup import INTERRUPTED
 
 __all__ = ["INTERRUPTED", "console_print", "exit_process", "print_json", "printable"]
 
-INTERRUPTED = 130
 BEFORE_EXIT: list[Callable[[], None]] = []
 """What is to be given back before the process ends, wherever it ends: the terminal."""
 

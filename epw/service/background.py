@@ -76,6 +76,7 @@ def main() -> int:
     log_to_stderr(logging.WARNING)
     restrict_umask()
     try:
+        startup.begin()
         asyncio.run(work_until_idle(Settings.from_environment(), FileLock.inherited(int(sys.argv[2]))))
     except EpwError as error:
         print(f"background: {error}", file=sys.stderr)

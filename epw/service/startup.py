@@ -6,28 +6,40 @@ import contextlib
 import ctypes
 import io
 import os
+import signal
 import sys
-from types import TracebackType
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 _ENV_START, _ENV_END = 50, 51
 """Fields of /proc/self/stat, numbered as in proc(5)."""
 _AFTER_NAME = 3
+INTERRUPTED = 130
+NOTHING_BEGUN = "epw: stopped before anything was started"
 
 
 def prepare() -> None:
-    """Open the streams, use UTF-8 (which may restart this program), hide the environment; Ctrl-C shows no traceback."""
-    sys.excepthook = _say
+    """Open the streams, use UTF-8 (which may restart this program), hide the environment.
+
+    Ctrl-C ends the process at once, until `begin`.
+    """
+    # An exception in the middle of an import becomes whatever the library makes of it.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
     _open_streams()
     _use_utf8()
     _hide_environment()
 
 
-def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        print("epw: stopped before anything was started", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
+def begin() -> None:
+    """Make Ctrl-C a `KeyboardInterrupt` again, which asyncio turns into a cancellation: something may be started."""
+    if signal.getsignal(signal.SIGINT) is _stop:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _stop(*_: object) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, f"{NOTHING_BEGUN}\n".encode())
+    os._exit(INTERRUPTED)
 
 
 def _open_streams() -> None:

@@ -62,6 +62,7 @@ def main() -> int:
     try:
         is_supervised = any(each.startswith(SUPERVISED_BY) for each in sys.argv[1:])
         supervisor = worker_supervisor(sys.argv[1:])
+        startup.begin()
         asyncio.run(serve(Settings.from_environment(), is_supervised=is_supervised, supervisor=supervisor))
     except EpwError as error:
         print(f"worker: {error}", file=sys.stderr)

@@ -202,6 +202,19 @@ def test_an_interrupt_before_the_start_says_that_nothing_has_begun(tmp_path: Pat
     assert "stopped before anything was started" in (out or "") + (said or "")
 
 
+def test_an_interrupt_while_a_library_is_imported_is_one_sentence(tmp_path: Path, temporal_binary: str) -> None:
+    library = tmp_path / "libraries/pydantic.py"
+    library.parent.mkdir()
+    # As libraries do that make an error of their own of every exception.
+    library.write_text(
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    os.getpid()\n"
+        "except BaseException:\n    raise RuntimeError('error of a library') from None\n"
+    )
+    cli = Cli(tmp_path / "home", temporal_binary, {"PYTHONPATH": str(library.parent)}, is_forked=False)
+    done = cli("run", cli.plan({"tasks": tasks({"id": "a", "run": "true"})}), code=130)
+    assert done.stderr == "epw: stopped before anything was started\n"
+
+
 _ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then
   echo '{"question": "Which?", "options": ["x", "y"]}' >> "$EPW_EVENTS"; exit 75
 fi"""
