@@ -41,7 +41,7 @@ class Display:
         self._id = workflow.info().workflow_id
         self.started = int(workflow.info().workflow_start_time.timestamp() * 1000)
         self._shown_at = self.started
-        self._turn = 0
+        self._turn = self._steered = 0
 
     @property
     def is_running(self) -> bool:
@@ -75,16 +75,23 @@ class Display:
         self._shown_at = now()
         self._visibility.show(execution, self.status, last=last)
         self._turn += 1
-        if last or self._turn % (1 + len(execution.tasks) // _TASKS_PER_TURN) == 0 or self._questions.open:
-            text = details(
-                execution,
-                self._id,
-                self.status,
-                self._resolver.conflicts,
-                self._questions,
-                self._conclusion.delivery,
-            )
-            workflow.set_current_details(text)
+        steered = len(execution.steering)
+        is_due = self._turn % (1 + len(execution.tasks) // _TASKS_PER_TURN) == 0 or steered != self._steered
+        if last or is_due or self._questions.open:
+            self._steered = steered
+            self.tell()
+
+    def tell(self) -> None:
+        """Update the details."""
+        text = details(
+            self._execution,
+            self._id,
+            self.status,
+            self._resolver.conflicts,
+            self._questions,
+            self._conclusion.delivery,
+        )
+        workflow.set_current_details(text)
 
     def why(self) -> str:
         """One sentence on why the execution did not succeed."""

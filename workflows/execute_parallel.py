@@ -164,6 +164,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             self._events.drain()
             if self._execution.stopping:
                 await self._stop(undo=self._execution.undoes_all)
+        self._display.tell()
 
     async def _stop(self, *, undo: bool) -> None:
         """Cancel running attempts, and return only when none of them can write any more.
@@ -171,6 +172,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         What had succeeded before still lands, unless everything will be undone.
         """
         self._execution.stopping = True
+        self._display.tell()
         self._attempts.cancel_all()
         if undo:
             self._merge_queue.abandon()
