@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,9 @@ import pytest
 
 from tests.command_line import Cli, line_with, stop, wait_for
 from tests.support import tasks
+from tests.whole.test_documents import ROOT
+
+_QUERY = re.compile(r"^\| (.*) \| `(.*Epw.*)` \|$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,10 @@ def up(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str) -> Iterat
 
 
 def found(cli: Cli, *options: str) -> list[str]:
-    query = parse_qs(urlsplit(cli.json("open", *options)["url"]).query)["query"][0]
+    return found_by(cli, parse_qs(urlsplit(cli.json("open", *options)["url"]).query)["query"][0])
+
+
+def found_by(cli: Cli, query: str) -> list[str]:
     listed = json.loads(cli.temporal_cli("workflow", "list", "--query", query))
     return sorted(each["execution"]["workflowId"] for each in listed)
 
@@ -45,6 +52,20 @@ def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
     assert wait_for(lambda: found(up, "--status", "partial")) == ["some/part"]
     assert wait_for(lambda: found(up, "--waiting")) == ["asks"]
     assert found(up) == ["asks", "some/part", "whole"]
+    up("pause", "asks")
+    saved = dict(_QUERY.findall((ROOT / "docs/operations.md").read_text()))
+    finds = {
+        "waits for a person": ["asks"],
+        "is paused": ["asks"],
+        "waits for an account's limit": [],
+        "ended with a part": ["some/part"],
+        "ended with nothing delivered": [],
+        "is to be finished by hand": [],
+        "tasks have failed or conflict": ["some/part"],
+    }
+    assert list(saved) == list(finds)
+    for name, expected in finds.items():
+        assert wait_for(lambda query=saved[name], ids=expected: found_by(up, query) == ids), name
     up("cancel", "asks")
 
 

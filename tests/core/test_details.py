@@ -111,7 +111,7 @@ def test_cost_stands_against_the_budget() -> None:
     execution = execution_of(constraints={"budget": {"maxCostUSD": 10, "maxTokens": 100}})
     list(execution.starts(1))
     execution.completed("a", used(2.5, 40), 2)
-    assert shown(execution)[0].endswith("$2.50 of $10 · 40 of 100 tokens")
+    assert shown(execution)[0].endswith("2.50 of 10 USD · 40 of 100 tokens")
 
 
 def test_the_end_says_what_leads_on() -> None:
@@ -127,8 +127,9 @@ def test_a_conflict_that_waits_is_answered_by_its_own_command_and_open_ones_come
     questions = Questions()
     found = ConflictFound(kind="lines", tasks=["a", "b"], paths=["p"], description="both")
     settled = [Conflict(f"c{n}", found, [], [], resolution="retry") for n in range(1, 8)]
-    asking = Conflict("c8", found, [], [], asked=questions.ask("a", Question(text="?", options=["ours", "skip"]), 1))
+    asking = Conflict("c8", found, [], [], asked=questions.ask("a", Question(text="$1 or $2?", options=["ours", "skip"]), 1))
     told = details(execution_of(), "e", "running", [*settled, asking], questions, None)
     assert "answer with: `epw resolve e c8 CHOICE` (ours \\| skip)" in told
+    assert "(a): &#36;1 or &#36;2?" in told
     assert told.index("Conflict c8") < told.index("Conflict c1")
     assert "Conflict c5" not in told

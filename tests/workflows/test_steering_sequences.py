@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -214,8 +216,21 @@ async def _played(client: Client, seed: int) -> None:
         except BaseException as error:
             told = "\n".join(play.sent)
             told = f"seed {seed}, {play.plan}\n{told}\nrunning: {stage.running}, delivered: {stage.delivered}"
-            error.add_note(told)
+            error.add_note(f"{told}\n{await _standing(handle)}")
             raise
+
+
+async def _standing(handle: WorkflowHandle[Any, Any]) -> str:
+    """Where the workflow stands: its tasks, what its coroutines wait for, the end of its history."""
+    said = []
+    for query in ("progress", "questions", "conflicts", "__stack_trace"):
+        try:
+            said.append(f"{query}: {await handle.query(query, rpc_timeout=timedelta(seconds=20))}")
+        except Exception as error:
+            said.append(f"{query}: {error!r}")
+    history = await handle.fetch_history()
+    names = [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
+    return "\n".join([*said, f"{len(names)} events, the last: {' '.join(names[-20:])}"])
 
 
 _SETTINGS = {"deadline": None, "phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}

@@ -87,7 +87,7 @@ def _spent(execution: ExecutionState) -> Iterator[str]:
     """What ended attempts have cost, against the budget where there is one."""
     (cost, tokens), budget = spending(execution), execution.budget
     if cost or budget.max_cost_usd is not None:
-        yield f"${cost:.2f}" + (f" of ${budget.max_cost_usd:g}" if budget.max_cost_usd is not None else "")
+        yield f"{cost:.2f}{f' of {budget.max_cost_usd:g}' if budget.max_cost_usd is not None else ''} USD"
     if budget.max_tokens is not None:
         yield f"{tokens} of {budget.max_tokens} tokens"
 
@@ -190,6 +190,6 @@ def _code(command: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text of unknown origin, safe in a markdown table."""
-    flat = " ".join(text.split()).replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
-    return flat[:_MAX_CELL_LENGTH]
+    """Text of unknown origin, safe in a markdown table; the Web UI takes what stands between dollars for a formula."""
+    flat = " ".join(text.split())[:_MAX_CELL_LENGTH]
+    return flat.replace("|", "\\|").replace("`", "'").replace("<", "&lt;").replace("$", "&#36;")
