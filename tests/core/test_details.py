@@ -127,7 +127,8 @@ def test_a_conflict_that_waits_is_answered_by_its_own_command_and_open_ones_come
     questions = Questions()
     found = ConflictFound(kind="lines", tasks=["a", "b"], paths=["p"], description="both")
     settled = [Conflict(f"c{n}", found, [], [], resolution="retry") for n in range(1, 8)]
-    asking = Conflict("c8", found, [], [], asked=questions.ask("a", Question(text="$1 or $2?", options=["ours", "skip"]), 1))
+    asked = questions.ask("a", Question(text="$1 or $2?", options=["ours", "skip"]), 1)
+    asking = Conflict("c8", found, [], [], asked=asked)
     told = details(execution_of(), "e", "running", [*settled, asking], questions, None)
     assert "answer with: `epw resolve e c8 CHOICE` (ours \\| skip)" in told
     assert "(a): &#36;1 or &#36;2?" in told
