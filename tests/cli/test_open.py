@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -33,6 +34,10 @@ def found(cli: Cli, *options: str) -> list[str]:
 def found_by(cli: Cli, query: str) -> list[str]:
     listed = json.loads(cli.temporal_cli("workflow", "list", "--query", query))
     return sorted(each["execution"]["workflowId"] for each in listed)
+
+
+def is_found(cli: Cli, query: str, ids: list[str]) -> bool:
+    return found_by(cli, query) == ids
 
 
 def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
@@ -65,7 +70,7 @@ def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
     }
     assert list(saved) == list(finds)
     for name, expected in finds.items():
-        assert wait_for(lambda query=saved[name], ids=expected: found_by(up, query) == ids), name
+        assert wait_for(partial(is_found, up, saved[name], expected)), name
     up("cancel", "asks")
 
 
