@@ -1,6 +1,9 @@
-"""Worker process, from a checkout: `python worker.py`; its code is epw/service/worker_process.py."""
+"""Worker process, from a checkout: `python worker.py --help`, as `epw worker`; its code is epw/cli/worker.py."""
 
-from runpy import run_module
+import sys
+
+from epw.cli.main import main
 
 if __name__ == "__main__":
-    run_module("epw.service.worker_process", run_name="__main__")
+    sys.argv.insert(1, "worker")
+    main()

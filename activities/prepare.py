@@ -30,9 +30,11 @@ from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import InvalidPlan, Problem, Unavailable
-from epw.core.messages import PREPARE, Prepared, PrepareRequest, Redrive
+from epw.core.messages import PREPARE, Prepared, PrepareRequest
 from epw.core.naming import slug
 from epw.core.plan.model import Plan
+from epw.core.queues import host_queue, steps_queue
+from epw.core.redrive import Redrive
 
 
 class Preparer:
@@ -42,12 +44,15 @@ class Preparer:
         self,
         state: StateDirectory,
         plans: PlanSource,
-        host_queue: str,
+        queue: str,
+        host: str,
         search_attributes: Callable[[], Awaitable[bool]],
     ) -> None:
+        """`queue`: the shared one; `host`: name of this host."""
         self._state = state
         self._plans = plans
-        self._host_queue = host_queue
+        self._queue = queue
+        self._host = host
         self._search_attributes = search_attributes
 
     @activity.defn(name=PREPARE)
@@ -60,12 +65,12 @@ class Preparer:
         if not request.has_workspace and not needs_host:
             # The first tasks need the plan in a moment.
             self._plans.begin()
-            return Prepared(search_attributes=known)
+            return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known)
         running = await self._plans.of_current_execution()
         execution = current_execution(self._state, request)
         try:
             async with activity_scope(self._state, execution.key + "/prepare"):
-                prepared = Prepared(task_queue=self._host_queue)
+                prepared = self._bound()
                 check_variables(running.plan)
                 if request.needs_sandbox or request.has_models:
                     await in_thread(require_sandbox, running.plan)
@@ -120,14 +125,19 @@ class Preparer:
         check_fence(execution, PREPARE, fencing_token())
         deliver = plan.deliver or workspace.default_delivery
         lost = _adopt_commits(hub, execution, running.redrive) if running.redrive else []
-        return Prepared(
-            task_queue=self._host_queue,
-            hub=str(hub.path),
-            base=base,
-            deliver=deliver,
-            lost=lost,
-            warnings=_warnings(workspace.model_copy(update={"modules": known}), plan),
-        )
+        update = {
+            "hub": str(hub.path),
+            "base": base,
+            "deliver": deliver,
+            "lost": lost,
+            "warnings": _warnings(workspace.model_copy(update={"modules": known}), plan),
+        }
+        return self._bound().model_copy(update=update)
+
+    def _bound(self) -> Prepared:
+        """An execution that is bound to this host."""
+        queue = host_queue(self._queue, self._host)
+        return Prepared(task_queue=queue, steps_queue=steps_queue(queue))
 
 
 def _warnings(workspace: Workspace, plan: Plan) -> list[str]:

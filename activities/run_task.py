@@ -33,6 +33,7 @@ from activities.processes.admission_notifier import AdmissionNotifier, Notify
 from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import ProcessTree, end_marked, has_no_processes
 from activities.processes.shell import describe_exit, last_output, printed_so_far, run_shell
+from activities.processes.slots import Slots
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, RunningPlan
@@ -49,6 +50,7 @@ from epw.core.report.timeline import NO_WORKER_MS
 
 _POOLED_SECONDS = 2.0
 _WAITING = "waiting: resources (memory or disk of this machine)"
+_WAITING_FOR_SLOT = "waiting: resources (a slot of this worker)"
 
 
 class TaskRunner:
@@ -62,6 +64,7 @@ class TaskRunner:
         notify: Notify,
         max_kept_bytes: int,
         host: HostMonitor,
+        slots: Slots,
     ) -> None:
         self._state = state
         self._plans = plans
@@ -71,6 +74,7 @@ class TaskRunner:
         self._admission_notifier = AdmissionNotifier(notify)
         self._max_kept_bytes = max_kept_bytes
         self._host = host
+        self._slots = slots
 
     @activity.defn(name=RUN_TASK)
     async def run_task(self, run: TaskRun) -> TaskOutcome:
@@ -131,6 +135,15 @@ class TaskRunner:
 
     @asynccontextmanager
     async def _admitted(self, attempt: Attempt) -> AsyncIterator[Attempt]:
+        """The attempt, contained, once it has a slot of this worker and the machine has room for it."""
+        attempt.reporter.resource_wait.begin()
+        async with self._slots.taken(partial(self._reported_wait, attempt, _WAITING_FOR_SLOT)):
+            attempt.reporter.resource_wait.end()
+            async with self._with_room(attempt) as attempt:
+                yield attempt
+
+    @asynccontextmanager
+    async def _with_room(self, attempt: Attempt) -> AsyncIterator[Attempt]:
         """The attempt, contained, once the machine has room for it; one that starts no processes does not wait."""
         context, reporter, simulate = attempt.context, attempt.reporter, attempt.context.task.simulate
         if attempt.backend.simulated and not (simulate and (simulate.memory_mb or simulate.cpu_seconds)):
@@ -142,17 +155,19 @@ class TaskRunner:
             reporter.resource_wait.begin()
             declared = context.plan.limits_of(context.task)
             max_mb = attempt.bounds.memory_mb
-            async with self._admission.admitted(declared, max_mb, partial(self._reported_wait, attempt)) as admitted:
+            async with self._admission.admitted(
+                declared, max_mb, partial(self._reported_wait, attempt, _WAITING)
+            ) as admitted:
                 reporter.resource_wait.end()
                 async with contained(attempt) as attempt:
                     admitted.guard = attempt.launcher.guard
                     yield attempt
 
     @contextmanager
-    def _reported_wait(self, attempt: Attempt) -> Iterator[None]:
+    def _reported_wait(self, attempt: Attempt, operation: str) -> Iterator[None]:
         """Report that the attempt waits for resources while the block runs."""
         info = activity.info()
-        attempt.reporter.report({"operation": _WAITING})
+        attempt.reporter.report({"operation": operation})
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         with self._admission_notifier.queued(workflow_id, run_id, attempt.context.task.id):
             yield

@@ -12,7 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -35,8 +35,10 @@ from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.report.model import ExecutionResult
+from epw.service.polling import polling
 from epw.service.replay import replay
 from epw.service.worker import workers
+from epw.service.worker_options import WorkerOptions
 from epw.settings import Settings
 
 LEFT_SECONDS = 5.0
@@ -110,11 +112,9 @@ class Harness:
     @asynccontextmanager
     async def working(self, agents: Mapping[str, Agent] | None = None) -> AsyncIterator[None]:
         """A worker while the block runs."""
-        async with AsyncExitStack() as running:
-            grace = timedelta(seconds=0)
-            state = StateDirectory(self.home)
-            for worker in workers(self.client, state, queue=self.queue, agents=agents, grace=grace, host=self.host):
-                await running.enter_async_context(worker)
+        options, state = WorkerOptions(grace=timedelta(seconds=0)), StateDirectory(self.home)
+        made = workers(self.client, state, queue=self.queue, agents=agents, options=options, host=self.host)
+        async with polling(made):
             yield
 
     async def start(self, plan: dict[str, Any], **options: Any) -> WorkflowHandle[Any, Any]:

@@ -18,6 +18,7 @@ from epw.core.execution.task_steering import TaskSteering
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.parts import Budget
+from epw.core.queues import attempts_queue
 from epw.core.recovery import is_repeated
 from epw.core.telling import TELL, TellRequest
 from workflows import dispatch
@@ -88,7 +89,8 @@ class Attempts:
             messages=[text for text, _ in state.messages],
         )
         self._budgets[start.task_id] = execution.budget
-        handle = dispatch.start_task(run, self._execution.strategy, self._prepared.task_queue, state.task.description)
+        queue = attempts_queue(self._prepared.task_queue, state.task.needs)
+        handle = dispatch.start_task(run, self._execution.strategy, queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
 
@@ -104,7 +106,7 @@ class Attempts:
         messages = self._execution.tasks[task_id].messages
         request = TellRequest(task_id=task_id, number=len(messages), text=messages[-1][0])
         retry = dispatch.retry_policy(self._execution.strategy)
-        queue = self._prepared.task_queue
+        queue = self._prepared.queue_of_steps
         handle = dispatch.start(TELL, request, queue=queue, retry=retry, summary=f"tell {task_id}"[:200])
         handle.add_done_callback(partial(_told, messages[-1][1]))
 

@@ -18,8 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.execution.exit_status import OUTCOMES, Conclusion
     from epw.core.execution.resource_waits import ResourceWaits
     from epw.core.execution.state import ExecutionState
-    from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest, Redrive
+    from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest
     from epw.core.plan.validate import read_plan
+    from epw.core.redrive import Redrive
     from epw.core.report.timeline import NO_WORKER_MS
     from workflows import dispatch
     from workflows.attempts import Attempts
@@ -133,7 +134,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         """Build the parts that need to know the prepared workspace."""
         execution, compensations = self._execution, Compensations()
         self._visibility.enabled = prepared.search_attributes
-        self._notices.queue = prepared.task_queue
+        self._notices.queue = prepared.queue_of_steps
         for task_id in prepared.lost:
             execution.reused.pop(task_id, None)
         execution.takes_over_first = bool(execution.reused) and workflow.patched(_TAKE_OVER_FIRST)

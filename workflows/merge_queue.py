@@ -40,7 +40,7 @@ class MergeQueue:
         resolver: Resolver,
         landings: list[tuple[str, str]],
     ) -> None:
-        self.hub, self.base, self.queue = prepared.hub or "", prepared.base or "", prepared.task_queue
+        self.hub, self.base, self.queue = prepared.hub or "", prepared.base or "", prepared.queue_of_steps
         self.commit = prepared.base if prepared.hub is not None else None
         """The head: the base and what has landed; None without a workspace."""
         self.deliver = execution.plan.deliver or prepared.deliver or "branch"

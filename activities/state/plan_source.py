@@ -11,9 +11,9 @@ from temporalio import activity
 
 from activities.system.async_lazy import AsyncLazy
 from epw.core.execution.strategy import STRATEGIES, Strategy
-from epw.core.messages import Redrive
 from epw.core.plan.model import Plan, Task
 from epw.core.plan.validate import read_plan
+from epw.core.redrive import Redrive
 
 _MAX_CACHED = 32
 

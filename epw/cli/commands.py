@@ -138,6 +138,12 @@ COMMANDS = {
         "Check this machine, a workspace, or an execution that has ended.",
         "epw doctor .",
     ),
+    "worker": Command(
+        "worker:worker",
+        "A worker until it is stopped, for a server that other machines use too.",
+        "epw worker --slots 4 --label gpu",
+    ),
+    "workers": Command("workers:workers", "The workers that poll for executions, on every machine.", "epw workers"),
     "up": Command("up:up", "Keep the server, the Web UI and a worker up until Ctrl-C.", "epw up"),
     "mcp": Command(
         "mcp:mcp",

@@ -13,9 +13,9 @@ from epw.client.redrive import RedrivePlan
 from epw.client.saved_changes import KnownExecution
 from epw.client.started_plan import plan_of, with_added
 from epw.core.errors import InvalidRequest
-from epw.core.messages import Redrive
 from epw.core.naming import ref_component
 from epw.core.plan.graph import TaskGraph
+from epw.core.redrive import Redrive
 from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 from epw.settings import Settings

@@ -6,6 +6,7 @@ import asyncio
 import shlex
 from datetime import datetime
 
+from activities.state.host import host_name
 from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import WorkerRecord
 from epw.core.messages import TASK_QUEUE
@@ -46,9 +47,6 @@ async def _polls(connection: Connection) -> bool:
 
 def _has_ended(state: StateDirectory | None, identity: str) -> bool:
     """Whether a worker of this machine and state directory, by its identity at the server, runs no more."""
-    # Imported here: it takes the agents along.
-    from epw.service.registration import host_name
-
     process, _, place = identity.partition("@")
     if state is None or not process.isdigit() or place.partition("/")[0] != host_name(state):
         return False

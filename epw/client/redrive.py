@@ -16,7 +16,7 @@ from epw.client.started_plan import plan_of, with_added
 from epw.core.conflict_steps import APPLY_RENAME
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import reusable
-from epw.core.messages import Redrive
+from epw.core.redrive import Redrive
 from epw.service.connection import Connection
 from epw.settings import Settings
 

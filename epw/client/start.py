@@ -20,8 +20,9 @@ from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
 from epw.client.plan_file import PlanFile
 from epw.core.errors import InvalidRequest, Unavailable
-from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE, Redrive
+from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.model import Plan
+from epw.core.redrive import Redrive
 from epw.service.connection import Connection
 
 PLAN_SOURCE = "epwPlan"

@@ -35,22 +35,6 @@ SEEN_COMING = "a conflict was seen coming: "
 _MAX_COMMAND_LENGTH = 300
 
 
-class Redrive(Message):
-    """Second input of the workflow: what to take over from an earlier execution (`retry`, `drop`)."""
-
-    of: str
-    commits: dict[str, str | None]
-    """The saved change of each task; None: it changed nothing."""
-    chain: str = ""
-    """Run id of the earlier execution's first run."""
-    kept: list[str] = Field(default_factory=list)
-    """The tasks whose kept files are taken over too."""
-    base: str | None = None
-    """The commit in the hub to start from, in place of the workspace as it is now."""
-    order: list[str] = Field(default_factory=list)
-    """If given: land the changes in this order and run nothing; what does not merge is left out (command `drop`)."""
-
-
 class StepRequest(Message):
     """Base of the inputs of activities."""
 
@@ -73,6 +57,9 @@ class Prepared(Message):
     """Result of `prepare`; `hub` and `base` are None without a workspace."""
 
     task_queue: str = TASK_QUEUE
+    """Queue of the attempts; with what a task needs, the one beside it (`epw.core.queues`)."""
+    steps_queue: str | None = None
+    """Queue of all other steps; None: that of the attempts."""
     hub: str | None = None
     base: str | None = None
     search_attributes: bool = False
@@ -84,6 +71,10 @@ class Prepared(Message):
     """The model of tasks that name none."""
     warnings: list[str] = Field(default_factory=list)
     """What the result says of the workspace as it was found."""
+
+    @property
+    def queue_of_steps(self) -> str:
+        return self.steps_queue or self.task_queue
 
 
 class InDoubt(Message):

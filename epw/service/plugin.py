@@ -8,9 +8,12 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker, WorkerConfig
 
 from activities.agents.base import Agent
+from activities.state.host import host_name
+from epw.core.queues import host_of, is_for_steps
 from epw.service.converter import converter_with
+from epw.service.polling import polled_queues, polling
 from epw.service.recovery import maintained
-from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_name, host_queue, raise_open_files
+from epw.service.registration import OPTIONS, WORKFLOWS, activities, raise_open_files
 from epw.settings import Settings
 
 
@@ -22,9 +25,9 @@ class EpwPlugin(SimplePlugin):
         client = await Client.connect("localhost:7233", plugins=[EpwPlugin()])
         worker = Worker(client, task_queue="epw")
 
-    While such a worker runs, a second one polls the queue of this host, for activities that need its state directory.
-    One worker per process and state directory. Raises `Unavailable` where the state directory or the file of keys
-    cannot be used.
+    While such a worker runs, others beside it poll the queues of steps and of this host, for activities that need its
+    state directory. One worker per process and state directory. Raises `Unavailable` where the state directory or the
+    file of keys cannot be used.
     """
 
     def __init__(self, settings: Settings | None = None, *, agents: Mapping[str, Agent] | None = None) -> None:
@@ -37,7 +40,7 @@ class EpwPlugin(SimplePlugin):
         """Add the application to a worker; a limit of concurrent activities, or a tuner, that it has stays."""
         self._settings.make_home()
         state = self._settings.state
-        if self._is_for_host(config["task_queue"]):
+        if self._is_beside(config["task_queue"]):
             return config
         has_limit = config.get("tuner") or config.get("max_concurrent_activities")
         options = {
@@ -51,28 +54,33 @@ class EpwPlugin(SimplePlugin):
             max_kept_bytes=self._settings.max_kept_bytes,
         )
         config["activities"] = [*config.get("activities", []), *registered]
-        # The host's worker stops after the one it belongs to, and its agents have their grace time.
+        # The workers beside it stop after it, and their agents have their grace time.
         config.update(options)  # type: ignore[typeddict-item]
         config["plugin_shutdown_timeout"] = None
         return super().configure_worker(config)
 
     async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
         """Run a worker beside the one for the queue of this host, and keep the state directory tidy meanwhile."""
-        if self._is_for_host(worker.task_queue):
+        if self._is_beside(worker.task_queue):
             return await next(worker)
         self._settings.make_home()
         state, config = self._settings.state, worker.config(active_config=True)
         raise_open_files()
-        for_host = Worker(
-            worker.client,
-            task_queue=host_queue(worker.task_queue, state),
-            activities=config["activities"],
-            identity=config["identity"],
-            graceful_shutdown_timeout=config["graceful_shutdown_timeout"],
-            **OPTIONS,
-        )
-        async with maintained(worker.client, state, config["identity"] or worker.client.identity), for_host:
+        _, *others = polled_queues(worker.task_queue, host_name(state))
+        beside = [
+            Worker(
+                worker.client,
+                task_queue=each.name,
+                activities=config["activities"],
+                identity=config["identity"],
+                graceful_shutdown_timeout=config["graceful_shutdown_timeout"],
+                **OPTIONS,
+            )
+            for each in others
+        ]
+        async with maintained(worker.client, state, config["identity"] or worker.client.identity), polling(beside):
             return await super().run_worker(worker, next)
 
-    def _is_for_host(self, queue: str) -> bool:
-        return queue.endswith(f"@{host_name(self._settings.state)}")
+    def _is_beside(self, queue: str) -> bool:
+        """Whether a queue is one of those that are polled beside the user's own worker."""
+        return host_of(queue) == host_name(self._settings.state) or is_for_steps(queue)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import resource
-import socket
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -22,14 +20,14 @@ from activities.notify import Notifier
 from activities.open_pull_request import PullRequestOpener
 from activities.prepare import Preparer
 from activities.processes.host_monitor import HostMonitor
+from activities.processes.slots import Slots
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
+from activities.state.host import host_name
 from activities.state.plan_source import StartEvent
 from activities.state.state_directory import StateDirectory
-from activities.system.atomic_write import write_atomically
 from activities.tell import Teller
 from activities.verify import Verifier
-from epw.core.naming import slug
 from epw.core.plan.requests import IN_LINE, InLine
 from epw.service.connection import SearchAttributes
 from epw.service.limiter import limiter
@@ -70,10 +68,12 @@ def activities(
     agents: Mapping[str, Agent] | None = None,
     max_kept_bytes: int = MAX_KEPT_BYTES,
     host: HostMonitor | None = None,
+    slots: int | None = None,
 ) -> list[Callable[..., Any]]:
     """The activities of one worker process, which share what they know of this host.
 
-    `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution.
+    `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution. `slots`:
+    how many attempts run at once, None for no limit.
     """
     # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
     import networkx  # noqa: F401
@@ -83,8 +83,8 @@ def activities(
     checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
     return [
-        Preparer(state, plans, host_queue(queue, state), SearchAttributes(client).known).prepare,
-        TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host).run_task,
+        Preparer(state, plans, queue, host_name(state), SearchAttributes(client).known).prepare,
+        TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots)).run_task,
         Lander(state, plans).land,
         checker.check,
         checker.check_head,
@@ -102,19 +102,6 @@ async def _signal_in_line(client: Client, workflow_id: str, run_id: str, message
     """Send one run of an execution its attempts that wait for admission; raises `RPCError`."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     await handle.signal(IN_LINE, message, rpc_timeout=_SIGNAL_TIMEOUT)
-
-
-def host_queue(queue: str, state: StateDirectory) -> str:
-    """Task queue for activities that need this host and state directory."""
-    return f"{queue}@{host_name(state)}"
-
-
-def host_name(state: StateDirectory) -> str:
-    """Name of this machine and state directory, created once: hubs and attempts exist here and nowhere else."""
-    note = state.host_name
-    if not note.is_file():
-        write_atomically(note, f"{slug(socket.gethostname())[:30]}-{uuid.uuid4().hex[:8]}".encode())
-    return note.read_text()
 
 
 def raise_open_files() -> None:

@@ -1,4 +1,4 @@
-"""Worker process: `python worker.py`. Any number of them may run."""
+"""Worker process: by itself one that a command supervises; `epw worker` and `python worker.py` run it too."""
 
 from __future__ import annotations
 
@@ -24,10 +24,27 @@ from epw.service.connection import connected
 from epw.service.log import log_to_stderr
 from epw.service.telemetry.telemetry import telemetry
 from epw.service.worker import work
+from epw.service.worker_options import WorkerOptions
 from epw.settings import Settings
 
 
-async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process | None) -> None:
+def prepare_process() -> None:
+    """Prepare the whole process for agents: it adopts their orphans, and its files are its user's alone."""
+    log_to_stderr(logging.WARNING)
+    adopt_orphans()
+    restrict_umask()
+    failpoints.arm(os.environ.get(failpoints.VARIABLE))
+    # Attempts read thousands of files in threads; with the default interval (5 ms) other threads wait for them.
+    sys.setswitchinterval(0.0005)
+
+
+async def serve(
+    settings: Settings,
+    options: WorkerOptions,
+    *,
+    is_supervised: bool = False,
+    supervisor: Process | None = None,
+) -> None:
     """Work until SIGTERM, SIGINT, SIGHUP, or the end of the supervisor; a second signal ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -35,6 +52,9 @@ async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process 
         if stop.is_set():
             os._exit(1)
         stop.set()
+        if not is_supervised:
+            seconds = options.grace.total_seconds()
+            print(f"worker stops: it takes nothing new, its agents have {seconds:g} s; again: at once", flush=True)
 
     def supervisor_gone() -> None:
         loop.remove_reader(sys.stdin)
@@ -48,22 +68,22 @@ async def serve(settings: Settings, *, is_supervised: bool, supervisor: Process 
         observed = running.enter_context(telemetry())
         connection = await running.enter_async_context(connected(settings, runtime=observed.runtime))
         if not is_supervised:
-            print(f"worker ready{f' · Web UI {connection.web_ui}' if connection.web_ui else ''}", flush=True)
-        await work(connection.client, settings, stop, supervisor, observed.interceptors)
+            more = [f"labels {', '.join(options.labels)}"] if options.labels else []
+            more += [f"version {options.version}"] if options.version else []
+            more += [f"Web UI {connection.web_ui}"] if connection.web_ui else []
+            print(" · ".join(["worker ready", *more]), flush=True)
+        await work(connection.client, settings, stop, supervisor, observed.interceptors, options)
 
 
 def main() -> int:
-    log_to_stderr(logging.WARNING)
-    adopt_orphans()
-    restrict_umask()
-    failpoints.arm(os.environ.get(failpoints.VARIABLE))
-    # Attempts read thousands of files in threads; with the default interval (5 ms) other threads wait for them.
-    sys.setswitchinterval(0.0005)
+    """A worker that a command supervises, which says so in an argument."""
+    prepare_process()
     try:
         is_supervised = any(each.startswith(SUPERVISED_BY) for each in sys.argv[1:])
         supervisor = worker_supervisor(sys.argv[1:])
         startup.begin()
-        asyncio.run(serve(Settings.from_environment(), is_supervised=is_supervised, supervisor=supervisor))
+        settings = Settings.from_environment()
+        asyncio.run(serve(settings, WorkerOptions(), is_supervised=is_supervised, supervisor=supervisor))
     except EpwError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

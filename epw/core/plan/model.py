@@ -16,6 +16,7 @@ from epw.core.plan.parts import (
     EnvironmentName,
     Glob,
     Host,
+    Label,
     LoginName,
     Message,
     OnQuestion,
@@ -30,6 +31,7 @@ from epw.core.plan.parts import (
 )
 from epw.core.presets.preset import Login
 from epw.core.presets.registry import LOGINS
+from epw.core.queues import MAX_LABELS
 
 MAX_TASKS = 10_000
 MAX_ID_LENGTH = 128
@@ -81,6 +83,8 @@ class Task(PlanPart):
     """Ignored paths of the workspace, or globs of what earlier tasks keep, copied beside the plan's."""
     keep: list[Glob] = Field(default_factory=list, max_length=100)
     """Ignored results that are kept, beside the plan's."""
+    needs: list[Label] = Field(default_factory=list, max_length=MAX_LABELS)
+    """Labels that a worker must have to run it (`epw worker --label gpu`)."""
 
 
 class Plan(PlanPart):

@@ -59,6 +59,8 @@ Host = Annotated[
     str,
     StringConstraints(max_length=300, pattern=r"^((\*\.)?[\w]([\w.-]*[\w])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
 ]
+# It is part of a task queue's name.
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 

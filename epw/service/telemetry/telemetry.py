@@ -12,6 +12,7 @@ from temporalio.runtime import OpenTelemetryConfig, PrometheusConfig, Runtime, T
 from temporalio.worker import Interceptor
 
 from epw.core.extras import missing_extra
+from epw.service.log import HEARTBEAT_INTERVAL
 from epw.service.telemetry.ended import EndedExecutions, Listener
 from epw.service.telemetry.metrics import ExecutionMetrics
 
@@ -87,7 +88,7 @@ def _runtime(env: Mapping[str, str]) -> Runtime | None:
     else:
         return None
     try:
-        return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
     except (RuntimeError, ValueError) as error:
         what = f"EPW_METRICS={address}" if address else f"{endpoint}"
         remedy = "give a free address of this machine, as 127.0.0.1:9464; each worker needs its own"

@@ -257,7 +257,7 @@ async def test_what_a_filter_is_to_encode_is_not_kept_in_clear(harness: Harness,
 
 def test_a_quota_that_is_none_and_a_place_that_is_none_are_told(up: Cli, tmp_path: Path) -> None:
     odd = Cli(up.home, up.temporal, {"EPW_KEPT_MB": "abc"})
-    assert "EPW_KEPT_MB is not a number of megabytes: 'abc'" in odd.popen("up", script="worker.py").communicate()[0]
+    assert "EPW_KEPT_MB is not a number of megabytes: 'abc'" in odd.popen(script="worker.py").communicate()[0]
     plan = up.plan({"workspace": str(make_repository(tmp_path / "repo", IGNORED)), "keep": ["dist"], "tasks": BUILDS})
     up("run", plan, "--id", "nowhere")
     (tmp_path / "file").write_text("")

@@ -14,7 +14,8 @@ from activities.git.task_commits import task_of, trailers
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from epw.core.messages import WORKFLOW_TYPE, Redrive
+from epw.core.messages import WORKFLOW_TYPE
+from epw.core.redrive import Redrive
 from epw.core.report.commit_message import commit_message
 from tests.support import Harness, ended, make_repository, sh, tasks
 

@@ -9,7 +9,8 @@ import pytest
 
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from epw.core.messages import WORKFLOW_TYPE, Redrive
+from epw.core.messages import WORKFLOW_TYPE
+from epw.core.redrive import Redrive
 from tests.activities.git.test_filters import clear_text
 from tests.support import Harness, ended, make_repository, sh, tasks
 

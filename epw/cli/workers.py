@@ -1,0 +1,58 @@
+"""`workers`: list the workers that poll for executions."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from epw.cli.layout import Column, ago, table
+from epw.cli.options import JSON_OPTION
+from epw.cli.output import print_json
+from epw.cli.session import run_connected
+from epw.client.fleet import KnownWorker, known_workers
+from epw.service.connection import Connection
+from epw.settings import Settings
+
+_COLUMNS = (
+    Column("host", is_id=True),
+    Column("pid"),
+    Column("status", rank=1),
+    Column("version", rank=2),
+    Column("labels", rank=3),
+    Column("attempts"),
+    Column("cpu", rank=5),
+    Column("memory", rank=6),
+    Column("up", rank=7),
+    Column("seen", rank=4),
+)
+
+
+def workers(as_json: bool = JSON_OPTION) -> None:
+    """The workers that poll for executions, on every machine: host, version, labels, slots, load."""
+
+    async def command(settings: Settings, connection: Connection) -> int:
+        found = await known_workers(connection, round(time.time() * 1000))
+        if as_json:
+            print_json([each.document() for each in found])
+            return 0
+        table("workers", _COLUMNS, [_cells(each) for each in found])
+        if not found:
+            print("none: `epw worker` starts one, `epw up` one with the server, `epw run` brings its own")
+        return 0
+
+    run_connected(command, as_json=as_json, tidy=False)
+
+
+def _cells(worker: KnownWorker) -> list[Any]:
+    return [
+        worker.host,
+        worker.process,
+        worker.status,
+        worker.version if worker.deployment is None else f"{worker.deployment} {worker.version}",
+        ", ".join(worker.labels) or None,
+        f"{worker.used} of {worker.slots}" if worker.slots is not None else str(worker.used),
+        f"{worker.cpu_percent:.0f} %",
+        f"{worker.memory_percent:.0f} %",
+        ago(worker.started_at).removesuffix(" ago"),
+        ago(worker.seen_at),
+    ]

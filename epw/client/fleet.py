@@ -1,0 +1,125 @@
+"""Workers that poll for executions, on every host, as the server knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from temporalio.api.enums.v1 import WorkerStatus
+from temporalio.api.worker.v1 import WorkerHeartbeat
+from temporalio.api.workflowservice.v1 import ListWorkersRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from epw.core.errors import Unavailable
+from epw.core.messages import TASK_QUEUE
+from epw.core.queues import host_of, is_for_steps, needs_of
+from epw.service.connection import Connection
+from epw.service.identity import WorkerIdentity
+
+_PAGE = 1000
+_MAX_SILENT_MS = 30_000
+"""A worker tells of itself every 5 s (one that a plugin made, every minute)."""
+_MAX_SILENT_OF_OTHERS_MS = 150_000
+_STATUS = {
+    WorkerStatus.WORKER_STATUS_RUNNING: "running",
+    WorkerStatus.WORKER_STATUS_SHUTTING_DOWN: "stopping",
+}
+_UNKNOWN = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
+
+
+@dataclass
+class KnownWorker:
+    """A worker process; times in epoch milliseconds."""
+
+    host: str
+    process: int | None
+    version: str
+    """Of its program, or in its Worker Deployment."""
+    deployment: str | None
+    """None: executions are not bound to its version."""
+    status: str
+    started_at: int
+    seen_at: int
+    slots: int | None
+    """How many attempts it runs at once; None: no limit."""
+    cpu_percent: float
+    """Of the whole machine, as the next."""
+    memory_percent: float
+    used: int = 0
+    """Attempts that run in it."""
+    labels: list[str] = field(default_factory=list)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "pid": self.process,
+            "version": self.version,
+            "deployment": self.deployment,
+            "status": self.status,
+            "labels": self.labels,
+            "slots": self.slots,
+            "slotsUsed": self.used,
+            "slotsFree": None if self.slots is None else max(0, self.slots - self.used),
+            "cpuPercent": self.cpu_percent,
+            "memoryPercent": self.memory_percent,
+            "startedAt": self.started_at,
+            "lastSeenAt": self.seen_at,
+        }
+
+
+async def known_workers(connection: Connection, now: int) -> list[KnownWorker]:
+    """The workers that were there in the last half minute, by host; `now`: epoch milliseconds.
+
+    Raises `Unavailable` where the server does not list workers.
+    """
+    beats = list[WorkerHeartbeat]()
+    request = ListWorkersRequest(namespace=connection.client.namespace, page_size=_PAGE)
+    try:
+        while True:
+            page = await connection.client.workflow_service.list_workers(request)
+            beats += [each.worker_heartbeat for each in page.workers_info]
+            if not page.next_page_token:
+                break
+            request.next_page_token = page.next_page_token
+    except RPCError as error:
+        if error.status in _UNKNOWN:
+            raise Unavailable(f"this Temporal server does not list workers: {error.message}") from None
+        raise
+    return workers_of(beats, now)
+
+
+def workers_of(beats: Iterable[WorkerHeartbeat], now: int) -> list[KnownWorker]:
+    """The processes of which the server has heard of late; each polls several queues and is told of by each."""
+    found: dict[str, KnownWorker] = {}
+    for beat in beats:
+        is_ours = beat.task_queue.partition("@")[0].partition("/")[0].partition("+")[0] == TASK_QUEUE
+        if not is_ours or beat.status not in _STATUS:
+            continue
+        identity = WorkerIdentity.read(beat.worker_identity)
+        seen_at = beat.heartbeat_time.ToMilliseconds()
+        if now - seen_at > (_MAX_SILENT_OF_OTHERS_MS if identity is None else _MAX_SILENT_MS):
+            continue
+        worker = found.setdefault(beat.worker_identity, _worker(beat, identity))
+        worker.seen_at = max(worker.seen_at, seen_at)
+        worker.host = host_of(beat.task_queue) or worker.host
+        worker.labels = max(worker.labels, needs_of(beat.task_queue), key=len)
+        if not is_for_steps(beat.task_queue):
+            worker.used += beat.activity_task_slots_info.current_used_slots
+    return sorted(found.values(), key=lambda each: (each.host, each.started_at))
+
+
+def _worker(beat: WorkerHeartbeat, identity: WorkerIdentity | None) -> KnownWorker:
+    process = beat.host_info.process_id
+    return KnownWorker(
+        host=identity.host if identity else beat.host_info.host_name,
+        process=int(process) if process.isdigit() else None,
+        version=beat.deployment_version.build_id,
+        deployment=beat.deployment_version.deployment_name or None,
+        status=_STATUS[beat.status],
+        started_at=beat.start_time.ToMilliseconds(),
+        seen_at=0,
+        slots=identity.slots if identity else None,
+        cpu_percent=round(100 * beat.host_info.current_host_cpu_usage, 1),
+        memory_percent=round(100 * beat.host_info.current_host_mem_usage, 1),
+    )

@@ -1,0 +1,58 @@
+"""Options of a worker process, and their form as arguments of a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import WorkerDeploymentConfig
+
+from epw.core.errors import InvalidRequest
+from epw.core.queues import MAX_LABELS
+
+DEPLOYMENT = "epw"
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How much a worker takes, and when it ends."""
+
+    slots: int | None = None
+    """How many attempts of tasks run in it at once; None: as many as there are, the machine's memory permitting."""
+    labels: tuple[str, ...] = ()
+    """What it offers to tasks that need it (`needs`)."""
+    grace: timedelta = timedelta(seconds=5)
+    """How long its agents may go on once it is to stop."""
+    version: str | None = None
+    """Its version in a Worker Deployment of Temporal; None: executions go on with any worker."""
+    deployment: str = DEPLOYMENT
+
+    def __post_init__(self) -> None:
+        """Raises `InvalidRequest`."""
+        for label in self.labels:
+            if not _LABEL.fullmatch(label):
+                raise InvalidRequest(f"--label {label!r}: a label has 1 to 40 of a-z, 0-9, '.', '_', '-'")
+        if len(self.labels) > MAX_LABELS:
+            raise InvalidRequest(f"a worker has at most {MAX_LABELS} labels, not {len(self.labels)}")
+        for name, value in (("version", self.version), ("deployment", self.deployment)):
+            if value is not None and not _VERSION.fullmatch(value):
+                raise InvalidRequest(f"--{name} {value!r}: 1 to 100 letters, digits, '.', '_', '+', '-'")
+
+    @property
+    def deployment_config(self) -> WorkerDeploymentConfig | None:
+        """For `temporalio.worker.Worker`; None: its executions are not bound to a version."""
+        if self.version is None:
+            return None
+        return WorkerDeploymentConfig(
+            WorkerDeploymentVersion(self.deployment, self.version), use_worker_versioning=True
+        )
+
+
+def unique(labels: Sequence[str]) -> tuple[str, ...]:
+    """Labels in order, each once."""
+    return tuple(sorted(dict.fromkeys(labels)))
