@@ -35,6 +35,7 @@ from activities.processes.process_tree import ProcessTree, end_marked, has_no_pr
 from activities.processes.shell import describe_exit, last_output, printed_so_far, run_shell
 from activities.processes.slots import Slots
 from activities.state.activity_scope import activity_scope, current_execution
+from activities.state.cancellation import refuse_cancelled
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
@@ -100,6 +101,7 @@ class TaskRunner:
     async def _attempt(self, directory: AttemptDirectory) -> TaskOutcome:
         running = await self._plans.of_current_execution()
         await _end_earlier(directory)
+        await refuse_cancelled()
         task = _task(running, directory.run)
         agent = self._agents[running.plan.backend_of(task).name]
         attempt = await in_thread(_described, directory, running, task, agent, self._host)

@@ -15,6 +15,7 @@ from activities.processes.host_monitor import HostMonitor
 from activities.processes.process_tree import end_marked
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.state.activity_scope import activity_scope, current_execution
+from activities.state.cancellation import refuse_cancelled
 from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
@@ -53,6 +54,7 @@ class Verifier:
         spent = 0
         if activity_attempt > 1:
             await in_thread(partial(end_marked, execution.attempt_key(name), forget=True))
+        await refuse_cancelled()
         # The command runs what the agents have written.
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, running.plan.default_sandbox)
         async with activity_scope(self._state, directory.marker, heartbeat), contained(attempt) as attempt:

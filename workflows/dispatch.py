@@ -171,9 +171,10 @@ def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether an error is a cancellation, of the workflow or of an awaited activity."""
-    caused = isinstance(error, ActivityError) and isinstance(error.cause, CancelledError)
-    return caused or isinstance(error, asyncio.CancelledError)
+    """Whether an error is a cancellation, of the workflow or of an awaited activity, or of one that did not begin."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    refused = isinstance(cause, ApplicationError) and cause.type == failures.CANCELLED.type
+    return refused or isinstance(cause, CancelledError) or isinstance(error, asyncio.CancelledError)
 
 
 def details_of(error: BaseException) -> list[Any]:

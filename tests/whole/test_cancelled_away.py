@@ -1,0 +1,56 @@
+"""Executions that are cancelled while no worker runs: what comes back starts nothing of them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.worker import Worker
+
+from activities.state import cancellation
+from activities.state.state_directory import StateDirectory
+from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_queue
+from tests.support import Harness, ended, make_repository, tasks
+
+
+def _part(harness: Harness, *, of_host: bool) -> Worker:
+    """One of a process's two workers: for the workflows and the shared queue, or for the activities of the host."""
+    state, queue = StateDirectory(harness.home), harness.queue
+    return Worker(
+        harness.client,
+        task_queue=host_queue(queue, state) if of_host else queue,
+        workflows=() if of_host else WORKFLOWS,
+        activities=activities(harness.client, state, queue, host=harness.host),
+        **OPTIONS,
+    )
+
+
+async def _happens(handle: WorkflowHandle[Any, Any], kind: EventType.ValueType, times: int) -> None:
+    """Wait until the history has so many events of a type."""
+    async with asyncio.timeout(60):
+        while [event.event_type async for event in handle.fetch_history_events()].count(kind) < times:  # noqa: ASYNC110 (a history is only asked)
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_cancelled_without_a_worker_starts_nothing_when_one_comes(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancellation, "NO_WORKER_MS", 0)
+    repository, ran = make_repository(tmp_path / "repo", {"a": "1\n"}), tmp_path / "ran"
+    plan = {"workspace": str(repository), "tasks": tasks(*({"id": f"t{n}", "run": f"touch {ran}"} for n in range(3)))}
+    async with _part(harness, of_host=False):
+        handle = await harness.start(plan)
+        await _happens(handle, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, 4)
+    await handle.cancel()
+    async with _part(harness, of_host=True):
+        await _happens(handle, EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED, 3)
+    async with harness.working():
+        await ended(handle)
+    document = await harness.document(handle)
+    assert (await handle.describe()).status == WorkflowExecutionStatus.CANCELED
+    assert [row["status"] for row in document["results"]] == ["cancelled"] * 3
+    assert not ran.exists()
