@@ -13,6 +13,7 @@ from temporalio import activity
 from activities.documents.live_document import live_document
 from activities.forges.forges import PullRequestTexts
 from activities.forges.pull_request import GivesUp, found_open, opened, push_arguments, target_of, way_of
+from activities.git.secret_commits import refusal, secrets_added
 from activities.git.user_git import UserGit, captured
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
@@ -64,7 +65,7 @@ class PullRequestOpener:
                 cancelled.set()
                 await asyncio.wait([work])
                 raise
-            if outcome.problem is not None and not is_last:
+            if outcome.problem is not None and not outcome.final and not is_last:
                 raise Refused(outcome.problem)
         return outcome
 
@@ -91,6 +92,9 @@ class _Step:
         except InvalidRequest as error:
             return _failed(str(error))
         now = round(time.time() * 1000)
+        delivery = document["delivery"]
+        if secrets := secrets_added(git, delivery["base"] if delivery is not None else None, self.branch):
+            return _failed(f"{self.branch} is not pushed: {refusal(secrets)}", final=True)
         # It all but has: what it did is known, and this is its last step.
         report = assembled(plan, document, [], made=now, began=now, ended=now)
         said, text, is_again = wish.title or title(report), markdown(report), file.is_file()
@@ -116,5 +120,5 @@ class _Step:
         return PullRequestOutcome(pull_request=DeliveredPullRequest.model_validate({"url": address, "state": state}))
 
 
-def _failed(problem: str, page: str | None = None) -> PullRequestOutcome:
-    return PullRequestOutcome(pull_request=DeliveredPullRequest(url=page, state="failed"), problem=problem)
+def _failed(problem: str, page: str | None = None, *, final: bool = False) -> PullRequestOutcome:
+    return PullRequestOutcome(pull_request=DeliveredPullRequest(url=page, state="failed"), problem=problem, final=final)

@@ -10,6 +10,7 @@ import typer
 
 from activities.forges.forges import PullRequestTexts
 from activities.forges.pull_request import opened, push_arguments, target_of, way_of
+from activities.git.secret_commits import refusal, secrets_added
 from activities.git.user_git import UserGit
 from activities.system.atomic_write import write_atomically
 from epw.cli.options import JSON_OPTION, ExecutionId
@@ -17,6 +18,7 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.report import report_of
 from epw.client.saved_changes import KnownExecution
+from epw.core.errors import InvalidRequest
 from epw.rendering.markdown import markdown, title
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -29,6 +31,9 @@ def pr(
     reviewer: Annotated[list[str] | None, typer.Option("--reviewer", help="Who reviews it. Repeatable.")] = None,
     remote: Annotated[str | None, typer.Option("--remote", help="Where to push (default: as `git push`).")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The branch to join (default: your present one).")] = None,
+    publish_secrets: Annotated[
+        bool, typer.Option("--publish-secrets", help="Push it although it adds files that look like secrets.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -40,6 +45,13 @@ def pr(
         report = await report_of(settings, connection, execution_id, has_diffs=False)
         git, file = UserGit(folder), known.store.path / "pull-request.md"
         target = target_of(git, remote, base)
+        delivery = known.document["delivery"]
+        secrets = secrets_added(git, delivery["base"] if delivery else None, branch)
+        if secrets and not publish_secrets:
+            raise InvalidRequest(
+                f"{branch} is not pushed: {refusal(secrets)}; without the task: `epw drop {shlex.quote(execution_id)}"
+                " TASK`; if they are no secrets: --publish-secrets"
+            )
         said, text = own_title or title(report), markdown(report)
         texts = PullRequestTexts(branch, said, text, str(file), draft, tuple(reviewer or []))
         way = way_of(git, target, folder, texts)

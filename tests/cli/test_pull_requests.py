@@ -207,3 +207,20 @@ def test_the_page_has_the_form_of_its_forge(url: str, page: str) -> None:
 @pytest.mark.parametrize("url", ["/srv/repo.git", "../repo.git", "file:///srv/repo.git", ""])
 def test_a_path_is_no_forge(url: str) -> None:
     assert WebRepository.of(url) is None
+
+
+def test_a_branch_that_adds_a_secret_is_pushed_only_by_a_person_who_says_so(up: Cli, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {".gitignore": ".env\n"})
+    (path / ".env").write_text("KEY=1\n")
+    bare = remote(path, tmp_path, GITHUB)
+    # A later commit that removes it would leave it in the history that is pushed.
+    add = "git add -f .env; git commit -qm env; git rm -q --cached .env; git commit -qm 'no env'; echo 1 > api.py"
+    rows = tasks({"id": "api", "run": add})
+    plan = {"workspace": str(path), "include": [".env"], "commits": "keep", "pullRequest": {}, "tasks": rows}
+    delivery = up.json("run", up.plan(plan), "--id", "leaks")["delivery"]
+    assert delivery["pullRequest"] == {"url": None, "state": "failed"}
+    assert any("not pushed: its commits add .env" in each for each in delivery["warnings"])
+    refused = beside(up, tmp_path)("pr", "leaks", code=2)
+    assert "epw/leaks is not pushed: its commits add .env" in refused.stderr
+    assert sh(bare, "git", "branch") == ""
+    assert beside(up, tmp_path).json("pr", "leaks", "--publish-secrets")["pushed"]

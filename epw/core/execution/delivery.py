@@ -56,10 +56,11 @@ class DeliveredPullRequest(Message):
 
 
 class PullRequestOutcome(Message):
-    """Result of `open_pull_request`; `problem`: why there is none."""
+    """Result of `open_pull_request`; `problem`: why there is none, `final`: and would be none at a further attempt."""
 
     pull_request: DeliveredPullRequest
     problem: str | None = None
+    final: bool = False
 
 
 class Delivery(Message):

@@ -1,0 +1,29 @@
+"""Commits that would publish a secret: those of a delivered branch that add a file which looks like one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from activities.git.command import list_paths
+from activities.git.secret_files import looks_secret
+from activities.git.user_git import UserGit
+
+_RAW = ("--format=", "--raw", "--no-renames", "--diff-filter=A", "--no-abbrev", "-z")
+
+
+def secrets_added(git: UserGit, base: str | None, branch: str) -> list[str]:
+    """Such files that the commits of a branch add, also where a later one removes them again; it began at `base`."""
+    known = base is not None and git.says("cat-file", "-e", f"{base}^{{commit}}") is not None
+    before = base if base is not None and known else "HEAD"
+    rows = iter((git.says("log", *_RAW, f"{before}..refs/heads/{branch}") or "").split("\0"))
+    added = [(path, header.split()[3]) for header, path in zip(rows, rows, strict=False)]
+    return sorted({path for path, blob in added if looks_secret(path, partial(_content, git, blob))})
+
+
+def refusal(paths: list[str]) -> str:
+    """Why a branch with these files is not pushed."""
+    return f"its commits add {list_paths(paths)}, secret by name or content"
+
+
+def _content(git: UserGit, blob: str) -> bytes:
+    return (git.says("cat-file", "blob", blob) or "").encode("utf-8", "surrogateescape")
