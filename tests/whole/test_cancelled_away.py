@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.worker import Worker
 
 from activities.state import cancellation
+from activities.state.host import host_name
 from activities.state.state_directory import StateDirectory
-from epw.service.registration import OPTIONS, WORKFLOWS, activities, host_queue
+from epw.core.queues import host_of
+from epw.service.polling import make_workers, polled_queues, polling
+from epw.service.registration import WORKFLOWS, activities
+from epw.service.worker_options import WorkerOptions
 from tests.support import Harness, ended, make_repository, tasks
 
 
-def _part(harness: Harness, *, of_host: bool) -> Worker:
-    """One of a process's two workers: for the workflows and the shared queue, or for the activities of the host."""
+def _part(harness: Harness, *, of_host: bool) -> AbstractAsyncContextManager[None]:
+    """Those workers of a process that poll the queues of its host, or the others, with the workflows."""
     state, queue = StateDirectory(harness.home), harness.queue
-    return Worker(
-        harness.client,
-        task_queue=host_queue(queue, state) if of_host else queue,
-        workflows=() if of_host else WORKFLOWS,
-        activities=activities(harness.client, state, queue, host=harness.host),
-        **OPTIONS,
-    )
+    queues = [each for each in polled_queues(queue, host_name(state)) if (host_of(each.name) is not None) == of_host]
+    registered = activities(harness.client, state, queue, host=harness.host)
+    return polling(make_workers(harness.client, queues, registered, WORKFLOWS, WorkerOptions()))
 
 
 async def _happens(handle: WorkflowHandle[Any, Any], kind: EventType.ValueType, times: int) -> None:
