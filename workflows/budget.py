@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from epw.core import failures
+from epw.core.amounts import count
 from epw.core.decisions.questions import Asked
 from epw.core.execution import budget_policy
 from epw.core.execution.state import ExecutionState
@@ -76,9 +77,9 @@ class ExecutionBudget:
     def _go_on(self) -> str:
         if self._asked is not None and not self._asked.closed:
             self._open_questions.close_with(self._asked, "the budget was set anew")
-        count = len(self._stopped)
+        stopped = len(self._stopped)
         self._release()
-        return f"starts go on, with {count} stopped {'task' if count == 1 else 'tasks'}"
+        return f"starts go on, with {count(stopped, 'stopped task')}"
 
     def _release(self) -> None:
         stopped, self._stopped = list(self._stopped), {}

@@ -15,6 +15,7 @@ from activities.git.filters.large_files import MAX_POINTER_BYTES, Pointer
 from activities.git.partial_clone import missing
 from activities.git.workspace import Workspace
 from activities.system.directories import size_of
+from epw.core.amounts import count
 
 _MAX_NAMED = 3
 _LARGE_MB = 1000
@@ -100,15 +101,16 @@ def _size_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
 def _filter_traits(workspace: Workspace, paths: list[str]) -> Iterator[Trait]:
     place = GitLocation(git_dir=Path(workspace.git_dir), work_tree=Path(workspace.path))
     named = filter_drivers.drivers_of(paths, [f"safe.directory={each}" for each in workspace.safe_directories], **place)
-    for name, count in sorted(Counter(named.values()).items()):
+    for name, number in sorted(Counter(named.values()).items()):
         if name not in workspace.filters:
             means = "agents see them encoded, and a task that changes one fails (FilterMissing): configure the filter"
-            yield Trait(f"filter {name}", f"{count} files, not configured here", means, ok=False)
+            yield Trait(f"filter {name}", f"{count(number, 'file')}, not configured here", means, ok=False)
         elif name == "lfs" and (absent := _not_fetched(workspace, [path for path in named if named[path] == "lfs"])):
-            found = f"{count} files, {absent} not fetched"
+            found = f"{count(number, 'file')}, {absent} not fetched"
             yield Trait("filter lfs", found, "of those agents see pointers, as you do (git lfs pull); decoded others")
         else:
-            yield Trait(f"filter {name}", f"{count} files", "agents see them decoded; your own driver encodes them")
+            means = "agents see them decoded; your own driver encodes them"
+            yield Trait(f"filter {name}", count(number, "file"), means)
 
 
 def _not_fetched(workspace: Workspace, paths: list[str]) -> int:

@@ -19,6 +19,7 @@ from activities.model_api.task_account import Reservation, TaskAccount
 from activities.system import file_lock
 from activities.system.atomic_write import write_atomically
 from activities.system.process_identity import CURRENT_PROCESS, Process, is_alive
+from epw.core.amounts import dollars
 from epw.core.messages import Usage
 from epw.core.plan.parts import Budget
 from epw.core.report.spending import in_words, total
@@ -176,12 +177,12 @@ class BudgetLedger:
 
     def _spent(self, state: _State) -> str:
         budget = self._budget
-        limits = [f"${budget.max_cost_usd:g}"] if budget.max_cost_usd is not None else []
+        limits = [dollars(budget.max_cost_usd)] if budget.max_cost_usd is not None else []
         limits += [f"{budget.max_tokens} tokens"] if budget.max_tokens is not None else []
         rows = [of_row(account.usage) for account in state.tasks.values()]
         tokens = state.tokens + sum(row["inputTokens"] + row["outputTokens"] for row in rows)
-        dollars = state.cost + sum(account.cost for account in state.tasks.values())
-        spent = f"{tokens} tokens and ${dollars:.4f} of {' and '.join(limits)} are spent"
+        cost = state.cost + sum(account.cost for account in state.tasks.values())
+        spent = f"{tokens} tokens and {dollars(cost)} of {' and '.join(limits)} are spent"
         doubt = total(rows).get("inDoubt")
         return f"{spent}, and {in_words(doubt)}" if doubt else spent
 

@@ -10,6 +10,7 @@ from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION, PlanPath
 from epw.cli.output import console_print, print_json
 from epw.cli.plan_argument import read_plan_argument
+from epw.core.amounts import count
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule import analysis
@@ -49,7 +50,7 @@ def show_analysis(plan: Plan) -> None:
     slots = predict_plan(plan, graph)
     rows = [[slot.task_id, f"agent-{slot.agent}", f"{slot.start:g}", f"{slot.end:g}"] for slot in slots]
     agents = len({slot.agent for slot in slots})
-    title = f"schedule on {'1 agent' if agents == 1 else f'{agents} agents'}, minutes"
+    title = f"schedule on {count(agents, 'agent')}, minutes"
     table(title, ["task", "agent", "start", "end"], rows)
     for line in _summary(plan, graph, document):
         console_print(line)

@@ -21,6 +21,7 @@ from epw.cli.session import run_command, run_connected
 from epw.client.documents import describe, full_document
 from epw.client.project import workspace_at
 from epw.client.started_plan import plan_of, with_added
+from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
@@ -98,7 +99,8 @@ def _check_execution(execution_id: str, as_json: bool) -> NoReturn:
         else:
             for line in found:
                 console_print(line)
-            print(f"{len(history.events)} events, {len(document['results'])} tasks: {len(found)} violations")
+            seen = f"{count(len(history.events), 'event')}, {count(len(document['results']), 'task')}"
+            print(f"{seen}: {count(len(found), 'violation')}")
         return 1 if found else 0
 
     # Not tidied: what the execution has left is part of what is checked.

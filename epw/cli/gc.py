@@ -24,6 +24,7 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import document_of
 from epw.client.elsewhere import saved_alone
+from epw.core.amounts import count
 from epw.core.errors import EpwError, InvalidRequest
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
@@ -95,10 +96,11 @@ def gc(
             ids_only = {name: [row["executionId"] for row in group] for name, group in rows.items()}
             print_json({"removed": [], **ids_only, "freedBytes": freed, "executions": rows})
         elif agreed or not removable:
-            print(f"removed {len(removable)} executions, kept {len(kept)}; {freed / _MB:.1f} MB freed")
+            print(f"removed {count(len(removable), 'execution')}, kept {len(kept)}; {freed / _MB:.1f} MB freed")
         else:
             size = sum(each.size for each in removable) / _MB
-            print(f"nothing removed; {len(removable)} executions would go, {size:.1f} MB, and {len(kept)} stay")
+            would_go = f"{count(len(removable), 'execution')} would go, {size:.1f} MB"
+            print(f"nothing removed; {would_go}, and {len(kept)} would stay")
         return 0 if agreed or dry_run or not removable or sys.stdin.isatty() else InvalidRequest.exit_code
 
     run_connected(command, as_json=as_json)
@@ -114,7 +116,7 @@ def _agreed(removable: list[Candidate], *, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
         print("epw: nobody to ask: `--yes` removes this, `--dry-run` only says it", file=sys.stderr)
         return False
-    return typer.confirm(f"Remove {len(removable)} executions?", default=False, err=True)
+    return typer.confirm(f"Remove {count(len(removable), 'execution')}?", default=False, err=True)
 
 
 async def _examined(

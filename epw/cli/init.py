@@ -16,6 +16,7 @@ from epw.client.first_plan import first_plan
 from epw.client.plan_file import read_plan_file
 from epw.client.project import PLAN_NAMES, repository_of
 from epw.client.project_tests import find_tests
+from epw.core.amounts import count
 from epw.core.backends import BACKENDS
 from epw.core.errors import InvalidRequest
 from epw.settings import Settings
@@ -51,7 +52,8 @@ def init(
             found = None if tests is None else {"kind": tests.kind, "command": tests.command, "sign": tests.sign}
             print_json({"file": str(path), "agent": chosen, "verify": plan.verify, "tests": found, "missing": others})
             return 0
-        console_print(f"wrote {path}: {len(plan.tasks)} tasks by {chosen or 'commands (no agent is set up here)'}")
+        doer = chosen or "commands (no agent is set up here)"
+        console_print(f"wrote {path}: {count(len(plan.tasks), 'task')} by {doer}")
         for name, why in others.items() if chosen is None else ():
             console_print(f"  {name}: {why}")
         verified = plan.verify or f"nothing yet{'' if tests is None else f' ({tests.missing} is not on PATH)'}"

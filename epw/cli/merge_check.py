@@ -14,6 +14,7 @@ from epw.cli.offline import run_offline
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.client.project import workspace_at
+from epw.core.amounts import count
 from epw.core.errors import GitError, InvalidRequest, Unavailable
 from epw.settings import Settings
 
@@ -65,11 +66,7 @@ def _show(judged: Judgement) -> None:
     for checked in judged.checks:
         counted = f"{len(checked.findings)} new" if checked.findings or not checked.problem else ""
         said = ", ".join(filter(None, (counted, checked.problem)))
-        print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {_trees(checked.runs)} read)")
+        print(f"{checked.checker}: {printable(said)} ({checked.milliseconds} ms, {count(checked.runs, 'tree')} read)")
     for command in judged.finish_with if judged.are_applied or judged.resolved else ():
         print(f"next: {printable(command)}")
     print(f"{'clean' if judged.is_clean else 'conflict'} · tree {judged.tree or 'none'}")
-
-
-def _trees(count: int) -> str:
-    return f"{count} tree" if count == 1 else f"{count} trees"

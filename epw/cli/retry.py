@@ -19,6 +19,7 @@ from epw.client.documents import describe
 from epw.client.redrive import RedrivePlan, plan_redrive
 from epw.client.requests import require_worker, send
 from epw.client.start import check_runnable
+from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection, connected
 from epw.settings import Settings
@@ -101,7 +102,7 @@ def _changed_plan(execution_id: str, target: str | None, plan: str | None) -> An
 def _show(made: RedrivePlan, execution_id: str) -> None:
     """Print what is taken over and what runs, and why."""
     taken, tasks = made.redrive.commits, [task.id for task in made.file.plan.tasks]
-    lines = [f"taken over from {execution_id}: {len(taken)} of {len(tasks)} tasks"]
+    lines = [f"taken over from {execution_id}: {len(taken)} of {count(len(tasks), 'task')}"]
     for task_id in tasks:
         if task_id in taken:
             commit = taken[task_id]

@@ -12,6 +12,7 @@ from rich.text import Text
 from epw.cli.layout import Column, console, table
 from epw.cli.output import printable
 from epw.cli.show_failures import show_error, show_failures, show_warnings, verify_failed
+from epw.core.amounts import count
 from epw.core.failures import VERIFY_FAILED
 from epw.core.report.measured import Metrics
 from epw.core.report.model import OPEN, ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
@@ -137,42 +138,47 @@ def _open(conflict: ConflictResult) -> str:
 def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     out = console()
     if not metrics["agentsUsed"]:
-        out.print(f"{_count(metrics['totalTasks'], 'task')}, no agent ran; {_seconds(metrics['totalDuration'])}")
+        out.print(f"{count(metrics['totalTasks'], 'task')}, no agent ran; {_seconds(metrics['totalDuration'])}")
         return
     out.print(
-        f"{_count(metrics['totalTasks'], 'task')}: {metrics['parallelTasks']} parallel,"
+        f"{count(metrics['totalTasks'], 'task')}: {metrics['parallelTasks']} parallel,"
         f" {metrics['sequentialTasks']} sequential; "
         f"{metrics['agentsUsed']} of {metrics['agentCount']} agents used, at most {metrics['peakConcurrency']} at once"
     )
     reruns, speedup = metrics.get("rerunCount", 0), metrics["actualSpeedup"]
-    included = f", {reruns} {'run' if reruns == 1 else 'runs'} again after conflicts included" if reruns else ""
-    left_out = " without the waits for people and usage limits" if has_waited else ""
+    included = f", {count(reruns, 'run')} again after conflicts included" if reruns else ""
+    away = metrics.get("awayMs", 0)
+    left_out = [
+        *(["the waits for people and usage limits"] if has_waited else []),
+        *([f"the {_seconds(away)} in which no worker ran"] if away else []),
+    ]
+    without = f" without {' and '.join(left_out)}" if left_out else ""
     out.print(
-        f"{_seconds(metrics['totalDuration'])}{left_out}; one after another it would have been"
+        f"{_seconds(metrics['totalDuration'])}{without}; one after another it would have been"
         f" {_seconds(metrics['sequentialDuration'])}{included}"
     )
     if speedup is not None and speedup < 1 and metrics["scheduleDuration"] is not None:
-        away = metrics.get("awayMs", 0)
-        around = _seconds(max(0, metrics["totalDuration"] - metrics["scheduleDuration"] - away))
-        lost = f"for {_seconds(away)} no worker ran, or one that ended before its tasks did; " if away else ""
+        around = _seconds(max(0, metrics["totalDuration"] - metrics["scheduleDuration"]))
+        lost = " what ended with its worker," if metrics.get("lostRunCount", 0) else ""
         out.print(
-            f"not faster in parallel this time (speedup {_number(speedup)}): {lost}{around} went into starts, the"
-            " snapshot, saving, landing and delivery, which longer tasks make up for"
+            f"not faster in parallel this time (speedup {_number(speedup)}): {around} went into start-up,{lost}"
+            " the snapshot, saving, landing and delivery, which longer tasks make up for"
         )
     else:
         out.print(
             f"speedup {_number(speedup)} (estimated {_number(metrics['estimatedSpeedup'])}),"
             f" efficiency {_number(metrics['efficiency'])} of the list schedule"
         )
-    counts = (
+    happened = (
         (metrics["failureCount"], "failed"),
-        (metrics["retryCount"], "retried"),
+        (metrics["retryCount"], "retried after failures"),
+        (metrics.get("askedRetryCount", 0), "run again as a person wanted"),
         (reruns, "run again after conflicts"),
         (metrics.get("lostRunCount", 0), "run again after the worker had ended (Ctrl-C, a closed terminal, a crash)"),
         (metrics["conflictCount"], "conflict" if metrics["conflictCount"] == 1 else "conflicts"),
         (metrics.get("hazardCount", 0), "hazard" if metrics.get("hazardCount") == 1 else "hazards"),
     )
-    some = ", ".join(f"{count} {what}" for count, what in counts if count) or "no failures, reruns or conflicts"
+    some = ", ".join(f"{number:,} {what}" for number, what in happened if number) or "no failures, reruns or conflicts"
     path = printable(" → ".join(metrics["criticalPath"][:12]))
     out.print(Text(f"{some}; critical path {path or 'empty'}"))
 
@@ -186,7 +192,7 @@ def _show_usage(used: list[ModelUsage]) -> None:
     spent = total(used)
     cost = known_cost(used)
     doubt = f", and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else ""
-    calls = _count(sum(each["requests"] for each in used), "model call")
+    calls = count(sum(each["requests"] for each in used), "model call")
     console().print(f"{calls}, {tokens}, cost {cost}{doubt}")
 
 
@@ -222,12 +228,8 @@ def _files(delivery: DeliveryResult) -> str:
     if (files := delivery["files"]) is None:
         return ""
     yours = set(delivery.get("uncommitted", [])) - set(files)
-    more = f", and {_count(len(yours), 'file')} that you had not committed" if yours else ""
-    return f", {_count(len(files), 'file')}{more}"
-
-
-def _count(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or f'{one}s'}"
+    more = f", and {count(len(yours), 'file')} that you had not committed" if yours else ""
+    return f", {count(len(files), 'file')}{more}"
 
 
 def _seconds(milliseconds: float | None) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from epw.cli.layout import Column, duration, prose, table
+from epw.core.amounts import count, dollars
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.report.model import ExecutionResult
@@ -53,13 +54,13 @@ def show_running(
 
 def summary(counts: Mapping[str, int], numbers: SoFar) -> str:
     """How far an execution is, in a line; `counts`: tasks by status."""
-    done = [f"{counts.get('succeeded', 0)} of {sum(counts.values())} tasks done"]
+    done = [f"{counts.get('succeeded', 0)} of {count(sum(counts.values()), 'task')} done"]
     done += [f"{count} {status}" for status, count in counts.items() if status in TERMINAL and status != "succeeded"]
     parts = [", ".join(done), f"{numbers['percent']:.0f} %", f"{duration(numbers['elapsedMs'])} so far"]
     if "eta" in numbers:
         parts.append(time_left(numbers["eta"]))
     if numbers["costUSD"] is not None:
-        parts.append(f"${numbers['costUSD']:.4f} so far")
+        parts.append(f"{dollars(numbers['costUSD'])} so far")
     elif numbers["tokens"] is not None:
         parts.append(f"{numbers['tokens']} tokens so far")
     if "inDoubt" in numbers:
@@ -92,7 +93,7 @@ def _cells(row: TaskResult, live: AgentProgress | None, *, has_worker: bool) -> 
         None if percent is None else f"{percent:.0f} %",
         _left(live),
         _files(row, live),
-        f"${cost:.4f}" if cost else None,
+        dollars(cost) if cost else None,
         (live.operation if live is not None else None) or (row["error"]["type"] if row["error"] else ""),
     ]
 

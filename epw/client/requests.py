@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from epw.client.documents import describe, document_of, unknown
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
+from epw.core.amounts import count
 from epw.core.decisions.questions import placeholder
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
 from epw.service.connection import Connection
@@ -124,7 +125,7 @@ def choose_question(execution_id: str, asked: list[dict[str, Any]], text: str) -
         return str(found[0]["id"])
     if not found:
         raise InvalidRequest(f"no question of {execution_id!r} is open: `epw status {name}`")
-    raise InvalidRequest("\n".join([f"{len(found)} questions are open; say which:", *lines]))
+    raise InvalidRequest("\n".join([f"{count(len(found), 'question')} are open; say which:", *lines]))
 
 
 def _asked(question: dict[str, Any]) -> str:

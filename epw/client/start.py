@@ -19,6 +19,7 @@ from activities.git.secret_files import advice
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
 from epw.client.plan_file import PlanFile
+from epw.core.amounts import count
 from epw.core.errors import InvalidRequest, Unavailable
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.model import Plan
@@ -73,7 +74,7 @@ async def start_execution(
     chosen = new_id(file.name) if execution_id is None else execution_id
     if not 1 <= len(chosen) <= 200 or not chosen.isprintable():
         raise InvalidRequest("an execution's id has 1 to 200 printable characters")
-    summary = f"{file.name or 'plan'}: {len(plan.tasks)} tasks, {plan.strategy}"
+    summary = f"{file.name or 'plan'}: {count(len(plan.tasks), 'task')}, {plan.strategy}"
     lines = [f"- {task.id}: {' '.join(task.description.split())[:100]}" for task in plan.tasks[:50]]
     try:
         started = await connection.client.start_workflow(

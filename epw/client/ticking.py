@@ -13,6 +13,7 @@ from activities.git.command import display_path
 from activities.git.workspace import Workspace
 from activities.system.atomic_write import write_atomically
 from epw.client.foreign_file import read_foreign
+from epw.core.amounts import count
 from epw.core.errors import InvalidRequest, Refused
 from epw.core.execution.exit_status import OUTCOMES
 from epw.core.plan.model import Plan
@@ -122,9 +123,8 @@ def _lines(ticked: Ticked, place: str, document: ExecutionResult) -> list[str]:
     rows = [row for row in document["results"] if row["taskId"] in ticked.ids]
     simulated = sum(bool(row.get("simulated")) for row in rows)
     unchanged = [row["taskId"] for row in rows if row["landed"] and row["changes"] == [] and not row.get("simulated")]
-    count = f"{len(rows)} task{'' if len(rows) == 1 else 's'}"
     return [
-        f"ticked {count} in {place}: {_named(ticked.ids)}",
+        f"ticked {count(len(rows), 'task')} in {place}: {_named(ticked.ids)}",
         *ticked.notes,
         *([f"ticked, though nothing was changed for them: {_named(unchanged)}"] if unchanged else []),
         *([f"{simulated} of the ticked tasks were simulated: nobody has done them"] if simulated else []),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from epw.core.amounts import count
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import check_cycles, read_plan
@@ -126,8 +127,8 @@ def _placed(problem: Problem, tasks: list[Item]) -> Problem:
 
 
 def _notes(file: ForeignFile, form: Format, outline: Outline, tasks: list[Item], waiting: set[str]) -> list[str]:
-    count = f"{len(tasks)} task{'' if len(tasks) == 1 else 's'}"
-    notes = [f"took {file.path} for {form.title}: {' '.join(filter(None, (count, outline.summary)))}"]
+    taken = " ".join(filter(None, (count(len(tasks), "task"), outline.summary)))
+    notes = [f"took {file.path} for {form.title}: {taken}"]
     left = _counted(outline.items, "left out: ")
     notes += [left] if left else []
     if waiting:

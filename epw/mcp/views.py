@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from epw.core.amounts import count
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
 from epw.core.report.model import ExecutionResult
@@ -146,7 +147,8 @@ class Look:
             shown.append(task_id if percent is None else f"{task_id} {percent:.0f} %")
         more = f" and {len(running) - _MAX_SHOWN} more" if len(running) > _MAX_SHOWN else ""
         ended = sum(task["status"] in TERMINAL for task in self.tasks)
-        return f"{ended} of {len(self.tasks)} tasks ended" + (f"; running: {', '.join(shown)}{more}" if running else "")
+        of_all = f"{ended} of {count(len(self.tasks), 'task')} ended"
+        return f"{of_all}; running: {', '.join(shown)}{more}" if running else of_all
 
     def _percent(self, task_id: str) -> float | None:
         reported = self.live.get(task_id)

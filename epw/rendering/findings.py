@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from epw.core import failures
+from epw.core.amounts import count, dollars
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
 from epw.core.report.so_far import Eta
 from epw.core.report.spending import in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
-from epw.rendering.words import WAITS, count, dollars, duration, few
+from epw.rendering.words import WAITS, duration, few
 
 LIMITS = tuple(
     kind.type
@@ -114,7 +115,9 @@ def speed(report: Report) -> list[Fact]:
         return []
     found = [
         Fact(
-            "time", duration(metrics["totalDuration"]), "from start to end, without waits for people and usage limits"
+            "time",
+            duration(metrics["totalDuration"]),
+            "from start to end, without waits for people and usage limits, and while a worker ran",
         ),
         Fact("one after another", duration(metrics["sequentialDuration"]), "the sum of all tasks' times"),
         Fact(
@@ -131,11 +134,13 @@ def speed(report: Report) -> list[Fact]:
         overhead = "starting, saving, merging and checking: what is missing of 100 %"
         found.append(Fact("overhead", f"{metrics['coordinationOverhead']:.0%}", overhead))
     if away := metrics.get("awayMs"):
-        found.append(Fact("without a worker", duration(away), "no worker ran, or one that ended before its tasks did"))
+        found.append(Fact("without a worker", duration(away), "no worker ran; in none of the other numbers"))
     used = f"{metrics['agentsUsed']} of {metrics['agentCount']}"
     found.append(Fact("agents used", used, f"at most {metrics['peakConcurrency']} at once"))
-    again = f"{count(metrics['retryCount'], 'attempt')} after failures, {count(metrics.get('rerunCount', 0), 'run')}"
-    found.append(Fact("again", again + " after conflicts", "included in the times"))
+    again = [f"{count(metrics['retryCount'], 'attempt')} after failures"]
+    again += [f"{count(asked, 'run')} as a person wanted"] if (asked := metrics.get("askedRetryCount")) else []
+    again += [f"{count(metrics.get('rerunCount', 0), 'run')} after conflicts"]
+    found.append(Fact("again", ", ".join(again), "included in the times"))
     return found
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from epw.core.amounts import count, dollars
 from epw.core.report.report import Report, Step
 from epw.core.report.task_result import TaskResult
 from epw.rendering import findings
 from epw.rendering.quiet import block, code, codes, quiet, table
-from epw.rendering.words import STATUSES, count, dollars, duration, moment
+from epw.rendering.words import STATUSES, duration, moment
 
 MAX_LENGTH = 60_000
 """Characters; GitHub refuses more than 65,536."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from epw.core.amounts import count, dollars
 from epw.core.report.report import Report, Step, Stretch
 from epw.core.report.task_result import TaskResult
 from epw.rendering import findings
 from epw.rendering.lanes import Lane, lanes
 from epw.rendering.tables import Column, cut_middle, table_text
-from epw.rendering.words import count, dollars, duration, moment, printable, status_words
+from epw.rendering.words import duration, moment, printable, status_words
 
 _MAX_ROWS = 200
 _MAX_LANES = 60

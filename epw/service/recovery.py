@@ -32,6 +32,7 @@ from activities.state.worker_records import (
 from activities.system.directories import Trash
 from activities.system.process_identity import Process
 from epw.core import failures
+from epw.core.amounts import count
 from epw.core.messages import WORKFLOW_TYPE
 from epw.service.janitor import tidy
 from epw.service.unreplayable import reset_unreplayable
@@ -127,6 +128,6 @@ async def _fail_unrecorded(client: Client, identity: str) -> None:
 def _reason(record: AttemptRecord) -> ApplicationError:
     deaths = count_of(record.deaths) if record.deaths else 0
     if deaths >= POISON_DEATHS:
-        message = f"{deaths} workers died while this task ran"
+        message = f"{count(deaths, 'worker')} died while this task ran"
         return ApplicationError(message, type=failures.POISON.type, non_retryable=True)
     return ApplicationError("the worker of this attempt died", type=failures.WORKER_LOST.type)

@@ -16,6 +16,7 @@ from epw.cli.live.steps import COMMANDS, Ui
 from epw.cli.live.table import mark_of, table
 from epw.cli.live.typed import Typed
 from epw.cli.show_running import waits_for
+from epw.core.amounts import count, dollars
 from epw.core.report.spending import in_words
 from epw.rendering.findings import time_left
 
@@ -45,7 +46,7 @@ def head(snapshot: Snapshot, width: int, now: int, most: int) -> list[Text]:
     parts: list[Part] = [
         (snapshot.id, BOLD),
         (status, _STATUS.get(status, "")),
-        f"{snapshot.ended} of {len(document['results'])} tasks",
+        f"{snapshot.ended} of {count(len(document['results']), 'task')}",
         f"{bar(numbers['percent'], 10)} {numbers['percent']:.0f} %",
         f"{duration(numbers['elapsedMs'] + passed)} so far",
     ]
@@ -66,7 +67,7 @@ def _spending(snapshot: Snapshot) -> list[Part]:
     numbers = snapshot.numbers
     cost, tokens, parts = numbers["costUSD"], numbers["tokens"], list[Part]()
     if cost is not None or snapshot.max_cost is not None:
-        parts.append(_share(cost or 0.0, snapshot.max_cost, _dollars))
+        parts.append(_share(cost or 0.0, snapshot.max_cost, dollars))
     if tokens is not None or snapshot.max_tokens is not None:
         parts.append(_share(tokens or 0, snapshot.max_tokens, lambda value: f"{amount(value)} tokens"))
     return [*parts, *([in_words(numbers["inDoubt"])] if "inDoubt" in numbers else [])]
@@ -77,10 +78,6 @@ def _share(used: float, most: float | None, words: Callable[[float], str]) -> Pa
     if not most:
         return words(used)
     return f"{words(used)} of {words(most)} ({100 * used / most:.0f} %)", BAD if used >= 0.8 * most else ""
-
-
-def _dollars(value: float) -> str:
-    return f"${value:.2f}" if value >= 0.1 or not value else f"${value:.4f}"
 
 
 def _critical_path(snapshot: Snapshot, width: int) -> list[Text]:

@@ -13,6 +13,7 @@ from epw.cli.live.lines import ASKS, BAD, BOLD, DIM, GOOD, LIVE, SELECTED, Part,
 from epw.cli.live.snapshot import Snapshot
 from epw.cli.output import printable
 from epw.cli.show_running import waits_for
+from epw.core.amounts import dollars
 from epw.core.messages import AgentProgress
 from epw.core.report.task_result import TaskResult
 
@@ -111,7 +112,7 @@ def _tokens(known: _Known) -> str:
 
 def _cost(known: _Known) -> str:
     cost = max(known.row["usage"]["costUSD"] or 0, (known.live.cost_usd if known.live is not None else None) or 0)
-    return f"${cost:.2f}" if cost >= 0.01 else f"${cost:.4f}" if cost else ""
+    return dollars(cost) if cost else ""
 
 
 def _memory(known: _Known) -> str:

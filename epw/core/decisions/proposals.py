@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from epw.core.amounts import count
 from epw.core.backends import Backend
 from epw.core.messages import Question
 
@@ -28,7 +29,7 @@ def is_plain(tasks: Sequence[Any], proposer: Backend) -> bool:
 
 def question(task_id: str, tasks: Sequence[Any]) -> Question | None:
     """The question whether the tasks are added; None: it is too long to show all that they would be allowed."""
-    lines = [f"{task_id} proposes {len(tasks)} more {'task' if len(tasks) == 1 else 'tasks'}:"]
+    lines = [f"{task_id} proposes {count(len(tasks), 'more task')}:"]
     for each in tasks:
         description = str(each.get("description"))
         cut = description if len(description) <= _MAX_DESCRIPTION else f"{description[: _MAX_DESCRIPTION - 1]}…"

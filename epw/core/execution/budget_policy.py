@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from epw.core.amounts import dollars
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, Question
@@ -39,7 +40,7 @@ def spent_in_words(execution: ExecutionState) -> str | None:
     """What attempts that have ended have spent, where that is as much as the present budget allows; else None."""
     (cost, tokens), budget = spending(execution), execution.budget
     if budget.max_cost_usd is not None and cost + _MICRO > budget.max_cost_usd:
-        return f"${cost:.4f} of a budget of ${budget.max_cost_usd:g} are spent"
+        return f"{dollars(cost)} of a budget of {dollars(budget.max_cost_usd)} are spent"
     if budget.max_tokens is not None and tokens >= budget.max_tokens:
         return f"{tokens} tokens of a budget of {budget.max_tokens} are used"
     return None

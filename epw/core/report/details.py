@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from epw.core.amounts import count
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked, Questions, placeholder
 from epw.core.execution.budget_policy import spending
@@ -34,8 +35,8 @@ def details(
     done = execution.counts["succeeded"]
     parts = [
         f"**{_phase(execution, status)}**",
-        f"{done} of {len(execution.tasks)} tasks succeeded",
-        f"{execution.max_agents} agent{'' if execution.max_agents == 1 else 's'}",
+        f"{done} of {count(len(execution.tasks), 'task')} succeeded",
+        count(execution.max_agents, "agent"),
         execution.plan.strategy,
         *_spent(execution),
     ]

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from epw.core.amounts import dollars
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked, Questions, placeholder
 from epw.core.execution.budget_policy import NOTICE_SHARE, share_of, spending
@@ -112,7 +113,7 @@ class NoticeBoard:
         # A raised budget is told of anew.
         self._budget_told = budget
         fields = {"costUSD": round(cost, 6), "tokens": tokens, **budget.model_dump(by_alias=True)}
-        of_cost = f"${cost:.4f} of ${budget.max_cost_usd:g}" if budget.max_cost_usd is not None else ""
+        of_cost = f"{dollars(cost)} of {dollars(budget.max_cost_usd)}" if budget.max_cost_usd is not None else ""
         of_tokens = f"{tokens} of {budget.max_tokens} tokens" if budget.max_tokens is not None else ""
         text = ", ".join(filter(None, [of_cost, of_tokens]))
         yield self._made("budget", now, f"{share:.0%} of the budget are spent", text, ["status"], budget=fields)

@@ -7,6 +7,7 @@ from typing import NotRequired, cast
 
 from typing_extensions import TypedDict
 
+from epw.core.amounts import count, dollars
 from epw.core.messages import Usage
 from epw.core.report.task_result import InDoubt, ModelUsage
 
@@ -47,8 +48,8 @@ def known_cost(usages: Iterable[ModelUsage]) -> str:
     costs = [each["costUSD"] for each in usages]
     known = sum(each for each in costs if each is not None)
     if None not in costs:
-        return f"${known:.4f}"
-    return f"${known:.4f} known, the rest without a price" if known else "unknown: a model without a price"
+        return dollars(known)
+    return f"{dollars(known)} known, the rest without a price" if known else "unknown: a model without a price"
 
 
 def total_in_doubt(doubts: Iterable[InDoubt]) -> InDoubt:
@@ -65,5 +66,5 @@ def total_in_doubt(doubts: Iterable[InDoubt]) -> InDoubt:
 def in_words(doubt: InDoubt) -> str:
     """`up to $0.19 in doubt: 3 calls whose answer never came`; rounded up, since it is a bound."""
     cost, calls = doubt["costUSD"], doubt["calls"]
-    most = f"{doubt['tokens']} tokens" if cost is None else f"${cost:.4f}"
-    return f"up to {most} in doubt: {calls} {'call' if calls == 1 else 'calls'} whose answer never came"
+    most = f"{doubt['tokens']} tokens" if cost is None else dollars(cost)
+    return f"up to {most} in doubt: {count(calls, 'call')} whose answer never came"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from epw.core.amounts import count
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
 from epw.core.schedule.bottlenecks import bottlenecks
@@ -157,7 +158,7 @@ def _risks(plan: Plan, graph: TaskGraph, files: Contention) -> list[dict[str, st
     for number, level in enumerate(graph.levels):
         if len(level) > _MAX_LEVEL_TASKS:
             risks.append(
-                _risk(f"level {number} has {len(level)} tasks", "low", "give enough agents, or let them queue")
+                _risk(f"level {number} has {count(len(level), 'task')}", "low", "give enough agents, or let them queue")
             )
     longest = [max(graph.minutes[task] for task in level) for level in graph.levels]
     if longest and max(longest) > _MAX_LEVEL_RATIO * min(longest):

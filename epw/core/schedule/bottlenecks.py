@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from epw.core.amounts import count
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
 from epw.core.schedule.prediction import Slot, estimates, makespan, simulate
@@ -52,13 +53,13 @@ def _with_half(graph: TaskGraph, task: str) -> dict[str, float]:
 
 
 def _who_waits(dependants: int, rivals: int) -> str:
-    parts = [f"{_tasks(dependants)} for its result"] if dependants else []
-    parts += [f"{_tasks(rivals)} for files that it declares"] if rivals else []
+    parts = [f"{_waiting(dependants)} for its result"] if dependants else []
+    parts += [f"{_waiting(rivals)} for files that it declares"] if rivals else []
     return " and ".join(parts)
 
 
-def _tasks(count: int) -> str:
-    return "1 task waits" if count == 1 else f"{count} tasks wait"
+def _waiting(tasks: int) -> str:
+    return f"{count(tasks, 'task')} {'waits' if tasks == 1 else 'wait'}"
 
 
 def _suggestion(dependants: int, rivals: int) -> str:

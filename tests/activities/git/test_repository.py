@@ -52,7 +52,7 @@ def test_each_trait_is_told_with_what_it_means(tmp_path: Path, temporal_binary: 
     assert {name: row["found"] for name, row in found.items() if name != "files"} == {
         "kind": "git repository, branch main",
         "line ends": "core.eol=lf",
-        "filter gone": "1 files, not configured here",
+        "filter gone": "1 file, not configured here",
         "filter rot": "2 files",
         "submodules": "lib",
         "untracked": "new",

@@ -1,0 +1,13 @@
+"""Amounts in sentences: how many, and dollars."""
+
+from __future__ import annotations
+
+
+def count(number: int, one: str, several: str = "") -> str:
+    """`1 task`, `1,204 tasks`."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def dollars(amount: float) -> str:
+    """`$1.23`, below a dollar with four digits."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
