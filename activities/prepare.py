@@ -29,12 +29,15 @@ from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
+from activities.system.process_identity import CURRENT_PROCESS
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.messages import PREPARE, Prepared, PrepareRequest
 from epw.core.naming import slug
 from epw.core.plan.model import Plan
 from epw.core.queues import host_queue, steps_queue
 from epw.core.redrive import Redrive
+
+_BEGAN = round(CURRENT_PROCESS[1] * 1000)
 
 
 class Preparer:
@@ -65,7 +68,7 @@ class Preparer:
         if not request.has_workspace and not needs_host:
             # The first tasks need the plan in a moment.
             self._plans.begin()
-            return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known)
+            return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known, worker_since=_BEGAN)
         running = await self._plans.of_current_execution()
         execution = current_execution(self._state, request)
         try:
@@ -81,7 +84,7 @@ class Preparer:
                     prepared = snapshot.model_copy(update={"model": prepared.model})
         except (InvalidPlan, Unavailable) as error:
             raise not_retried(error) from None
-        return prepared.model_copy(update={"search_attributes": known})
+        return prepared.model_copy(update={"search_attributes": known, "worker_since": _BEGAN})
 
     def _model(self, running: RunningPlan) -> str | None:
         """The model of tasks that name none; None: every program has its own."""

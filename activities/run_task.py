@@ -36,11 +36,12 @@ from activities.processes.shell import describe_exit, last_output, printed_so_fa
 from activities.processes.slots import Slots
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.cancellation import refuse_cancelled
-from activities.state.heartbeat import Heartbeat
+from activities.state.heartbeat import Heartbeat, last_beat
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
+from activities.system.process_identity import CURRENT_PROCESS
 from epw.core import failures
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
@@ -188,14 +189,14 @@ class TaskRunner:
 
 
 def _away(kept: TaskOutcome | None) -> dict[str, int]:
-    """The stretch before this run in which no worker ran the attempt, or one that ended; `kept`: what that had saved.
+    """The stretch before this run in which no worker was there for the attempt; `kept`: what an earlier run had saved.
 
-    Every start takes a moment; one of a second and more has waited for a worker of the host.
+    It begins when a worker last told of the attempt, and ends as this worker began.
     """
     info = activity.info()
-    start, until = (round(each.timestamp() * 1000) for each in (info.scheduled_time, info.started_time))
-    if kept is not None:
-        start = max(start, kept.started_at + kept.duration_ms + kept.limited_ms + kept.crowded_ms)
+    start, until = round(info.scheduled_time.timestamp() * 1000), round(CURRENT_PROCESS[1] * 1000)
+    told = last_beat(info.heartbeat_details)
+    start = max(start, told or 0, kept.ended_at if kept is not None else 0)
     return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}
 
 

@@ -85,13 +85,13 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         """Prepare, work until every task has ended, finish, clean up."""
         if self._invalid:
             raise ApplicationError(self._invalid, type=InvalidPlan.__name__, non_retryable=True) from None
-        started = self._display.started
-        if now() - started >= NO_WORKER_MS:
-            self._execution.away.append((started, now()))
+        taken = now()
         try:
             prepared = await self._prepare()
         except (asyncio.CancelledError, ActivityError) as error:
+            self._had_no_worker_until(taken)
             return await self._end_before_start(error)
+        self._had_no_worker_until(prepared.worker_since or taken)
         self._set_up(prepared)
         try:
             if self._earlier is not None and self._earlier.order:
@@ -104,6 +104,11 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             await self._finisher.abort(error)
         await self._finisher.tidy()
         return await self._close()
+
+    def _had_no_worker_until(self, moment: int) -> None:
+        """Note that no worker was there from the start on; the start-up of one is no such time."""
+        if moment - self._display.started >= NO_WORKER_MS:
+            self._execution.away.append((self._display.started, moment))
 
     async def _prepare(self) -> Prepared:
         """Snapshot the workspace, which binds the execution's activities to its host."""

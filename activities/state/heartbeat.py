@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,11 @@ _SECONDS_PER_AGENT = 0.01
 _MAX_FILES = 20
 _MAX_WARNINGS = 5
 _MAX_WARNING_LENGTH = 500
+
+
+def last_beat(details: Sequence[Any]) -> int | None:
+    """When the heartbeat with these details was sent, epoch milliseconds; None where there was none."""
+    return details[1] if len(details) > 1 and isinstance(details[1], int) else None
 
 
 class Heartbeat:
@@ -69,7 +74,7 @@ class Heartbeat:
             # A task that ends at once needs no heartbeat.
             await asyncio.sleep(_FIRST_SECONDS)
             while True:
-                activity.heartbeat(self._progress)
+                activity.heartbeat(self._progress, round(time.time() * 1000))
                 await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT))
         finally:
             Heartbeat._active -= 1

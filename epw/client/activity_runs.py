@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 
@@ -20,9 +22,15 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> list[HistoryEvent]:
     return [event async for event in handle.fetch_history_events()]
 
 
-async def activity_runs(events: Iterable[HistoryEvent], converter: DataConverter) -> list[ActivityRun]:
-    """The activities in the order in which they were scheduled; of attempts also what went in and came out."""
+async def activity_runs(
+    events: Iterable[HistoryEvent], converter: DataConverter, pending: Iterable[PendingActivityInfo] = ()
+) -> list[ActivityRun]:
+    """The activities in the order in which they were scheduled; of attempts also what went in and came out.
+
+    `pending`: what the server says of those that have not ended: the history does not have who works on them.
+    """
     found: dict[int, ActivityRun] = {}
+    present = {each.activity_id: each for each in pending}
     for event in events:
         at = event.event_time.ToMilliseconds()
         if event.HasField("activity_task_scheduled_event_attributes"):
@@ -30,6 +38,9 @@ async def activity_runs(events: Iterable[HistoryEvent], converter: DataConverter
             run = ActivityRun(scheduled.activity_type.name, at)
             if run.type == RUN_TASK:
                 run.input = await _first(scheduled.input, converter)
+            if (now := present.get(scheduled.activity_id)) is not None:
+                run.waits = now.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+                run.started, run.runs = now.last_started_time.ToMilliseconds() or None, now.attempt
             found[event.event_id] = run
         elif event.HasField("activity_task_started_event_attributes"):
             started = event.activity_task_started_event_attributes

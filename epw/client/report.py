@@ -46,7 +46,7 @@ async def report_of(settings: Settings, connection: Connection, execution_id: st
     report = assembled(
         read_plan(document, runnable=False),
         result,
-        await activity_runs(events, converter),
+        await activity_runs(events, converter, described.raw_description.pending_activities),
         made=round(time.time() * 1000),
         began=_milliseconds(described.start_time),
         ended=_milliseconds(described.close_time) if described.close_time else None,

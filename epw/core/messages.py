@@ -71,6 +71,8 @@ class Prepared(Message):
     """The model of tasks that name none."""
     warnings: list[str] = Field(default_factory=list)
     """What the result says of the workspace as it was found."""
+    worker_since: int = 0
+    """When the worker that prepared it began, epoch milliseconds; 0: of an earlier version."""
 
     @property
     def queue_of_steps(self) -> str:
@@ -251,7 +253,7 @@ class TaskOutcome(Message):
     lost_runs: int = 0
     """Runs of the attempt before this one, which ended with their worker."""
     away_from: int = 0
-    """Beginning of the stretch before `away_until` in which no worker ran the attempt, or one that ended; 0: none."""
+    """Beginning of the stretch before `away_until` in which no worker was there for the attempt; 0: none."""
     away_until: int = 0
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
@@ -259,6 +261,11 @@ class TaskOutcome(Message):
     """How many messages of people the agent has got."""
     proposed: list[dict[str, Any]] = Field(default_factory=list)
     """Tasks that the agent proposes to add, as in a plan."""
+
+    @property
+    def ended_at(self) -> int:
+        """When its agent's work ended, waits within it included."""
+        return self.started_at + self.duration_ms + self.limited_ms + self.crowded_ms
 
 
 class AgentProgress(Message):

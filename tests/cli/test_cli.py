@@ -20,6 +20,7 @@ import pytest
 from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
 from epw.cli.machine_checks import sandbox_in_force
+from epw.core.report.timeline import NO_WORKER_MS
 from tests.command_line import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 
@@ -195,15 +196,23 @@ def test_ctrl_c_stops_in_order_and_resume_goes_on(alone: Cli, tmp_path: Path) ->
     rows = tasks(
         {"id": "first", "run": f"echo first >> {counted}"}, {"id": "slow", "run": slow, "dependsOn": ["first"]}
     )
+    began = time.time()
     running = alone.popen("run", alone.plan({"tasks": rows}), "--id", "resumed")
     wait_for(lambda: counted.exists() and "slow" in counted.read_text())
     code, output = stop(running)
     assert code == 130
     assert "run --resume resumed" in output
-    wait_for(lambda: not servers_of(alone), 8)
+    stopped = time.time()
+    wait_for(lambda: not servers_of(alone) and time.time() > stopped + NO_WORKER_MS / 1000, 8)
     (tmp_path / "go").touch()
-    assert alone.json("run", "--resume", "resumed")["status"] == "succeeded"
+    without = (time.time() - stopped) * 1000
+    document = alone.json("run", "--resume", "resumed")
+    assert document["status"] == "succeeded"
     assert counted.read_text().split().count("first") == 1
+    away = document["metrics"]["awayMs"]
+    spent = sum(row["duration"] for row in document["results"])
+    assert without <= away
+    assert spent <= document["metrics"]["totalDuration"] <= (time.time() - began) * 1000 - away
 
 
 def test_a_killed_worker_costs_nothing_but_time(up: Cli, tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from epw.core.messages import RUN_TASK
 from epw.core.report.diffs import MAX_LINE_LENGTH, fair_shares, shown_diffs
+from epw.core.report.history import whole
 from epw.core.report.report import Report
+from epw.core.report.timeline import ActivityRun, timeline
 from tests.rendering.reports import HISTORIES, recorded
 from tests.workflows.test_replay import HISTORIES as PATHS
 
@@ -81,3 +84,18 @@ def test_a_line_of_a_generated_file_is_cut_and_bytes_are_shown() -> None:
     (found,) = shown_diffs({"a": b"+" + b"x" * 100_000 + b"\n+\xe9\n"})
     first, second = found["text"].split("\n")
     assert (len(first), second) == (MAX_LINE_LENGTH + 1, "+\\xe9")
+
+
+def test_of_an_attempt_with_lost_runs_only_the_one_that_has_told_is_an_agents_time() -> None:
+    told = {"startedAt": 31_000, "durationMs": 2_000, "awayFrom": 4_000, "awayUntil": 30_000}
+    lost = ActivityRun(RUN_TASK, 1_000, {"taskId": "a"}, started=30_900, runs=2, ended=40_000, details=told)
+    later = ActivityRun(RUN_TASK, 40_000, {"taskId": "b"}, runs=2, waits=True)
+    document = whole({"executionId": "x", "status": "running"}, "run")
+    found = [
+        (each["lane"], each["what"], each["start"], each["end"]) for each in timeline([lost, later], document, None)
+    ]
+    assert found == [
+        ("wait", "host", 4_000, 30_000),
+        ("agent", "running", 31_000, 33_000),
+        ("wait", "host", 40_000, None),
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from epw.core import failures
 from epw.core.execution.state import ExecutionState
-from epw.core.messages import MergeContext, TaskOutcome
+from epw.core.execution.task_steering import TaskSteering
+from epw.core.messages import Failure, MergeContext, TaskOutcome
 from epw.core.plan.validate import read_plan
 from epw.core.report.metrics import metrics
 
@@ -74,10 +76,37 @@ def test_what_is_neither_work_nor_a_wait_is_overhead() -> None:
 def test_time_without_a_worker_is_no_overhead_and_counts_once() -> None:
     execution = _execution({"id": "a"}, {"id": "b"})
     assert _started(execution, 0) == ["a", "b"]
-    execution.completed("a", _worked(2_000, awayFrom=1_000, awayUntil=7_000), 10_000)
-    execution.completed("b", _worked(2_000, awayFrom=2_000, awayUntil=7_000), 10_000)
+    execution.completed("a", _worked(2_000, startedAt=7_500, awayFrom=1_000, awayUntil=7_000), 10_000)
+    execution.completed("b", _worked(2_000, startedAt=7_500, awayFrom=2_000, awayUntil=7_000), 10_000)
     found = metrics(execution, 10_000, 0)
-    assert (found["awayMs"], found["totalDuration"], found["coordinationOverhead"]) == (6_000, 10_000, 0.2)
+    assert (found["awayMs"], found["totalDuration"], found["coordinationOverhead"]) == (6_000, 4_000, 0.5)
+
+
+def test_while_one_attempt_is_known_to_have_run_there_was_a_worker() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.completed("a", _worked(3_000, startedAt=2_000), 5_000)
+    execution.completed("b", _worked(1_000, startedAt=8_000, awayFrom=1_000, awayUntil=7_000), 9_000)
+    assert metrics(execution, 9_000, 0)["awayMs"] == 3_000
+
+
+def test_an_attempt_of_which_nobody_has_told_how_long_it_took_counts_as_no_time_of_an_agent() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    assert _started(execution, 0) == ["a", "b"]
+    execution.cancelled("a", None, 14_600)
+    execution.attempt_failed("b", Failure.of(failures.POISON, "3 workers died while this task ran"), None, 14_600)
+    assert metrics(execution, 14_600, 0)["sequentialDuration"] == 0
+
+
+def test_what_a_person_had_run_again_is_counted() -> None:
+    execution = _execution({"id": "a"})
+    assert _started(execution, 0) == ["a"]
+    execution.completed("a", _worked(1_000), 1_000)
+    steering = TaskSteering(execution)
+    steering.begin_retry("a", None, 1_000)
+    steering.restart(1_000)
+    found = metrics(execution, 1_000, 0)
+    assert (found["askedRetryCount"], found["retryCount"], found["rerunCount"]) == (1, 0, 0)
 
 
 def test_tasks_that_share_files_are_not_expected_to_run_at_once() -> None:

@@ -74,7 +74,7 @@ def _drop_newer_metrics(found: dict[str, Any], expected: dict[str, Any]) -> None
     schedule = ("scheduleDuration", "efficiency", "coordinationOverhead", "criticalPath")
     total = ("totalDuration", "actualSpeedup")
     for document in (found, expected["short"], expected["whole"]):
-        for name in (*schedule, *total, "rerunCount", "hazardCount", "lostRunCount", "awayMs"):
+        for name in (*schedule, *total, "rerunCount", "hazardCount", "askedRetryCount", "lostRunCount", "awayMs"):
             (document["metrics"] or {}).pop(name, None)
 
 

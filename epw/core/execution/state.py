@@ -53,7 +53,9 @@ class ExecutionState(LandingState):
         self.steering: list[Steered] = []
         """What people have changed, in order."""
         self.away: list[tuple[int, int]] = []
-        """Beginning and end of stretches in which no worker ran an attempt, or one that ended."""
+        """Beginning and end of stretches in which no worker was there for an attempt, or for the execution."""
+        self.worked: list[tuple[int, int]] = []
+        """Beginning and end of the runs that attempts have told of."""
         self.began: int | None = None
         """Time at which tasks could start."""
         for task_id, dependencies in self.graph.dependencies.items():
@@ -282,7 +284,9 @@ class ExecutionState(LandingState):
         if outcome is not None:
             state.end_attempt(outcome)
             self.away += [(outcome.away_from, outcome.away_until)] if outcome.away_from else []
-        worked = outcome.duration_ms if outcome else max(0, now - state.since)
+            self.worked.append((outcome.started_at, outcome.ended_at))
+        # Nobody knows how long an agent worked whose worker ended, or that could not begin.
+        worked = outcome.duration_ms if outcome else 0
         state.duration_ms += worked
         state.phases.append(Phase(worked + (outcome.limited_ms + outcome.crowded_ms if outcome else 0)))
         return state

@@ -15,7 +15,8 @@ class Metrics(ResultPart):
     """Tasks in levels of the graph that are wider than one."""
     sequentialTasks: int
     totalDuration: int
-    """Milliseconds from start to close, without stretches in which everything waited for people or usage limits."""
+    """Milliseconds from start to close, without stretches in which everything waited for people or usage limits, and
+    without `awayMs`."""
     sequentialDuration: int
     """Sum of the tasks' durations."""
     actualSpeedup: float | None
@@ -25,12 +26,15 @@ class Metrics(ResultPart):
     failureCount: int
     retryCount: int
     """Attempts after a failure of the agent."""
+    askedRetryCount: NotRequired[int]
+    """Runs of tasks that had begun, because a person had them run again, or one that they depend on; executions of
+    earlier versions lack it."""
     rerunCount: NotRequired[int]
     """Runs of tasks that had succeeded, because their changes conflicted; executions of earlier versions lack it."""
     lostRunCount: NotRequired[int]
     """Runs of attempts that ended with their worker, and began again; executions of earlier versions lack it."""
     awayMs: NotRequired[int]
-    """Milliseconds in which attempts had no worker, or one that ended before them; earlier versions lack it."""
+    """Milliseconds in which no worker ran, and which are in no other number; earlier versions lack it."""
     hazardCount: NotRequired[int]
     """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None
@@ -41,7 +45,7 @@ class Metrics(ResultPart):
     efficiency: float | None
     """`scheduleDuration / totalDuration`."""
     coordinationOverhead: float | None
-    """`max(0, 1 - efficiency)`: starts, landings, saving; waits for limits and people, and `awayMs`, are none."""
+    """`max(0, 1 - efficiency)`: starts, landings, saving; waits for limits and people are none."""
     criticalPath: list[str]
     """The longest path: by estimates, after the end by the measured durations of the tasks that ran."""
     peakMemoryMB: float | None

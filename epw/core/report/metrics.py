@@ -15,15 +15,15 @@ from epw.core.schedule.scheduler import Scheduler, batches
 def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, hazard_count: int = 0) -> Metrics:
     """Metrics as of now; `elapsed_ms`: time since the execution's start, until its close where it has one."""
     graph, states = execution.graph, list(execution.tasks.values())
-    total = max(0, elapsed_ms - execution.idle.ms)
+    away = outside(execution.away, execution.worked)
+    total = max(0, elapsed_ms - total_time([*execution.idle.intervals, *away]))
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
     agents = execution.max_agents_so_far
     schedule = _schedule(execution) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
-    away = total_time(execution.away)
-    overhead = max(0.0, 1 - efficiency - away / total) if efficiency is not None else None
+    overhead = max(0.0, 1 - efficiency) if efficiency is not None else None
     wide = sum(len(level) for level in graph.levels if len(level) > 1)
     estimate = sum(graph.minutes.values())
     outcomes = [state.outcome for state in states if state.outcome is not None]
@@ -41,9 +41,10 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "conflictCount": conflict_count,
         "failureCount": execution.failures,
         "retryCount": sum(max(0, state.attempt - 1 - state.retries) for state in states),
+        "askedRetryCount": sum(state.retries for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),
-        "awayMs": away,
+        "awayMs": total_time(away),
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
@@ -68,6 +69,21 @@ def total_time(stretches: Iterable[tuple[int, int]]) -> int:
         covered += max(0, end - max(start, until))
         until = max(until, end)
     return covered
+
+
+def outside(stretches: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The parts of some stretches, each with its beginning and end, that none of the others covers."""
+    covering, found = sorted(others), list[tuple[int, int]]()
+    for start, end in stretches:
+        for since, until in covering:
+            if until <= start or since >= end:
+                continue
+            if since > start:
+                found.append((start, since))
+            start = until
+        if start < end:
+            found.append((start, end))
+    return found
 
 
 def _schedule(execution: ExecutionState) -> float:

@@ -11,7 +11,7 @@ from epw.core.report.model import ExecutionResult
 from epw.core.report.report import Stretch
 
 NO_WORKER_MS = 1000
-"""A start that takes longer has waited for a worker of the host."""
+"""Every start takes a moment; one that takes longer has waited for a worker."""
 _LIMITED = ("usage-limit",)
 
 
@@ -26,6 +26,8 @@ class ActivityRun:
     """When a worker took it the last time."""
     runs: int = 1
     """How many times a worker has taken it."""
+    waits: bool = False
+    """Whether no worker has it: the first has not come, or the last one ended."""
     ended: int | None = None
     outcome: str = "running"
     """Of an attempt, as `Stretch.what`; of others `completed`, `failed` or `cancelled`."""
@@ -34,8 +36,22 @@ class ActivityRun:
 
     @property
     def began(self) -> int:
-        """When it began; of one that a lost worker had, when that was to begin."""
-        return self.started if self.started is not None and self.runs == 1 else self.scheduled
+        """When it began; of an attempt that a lost worker had, the run that has told how it ended."""
+        if self._told_start:
+            return max(self.scheduled, self._told_start)
+        return self.started if self.started is not None else self.scheduled
+
+    @property
+    def worked_until(self) -> int | None:
+        """When its work ended; what was told of it may have had to wait for the server."""
+        if not self._told_start or self.ended is None:
+            return self.ended
+        lasted = sum(int(self.details.get(part) or 0) for part in ("durationMs", "limitedMs", "crowdedMs"))
+        return max(self.began, min(self.ended, self._told_start + lasted))
+
+    @property
+    def _told_start(self) -> int:
+        return int(self.details.get("startedAt") or 0)
 
     @property
     def task_id(self) -> str | None:
@@ -49,7 +65,7 @@ def timeline(activities: Iterable[ActivityRun], result: ExecutionResult, ended: 
     for run in runs:
         if run.task_id is not None:
             of_tasks.setdefault(run.task_id, []).append(run)
-    found = [_worked(run) for run in runs]
+    found = [_worked(run) for run in runs if not run.waits]
     found += _questions(result, ended)
     for attempts in of_tasks.values():
         found += _between(attempts, ended)
@@ -72,7 +88,7 @@ def _worked(run: ActivityRun) -> Stretch:
         "agent",
         run.outcome,
         run.began,
-        run.ended,
+        run.worked_until,
         taskId=run.task_id,
         agentId=run.input.get("agentId"),
         attempt=run.input.get("attempt"),
@@ -93,7 +109,11 @@ def _questions(result: ExecutionResult, ended: int | None) -> Iterator[Stretch]:
 def _between(attempts: Sequence[ActivityRun], ended: int | None) -> Iterator[Stretch]:
     """Waits of a task for the end of a usage limit, and for a worker of its host."""
     for run, following in zip(attempts, [*attempts[1:], None], strict=True):
-        if run.runs == 1 and run.started is not None and run.started - run.scheduled > NO_WORKER_MS:
+        if run.waits:
+            yield stretch("wait", "host", run.scheduled, ended, taskId=run.task_id)
+        elif since := run.details.get("awayFrom"):
+            yield stretch("wait", "host", since, run.details["awayUntil"], taskId=run.task_id)
+        elif run.runs == 1 and run.started is not None and run.started - run.scheduled > NO_WORKER_MS:
             yield stretch("wait", "host", run.scheduled, run.started, taskId=run.task_id)
         if run.outcome in _LIMITED and run.ended is not None:
             limits = [following.scheduled if following is not None else ended, run.details.get("until")]
