@@ -45,6 +45,7 @@ from activities.system.process_identity import CURRENT_PROCESS
 from epw.core import failures
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
+from epw.core.execution.task_state import ended_at
 from epw.core.globs import matches
 from epw.core.messages import RUN_TASK, AgentProgress, TaskOutcome, TaskRun
 from epw.core.plan.model import Task
@@ -196,7 +197,7 @@ def _away(kept: TaskOutcome | None) -> dict[str, int]:
     info = activity.info()
     start, until = round(info.scheduled_time.timestamp() * 1000), round(CURRENT_PROCESS[1] * 1000)
     told = last_beat(info.heartbeat_details)
-    start = max(start, told or 0, kept.ended_at if kept is not None else 0)
+    start = max(start, told or 0, ended_at(kept) if kept is not None else 0)
     return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}
 
 

@@ -253,19 +253,14 @@ class TaskOutcome(Message):
     lost_runs: int = 0
     """Runs of the attempt before this one, which ended with their worker."""
     away_from: int = 0
-    """Beginning of the stretch before `away_until` in which no worker was there for the attempt; 0: none."""
     away_until: int = 0
+    """Stretch in which no worker was there for the attempt; 0: none."""
     limited_ms: int = 0
     """How long it waited for the limits of an account and a budget; not part of `duration_ms`."""
     told: int = 0
     """How many messages of people the agent has got."""
     proposed: list[dict[str, Any]] = Field(default_factory=list)
     """Tasks that the agent proposes to add, as in a plan."""
-
-    @property
-    def ended_at(self) -> int:
-        """When its agent's work ended, waits within it included."""
-        return self.started_at + self.duration_ms + self.limited_ms + self.crowded_ms
 
 
 class AgentProgress(Message):

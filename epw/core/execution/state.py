@@ -9,7 +9,7 @@ from epw.core.execution.followers import followers
 from epw.core.execution.landing_state import LandingState
 from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.steered import Steered
-from epw.core.execution.task_state import Start, Stopwatch, TaskState
+from epw.core.execution.task_state import Start, Stopwatch, TaskState, ended_at
 from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import Budget
@@ -284,7 +284,7 @@ class ExecutionState(LandingState):
         if outcome is not None:
             state.end_attempt(outcome)
             self.away += [(outcome.away_from, outcome.away_until)] if outcome.away_from else []
-            self.worked.append((outcome.started_at, outcome.ended_at))
+            self.worked.append((outcome.started_at, ended_at(outcome)))
         # Nobody knows how long an agent worked whose worker ended, or that could not begin.
         worked = outcome.duration_ms if outcome else 0
         state.duration_ms += worked

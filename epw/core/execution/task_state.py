@@ -130,6 +130,11 @@ class TaskState:
             self.waited[kind] = self.waited.get(kind, 0) + waited
 
 
+def ended_at(outcome: TaskOutcome) -> int:
+    """When the agent's work ended, waits within it included, epoch milliseconds."""
+    return outcome.started_at + outcome.duration_ms + outcome.limited_ms + outcome.crowded_ms
+
+
 @dataclass(frozen=True)
 class Start:
     """An attempt to dispatch now."""
