@@ -123,7 +123,7 @@ class MergeChecker:
         is_own = isinstance(running.plan.checks, CheckCommand)
         sandbox = running.plan.default_sandbox if is_own else "strongest"
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, sandbox)
-        cache = self._state.checks(execution.workspace().path) / "cache"
+        cache = self._state.checks(execution.workspace().place) / "cache"
         checks = MergeChecks(
             Hub(Path(hub)), checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8]
         )

@@ -16,8 +16,12 @@ from activities.checkers.landing_checks import LandingChecks
 from activities.git import own_commits, transfer
 from activities.git.branch_history import BranchHistory
 from activities.git.hub import Hub
+from activities.git.secret_commits import refusal, secrets_added
 from activities.git.submodules.submodules import Lowered
 from activities.git.task_commits import task_of
+from activities.git.url_branch import push_branch
+from activities.git.url_git import UrlGit
+from activities.git.user_git import UserGit
 from activities.git.workspace import Workspace
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
@@ -26,8 +30,8 @@ from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
-from epw.core.errors import Fenced, GitError, Refused
-from epw.core.execution.delivery import CleanUpRequest, Delivered, DeliverRequest, Delivery
+from epw.core.errors import Fenced, GitError, Refused, UrlDenied
+from epw.core.execution.delivery import CleanUpRequest, Delivered, DeliverRequest, Delivery, finish_push
 from epw.core.messages import CLEAN_UP, DELIVER
 from epw.core.plan.model import Task
 from epw.core.report.commit_message import commit_message
@@ -46,9 +50,9 @@ class Deliverer:
     async def deliver(self, request: DeliverRequest) -> Delivered:
         """Deliver as `mode` says; a repeated delivery finds what the first one did.
 
-        `branch` writes objects and one ref, `apply` the changed files. A refusal is a result, with the commands that
-        finish the delivery by hand; a merge that checkers have to read first is one too. Raises `Fenced`, not retried,
-        where a later activity of the execution has begun.
+        `branch` writes objects and one ref, `push` one branch of the URL, `apply` the changed files. A refusal is a
+        result, with the commands that finish the delivery by hand; a merge that checkers have to read first is one too.
+        Raises `Fenced`, not retried, where a later activity of the execution has begun.
         """
         execution = current_execution(self._state, request)
         try:
@@ -92,6 +96,8 @@ def _deliver(
             )
         try:
             delivered = _DELIVERIES[request.mode](execution, hub, request, running)
+        except UrlDenied as error:
+            return _refused(execution, request, str(error))
         except GitError as error:
             if execution.has_half_delivery():
                 raise
@@ -130,6 +136,19 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
                 mode="branch", base=base, head=head, branch=branch, finish_with=more, warnings=joined[:_MAX_NAMES]
             )
     return _refused(execution, request, refused or f"{_MAX_NAMES} branches named {wanted} exist")
+
+
+def _push(execution: ExecutionStore, hub: Hub, request: DeliverRequest, running: RunningPlan) -> Delivery:
+    """Push a new branch to the git URL; where the name is taken, with `-2`, `-3`, ..."""
+    workspace, modules = execution.workspace(), execution.submodules(hub)
+    head, joined = _write_history(execution, hub, request, modules.each_lowered(request.head), running.tasks)
+    url = UrlGit(hub.path, workspace.url or "")
+    if secrets := secrets_added(UserGit(hub.path), request.base, head):
+        return _refused(execution, request, f"the branch is not pushed: {refusal(secrets)}")
+    branch, why = push_branch(url, request.branch or "", head, lambda each: execution.keep_delivered(each, head))
+    if branch is None:
+        return _refused(execution, request, f"{url.url} has not taken the branch: {why}")
+    return Delivery(mode="push", base=request.base, head=head, branch=branch, warnings=joined[:_MAX_NAMES])
 
 
 def _write_history(
@@ -182,6 +201,8 @@ def _refused(execution: ExecutionStore, request: DeliverRequest, why: str) -> De
 def _finish_commands(execution: ExecutionStore, request: DeliverRequest) -> list[str]:
     """Commands by which the user can bring the head into the workspace despite the refusal."""
     workspace = execution.workspace()
+    if request.mode == "push":
+        return finish_push(execution.workflow_id)
     if request.mode == "apply":
         return finish_commands.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
@@ -198,4 +219,4 @@ def _clean_up(execution: ExecutionStore, hub: Hub) -> None:
     failpoint("clean.done")
 
 
-_DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree}
+_DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree, "push": _push}

@@ -100,6 +100,9 @@ def land_changes(
         rows.append(row)
         if (row.shared_with or change.earlier) and request.stop_at_shared_file:
             break
+    for row in rows:
+        if row.merged is not None:
+            execution.keep_reachable(row.merged)
     failpoint("land.merged")
     hub.move_ref(execution.head_ref, head, request.expected or request.head)
     failpoint("land.moved")

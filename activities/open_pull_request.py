@@ -12,7 +12,7 @@ from temporalio import activity
 
 from activities.documents.live_document import live_document
 from activities.forges.forges import PullRequestTexts
-from activities.forges.pull_request import GivesUp, found_open, opened, push_arguments, target_of, way_of
+from activities.forges.pull_request import GivesUp, Target, found_open, opened, push_arguments, target_of, way_of
 from activities.git.secret_commits import refusal, secrets_added
 from activities.git.user_git import UserGit, captured
 from activities.state.activity_scope import activity_scope, current_execution, not_retried
@@ -20,7 +20,6 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
-from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core.errors import Fenced, InvalidRequest, Refused
@@ -81,26 +80,30 @@ class _Step:
 
     def taken(self, document: ExecutionResult) -> PullRequestOutcome:
         """Push the branch and open the pull request. Blocking."""
-        plan, folder = self.running.plan, Path(self.execution.workspace().path)
+        plan, workspace = self.running.plan, self.execution.workspace()
+        folder, url = Path(workspace.path), workspace.url
         wish, git, file = (
             plan.pull_request or PullRequestWish(),
             UserGit(folder),
             self.execution.path / "pull-request.md",
         )
         try:
-            target = target_of(git)
+            target = Target(url, url, workspace.branch or "") if url is not None else target_of(git)
         except InvalidRequest as error:
             return _failed(str(error))
         now = round(time.time() * 1000)
         delivery = document["delivery"]
-        if secrets := secrets_added(git, delivery["base"] if delivery is not None else None, self.branch):
+        began, last = delivery["base"] if delivery is not None else None, f"refs/heads/{self.branch}"
+        if secrets := secrets_added(git, began, last) if url is None else []:
             return _failed(f"{self.branch} is not pushed: {refusal(secrets)}", final=True)
         # It all but has: what it did is known, and this is its last step.
         report = assembled(plan, document, [], made=now, began=now, ended=now)
         said, text, is_again = wish.title or title(report), markdown(report), file.is_file()
         texts = PullRequestTexts(self.branch, said, text, str(file), wish.draft, tuple(wish.reviewers))
         way = way_of(git, target, folder, texts, self.gives_up)
-        code, _, errors = captured(["git", *push_arguments(target, self.branch)], folder, self.gives_up)
+        code, errors = 0, ""
+        if url is None:
+            code, _, errors = captured(["git", *push_arguments(target, self.branch)], folder, self.gives_up)
         failpoint("pull-request.pushed")
         if code:
             words = " ".join(errors.split())[-_MAX_WORDS:]
@@ -110,7 +113,7 @@ class _Step:
         address = found_open(way, folder, self.gives_up) if is_again else None
         if address is None:
             # From here on, a further attempt looks first whether this one has opened it.
-            write_atomically(file, text.encode("utf-8", "replace"))
+            self.execution.keep(file.name, text.encode("utf-8", "replace"))
             done = opened(way, folder, self.gives_up)
             failpoint("pull-request.opened")
             if done.problem is not None:

@@ -27,12 +27,14 @@ from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
+from activities.state.url_start import publish, start_from_url, take_over_refs
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from activities.system.process_identity import CURRENT_PROCESS
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.messages import PREPARE, Prepared, PrepareRequest
 from epw.core.naming import slug
+from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
 from epw.core.queues import host_queue, steps_queue
 from epw.core.redrive import Redrive
@@ -80,7 +82,8 @@ class Preparer:
                 if request.has_models:
                     prepared = prepared.model_copy(update={"model": await in_thread(self._model, running)})
                 if request.has_workspace:
-                    snapshot: Prepared = await in_thread(self._snapshot, execution, running)
+                    start = self._from_url if is_url(running.plan.workspace or "") else self._snapshot
+                    snapshot: Prepared = await in_thread(start, execution, running)
                     prepared = snapshot.model_copy(update={"model": prepared.model})
         except (InvalidPlan, Unavailable) as error:
             raise not_retried(error) from None
@@ -141,6 +144,27 @@ class Preparer:
         """An execution that is bound to this host."""
         queue = host_queue(self._queue, self._host)
         return Prepared(task_queue=queue, steps_queue=steps_queue(queue))
+
+    def _from_url(self, execution: ExecutionStore, running: RunningPlan) -> Prepared:
+        """As `_snapshot`, of a git URL, whose refs are the truth: a budget alone binds the execution to a host."""
+        plan, redrive = running.plan, running.redrive
+        check_included(plan, None)
+        started = start_from_url(execution, plan, redrive.base if redrive is not None else None)
+        check_fence(execution, PREPARE, fencing_token())
+        lost = []
+        if redrive is not None:
+            take_over_refs(execution, plan, ExecutionStore(execution.state, redrive.of, redrive.chain))
+            lost = _adopt_commits(started.hub, execution, redrive)
+        publish(execution, plan)
+        update = {
+            "hub": str(started.hub.path),
+            "base": started.base,
+            "deliver": plan.deliver or started.workspace.default_delivery,
+            "lost": lost,
+            "warnings": started.warnings,
+        }
+        anywhere = Prepared(task_queue=self._queue, steps_queue=steps_queue(self._queue))
+        return (anywhere if plan.may_leave_host else self._bound()).model_copy(update=update)
 
 
 def _warnings(workspace: Workspace, plan: Plan) -> list[str]:

@@ -14,6 +14,8 @@ from activities.apply.tree_delivery import TreeDelivery
 from activities.attempt.unsaved import remove_attempts
 from activities.git import transfer
 from activities.git.hub import Hub
+from activities.git.url_branch import take_branch_back
+from activities.git.url_git import UrlGit
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.execution_store import ExecutionStore
 from activities.state.fence import check_fence, fencing_token
@@ -21,7 +23,7 @@ from activities.state.state_directory import StateDirectory
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from epw.core import failures
-from epw.core.errors import GitError, UndoBlocked
+from epw.core.errors import GitError, UndoBlocked, UrlAway, UrlDenied
 from epw.core.execution.delivery import Compensation, RollBackRequest
 from epw.core.messages import ROLL_BACK
 
@@ -52,7 +54,7 @@ class RollBacker:
                     raise ApplicationError(
                         str(error), error.commands, type=UndoBlocked.__name__, non_retryable=True
                     ) from None
-                except (GitError, OSError) as error:
+                except (GitError, UrlAway, UrlDenied, OSError) as error:
                     commands = await in_thread(kind.by_hand, execution, step)
                     raise ApplicationError(str(error), commands, type=failures.ROLLBACK_FAILED.type) from None
             (await in_thread(remove_attempts, execution)).told(execution)
@@ -89,6 +91,20 @@ def _commands_for_branch(execution: ExecutionStore, step: Compensation) -> list[
     return [shlex.join(["git", "-C", execution.workspace().path, "update-ref", "-d", f"refs/heads/{branch}", head])]
 
 
+def _remove_from_url(execution: ExecutionStore, step: Compensation) -> None:
+    delivered, url = execution.delivered(), execution.workspace().url
+    if delivered is None or url is None:
+        return
+    refused = take_branch_back(UrlGit(Path(step.hub), url), *delivered)
+    if refused is not None:
+        raise GitError(["push", "--delete", delivered[0]], 1, refused)
+
+
+def _commands_for_url(execution: ExecutionStore, step: Compensation) -> list[str]:
+    (branch, head), url = execution.delivered() or ("", ""), execution.workspace().url or ""
+    return [shlex.join(["git", "push", f"--force-with-lease=refs/heads/{branch}:{head}", url, f":refs/heads/{branch}"])]
+
+
 def _restore_work_tree(execution: ExecutionStore, step: Compensation) -> None:
     hub = Hub(Path(step.hub))
     with hub.locked():
@@ -110,5 +126,6 @@ class _Compensation(NamedTuple):
 COMPENSATIONS = {
     "head": _Compensation(_reset_head, _commands_for_head),
     "branch": _Compensation(_remove_branch, _commands_for_branch),
+    "push": _Compensation(_remove_from_url, _commands_for_url),
     "apply": _Compensation(_restore_work_tree, _commands_for_work_tree),
 }

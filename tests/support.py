@@ -110,9 +110,11 @@ class Harness:
     host: HostMonitor = field(default_factory=HostMonitor)
 
     @asynccontextmanager
-    async def working(self, agents: Mapping[str, Agent] | None = None) -> AsyncIterator[None]:
-        """A worker while the block runs."""
-        options, state = WorkerOptions(grace=timedelta(seconds=0)), StateDirectory(self.home)
+    async def working(
+        self, agents: Mapping[str, Agent] | None = None, *, slots: int | None = None
+    ) -> AsyncIterator[None]:
+        """A worker while the block runs; `slots`: so many attempts at once."""
+        options, state = WorkerOptions(slots=slots, grace=timedelta(seconds=0)), StateDirectory(self.home)
         made = workers(self.client, state, queue=self.queue, agents=agents, options=options, host=self.host)
         async with polling(made):
             yield

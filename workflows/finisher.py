@@ -24,6 +24,7 @@ from epw.core.execution.delivery import (
     PullRequestOutcome,
     PullRequestRequest,
     RollBackRequest,
+    finish_push,
 )
 from epw.core.execution.exit_status import Conclusion
 from epw.core.execution.state import ExecutionState
@@ -118,8 +119,10 @@ class Finisher:
         queue, mode = self._merge_queue, self._merge_queue.deliver
         if mode == "none":
             return Delivery(mode=mode, base=queue.base, head=commit)
-        branch = branch_name(workflow.info().workflow_id) if mode == "branch" else None
-        step: Literal["branch", "apply"] = "branch" if mode == "branch" else "apply"
+        branch = branch_name(workflow.info().workflow_id) if mode in ("branch", "push") else None
+        step: Literal["branch", "push", "apply"] = (
+            "branch" if mode == "branch" else "push" if mode == "push" else "apply"
+        )
         self._compensations.register(Compensation(step=step, hub=queue.hub, branch=branch, head=commit))
         commits = self._execution.plan.commits
         request = DeliverRequest(
@@ -132,13 +135,15 @@ class Finisher:
             checks=self._execution.plan.checks != "off",
             added={each: self._execution.tasks[each].task.description[:_MAX_TOLD] for each in self._execution.added},
         )
-        summary = f"deliver {branch}" if branch else "deliver into the work tree"
+        summary = f"{'push' if mode == 'push' else 'deliver'} {branch}" if branch else "deliver into the work tree"
         try:
             delivery = await self._delivered(request, summary)
         except ActivityError as error:
             if dispatch.is_cancelled(error) or workflow.cancellation_reason() is not None:
                 raise asyncio.CancelledError from None
             refused = Delivery(mode=mode, base=queue.base, head=commit, refused_because=dispatch.message_of(error))
+            if mode == "push":
+                refused = refused.model_copy(update={"finish_with": finish_push(workflow.info().workflow_id)})
             if mode == "apply":
                 # The delivery may have stopped half-way.
                 await self._roll_back(RollBackRequest(steps=[Compensation(step="apply", hub=queue.hub)]))
@@ -166,7 +171,7 @@ class Finisher:
         if delivery.branch is None or delivery.head == delivery.base:
             said = "no pull request is opened: nothing has changed"
             return delivery.model_copy(update={"warnings": [*delivery.warnings, said]})
-        request, queue = PullRequestRequest(branch=delivery.branch), self._merge_queue.queue
+        request, queue = PullRequestRequest(branch=delivery.branch, hub=self._merge_queue.hub), self._merge_queue.queue
         summary = f"pull request of {delivery.branch}"
         try:
             opening = dispatch.start(

@@ -118,7 +118,8 @@ class AttemptDirectory:
 
     def keep_outcome(self, outcome: TaskOutcome) -> None:
         self.execution.keep_id()
-        write_atomically(self._outcome_path(self.activity_attempt), outcome.model_dump_json().encode())
+        path = self._outcome_path(self.activity_attempt).relative_to(self.execution.path)
+        self.execution.keep(str(path), outcome.model_dump_json().encode())
 
     def siblings(self) -> list[Path]:
         """The existing directories of this task, oldest first."""

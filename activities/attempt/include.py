@@ -17,9 +17,13 @@ from epw.core.naming import slug
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan, Task
 
+_NOT_ON_A_URL = (
+    "is not on a git URL, which has no ignored files: make it by `setup`, or pass what it holds by `passEnv`"
+)
 
-def check_included(plan: Plan, workspace: Path) -> None:
-    """Raises `InvalidPlan` for an entry that neither the workspace has nor an earlier task keeps."""
+
+def check_included(plan: Plan, workspace: Path | None) -> None:
+    """Raises `InvalidPlan` for an entry that neither the workspace has nor an earlier task keeps; None: a git URL."""
     graph = TaskGraph.of_plan(plan)
     named = [("include", plan.include, plan.tasks)]
     named += [
@@ -30,7 +34,7 @@ def check_included(plan: Plan, workspace: Path) -> None:
     problems = []
     for where, names, suppliers in named:
         for position, name in enumerate(names):
-            why = _unusable(workspace, name)
+            why = _unusable(workspace, name) if workspace is not None else _NOT_ON_A_URL
             if why is not None and not any(_may_keep(plan, task, name) for task in suppliers):
                 problems.append(Problem(f"{where}[{position}]", f"{name} {why}"))
     if problems:
@@ -49,8 +53,9 @@ def copy_included(attempt: Attempt) -> list[str]:
         return []
     found = []
     if directory.run.base is not None:
-        workspace = Path(directory.execution.workspace().path)
-        found = [name for name in names if _unusable(workspace, name) is None]
+        known = directory.execution.workspace()
+        workspace = Path(known.path)
+        found = [name for name in names if known.url is None and _unusable(workspace, name) is None]
         links = list[tuple[Path, Path]]()
         for name in found:
             links += copy_path((workspace / name).resolve(), _target(tree, name), overwrite=True)

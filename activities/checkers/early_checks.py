@@ -69,7 +69,7 @@ class EarlyChecks:
         sandbox = plan.default_sandbox if isinstance(plan.checks, CheckCommand) else "strongest"
         attempt = Attempt.of(directory, self.running, task, heartbeat, self.attempt.host, sandbox)
         execution = own.execution
-        cache = execution.state.checks(execution.workspace().path) / "cache"
+        cache = execution.state.checks(execution.workspace().place) / "cache"
         checks = MergeChecks(own.hub, checkers, execution.path / "checks" / execution.run_key[:8])
         try:
             async with contained(attempt) as attempt:

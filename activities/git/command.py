@@ -25,7 +25,7 @@ REGULAR = ("100644", "100755")
 MIN_VERSION = (2, 38)
 MAX_NAMED = 10
 _MAX_NAMED_LENGTH = 200
-_CONFIG = (
+OWN_CONFIG = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -42,6 +42,7 @@ _CONFIG = (
     "advice.addEmbeddedRepo=false",
     "commit.gpgSign=false",
 )
+"""Settings of every git command of ours: nothing of the user's runs."""
 
 
 class GitLocation(TypedDict, total=False):
@@ -131,7 +132,7 @@ def piped_git(
 
 
 def _argv(arguments: Sequence[str], config: Sequence[str]) -> list[str]:
-    return ["git", *(part for setting in (*_CONFIG, *config) for part in ("-c", setting)), *arguments]
+    return ["git", *(part for setting in (*OWN_CONFIG, *config) for part in ("-c", setting)), *arguments]
 
 
 def _folder(place: GitLocation) -> Path | None:

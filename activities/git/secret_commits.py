@@ -11,11 +11,11 @@ from activities.git.user_git import UserGit
 _RAW = ("--format=", "--raw", "--no-renames", "--diff-filter=A", "--no-abbrev", "-z")
 
 
-def secrets_added(git: UserGit, base: str | None, branch: str) -> list[str]:
-    """Such files that the commits of a branch add, also where a later one removes them again; it began at `base`."""
+def secrets_added(git: UserGit, base: str | None, last: str) -> list[str]:
+    """Such files that commits up to `last` (a ref) add, also where a later one removes them; they began at `base`."""
     known = base is not None and git.says("cat-file", "-e", f"{base}^{{commit}}") is not None
     before = base if base is not None and known else "HEAD"
-    rows = iter((git.says("log", *_RAW, f"{before}..refs/heads/{branch}") or "").split("\0"))
+    rows = iter((git.says("log", *_RAW, f"{before}..{last}") or "").split("\0"))
     added = [(path, header.split()[3]) for header, path in zip(rows, rows, strict=False)]
     return sorted({path for path, blob in added if looks_secret(path, partial(_content, git, blob))})
 

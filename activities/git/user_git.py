@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from activities.git.command import text
 from activities.system.file_modes import user_umask
+from epw.core.plan.git_url import is_url
 
 _OF_ONE_REPOSITORY = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
@@ -106,7 +107,9 @@ class UserGit:
         return (self.says("remote") or "").split("\n") if self.says("remote") else []
 
     def address(self, remote: str, *, to_push: bool = False) -> str | None:
-        """The URL of a remote, as the user's `insteadOf` makes it."""
+        """The URL of a remote, given by name or as a URL, as the user's `insteadOf` makes it."""
+        if is_url(remote):
+            return self.says("ls-remote", "--get-url", "--", remote)
         return self.says("remote", "get-url", *(["--push"] if to_push else []), "--", remote)
 
 
@@ -128,17 +131,23 @@ def in_foreground(argv: Sequence[str], folder: Path, *, output_to_stderr: bool =
         ).returncode
 
 
-def captured(argv: Sequence[str], folder: Path, gives_up: Callable[[], bool] | None = None) -> tuple[int, str, str]:
+def captured(
+    argv: Sequence[str],
+    folder: Path,
+    gives_up: Callable[[], bool] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, str, str]:
     """Exit code, output and errors of a program of the user's.
 
     `gives_up`: says when to end it, with what it has started; it has no terminal then and can ask nobody.
+    `variables`: set beside the user's own.
     """
     silent = {} if gives_up is None else _ASKS_NOBODY
     alone = gives_up is not None
     with subprocess.Popen(
         argv,
         cwd=folder,
-        env=_environment() | silent,
+        env=_environment() | silent | dict(variables or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

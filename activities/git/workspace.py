@@ -13,6 +13,7 @@ from activities.git.git_directory import git_directory, unusable
 from activities.git.secret_files import ignoring, untracked_secrets
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.naming import HIDDEN_REFS
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import Message
 
@@ -26,6 +27,10 @@ class Workspace(Message):
     real_path: str = ""
     """The path with its links followed when it was read; empty in notes of an older version."""
     kind: Literal["git", "directory"] = "git"
+    url: str | None = None
+    """The git URL that it is; its hub on this host then stands for it, a bare repository like a clone."""
+    url_refs: str = HIDDEN_REFS
+    """Where on the URL the refs of the execution are."""
     git_dir: str = ""
     head: str | None = None
     """The commit of HEAD; None for a repository without commits, and for a plain directory."""
@@ -143,6 +148,15 @@ class Workspace(Message):
         return self.excludes + ignoring(self.left_out)
 
     @property
+    def place(self) -> str:
+        """What the user calls it: its URL, or its path."""
+        return self.url or self.path
+
+    def at_hub(self, hub: Path) -> Workspace:
+        """A git URL, with its hub on this host."""
+        return self.model_copy(update={"path": str(hub), "real_path": str(hub), "git_dir": str(hub)})
+
+    @property
     def leads_elsewhere(self) -> bool:
         """Whether its path leads to another place than when it was read: a folder was replaced by a link."""
         return bool(self.real_path) and os.path.realpath(self.path) != self.real_path
@@ -197,6 +211,8 @@ class Workspace(Message):
     @property
     def default_delivery(self) -> str:
         """Delivery of a plan that names none."""
+        if self.url is not None:
+            return "push"
         return "branch" if self.kind == "git" else "apply"
 
     def check_delivery(self, plan: Plan) -> None:

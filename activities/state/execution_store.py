@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +14,20 @@ from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 
+from activities.git import hub_files
 from activities.git.agent_clone import borrowed_refs
 from activities.git.hub import Hub
 from activities.git.submodules.submodules import Submodules
+from activities.git.url_git import UrlGit
+from activities.git.url_refs import UrlRefs
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
-from epw.core.naming import execution_ref, slug
+from epw.core.naming import execution_ref, slug, url_ref
+
+FILES = "files"
+"""Part of the refs that hold files for other hosts."""
 
 
 @lru_cache(maxsize=64)
@@ -64,6 +72,13 @@ class ExecutionStore:
         """Name of a ref of this execution in its hub."""
         return execution_ref(self.workflow_id, self.run_id, *parts)
 
+    def url_refs(self, url: str, prefix: str, gives_up: threading.Event | None = None) -> UrlRefs:
+        """Its refs on a git URL, beneath a prefix; `gives_up`: ends what is under way once it is set."""
+        hub = Hub.created(self.state.hub(url))
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = url_ref(prefix, self.workflow_id, self.run_id)
+        return UrlRefs(hub, UrlGit(hub.path, url, gives_up), self.ref(), there, self.path / "url.lock")
+
     @property
     def ledger(self) -> Path:
         """File of the execution's budget ledger."""
@@ -93,7 +108,7 @@ class ExecutionStore:
         """The hub on this machine; None if the execution was prepared on another."""
         if not (self.path / "workspace.json").is_file():
             return Hub.created(self.state.hub_without_workspace) if self.path.is_dir() else None
-        hub = Hub(self.state.hub(self.workspace().path))
+        hub = Hub(self.state.hub(self.workspace().place))
         return hub if hub.path.is_dir() else None
 
     def attempts(self) -> Path:
@@ -108,7 +123,7 @@ class ExecutionStore:
         """Note the paths that an agent was seen to read, in place of those of the task's earlier attempts."""
         path = self._reads(task_id)
         if paths or path.is_file():
-            write_atomically(path, json.dumps(paths).encode())
+            self.keep(str(path.relative_to(self.path)), json.dumps(paths).encode())
 
     def has_reads(self) -> bool:
         """Whether any agent was seen to read a file."""
@@ -155,7 +170,8 @@ class ExecutionStore:
     def workspace(self) -> Workspace:
         """The workspace as `prepare` has read it."""
         path = self.path / "workspace.json"
-        return _workspace(path, path.stat().st_mtime_ns)
+        found = _workspace(path, path.stat().st_mtime_ns)
+        return found.at_hub(self.state.hub(found.url)) if found.url is not None else found
 
     def refs(self, module: str = "") -> Path:
         """File of the user's packed refs at the start, for agents' repositories; `module`: path of a submodule."""
@@ -187,11 +203,40 @@ class ExecutionStore:
         """Note the workspace, and the commit that the execution starts from."""
         self.keep_id()
         write_atomically(self.path / "base", base.encode())
-        write_atomically(self.path / "workspace.json", workspace.model_dump_json().encode())
+        if workspace.url is not None:
+            # Every host has it elsewhere.
+            workspace = workspace.at_hub(Path())
+        document = workspace.model_dump_json().encode()
+        write_atomically(self.path / "workspace.json", document)
+        self.keep("workspace.json", document)
+        workspace = self.workspace()
         write_atomically(self.path / "attributes", workspace.attributes.encode())
         for path, each in {"": workspace, **workspace.modules}.items():
             write_atomically(self._exclude(path), each.ignored.encode("utf-8", "surrogateescape"))
             write_atomically(self.refs(path), os.fsencode(borrowed_refs(each)))
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write a file of the execution; every host has it that works on one with a git URL as workspace."""
+        write_atomically(self.path / name, content)
+        if (hub := self._shared_hub()) is not None:
+            hub_files.store(hub, self.ref(FILES, name), content)
+
+    def keep_reachable(self, commit: str) -> None:
+        """Give a commit that no ref reaches one, where another host may be the next to work with it."""
+        if (hub := self._shared_hub()) is not None:
+            hub.update_ref(self.ref("reachable", commit), commit)
+
+    def take_over(self, hub: Hub, refs: Mapping[str, str]) -> None:
+        """Write the files that another host has kept: commits by ref, each without the execution's prefix."""
+        files = {name.removeprefix(f"{FILES}/"): commit for name, commit in refs.items() if name.startswith(FILES)}
+        for name, content in hub_files.read(hub, files).items():
+            write_atomically(self.path / name, content)
+
+    def _shared_hub(self) -> Hub | None:
+        """The hub, where a git URL is the workspace."""
+        if not (self.path / "workspace.json").is_file() or self.workspace().url is None:
+            return None
+        return self.hub()
 
     def has_half_delivery(self) -> bool:
         """Whether there is a delivery journal that can still be undone without the user."""
@@ -216,7 +261,7 @@ class ExecutionStore:
 
     def keep_delivered(self, branch: str, head: str) -> None:
         """Note a branch before it is created: only our own branch, at our commit, is ever taken back."""
-        write_atomically(self.path / "delivered", f"{branch}\n{head}".encode())
+        self.keep("delivered", f"{branch}\n{head}".encode())
 
     def delivered(self) -> tuple[str, str] | None:
         """The delivered branch and its commit; None without one."""
@@ -226,7 +271,7 @@ class ExecutionStore:
 
     def keep_conflict(self, commit: str, detail: dict[str, Any]) -> None:
         """Keep the hunks of a conflict, which are too large for the history."""
-        write_atomically(self.path / "conflicts" / f"{commit}.json", json.dumps(detail).encode())
+        self.keep(f"conflicts/{commit}.json", json.dumps(detail).encode())
 
     def conflict(self, commit: str | None) -> dict[str, Any]:
         """The hunks of a conflict; empty without any."""

@@ -8,7 +8,6 @@ from typing import Any
 from temporalio import activity
 
 from activities.state.execution_store import ExecutionStore
-from activities.system.atomic_write import write_atomically
 from epw.core.errors import Fenced
 from epw.core.messages import ROLL_BACK
 
@@ -34,4 +33,4 @@ def check_fence(execution: ExecutionStore, step: str, token: tuple[int, int]) ->
         raise Fenced(f"{step}: the execution has been rolled back")
     fence["newest"][step] = token
     fence["closed"] = step == ROLL_BACK
-    write_atomically(path, json.dumps(fence).encode())
+    execution.keep(path.name, json.dumps(fence).encode())

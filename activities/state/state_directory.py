@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from epw.core.naming import slug
+from epw.core.plan.git_url import is_url
+
+
+def _name(workspace: str) -> str:
+    return slug(workspace if is_url(workspace) else os.path.realpath(workspace))
 
 
 class ServerFiles:
@@ -69,8 +74,8 @@ class StateDirectory:
         self.server = ServerFiles(self.path / "server")
 
     def hub(self, workspace: str) -> Path:
-        """Hub of a workspace, which its real path identifies."""
-        return self.path / "hubs" / f"{slug(os.path.realpath(workspace))}.git"
+        """Hub of a workspace, which its URL identifies, or its real path."""
+        return self.path / "hubs" / f"{_name(workspace)}.git"
 
     @property
     def all_checks(self) -> Path:
@@ -79,7 +84,7 @@ class StateDirectory:
 
     def checks(self, workspace: str | None) -> Path:
         """Folder of what checkers said of trees of a workspace, and of their caches; None: of what all share."""
-        return self.all_checks / (slug(os.path.realpath(workspace)) if workspace is not None else "shared")
+        return self.all_checks / (_name(workspace) if workspace is not None else "shared")
 
     def hubs(self) -> list[Path]:
         """Every hub that exists."""

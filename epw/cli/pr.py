@@ -46,7 +46,7 @@ def pr(
         git, file = UserGit(folder), known.store.path / "pull-request.md"
         target = target_of(git, remote, base)
         delivery = known.document["delivery"]
-        secrets = secrets_added(git, delivery["base"] if delivery else None, branch)
+        secrets = secrets_added(git, delivery["base"] if delivery else None, f"refs/heads/{branch}")
         if secrets and not publish_secrets:
             raise InvalidRequest(
                 f"{branch} is not pushed: {refusal(secrets)}; without the task: `epw drop {shlex.quote(execution_id)}"

@@ -15,8 +15,8 @@ from epw.client.foreign_file import import_foreign, read_foreign, unknown
 from epw.client.project import PLAN_NAMES, workspace_at
 from epw.client.source_text import invalid, parse
 from epw.core.errors import InvalidPlan
+from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
-from epw.core.plan.unsupported import is_url
 from epw.core.plan.validate import read_plan
 from epw.core.source_place import line_of
 from epw.importers.formats import recognise

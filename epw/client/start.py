@@ -14,6 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.agents.registry import require_agents, require_bash
+from activities.attempt.include import check_included
 from activities.git.command import require_git
 from activities.git.secret_files import advice
 from activities.git.workspace import Workspace
@@ -22,6 +23,7 @@ from epw.client.plan_file import PlanFile
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest, Unavailable
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
+from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
 from epw.core.redrive import Redrive
 from epw.service.connection import Connection
@@ -47,6 +49,10 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
         require_git()
         if here:
             require_bash()
+    if plan.workspace is not None and is_url(plan.workspace):
+        # The worker that prepares it asks the URL: it has the credentials.
+        check_included(plan, None)
+        return []
     if plan.workspace is not None:
         workspace = Workspace.read(plan.workspace)
         workspace.check_delivery(plan)

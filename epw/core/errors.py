@@ -98,6 +98,22 @@ class GitError(EpwError):
         super().__init__(f"git {' '.join(arguments[:3])} ended with {code}: {self.stderr[-600:]}")
 
 
+class UrlAway(EpwError):
+    """A git URL does not answer, or broke off: the same may succeed later."""
+
+
+class UrlDenied(Unavailable):
+    """A git URL does not let this user in, or has no such repository: somebody has to do something about it."""
+
+
+class UrlRefuses(EpwError):
+    """A git URL does not take a ref: its rules or hooks say no."""
+
+
+class UrlMoved(EpwError):
+    """A ref on a git URL is not where this hub knew it: another worker has pushed. What to do is found out anew."""
+
+
 class Refused(EpwError):
     """A delivery would overwrite or break something of the user's; the workspace is unchanged."""
 

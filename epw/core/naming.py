@@ -6,6 +6,8 @@ import hashlib
 import re
 from functools import lru_cache
 
+HIDDEN_REFS = "refs/epw"
+"""Where the refs of executions are: in hubs, and on a git URL, unless a plan says otherwise."""
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 # What `git check-ref-format` accepts as one path component, without characters that mean something to a shell.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -30,6 +32,11 @@ def branch_name(execution_id: str) -> str:
     return f"epw/{ref_component(execution_id)}"
 
 
+def url_ref(prefix: str, execution_id: str, *parts: str) -> str:
+    """A ref of an execution on a git URL: `refs/epw/<executionId>/<part>/...`; `prefix`: in place of `refs/epw`."""
+    return "/".join((prefix, ref_component(execution_id), *parts))
+
+
 def execution_ref(execution_id: str, *parts: str) -> str:
     """A ref of an execution in its hub: `refs/epw/<execution>/<part>/...`; the parts must be safe names."""
-    return "/".join(("refs/epw", slug(execution_id), *parts))
+    return "/".join((HIDDEN_REFS, slug(execution_id), *parts))

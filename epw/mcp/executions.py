@@ -195,7 +195,7 @@ class Executions:
         store = ExecutionStore.of(self._host.settings.state, described)
         place: Any = None
         if (store.path / "workspace.json").is_file():
-            place = store.workspace().path
+            place = store.workspace().place
         else:
             document = await plan_of(connection, handle)
             place = document.get("workspace") if isinstance(document, dict) else None

@@ -13,6 +13,7 @@ from typing import Any
 
 from epw.core.backends import BACKENDS
 from epw.core.errors import EpwError, InvalidRequest
+from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import PlanPart, Simulate
 from epw.mcp.call import Call
@@ -80,6 +81,11 @@ class Leave:
 
         The repository that it belongs to must be in one too, unless the user started the server in the workspace.
         """
+        if is_url(path):
+            raise InvalidRequest(
+                "a git URL as workspace is none that a model may choose: work on a clone in a folder, or have the user "
+                "run the plan with `epw run`"
+            )
         try:
             real = (self.folders[0] / Path(path).expanduser()).resolve()
             is_inside = self.allows(real)

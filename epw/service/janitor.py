@@ -61,7 +61,7 @@ def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[st
     if processes:
         done.append(f"{processes} processes ended")
     if execution.has_half_delivery():
-        hub = Hub(execution.state.hub(execution.workspace().path))
+        hub = Hub(execution.state.hub(execution.workspace().place))
         with hub.locked():
             delivery = TreeDelivery.of(execution, hub)
             if status in _DELIVERED:

@@ -23,6 +23,7 @@ from activities.processes.host_monitor import HostMonitor
 from activities.processes.slots import Slots
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
+from activities.state.exchange import PATIENCE_SECONDS, Exchange
 from activities.state.host import host_name
 from activities.state.plan_source import StartEvent
 from activities.state.state_directory import StateDirectory
@@ -69,11 +70,13 @@ def activities(
     max_kept_bytes: int = MAX_KEPT_BYTES,
     host: HostMonitor | None = None,
     slots: int | None = None,
+    url_patience: float = PATIENCE_SECONDS,
 ) -> list[Callable[..., Any]]:
     """The activities of one worker process, which share what they know of this host.
 
     `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution. `slots`:
-    how many attempts run at once, None for no limit.
+    how many attempts run at once, None for no limit. `url_patience`: seconds for which an activity waits for a git
+    URL that does not answer.
     """
     # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
     import networkx  # noqa: F401
@@ -82,7 +85,7 @@ def activities(
     deliverer = Deliverer(state, plans)
     checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
-    return [
+    made: list[Callable[..., Any]] = [
         Preparer(state, plans, queue, host_name(state), SearchAttributes(client).known).prepare,
         TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots)).run_task,
         Lander(state, plans).land,
@@ -96,6 +99,7 @@ def activities(
         Notifier(state, plans, host).notify,
         RollBacker(state).roll_back,
     ]
+    return [*map(Exchange(state, plans, url_patience).around, made)]
 
 
 async def _signal_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:

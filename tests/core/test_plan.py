@@ -108,15 +108,47 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "path"),
+    "url",
     [
-        ({"workspace": "https://example.org/x.git"}, "workspace"),
-        ({"workspace": "git@example.org:x.git"}, "workspace"),
-        ({"workspace": "/w", "deliver": "push", "base": "main"}, "deliver"),
+        "https://example.org/x.git",
+        "https://team@dev.example.org/x",
+        "http://localhost:8080/x.git",
+        "ssh://git@example.org:2222/~/x.git",
+        "git@example.org:x.git",
+        "file:///srv/x.git",
     ],
 )
-def test_what_a_later_version_builds_is_refused_not_ignored(more: dict[str, Any], path: str) -> None:
-    assert "not available yet" in problems({**one(), **more})[path]
+def test_a_git_url_is_a_workspace(url: str) -> None:
+    assert read_plan({**one(), "workspace": url, "deliver": "push", "base": "main"}).workspace == url
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "words"),
+    [
+        ({"workspace": "https://ada:s3cret@example.org/x.git"}, "workspace", "credential helper"),
+        ({"workspace": "https://ghp_0123456789@example.org/x.git"}, "workspace", "credential helper"),
+        ({"workspace": "https://example.org/x.git?private_token=1"}, "workspace", "credential helper"),
+        ({"workspace": "ssh://git:pw@example.org/x.git"}, "workspace", "credential helper"),
+        ({"workspace": "ext::sh -c touch% /tmp/x"}, "workspace", "git URL"),
+        ({"workspace": "ext::sh"}, "workspace", "remote helper"),
+        ({"workspace": "git://example.org/x.git"}, "workspace", "scheme"),
+        ({"workspace": "https:///x.git"}, "workspace", "no host"),
+        ({"workspace": "-u:x"}, "workspace", "dash"),
+        ({"workspace": "https://h/x", "deliver": "branch"}, "deliver", "push"),
+        ({"workspace": "https://h/x", "deliver": "apply"}, "deliver", "push"),
+        ({"workspace": "https://h/x", "urlRefs": "refs/heads/epw/x"}, "urlRefs", "delivered"),
+        ({"workspace": "https://h/x", "urlRefs": "refs/heads"}, "urlRefs", "add a name"),
+        ({"workspace": "https://h/x", "urlRefs": "refs/../x"}, "urlRefs", "refs/epw"),
+        ({"workspace": "/w", "deliver": "push", "base": "main"}, "deliver", "needs a git URL"),
+        ({"workspace": "/w", "urlRefs": "refs/heads/x"}, "urlRefs", "leave it out"),
+    ],
+)
+def test_what_a_git_url_can_be_and_have(more: dict[str, Any], path: str, words: str) -> None:
+    assert words in problems({**one(), **more})[path]
+
+
+def test_a_password_in_a_url_is_not_repeated() -> None:
+    assert "s3cret" not in str(problems({**one(), "workspace": "https://ada:s3cret@example.org/x.git"}))
 
 
 def test_a_cycle_is_told_with_its_path() -> None:

@@ -87,6 +87,7 @@ WITH_LEAVE: dict[str, Any] = {
     "relock": {"*.lock": "make lock"},
     "checks": {"command": "make lint"},
     "deliver": "push",
+    "urlRefs": "refs/heads/epw-refs",
     "logins": ["codex"],
     "onProposal": "take",
     "pullRequest": {},

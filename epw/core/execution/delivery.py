@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Literal
 
 from pydantic import Field
@@ -10,11 +11,18 @@ from epw.core.landing import CheckRequest
 from epw.core.messages import StepRequest
 from epw.core.plan.parts import Message
 
+
+def finish_push(execution_id: str) -> list[str]:
+    """Commands that finish a push which was refused, or had nobody to take it."""
+    return [shlex.join(["epw", "deliver", execution_id])]
+
+
 MOVED_ON = "the workspace has changed since the start"
 
 
 class DeliverRequest(StepRequest):
-    """Deliver the change from `base` to `head`: as a branch, or into the work tree (`mode`: `apply`)."""
+    """Deliver the change from `base` to `head`: as a branch, into the work tree (`mode`: `apply`), or to the git URL
+    (`push`)."""
 
     hub: str
     base: str
@@ -44,6 +52,7 @@ class PullRequestRequest(StepRequest):
     """Push a delivered branch, and open the plan's pull request for it."""
 
     branch: str
+    hub: str | None = None
 
 
 class DeliveredPullRequest(Message):
@@ -83,10 +92,10 @@ class Delivered(Delivery):
 
 
 class Compensation(Message):
-    """Step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `apply` restores the
-    work tree."""
+    """Step to undo: `head` resets the execution's head, `branch` removes a delivered branch, `push` removes one from
+    the git URL, `apply` restores the work tree."""
 
-    step: Literal["head", "branch", "apply"]
+    step: Literal["head", "branch", "push", "apply"]
     hub: str
     to: str | None = None
     branch: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from epw.core.backends import BACKENDS, Backend, DefaultSandbox, default_backend
+from epw.core.naming import HIDDEN_REFS
 from epw.core.plan.outgoing import MAX_RULES, NoticeRule, PullRequestWish
 from epw.core.plan.parts import (
     BackendName,
@@ -101,9 +102,10 @@ class Plan(PlanPart):
     max_agents: int = Field(default=5, ge=1, le=1000)
     """How many tasks run at once."""
     workspace: Text | None = Field(default=None, min_length=1)
-    """A directory, git repository or not, relative to the plan file; where absent, each task has an empty one."""
+    """A directory, git repository or not, relative to the plan file, or a git URL; where absent, each task has an empty
+    one."""
     base: Text | None = Field(default=None, min_length=1)
-    """A ref to start from; where absent, the work tree as it is."""
+    """A ref to start from; where absent, the work tree as it is, of a git URL its default branch."""
     agent: BackendName | None = None
     """The backend of tasks that name none; where absent, chosen by what each task brings."""
     model: str | None = Field(default=None, min_length=1)
@@ -111,7 +113,10 @@ class Plan(PlanPart):
     atomic: Literal["execution", "batch", "task"] | None = None
     """What is undone together; where absent, the strategy decides. A batch is a level of the graph."""
     deliver: Literal["branch", "apply", "push", "none"] | None = None
-    """How the result is handed over; where absent, a branch of a repository, changed files of a directory."""
+    """How the result is handed over; where absent, a branch of a repository, changed files of a directory, of a git URL
+    a branch that is pushed."""
+    url_refs: str = Field(default=HIDDEN_REFS, max_length=100)
+    """Where on a git URL an execution keeps its refs until `epw gc`; some servers take none outside `refs/heads/`."""
     commits: Literal["squash", "keep"] = "squash"
     """Commits of a delivered branch: one for each task, or those that its agent made."""
     pull_request: PullRequestWish | None = None
@@ -176,6 +181,11 @@ class Plan(PlanPart):
     def kept_of(self, task: Task) -> list[str]:
         """Globs of the task's ignored results that are kept."""
         return [*self.keep, *task.keep]
+
+    @property
+    def may_leave_host(self) -> bool:
+        """Whether its activities may run on any host, given a git URL: a budget is kept in a ledger of one."""
+        return self.constraints.budget is None
 
     @property
     def included(self) -> list[str]:

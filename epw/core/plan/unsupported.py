@@ -11,12 +11,6 @@ from epw.core.plan.model import Plan
 MAX_RUNNABLE_TASKS = 4_000
 
 
-def is_url(workspace: str) -> bool:
-    """Whether a workspace is a git URL (`https://…`, `ssh://…`, `host:path`) and not a directory."""
-    head = workspace.split("/", 1)[0]
-    return "://" in workspace or (":" in head and not workspace.startswith(("/", ".")))
-
-
 def not_available(plan: Plan) -> Iterator[Problem]:
     """A problem for each part that is not implemented, with what to use instead."""
 
@@ -25,9 +19,5 @@ def not_available(plan: Plan) -> Iterator[Problem]:
 
     if len(plan.tasks) > MAX_RUNNABLE_TASKS:
         yield refuse("tasks", f"running more than {MAX_RUNNABLE_TASKS} tasks", "split the plan")
-    if plan.workspace is not None and is_url(plan.workspace):
-        yield refuse("workspace", "a git URL as workspace", "use a directory with a clone")
-    if plan.deliver == "push":
-        yield refuse("deliver", '"push"', 'use "branch", "apply" or "none"')
     if plan.network is not True and plan.sandbox in ("none", "process", "landlock"):
         yield Problem("network", f'needs sandbox "bubblewrap", not "{plan.sandbox}"')

@@ -13,11 +13,12 @@ from pydantic.alias_generators import to_camel
 from epw.core.backends import Backend
 from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.plan.git_url import check_url, is_url
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
 from epw.core.plan.outgoing import check_notices
 from epw.core.plan.preset_rules import check_home, check_preset
-from epw.core.plan.unsupported import is_url, not_available
+from epw.core.plan.unsupported import not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -59,7 +60,7 @@ def read_plan(
     if plan is not None:
         problems += _check_references(plan, steps)
         if runnable:
-            problems += [*_check_size(document), *_check_workspace(plan), *not_available(plan)]
+            problems += [*_check_size(document), *_check_workspace(plan), *check_url(plan), *not_available(plan)]
             if not problems:
                 problems += check_cycles(TaskGraph.of_plan(plan))
     if problems or plan is None:

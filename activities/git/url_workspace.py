@@ -1,0 +1,113 @@
+"""Git URL as a workspace: its branches and tags in a hub, and the commit that an execution starts from."""
+
+from __future__ import annotations
+
+import re
+
+from activities.git.command import GITLINK, git, text
+from activities.git.hub import Hub
+from activities.git.url_git import UrlGit
+from activities.git.user_settings import UserSettings
+from activities.git.workspace import Workspace
+from epw.core.errors import InvalidPlan, Problem, UrlAway
+
+_BRANCHES = "refs/remotes/origin"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_FILTER = re.compile(rb"\sfilter=(\S+)")
+_MAX_NAMED = 3
+
+
+def fetch_branches(url: UrlGit) -> None:
+    """Copy all branches and tags, as a clone has them; what is there already is not copied again."""
+    url.fetch(f"+refs/heads/*:{_BRANCHES}/*", "+refs/tags/*:refs/tags/*", prune=True)
+
+
+def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
+    """The URL as it is now, at `base` or its default branch; raises `InvalidPlan`, `UrlAway`, `UrlDenied`.
+
+    `refs`: where on the URL the execution keeps its refs.
+    """
+    branch, _ = url.default_branch()
+    fetch_branches(url)
+    commit, branch = _commit_of(hub, url, base, branch)
+    settings = UserSettings.read(hub.path)
+    remotes = UserSettings(
+        {
+            "remote.origin.url": [url.url],
+            "remote.origin.fetch": [f"+refs/heads/*:{_BRANCHES}/*"],
+            **(
+                {f"branch.{branch}.remote": ["origin"], f"branch.{branch}.merge": [f"refs/heads/{branch}"]}
+                if branch
+                else {}
+            ),
+        }
+    ).remotes
+    _check_content(hub, commit, url.url)
+    return Workspace(
+        path=str(hub.path),
+        real_path=str(hub.path),
+        git_dir=str(hub.path),
+        url=url.url,
+        url_refs=refs,
+        bare=True,
+        head=commit,
+        branch=branch,
+        remotes=remotes,
+        **settings.author,
+        content_settings=settings.content,
+        merge_drivers=settings.merge_drivers,
+        attributes=settings.attributes,
+        excludes=settings.excludes(hub.path),
+    )
+
+
+def submodules_of(hub: Hub, commit: str) -> list[str]:
+    """Paths of submodules: as after a clone, their directories are empty."""
+    return [path for mode, _, path in hub.entries(commit) if mode == GITLINK]
+
+
+def _commit_of(hub: Hub, url: UrlGit, base: str | None, default: str | None) -> tuple[str, str | None]:
+    """The commit of a ref of the URL, and the branch that it is, if it is one."""
+    if base is None and default is None:
+        raise InvalidPlan([Problem("base", f"is needed: HEAD of {url.url} names no branch")])
+    name = (base or default or "").removeprefix("refs/heads/")
+    if commit := hub.resolve(f"{_BRANCHES}/{name}"):
+        return commit, name
+    if base is None:
+        raise InvalidPlan(
+            [Problem("workspace", f"{url.url} has no commit on its default branch, {name}: push one first")]
+        )
+    for ref in (f"refs/tags/{name}", name if name.startswith("refs/tags/") else ""):
+        if ref and (commit := hub.resolve(ref)):
+            return commit, None
+    if (name.startswith("refs/") or _COMMIT.fullmatch(name)) and (commit := _fetched(hub, url, name)):
+        return commit, None
+    raise InvalidPlan([Problem("base", f"{base!r} names no branch, tag or commit of {url.url}")])
+
+
+def _fetched(hub: Hub, url: UrlGit, name: str) -> str | None:
+    """The commit of another ref, or of a whole commit id; None where the URL does not give it."""
+    kept = f"refs/asked-for/{name.removeprefix('refs/')}"
+    try:
+        if not name.startswith("refs/") and (known := hub.resolve(name)):
+            return known
+        url.fetch(f"+{name}:{kept}")
+    except UrlAway:
+        # An unknown ref breaks a fetch off; that the URL answers, the fetch before has shown.
+        return None
+    return hub.resolve(kept)
+
+
+def _check_content(hub: Hub, commit: str, url: str) -> None:
+    """Raise `InvalidPlan` where files are stored by a filter: what that needs does not come with a fetch."""
+    listed = git("ls-tree", "-r", "-z", "--full-tree", commit, git_dir=hub.path).split(b"\0")
+    blobs = [
+        row.split(b" ")[2][:40].decode() for row in listed if row.endswith((b"\t.gitattributes", b"/.gitattributes"))
+    ]
+    names = dict.fromkeys(text(each) for content in hub.blobs(blobs) for each in _FILTER.findall(content))
+    if names:
+        named = ", ".join(list(names)[:_MAX_NAMED])
+        message = (
+            f"{url} stores files by a filter ({named}), whose contents no fetch brings: use a directory with a clone"
+        )
+        raise InvalidPlan([Problem("workspace", message)])

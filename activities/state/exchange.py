@@ -1,0 +1,182 @@
+"""Exchange of an execution on a git URL: what an activity needs is fetched before it, what it has made pushed after it.
+
+Activities know the hub of their host alone. Where the truth is elsewhere is known here: by the `hub` of a request,
+which is a path, or then the URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import re
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from temporalio import activity
+
+from activities.git.url_refs import UrlRefs
+from activities.state.activity_scope import current_execution, not_retried
+from activities.state.execution_store import ExecutionStore
+from activities.state.heartbeat import Heartbeat
+from activities.state.plan_source import PlanSource
+from activities.state.state_directory import StateDirectory
+from activities.state.url_start import arrive
+from epw.core.errors import UrlAway
+from epw.core.messages import (
+    DELIVER,
+    LAND,
+    OPEN_PULL_REQUEST,
+    PREPARE,
+    ROLL_BACK,
+    RUN_TASK,
+    AgentProgress,
+    StepRequest,
+    TaskRun,
+)
+from epw.core.plan.git_url import is_url, without_credentials
+
+PATIENCE_SECONDS = 600.0
+"""So long an activity waits for a URL that does not answer."""
+_OWNERS = (LAND, DELIVER, OPEN_PULL_REQUEST, ROLL_BACK)
+"""Activities that check the fence: one at a time moves the head."""
+_AT_THE_END = (DELIVER, OPEN_PULL_REQUEST)
+"""Activities whose failure leaves something that a command finishes: they wait once."""
+_COMMIT = re.compile(r'"([0-9a-f]{40})"')
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+Step = Callable[[Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Exchange with URLs of the activities of one worker."""
+
+    state: StateDirectory
+    plans: PlanSource
+    patience_seconds: float = PATIENCE_SECONDS
+
+    def around(self, step: Step) -> Step:
+        """The activity, with the exchange around it; without a URL it is called as it is."""
+
+        @functools.wraps(step)
+        async def exchanged(request: Any) -> Any:
+            name = activity.info().activity_type
+            url = await self._url(name, request)
+            if url is None:
+                return await step(request)
+            if name == PREPARE:
+                # It makes the first refs, and tells what stands in their way.
+                return (await step(request)).model_copy(update={"hub": url})
+            execution = current_execution(self.state, request)
+            plan = (await self.plans.of_current_execution()).plan
+            gives_up = threading.Event()
+            refs = execution.url_refs(url, plan.url_refs, gives_up)
+            traffic = _Traffic(execution, refs, name, request, self.patience_seconds)
+            await traffic.fetched(gives_up)
+            try:
+                result = await step(_at_hub(request, str(refs.hub.path)))
+            except asyncio.CancelledError:
+                # What cannot be pushed now is in the hub, and goes with the next push of this host.
+                with contextlib.suppress(UrlAway):
+                    await traffic.pushed(is_hurried=True)
+                raise
+            except Exception:
+                await traffic.pushed()
+                raise
+            await traffic.pushed()
+            return result
+
+        return exchanged
+
+    async def _url(self, name: str, request: Any) -> str | None:
+        """The URL that has the truth; None: this host has it."""
+        if name == PREPARE and request.has_workspace:
+            workspace = (await self.plans.of_current_execution()).plan.workspace
+            return workspace if workspace is not None and is_url(workspace) else None
+        steps = getattr(request, "steps", None)
+        hub = steps[0].hub if steps else getattr(request, "hub", None)
+        return hub if hub is not None and is_url(hub) else None
+
+
+def _at_hub(request: Any, hub: str) -> Any:
+    """The request as on the host that has the hub."""
+    update: dict[str, Any] = {"hub": hub} if getattr(request, "hub", None) is not None else {}
+    if steps := getattr(request, "steps", None):
+        update["steps"] = [each.model_copy(update={"hub": hub}) for each in steps]
+    return request.model_copy(update=update)
+
+
+@dataclass(frozen=True)
+class _Traffic:
+    """Traffic of one activity with the URL."""
+
+    execution: ExecutionStore
+    refs: UrlRefs
+    name: str
+    request: StepRequest
+    patience_seconds: float
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set where nobody waits any more: a URL that does not answer is not tried again."""
+
+    @property
+    def _owns(self) -> bool:
+        return self.name in _OWNERS
+
+    async def fetched(self, gives_up: threading.Event) -> None:
+        """Fetch what the activity needs; `gives_up` is set where it is cancelled, which ends what is under way."""
+        working = asyncio.ensure_future(self._repeated(self._fetch))
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            gives_up.set()
+            self.hurry.set()
+            await asyncio.wait([working])
+            raise
+
+    async def pushed(self, *, is_hurried: bool = False) -> None:
+        """Push what there is; a cancellation waits for a push that is under way, and for no other."""
+        if is_hurried:
+            self.hurry.set()
+        working = asyncio.ensure_future(self._repeated(partial(self.refs.push, owns=self._owns)))
+        while not working.done():
+            try:
+                await asyncio.wait([working])
+            except asyncio.CancelledError:
+                self.hurry.set()
+        working.result()
+
+    def _fetch(self) -> None:
+        new = self.refs.pull(owns=self._owns, unless_here=self._enough())
+        self.execution.take_over(self.refs.hub, new)
+        with self.refs.hub.locked():
+            arrive(self.execution, self.refs)
+
+    def _enough(self) -> list[str] | None:
+        """The commits with which an attempt can begin; None: it may need files of other hosts too."""
+        run = self.request
+        if self.name != RUN_TASK or not isinstance(run, TaskRun) or not (self.execution.path / "base").is_file():
+            return None
+        is_first = activity.info().attempt == 1 and run.attempt == 1 and not (run.round or run.reruns or run.retries)
+        return _COMMIT.findall(run.model_dump_json()) if is_first else None
+
+    async def _repeated(self, step: Callable[[], None]) -> None:
+        """Run a blocking step; a URL that does not answer is tried again, as long as patience lasts."""
+        task, shown = getattr(self.request, "task_id", self.name), without_credentials(self.refs.git.url)
+        heartbeat = Heartbeat(AgentProgress(task_id=task, agent_id=getattr(self.request, "agent_id", "epw")))
+        until, pause = time.monotonic() + self.patience_seconds, _FIRST_PAUSE_SECONDS
+        async with heartbeat.beating():
+            while True:
+                try:
+                    return await asyncio.to_thread(step)
+                except UrlAway as error:
+                    if self.hurry.is_set() or time.monotonic() + pause > until:
+                        raise not_retried(error) if self.name in _AT_THE_END else error from None
+                heartbeat.report({"operation": f"waiting: {shown}"})
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.hurry.wait(), pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

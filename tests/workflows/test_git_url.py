@@ -1,0 +1,89 @@
+"""A git URL as workspace: hosts that share nothing but the URL and the server do one execution together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from epw.core.plan.validate import read_plan
+from tests.support import Harness, check_invariants, ended, make_repository, sh, tasks, until
+
+
+def bare(folder: Path, files: dict[str, str]) -> Path:
+    """A bare repository with one commit on `main`."""
+    make_repository(folder / "first", files)
+    sh(folder, "git", "clone", "--quiet", "--bare", str(folder / "first"), "origin.git")
+    return folder / "origin.git"
+
+
+def refs(repository: Path, prefix: str = "refs/epw") -> list[str]:
+    return sh(repository, "git", "for-each-ref", "--format=%(refname)", prefix).split()
+
+
+def show(repository: Path, path: str) -> str:
+    return sh(repository, "git", "show", path)
+
+
+async def test_a_worker_clones_merges_and_pushes_a_branch(harness: Harness, tmp_path: Path) -> None:
+    origin = bare(tmp_path, {"shared.txt": "one\n2\n3\n4\nfive\n"})
+    plan = {
+        "workspace": f"file://{origin}",
+        "tasks": tasks(
+            {"id": "top", "run": "sed -i s/one/ONE/ shared.txt"},
+            {"id": "bottom", "run": "sed -i s/five/FIVE/ shared.txt"},
+            {"id": "join", "run": "grep ONE shared.txt && grep FIVE shared.txt > seen", "dependsOn": ["top", "bottom"]},
+        ),
+    }
+    document = await harness.run(plan)
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    assert (document["delivery"]["mode"], branch) == ("push", f"epw/{document['executionId']}")
+    assert show(origin, f"{branch}:shared.txt") == "ONE\n2\n3\n4\nFIVE\n"
+    assert sh(origin, "git", "rev-parse", branch).strip() == document["delivery"]["head"]
+    assert any(each.startswith(f"refs/epw/{document['executionId']}/") for each in refs(origin))
+
+
+async def other_host(harness: Harness, home: Path) -> Harness:
+    """A host with its own connection and state directory, for workers on the same queue."""
+    client, address = harness.client, harness.client.service_client.config.target_host
+    own = await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter)
+    return Harness(own, home, harness.queue)
+
+
+def pairs(count: int) -> list[dict[str, Any]]:
+    """Twice as many tasks: the two of each pair append to one file, and say where they ran."""
+    rows = [
+        {
+            "id": f"{name}{pair}",
+            "run": f"echo {name} >> shared{pair}.txt; mkdir -p who; pwd > who/{name}{pair}; sleep 0.3",
+            "files": [f"shared{pair}.txt", f"who/{name}{pair}"] if pair % 2 else [],
+        }
+        for pair in range(count)
+        for name in ("ours", "theirs")
+    ]
+    return tasks(*rows)
+
+
+async def test_two_hosts_that_share_the_url_alone_do_one_execution(harness: Harness, tmp_path: Path) -> None:
+    other = await other_host(harness, tmp_path / "other-home")
+    origin = bare(tmp_path, {f"shared{pair}.txt": "begin\n" for pair in range(4)})
+    plan = {"workspace": f"file://{origin}", "maxAgents": 4, "tasks": pairs(4)}
+    async with harness.working(slots=2):
+        handle = await harness.start(plan)
+        async with other.working(slots=2):
+            await until(handle, lambda progress: progress["counts"].get("succeeded", 0) >= 2)
+    # The other host is gone, with what it had under way.
+    async with harness.working():
+        await ended(handle)
+        document = await harness.document(handle)
+        await check_invariants(read_plan(plan), document, handle, harness.home)
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    for pair in range(4):
+        assert sorted(show(origin, f"{branch}:shared{pair}.txt").split()) == ["begin", "ours", "theirs"]
+    where = {show(origin, f"{branch}:who/{row['taskId']}") for row in document["results"]}
+    homes = {str(each.home) for each in (harness, other) if any(str(each.home) in path for path in where)}
+    assert homes == {str(harness.home), str(other.home)}, where
+    assert document["conflicts"]
