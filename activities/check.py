@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from temporalio import activity
 
@@ -125,7 +124,7 @@ class MergeChecker:
         attempt = Attempt.of(directory, running, task, heartbeat, self._host, sandbox)
         cache = self._state.checks(execution.workspace().place) / "cache"
         checks = MergeChecks(
-            Hub(Path(hub)), checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8]
+            execution.hub_at(hub), checkers_of(running.plan.checks), execution.path / "checks" / execution.run_key[:8]
         )
         recorder = ConflictRecorder(checks.hub, execution, execution.workspace())
         async with AsyncExitStack() as held:

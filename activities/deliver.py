@@ -74,7 +74,7 @@ class Deliverer:
         execution = current_execution(self._state, request)
         async with activity_scope(self._state, execution.key + "/clean-up"):
             if request.hub is not None:
-                await in_thread(_clean_up, execution, Hub(Path(request.hub)))
+                await in_thread(_clean_up, execution, execution.hub_at(request.hub))
             if request.directories:
                 (await in_thread(remove_attempts, execution)).told(execution)
 
@@ -82,7 +82,7 @@ class Deliverer:
 def _deliver(
     execution: ExecutionStore, request: DeliverRequest, running: RunningPlan, now: tuple[int, int]
 ) -> Delivery:
-    hub = Hub(Path(request.hub))
+    hub = execution.hub_at(request.hub)
     with hub.locked():
         check_fence(execution, DELIVER, now)
         if request.refused_because is not None:
@@ -179,7 +179,7 @@ def _hand_over(hub: Hub, module: Workspace, commit: str, reference: str) -> str 
 
 
 def _deliver_into_tree(execution: ExecutionStore, hub: Hub, request: DeliverRequest, running: RunningPlan) -> Delivery:
-    review = DeliveryReview(request, LandingChecks.of(running.plan, execution))
+    review = DeliveryReview(request, hub, LandingChecks.of(running.plan, execution))
     try:
         TreeDelivery.of(execution, hub, request.head).apply(request.base, request.head, review)
     except Refused as error:
@@ -204,11 +204,13 @@ def _finish_commands(execution: ExecutionStore, request: DeliverRequest) -> list
     if request.mode == "push":
         return finish_push(execution.workflow_id)
     if request.mode == "apply":
-        return finish_commands.of_refused_tree(Hub(Path(request.hub)), request.base, request.head, Path(workspace.path))
+        return finish_commands.of_refused_tree(
+            execution.hub_at(request.hub), request.base, request.head, Path(workspace.path)
+        )
     branch = f"delivered-{(request.branch or execution.ref()).replace('/', '-')}"
-    hub, written = Hub(Path(request.hub)), execution.ref("branch")
+    hub, written = execution.hub_at(request.hub), execution.ref("branch")
     ref = written if hub.resolve(written) else execution.head_ref
-    fetch = ["git", "-C", workspace.path, "fetch", request.hub, f"{ref}:refs/heads/{branch}"]
+    fetch = ["git", "-C", workspace.path, "fetch", str(hub.path), f"{ref}:refs/heads/{branch}"]
     return [shlex.join(fetch)]
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from temporalio import activity
 
@@ -81,7 +80,7 @@ def land_changes(
     checks: LandingChecks | None = None,
 ) -> Landed:
     """Merge the changes and move the head's ref; `relock`: patterns of generated files. Blocking."""
-    hub, head, rows, hazards_left = Hub(Path(request.hub)), request.head, [], _MAX_HAZARDS
+    hub, head, rows, hazards_left = execution.hub_at(request.hub), request.head, [], _MAX_HAZARDS
     workspace, drivers = execution.workspace(), FilterDrivers.of(execution, hub)
     recorder = ConflictRecorder(hub, execution, workspace)
     checks = checks or LandingChecks()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from temporalio import activity
@@ -13,7 +12,6 @@ from temporalio.exceptions import ApplicationError
 from activities.apply.tree_delivery import TreeDelivery
 from activities.attempt.unsaved import remove_attempts
 from activities.git import transfer
-from activities.git.hub import Hub
 from activities.git.url_branch import take_branch_back
 from activities.git.url_git import UrlGit
 from activities.state.activity_scope import activity_scope, current_execution
@@ -62,16 +60,17 @@ class RollBacker:
 
 
 def _reset_head(execution: ExecutionStore, step: Compensation) -> None:
-    Hub(Path(step.hub)).update_ref(execution.head_ref, step.to or "")
+    execution.hub_at(step.hub).update_ref(execution.head_ref, step.to or "")
 
 
 def _commands_for_head(execution: ExecutionStore, step: Compensation) -> list[str]:
-    return [shlex.join(["git", "--git-dir", step.hub, "update-ref", execution.head_ref, step.to or ""])]
+    hub = str(execution.hub_at(step.hub).path)
+    return [shlex.join(["git", "--git-dir", hub, "update-ref", execution.head_ref, step.to or ""])]
 
 
 def _remove_branch(execution: ExecutionStore, step: Compensation) -> None:
     """Remove a branch that is still where the delivery put it; one that somebody has moved since is theirs."""
-    hub, workspace, delivered = Hub(Path(step.hub)), execution.workspace(), execution.delivered()
+    hub, workspace, delivered = execution.hub_at(step.hub), execution.workspace(), execution.delivered()
     if delivered is None:
         return
     branch, head = delivered
@@ -95,7 +94,7 @@ def _remove_from_url(execution: ExecutionStore, step: Compensation) -> None:
     delivered, url = execution.delivered(), execution.workspace().url
     if delivered is None or url is None:
         return
-    refused = take_branch_back(UrlGit(Path(step.hub), url), *delivered)
+    refused = take_branch_back(UrlGit(execution.hub_at(step.hub).path, url), *delivered)
     if refused is not None:
         raise GitError(["push", "--delete", delivered[0]], 1, refused)
 
@@ -106,13 +105,13 @@ def _commands_for_url(execution: ExecutionStore, step: Compensation) -> list[str
 
 
 def _restore_work_tree(execution: ExecutionStore, step: Compensation) -> None:
-    hub = Hub(Path(step.hub))
+    hub = execution.hub_at(step.hub)
     with hub.locked():
         TreeDelivery.of(execution, hub).undo()
 
 
 def _commands_for_work_tree(execution: ExecutionStore, step: Compensation) -> list[str]:
-    return TreeDelivery.of(execution, Hub(Path(step.hub))).commands()
+    return TreeDelivery.of(execution, execution.hub_at(step.hub)).commands()
 
 
 class _Compensation(NamedTuple):

@@ -8,12 +8,15 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from activities.state.state_directory import StateDirectory
 from epw.core.errors import Unavailable
 
 MAX_KEPT_BYTES = 2_000_000_000
+KEEP_DAYS = 30.0
+FOREVER = "forever"
 _MIN_FREE_BYTES = 1024 * 1024
 
 
@@ -27,6 +30,10 @@ class Settings:
     """Name or path of the `temporal` binary, if the user gave one."""
     kept_mb: str | None = None
     """MB of ignored results that an execution may keep, as the user gave it."""
+    keep_days_given: str | None = None
+    """Days for which ended executions are kept, as the user gave it."""
+    state_mb: str | None = None
+    """MB that executions may take in the state directory, as the user gave it."""
     web_ui: str | None = None
     """Address of the Web UI of the user's own Temporal server."""
     payload_keys: Path | None = None
@@ -41,10 +48,12 @@ class Settings:
         keys = env.get("EPW_PAYLOAD_KEYS")
         return cls(
             home,
-            env.get("EPW_TEMPORAL"),
-            env.get("EPW_KEPT_MB"),
-            env.get("EPW_WEB_UI"),
-            Path(keys).absolute() if keys else None,
+            temporal=env.get("EPW_TEMPORAL"),
+            kept_mb=env.get("EPW_KEPT_MB"),
+            keep_days_given=env.get("EPW_KEEP_DAYS"),
+            state_mb=env.get("EPW_STATE_MB"),
+            web_ui=env.get("EPW_WEB_UI"),
+            payload_keys=Path(keys).absolute() if keys else None,
         )
 
     def temporal_binary(self) -> str | None:
@@ -57,13 +66,27 @@ class Settings:
     @property
     def max_kept_bytes(self) -> int:
         """Bytes of ignored results that an execution may keep; raises `Unavailable` for an invalid number."""
+        size = _bytes("EPW_KEPT_MB", self.kept_mb)
+        return MAX_KEPT_BYTES if size is None else size
+
+    @property
+    def max_state_bytes(self) -> int | None:
+        """Bytes that executions may take in the state directory; None: any. Raises `Unavailable`."""
+        return _bytes("EPW_STATE_MB", self.state_mb)
+
+    @property
+    def keep_days(self) -> float | None:
+        """Days for which an ended execution is kept; None: for ever. Raises `Unavailable` for an invalid number."""
+        given = self.keep_days_given
+        if given == FOREVER:
+            return None
         try:
-            size = int(float(self.kept_mb) * 1e6) if self.kept_mb else MAX_KEPT_BYTES
-        except (ValueError, OverflowError):
-            size = -1
-        if size < 0:
-            raise Unavailable(f"EPW_KEPT_MB is not a number of megabytes: {self.kept_mb!r}")
-        return size
+            days = float(given) if given else KEEP_DAYS
+        except ValueError:
+            days = 0
+        if not 0 < days < inf:
+            raise Unavailable(f"EPW_KEEP_DAYS is neither a number of days nor `{FOREVER}`: {given!r}")
+        return days
 
     @property
     def state(self) -> StateDirectory:
@@ -98,6 +121,17 @@ class Settings:
                 raise Unavailable(f"{path} is {by}'s: give it back (sudo chown -R {_user(os.geteuid())} {self.home})")
             if not os.access(path, os.R_OK | os.W_OK):
                 raise Unavailable(f"{path} cannot be written: mend its modes or its disk, or set EPW_HOME")
+
+
+def _bytes(variable: str, megabytes: str | None) -> int | None:
+    """Bytes that a variable gives in MB; None where it is not set. Raises `Unavailable` for an invalid number."""
+    try:
+        size = int(float(megabytes) * 1e6) if megabytes else None
+    except (ValueError, OverflowError):
+        size = -1
+    if size is not None and size < 0:
+        raise Unavailable(f"{variable} is not a number of megabytes: {megabytes!r}")
+    return size
 
 
 def _user(identifier: int) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from activities.attempt.directory import READY, AttemptDirectory, age_key
 from activities.attempt.unsaved import remove_attempt
 from activities.attempt.worktree_pool import NotReusable, clean_to_index
 from activities.conflicts.textual.resolve import resolved_tree
+from activities.git.repository_view import read_plain
 from activities.git.submodules.agent_pointers import record_trailer
 from activities.git.work_tree import WorkTree
 from activities.system.atomic_write import write_atomically
@@ -22,7 +26,8 @@ def check_out(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool
     `keeps_state`: the backend can go on in the tree that a dead worker left.
     """
     run = directory.run
-    if run.resume is not None and directory.activity_attempt == 1 and directory.tree.is_dir():
+    is_there = directory.tree.is_dir() and not _was_moved(directory, directory.path)
+    if run.resume is not None and directory.activity_attempt == 1 and is_there:
         directory.mark_unsaved()
         return False
     adopts = keeps_state and directory.activity_attempt > 1
@@ -75,12 +80,20 @@ def _adopt(directory: AttemptDirectory) -> bool:
     own = age_key(directory.own_key)
     for each in reversed(directory.siblings()):
         # Only of the same attempt and resume: an earlier one may have started from another commit.
-        is_same = age_key(each.name)[:2] == own[:2]
+        is_same = age_key(each.name)[:2] == own[:2] and not _was_moved(directory, each)
         if is_same and (each / READY).is_file() and age_key(each.name) < own:
             each.rename(directory.path)
             directory.mark_unsaved()
             return True
     return False
+
+
+def _was_moved(directory: AttemptDirectory, at: Path) -> bool:
+    """Whether the state directory has another path than when a directory was made: its `.git` borrows from nowhere."""
+    objects = str(directory.hub.path / "objects")
+    borrowed = read_plain(at / "tree/.git/objects/info/alternates") or b""
+    first = os.fsdecode(borrowed.partition(b"\n")[0])
+    return first != objects and Path(first).parts[-2:] == Path(objects).parts[-2:]
 
 
 def _last_checkpoint(directory: AttemptDirectory) -> str | None:

@@ -104,7 +104,8 @@ class AttemptDirectory:
     @property
     def hub(self) -> Hub:
         """The hub of the workspace; without one a hub of its own, in which changes are saved all the same."""
-        return Hub(Path(self.run.hub)) if self.run.hub else Hub.created(self.execution.state.hub_without_workspace)
+        execution = self.execution
+        return execution.hub_at(self.run.hub) if self.run.hub else Hub.created(execution.state.hub_without_workspace)
 
     def _outcome_path(self, activity_attempt: int) -> Path:
         name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{activity_attempt}.json"

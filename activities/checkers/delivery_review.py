@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from activities.checkers.landing_checks import LandingChecks
 from activities.conflicts.fit import semantic_conflicts_of
@@ -32,6 +31,7 @@ class DeliveryReview:
     """Review for one delivery."""
 
     request: DeliverRequest
+    hub: Hub
     checks: LandingChecks
 
     def __call__(self, ours: str, theirs: str, tree: str) -> None:
@@ -39,7 +39,7 @@ class DeliveryReview:
 
         `ours`: the work tree, `theirs`: the change that is delivered, commits; `tree`: their merge.
         """
-        request, hub = self.request, Hub(Path(self.request.hub))
+        request, hub = self.request, self.hub
         if not request.checks:
             return
         changed = changed_blobs(hub, request.base, ours, theirs)

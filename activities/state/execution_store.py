@@ -111,6 +111,10 @@ class ExecutionStore:
         hub = Hub(self.state.hub(self.workspace().place))
         return hub if hub.path.is_dir() else None
 
+    def hub_at(self, path: str) -> Hub:
+        """The hub that its workflow knows by a path."""
+        return Hub(self.state.hub_at(path))
+
     def attempts(self) -> Path:
         """Folder of the directories of the current run's attempts."""
         return self.path / "attempts" / self.run_key[:8]

@@ -60,6 +60,10 @@ class StateDirectory:
         """Folder of what `setup` commands have created, for reuse."""
         self.trash = self.path / "trash"
         """Folder of files on their way to deletion."""
+        self.retention = self.path / "retention.json"
+        """What was dropped last because of its age or size."""
+        self.retention_lock = self.path / "retention.lock"
+        """Lock of the process that looks for what is to be dropped."""
         self.prices = self.path / "prices.json"
         """The user's own prices of models."""
         self.host_name = self.path / "host"
@@ -76,6 +80,11 @@ class StateDirectory:
     def hub(self, workspace: str) -> Path:
         """Hub of a workspace, which its URL identifies, or its real path."""
         return self.path / "hubs" / f"{_name(workspace)}.git"
+
+    def hub_at(self, path: str) -> Path:
+        """The hub that a workflow knows by a path: the state directory may have moved since it began."""
+        own = self.path / "hubs" / Path(path).name
+        return own if own.is_dir() else Path(path)
 
     @property
     def all_checks(self) -> Path:

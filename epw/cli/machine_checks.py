@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version as package_version
 
 from activities.agents.presets.programs import described, missing
@@ -19,8 +20,9 @@ from activities.processes.program_version import program_version
 from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
 from epw.client.pollers import has_worker
+from epw.client.retention import Dropped, size_of_state
 from epw.core.backends import BACKENDS
-from epw.core.errors import EpwError
+from epw.core.errors import EpwError, Unavailable
 from epw.core.extras import missing_extra
 from epw.core.presets.preset import Preset
 from epw.core.presets.registry import PRESETS
@@ -30,6 +32,7 @@ from epw.service.payload_encryption import EncryptedPayloads
 from epw.settings import Settings
 
 _MIN_FREE_MB = 500
+_MB = 1e6
 _EXTRAS = {
     "claude-code": ("claude_agent_sdk", "aiohttp"),
     "mcp": ("mcp", "uvicorn"),
@@ -82,6 +85,7 @@ def local_checks(settings: Settings) -> Iterator[Check]:
     yield Check("state directory", f"{home} ({mode:o})", None if is_private else f"chmod 700 {home}, or set EPW_HOME")
     has_room = free >= _MIN_FREE_MB
     yield Check("free disk", f"{free} MB", None if has_room else f"free {_MIN_FREE_MB} MB (`epw gc`), or set EPW_HOME")
+    yield Check("kept state", *_kept(settings))
     yield from _agents()
     for extra, modules in _EXTRAS.items():
         lacks = missing_extra(f"extra {extra}", extra, *modules)
@@ -134,6 +138,21 @@ def _landlock(abi: int) -> str:
     if not abi:
         return "no Landlock: a command can read other programs' variables and signal them"
     return f"Landlock {abi}{'' if abi >= landlock.ABI_OF_SCOPES else ': a command can signal other programs'}"
+
+
+def _kept(settings: Settings) -> tuple[str, str | None]:
+    """What ended executions take, for how long and up to what size they are kept, and what was dropped last."""
+    try:
+        days, limit = settings.keep_days, settings.max_state_bytes
+    except Unavailable as error:
+        return "", str(error)
+    bounds = f"for {days:g} days" if days is not None else "for ever"
+    bounds += f", up to {limit / _MB:g} MB" if limit is not None else ", of any size"
+    found = f"{size_of_state(settings.state) / _MB:.1f} MB, kept {bounds}"
+    if (dropped := Dropped.read(settings.state)) is not None:
+        more = f" and {len(dropped.lines) - 1} more" if len(dropped.lines) > 1 else ""
+        found += f"; {datetime.fromtimestamp(dropped.at):%d %b %H:%M}: {dropped.lines[0]}{more}"
+    return found, None
 
 
 def _limits() -> Check:

@@ -46,9 +46,11 @@ def run_connected(
 
 
 async def tidy_up(settings: Settings, connection: Connection) -> None:
-    """Tidy up after executions that were terminated, and print what was done."""
+    """Tidy up after executions that were terminated, drop what is too old or too much, and print what was done."""
     # A command that does not tidy up starts faster without.
+    from epw.client.retention import retain
     from epw.service import janitor
 
-    for line in await janitor.tidy(connection.client, settings.state):
+    done = await janitor.tidy(connection.client, settings.state)
+    for line in [*done, *await retain(settings, connection)]:
         print(f"epw: {printable(line)}", file=sys.stderr, flush=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
+from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
@@ -29,6 +33,7 @@ Connect = Callable[..., Awaitable[Client]]
 _CONNECT_SECONDS = 8.0
 _START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
+_LONGER_DAYS, _EVER_DAYS = 7, 36_500
 _CLOUD, _CLOUD_HOSTS = "https://cloud.temporal.io", (".tmprl.cloud", ".api.temporal.io")
 _REMEDY = "; start it, correct TEMPORAL_ADDRESS or its profile, or unset it: then epw runs a server of its own"
 
@@ -64,6 +69,7 @@ async def connected(
     `connect_seconds`: for one attempt to connect; `start_seconds`: for a server that was just started to serve.
     `runtime`: of the SDK, with its metrics.
     """
+    days = settings.keep_days
     connect = partial(Client.connect, data_converter=converter_with(settings.payload_keys), runtime=runtime)
     try:
         config = ClientConfig.load_client_connect_config()
@@ -80,6 +86,7 @@ async def connected(
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = _pages(server.web_ui, server.namespace)
         client = await _connect_to_started(connect, connect_seconds, start_seconds, config)
+        await _keep_for(client, days)
         yield Connection(client, web_ui, is_embedded=True, state=settings.state)
 
 
@@ -109,6 +116,26 @@ async def _connect(connect: Connect, seconds: float, config: ClientConnectConfig
             return client
     except (TimeoutError, RuntimeError, ValueError, RPCError) as error:
         raise Unavailable(f"no Temporal server at {config['target_host']}: {cause(str(error))}{remedy}") from None
+
+
+async def _keep_for(client: Client, days: float | None) -> None:
+    """Have the embedded server keep executions that have ended for so long; it would forget them after a day.
+
+    A week longer than their files, of which it alone says when they may go.
+    """
+    wanted = timedelta(days=_EVER_DAYS if days is None else days + _LONGER_DAYS)
+    with contextlib.suppress(RPCError):
+        described = await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+        if described.config.workflow_execution_retention_ttl.ToTimedelta() == wanted:
+            return
+        ttl = Duration()
+        ttl.FromTimedelta(wanted)
+        config = NamespaceConfig(workflow_execution_retention_ttl=ttl)
+        await client.workflow_service.update_namespace(
+            UpdateNamespaceRequest(namespace=client.namespace, config=config)
+        )
 
 
 async def _wait_for_namespace(client: Client) -> None:
