@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ AT_ONCE = "0.000001"
 
 
 @pytest.fixture(scope="module")
-def kept(site: Site) -> Iterator[Site]:
+def kept(site: Site) -> Site:
     """Executions `first` and `second` are delivered; `lost` was rolled back, so only its hub has what it did."""
     good = {"id": "good", "run": "echo said; echo 2 > f"}
     bad = {"id": "bad", "run": "exit 1", "dependsOn": ["good"]}
@@ -29,7 +28,7 @@ def kept(site: Site) -> Iterator[Site]:
         repository = make_repository(site.folder / name, {"f": "1\n"})
         plan = {"workspace": str(repository), "tasks": tasks(*rows)}
         site.cli("run", site.cli.plan(plan), "--id", name, code=int(name == "lost"))
-    yield site
+    return site
 
 
 def of(site: Site, **more: Any) -> Settings:
