@@ -63,6 +63,16 @@ SYMPTOMS = (
         "Ctrl-C, or the terminal was closed; nothing is lost",
         "`epw run --resume ID`",
     ),
+    Symptom(
+        "stopped; another worker goes on with it: epw watch …",
+        "the command has ended, and the execution has not: a worker of `epw up` or MCP does the rest",
+        "`epw watch ID`, or `epw cancel ID`",
+    ),
+    Symptom(
+        "its cancellation waits for a worker: …",
+        "`epw cancel ID` is noted; only a worker can end an execution in order, and none runs",
+        "`epw run --resume ID`, or `epw up`: no task of it starts",
+    ),
 )
 OF_GIT = (
     Symptom(

@@ -44,7 +44,7 @@ def cancel(
             raise from_rpc(error, execution_id) from None
         answer = {"executionId": execution_id, "cancelRequested": True}
         if not await has_worker(connection, WORKER_SECONDS):
-            print(f"epw: {printable(without_worker(execution_id))}, which ends it", file=sys.stderr)
+            print(f"epw: {printable(without_worker(execution_id, is_cancelled=True))}", file=sys.stderr)
         print_json(answer) if as_json else print(f"{printable(execution_id)}: cancellation requested")
         return 0
 

@@ -24,7 +24,7 @@ from epw.cli.show import steering_line
 from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
 from epw.client.documents import describe, progress_of
-from epw.client.pollers import has_worker, without_worker
+from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.decisions.questions import placeholder
 from epw.core.messages import AgentProgress
@@ -46,7 +46,7 @@ async def follow(
 ) -> None:
     """Print lines until the execution has ended, however it ends. `own_worker`: the command has started one for it."""
     bell = await Bell.of(connection, handle)
-    lines = _Lines(handle.id, out or sys.stdout, bell, OWN_WORKER if own_worker else without_worker(handle.id))
+    lines = _Lines(handle.id, out or sys.stdout, bell, own_worker=own_worker)
     ending = asyncio.ensure_future(ended(handle))
     try:
         while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
@@ -88,9 +88,10 @@ async def ended(handle: WorkflowHandle[Any, Any]) -> None:
 class _Lines:
     """Lines about what has changed since the last look."""
 
-    def __init__(self, execution_id: str, out: IO[str], bell: Bell, without_worker: str) -> None:
+    def __init__(self, execution_id: str, out: IO[str], bell: Bell, *, own_worker: bool = False) -> None:
         self._id = execution_id
-        self._without_worker = without_worker
+        self._own_worker = own_worker
+        self._is_cancelled = False
         self._out = out
         self._bell = bell
         self._unanswered = self._ended = 0
@@ -105,6 +106,7 @@ class _Lines:
 
     def workflow_task(self, described: WorkflowExecutionDescription) -> None:
         """Say once a run that its workflow task fails again and again: nothing happens until it is reset."""
+        self._is_cancelled = is_to_be_cancelled(described)
         attempts = described.raw_description.pending_workflow_task.attempt
         if attempts >= _FAILING_ATTEMPTS and self._failing_run != described.run_id:
             self._failing_run = described.run_id
@@ -186,7 +188,7 @@ class _Lines:
         looks = 0 if is_answered else self._unanswered + 1
         looks = max(looks, _UNANSWERED_LOOKS) if is_certain else looks
         if self._unanswered < _UNANSWERED_LOOKS <= looks:
-            self._line(self._without_worker)
+            self._line(OWN_WORKER if self._own_worker else without_worker(self._id, is_cancelled=self._is_cancelled))
         self._unanswered = looks
 
     def _line(self, text: str, at: int | None = None) -> None:

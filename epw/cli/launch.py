@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +20,7 @@ from epw.cli.session import tidy_up
 from epw.cli.show_next import show_end
 from epw.cli.shown import errors_held, may_be_live, show_until_end
 from epw.client.documents import describe, exit_code
+from epw.client.pollers import has_worker
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
 from epw.client.web_ui import page_of
@@ -60,10 +62,12 @@ async def run_to_end(
                         print(f"Temporal Web UI{while_up}: {page}", file=log, flush=True)
                 shown = show_until_end(settings, connection, handle, log, is_live=is_live, own_worker=True)
                 showing = asyncio.ensure_future(shown)
-                if not await _has_ended(showing, interrupted, worker):
-                    _say_stopped(handle.id, as_json=as_json)
-                    return INTERRUPTED
-                known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, handle.id))
+                has_ended = await _has_ended(showing, interrupted, worker)
+                if has_ended:
+                    known = await retry_while_unavailable(partial(KnownExecution.of, settings, connection, handle.id))
+            if not has_ended:
+                await _say_stopped(connection, handle.id, as_json=as_json)
+                return INTERRUPTED
         if end is not None:
             await end(connection, handle)
         # A worker that was killed at the very end may have left something, and no other one follows.
@@ -109,9 +113,18 @@ def _say_nothing_begun() -> None:
         print(NOTHING_BEGUN, file=sys.stderr, flush=True)
 
 
-def _say_stopped(execution_id: str, *, as_json: bool) -> None:
+async def _say_stopped(connection: Connection, execution_id: str, *, as_json: bool) -> None:
+    """Say what becomes of it, now that the worker of this command has ended."""
+    try:
+        goes_on = await has_worker(connection)
+    except RPCError:
+        goes_on = False
+    name = printable(shlex.quote(execution_id))
+    said = f"stopped; go on with: epw run --resume {name}"
+    if goes_on:
+        said = f"stopped; another worker goes on with it: epw watch {name}"
     with contextlib.suppress(BrokenPipeError):
-        print(f"stopped; go on with: epw run --resume {printable(execution_id)}", file=sys.stderr, flush=True)
+        print(said, file=sys.stderr, flush=True)
         if as_json:
             stopped = {"success": False, "status": "running", "executionId": execution_id}
             print_json({**stopped, "interrupted": True})

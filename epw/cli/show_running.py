@@ -16,7 +16,7 @@ from epw.core.report.model import ExecutionResult
 from epw.core.report.so_far import SoFar
 from epw.core.report.spending import in_words
 from epw.core.report.task_result import TaskResult
-from epw.rendering.findings import time_left
+from epw.rendering.forecast import time_left
 
 _MAX_ROWS = 60
 _LATER_THAN_TODAY_SECONDS = 20 * 3600
@@ -38,13 +38,20 @@ NO_WORKER = "no worker"
 
 
 def show_running(
-    document: ExecutionResult, numbers: SoFar, live: Mapping[str, AgentProgress], *, has_worker: bool = True
+    document: ExecutionResult,
+    numbers: SoFar,
+    live: Mapping[str, AgentProgress],
+    *,
+    has_worker: bool = True,
+    is_cancelled: bool = False,
 ) -> None:
     """Print the table of its tasks, the unfinished ones first, under a line with the whole."""
     rows = document["results"]
     order = {"running": 0, "waiting": 1, "failed": 2, "conflicted": 2, "ready": 3, "pending": 4}
     shown = sorted(rows, key=lambda row: order.get(row["status"], 5))[:_MAX_ROWS]
-    title = f"{document['executionId']}: {document['status']}{'' if has_worker else f' ({NO_WORKER})'}"
+    remarks = [*([] if has_worker else [NO_WORKER]), *(["to be cancelled"] if is_cancelled else [])]
+    told = f" ({', '.join(remarks)})" if remarks else ""
+    title = f"{document['executionId']}: {document['status']}{told}"
     table(title, _COLUMNS, [_cells(row, live.get(row["taskId"]), has_worker=has_worker) for row in shown])
     if len(rows) > len(shown):
         left = Counter(row["status"] for row in rows) - Counter(row["status"] for row in shown)
@@ -57,8 +64,7 @@ def summary(counts: Mapping[str, int], numbers: SoFar) -> str:
     done = [f"{counts.get('succeeded', 0)} of {count(sum(counts.values()), 'task')} done"]
     done += [f"{count} {status}" for status, count in counts.items() if status in TERMINAL and status != "succeeded"]
     parts = [", ".join(done), f"{numbers['percent']:.0f} %", f"{duration(numbers['elapsedMs'])} so far"]
-    if "eta" in numbers:
-        parts.append(time_left(numbers["eta"]))
+    parts += filter(None, [time_left(numbers)])
     if numbers["costUSD"] is not None:
         parts.append(f"{dollars(numbers['costUSD'])} so far")
     elif numbers["tokens"] is not None:

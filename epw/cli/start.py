@@ -20,7 +20,7 @@ from epw.cli.options import (
 from epw.cli.output import print_json
 from epw.cli.plan_argument import print_notes, read_arguments
 from epw.cli.session import run_command, tidy_up
-from epw.client.pollers import has_worker, without_worker
+from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
 from epw.client.start import check_runnable, start_execution
 from epw.core.errors import Unavailable
 from epw.service.connection import connected
@@ -53,7 +53,8 @@ def start(
                 # A worker that runs, or one on another machine, may have what is missing here.
                 raise Unavailable("\n".join(lacks))
             handle = await start_execution(connection, file, execution_id)
-            if not is_run:
+            # One that is being started beside this command takes a moment.
+            if not is_run and not await has_worker(connection, WORKER_SECONDS):
                 print_notes([without_worker(handle.id)])
             print_notes(f"not set up here: {each}" for each in lacks)
         print_json({"executionId": handle.id}) if as_json else print(handle.id)

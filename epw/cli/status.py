@@ -15,7 +15,7 @@ from epw.cli.show import show_result
 from epw.cli.show_next import show_next
 from epw.cli.show_running import show_running
 from epw.client.documents import describe, document_of, progress_of
-from epw.client.pollers import has_worker, without_worker
+from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
 from epw.client.started_plan import plan_of, with_added
@@ -30,9 +30,11 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
     async def command(settings: Settings, connection: Connection) -> int:
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
+        is_cancelled = is_to_be_cancelled(described)
         is_run = described.close_time is not None or await has_worker(connection)
         if not is_run:
-            print(f"epw: {printable(without_worker(execution_id))}", file=sys.stderr, flush=True)
+            said = without_worker(execution_id, is_cancelled=is_cancelled)
+            print(f"epw: {printable(said)}", file=sys.stderr, flush=True)
         document = await document_of(settings, handle, described)
         # Without a worker nothing runs: what was last said of it holds no longer, nor does when it would end.
         live = await progress_of(connection, described) if is_run else {}
@@ -45,7 +47,7 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})
             return 0
         if "soFar" in document:
-            show_running(document, document["soFar"], live, has_worker=is_run)
+            show_running(document, document["soFar"], live, has_worker=is_run, is_cancelled=is_cancelled)
         show_result(document)
         for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
             console().print(Text(printable(warning)))

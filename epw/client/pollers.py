@@ -6,6 +6,8 @@ import asyncio
 import shlex
 from datetime import datetime
 
+from temporalio.client import WorkflowExecutionDescription
+
 from activities.state.host import host_name
 from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import WorkerRecord
@@ -55,6 +57,15 @@ def _has_ended(state: StateDirectory | None, identity: str) -> bool:
     )
 
 
-def without_worker(execution_id: str) -> str:
-    """What a user can do about an execution that no worker runs."""
-    return f"no worker runs it: `epw run --resume {shlex.quote(execution_id)}` goes on with it, `epw up` with all"
+def is_to_be_cancelled(described: WorkflowExecutionDescription) -> bool:
+    """Whether the execution goes on, and its cancellation is requested."""
+    return described.close_time is None and described.raw_description.workflow_extended_info.cancel_requested
+
+
+def without_worker(execution_id: str, *, is_cancelled: bool = False) -> str:
+    """What a user can do about an execution that no worker runs; `is_cancelled`: its cancellation is requested."""
+    name = shlex.quote(execution_id)
+    if is_cancelled:
+        ends = f"`epw run --resume {name}` or `epw up` ends it, and starts no task of it"
+        return f"its cancellation waits for a worker: {ends}"
+    return f"no worker runs it: `epw run --resume {name}` goes on with it, `epw up` with all"

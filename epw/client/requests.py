@@ -19,7 +19,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.client.documents import describe, document_of, unknown
-from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
+from epw.client.pollers import WORKER_SECONDS, has_worker, is_to_be_cancelled, without_worker
 from epw.core.amounts import count
 from epw.core.decisions.questions import placeholder
 from epw.core.errors import EpwError, InvalidRequest, Unavailable
@@ -79,8 +79,14 @@ async def send(
 
 
 async def require_worker(connection: Connection, handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionDescription:
-    """The execution's description; raises `Unavailable` where it has not ended and no worker takes a request."""
+    """The execution's description; raises `Unavailable` where it has not ended and no worker takes a request.
+
+    Raises `InvalidRequest` where it is to be cancelled: then it takes none any more.
+    """
     described = await describe(handle)
+    if is_to_be_cancelled(described):
+        name = shlex.quote(handle.id)
+        raise InvalidRequest(f"execution {handle.id!r} is being cancelled, and takes no changes: `epw status {name}`")
     if described.close_time is None and not await has_worker(connection, WORKER_SECONDS):
         raise no_worker(handle.id)
     return described

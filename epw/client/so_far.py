@@ -77,6 +77,8 @@ def numbers_so_far(
     }
     if doubts:
         found["inDoubt"] = total_in_doubt(doubts)
+    if asked := [row["taskId"] for row in document["results"] if row.get("waitingFor") == "question"]:
+        found["waitsForPerson"] = asked
     return found
 
 

@@ -10,7 +10,6 @@ from epw.core import failures
 from epw.core.amounts import count, dollars
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
-from epw.core.report.so_far import Eta
 from epw.core.report.spending import in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 from epw.rendering.words import WAITS, duration, few
@@ -100,12 +99,6 @@ def agents(report: Report) -> list[str]:
 def steered(change: SteeringResult) -> str:
     """What a person changed: the update and its message."""
     return " ".join([change["action"], *(f"{name}={value}" for name, value in change["request"].items())])
-
-
-def time_left(eta: Eta) -> str:
-    """The forecast of the end: `about 20 min left (16 min to 27 min)`."""
-    basis = "" if eta["measured"] else ", by estimates"
-    return f"about {duration(eta['leftMs'])} left ({duration(eta['lowMs'])} to {duration(eta['highMs'])}{basis})"
 
 
 def speed(report: Report) -> list[Fact]:

@@ -17,6 +17,7 @@ from epw.core.report.model import ConflictResult
 from epw.core.report.report import Report
 from epw.rendering import findings, gantt, words
 from epw.rendering.diff_markup import diff_markup
+from epw.rendering.forecast import time_left
 from epw.rendering.graph_picture import graph_picture
 
 _MAX_WITH_HUNKS = 60
@@ -59,7 +60,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    named = (words.duration, words.moment, count, dollars, words.few, words.status_words)
+    named = (words.duration, words.moment, count, dollars, time_left, words.few, words.status_words)
     found.globals |= {each.__name__: each for each in named}
     found.globals |= {"findings": findings, "told": gantt.told, "in_order": gantt.in_order, "tone": _tone}
     found.globals |= {"diff": diff_markup, "sides": _sides, "WAITS": words.WAITS, "MAX_FILES": _MAX_FILES}

@@ -9,6 +9,7 @@ from epw.core.amounts import count, dollars
 from epw.core.report.report import Report, Step, Stretch
 from epw.core.report.task_result import TaskResult
 from epw.rendering import findings
+from epw.rendering.forecast import time_left
 from epw.rendering.lanes import Lane, lanes
 from epw.rendering.tables import Column, cut_middle, table_text
 from epw.rendering.words import duration, moment, printable, status_words
@@ -77,8 +78,8 @@ def _head(report: Report, width: int) -> Iterator[str]:
     if "error" in result:
         lines.append(f"{result['error']['type']}: {result['error']['message']}")
     if "soFar" in result:
-        left = f", {findings.time_left(result['soFar']['eta'])}" if "eta" in result["soFar"] else ""
-        lines.append(f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}{left}")
+        how_far = f"{result['soFar']['percent']:.0f} % after {duration(result['soFar']['elapsedMs'])}"
+        lines.append(", ".join(filter(None, (how_far, time_left(result["soFar"])))))
     lines.append(f"delivered: {findings.delivered(report)}")
     verdict, command = findings.verified(report)
     lines.append(f"verify: {verdict} ({command})")

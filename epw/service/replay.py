@@ -6,6 +6,8 @@ from datetime import UTC
 from typing import Any
 
 from temporalio import workflow
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, WorkflowHistory
 from temporalio.worker import (
     ExecuteWorkflowInput,
@@ -38,8 +40,10 @@ async def replay(history: WorkflowHistory, *interceptors: Interceptor) -> Except
 async def replayed_document(
     handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
 ) -> dict[str, Any]:
-    """The short document of an execution for which no worker answers."""
+    """The short document of an execution for which no worker answers, without what only a worker can make of it."""
     history = await fetch_history(handle, described)
+    if described.close_time is None:
+        _leave_out_cancellation(history)
     last = described.close_time or history.events[-1].event_time.ToDatetime(tzinfo=UTC)
     found = await document_of_history(history, int(last.timestamp() * 1000))
     status = STATUS_OF_TEMPORAL.get(described.status.name if described.status else "", "running")
@@ -51,6 +55,20 @@ async def document_of_history(history: WorkflowHistory, at: int) -> dict[str, An
     tap = _Tap()
     await replay(history, tap)
     return tap.seen[0].document(at) if tap.seen else None
+
+
+def _leave_out_cancellation(history: WorkflowHistory) -> None:
+    """Make something without effect of a cancellation that no worker has heard of: replayed, it would be done."""
+    unheard: list[HistoryEvent] = []
+    for event in history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            unheard.clear()
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+            unheard.append(event)
+    for event in unheard:
+        # Event ids have no gaps.
+        event.event_type = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        event.workflow_execution_signaled_event_attributes.signal_name = "none"
 
 
 class _Tap(Interceptor):

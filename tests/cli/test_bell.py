@@ -24,7 +24,7 @@ CONFLICT = {"id": "c1", "kind": "lines", "description": "d", "resolution": None,
 @pytest.mark.parametrize(("event", "rings"), [("question", 1), ("failed", 1), ("conflict", 1), ("ended", 0)])
 def test_it_rings_once_a_thing(event: Event, rings: int) -> None:
     terminal = Terminal()
-    lines = _Lines("e", io.StringIO(), Bell([event], terminal), "no worker")
+    lines = _Lines("e", io.StringIO(), Bell([event], terminal))
     question: dict[str, Any] = {"id": "q1", "taskId": "a", "text": "which?", "options": [], "answer": None}
     for _ in range(2):
         lines.tasks({"tasks": [{**ROW, "status": "failed"}]})

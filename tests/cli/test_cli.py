@@ -215,6 +215,15 @@ def test_ctrl_c_stops_in_order_and_resume_goes_on(alone: Cli, tmp_path: Path) ->
     assert spent <= document["metrics"]["totalDuration"] <= (time.time() - began) * 1000 - away
 
 
+def test_ctrl_c_says_that_another_worker_goes_on(up: Cli) -> None:
+    running = up.popen("run", up.plan({"tasks": tasks({"id": "a", "run": "sleep 60"})}), "--id", "shared")
+    line_with(running, "a: running")
+    code, output = stop(running)
+    assert code == 130
+    assert "another worker goes on with it: epw watch shared" in output
+    up("cancel", "shared")
+
+
 def test_a_killed_worker_costs_nothing_but_time(up: Cli, tmp_path: Path) -> None:
     """Eight tasks, a worker killed among them, another one: as if nothing had been."""
     repository = make_repository(tmp_path / "repo")

@@ -8,6 +8,7 @@ from typing import Any, cast
 from epw.cli.bell import Bell
 from epw.cli.follow import _Lines
 from epw.cli.show_running import summary
+from epw.client.pollers import without_worker
 from epw.core.report.so_far import SoFar
 from epw.core.report.spending import known_cost
 from epw.core.report.task_result import ModelUsage
@@ -29,8 +30,8 @@ def test_what_is_known_of_a_cost_is_told() -> None:
 
 def test_a_worker_answers_again_only_after_it_has_answered() -> None:
     out: Any = io.StringIO()
-    lines = _Lines("e", out, Bell([], out), "no worker")
+    lines = _Lines("e", out, Bell([], out))
     for is_answered in (False, False, True, False, False, True):
         lines.answered(is_answered=is_answered)
     told = [line.split(" ", 1)[1] for line in out.getvalue().splitlines()]
-    assert told == ["no worker", "a worker answers", "no worker", "a worker answers again"]
+    assert told == [without_worker("e"), "a worker answers", without_worker("e"), "a worker answers again"]

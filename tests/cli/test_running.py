@@ -185,3 +185,11 @@ def test_without_a_worker_status_and_watch_say_what_goes_on(tmp_path: Path, temp
     assert cli("run", "--resume", "alone").returncode == 0
     out, _ = watching.communicate(timeout=60)
     assert watching.returncode == 0, out
+    cli("start", cli.plan({"tasks": tasks({"id": "a", "run": f"touch {tmp_path}/ran"})}), "--id", "left")
+    assert "its cancellation waits for a worker: `epw run --resume left`" in cli("cancel", "left").stderr
+    shown = cli("status", "left")
+    assert "its cancellation waits for a worker" in shown.stderr
+    assert "left: running (no worker, to be cancelled)" in shown.stdout
+    assert "is being cancelled, and takes no changes" in cli("cancel", "left", "a", code=2).stderr
+    assert cli("run", "--resume", "left", code=4).returncode == 4
+    assert not (tmp_path / "ran").exists()

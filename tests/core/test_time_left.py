@@ -136,6 +136,30 @@ def test_a_document_and_heartbeats_say_how_tasks_stand() -> None:
     assert eta(plan_of({"id": "a"}), [ended], []) is None
 
 
+def test_while_only_a_person_is_waited_for_there_is_no_forecast() -> None:
+    plan = plan_of({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c"})
+    asks = {"taskId": "a", "status": "waiting", "waitingFor": "question", "attempts": 1}
+    done = {"taskId": "c", "status": "succeeded"}
+    assert eta(plan, [asks, {"taskId": "b"}, done], []) is None
+    assert eta(plan, [asks, {"taskId": "b"}, {"taskId": "c", "status": "running", "attempts": 1}], []) is not None
+    ready = {"taskId": "c", "status": "ready"}
+    assert eta(plan, [asks, {"taskId": "b"}, ready], []) is not None
+    assert eta(plan, [asks, {"taskId": "b"}, ready], [], status="paused") is None
+
+
+def test_estimates_that_nobody_gave_are_a_guess_until_something_was_measured() -> None:
+    runs: list[dict[str, Any]] = [{"taskId": "a", "status": "running", "attempts": 1}, {"taskId": "b"}]
+    guessed = eta(plan_of({"id": "a"}, {"id": "b"}), runs, [])
+    given = eta(plan_of({"id": "a"}, {"id": "b", "estimatedMinutes": 3}), runs, [])
+    ended = [{**runs[0], "status": "succeeded", "duration": 300_000}, {"taskId": "b"}]
+    measured = eta(plan_of({"id": "a"}, {"id": "b"}), ended, [])
+    assert [each is not None and each.get("guessed", False) for each in (guessed, given, measured)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_the_number_of_agents_is_what_was_set_last() -> None:
     plan = plan_of(*({"id": f"t{n}"} for n in range(40)))
     rows = [{"taskId": f"t{n}"} for n in range(40)]

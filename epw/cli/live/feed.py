@@ -13,8 +13,10 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, Work
 from temporalio.service import RPCError
 
 from activities.state.execution_store import ExecutionStore
+from epw.cli.follow import OWN_WORKER
 from epw.cli.live.snapshot import Snapshot
 from epw.client.documents import describe, progress_of, results_so_far, short_results
+from epw.client.pollers import is_to_be_cancelled, without_worker
 from epw.client.so_far import estimates_of, numbers_so_far
 from epw.client.started_plan import plan_of, with_added
 from epw.core.errors import InvalidPlan
@@ -39,10 +41,10 @@ class Feed:
     """Looks at one execution; `snapshot` is the newest."""
 
     def __init__(
-        self, settings: Settings, connection: Connection, handle: WorkflowHandle[Any, Any], without_worker: str = ""
+        self, settings: Settings, connection: Connection, handle: WorkflowHandle[Any, Any], *, own_worker: bool = False
     ) -> None:
-        """`without_worker`: what to say where no worker answers."""
-        self._without_worker = without_worker
+        """`own_worker`: the command has started one for it."""
+        self._own_worker = own_worker
         self._settings, self._connection, self._handle = settings, connection, handle
         self._started: dict[str, Any] | None = None
         self._plan: tuple[dict[str, Any], Plan | None, TaskGraph | None] = {}, None, None
@@ -96,7 +98,9 @@ class Feed:
         try:
             short = await short_results(self._handle)
         except RPCError:
-            self._trouble = self._without_worker
+            is_cancelled = is_to_be_cancelled(described)
+            without = without_worker(self._handle.id, is_cancelled=is_cancelled)
+            self._trouble = OWN_WORKER if self._own_worker else without
             return self._trouble
         except WorkflowQueryFailedError:
             return ""

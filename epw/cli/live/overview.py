@@ -18,7 +18,7 @@ from epw.cli.live.typed import Typed
 from epw.cli.show_running import waits_for
 from epw.core.amounts import count, dollars
 from epw.core.report.spending import in_words
-from epw.rendering.findings import time_left
+from epw.rendering.forecast import time_left
 
 _SMALL = 14
 """Lines under which only the most important is shown."""
@@ -50,10 +50,9 @@ def head(snapshot: Snapshot, width: int, now: int, most: int) -> list[Text]:
         f"{bar(numbers['percent'], 10)} {numbers['percent']:.0f} %",
         f"{duration(numbers['elapsedMs'] + passed)} so far",
     ]
-    if "eta" in numbers:
-        eta = numbers["eta"]
-        left, low, high = (max(0, each - passed) for each in (eta["leftMs"], eta["lowMs"], eta["highMs"]))
-        parts.append(time_left({**eta, "leftMs": left, "lowMs": low, "highMs": high}))
+    if left := time_left(numbers, passed):
+        parts.append(left)
+    if (eta := numbers.get("eta")) is not None and not eta.get("guessed"):
         end = datetime.fromtimestamp((snapshot.at + eta["leftMs"]) / 1000)
         parts.append(f"ends {end:%H:%M}" if eta["leftMs"] < 12 * 3_600_000 else f"ends {end:%a %H:%M}")
     parts += _spending(snapshot)

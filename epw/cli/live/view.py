@@ -14,7 +14,6 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from epw.cli.bell import Bell
-from epw.cli.follow import OWN_WORKER
 from epw.cli.live.feed import Feed
 from epw.cli.live.keys import KeyDecoder
 from epw.cli.live.log_tail import log_tail
@@ -23,7 +22,6 @@ from epw.cli.live.pages import screen
 from epw.cli.live.snapshot import Snapshot
 from epw.cli.live.steps import Action, CancelExecution, Leave, Redraw, Send, Suspend, Ui, after_key
 from epw.cli.live.terminal import Terminal
-from epw.client import pollers
 from epw.client.added_tasks import assigned
 from epw.client.requests import from_rpc, send, this_user
 from epw.core.errors import EpwError
@@ -42,9 +40,8 @@ class View:
         self, settings: Settings, connection: Connection, handle: WorkflowHandle[Any, Any], *, own_worker: bool
     ) -> None:
         """`own_worker`: the command has started one for it, which ends with the view."""
-        without_worker = OWN_WORKER if own_worker else pollers.without_worker(handle.id)
         self._connection, self._handle = connection, handle
-        self._feed, self._bell = Feed(settings, connection, handle, without_worker), Bell()
+        self._feed, self._bell = Feed(settings, connection, handle, own_worker=own_worker), Bell()
         self._ui, self._decoder = Ui(own_worker=own_worker), KeyDecoder()
         self._awake, self._hurry = asyncio.Event(), asyncio.Event()
         self._left = False

@@ -20,7 +20,10 @@ _MINUTE = 60_000
 def eta_of(
     document: ExecutionResult, plan: Plan, graph: TaskGraph, live: Mapping[str, AgentProgress], now: int
 ) -> Eta | None:
-    """The forecast at a moment (epoch milliseconds); None where nothing is left."""
+    """The forecast at a moment (epoch milliseconds).
+
+    None where nothing is left, and where nothing goes on before a person has done something.
+    """
     rows = {row["taskId"]: row for row in document["results"]}
     kinds = {task.id: f"{plan.backend_of(task).name} {plan.model_of(task)}" for task in plan.tasks}
     tasks = {
@@ -28,23 +31,35 @@ def eta_of(
         for task_id, row in rows.items()
         if task_id in graph.dependencies
     }
-    if all(each.status == "ended" for each in tasks.values()):
+    if all(each.status == "ended" for each in tasks.values()) or _rests(document):
         return None
     found = time_left(plan, graph, tasks, agents_now(plan, document["steering"]))
     middle, low, high = (round(each * _MINUTE) for each in (found.middle, found.low, found.high))
-    return {
+    estimated = {task.id for task in plan.tasks if "estimated_minutes" in task.model_fields_set}
+    left = [task_id for task_id, each in tasks.items() if each.status != "ended"]
+    is_guess = not found.measured and estimated.isdisjoint(left)
+    eta: Eta = {
         "leftMs": middle,
         "lowMs": low,
         "highMs": high,
         "measured": round(found.measured, 1),
         "tasks": {task_id: round(minutes * _MINUTE) for task_id, minutes in found.tasks.items()},
     }
+    return {**eta, "guessed": True} if is_guess else eta
 
 
 def agents_now(plan: Plan, steering: Sequence[SteeringResult]) -> int:
     """How many tasks may run at once: the plan's number, or what a person has set since."""
     changed = [each["request"]["maxAgents"] for each in steering if "maxAgents" in each["request"]]
     return int(changed[-1]) if changed else plan.max_agents
+
+
+def _rests(document: ExecutionResult) -> bool:
+    """Whether nothing goes on before a person has done something."""
+    rows, is_paused = document["results"], document["status"] == "paused"
+    asked = [row for row in rows if row.get("waitingFor") == "question"]
+    going = [row for row in rows if row["status"] in ("running", "waiting", *(() if is_paused else ("ready",)))]
+    return (is_paused or bool(asked)) and len(going) == len(asked)
 
 
 def _task_now(row: TaskResult, kind: str, live: AgentProgress | None, now: int) -> TaskNow:

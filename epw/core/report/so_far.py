@@ -15,6 +15,8 @@ class Eta(ResultPart):
     lowMs: int
     """Of ten ways one takes no longer, and nine no longer than `highMs`."""
     highMs: int
+    guessed: NotRequired[bool]
+    """Whether it rests on nothing: the plan estimates none of the tasks that are left, and none was measured."""
     measured: float
     """Number of tasks whose times it rests on; 0: on the plan's estimates alone."""
     tasks: dict[str, int]
@@ -31,5 +33,7 @@ class SoFar(ResultPart):
     tokens: int | None
     inDoubt: NotRequired[InDoubt]
     """What may come on top of both; absent: nothing."""
+    waitsForPerson: NotRequired[list[str]]
+    """Tasks that wait for an answer or a choice of a person; absent: none."""
     eta: NotRequired[Eta]
-    """Absent where nothing is left to do."""
+    """Absent where nothing is left to do, and where nothing goes on before a person has done something."""
