@@ -14,6 +14,7 @@ from activities.agents.agent_log import AgentLog
 from activities.agents.base import Completed
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
+from activities.agents.spending import Reported
 from activities.git.command import display_path
 from activities.processes.launcher import ProcessLauncher
 from activities.processes.shell import describe_exit, last_output, run_shell
@@ -42,7 +43,7 @@ class CommandAgent:
     async def execute(
         self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter
     ) -> Completed | Question:
-        events = Events(context, reporter)
+        events = Events(context, reporter, counts_spending=True)
         code = await run_shell(launcher, context.task.run or "", events.read)
         events.read_to_end()
         for each in events.not_understood:
@@ -71,7 +72,8 @@ class Events:
     The file is hostile: it may be replaced by a pipe or a link, truncated, or never end a line.
     """
 
-    def __init__(self, context: AgentContext, reporter: Reporter) -> None:
+    def __init__(self, context: AgentContext, reporter: Reporter, *, counts_spending: bool = False) -> None:
+        """`counts_spending`: what it says of tokens and dollars is all that is known of them."""
         self.question: Question | None = None
         self.reads: dict[str, None] = {}
         """Files that the command says it has read."""
@@ -82,6 +84,7 @@ class Events:
         self._warnings_file = context.warnings_file
         self._messages_file = context.messages_file
         self._reporter = reporter
+        self._spending = Reported(context, reporter) if counts_spending else None
         self._offset = 0
         self._rest = b""
         if self._path.is_dir() and not self._path.is_symlink():
@@ -163,6 +166,8 @@ class Events:
             if isinstance(progress.get("files"), list):
                 progress["files"] = [self._clean(each) for each in progress["files"][:_MAX_PATHS]]
             self._reporter.report(progress)
+            if self._spending is not None:
+                self._spending.take(progress)
 
     def _warn(self) -> None:
         """Append a line for each newly predicted conflict to `$EPW_WARNINGS`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from activities.model_api.budget_ledger import BudgetLedger
 from activities.state.execution_store import ExecutionStore
 from epw.core.report.model import ExecutionResult
-from epw.core.report.spending import model_usage, total
+from epw.core.report.spending import has_used, model_usage, total
 
 
 def add_spending(document: ExecutionResult, execution: ExecutionStore) -> None:
@@ -14,16 +14,14 @@ def add_spending(document: ExecutionResult, execution: ExecutionStore) -> None:
     A worker that was killed, and the one of an attempt that was ended without it, have told nobody else.
     """
     usages = BudgetLedger.usages(execution.ledger)
-    used = [usage for usage in usages.values() if usage.requests or usage.in_doubt]
+    used = [usage for usage in usages.values() if has_used(model_usage(usage))]
     if not used:
         return
     for row in document["results"]:
         if row["taskId"] in usages:
             row["usage"] = model_usage(usages[row["taskId"]])
     if document["metrics"] is not None:
-        spent = total(
-            row["usage"] for row in document["results"] if row["usage"]["requests"] or "inDoubt" in row["usage"]
-        )
+        spent = total(row["usage"] for row in document["results"] if has_used(row["usage"]))
         document["metrics"]["costUSD"] = spent["costUSD"]
         if "inDoubt" in spent:
             document["metrics"]["inDoubt"] = spent["inDoubt"]

@@ -16,7 +16,8 @@ from activities.notices.channel import NotSent, Sending
 from epw.core.plan.outgoing import NoticeRule, check_url, variable_of
 
 SIGNATURE, TIMESTAMP, KEY = "Epw-Signature", "Epw-Timestamp", "Idempotency-Key"
-_TIMEOUT_SECONDS = 10.0
+_CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
+"""A receiver that takes its time has the notice already: tried again too early, it would get it twice."""
 _TRY_AGAIN = frozenset([408, 425, 429])
 
 
@@ -77,7 +78,8 @@ async def post(sending: Sending) -> None:
     if rule.secret_env is not None:
         headers |= {TIMESTAMP: timestamp, SIGNATURE: f"sha256={signature(_variable(rule.secret_env), timestamp, body)}"}
     try:
-        async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client:
+        timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        async with httpx2.AsyncClient(timeout=timeout, follow_redirects=False) as client:
             answer = await client.post(url, content=body, headers=headers)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         # Without its words, which may have the URL.

@@ -16,7 +16,7 @@ from epw.core.amounts import count
 from epw.core.failures import VERIFY_FAILED
 from epw.core.report.measured import Metrics
 from epw.core.report.model import OPEN, ConflictResult, DeliveryResult, ExecutionResult, QuestionResult, Verification
-from epw.core.report.spending import in_words, known_cost, total
+from epw.core.report.spending import has_used, in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 
 _COLUMNS = (
@@ -185,15 +185,17 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
 
 def _show_usage(used: list[ModelUsage]) -> None:
     """Print the sum of calls, tokens and cost, and what is in doubt; nothing where no model was called."""
-    used = [each for each in used if each["requests"] or "inDoubt" in each]
+    used = [each for each in used if has_used(each)]
     if not used:
         return
     tokens = f"{sum(each['inputTokens'] for each in used)} + {sum(each['outputTokens'] for each in used)} tokens"
     spent = total(used)
     cost = known_cost(used)
     doubt = f", and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else ""
-    calls = count(sum(each["requests"] for each in used), "model call")
-    console().print(f"{calls}, {tokens}, cost {cost}{doubt}")
+    requests = sum(each["requests"] for each in used)
+    # A command tells of no calls.
+    calls = f"{count(requests, 'model call')}, " if requests else ""
+    console().print(f"{calls}{tokens}, cost {cost}{doubt}")
 
 
 _PULL_REQUESTS = {

@@ -10,7 +10,7 @@ from epw.core import failures
 from epw.core.amounts import count, dollars
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
-from epw.core.report.spending import in_words, known_cost, total
+from epw.core.report.spending import has_used, in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
 from epw.rendering.words import WAITS, duration, few
 
@@ -156,10 +156,6 @@ def cost(report: Report) -> str | None:
     spent = total(used)
     known = known_cost(used) if spent["costUSD"] is None else dollars(spent["costUSD"])
     return f"{known}, and {in_words(spent['inDoubt'])}" if "inDoubt" in spent else known
-
-
-def has_used(usage: ModelUsage) -> bool:
-    return bool(usage["requests"] or usage["inputTokens"] or usage["costUSD"] or "inDoubt" in usage)
 
 
 def spending(report: Report) -> list[Spending]:

@@ -18,9 +18,9 @@ from activities.agents.context import AgentContext
 from activities.agents.presets.output import Output
 from activities.agents.presets.programs import path_of
 from activities.agents.presets.reset_time import reset_time
-from activities.agents.presets.spending import Spending
 from activities.agents.reporter import Reporter
 from activities.agents.session_record import SessionRecord
+from activities.agents.spending import Spending
 from activities.processes.launcher import ProcessLauncher
 from activities.processes.shell import describe_exit
 from activities.sandbox.program import folders_of

@@ -23,7 +23,10 @@ class Additions:
         """The tasks; raises `InvalidRequest` with every problem, each with its path."""
         execution = self._execution
         if execution.levels:
-            raise InvalidRequest('with atomic "batch" no task is added: the levels of the graph stand')
+            raise InvalidRequest(
+                'with atomic "batch" no task is added, since levels land whole; after the end: '
+                "`epw retry ID PLAN` with a plan that has them too"
+            )
         restarting = execution.restarting
         ended = {
             task_id: execution.tasks[task_id].status

@@ -27,6 +27,11 @@ def model_usage(usage: Usage) -> ModelUsage:
     return cast(ModelUsage, found)
 
 
+def has_used(usage: ModelUsage) -> bool:
+    """Whether a task has used a model, as far as anybody has told."""
+    return bool(usage["requests"] or usage["inputTokens"] or usage["costUSD"] or "inDoubt" in usage)
+
+
 def spent(usages: Iterable[Usage | None]) -> Spent:
     """Sum over tasks; None: a task without a model."""
     return total(model_usage(each) for each in usages if each is not None)

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,14 +34,27 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.codes: list[int] = []
+        self.drops = 0
+        """So many connections are closed without a word."""
+        self.seconds = 0.0
+        """So long an answer takes."""
+        self.accepted: list[dict[str, Any]] = []
+        """Notices that were answered with success."""
         self.is_closed = False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
+                if receiver.drops:
+                    receiver.drops -= 1
+                    self.close_connection = True
+                    return
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.requests.append((dict(self.headers), body))
                 code = receiver.codes.pop(0) if receiver.codes else 204
+                time.sleep(receiver.seconds)
+                if code < 300:
+                    receiver.accepted.append(json.loads(body))
                 self.send_response(code)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
@@ -183,6 +197,41 @@ async def test_a_minute_without_the_receiver_costs_no_task_and_no_notice(
     assert (sent == ["ended"]) is arrives
     assert (described.close_time - described.start_time).total_seconds() < 130
     assert 7 <= tries <= 9
+
+
+@pytest.mark.parametrize("how", ["is down", "answers 500"])
+async def test_a_webhook_that_fails_for_a_minute_gets_each_notice_once_and_delays_nothing(
+    skipping: Any, tmp_path: Path, receiver: Receiver, how: str
+) -> None:
+    """Of real activities and requests; the minute of waits between the tries is skipped."""
+    tries = 6
+    harness = Harness(skipping.client, tmp_path, f"queue-{uuid.uuid4().hex}")
+    receiver.drops, receiver.codes = (2 * tries, []) if how == "is down" else (0, [500] * 2 * tries)
+    rows = tasks({"id": "fails", "run": "exit 3"}, {"id": "works", "run": "true"})
+    plan = {"strategy": "aggressive", "notify": [{"webhook": receiver.url}], "tasks": rows}
+    async with harness.working():
+        handle = await harness.start(plan)
+        assert await ended(handle) is None
+        document, described = await harness.document(handle), await handle.describe()
+    assert sorted(each["event"] for each in receiver.accepted) == ["ended", "failed"]
+    assert document["status"] == "partial"
+    assert described.close_time is not None
+    assert (described.close_time - described.start_time).total_seconds() > 25, "they were tried for long"
+    last = max(row["finishedAt"] for row in document["results"])
+    assert document["metrics"]["totalDuration"] < last - described.start_time.timestamp() * 1000 + 5_000
+
+
+@pytest.mark.slow
+async def test_a_webhook_that_answers_after_20_seconds_gets_each_notice_once(
+    harness: Harness, receiver: Receiver
+) -> None:
+    receiver.seconds = 20
+    rows = tasks({"id": "fails", "run": "exit 3"}, {"id": "works", "run": "true"})
+    plan = {"strategy": "aggressive", "notify": [{"webhook": receiver.url}], "tasks": rows}
+    document = await harness.run(plan)
+    assert document["metrics"]["totalDuration"] < 20_000
+    assert sorted(each["event"] for each in receiver.accepted) == ["ended", "failed"]
+    assert len(receiver.requests) == 2
 
 
 def test_what_slack_and_ntfy_get() -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
 from activities.model_api.budget_ledger import BudgetLedger
 from epw.core.messages import Usage
 from epw.core.presets.events import Used
+from epw.core.report.spending import has_used, model_usage
+
+_MOST = 1e12
+"""What is more than this is no amount."""
 
 
 class Spending:
@@ -25,7 +32,7 @@ class Spending:
         self._has_budget = context.budget.max_cost_usd is not None or context.budget.max_tokens is not None
         before = self._ledger.usage(self._task_id)
         self._was_priced = before.cost_usd is not None
-        if before.requests:
+        if has_used(model_usage(before)):
             reporter.used(before)
 
     def over_budget(self) -> str | None:
@@ -49,3 +56,30 @@ class Spending:
         # A first part without a cost may be followed by a sum that has one.
         is_priced = bool(costs) and self._was_priced
         self._reporter.used(self._ledger.add(self._task_id, Usage(**more), is_priced=is_priced))
+
+
+class Reported:
+    """Tokens and dollars so far that a command writes into its progress; the newest of each counts."""
+
+    def __init__(self, context: AgentContext, reporter: Reporter) -> None:
+        self._context = context
+        self._reporter = reporter
+        self._spending: Spending | None = None
+        """Made by the first report: most commands use no model."""
+        self._tokens = 0
+        self._cost: float | None = None
+
+    def take(self, progress: Mapping[str, Any]) -> None:
+        """Count what a report says of them; what is no amount is ignored."""
+        tokens, cost = _amount(progress.get("tokens")), _amount(progress.get("costUSD"))
+        if tokens is None and cost is None:
+            return
+        self._spending = self._spending or Spending(self._context, self._reporter)
+        self._tokens = self._tokens if tokens is None else int(tokens)
+        self._cost = self._cost if cost is None else cost
+        self._spending.count(Used(self._tokens, 0, self._cost, requests=0))
+
+
+def _amount(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= _MOST else None
