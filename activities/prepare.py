@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.agents.registry import require_agents, require_bash
 from activities.apply.tree_delivery import finish_interrupted
@@ -32,7 +33,7 @@ from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from activities.system.process_identity import CURRENT_PROCESS
 from epw.core.errors import InvalidPlan, Problem, Unavailable
-from epw.core.messages import PREPARE, Prepared, PrepareRequest
+from epw.core.messages import NOT_HERE, PREPARE, Prepared, PrepareRequest
 from epw.core.naming import slug
 from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
@@ -52,13 +53,15 @@ class Preparer:
         queue: str,
         host: str,
         search_attributes: Callable[[], Awaitable[bool]],
+        hosts: Callable[[], Awaitable[list[str]]],
     ) -> None:
-        """`queue`: the shared one; `host`: name of this host."""
+        """`queue`: the shared one; `host`: name of this host; `hosts`: names of all hosts that have workers now."""
         self._state = state
         self._plans = plans
         self._queue = queue
         self._host = host
         self._search_attributes = search_attributes
+        self._hosts = hosts
 
     @activity.defn(name=PREPARE)
     async def prepare(self, request: PrepareRequest) -> Prepared:
@@ -72,6 +75,7 @@ class Preparer:
             self._plans.begin()
             return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known, worker_since=_BEGAN)
         running = await self._plans.of_current_execution()
+        await self._require_here(request, running.plan)
         execution = current_execution(self._state, request)
         try:
             async with activity_scope(self._state, execution.key + "/prepare"):
@@ -88,6 +92,15 @@ class Preparer:
         except (InvalidPlan, Unavailable) as error:
             raise not_retried(error) from None
         return prepared.model_copy(update={"search_attributes": known, "worker_since": _BEGAN})
+
+    async def _require_here(self, request: PrepareRequest, plan: Plan) -> None:
+        """Refuse a workspace that another host may have, so that the workflow asks there."""
+        if not request.has_workspace or not request.may_be_elsewhere or Path(plan.workspace or "").exists():
+            return
+        others = [each for each in await self._hosts() if each not in (self._host, *request.asked)]
+        if others or request.asked:
+            message = f"{plan.workspace} is not on {self._host}"
+            raise ApplicationError(message, self._host, others, type=NOT_HERE, non_retryable=True)
 
     def _model(self, running: RunningPlan) -> str | None:
         """The model of tasks that name none; None: every program has its own."""

@@ -109,12 +109,14 @@ class Harness:
     queue: str
     host: HostMonitor = field(default_factory=HostMonitor)
 
+    @property
+    def state(self) -> StateDirectory:
+        return StateDirectory(self.home)
+
     @asynccontextmanager
-    async def working(
-        self, agents: Mapping[str, Agent] | None = None, *, slots: int | None = None
-    ) -> AsyncIterator[None]:
-        """A worker while the block runs; `slots`: so many attempts at once."""
-        options, state = WorkerOptions(slots=slots, grace=timedelta(seconds=0)), StateDirectory(self.home)
+    async def working(self, agents: Mapping[str, Agent] | None = None, **more: Any) -> AsyncIterator[None]:
+        """A worker while the block runs; `more`: its options."""
+        options, state = WorkerOptions(grace=timedelta(seconds=0), **more), StateDirectory(self.home)
         made = workers(self.client, state, queue=self.queue, agents=agents, options=options, host=self.host)
         async with polling(made):
             yield

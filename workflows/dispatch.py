@@ -87,8 +87,12 @@ def start(
     activity_id: str | None = None,
     summary: str | None = None,
     keeps_trying: timedelta | None = None,
+    starts_within: timedelta | None = None,
 ) -> workflow.ActivityHandle[Any]:
-    """Start an activity by its type's name; `keeps_trying`: time limit of all its attempts together."""
+    """Start an activity by its type's name; `keeps_trying`: time limit of all its attempts together.
+
+    `starts_within`: for a worker to take it; None: without end, for its host may be away for long.
+    """
     info = workflow.info()
     if info.first_execution_run_id != info.run_id:
         message = message.model_copy(update={"chain": info.first_execution_run_id})
@@ -99,6 +103,7 @@ def start(
         result_type=_KINDS[name].result,
         start_to_close_timeout=_KINDS[name].start_to_close,
         schedule_to_close_timeout=keeps_trying,
+        schedule_to_start_timeout=starts_within,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry,
         # With the default, the workflow would go on while a cancelled agent still writes.
@@ -108,9 +113,18 @@ def start(
     )
 
 
-async def step(name: str, message: StepRequest, queue: str, strategy: Strategy, summary: str) -> Any:
+async def step(
+    name: str,
+    message: StepRequest,
+    queue: str,
+    strategy: Strategy,
+    summary: str,
+    *,
+    starts_within: timedelta | None = None,
+) -> Any:
     """Run an activity that is not an attempt of a task, and return its result."""
-    return await awaited(start(name, message, queue=queue, retry=retry_policy(strategy), summary=summary))
+    retry = retry_policy(strategy)
+    return await awaited(start(name, message, queue=queue, retry=retry, summary=summary, starts_within=starts_within))
 
 
 async def awaited(handle: workflow.ActivityHandle[Any]) -> Any:

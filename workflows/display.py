@@ -93,6 +93,11 @@ class Display:
         )
         workflow.set_current_details(text)
 
+    def show_host(self, *, known: bool) -> None:
+        """Show that a worker is waited for, or no more; `known`: whether the server has the search attributes."""
+        self._visibility.enabled |= known
+        self.show()
+
     def why(self) -> str:
         """One sentence on why the execution did not succeed."""
         if self._conclusion.message:

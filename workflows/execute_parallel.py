@@ -16,10 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.errors import InvalidPlan
     from epw.core.execution.compensation import Compensations
     from epw.core.execution.exit_status import OUTCOMES, Conclusion
-    from epw.core.execution.resource_waits import ResourceWaits
+    from epw.core.execution.reported_waits import HOST, RESOURCES, ReportedWaits
     from epw.core.execution.state import ExecutionState
-    from epw.core.messages import PREPARE, WORKFLOW_TYPE, Prepared, PrepareRequest
+    from epw.core.messages import WORKFLOW_TYPE, Prepared
     from epw.core.plan.validate import read_plan
+    from epw.core.queues import host_of
     from epw.core.redrive import Redrive
     from epw.core.report.timeline import NO_WORKER_MS
     from workflows import dispatch
@@ -33,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.merge_queue import MergeQueue
     from workflows.notices import Notices
     from workflows.open_questions import OpenQuestions
+    from workflows.preparation import prepare
     from workflows.retries import Retries
     from workflows.steering import SteeringHandlers
     from workflows.visibility import Visibility
@@ -72,7 +74,8 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         self._open_questions = OpenQuestions(execution, self._questions, self._events)
         self._resolver = Resolver(execution, now, self._open_questions.ask, workflow.patched)
         self._budget = ExecutionBudget(execution, self._open_questions)
-        self._resource_waits = ResourceWaits(execution)
+        self._resource_waits = ReportedWaits(execution, RESOURCES)
+        self._host_waits = ReportedWaits(execution, HOST)
         self._landings: list[tuple[str, str]] = []
         self._conclusion, self._visibility = Conclusion(), Visibility()
         self._display = Display(
@@ -87,7 +90,7 @@ class ExecuteParallelWorkflow(SteeringHandlers):
             raise ApplicationError(self._invalid, type=InvalidPlan.__name__, non_retryable=True) from None
         taken = now()
         try:
-            prepared = await self._prepare()
+            prepared = await prepare(self._execution)
         except (asyncio.CancelledError, ActivityError) as error:
             self._had_no_worker_until(taken)
             return await self._end_before_start(error)
@@ -110,35 +113,11 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         if moment - self._display.started >= NO_WORKER_MS:
             self._execution.away.append((self._display.started, moment))
 
-    async def _prepare(self) -> Prepared:
-        """Snapshot the workspace, which binds the execution's activities to its host."""
-        plan, queue = self._execution.plan, workflow.info().task_queue
-        request = PrepareRequest(
-            has_workspace=plan.workspace is not None,
-            has_commands=bool(plan.relock) or plan.has_commands,
-            has_models=plan.has_models,
-            needs_sandbox=plan.demands_bubblewrap or plan.sandbox == "landlock",
-            has_notices=any(rule.variables for rule in plan.notify),
-        )
-        needs_host = request.has_models or request.needs_sandbox or request.has_notices
-        is_quick = not request.has_workspace and not needs_host
-        try:
-            if is_quick:
-                # Nothing to wait for: within this workflow task, without a round trip through the server.
-                return await dispatch.prepare_locally(request, queue)
-            summary = "snapshot the workspace"
-            prepared: Prepared = await dispatch.step(PREPARE, request, queue, self._execution.strategy, summary)
-            return prepared
-        except ActivityError as error:
-            if dispatch.failure_of(error)[0].type != InvalidPlan.__name__:
-                raise
-            message = dispatch.message_of(error)
-            raise ApplicationError(message, type=InvalidPlan.__name__, non_retryable=True) from None
-
     def _set_up(self, prepared: Prepared) -> None:
         """Build the parts that need to know the prepared workspace."""
         execution, compensations = self._execution, Compensations()
         self._visibility.enabled = prepared.search_attributes
+        execution.host = host_of(prepared.task_queue)
         self._notices.queue = prepared.queue_of_steps
         for task_id in prepared.lost:
             execution.reused.pop(task_id, None)

@@ -7,10 +7,19 @@ from typing import Any
 from epw.core.decisions.questions import Asked, Questions
 from epw.core.decisions.resolver import Resolver
 from epw.core.errors import InvalidRequest
-from epw.core.execution.resource_waits import ResourceWaits
+from epw.core.execution.reported_waits import ReportedWaits
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
-from epw.core.plan.requests import AnswerQuestion, InLine, Nothing, Page, ResolveConflict, SpentSoFar, SteeringRequest
+from epw.core.plan.requests import (
+    AnswerQuestion,
+    HostAway,
+    InLine,
+    Nothing,
+    Page,
+    ResolveConflict,
+    SpentSoFar,
+    SteeringRequest,
+)
 from epw.core.report import result
 from workflows.clock import now
 from workflows.display import Display
@@ -28,7 +37,8 @@ class ExecutionHandlers:
     _questions: Questions
     _open_questions: OpenQuestions
     _resolver: Resolver
-    _resource_waits: ResourceWaits
+    _resource_waits: ReportedWaits
+    _host_waits: ReportedWaits
     _events: EventQueue
     _display: Display
 
@@ -83,6 +93,15 @@ class ExecutionHandlers:
             self._resource_waits.report(message.worker, message.tasks, now())
             self._events.notify()
 
+    @signal(HostAway)
+    def host_away(self, message: HostAway) -> None:
+        """Record which attempts and steps no worker takes."""
+        if not self._invalid:
+            self._execution.away_steps = message.steps
+            self._host_waits.report("", message.tasks, now())
+            self._display.show_host(known=message.search_attributes)
+            self._events.notify()
+
     @signal(SpentSoFar)
     def spent(self, message: SpentSoFar) -> None:
         """Record what attempts under way have spent, for a notice."""
@@ -101,6 +120,11 @@ class ExecutionHandlers:
         rows = slice(message.offset, message.offset + message.limit)
         found = self.document(now(), rows)
         return {**found, "offset": message.offset, "total": len(self._execution.tasks)}
+
+    @query(Nothing)
+    def away(self, message: Nothing) -> dict[str, Any]:
+        """Tasks whose attempts, and types of steps, that no worker takes."""
+        return {"tasks": self._host_waits.tasks, "steps": self._opened.away_steps}
 
     @query(Nothing)
     def questions(self, message: Nothing) -> list[dict[str, Any]]:

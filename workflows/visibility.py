@@ -30,9 +30,8 @@ class Visibility:
 
     def show(self, execution: ExecutionState, status: str, *, last: bool) -> None:
         """Write the attributes that have changed; `last`: even beyond the bound of events."""
-        waiting = next(
-            (kind for kind in ("question", "usage-limit", "resources", "files") if execution.waits[kind]), ""
-        )
+        kinds = ("question", "host", "usage-limit", "resources", "files")
+        waiting = next((kind for kind in kinds if execution.waits[kind]), "host" if execution.away_steps else "")
         if not self.enabled:
             return
         state = (status, waiting, self._failures(execution))

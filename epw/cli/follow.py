@@ -23,6 +23,7 @@ from epw.cli.output import printable
 from epw.cli.show import steering_line
 from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
+from epw.client.away import waits_for_host, what_to_do
 from epw.client.documents import describe, progress_of
 from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.requests import retry_while_unavailable
@@ -53,6 +54,7 @@ async def follow(
             try:
                 described = await describe(handle)
                 lines.workflow_task(described)
+                lines.away(what_to_do(await waits_for_host(connection, described), connection))
                 progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
                 # Before the states: what an attempt reported, it did before its task went on.
                 lines.progress(await progress_of(connection, described))
@@ -102,6 +104,7 @@ class _Lines:
         self._warned: set[tuple[str, str]] = set()
         self._steered: dict[int, str] = {}
         self._failing_run: str | None = None
+        self._away: list[str] = []
         self._was_answered = False
 
     def workflow_task(self, described: WorkflowExecutionDescription) -> None:
@@ -114,6 +117,15 @@ class _Lines:
                 f"the workflow task has failed {attempts - 1} times (Temporal Web UI: the run's history says why); "
                 "a worker resets the execution if its history does not replay"
             )
+
+    def away(self, sentences: list[str]) -> None:
+        """Say once, while it lasts, which worker is lacking."""
+        for sentence in sentences:
+            if sentence not in self._away:
+                self._line(sentence)
+        if self._away and not sentences:
+            self._line("a worker takes what waited")
+        self._away = sentences
 
     def steering(self, progress: dict[str, Any]) -> None:
         """Say what people have changed, and again when it has come of it what was to."""

@@ -81,6 +81,8 @@ def waits_for(row: Mapping[str, Any]) -> str:
         return ""
     if (until := row.get("waitingUntil")) is not None:
         return f"{kind} until {_moment(until)}"
+    if host := row.get("waitingHost"):
+        return f"{kind} {host}"
     on: Sequence[str] = row.get("waitingOn") or ()
     return f"{kind} of {', '.join(on)}" if on else str(kind)
 

@@ -21,9 +21,11 @@ from epw.cli.output import print_json
 from epw.cli.plan_argument import print_notes, read_arguments
 from epw.cli.session import run_command, tidy_up
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
-from epw.client.start import check_runnable, start_execution
+from epw.client.start import check_runnable, host_for, is_here, start_execution
 from epw.core.errors import Unavailable
+from epw.core.messages import TASK_QUEUE
 from epw.service.connection import connected
+from epw.service.pollers import polling_hosts
 from epw.settings import Settings
 
 
@@ -52,10 +54,13 @@ def start(
             if lacks and connection.is_embedded and not is_run:
                 # A worker that runs, or one on another machine, may have what is missing here.
                 raise Unavailable("\n".join(lacks))
-            handle = await start_execution(connection, file, execution_id)
+            host = await host_for(connection)
+            handle = await start_execution(connection, file, execution_id, host=host)
             # One that is being started beside this command takes a moment.
             if not is_run and not await has_worker(connection, WORKER_SECONDS):
                 print_notes([without_worker(handle.id)])
+            elif is_here(file.plan) and host not in await polling_hosts(connection.client, TASK_QUEUE):
+                print_notes(["its workspace is on this host, where no worker is: `epw up` or `epw worker` begins it"])
             print_notes(f"not set up here: {each}" for each in lacks)
         print_json({"executionId": handle.id}) if as_json else print(handle.id)
         return 0

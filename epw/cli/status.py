@@ -14,6 +14,7 @@ from epw.cli.session import run_connected
 from epw.cli.show import show_result
 from epw.cli.show_next import show_next
 from epw.cli.show_running import show_running
+from epw.client.away import mark_away, waits_for_host, what_to_do
 from epw.client.documents import describe, document_of, progress_of
 from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.saved_changes import KnownExecution
@@ -36,12 +37,16 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
             said = without_worker(execution_id, is_cancelled=is_cancelled)
             print(f"epw: {printable(said)}", file=sys.stderr, flush=True)
         document = await document_of(settings, handle, described)
+        waiting = await waits_for_host(connection, described)
+        mark_away(document, waiting)
+        for line in what_to_do(waiting, connection) if is_run else ():
+            print(f"epw: {printable(line)}", file=sys.stderr, flush=True)
         # Without a worker nothing runs: what was last said of it holds no longer, nor does when it would end.
         live = await progress_of(connection, described) if is_run else {}
         if document["status"] in OPEN:
             plan = with_added(await plan_of(connection, handle), document)
             document["soFar"] = so_far(document, described, live, plan)
-            if not is_run:
+            if not is_run or waiting:
                 document["soFar"].pop("eta", None)
         if as_json:
             print_json({**document, "progress": [each.model_dump(by_alias=True) for each in live.values()]})

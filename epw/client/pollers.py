@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from datetime import datetime
 
 from temporalio.client import WorkflowExecutionDescription
 
@@ -13,12 +12,11 @@ from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import WorkerRecord
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection
+from epw.service.pollers import recent_identities
 
 _LOOK_SECONDS = 0.2
 WORKER_SECONDS = 1.5
 """So long a command waits for a worker that may just be starting."""
-_RECENT_SECONDS = 65
-"""A poll lasts at most a minute."""
 
 
 async def has_worker(connection: Connection, seconds: float = 0.0) -> bool:
@@ -32,18 +30,7 @@ async def has_worker(connection: Connection, seconds: float = 0.0) -> bool:
 
 async def _polls(connection: Connection) -> bool:
     """Whether a worker has polled in the last 65 seconds that is not known to have ended since."""
-    from temporalio.api.enums.v1 import TaskQueueType
-    from temporalio.api.taskqueue.v1 import TaskQueue
-    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-
-    request = DescribeTaskQueueRequest(
-        namespace=connection.client.namespace,
-        task_queue=TaskQueue(name=TASK_QUEUE),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    described = await connection.client.workflow_service.describe_task_queue(request)
-    recent = datetime.now().timestamp() - _RECENT_SECONDS
-    pollers = [poller.identity for poller in described.pollers if poller.last_access_time.seconds > recent]
+    pollers = await recent_identities(connection.client, TASK_QUEUE)
     return any(not _has_ended(connection.state, identity) for identity in pollers)
 
 

@@ -7,6 +7,7 @@ import secrets
 import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import WorkflowHandle
@@ -19,14 +20,16 @@ from activities.git.command import require_git
 from activities.git.secret_files import advice
 from activities.git.workspace import Workspace
 from activities.sandbox.levels import require_sandbox
+from activities.state.host import host_name, machine_name
 from epw.client.plan_file import PlanFile
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest, Unavailable
-from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
+from epw.core.messages import HOST_MEMO, TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
 from epw.core.redrive import Redrive
 from epw.service.connection import Connection
+from epw.service.pollers import polling_hosts
 
 PLAN_SOURCE = "epwPlan"
 """Key of the memo that names the plan's file, and its content's digest."""
@@ -73,9 +76,17 @@ def _warnings(workspace: Workspace, plan: Plan) -> Iterator[str]:
 
 
 async def start_execution(
-    connection: Connection, file: PlanFile, execution_id: str | None, redrive: Redrive | None = None
+    connection: Connection,
+    file: PlanFile,
+    execution_id: str | None,
+    redrive: Redrive | None = None,
+    *,
+    host: str | None = None,
 ) -> WorkflowHandle[Any, Any]:
-    """Start the workflow; raises `InvalidRequest` where an execution of this id exists."""
+    """Start the workflow; raises `InvalidRequest` where an execution of this id exists.
+
+    `host`: the one whose worker reads a directory workspace, by default this one.
+    """
     plan = file.plan
     chosen = new_id(file.name) if execution_id is None else execution_id
     if not 1 <= len(chosen) <= 200 or not chosen.isprintable():
@@ -92,13 +103,37 @@ async def start_execution(
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             static_summary=summary[:200],
             static_details="\n".join(lines),
-            memo=None if file.source is None else {PLAN_SOURCE: vars(file.source)},
+            memo=_memo(connection, file, host),
         )
     except WorkflowAlreadyStartedError:
         ways = f"`epw run --resume {chosen}`, `epw watch {chosen}`, or another --id"
         raise InvalidRequest(f"an execution {chosen} exists already: {ways}") from None
     # Without a run id it follows a reset to the new run.
     return connection.client.get_workflow_handle(started.id)
+
+
+def _memo(connection: Connection, file: PlanFile, host: str | None) -> dict[str, Any]:
+    memo: dict[str, Any] = {} if file.source is None else {PLAN_SOURCE: vars(file.source)}
+    if host is None and connection.state is not None:
+        host = host_name(connection.state)
+    return {**memo, HOST_MEMO: host} if host is not None and is_here(file.plan) else memo
+
+
+def is_here(plan: Plan) -> bool:
+    """Whether the workspace is a directory of this machine."""
+    return plan.workspace is not None and not is_url(plan.workspace) and Path(plan.workspace).exists()
+
+
+async def host_for(connection: Connection) -> str | None:
+    """The host whose worker is to read a directory of this machine: this one, or where only that works, another's.
+
+    Another state directory of this machine has a host of its own.
+    """
+    if connection.state is None:
+        return None
+    own, polling = host_name(connection.state), await polling_hosts(connection.client, TASK_QUEUE)
+    beside = [each for each in polling if each.startswith(f"{machine_name()}-")]
+    return own if own in polling or not beside else beside[0]
 
 
 def new_id(name: str | None) -> str:

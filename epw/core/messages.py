@@ -24,6 +24,10 @@ CHECK = "check"
 CHECK_HEAD = "check_head"
 DELIVER = "deliver"
 CLEAN_UP = "clean_up"
+NOT_HERE = "NotHere"
+"""Failure of `prepare` on a host without the workspace; its details: that host, and the others that have workers."""
+HOST_MEMO = "epwHost"
+"""Key of the memo that names the host of a directory workspace."""
 OPEN_PULL_REQUEST = "open_pull_request"
 NOTIFY = "notify"
 ROLL_BACK = "roll_back"
@@ -51,6 +55,10 @@ class PrepareRequest(StepRequest):
     needs_sandbox: bool = False
     has_notices: bool = False
     """Whether notices need variables of the worker."""
+    may_be_elsewhere: bool = False
+    """Whether nobody has said on which host the workspace is."""
+    asked: list[str] = Field(default_factory=list)
+    """Hosts that do not have it."""
 
 
 class Prepared(Message):

@@ -34,12 +34,14 @@ from activities.system.process_identity import Process
 from epw.core import failures
 from epw.core.amounts import count
 from epw.core.messages import WORKFLOW_TYPE
+from epw.service.host_watch import HostWatch
 from epw.service.janitor import tidy
 from epw.service.unreplayable import reset_unreplayable
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _RECOVER_EVERY_SECONDS = 2.0
 _RESET_EVERY_SECONDS = 10.0
+_LOOK_EVERY_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +61,7 @@ async def maintained(
     loops = [
         asyncio.create_task(_repeat(partial(recover, client, state), _RECOVER_EVERY_SECONDS)),
         asyncio.create_task(_repeat(partial(reset_unreplayable, client), _RESET_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(HostWatch(client).look, _LOOK_EVERY_SECONDS)),
     ]
     try:
         with WorkerRecord.kept(state, identity, supervisor):

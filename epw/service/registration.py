@@ -32,6 +32,7 @@ from activities.verify import Verifier
 from epw.core.plan.requests import IN_LINE, InLine
 from epw.service.connection import SearchAttributes
 from epw.service.limiter import limiter
+from epw.service.pollers import polling_hosts
 from epw.settings import MAX_KEPT_BYTES
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.rate_limit import RateLimitWorkflow
@@ -86,7 +87,9 @@ def activities(
     checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
     made: list[Callable[..., Any]] = [
-        Preparer(state, plans, queue, host_name(state), SearchAttributes(client).known).prepare,
+        Preparer(
+            state, plans, queue, host_name(state), SearchAttributes(client).known, partial(polling_hosts, client, queue)
+        ).prepare,
         TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots)).run_task,
         Lander(state, plans).land,
         checker.check,

@@ -94,6 +94,7 @@ WITH_LEAVE: dict[str, Any] = {
     "notify": [{"on": ["failed"], "command": "make told"}],
 }
 TASK_WITH_LEAVE: dict[str, Any] = {
+    "needs": ["gpu"],
     "simulate": {"writes": {"build.sh": "id"}},
     "run": "make",
     "verify": "make test",

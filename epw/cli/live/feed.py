@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from activities.state.execution_store import ExecutionStore
 from epw.cli.follow import OWN_WORKER
 from epw.cli.live.snapshot import Snapshot
+from epw.client.away import waits_for_host, what_to_do
 from epw.client.documents import describe, progress_of, results_so_far, short_results
 from epw.client.pollers import is_to_be_cancelled, without_worker
 from epw.client.so_far import estimates_of, numbers_so_far
@@ -77,6 +78,8 @@ class Feed:
         if self._document is None or described.history_length != self._length:
             trouble = await self._ask(described)
         live = await progress_of(self._connection, described, self._known)
+        if not trouble:
+            trouble = "; ".join(what_to_do(await waits_for_host(self._connection, described), self._connection))
         document, (raw, plan, graph) = self._document or _unknown(described, self._plan[0]), self._plan
         await self._forecast(document, plan, graph, live)
         numbers = numbers_so_far(document, described.start_time.timestamp(), live, estimates_of(raw))

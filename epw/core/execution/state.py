@@ -56,6 +56,10 @@ class ExecutionState(LandingState):
         """Beginning and end of stretches in which no worker was there for an attempt, or for the execution."""
         self.worked: list[tuple[int, int]] = []
         """Beginning and end of the runs that attempts have told of."""
+        self.host: str | None = None
+        """The host that its activities are bound to."""
+        self.away_steps: list[str] = []
+        """Types of activities, attempts aside, that no worker takes."""
         self.began: int | None = None
         """Time at which tasks could start."""
         for task_id, dependencies in self.graph.dependencies.items():

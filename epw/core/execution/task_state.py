@@ -16,7 +16,7 @@ HAS_READ, UNREAD = "its agent has got it", "its next attempt gets it"
 """What comes of a message to an agent."""
 _MAX_SUMMARY_LENGTH = 200
 _NO_FAULT = (failures.CANCELLED.type, failures.SKIPPED.type)
-_WAITS_WITHOUT_AGENT = ("question", "usage-limit", "host")
+_WAITS_WITHOUT_AGENT = ("question", "usage-limit")
 """What is waited for with neither agent nor files."""
 
 
@@ -114,11 +114,12 @@ class TaskState:
             entry.outcome = HAS_READ if number <= outcome.told else UNREAD
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)
+        self._add_wait("host", outcome.away_until - outcome.away_from)
 
     def end_wait(self, now: int) -> None:
         """Account for the present wait, if there is one."""
-        # A wait for resources lies within an attempt, whose outcome reports it.
-        if self.waiting_for is not None and self.waiting_for != "resources":
+        # A wait for resources, or for a worker, lies within an attempt, whose outcome reports it.
+        if self.waiting_for is not None and self.waiting_for not in ("resources", "host"):
             kind, waited = self.waiting_for, max(0, now - self.since)
             self.waited[kind] = self.waited.get(kind, 0) + waited
             if kind in _WAITS_WITHOUT_AGENT and self.phases:

@@ -13,6 +13,10 @@ M = TypeVar("M", bound=Message)
 SPENT = "spent"
 """Signal: most of the budget is spent."""
 IN_LINE = "in_line"
+AWAY = "host_away"
+"""Signal: what no worker takes has changed."""
+AWAY_TASKS = "away"
+"""Query: what was last signalled of that."""
 
 
 class SteeringRequest(Message):
@@ -34,6 +38,16 @@ class InLine(Message):
 
     worker: str
     tasks: list[str]
+
+
+class HostAway(Message):
+    """Input of signal `host_away`: every attempt and step that no worker takes, since none of its host is there."""
+
+    tasks: list[str] = Field(default_factory=list)
+    steps: list[str] = Field(default_factory=list)
+    """Types of activities that are no attempts."""
+    search_attributes: bool = False
+    """Whether the server has the search attributes; before `prepare` has run, the execution does not know."""
 
 
 class SpentSoFar(Message):

@@ -167,6 +167,8 @@ class TaskResult(ResultPart):
     """When the usage limit that it waits for ends."""
     waitingOn: NotRequired[list[str]]
     """Tasks that hold the files or the resources that it waits for, the first few."""
+    waitingHost: NotRequired[str]
+    """The worker that it waits for, as far as that is given: a host, `(needs gpu)`."""
     warnings: NotRequired[list[str]]
     retries: NotRequired[int]
     """How often a person has had it run again, by itself or because of a task that it depends on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from epw.core.execution.state import ExecutionState
@@ -15,19 +15,29 @@ _HOLDS_FILES = (None, "landing", "resources", "host")
 
 
 def wait_of(state: TaskState, execution: ExecutionState) -> dict[str, Any]:
-    """`waitingFor`, and where they are known `waitingUntil` (epoch milliseconds) and `waitingOn` (task ids)."""
+    """`waitingFor`, and where they are known `waitingUntil` (epoch milliseconds), `waitingOn` (task ids) and
+    `waitingHost`.
+    """
     kind = state.waiting_for
     if kind is None:
         return {}
     found: dict[str, Any] = {"waitingFor": kind}
     if kind == "usage-limit" and state.outcome is not None and state.outcome.until:
         found["waitingUntil"] = state.outcome.until
+    if kind == "host":
+        found["waitingHost"] = worker_in_words(execution.host, state.task.needs)
     others = (
         _holders(state, execution) if kind == "files" else _running(state, execution) if kind == "resources" else ()
     )
     if named := [other for other, _ in zip(others, range(_MAX_NAMED), strict=False)]:
         found["waitingOn"] = named
     return found
+
+
+def worker_in_words(host: str | None, needs: Sequence[str]) -> str:
+    """The worker that is waited for: `buildhost-1a2b (needs gpu)`."""
+    labels = f"(needs {', '.join(needs)})" if needs else ""
+    return " ".join(part for part in (host, labels) if part)
 
 
 def agent_of(state: TaskState) -> str | None:

@@ -1,0 +1,65 @@
+"""What of an execution no worker takes, in its document and in words."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from collections.abc import Iterable
+
+from temporalio.client import WorkflowExecutionDescription
+from temporalio.service import RPCError
+
+from activities.state.host import host_name
+from epw.core.report.model import OPEN, ExecutionResult
+from epw.core.report.waits import worker_in_words
+from epw.service.connection import Connection
+from epw.service.pollers import Unstarted, unstarted
+
+_PATIENCE_MS = 3000
+_MAX_NAMED = 3
+
+
+async def waits_for_host(connection: Connection, described: WorkflowExecutionDescription) -> list[Unstarted]:
+    """The activities that nobody has taken for some seconds; none where the server cannot say it now."""
+    if described.close_time is not None:
+        return []
+    with contextlib.suppress(RPCError):
+        now = round(time.time() * 1000)
+        return [each for each in await unstarted(connection.client, described) if now - each.since >= _PATIENCE_MS]
+    return []
+
+
+def mark_away(document: ExecutionResult, waiting: Iterable[Unstarted]) -> None:
+    """Show tasks whose attempts nobody takes as waiting, also where no worker is left to tell their workflow."""
+    by_task = {each.task_id: each for each in waiting if each.task_id is not None}
+    if document["status"] not in OPEN:
+        return
+    for row in document["results"]:
+        if row["status"] == "running" and (found := by_task.get(row["taskId"])) is not None:
+            row["status"], row["waitingFor"], row["agentId"] = "waiting", "host", None
+            if words := worker_in_words(found.host, found.needs):
+                row["waitingHost"] = words
+
+
+def what_to_do(waiting: Iterable[Unstarted], connection: Connection) -> list[str]:
+    """For each worker that is lacking, what waits for it and how to start it."""
+    own = host_name(connection.state) if connection.state is not None else None
+    groups: dict[tuple[str | None, tuple[str, ...], str | None], list[str]] = {}
+    for each in waiting:
+        groups.setdefault((each.host, tuple(each.needs), each.version), []).append(each.task_id or each.type)
+    return [_sentence(*key, names, own) for key, names in groups.items()]
+
+
+def _sentence(host: str | None, needs: tuple[str, ...], version: str | None, names: list[str], own: str | None) -> str:
+    named = ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")
+    here = host is not None and host == own
+    where = "" if host is None else " of this host" if here else f" of host {host}"
+    wanted = [f"labels {', '.join(needs)}"] if needs else []
+    wanted += [f"version {version}"] if version is not None else []
+    kind = f" with {' and '.join(wanted)}" if wanted else ""
+    options = [f"--label {shlex.quote(label)}" for label in needs]
+    options += [f"--version {shlex.quote(version)}"] if version is not None else []
+    command = " ".join(["epw worker", *options])
+    there = "" if host is None or here else " there"
+    return f"{named} waiting: host; no worker{where}{kind} is free or there: `{command}`{there} goes on with it"
