@@ -118,8 +118,9 @@ async def test_tasks_of_a_host_that_is_away_wait_for_it_and_go_on_when_it_is_bac
         connection = Connection(away.client, None, is_embedded=False, state=away.state)
         (said,) = what_to_do(await unstarted(away.client, described), connection)
         assert said == f"a waiting: host; no worker of host {host} is free or there: `epw worker` there goes on with it"
-        (marks / "back").touch()
         async with harness.working():
+            await until(handle, lambda progress: progress["tasks"][0]["status"] == "running")
+            (marks / "back").touch()
             assert await ended(handle) is None
     row = (await harness.document(handle))["results"][0]
     assert (row["status"], row["landed"], row["attempts"]) == ("succeeded", True, 1)

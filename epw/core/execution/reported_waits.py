@@ -24,7 +24,10 @@ class ReportedWaits:
         execution = self._execution
         known = [task_id for task_id in tasks if task_id in execution.tasks]
         for task_id in self._reported.get(worker, []):
-            if execution.tasks[task_id].waiting_for == self._kind and task_id not in known:
+            state = execution.tasks[task_id]
+            if state.waiting_for == self._kind and task_id not in known:
+                if self._kind == HOST:
+                    state.told_wait += max(0, now - state.since)
                 execution.move(task_id, "running", now=now)
         for task_id in known:
             state = execution.tasks[task_id]

@@ -57,6 +57,8 @@ class TaskState:
     finished_at: int | None = None
     duration_ms: int = 0
     """Time in attempts, without waits."""
+    told_wait: int = 0
+    """Milliseconds in which its present attempt waited for a worker, as workers have told."""
     since: int = 0
     """Time at which the present status began."""
     waited: dict[str, int] = field(default_factory=dict)
@@ -114,7 +116,9 @@ class TaskState:
             entry.outcome = HAS_READ if number <= outcome.told else UNREAD
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)
-        self._add_wait("host", outcome.away_until - outcome.away_from)
+        # A worker may have been there, and busy.
+        self._add_wait("host", max(self.told_wait, outcome.away_until - outcome.away_from))
+        self.told_wait = 0
 
     def end_wait(self, now: int) -> None:
         """Account for the present wait, if there is one."""
