@@ -36,7 +36,7 @@ async def test_an_execution_that_goes_on_is_told_as_far_as_it_is(harness: Harnes
         (wait,) = [each for each in found["timeline"] if each["lane"] == "wait"]
         assert (wait["taskId"], wait["end"]) == ("asks", None)
         assert [each["taskId"] for each in found["diffs"]] == ["done"]
-        assert " left (" in text(found, 200)
+        assert "waits for a person (asks)" in text(found, 200)
         for shown in (markdown(found), text(found, 80), page(found)):
             assert "as of" in shown
             assert f"epw answer {handle.id} {question} TEXT" in shown

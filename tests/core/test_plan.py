@@ -206,3 +206,45 @@ def test_a_deep_plan_is_refused() -> None:
     for _ in range(5000):
         deep = [deep]
     assert "nested" in problems({**one(), "context": deep})[""]
+
+
+def _paths(document: dict[str, Any]) -> list[str]:
+    with pytest.raises(InvalidPlan) as refused:
+        read_plan(document)
+    return sorted(problem.path for problem in refused.value.problems)
+
+
+def test_what_types_refuse_hides_nothing_that_rules_refuse() -> None:
+    found = {
+        "nmae": "x",
+        "strategy": "agressive",
+        "agent": "aider",
+        "constraints": {"budget": {"maxCostUSD": 1}},
+        "network": False,
+        "commits": "kepp",
+        "onConflict": ["merge", "prefer:nope"],
+        "tasks": [
+            {"id": "a", "description": "x", "dependsOn": ["b"]},
+            {"id": "b", "description": "y", "dependsOn": ["a", "zz"], "estimatedMinutes": "x"},
+        ],
+    }
+    assert set(_paths(found)) == {
+        *("nmae", "strategy", "commits", "tasks[1].estimatedMinutes"),
+        *("tasks[1].dependsOn[1]", "onConflict[1]", "tasks[0].agent", "tasks[1].agent", "tasks"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "paths"),
+    [
+        ({"worspace": "/x", "deliver": "branch", "verify": "true"}, ["worspace"]),
+        ({"workspace": 1, "deliver": "branch"}, ["workspace"]),
+        ({"tasks": [{"id": "a", "description": "d", "run": "true", "agent": "comand"}]}, ["tasks[0].agent"]),
+        ({"tasks": [{"id": "a", "description": "d", "rnu": "true", "agent": "command"}]}, ["tasks[0].rnu"]),
+        ({"tasks": [{"id": 1, "description": "d", "run": "true"}], "onConflict": ["prefer:a"]}, ["tasks[0].id"]),
+        ({"tasks": ["a"], "onConflict": ["prefer:a"]}, ["tasks[0]"]),
+    ],
+)
+def test_what_follows_from_another_problem_is_none_of_its_own(document: dict[str, Any], paths: list[str]) -> None:
+    rows = [{"id": "a", "description": "d", "run": "true"}]
+    assert _paths({"tasks": rows, **document}) == paths

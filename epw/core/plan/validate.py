@@ -17,6 +17,7 @@ from epw.core.plan.git_url import check_url, is_url
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
 from epw.core.plan.outgoing import check_notices
+from epw.core.plan.partial import readable_part, without_consequences
 from epw.core.plan.preset_rules import check_home, check_preset
 from epw.core.plan.unsupported import not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
@@ -24,6 +25,8 @@ from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_DEPTH = 100
 _MAX_HINTS = 20
+_MAX_IN_PARTS = 1_000
+"""Tasks of a plan of which a part is read where the whole cannot be: that takes a few times as long."""
 
 
 def read_plan(
@@ -50,22 +53,33 @@ def read_plan(
     problems: list[Problem] = []
     document = _own_keys(document, Plan, "", problems)
     problems += _check_tasks(document.get("tasks"), noun, hints=hints)
-    plan = None
+    part, left_out, is_whole = None, list[str](), True
     try:
-        plan = Plan.model_validate(document)
+        part = Plan.model_validate(document)
     except ValidationError as error:
         reported = {problem.path for problem in problems}
         found = [problem_of(details, document) for details in error.errors()]
         problems += [problem for problem in found if problem.path not in reported]
-    if plan is not None:
-        problems += _check_references(plan, steps)
+        is_whole = False
+        if count <= _MAX_IN_PARTS:
+            part, left_out = readable_part(document, error)
+    if part is not None:
+        ruled = list(_check_references(part, steps))
         if runnable:
-            problems += [*_check_size(document), *_check_workspace(plan), *check_url(plan), *not_available(plan)]
-            if not problems:
-                problems += check_cycles(TaskGraph.of_plan(plan))
-    if problems or plan is None:
+            ruled += [*_check_size(document), *_check_workspace(part), *check_url(part), *not_available(part)]
+        problems += without_consequences(ruled, problems, left_out)
+        if runnable:
+            problems += check_cycles(_known_edges(part))
+    if problems or part is None or not is_whole:
         raise InvalidPlan(problems)
-    return plan
+    return part
+
+
+def _known_edges(plan: Plan) -> TaskGraph:
+    """The graph of a plan without the edges that are problems of their own."""
+    ids = {task.id for task in plan.tasks}
+    edges = {task.id: [each for each in task.depends_on if each in ids and each != task.id] for task in plan.tasks}
+    return TaskGraph(edges, {task.id: task.estimated_minutes for task in plan.tasks})
 
 
 def check_cycles(graph: TaskGraph, path: str = "tasks") -> list[Problem]:
