@@ -138,12 +138,22 @@ def _deliver_branch(execution: ExecutionStore, hub: Hub, request: DeliverRequest
     return _refused(execution, request, refused or f"{_MAX_NAMES} branches named {wanted} exist")
 
 
-def _push(execution: ExecutionStore, hub: Hub, request: DeliverRequest, running: RunningPlan) -> Delivery:
-    """Push a new branch to the git URL; where the name is taken, with `-2`, `-3`, ..."""
+def push(
+    execution: ExecutionStore,
+    hub: Hub,
+    request: DeliverRequest,
+    running: RunningPlan,
+    *,
+    publish_secrets: bool = False,
+) -> Delivery:
+    """Push a new branch to the git URL; where the name is taken, with `-2`, `-3`, ... Blocking.
+
+    `publish_secrets`: also one that adds files which look like secrets. Raises `UrlAway`, `UrlDenied`.
+    """
     workspace, modules = execution.workspace(), execution.submodules(hub)
     head, joined = _write_history(execution, hub, request, modules.each_lowered(request.head), running.tasks)
     url = UrlGit(hub.path, workspace.url or "")
-    if secrets := secrets_added(UserGit(hub.path), request.base, head):
+    if not publish_secrets and (secrets := secrets_added(UserGit(hub.path), request.base, head)):
         return _refused(execution, request, f"the branch is not pushed: {refusal(secrets)}")
     branch, why = push_branch(url, request.branch or "", head, lambda each: execution.keep_delivered(each, head))
     if branch is None:
@@ -221,4 +231,4 @@ def _clean_up(execution: ExecutionStore, hub: Hub) -> None:
     failpoint("clean.done")
 
 
-_DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree, "push": _push}
+_DELIVERIES = {"branch": _deliver_branch, "apply": _deliver_into_tree, "push": push}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.support import make_repository, sh
@@ -227,3 +227,10 @@ def damaged(root: Path) -> Path:
     file.chmod(0o644)
     file.write_bytes(b"garbage")
     return path
+
+
+def bare_repository(folder: Path, files: Mapping[str, str]) -> Path:
+    """A bare repository with one commit on `main`, to be a git URL."""
+    make_repository(folder / "first", files)
+    sh(folder, "git", "clone", "--quiet", "--bare", str(folder / "first"), "origin.git")
+    return folder / "origin.git"

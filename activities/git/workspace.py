@@ -281,7 +281,8 @@ class Workspace(Message):
 
     def refs_hold(self, commit: str) -> bool:
         """Whether the history of any ref of the user's has a commit."""
-        return bool(self.git("for-each-ref", "--count=1", f"--contains={commit}", codes=(0, 1, 128, 129)))
+        of_url = ("refs/remotes", "refs/tags") if self.url is not None else ()
+        return bool(self.git("for-each-ref", "--count=1", f"--contains={commit}", *of_url, codes=(0, 1, 128, 129)))
 
     def file_names(self, *, tracked: bool = True) -> list[str]:
         """Files that git tracks (unless `tracked` is false), and those that it neither tracks nor ignores."""

@@ -94,6 +94,9 @@ COMMANDS = {
     "merge": Command(
         "merge:merge", "Merge the delivered branch into the one that is checked out.", "epw merge ID --ff-only"
     ),
+    "deliver": Command(
+        "deliver:deliver", "Push the branch that could not be delivered to its git URL.", "epw deliver ID"
+    ),
     "pr": Command(
         "pr:pr", "Push the delivered branch by your git and open a pull request.", "epw pr ID --draft --reviewer ada"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.collection import RUNNING, Candidate, collect, examined, remove
+from epw.client.saved_changes import KnownExecution
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
@@ -34,6 +36,10 @@ def gc(
     unless its execution is named; results stay readable."""
 
     async def command(settings: Settings, connection: Connection) -> int:
+        for name in set(ids or []) - {known.workflow_id for known in ExecutionStore.all(settings.state)}:
+            # One on a git URL may have been done by other hosts alone.
+            with contextlib.suppress(InvalidRequest):
+                await KnownExecution.of(settings, connection, name)
         found = [await examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.state)]
         if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
             raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
@@ -42,7 +48,10 @@ def gc(
             _announce(each)
         agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))
         for each in removable if agreed else []:
-            remove(settings.state, each)
+            remove(settings.state, each, everywhere=True)
+            if each.kept_because is not None:
+                _announce(each)
+        removable = [each for each in removable if each.kept_because is None]
         kept = [each for each in found if each not in removable]
         freed = sum(each.size for each in removable) if agreed else 0
         if agreed:

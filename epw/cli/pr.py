@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from activities.forges.forges import PullRequestTexts
-from activities.forges.pull_request import opened, push_arguments, target_of, way_of
+from activities.forges.pull_request import Target, opened, push_arguments, target_of, way_of
 from activities.git.secret_commits import refusal, secrets_added
 from activities.git.user_git import UserGit
 from activities.system.atomic_write import write_atomically
@@ -41,12 +41,14 @@ def pr(
 
     async def command(settings: Settings, connection: Connection) -> int:
         known = await KnownExecution.of(settings, connection, execution_id)
-        branch, folder = known.delivered_branch(), known.repository
+        url = known.workspace.url if known.workspace is not None else None
+        branch, folder = known.pushed_branch() if url is not None else known.delivered_branch(), known.repository
         report = await report_of(settings, connection, execution_id, has_diffs=False)
         git, file = UserGit(folder), known.store.path / "pull-request.md"
-        target = target_of(git, remote, base)
+        target = target_of(git, remote, base) if url is None else Target(url, url, base or known.base_branch)
         delivery = known.document["delivery"]
-        secrets = secrets_added(git, delivery["base"] if delivery else None, f"refs/heads/{branch}")
+        last = f"refs/heads/{branch}" if url is None else delivery["head"] if delivery else None
+        secrets = secrets_added(git, delivery["base"] if delivery else None, last or "HEAD")
         if secrets and not publish_secrets:
             raise InvalidRequest(
                 f"{branch} is not pushed: {refusal(secrets)}; without the task: `epw drop {shlex.quote(execution_id)}"
@@ -69,13 +71,15 @@ def pr(
             "created": False,
             "pullRequest": None,
             "comparePage": way.page,
-            "commands": [shlex.join(each) for each in (["git", "-C", str(folder), *push], way.argv) if each],
+            "commands": [
+                shlex.join(each) for each in (["git", "-C", str(folder), *push] * (url is None), way.argv) if each
+            ],
         }
         if dry_run:
             _show_dry(document, text, as_json=as_json)
             return 0
         write_atomically(file, text.encode("utf-8", "replace"))
-        document["pushed"] = git.run(*push, output_to_stderr=as_json) == 0
+        document["pushed"] = url is not None or git.run(*push, output_to_stderr=as_json) == 0
         problem = (
             None if document["pushed"] else f"git has not pushed {branch} to {target.remote} (its words are above)"
         )

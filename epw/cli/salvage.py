@@ -16,6 +16,7 @@ from activities.git.changes import changed_paths
 from activities.git.command import display_path
 from activities.git.hub import Hub
 from activities.git.task_commits import patch, saved_work
+from activities.git.url_git import UrlGit
 from activities.state.execution_store import ExecutionStore
 from activities.system.file_modes import user_modes, user_umask
 from epw.cli.layout import table
@@ -96,7 +97,11 @@ def _nothing(hub: Hub | None, execution: ExecutionStore, *, has_pending: bool) -
 def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | None) -> list[str]:
     """Commands that bring saved work into the user's files."""
     is_noted = (execution.path / "workspace.json").is_file()
-    place = ["-C", execution.workspace().path] if is_noted else []
+    url = execution.workspace().url if is_noted else None
+    place = ["-C", execution.workspace().path] if is_noted and url is None else []
+    if branch is not None and url is not None:
+        fetch = shlex.join(["git", "fetch", url, branch])
+        return [f"{fetch} && git cherry-pick FETCH_HEAD   this change alone, in a clone"]
     if branch is not None:
         return [
             f"{shlex.join(['git', *place, 'cherry-pick', branch])}   this change alone, on your branch",
@@ -128,6 +133,8 @@ def _put_on_branch(
         raise InvalidRequest("--branch needs a TASK that has saved work")
     if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
+    if execution.workspace().url is not None:
+        return _push_branch(execution, hub, rows[-1]["commit"], branch)
     workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
     lowered = modules.lowered(rows[-1]["commit"])
     refusals = (
@@ -137,6 +144,13 @@ def _put_on_branch(
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
     return finish_commands.of_branch(execution, hub, rows[-1]["commit"], branch)
+
+
+def _push_branch(execution: ExecutionStore, hub: Hub, commit: str, branch: str) -> list[str]:
+    url = UrlGit(hub.path, execution.workspace().url or "")
+    if rejected := url.push({f"refs/heads/{branch}": (commit, "")}):
+        raise InvalidRequest(f"the branch {branch} is not taken by {url.url}: {rejected[0].why}")
+    return []
 
 
 def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:

@@ -20,7 +20,7 @@ from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, size_of
 from epw.client.documents import document_of
 from epw.client.elsewhere import saved_alone
-from epw.core.errors import EpwError
+from epw.core.errors import EpwError, UrlAway, UrlDenied, UrlRefuses
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
@@ -120,9 +120,18 @@ def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescr
     return None
 
 
-def remove(state: StateDirectory, candidate: Candidate) -> None:
-    """Remove the files and refs of an execution; its result document stays."""
+def remove(state: StateDirectory, candidate: Candidate, *, everywhere: bool = False) -> None:
+    """Remove the files and refs of an execution; its result document stays.
+
+    `everywhere`: also its refs on a git URL; where those cannot be deleted, all stays, and the candidate says why.
+    """
     execution, hub = candidate.execution, candidate.execution.hub()
+    try:
+        if everywhere:
+            _delete_on_url(execution)
+    except (UrlAway, UrlDenied, UrlRefuses) as error:
+        candidate.kept_because = f"its refs are still on the git URL: {error}"
+        return
     if candidate.document is not None:
         execution.keep_results({**candidate.document})
     if hub is not None:
@@ -131,6 +140,12 @@ def remove(state: StateDirectory, candidate: Candidate) -> None:
     # The last execution under an id takes the id's directory along.
     with contextlib.suppress(OSError):
         execution.path.parent.rmdir()
+
+
+def _delete_on_url(execution: ExecutionStore) -> None:
+    workspace = execution.workspace() if (execution.path / "workspace.json").is_file() else None
+    if workspace is not None and workspace.url is not None:
+        execution.url_refs(workspace.url, workspace.url_refs).delete()
 
 
 def collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterable
@@ -22,7 +23,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.documents.hub_results import add_hub_results
 from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
-from epw.core.errors import InvalidPlan, InvalidRequest, Problem
+from epw.client.url_hub import catch_up
+from epw.core.errors import InvalidPlan, InvalidRequest, Problem, UrlAway, UrlDenied
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import WORKFLOW_TYPE, AgentProgress
@@ -50,7 +52,14 @@ async def document_of(
     settings: Settings, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
 ) -> ExecutionResult:
     """As `full_document`, of the run that was described."""
-    return expanded(settings, await _short(handle, described), described)
+    short = await _short(handle, described)
+    delivery = short.get("delivery") or {}
+    named = [*(row.get("commit") for row in short["results"]), delivery.get("base"), delivery.get("head")]
+    if commits := [each for each in named if each]:
+        # Where the URL is away, its changes are not known here, like those of another machine.
+        with contextlib.suppress(UrlAway, UrlDenied):
+            await catch_up(settings, handle, described, commits)
+    return expanded(settings, short, described)
 
 
 def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecutionDescription) -> ExecutionResult:

@@ -79,7 +79,8 @@ async def plan_drop(
     if gone := [each for each, commit in commits.items() if commit is not None and hub.resolve(commit) is None]:
         raise InvalidRequest(f"the change of {gone[0]} is not in the hub any more: `epw gc` has removed it")
     tasks = [each for each in document["tasks"] if each["id"] in kept]
-    reduced = {**{name: value for name, value in document.items() if name not in _REPLACED}, **_WAY, "tasks": tasks}
+    way = {**_WAY, "deliver": "push"} if workspace.url is not None else _WAY
+    reduced = {**{name: value for name, value in document.items() if name not in _REPLACED}, **way, "tasks": tasks}
     redrive = Redrive(
         of=execution_id,
         commits=commits,

@@ -9,9 +9,11 @@ from pathlib import Path
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
 from activities.git.standing import standing
+from activities.git.url_git import UrlGit
+from activities.git.url_workspace import fetch_branches
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
-from epw.core.errors import GitError
+from epw.core.errors import GitError, UrlAway, UrlDenied
 from epw.core.report.model import ExecutionResult
 
 
@@ -21,10 +23,12 @@ def saved_alone(execution: ExecutionStore, hub: Hub, document: ExecutionResult, 
         return list(saved)
     try:
         workspace = execution.workspace()
+        if workspace.url is not None:
+            fetch_branches(UrlGit(hub.path, workspace.url))
         delivered = _delivered_commits(execution, workspace, hub, document)
         left = [each for each in saved if each not in delivered]
         there = standing(hub, workspace, left) if left and workspace.kind == "git" else set()
-    except (GitError, OSError):
+    except (GitError, OSError, UrlAway, UrlDenied):
         return list(saved)
     return [each for each in left if each not in there]
 
@@ -39,7 +43,7 @@ def _delivered_commits(
     head, base = delivery["head"], delivery["base"]
     if not head or not base:
         return set()
-    is_there = {"branch": _has_commit, "apply": _has_content}.get(delivery["mode"])
+    is_there = {"branch": _has_commit, "push": _has_commit, "apply": _has_content}.get(delivery["mode"])
     if is_there is None or not is_there(workspace, hub, base, head):
         return set()
     # What was handed over may be other commits of the same content.

@@ -31,7 +31,10 @@ def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
     found, workspace, saved = list[NextCommand](), known.workspace, known.saved
     branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
     landed = [each for each in saved if known.task(each)["landed"]]
-    if branch is not None and workspace is not None:
+    if branch is not None and workspace is not None and workspace.url is not None:
+        fetch = shlex.join(["git", "fetch", workspace.url, branch])
+        found.append(NextCommand(f"{fetch} && git merge FETCH_HEAD", "take it over, in a clone"))
+    elif branch is not None and workspace is not None:
         found += _of_branch(known, workspace, branch, len(landed), here)
     if landed:
         found.insert(min(1, len(found)), _epw("what has changed, in all or of one task", "diff", known.id))

@@ -11,6 +11,7 @@ from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
+from epw.client.url_hub import catch_up
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
 from epw.core.report.model import OPEN, ExecutionResult
@@ -31,6 +32,7 @@ class KnownExecution:
         """Look an execution up; raises `InvalidRequest` where there is none of this id."""
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
+        await catch_up(settings, handle, described)
         document = await document_of(settings, handle, described)
         return cls(document, ExecutionStore.of(settings.state, described))
 
@@ -89,15 +91,31 @@ class KnownExecution:
 
     def delivered_branch(self) -> str:
         """The branch that was delivered; raises `InvalidRequest` with what to do where there is none."""
-        delivery, workspace = self.document["delivery"], self.workspace
-        branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
-        if branch is None:
-            raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) {self._without_branch()}")
+        branch, workspace = self.pushed_branch(), self.workspace
+        if workspace is not None and workspace.url is not None:
+            commands = f"git fetch {shlex.quote(workspace.url)} {branch} && git merge FETCH_HEAD"
+            raise InvalidRequest(f"the branch is on a git URL; in a clone of it: `{commands}`")
         if workspace is None:
             raise InvalidRequest(f"execution {self.id!r} worked on another machine: its repository is not here")
         _there(workspace, self.id)
         if workspace.resolve_ref(f"refs/heads/{branch}") is None:
             raise InvalidRequest(f"the branch {branch} is not in {workspace.path} any more")
+        return branch
+
+    def pushed_branch(self) -> str:
+        """The branch that was delivered, wherever it is; raises `InvalidRequest` with what to do instead."""
+        delivery = self.document["delivery"]
+        branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
+        if branch is None:
+            raise InvalidRequest(f"execution {self.id!r} ({self.document['status']}) {self._without_branch()}")
+        return branch
+
+    @property
+    def base_branch(self) -> str:
+        """The branch of the git URL that it began from; raises `InvalidRequest` where that was none."""
+        branch = self.workspace.branch if self.workspace is not None else None
+        if branch is None:
+            raise InvalidRequest("it began from no branch: give --base, the branch that the pull request is to join")
         return branch
 
     def _without_branch(self) -> str:

@@ -8,14 +8,8 @@ from typing import Any
 from temporalio.client import Client
 
 from epw.core.plan.validate import read_plan
-from tests.support import Harness, check_invariants, ended, make_repository, sh, tasks, until
-
-
-def bare(folder: Path, files: dict[str, str]) -> Path:
-    """A bare repository with one commit on `main`."""
-    make_repository(folder / "first", files)
-    sh(folder, "git", "clone", "--quiet", "--bare", str(folder / "first"), "origin.git")
-    return folder / "origin.git"
+from tests.repositories import bare_repository
+from tests.support import Harness, check_invariants, ended, sh, tasks, until
 
 
 def refs(repository: Path, prefix: str = "refs/epw") -> list[str]:
@@ -27,7 +21,7 @@ def show(repository: Path, path: str) -> str:
 
 
 async def test_a_worker_clones_merges_and_pushes_a_branch(harness: Harness, tmp_path: Path) -> None:
-    origin = bare(tmp_path, {"shared.txt": "one\n2\n3\n4\nfive\n"})
+    origin = bare_repository(tmp_path, {"shared.txt": "one\n2\n3\n4\nfive\n"})
     plan = {
         "workspace": f"file://{origin}",
         "tasks": tasks(
@@ -68,7 +62,7 @@ def pairs(count: int) -> list[dict[str, Any]]:
 
 async def test_two_hosts_that_share_the_url_alone_do_one_execution(harness: Harness, tmp_path: Path) -> None:
     other = await other_host(harness, tmp_path / "other-home")
-    origin = bare(tmp_path, {f"shared{pair}.txt": "begin\n" for pair in range(4)})
+    origin = bare_repository(tmp_path, {f"shared{pair}.txt": "begin\n" for pair in range(4)})
     plan = {"workspace": f"file://{origin}", "maxAgents": 4, "tasks": pairs(4)}
     async with harness.working(slots=2):
         handle = await harness.start(plan)

@@ -25,12 +25,13 @@ def undo_steps(result: ExecutionResult) -> list[Step]:
         return []
     if delivery["branch"] is not None and any(row["landed"] for row in result["results"]):
         kept = f"`{_epw('salvage', execution_id)}` has each change until `epw gc`, and what was pushed stays"
+        by = ["push", "origin", "--delete"] if delivery["mode"] == "push" else ["branch", "-D"]
         steps = [
             _step(
                 f"git revert --no-edit {base[:_SHORT]}..{head[:_SHORT]}",
                 "the whole, once it is merged, in whichever way: a commit a task is reverted",
             ),
-            _step(shlex.join(["git", "branch", "-D", delivery["branch"]]), f"the whole, before: {kept}"),
+            _step(shlex.join(["git", *by, delivery["branch"]]), f"the whole, before: {kept}"),
         ]
         if sum(bool(row["landed"]) for row in result["results"]) > 1:
             steps.append(_step(f"{_epw('drop', execution_id)} TASK", "one task: another branch, without it"))

@@ -1,0 +1,58 @@
+"""Hub of an execution on a git URL, brought up to date on this host: it may be another than those that did the work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
+
+from activities.git.url_refs import UrlRefs
+from activities.state.execution_store import ExecutionStore
+from activities.state.url_start import arrive
+from epw.core.naming import HIDDEN_REFS
+from epw.core.plan.git_url import is_url
+from epw.settings import Settings
+
+
+async def catch_up(
+    settings: Settings,
+    handle: WorkflowHandle[Any, Any],
+    described: WorkflowExecutionDescription,
+    enough: Sequence[str] | None = None,
+) -> None:
+    """Fetch an execution's refs, where a git URL is its workspace; `enough`: commits with which nothing is fetched.
+
+    Raises `UrlAway`, `UrlDenied`.
+    """
+    store = ExecutionStore.of(settings.state, described)
+    if enough is not None and store.kept_results():
+        # `gc` has noted what was to be known.
+        return
+    refs = await refs_of(store, handle)
+    if refs is not None:
+        await asyncio.to_thread(_fetch, store, refs, enough)
+
+
+async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> UrlRefs | None:
+    """The execution's refs on its git URL; None: a directory is its workspace, or it has none."""
+    if (store.path / "workspace.json").is_file():
+        workspace = store.workspace()
+        return store.url_refs(workspace.url, workspace.url_refs) if workspace.url is not None else None
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (plan,) = await handle._client.data_converter.decode(payloads[:1])
+        place = plan.get("workspace") if isinstance(plan, dict) else None
+        prefix = plan.get("urlRefs") or plan.get("url_refs") or HIDDEN_REFS if isinstance(plan, dict) else HIDDEN_REFS
+        if isinstance(place, str) and is_url(place):
+            return store.url_refs(place, prefix)
+        break
+    return None
+
+
+def _fetch(store: ExecutionStore, refs: UrlRefs, enough: Sequence[str] | None) -> None:
+    store.take_over(refs.hub, refs.pull(owns=False, unless_here=enough))
+    if (store.path / "workspace.json").is_file():
+        with refs.hub.locked():
+            arrive(store, refs)

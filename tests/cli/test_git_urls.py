@@ -1,0 +1,138 @@
+"""Commands on executions on a git URL, from a host that has done nothing of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from tests.command_line import Cli, line_with, stop
+from tests.repositories import bare_repository
+from tests.support import sh, tasks
+
+
+@dataclass
+class Hosts:
+    """A host with a worker, and one without, which share the server and what is on URLs."""
+
+    here: Cli
+    there: Cli
+
+
+@pytest.fixture(scope="module")
+def hosts(
+    server: WorkflowEnvironment, temporal_binary: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hosts]:
+    address, namespace = server.client.service_client.config.target_host, server.client.namespace
+    own = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": namespace, "GIT_CONFIG_GLOBAL": "/dev/null"}
+    folder = tmp_path_factory.mktemp("hosts")
+    here, there = (Cli(folder / name / "home", temporal_binary, own) for name in ("here", "there"))
+    for each in (here, there):
+        each.home.parent.mkdir()
+    worker = there.popen(script="worker.py")
+    line_with(worker, "worker ready")
+    yield Hosts(here, there)
+    stop(worker)
+
+
+def refuse(origin: Path, condition: str, word: str) -> None:
+    """Have a repository refuse refs for which a shell condition holds."""
+    hook = origin / "hooks/update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f'#!/bin/sh\nif {condition}; then echo "{word}"; exit 1; fi\n')
+    hook.chmod(0o755)
+
+
+def plan(origin: Path, *rows: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"workspace": f"file://{origin}", "tasks": tasks(*rows), **more}
+
+
+def run(hosts: Hosts, document: dict[str, Any], execution_id: str, code: int = 0) -> dict[str, Any]:
+    """The result document of a plan that the other host has done."""
+    path = hosts.here.plan(document)
+    hosts.here("start", path, "--id", execution_id)
+    hosts.here("watch", execution_id, "--plain", code=code)
+    found: dict[str, Any] = hosts.here.json("status", execution_id)
+    return found
+
+
+def test_a_host_that_did_nothing_shows_takes_and_removes_all(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"shared.txt": "1\n"})
+    rows = ({"id": "a", "run": "echo a > a"}, {"id": "b", "run": "echo b > b; exit 1"}, {"id": "c", "run": "echo > c"})
+    result = run(hosts, plan(origin, *rows, strategy="aggressive"), "shown", code=1)
+    assert result["status"] == "partial"
+    assert {row["taskId"]: row["filesModified"] for row in result["results"]} == {"a": ["a"], "b": ["b"], "c": ["c"]}
+    assert "+a" in hosts.here("diff", "shown", "a").stdout
+    (saved,) = [row for row in hosts.here.json("salvage", "shown", "b") if row["existsNowhereElse"]][-1:]
+    assert saved["files"] == ["b"]
+    hosts.here("salvage", "shown", "b", "--branch", "rescued")
+    assert sh(origin, "git", "show", "rescued:b") == "b\n"
+    refused = hosts.here("merge", "shown", code=2).stderr
+    assert f"git fetch file://{origin} epw/shown && git merge FETCH_HEAD" in refused
+    assert "another machine" in hosts.here("logs", "shown", "a").stderr
+    again = json.loads(hosts.here("retry", "shown", "--dry-run", "--json").stdout)
+    assert set(again["takesOver"]) == {"a", "c"}
+    assert sh(origin, "git", "for-each-ref", "refs/epw/shown")
+    hosts.here("gc", "shown", "--yes")
+    assert sh(origin, "git", "for-each-ref", "refs/epw/shown") == ""
+    assert sh(origin, "git", "rev-parse", "--verify", "epw/shown")
+    assert hosts.here.json("status", "shown")["results"][0]["filesModified"] == ["a"]
+
+
+def test_a_redrive_takes_over_what_is_on_the_url(hosts: Hosts, tmp_path: Path) -> None:
+    origin, mark = bare_repository(tmp_path, {"x": "1\n"}), tmp_path / "mended"
+    rows = ({"id": "a", "run": "echo a > a"}, {"id": "b", "run": f"test -e {mark} && cp a b", "dependsOn": ["a"]})
+    run(hosts, plan(origin, *rows, strategy="aggressive", sandbox="none"), "first", code=1)
+    mark.touch()
+    hosts.there("retry", "first", "--id", "second")
+    assert sh(origin, "git", "show", "epw/second:b") == "a\n"
+    second = {row["taskId"]: row for row in hosts.here.json("status", "second")["results"]}
+    assert second["a"].get("reused")
+
+
+def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    refuse(origin, 'case "$1" in refs/heads/*) ;; *) false;; esac', "branches are protected here")
+    result = run(hosts, plan(origin, {"id": "a", "run": "echo a > a"}), "kept-back", code=1)
+    assert result["status"] == "undelivered"
+    assert "branches are protected here" in result["delivery"]["refusedBecause"]
+    assert result["delivery"]["finishWith"] == ["epw deliver kept-back"]
+    assert result["results"][0]["landed"]
+    assert "protected" in hosts.here("deliver", "kept-back", code=1).stderr
+    (origin / "hooks/update").unlink()
+    assert f"pushed: epw/kept-back to file://{origin}" in hosts.here("deliver", "kept-back").stdout
+    assert sh(origin, "git", "show", "epw/kept-back:a") == "a\n"
+    assert hosts.here.json("deliver", "kept-back")["branch"] == "epw/kept-back"
+
+
+def test_a_server_that_takes_branches_only_is_found_out_before_anything_runs(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    refuse(origin, 'case "$1" in refs/heads/*) false;; *) ;; esac', "deny updating a hidden ref")
+    document = plan(origin, {"id": "a", "run": "echo a > a"})
+    hosts.here("start", hosts.here.plan(document), "--id", "hidden")
+    refused = hosts.here("watch", "hidden", "--plain", code=2).stderr
+    assert "deny updating a hidden ref" in refused
+    assert "urlRefs: refs/heads/epw-refs" in refused
+    result = run(hosts, {**document, "urlRefs": "refs/heads/epw-refs"}, "shown-refs")
+    assert result["status"] == "succeeded"
+    assert sh(origin, "git", "show", "epw/shown-refs:a") == "a\n"
+    hosts.here("gc", "shown-refs", "--yes")
+    assert sh(origin, "git", "for-each-ref", "--format=%(refname)").split() == [
+        "refs/heads/epw/shown-refs",
+        "refs/heads/main",
+    ]
+
+
+def test_a_branch_with_a_secret_is_not_pushed_without_a_word(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    result = run(hosts, plan(origin, {"id": "a", "run": "echo KEY=1 > .env"}), "secret", code=1)
+    assert result["status"] == "undelivered"
+    assert ".env" in result["delivery"]["refusedBecause"]
+    hosts.here("deliver", "secret", code=1)
+    hosts.here("deliver", "secret", "--publish-secrets")
+    assert sh(origin, "git", "show", "epw/secret:.env") == "KEY=1\n"
