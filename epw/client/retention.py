@@ -44,6 +44,9 @@ async def retain(settings: Settings, connection: Connection, *, every: float = _
     Raises `Unavailable` for settings that are no numbers.
     """
     days, limit, state = settings.keep_days, settings.max_state_bytes, settings.state
+    if not state.path.is_dir():
+        # The first command on a host whose server is elsewhere.
+        return []
     with FileLock.opened(state.retention_lock) as lock:
         path = state.retention_lock
         looked_at = path.stat().st_mtime
