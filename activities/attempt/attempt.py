@@ -80,10 +80,11 @@ class Attempt:
         log = directory.execution.log(f"{slug(task.id)}.{directory.run.attempt}")
 
         def redact(data: bytes) -> bytes:
-            # A login gets new tokens while it is used.
+            # A login gets new tokens while it is used, and what is included is read later.
             return reporter.secrets.redact(data)
 
-        output = OutputLog(log, redact if reporter.secrets.forms or logins else None)
+        has_secrets = bool(reporter.secrets.forms or logins or running.plan.included_in(task))
+        output = OutputLog(log, redact if has_secrets else None)
         launcher = _launcher(directory, context, sandbox, output.written)
         return cls(directory, context, launcher, reporter, host, output, uses_files, logins)
 

@@ -88,3 +88,20 @@ async def test_a_link_to_what_holds_the_workspace_is_refused(harness: Harness, t
         plan = {"workspace": str(path), "include": ["lib"], "tasks": tasks({"id": "a", "run": "true"})}
         error = await ended(await harness.start(plan))
     assert f"include[0]: lib leads to {(path / target).resolve()}, which holds the workspace" in str(error)
+
+
+async def test_what_is_printed_of_included_secrets_is_not_in_the_log(harness: Harness, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", IGNORED)
+    address = "postgres://me:hunter2hunter@db/x"
+    (path / ".env").write_text(f"API_TOKEN=abcdefgh12345\nexport DATABASE_URL='{address}'\nPORT=8080\n")
+    rows = tasks({"id": "a", "run": "cat .env; base64 .env >&2; cp .env told"})
+    document = await harness.run({"workspace": str(path), "include": [".env"], "tasks": rows})
+    assert document["status"] == "succeeded"
+    (log,) = harness.home.rglob("a*.log")
+    printed = log.read_text()
+    assert "API_TOKEN=[.env]" in printed
+    assert "PORT=8080" in printed
+    assert "abcdefgh12345" not in printed
+    assert "hunter2hunter" not in printed
+    told = sh(path, "git", "show", f"{document['delivery']['branch']}:told")
+    assert "abcdefgh12345" in told, "files that an agent writes are its own matter"
