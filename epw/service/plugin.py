@@ -11,7 +11,7 @@ from activities.agents.base import Agent
 from activities.state.host import host_name
 from epw.core.queues import host_of, is_for_steps
 from epw.service.converter import converter_with
-from epw.service.polling import polled_queues, polling
+from epw.service.polling import allow_long_turns, polled_queues, polling
 from epw.service.recovery import maintained
 from epw.service.registration import OPTIONS, WORKFLOWS, activities, raise_open_files
 from epw.settings import Settings
@@ -64,6 +64,7 @@ class EpwPlugin(SimplePlugin):
         if self._is_beside(worker.task_queue):
             return await next(worker)
         self._settings.make_home()
+        allow_long_turns(worker)
         state, config = self._settings.state, worker.config(active_config=True)
         raise_open_files()
         _, *others = polled_queues(worker.task_queue, host_name(state))

@@ -18,6 +18,8 @@ from epw.service.registration import OPTIONS
 from epw.service.worker_options import WorkerOptions
 
 _ONE_POLLER = PollerBehaviorSimpleMaximum(1)
+_MAX_TURN_SECONDS = 60
+"""Longer than the server waits for a workflow task: it has been given to another worker by then."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,20 @@ def make_workers(
         if needs_of(each.name):
             own["activity_task_poller_behavior"] = _ONE_POLLER
         registered = workflows if each.has_workflows else ()
-        workers.append(Worker(client, task_queue=each.name, workflows=registered, activities=activities, **own))
+        worker = Worker(client, task_queue=each.name, workflows=registered, activities=activities, **own)
+        allow_long_turns(worker)
+        workers.append(worker)
     return workers
+
+
+def allow_long_turns(worker: Worker) -> None:
+    """Let a workflow task take the time that it needs on a busy machine.
+
+    The SDK breaks one off that takes 2 s by the clock, as a deadlock, and has no option for it: the first one of a plan
+    of thousands of tasks, 0.3 s of CPU, then never ends beside a few builds. Ours wait for nothing but their input.
+    """
+    if worker._workflow_worker is not None:
+        worker._workflow_worker._deadlock_timeout_seconds = _MAX_TURN_SECONDS
 
 
 @asynccontextmanager

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflowservice.v1 import ResetStickyTaskQueueRequest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -38,6 +40,7 @@ from epw.service.host_watch import HostWatch
 from epw.service.janitor import tidy
 from epw.service.unreplayable import reset_unreplayable
 
+_RUNNING = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _RECOVER_EVERY_SECONDS = 2.0
 _RESET_EVERY_SECONDS = 10.0
@@ -90,6 +93,8 @@ async def recover(client: Client, state: StateDirectory) -> int:
         lost = [record for record in AttemptRecord.all(state) if not record.worker_lives]
         for worker in dict.fromkeys(record.worker for record in lost):
             count_death([record for record in lost if record.worker == worker])
+        if dead := list(WorkerRecord.dead(state)):
+            await _reset_sticky_queues(client)
         for record in lost:
             await asyncio.to_thread(end_marked, record.marker)
             try:
@@ -100,10 +105,10 @@ async def recover(client: Client, state: StateDirectory) -> int:
                     continue
                 # The attempt has timed out meanwhile, or the execution has ended.
             record.path.unlink(missing_ok=True)
-        for dead in WorkerRecord.dead(state):
-            await _fail_unrecorded(client, dead.identity)
+        for each in dead:
+            await _fail_unrecorded(client, each.identity)
             await asyncio.to_thread(_discard_pooled, state)
-            dead.path.unlink(missing_ok=True)
+            each.path.unlink(missing_ok=True)
         return len(lost)
 
 
@@ -114,9 +119,18 @@ def _discard_pooled(state: StateDirectory) -> None:
             WorktreePool(folder, Trash(state.trash)).discard_orphans()
 
 
+async def _reset_sticky_queues(client: Client) -> None:
+    """Have the next workflow tasks given to any worker: they would wait for one that is dead."""
+    async for each in client.list_workflows(_RUNNING):
+        execution = WorkflowExecution(workflow_id=each.id, run_id=each.run_id)
+        request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
+        with contextlib.suppress(RPCError):
+            await client.workflow_service.reset_sticky_task_queue(request)
+
+
 async def _fail_unrecorded(client: Client, identity: str) -> None:
     """Fail attempts that the server had handed to a worker that died before it could record them."""
-    async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"):
+    async for execution in client.list_workflows(_RUNNING):
         with contextlib.suppress(RPCError):
             handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
             described = await handle.describe()

@@ -53,8 +53,8 @@ OPTIONS: dict[str, Any] = {
     "workflow_runner": WORKFLOW_RUNNER,
     "max_concurrent_activities": 1200,
     "max_eager_activity_reservations_per_workflow_task": 50,
-    # After a worker's death the next step would wait 10 s for its sticky queue.
-    "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+    # A busy worker takes its time; whoever follows a dead one resets the sticky queues (`epw.service.recovery`).
+    "sticky_queue_schedule_to_start_timeout": timedelta(seconds=10),
     # Cancellations arrive with heartbeats: the default throttle would hold them back for 24 s.
     "max_heartbeat_throttle_interval": _HEARTBEAT_INTERVAL,
     "default_heartbeat_throttle_interval": _HEARTBEAT_INTERVAL,

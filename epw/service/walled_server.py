@@ -36,6 +36,10 @@ _DYNAMIC_CONFIG = (
     "history.timerProcessorMaxPollRPS=1000",
     # A plan may have 1.5 MB; the default warns and the limit of one message stays 4 MB.
     "limit.blobSize.warn=4194304",
+    # With more events than this while a worker is at a workflow task, the server takes the task away and has it done
+    # anew, from the history's beginning: the default, 100, is what as many agents send that end together.
+    "history.maximumBufferedEventsBatch=10000",
+    "history.maximumBufferedEventsSizeInBytes=33554432",
 )
 # While its heap is small, Go would collect garbage all the time: a tenth of the CPU, measured. Later, the heap of a
 # server that is up for long stays bounded: 277 MB after 500 executions, 450 MB and growing without the limit.

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 
 from epw.core.plan.validate import read_plan
 from tests.command_line import ROOT, wait_for
 from tests.site import Site
 from tests.support import check_invariants, ended, fingerprint, make_repository, tasks
+
+_TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 
 
 @asynccontextmanager
@@ -87,6 +90,9 @@ async def test_a_killed_worker_is_replaced_and_its_attempt_told_of_at_once(
     assert document["status"] == "succeeded"
     first, second = map(float, (tmp_path / "ran").read_text().split())
     assert first < killed < second < killed + 20
+    history = site.connection.client.get_workflow_handle("replaced").fetch_history_events()
+    timed_out = [event async for event in history if event.event_type == _TIMED_OUT]
+    assert not timed_out, "the next workflow task waited for the dead worker"
     with capsys.disabled():
         print(f" next attempt {second - killed:.1f} s after the kill", end="")
 
