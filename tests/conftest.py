@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import uuid
@@ -28,6 +29,8 @@ from tests.support import Harness
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
+# Importing makes no garbage: the search for it took a fifth of the collection of tests.
+gc.disable()
 _SHARED = pytest.StashKey[SharedServer]()
 _FOLDERS_BY_TIME = ("whole", "cli", "mcp", "service", "workflows", "activities", "tools")
 """Folders of tests by how long their files take; those of pure rules come last."""
@@ -45,6 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     rank = {folder: place for place, folder in enumerate(_FOLDERS_BY_TIME)}
     items.sort(key=lambda item: rank.get(item.path.relative_to(tests).parts[0], len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -201,6 +201,7 @@ def _write(note: Path, content: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     startup.prepare()
+    startup.begin()
     # Ctrl-C is meant for the command; the server must run until the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     restrict_umask()

@@ -226,5 +226,6 @@ def is_own_request(request: bytes, fields: list[bytes], port: int) -> bool:
 
 if __name__ == "__main__":
     startup.prepare()
+    startup.begin()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         sys.exit(main(channel, ServerFiles(Path(sys.argv[2])), sys.argv[3], sys.argv[4]))

@@ -11,16 +11,19 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    GetJsonSchemaHandler,
     PlainValidator,
     StringConstraints,
     Tag,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError
 
 from epw.core.backends import BACKENDS
 from epw.core.checker_names import CHECKER_NAMES
+from epw.core.plan.docstrings import docstrings
 from epw.core.plan.wording import did_you_mean
 from epw.core.presets.registry import LOGINS
 
@@ -81,7 +84,15 @@ class Message(BaseModel):
 class PlanPart(Message):
     """Base of what a user writes; the text under a field is its description in the JSON schema."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in docstrings(cls).items():
+            field = cls.model_fields.get(name)
+            if field is not None and (shown := properties.get(field.alias or name)) is not None:
+                shown.setdefault("description", text)
+        return schema
 
 
 class ApiRateLimit(PlanPart):
