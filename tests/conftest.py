@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 from temporalio.testing import WorkflowEnvironment
 
 from epw.service.connection import SearchAttributes, connected
@@ -41,6 +42,15 @@ def _beside_python(name: str) -> str:
     found = str(path) if path.exists() else shutil.which(name)
     assert found, f"{name} is missing: make test installs it"
     return found
+
+
+# Other examples each time; those of a soak are hypothesis' own hundred.
+settings.register_profile("often", max_examples=40)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.markexpr == "not slow":
+        settings.load_profile("often")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,6 +75,28 @@ def run(
         return subprocess.CompletedProcess(argv, code, _text(out), _text(err))
 
 
+def program() -> list[str]:
+    """Start of an argument list: a small program that has `starter.py` forked with its own streams and directory.
+
+    It passes signals on, and ends with the command's exit code.
+    """
+    return [sys.executable, "-I", "-S", str(ROOT / "tests/forked_program.py"), str(_path())]
+
+
+@functools.cache
+def _path() -> Path:
+    """Socket at which the process that is forked takes requests of others than this one."""
+    _server()
+    return _folder() / "requests"
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="epw-forked-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _text(file: IO[str]) -> str:
     file.seek(0)
     return file.read()
@@ -83,10 +106,15 @@ def _text(file: IO[str]) -> str:
 def _server() -> socket.socket:
     """The process that is forked; it ends when this one has."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    argv = [sys.executable, "-m", "tests.forked", str(theirs.fileno())]
+    others = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    others.bind(str(_folder() / "requests"))
+    others.listen(64)
+    passed = [theirs.fileno(), others.fileno()]
+    argv = [sys.executable, "-m", "tests.forked", *map(str, passed)]
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    process = subprocess.Popen(argv, env=kept, cwd=ROOT, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-    theirs.close()
+    process = subprocess.Popen(argv, env=kept, cwd=ROOT, pass_fds=passed, stdin=subprocess.DEVNULL)
+    for each in (theirs, others):
+        each.close()
 
     def end() -> None:
         ours.close()
@@ -96,17 +124,21 @@ def _server() -> socket.socket:
     return ours
 
 
-def _serve(requests: socket.socket) -> None:
+def _serve(requests: socket.socket, others: socket.socket) -> None:
     """Fork for each request; returns in the process that is to become the command."""
     for library in _LIBRARIES:
         importlib.import_module(library)
     gc.freeze()
     # Waited for late, when another is wanted: so that the time they took counts as this process's and its parent's.
     waiting: list[int] = []
-    while files := socket.recv_fds(requests, 1, 5)[1]:
+    while files := _request(requests, others):
+        if b'"argv": ["mcp"' in os.pread(files[0], 100, 0):
+            # Half a second that no other command takes.
+            importlib.import_module("mcp.server.lowlevel")
         pid = os.fork()
         if pid == 0:
             requests.close()
+            others.close()
             return _fork(*files)
         for each in files:
             os.close(each)
@@ -114,6 +146,14 @@ def _serve(requests: socket.socket) -> None:
     for each in waiting:
         os.waitpid(each, 0)
     sys.exit()
+
+
+def _request(requests: socket.socket, others: socket.socket) -> list[int]:
+    """The files of the next request; none where there will be no more."""
+    if requests in select.select([requests, others], [], [])[0]:
+        return socket.recv_fds(requests, 1, 5)[1]
+    with others.accept()[0] as asked:
+        return socket.recv_fds(asked, 1, 5)[1]
 
 
 def _fork(wanted: int, given: int, out: int, err: int, told: int) -> None:
@@ -139,6 +179,6 @@ def _fork(wanted: int, given: int, out: int, err: int, told: int) -> None:
 
 
 if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as channel:
-        _serve(channel)
+    with socket.socket(fileno=int(sys.argv[1])) as channel, socket.socket(fileno=int(sys.argv[2])) as listener:
+        _serve(channel, listener)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -54,6 +55,11 @@ def sh(directory: Path, *argv: str, **more: Any) -> str:
     done = subprocess.run(argv, cwd=directory, env=env, capture_output=True, text=True, check=False, **more)
     assert done.returncode == 0, f"{argv}: {done.stderr}"
     return str(done.stdout)
+
+
+def some_slow(values: Iterable[str], *often: str) -> list[Any]:
+    """Parameters for a test, of which all but `often` are slow: another one shows the way that they take."""
+    return [each if each in often else pytest.param(each, marks=pytest.mark.slow) for each in values]
 
 
 @cache

@@ -95,7 +95,7 @@ def test_failures_end_by_the_table(
     }
     if workspace:
         plan["workspace"] = str(make_repository(tmp_path / "repo"))
-    result = up.json("run", up.plan(plan), code=1)
+    result = json.loads(up.execute(up.plan(plan), f"ends-{strategy}-{workspace}", "--json", code=1).stdout)
     assert result["status"] == status
     assert temporal in described(up, result["executionId"])
     shown = up("status", result["executionId"]).stdout

@@ -29,7 +29,7 @@ def repository(tmp_path: Path) -> Path:
 
 def run(cli: Cli, repository: Path, name: str, *rows: dict[str, Any], code: int = 0, **more: Any) -> Any:
     plan = {"workspace": str(repository), "tasks": tasks(*rows), **more}
-    return cli.json("run", cli.plan(plan), "--id", name, code=code)
+    return json.loads(cli.execute(cli.plan(plan), name, "--json", code=code).stdout)
 
 
 def files(repository: Path, branch: str) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import ROOT, Cli, wait_for
+from tests.site import Site
 from tests.support import fingerprint, make_repository, sh, tasks
 
 EPW = [sys.executable, "-m", "epw"]
@@ -51,16 +52,18 @@ def test_a_plan_s_text_reaches_its_command_byte_for_byte_in_any_locale(cli: Cli,
     assert sh(path, "git", "show", "epw/latin:grüße.txt") == "Grüße\n"
 
 
-@pytest.mark.parametrize("closed", [">&- 2>&- <&-", "> /dev/full", "2> /dev/full"])
-def test_a_stream_that_is_closed_or_full_makes_no_success_a_failure(cli: Cli, tmp_path: Path, closed: str) -> None:
-    path, plan = _greeting(cli, tmp_path)
-    assert _run(cli, "run", plan, "--id", "closed", shell=closed).returncode == 0
-    assert sh(path, "git", "show", "epw/closed:grüße.txt") == "Grüße\n"
+@pytest.mark.parametrize(("name", "shell"), [("none", ">&- 2>&- <&-"), ("out", "> /dev/full"), ("err", "2> /dev/full")])
+def test_a_stream_that_is_closed_or_full_makes_no_success_a_failure(
+    site: Site, tmp_path: Path, name: str, shell: str
+) -> None:
+    path, plan = _greeting(site.cli, tmp_path)
+    assert _run(site.cli, "run", plan, "--id", f"closed-{name}", shell=shell).returncode == 0
+    assert sh(path, "git", "show", f"epw/closed-{name}:grüße.txt") == "Grüße\n"
 
 
-def test_an_output_that_cannot_hold_a_character_ends_nothing(cli: Cli, tmp_path: Path) -> None:
-    _, plan = _greeting(cli, tmp_path)
-    done = _run(cli, "run", plan, PYTHONIOENCODING="ascii")
+def test_an_output_that_cannot_hold_a_character_ends_nothing(site: Site, tmp_path: Path) -> None:
+    _, plan = _greeting(site.cli, tmp_path)
+    done = _run(site.cli, "run", plan, PYTHONIOENCODING="ascii")
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 
@@ -87,12 +90,12 @@ def test_a_module_of_the_user_s_is_never_run_in_place_of_ours(
 
 
 @pytest.mark.parametrize("what", ["SIGHUP", "broken pipe"])
-def test_who_is_left_alone_says_how_to_go_on(cli: Cli, tmp_path: Path, what: str) -> None:
-    gate = tmp_path / "gate"
+def test_who_is_left_alone_says_how_to_go_on(site: Site, tmp_path: Path, what: str) -> None:
+    cli, gate, name = site.cli, tmp_path / "gate", f"left-{what[:3]}"
     rows = [{"id": "a", "run": "true"}, {"id": "b", "run": f"while [ ! -e {gate} ]; do sleep 0.1; done"}]
     plan = cli.plan({"tasks": tasks(*rows, {"id": "c", "run": "true", "dependsOn": ["a"]})})
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "starter.py"), "run", plan, "--id", "left"],
+        [sys.executable, str(ROOT / "starter.py"), "run", plan, "--id", name],
         env=cli.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -100,18 +103,19 @@ def test_who_is_left_alone_says_how_to_go_on(cli: Cli, tmp_path: Path, what: str
     assert process.stdout is not None
     process.stdout.readline()
     if what == "SIGHUP":
-        wait_for(lambda: cli.json("status", "left", code=None).get("status") == "running")
+        wait_for(lambda: cli.json("status", name, code=None).get("status") == "running")
         process.send_signal(signal.SIGHUP)
     else:
         process.stdout.close()
         process.stdout = None
     _, said = process.communicate(timeout=60)
-    assert (process.returncode, b"epw run --resume left" in said) == (130, True), said
+    assert (process.returncode, f"epw run --resume {name}".encode() in said) == (130, True), said
     gate.touch()
-    cli("run", "--resume", "left")
+    cli("run", "--resume", name)
 
 
-def test_a_result_that_nobody_reads_is_a_result(cli: Cli, tmp_path: Path) -> None:
+def test_a_result_that_nobody_reads_is_a_result(site: Site) -> None:
+    cli = site.cli
     plan = cli.plan({"tasks": tasks({"id": "a", "run": "true"})})
     with cli.popen("run", plan, "--json") as process:
         assert process.stdout is not None
@@ -119,25 +123,25 @@ def test_a_result_that_nobody_reads_is_a_result(cli: Cli, tmp_path: Path) -> Non
         assert process.wait(60) in (0, 130)
 
 
-def test_a_workspace_that_is_gone_when_it_is_delivered_is_undelivered(cli: Cli, tmp_path: Path) -> None:
+def test_a_workspace_that_is_gone_when_it_is_delivered_is_undelivered(site: Site, tmp_path: Path) -> None:
     for deliver in ("branch", "apply"):
         path = make_repository(tmp_path / f"work-{deliver}")
         rows = tasks({"id": "a", "run": f"echo 1 > a; mv {path} {path}.moved"})
         plan = {"workspace": str(path), "deliver": deliver, "sandbox": "none", "tasks": rows}
-        document = cli.json("run", cli.plan(plan), code=1)
+        document = site.cli.json("run", site.cli.plan(plan), code=1)
         assert document["status"] == "undelivered"
         assert "is not there any more" in document["delivery"]["refusedBecause"]
         assert document["results"][0]["filesModified"] == ["a"]
 
 
-def test_a_workspace_that_became_a_link_to_another_place_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+def test_a_workspace_that_became_a_link_to_another_place_is_left_alone(site: Site, tmp_path: Path) -> None:
     outside = make_repository(tmp_path / "outside")
     before = fingerprint(outside)
     for deliver in ("branch", "apply"):
         path = make_repository(tmp_path / f"swapped-{deliver}")
         rows = tasks({"id": "a", "run": f"echo 1 > a; mv {path} {path}.moved; ln -s {outside} {path}"})
         plan = {"workspace": str(path), "deliver": deliver, "sandbox": "none", "tasks": rows}
-        document = cli.json("run", cli.plan(plan), code=1)
+        document = site.cli.json("run", site.cli.plan(plan), code=1)
         assert document["status"] == "undelivered"
         assert "leads to another place" in document["delivery"]["refusedBecause"]
         assert fingerprint(outside) == before
@@ -234,9 +238,10 @@ def test_what_is_written_into_the_state_directory_is_its_owner_s_alone(cli: Cli,
     assert [stat.S_IMODE((path / name).stat().st_mode) for name in ("d", "d/f", "mask")] == [0o755, 0o644, 0o644]
 
 
-def test_git_s_settings_by_variables_count(cli: Cli, tmp_path: Path) -> None:
+def test_git_s_settings_by_variables_count(site: Site, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root gives a repository away")
+    cli = site.cli
     path, plan = _greeting(cli, tmp_path)
     for folder, _, files in os.walk(path):
         for each in (folder, *(f"{folder}/{name}" for name in files)):
@@ -245,8 +250,7 @@ def test_git_s_settings_by_variables_count(cli: Cli, tmp_path: Path) -> None:
     by_count = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": str(path)}
     by_option = {"GIT_CONFIG_PARAMETERS": f"'safe.directory'='{path}'"}
     for variables in (by_count, by_option, {"SUDO_UID": "65534"}):
-        cli.environment = variables
-        assert cli.json("run", plan)["status"] == "succeeded"
+        assert replace(cli, environment=variables).json("run", plan)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("arguments", [["status", "\udcff"], ["answer", "x", "\udcff", "y"], ["cancel", "\udcff"]])

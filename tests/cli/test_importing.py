@@ -123,7 +123,7 @@ def test_a_list_on_standard_input_is_taken_too(cli: Cli) -> None:
 
 def test_ticks_travel_with_the_work_and_are_in_the_file_once_it_is_merged(up: Cli, repository: Path) -> None:
     file = repository / PLACE
-    up("run", planned(up, file, strategy="aggressive", fails="T003"), "--id", "albums", code=1)
+    up.execute(planned(up, file, strategy="aggressive", fails="T003"), "albums", code=1)
     before = fingerprint(repository, but=(".git/refs/heads/epw", ".git/index"))
     done = up("import", str(file), "--tick", "albums").stdout
     assert "on branch epw/albums" in done
@@ -154,7 +154,7 @@ def test_a_branch_that_is_checked_out_or_gone_is_left_and_the_file_can_be_ticked
     up: Cli, repository: Path
 ) -> None:
     file = repository / PLACE
-    up("run", planned(up, file), "--id", "three")
+    up.execute(planned(up, file), "three")
     sh(repository, "git", "worktree", "add", "--quiet", str(repository.parent / "other"), "epw/three")
     assert "is checked out" in up("import", str(file), "--tick", "three", code=2).stderr
     sh(repository, "git", "worktree", "remove", str(repository.parent / "other"))
@@ -171,7 +171,7 @@ def test_a_task_that_changed_nothing_is_ticked_and_named(up: Cli, repository: Pa
     file = repository / PLACE
     plan = json.loads(Path(planned(up, file)).read_text())
     plan["tasks"][1]["run"] = "true"
-    up("run", up.plan(plan), "--id", "idle")
+    up.execute(up.plan(plan), "idle")
     told = up("import", str(file), "--tick", "idle").stdout.splitlines()
     assert told[0].endswith(": T002, T003, T004")
     assert told[1:] == ["ticked, though nothing was changed for them: T003"]
@@ -179,7 +179,7 @@ def test_a_task_that_changed_nothing_is_ticked_and_named(up: Cli, repository: Pa
 
 def test_what_was_undone_or_is_still_under_way_is_not_ticked(up: Cli, repository: Path) -> None:
     file = repository / PLACE
-    up("run", planned(up, file, fails="T004"), "--id", "undone", code=1)
+    up.execute(planned(up, file, fails="T004"), "undone", code=1)
     assert "has delivered nothing" in up("import", str(file), "--tick", "undone", code=2).stderr
     assert up("export", "undone", "--as", "complete-task").stdout == ""
     plan = json.loads(Path(planned(up, file)).read_text())
@@ -262,7 +262,7 @@ def test_progress_of_goals_is_exported(up: Cli, repository: Path) -> None:
     document = json.loads(Path(path).read_text())
     for row in document["tasks"]:
         row["run"] = "test $EPW_TASK_ID != 01/a/2"
-    up("run", up.plan(document), "--id", "goals", code=1)
+    up.execute(up.plan(document), "goals", code=1)
     lines = [json.loads(line) for line in up("export", "goals", "--as", "goal-progress").stdout.splitlines()]
     found = [(call["name"], call["arguments"]["goalId"], call["arguments"]["progress"]) for call in lines]
     assert found == [("update_goal_progress", "01", 50), ("update_goal_progress", "a", 50)]

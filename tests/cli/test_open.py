@@ -44,7 +44,7 @@ def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
     bad = {"id": "b", "simulate": {"failAttempts": [1, 2, 3, 4]}}
     rows = tasks({"id": "a", "simulate": {"seconds": 0.01}}, bad)
     said = up("run", up.plan({"tasks": rows, "strategy": "aggressive"}), "--id", "some/part", code=1).stdout
-    up("run", up.plan({"tasks": rows[:1]}), "--id", "whole")
+    up.execute(up.plan({"tasks": rows[:1]}), "whole")
     asks = tasks({"id": "a", "simulate": {"ask": "now?"}})
     up("start", up.plan({"tasks": asks}), "--id", "asks")
     url = up("open", "some/part").stdout.strip()

@@ -33,7 +33,7 @@ def repository(up: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": "api", "run": "echo 1 > api.py", "description": "Add <b>users</b> for @ada, fixes #12"},
         {"id": "ui", "run": "echo 1 > ui.py", "dependsOn": ["api"]},
     )
-    up("run", up.plan({"workspace": str(path), "tasks": rows, "verify": "test -e api.py"}), "--id", "done")
+    up.execute(up.plan({"workspace": str(path), "tasks": rows, "verify": "test -e api.py"}), "done")
     return path
 
 
@@ -217,7 +217,7 @@ def test_a_branch_that_adds_a_secret_is_pushed_only_by_a_person_who_says_so(up: 
     add = "git add -f .env; git commit -qm env; git rm -q --cached .env; git commit -qm 'no env'; echo 1 > api.py"
     rows = tasks({"id": "api", "run": add})
     plan = {"workspace": str(path), "include": [".env"], "commits": "keep", "pullRequest": {}, "tasks": rows}
-    delivery = up.json("run", up.plan(plan), "--id", "leaks")["delivery"]
+    delivery = json.loads(up.execute(up.plan(plan), "leaks", "--json").stdout)["delivery"]
     assert delivery["pullRequest"] == {"url": None, "state": "failed"}
     assert any("not pushed: its commits add .env" in each for each in delivery["warnings"])
     refused = beside(up, tmp_path)("pr", "leaks", code=2)

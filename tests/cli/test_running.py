@@ -10,7 +10,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from tests.command_line import ROOT, Cli, stop, wait_for
+from tests import forked
+from tests.command_line import Cli, stop, wait_for
 from tests.site import Site
 from tests.support import tasks
 
@@ -49,7 +49,7 @@ def in_terminal(cli: Cli, columns: int, *arguments: str) -> str:
     """What a command prints in a terminal of this width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    argv = [sys.executable, str(ROOT / "starter.py"), *arguments]
+    argv = [*forked.program(), *arguments]
     process = subprocess.Popen(argv, env={**cli.env, "TERM": "xterm"}, stdout=theirs, stderr=theirs, stdin=theirs)
     os.close(theirs)
     printed = b""

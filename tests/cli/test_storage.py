@@ -36,7 +36,7 @@ def rolled_back(up: Cli, folder: Path, identifier: str) -> tuple[Path, dict[str,
         {"id": "half", "run": "echo half > h; exit 1", "dependsOn": ["good work"]},
     )
     plan = {"workspace": str(repository), "tasks": rows}
-    return repository, up.json("run", up.plan(plan), "--id", identifier, code=1)
+    return repository, json.loads(up.execute(up.plan(plan), identifier, "--json", code=1).stdout)
 
 
 def test_salvage_lists_every_saved_work_and_hands_it_out(up: Cli, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_salvage_lists_every_saved_work_and_hands_it_out(up: Cli, tmp_path: Path
 def test_gc_says_what_would_go_and_removes_nothing_unasked(up: Cli, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "repo")
     plan = up.plan({"workspace": str(repository), "tasks": tasks({"id": "a", "run": "echo 2 > f"})})
-    before = up.json("run", plan, "--id", "delivered")
+    before = json.loads(up.execute(plan, "delivered", "--json").stdout)
     for options in ([], ["--dry-run"]):
         done = up("gc", *options, code=None)
         assert done.returncode == (0 if options else 2)
@@ -111,7 +111,7 @@ def test_what_the_user_has_removed_since_exists_nowhere_else(up: Cli, tmp_path: 
     repository = make_repository(tmp_path / "repo")
     for deliver, name in (("branch", "branched"), ("apply", "applied")):
         rows = tasks({"id": "a", "run": f"echo 2 > {deliver}"})
-        up.json("run", up.plan({"workspace": str(repository), "deliver": deliver, "tasks": rows}), "--id", name)
+        up.execute(up.plan({"workspace": str(repository), "deliver": deliver, "tasks": rows}), name)
         assert name in up.json("gc", "--dry-run")["wouldRemove"]
     sh(repository, "git", "branch", "-D", "epw/branched")
     (repository / "apply").write_text("3\n")
@@ -163,7 +163,7 @@ def test_each_invariant_is_seen_where_it_is_broken(up: Cli, tmp_path: Path) -> N
         "strategy": "aggressive",
         "tasks": tasks({"id": "a", "run": "echo 1 > a"}, {"id": "b", "run": "echo 2 > b", "dependsOn": ["a"]}),
     }
-    plan, found = read_plan(document), up.json("run", up.plan(document))
+    plan, found = read_plan(document), json.loads(up.execute(up.plan(document), "examined", "--json").stdout)
     assert list(of_document(plan, found)) == []
 
     def broken(**rows: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def repository(tmp_path: Path) -> Path:
 
 def run(cli: Cli, repository: Path, name: str, *, code: int = 0, **more: object) -> str:
     plan = {"workspace": str(repository), "tasks": ROWS, **more}
-    return cli("run", cli.plan(plan), "--id", name, code=code).stdout
+    return cli.execute(cli.plan(plan), name, code=code).stdout
 
 
 def next_lines(output: str) -> list[str]:
@@ -47,7 +47,8 @@ def next_lines(output: str) -> list[str]:
 
 def test_what_comes_next_is_said_where_it_applies(up: Cli, repository: Path) -> None:
     place = f"git -C {repository}"
-    said = next_lines(run(up, repository, "next"))
+    plan = {"workspace": str(repository), "tasks": ROWS}
+    said = next_lines(up("run", up.plan(plan), "--id", "next").stdout)
     assert [line.partition("  ")[0] for line in said] == [
         *(f"{place} merge epw/next", "epw diff next", "epw merge next", "epw drop next TASK"),
     ]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from epw.cli.plain_command import placed, set_apart
 from epw.client.words_plan import words_plan
 from epw.core.errors import InvalidRequest
-from tests.command_line import ROOT
+from tests import forked
 from tests.messages_api import Turn
 from tests.scripted import Claude
 from tests.support import make_repository, sh
@@ -38,9 +37,14 @@ def epw(tmp_path: Path, temporal_binary: str) -> Run:
 
     def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "EPW_TEMPORAL": temporal_binary, **variables}
-        argv = [sys.executable, str(ROOT / "starter.py"), *arguments]
         return subprocess.run(
-            argv, cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False
+            [*forked.program(), *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
         )
 
     return run
@@ -119,7 +123,7 @@ def test_a_slip_is_answered_before_anything_runs(epw: Run, repository: Path, arg
 async def test_words_run_one_after_the_other_by_an_agent_that_is_set_up(idle_claude: Claude, repository: Path) -> None:
     write = Turn(calls=[("Bash", {"command": "ls *.txt > $EPW_TASK_ID.txt"})])
     idle_claude.script(lambda _, turn, __: write if turn == 0 else Turn(calls=[("finish", {"summary": "written"})]))
-    argv = [sys.executable, str(ROOT / "starter.py"), "run", "Write one", "Write two", "--after", "1", "--json"]
+    argv = [*forked.program(), "run", "Write one", "Write two", "--after", "1", "--json"]
     done = await asyncio.to_thread(
         partial(
             subprocess.run, argv, cwd=repository / "app", env=idle_claude.site.cli.env, capture_output=True, text=True

@@ -34,4 +34,4 @@ def cli_of_module(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str
 @pytest.fixture
 def mcp_at_work(tmp_path: Path, cli_of_module: Cli) -> McpSite:
     """A site whose server and worker have served the module's earlier tests: clients see only their own folder."""
-    return McpSite(cli_of_module, _repository(tmp_path))
+    return McpSite(cli_of_module, _repository(tmp_path), is_forked=True)

@@ -17,6 +17,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from epw.mcp.tools import TOOLS
+from tests import forked
 from tests.command_line import ROOT, Cli
 
 LEGACY, MODERN = "legacy", "auto"
@@ -75,9 +76,12 @@ class McpSite:
 
     cli: Cli
     folder: Path
+    is_forked: bool = False
+    """Whether a server is forked from a process that has imported the libraries."""
 
     def argv(self, *options: str) -> list[str]:
-        return [sys.executable, str(ROOT / "starter.py"), "mcp", *options]
+        start = forked.program() if self.is_forked else [sys.executable, str(ROOT / "starter.py")]
+        return [*start, "mcp", *options]
 
     @asynccontextmanager
     async def agent(

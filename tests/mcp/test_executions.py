@@ -57,14 +57,14 @@ async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp_at_work: Mcp
         assert ended["conflicts"][0]["decidedBy"] == "user"
 
 
-async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite) -> None:
-    go = mcp.folder.parent / "go"
+async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp_at_work: McpSite) -> None:
+    go = mcp_at_work.folder.parent / "go"
     rows: list[dict[str, Any]] = [
         {"id": "a", "run": "echo a > a"},
         {"id": "b", "run": f"while [ ! -e {go} ]; do sleep 0.05; done; echo b > b", "dependsOn": ["a"]},
         {"id": "c", "run": "echo c > c", "dependsOn": ["b"]},
     ]
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, *rows, sandbox="none")
         seen: dict[str, Any] = {"tasks": []}
         while not any(row["taskId"] == "b" and row["status"] == "running" for row in seen["tasks"]):
@@ -100,8 +100,8 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp: McpSite
         assert [row["executionId"] for row in listed["executions"]] == [again["executionId"], identifier]
 
 
-async def test_changes_reports_and_prompts_can_be_read(mcp: McpSite) -> None:
-    async with mcp.agent("--allow-commands") as agent:
+async def test_changes_reports_and_prompts_can_be_read(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, {"id": "a/b", "run": "seq 1 400 > numbers"})
         await agent.result("get_execution", executionId=identifier, wait=True)
         page = await agent.result("get_changes", executionId=identifier, taskId="a/b", limit=500)
@@ -158,13 +158,13 @@ async def test_live_progress_of_an_execution_is_aggregated(mcp_at_work: McpSite)
 
 
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
-async def test_commands_of_a_model_need_the_users_leave_once(mcp: McpSite, mode: str) -> None:
+async def test_commands_of_a_model_need_the_users_leave_once(mcp_at_work: McpSite, mode: str) -> None:
     arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1, "wait": True}
 
     def plan(run: str) -> dict[str, Any]:
         return {"workspace": ".", "tasks": tasks({"id": "a", "run": run})}
 
-    async with mcp.agent(mode=mode, answer=lambda question: "rm -rf" not in question) as agent:
+    async with mcp_at_work.agent(mode=mode, answer=lambda question: "rm -rf" not in question) as agent:
         done = await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
         assert done["status"] == "succeeded"
         await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
@@ -173,7 +173,7 @@ async def test_commands_of_a_model_need_the_users_leave_once(mcp: McpSite, mode:
         refused = await agent.error("execute_parallel_workflow", plan=plan("rm -rf ~"), **arguments)
         assert refused["type"] == "NeedsLeave"
         assert len((await agent.result("list_executions"))["executions"]) == 2
-    async with mcp.agent(mode=mode) as agent:
+    async with mcp_at_work.agent(mode=mode) as agent:
         silent = await agent.error("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
         assert "epw mcp --allow-commands" in silent["message"]
         simulated = {"workspace": ".", "tasks": tasks({"id": "a", "simulate": {"seconds": 0}})}
@@ -217,8 +217,8 @@ async def test_no_answer_holds_a_key_or_the_state_directory(mcp: McpSite) -> Non
         assert json.loads(texts[0])["status"] != "running"
 
 
-async def test_a_wait_ends_where_an_execution_rests_in_a_pause_and_says_how_to_go_on(mcp: McpSite) -> None:
-    async with mcp.agent("--allow-commands") as agent:
+async def test_a_wait_ends_where_an_execution_rests_in_a_pause_and_says_how_to_go_on(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, {"id": "a", "run": ASK}, {"id": "b", "run": "true", "dependsOn": ["a"]})
         (need,) = (await agent.result("get_execution", executionId=identifier, wait=True))["needs"]
         paused = await agent.result("pause_execution", executionId=identifier)
@@ -231,9 +231,9 @@ async def test_a_wait_ends_where_an_execution_rests_in_a_pause_and_says_how_to_g
         assert (await agent.result("get_execution", executionId=identifier, wait=True))["status"] == "succeeded"
 
 
-async def test_a_partial_execution_is_not_done_and_its_branch_is_named(mcp: McpSite) -> None:
+async def test_a_partial_execution_is_not_done_and_its_branch_is_named(mcp_at_work: McpSite) -> None:
     rows: list[dict[str, Any]] = [{"id": "a", "run": "echo a > a"}, {"id": "b", "run": "exit 1"}]
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, *rows, {"id": "c", "run": "true", "dependsOn": ["b"]})
         ended = await agent.result("get_execution", executionId=identifier, wait=True)
         assert (ended["status"], ended["success"]) == ("partial", False)
@@ -247,31 +247,33 @@ async def test_a_partial_execution_is_not_done_and_its_branch_is_named(mcp: McpS
         assert listed["startedAt"].endswith("+00:00")
 
 
-async def test_what_has_landed_can_be_read_before_it_is_delivered(mcp: McpSite) -> None:
+async def test_what_has_landed_can_be_read_before_it_is_delivered(mcp_at_work: McpSite) -> None:
     rows: list[dict[str, Any]] = [{"id": "a", "run": "echo a > a"}, {"id": "b", "run": ASK, "dependsOn": ["a"]}]
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, *rows)
         await agent.result("get_execution", executionId=identifier, wait=True)
         assert "+a" in (await agent.result("get_changes", executionId=identifier))["diff"]
         await agent.result("cancel_execution", executionId=identifier)
 
 
-async def test_a_misspelt_argument_is_named(mcp: McpSite) -> None:
-    async with mcp.agent() as agent:
+async def test_a_misspelt_argument_is_named(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent() as agent:
         found = await agent.result("analyze_task_parallelizability", taskDescription="x", tasks=[])
         assert found["ignored"] == ["tasks; did you mean subtasks?"]
 
 
-async def test_what_was_allowed_in_one_workspace_is_asked_again_in_another_and_for_a_retry(mcp: McpSite) -> None:
-    make_repository(mcp.folder / "other")
+async def test_what_was_allowed_in_one_workspace_is_asked_again_in_another_and_for_a_retry(
+    mcp_at_work: McpSite,
+) -> None:
+    make_repository(mcp_at_work.folder / "other")
     arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1, "wait": True}
 
     def plan(workspace: str) -> dict[str, Any]:
         return {"workspace": workspace, "tasks": tasks({"id": "a", "run": "exit 1"})}
 
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         failed = await agent.result("execute_parallel_workflow", plan=plan("."), **arguments)
-    async with mcp.agent(answer=lambda question: str(mcp.folder / "other") in question) as agent:
+    async with mcp_at_work.agent(answer=lambda question: str(mcp_at_work.folder / "other") in question) as agent:
         refused = await agent.error("retry_execution", executionId=failed["executionId"])
         assert refused["type"] == "NeedsLeave"
         await agent.result("execute_parallel_workflow", plan=plan("other"), **arguments)
@@ -280,17 +282,17 @@ async def test_what_was_allowed_in_one_workspace_is_asked_again_in_another_and_f
         assert len(agent.asked) == 3
 
 
-async def test_a_diff_can_be_applied(mcp: McpSite) -> None:
-    async with mcp.agent("--allow-commands") as agent:
+async def test_a_diff_can_be_applied(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, {"id": "a", "run": "echo new >> README.md"})
         await agent.result("get_execution", executionId=identifier, wait=True)
         diff = (await agent.result("get_changes", executionId=identifier))["diff"]
-    (mcp.folder / "change.patch").write_text(diff)
-    sh(mcp.folder, "git", "apply", "--check", "change.patch")
+    (mcp_at_work.folder / "change.patch").write_text(diff)
+    sh(mcp_at_work.folder, "git", "apply", "--check", "change.patch")
 
 
-async def test_what_the_system_refuses_is_an_error_of_the_call(mcp: McpSite) -> None:
-    async with mcp.agent() as agent:
+async def test_what_the_system_refuses_is_an_error_of_the_call(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent() as agent:
         plan = {"workspace": "x" * 300, "tasks": tasks({"id": "a", "simulate": {"seconds": 0}})}
         error = await agent.error("execute_parallel_workflow", plan=plan)
         assert error["type"] == "InvalidRequest"

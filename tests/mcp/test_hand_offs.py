@@ -23,17 +23,17 @@ AUTHENTICATION = {
 }
 
 
-async def test_a_task_list_is_analyzed_optimized_executed_checked_and_reported(mcp: McpSite) -> None:
+async def test_a_task_list_is_analyzed_optimized_executed_checked_and_reported(mcp_at_work: McpSite) -> None:
     """task-executor list → analyze → optimize → execute → detect_conflicts → complete_task."""
-    (mcp.folder / "workflow.json").write_text(json.dumps(AUTHENTICATION))
-    plan = await asyncio.to_thread(mcp.cli.json, "import", str(mcp.folder / "workflow.json"))
+    (mcp_at_work.folder / "workflow.json").write_text(json.dumps(AUTHENTICATION))
+    plan = await asyncio.to_thread(mcp_at_work.cli.json, "import", str(mcp_at_work.folder / "workflow.json"))
     tasks: list[dict[str, Any]] = plan["tasks"]
     assert [task["estimatedMinutes"] for task in tasks] == [45, 30, 30, 30, 30, 60, 15]
     for task in tasks:
         task |= {"files": [f"{task['id']}.py"], "run": f"echo done > {task['id']}.py"}
     # One of them cannot be done.
     tasks[5]["run"] = "echo no such limits >&2; exit 1"
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
         analysis = await agent.result(
             "analyze_task_parallelizability", taskDescription="authentication", subtasks=tasks, maxParallelAgents=3
         )
@@ -58,7 +58,7 @@ async def test_a_task_list_is_analyzed_optimized_executed_checked_and_reported(m
         found = await agent.result("detect_conflicts", agentResults=executed["results"])
         assert not found["hasConflicts"]
     calls = await asyncio.to_thread(
-        mcp.cli.json, "export", executed["executionId"], "--as", "complete-task", "--workflow", "authentication"
+        mcp_at_work.cli.json, "export", executed["executionId"], "--as", "complete-task", "--workflow", "authentication"
     )
     assert {call["name"] for call in calls} == {"complete_task"}
     done = [call["arguments"]["taskId"] for call in calls]
@@ -66,10 +66,10 @@ async def test_a_task_list_is_analyzed_optimized_executed_checked_and_reported(m
     assert {call["arguments"]["workflowName"] for call in calls} == {"authentication"}
 
 
-async def test_a_goal_with_three_sub_goals_runs_as_parallel_executions_that_aggregate(mcp: McpSite) -> None:
+async def test_a_goal_with_three_sub_goals_runs_as_parallel_executions_that_aggregate(mcp_at_work: McpSite) -> None:
     """Sub-goals → an execution each, at once → aggregate_progress → update_goal_progress."""
     goals = {"parser": 2, "printer": 1, "docs": 3}
-    async with mcp.agent("--allow-commands") as agent:
+    async with mcp_at_work.agent("--allow-commands") as agent:
 
         async def run(goal: str, count: int) -> dict[str, Any]:
             rows = [
@@ -99,9 +99,9 @@ async def test_a_goal_with_three_sub_goals_runs_as_parallel_executions_that_aggr
         assert overall["overallProgress"] == 100
     for goal, execution in zip(goals, ended, strict=True):
         (call,) = await asyncio.to_thread(
-            mcp.cli.json, "export", execution["executionId"], "--as", "goal-progress", "--goal", goal
+            mcp_at_work.cli.json, "export", execution["executionId"], "--as", "goal-progress", "--goal", goal
         )
         count = goals[goal]
         assert call["arguments"].items() >= {"goalId": goal, "progress": 100, "tasksCompleted": count}.items()
         branch = execution["delivery"]["branch"]
-        assert sh(mcp.folder, "git", "show", f"{branch}:{goal}0") == "0\n"
+        assert sh(mcp_at_work.folder, "git", "show", f"{branch}:{goal}0") == "0\n"

@@ -39,9 +39,9 @@ def authentication() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
-async def test_a_client_lists_the_tools_and_hands_one_answer_to_the_next(mcp: McpSite, mode: str) -> None:
+async def test_a_client_lists_the_tools_and_hands_one_answer_to_the_next(mcp_at_work: McpSite, mode: str) -> None:
     """Phase 7, part 1: task list → analyze → optimize → execute → detect conflicts."""
-    async with mcp.agent("--allow-commands", mode=mode) as agent:
+    async with mcp_at_work.agent("--allow-commands", mode=mode) as agent:
         tools = (await agent.client.list_tools()).tools
         assert [tool.name for tool in tools][:6] == SIX
         assert len(tools) == len(TOOLS)
@@ -82,14 +82,14 @@ async def test_a_client_lists_the_tools_and_hands_one_answer_to_the_next(mcp: Mc
         assert not really["hasConflicts"]
         assert sorted(really["mergedResult"]["filesModified"]) == sorted(f"{step}.py" for step in STEPS)
     branch = really["mergedResult"]["branch"]
-    assert sh(mcp.folder, "git", "show", f"{branch}:api.py") == "API = 5\n"
+    assert sh(mcp_at_work.folder, "git", "show", f"{branch}:api.py") == "API = 5\n"
     percents = [progress for progress, _, _ in agent.progress]
     assert percents == sorted(percents), "progress never goes back"
     assert any("tasks ended" in (message or "") for _, _, message in agent.progress)
 
 
-async def test_every_problem_is_reported_with_its_path_and_no_stack_trace(mcp: McpSite) -> None:
-    async with mcp.agent() as agent:
+async def test_every_problem_is_reported_with_its_path_and_no_stack_trace(mcp_at_work: McpSite) -> None:
+    async with mcp_at_work.agent() as agent:
         error = await agent.error("analyze_task_parallelizability", taskDescription=" ", subtasks=[{"id": ""}])
         assert [each["path"] for each in error["problems"]] == [
             "taskDescription",
@@ -103,9 +103,9 @@ async def test_every_problem_is_reported_with_its_path_and_no_stack_trace(mcp: M
         assert "Traceback" not in json.dumps(missing)
 
 
-async def test_a_long_answer_is_cut_and_its_uri_stands_for_the_whole(mcp: McpSite) -> None:
+async def test_a_long_answer_is_cut_and_its_uri_stands_for_the_whole(mcp_at_work: McpSite) -> None:
     tasks = [{"id": f"t{n}", "description": f"part {n} of the work", "estimatedMinutes": 5} for n in range(600)]
-    async with mcp.agent() as agent:
+    async with mcp_at_work.agent() as agent:
         text = await agent.text("create_dependency_graph", tasks=tasks)
         assert len(text) <= 4 * 8_000
         graph = json.loads(text)

@@ -187,7 +187,8 @@ async def survive(site: Site, folder: Path, seed: int, kills: int) -> tuple[str,
     return status, killer.kills
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_random_kills_break_no_invariant(site: Site, tmp_path: Path, seed: int) -> None:
     status, killed = await survive(site, tmp_path, seed, 3)
     assert status

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from epw.service.connection import connected
+from epw.settings import Settings
+from tests import forked
 from tests.whole.test_documents import PAGES, ROOT, blocks, commands
 
 GETTING_STARTED = ROOT / "docs/getting-started.md"
@@ -55,7 +59,7 @@ def shell(tmp_path: Path) -> Callable[[str], Path]:
     programs, home = tmp_path / "bin", tmp_path / "user"
     for folder in (programs, home):
         folder.mkdir()
-    (programs / "epw").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/starter.py "$@"\n')
+    (programs / "epw").write_text(f'#!/bin/sh\nexec {shlex.join(forked.program())} "$@"\n')
     (programs / "claude").write_text(f"#!/bin/sh\ncat > \"made-$EPW_TASK_ID\"\ncat <<'END'\n{STREAM.read_text()}END\n")
     for program in programs.iterdir():
         program.chmod(0o755)
@@ -71,8 +75,10 @@ def shell(tmp_path: Path) -> Callable[[str], Path]:
     return run
 
 
-def test_getting_started_runs_as_it_is_written(shell: Callable[[str], Path]) -> None:
-    home = shell("\n".join(blocks(GETTING_STARTED, "sh")))
+async def test_getting_started_runs_as_it_is_written(shell: Callable[[str], Path], tmp_path: Path) -> None:
+    # Else each of its commands would start a server and end it.
+    async with connected(Settings(tmp_path / "user/.local/state/epw")):
+        home = await asyncio.to_thread(shell, "\n".join(blocks(GETTING_STARTED, "sh")))
     files = {path.name for path in (home / "shop").iterdir()}
     assert {"plan.yaml", "shop.py", "test_shop.py"} < files
     assert len([name for name in files if name.startswith("made-")]) == 3

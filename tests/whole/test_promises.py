@@ -234,7 +234,7 @@ def test_watch_of_what_was_cancelled_ends_with_four(up: Cli) -> None:
 
 def test_an_id_that_has_ended_is_not_used_again(up: Cli) -> None:
     plan = up.plan({"tasks": tasks({"id": "a", "run": "true"})})
-    up("run", plan, "--id", "once")
+    up.execute(plan, "once")
     for command in (["run", plan], ["start", plan]):
         assert "exists already" in up(*command, "--id", "once", code=2).stderr
     assert [row["executionId"] for row in up.json("list")].count("once") == 1
@@ -248,7 +248,7 @@ def test_saved_work_never_goes_onto_a_branch_that_exists(up: Cli, tmp_path: Path
     sh(path, "git", "branch", "mine")
     before = sh(path, "git", "rev-parse", "mine")
     rows = tasks({"id": "a", "run": "echo 1 > a; exit 1"})
-    up("run", up.plan({"workspace": str(path), "tasks": rows}), "--id", "saved", code=1)
+    up.execute(up.plan({"workspace": str(path), "tasks": rows}), "saved", code=1)
     assert "cannot be made" in up("salvage", "saved", "a", "--branch", "mine", code=2).stderr
     assert "cannot be made" in up("salvage", "saved", "a", "--branch", "main", code=2).stderr
     assert sh(path, "git", "rev-parse", "mine", "main") == before + before
@@ -257,7 +257,7 @@ def test_saved_work_never_goes_onto_a_branch_that_exists(up: Cli, tmp_path: Path
 def test_gc_leaves_an_unfinished_rollback_and_a_running_save_alone(up: Cli, tmp_path: Path) -> None:
     path = make_repository(tmp_path / "work")
     done = up.plan({"workspace": str(path), "deliver": "apply", "tasks": tasks({"id": "a", "run": "echo 1 > a"})})
-    up("run", done, "--id", "half")
+    up.execute(done, "half")
     (folder,) = (up.home / "executions").glob("half-*/*")
     (folder / "apply").mkdir(exist_ok=True)
     (folder / "apply/blocked").touch()

@@ -14,10 +14,10 @@ import pytest
 from tests.messages_api import Fault, MessagesApi, Script, Turn, by_task
 from tests.scripted import Claude
 from tests.site import Site
-from tests.support import tasks, until
+from tests.support import some_slow, tasks, until
 
 
-@pytest.mark.parametrize("form", ["retry-after", "reset header", "message"])
+@pytest.mark.parametrize("form", some_slow(["retry-after", "reset header", "message"], "retry-after"))
 async def test_a_usage_limit_is_waited_for_by_everyone_and_nobody_calls_before(site: Site, form: str) -> None:
     # Each its own account: its limiter goes on knowing of the limit.
     api = MessagesApi(by_task({}))

@@ -19,7 +19,7 @@ from epw.rendering.markdown import markdown
 from epw.settings import Settings
 from tests.messages_api import Turn
 from tests.scripted import MODEL_AGENTS, Claude
-from tests.support import eventually, tasks
+from tests.support import eventually, some_slow, tasks
 
 BUDGET = {"budget": {"maxCostUSD": 5}}
 
@@ -80,7 +80,7 @@ async def check_agreement(claude: Claude, handle: WorkflowHandle[Any, Any], lost
     return document
 
 
-@pytest.mark.parametrize("agent", ["claude", "claude-code"])
+@pytest.mark.parametrize("agent", some_slow(["claude", "claude-code"], "claude"))
 async def test_a_call_whose_worker_was_killed_is_in_doubt_at_once_and_in_the_result(
     idle_claude: Claude, agent: str
 ) -> None:

@@ -17,7 +17,7 @@ from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.workspace import Workspace
 from activities.state.state_directory import StateDirectory
-from tests.support import Harness, failure_type, make_repository, sh, tasks
+from tests.support import Harness, failure_type, make_repository, sh, some_slow, tasks
 
 CANARY = "canary swordfish"
 _ROT = "tr a-z n-za-m"
@@ -116,7 +116,7 @@ async def test_what_nobody_changed_keeps_its_blob_and_what_agents_write_is_store
     assert sh(path, "git", "status", "--porcelain") == "" or kind == "salted"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some_slow(KINDS, "salted", "lfs"))
 async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(
     harness: Harness, tmp_path: Path, kind: str
 ) -> None:
@@ -134,7 +134,7 @@ async def test_a_delivery_into_the_work_tree_is_decoded_twice_in_a_row(
     assert clear_text(harness.home) == []
 
 
-@pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
+@pytest.mark.parametrize("kind", some_slow(["salted", "lfs", "crypt"], "salted"))
 async def test_two_tasks_may_change_different_lines_of_one_encoded_file(
     harness: Harness, tmp_path: Path, kind: str
 ) -> None:
@@ -149,7 +149,7 @@ async def test_two_tasks_may_change_different_lines_of_one_encoded_file(
     assert (path / "door.secret").read_text() == text.replace("2", "x2").replace("7", "x7")
 
 
-@pytest.mark.parametrize("kind", ["salted", "lfs", "crypt"])
+@pytest.mark.parametrize("kind", some_slow(["salted", "lfs", "crypt"], "salted"))
 async def test_a_side_of_an_encoded_file_that_a_retry_writes_over_is_a_conflict(
     harness: Harness, tmp_path: Path, kind: str
 ) -> None:
@@ -200,7 +200,7 @@ async def test_without_its_driver_nothing_is_stored_in_clear(
         assert await failure_type(await harness.start(plan)) == "InvalidPlan"
 
 
-@pytest.mark.parametrize("kind", ["rot", "crypt"])
+@pytest.mark.parametrize("kind", some_slow(["rot", "crypt"], "rot"))
 async def test_what_loses_its_filter_is_not_stored_in_clear(harness: Harness, tmp_path: Path, kind: str) -> None:
     path = filtered_repository(tmp_path / "repo", kind)
     plan = {"workspace": str(path), "strategy": "aggressive"}
@@ -353,7 +353,7 @@ def _with_lines(path: Path, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some_slow(KINDS, "salted", "crypt"))
 @pytest.mark.parametrize("lines", [("2", "18"), ("2", "2")], ids=["other lines", "one line"])
 async def test_what_is_encoded_merges_as_the_text_that_it_is(
     harness: Harness, tmp_path: Path, kind: str, lines: tuple[str, str]
@@ -411,7 +411,7 @@ async def test_an_encoded_merge_that_is_made_again_is_the_same(tmp_path: Path, k
 
 
 @pytest.mark.parametrize("first", ["attributes", "file"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some_slow(KINDS, "salted", "crypt"))
 async def test_a_file_that_lands_beside_new_attributes_is_stored_by_them(
     harness: Harness, tmp_path: Path, kind: str, first: str
 ) -> None:
