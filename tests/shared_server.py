@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from temporalio.client import Client
 
 from epw.service.converter import data_converter
-from epw.service.walled_server import dynamic_flags
+from epw.service.walled_server import GARBAGE_COLLECTION, dynamic_flags
 
 _MAX_PROCESSES = 32
 _SECONDS = 60
@@ -43,7 +44,8 @@ class SharedServer:
         namespaces = [part for number in range(_MAX_PROCESSES) for part in ("--namespace", f"gw{number}")]
         argv = [binary, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
         argv += ["--log-level", "never", *dynamic_flags(), *namespaces]
-        return cls(f"127.0.0.1:{port}", subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        quiet, env = subprocess.DEVNULL, {**os.environ, **GARBAGE_COLLECTION}
+        return cls(f"127.0.0.1:{port}", subprocess.Popen(argv, env=env, stdout=quiet, stderr=quiet))
 
     def _answers(self) -> bool:
         """Whether somebody listens at its port, and it has not ended by then."""

@@ -43,7 +43,7 @@ _DYNAMIC_CONFIG = (
 )
 # While its heap is small, Go would collect garbage all the time: a tenth of the CPU, measured. Later, the heap of a
 # server that is up for long stays bounded: 277 MB after 500 executions, 450 MB and growing without the limit.
-_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "200MiB"}
+GARBAGE_COLLECTION = {"GOGC": "400", "GOMEMLIMIT": "200MiB"}
 _PRAGMAS = ("journal_mode=wal", "synchronous=normal")
 
 
@@ -102,7 +102,7 @@ def _start(files: ServerFiles, binary: str, namespace: str) -> tuple[subprocess.
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**_MEMORY, **os.environ},
+                env={**GARBAGE_COLLECTION, **os.environ},
                 preexec_fn=die_with_parent,
             )
         deadline = time.monotonic() + _READY_SECONDS
