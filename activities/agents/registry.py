@@ -23,6 +23,7 @@ from activities.model_api.rate_client import Ask
 from activities.processes.launcher import ProcessLauncher
 from activities.state.state_directory import StateDirectory
 from activities.system.async_lazy import AsyncLazy
+from activities.system.imports import many_imports
 from epw.core import failures
 from epw.core.backends import BACKENDS, CLAUDE, CLAUDE_CODE, COMMAND, SIMULATED, Backend
 from epw.core.errors import TaskFailed, Unavailable
@@ -151,7 +152,8 @@ def _missing_claude_code() -> str | None:
 
 def _claude(account: SharedAccount) -> Agent:
     def make() -> Agent:
-        from activities.agents.claude.agent import ClaudeAgent
+        with many_imports():
+            from activities.agents.claude.agent import ClaudeAgent
 
         return ClaudeAgent(account.get())
 
@@ -160,7 +162,8 @@ def _claude(account: SharedAccount) -> Agent:
 
 def _claude_code(account: SharedAccount) -> Agent:
     def make() -> Agent:
-        from activities.agents.claude_code.agent import ClaudeCodeAgent
+        with many_imports():
+            from activities.agents.claude_code.agent import ClaudeCodeAgent
 
         return ClaudeCodeAgent(account.get())
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import ROOT, Cli
+from tests import forked
+from tests.command_line import Cli
 from tests.corpus import Case, cases, repository
 from tests.support import fingerprint, sh
 
@@ -120,7 +120,7 @@ def test_in_a_large_tree_a_checker_looks_at_what_the_changes_concern(cli: Cli, t
 
 def test_it_judges_the_repository_in_which_it_is_called(cli: Cli, tmp_path: Path) -> None:
     place = repository(case("python/moved-with-reexport-kept"), tmp_path / "work")
-    argv = [sys.executable, str(ROOT / "starter.py"), "merge-check", "ours", "theirs", "--checks", "off"]
+    argv = [*forked.program(), "merge-check", "ours", "theirs", "--checks", "off"]
     done = subprocess.run(argv, cwd=place, env=cli.env, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split(" · ")[0]) == (0, "clean"), done.stderr
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.command_line import ROOT, Cli
+from tests import forked
+from tests.command_line import Cli
 from tests.messages_api import Fault, Turn
 from tests.scripted import Claude
 from tests.support import make_repository, sh
@@ -93,7 +93,7 @@ async def test_it_runs_only_when_the_user_says_so(idle_claude: Claude, tmp_path:
 def answered(cli: Cli, text: str, *arguments: str) -> str:
     """Output of `plan` at a terminal whose user answers."""
     ours, theirs = os.openpty()
-    argv = [sys.executable, str(ROOT / "starter.py"), "plan", *arguments]
+    argv = [*forked.program(), "plan", *arguments]
     try:
         process = subprocess.Popen(
             argv, env=cli.env, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

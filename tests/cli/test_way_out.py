@@ -7,12 +7,12 @@ import os
 import pty
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.command_line import ROOT, Cli, line_with, stop
 from tests.support import make_repository, sh, tasks
 
@@ -157,7 +157,7 @@ def test_diff_on_a_terminal_has_the_users_pager_and_colours(up: Cli, repository:
     run(up, repository, "paged")
     paged, (ours, theirs) = tmp_path / "paged", pty.openpty()
     env = {**up.env, "GIT_PAGER": f"cat > {paged}", "TERM": "xterm"}
-    argv = [sys.executable, str(ROOT / "starter.py"), "diff", "paged"]
+    argv = [*forked.program(), "diff", "paged"]
     process = subprocess.Popen(argv, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     assert process.wait(60) == 0

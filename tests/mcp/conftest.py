@@ -33,5 +33,5 @@ def cli_of_module(tmp_path_factory: pytest.TempPathFactory, temporal_binary: str
 
 @pytest.fixture
 def mcp_at_work(tmp_path: Path, cli_of_module: Cli) -> McpSite:
-    """A site whose server and worker have served the module's earlier tests: clients see only their own folder."""
+    """A site whose server and worker have served the module's earlier tests, whose executions are listed too."""
     return McpSite(cli_of_module, _repository(tmp_path), is_forked=True)

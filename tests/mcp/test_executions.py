@@ -24,6 +24,10 @@ async def start(agent: Agent, *rows: dict[str, Any], **plan: Any) -> str:
     return str(started["executionId"])
 
 
+async def _listed(agent: Agent) -> list[str]:
+    return [row["executionId"] for row in (await agent.result("list_executions"))["executions"]]
+
+
 async def test_a_question_comes_back_with_the_call_that_answers_it(mcp_at_work: McpSite) -> None:
     async with mcp_at_work.agent("--allow-commands") as agent:
         identifier = await start(agent, {"id": "a", "run": ASK}, {"id": "b", "run": "cat name", "dependsOn": ["a"]})
@@ -97,7 +101,7 @@ async def test_an_execution_is_paused_resumed_cancelled_and_retried(mcp_at_work:
         assert done["status"] == "succeeded"
         assert [row.get("reused", False) for row in done["results"]] == [True, False, False, False]
         listed = await agent.result("list_executions")
-        assert [row["executionId"] for row in listed["executions"]] == [again["executionId"], identifier]
+        assert [row["executionId"] for row in listed["executions"]][:2] == [again["executionId"], identifier]
 
 
 async def test_changes_reports_and_prompts_can_be_read(mcp_at_work: McpSite) -> None:
@@ -115,7 +119,7 @@ async def test_changes_reports_and_prompts_can_be_read(mcp_at_work: McpSite) -> 
         assert unknown["message"].endswith("has no task 'zzz'")
 
         resources = (await agent.client.list_resources()).resources
-        assert [str(each.uri) for each in resources] == [f"epw://executions/{identifier}"]
+        assert str(resources[0].uri) == f"epw://executions/{identifier}"
         for path, word in (("", '"taskId": "a/b"'), ("/report", "# "), ("/tasks/a%2Fb/diff", "+400")):
             (content,) = (await agent.client.read_resource(f"epw://executions/{identifier}{path}")).contents
             assert word in getattr(content, "text")  # noqa: B009 (of several kinds of content)
@@ -165,6 +169,7 @@ async def test_commands_of_a_model_need_the_users_leave_once(mcp_at_work: McpSit
         return {"workspace": ".", "tasks": tasks({"id": "a", "run": run})}
 
     async with mcp_at_work.agent(mode=mode, answer=lambda question: "rm -rf" not in question) as agent:
+        before = await _listed(agent)
         done = await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
         assert done["status"] == "succeeded"
         await agent.result("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
@@ -172,7 +177,7 @@ async def test_commands_of_a_model_need_the_users_leave_once(mcp_at_work: McpSit
         assert "tasks[0].run: echo a > a" in agent.asked[0]
         refused = await agent.error("execute_parallel_workflow", plan=plan("rm -rf ~"), **arguments)
         assert refused["type"] == "NeedsLeave"
-        assert len((await agent.result("list_executions"))["executions"]) == 2
+        assert (await _listed(agent))[2:] == before
     async with mcp_at_work.agent(mode=mode) as agent:
         silent = await agent.error("execute_parallel_workflow", plan=plan("echo a > a"), **arguments)
         assert "epw mcp --allow-commands" in silent["message"]
@@ -242,7 +247,7 @@ async def test_a_partial_execution_is_not_done_and_its_branch_is_named(mcp_at_wo
         far = await agent.result("aggregate_progress", executionId=identifier, aggregationStrategy="simple-average")
         assert (far["overallProgress"], far["status"]) == (33.33, "partial")
         assert far["counts"] == {"succeeded": 1, "failed": 1, "skipped": 1}
-        (listed,) = (await agent.result("list_executions"))["executions"]
+        listed = (await agent.result("list_executions"))["executions"][0]
         assert (listed["status"], listed["failedTasks"]) == ("partial", 1)
         assert listed["startedAt"].endswith("+00:00")
 
