@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.documents.live_document import live_document
 from activities.forges.forges import PullRequestTexts
@@ -65,7 +66,8 @@ class PullRequestOpener:
                 await asyncio.wait([work])
                 raise
             if outcome.problem is not None and not outcome.final and not is_last:
-                raise Refused(outcome.problem)
+                # The SDK logs a stack trace for other categories; a remote that is away is no error of the worker.
+                raise ApplicationError(outcome.problem, type=Refused.__name__, category=ApplicationErrorCategory.BENIGN)
         return outcome
 
 

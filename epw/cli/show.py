@@ -203,6 +203,7 @@ _PULL_REQUESTS = {
     "draft": "pull request, a draft",
     "manual": "pushed; open the pull request at",
 }
+_NO_PAGE = "pushed; the remote is no forge with a web page: tell those who merge there of the branch"
 
 
 def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
@@ -218,8 +219,8 @@ def _show_delivery(delivery: DeliveryResult | None, status: str) -> None:
     elif status != "running":
         out.print(f"nothing delivered (deliver: {delivery['mode']})")
     if (opened := delivery.get("pullRequest")) is not None and opened["state"] in _PULL_REQUESTS:
-        page = opened["url"] or "(the remote has no web page)"
-        out.print(Text(printable(f"{_PULL_REQUESTS[opened['state']]}: {page}")))
+        said = f"{_PULL_REQUESTS[opened['state']]}: {opened['url']}" if opened["url"] else _NO_PAGE
+        out.print(Text(printable(said)))
     for warning in delivery["warnings"]:
         out.print(Text(printable(f"  {warning}")))
     for command in delivery["finishWith"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Questions
-from epw.core.execution.delivery import Delivery
+from epw.core.execution.delivery import DeliveredPullRequest, Delivery
 from epw.core.execution.state import ExecutionState
 from epw.core.landing import ConflictFound
 from epw.core.messages import Failure, Question, TaskOutcome, Usage
@@ -74,3 +74,8 @@ def test_the_last_one_says_what_became_of_it() -> None:
     assert (last.status, last.left_out) == ("partial", 3)
     assert last.delivery is not None
     assert last.delivery["branch"] == "epw/e"
+    assert "pullRequest" not in last.delivery
+    opened = DeliveredPullRequest(url="https://forge/1", state="open")
+    told = board.end(5, "succeeded", "", delivery.model_copy(update={"pull_request": opened}), 0)
+    assert told.delivery is not None
+    assert told.delivery["pullRequest"] == "https://forge/1"

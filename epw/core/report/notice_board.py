@@ -64,7 +64,8 @@ class NoticeBoard:
         fields: dict[str, Any] = {"counts": counts, "left_out": left_out or None}
         if delivery is not None:
             pull_request = delivery.pull_request.url if delivery.pull_request is not None else None
-            shown = {"mode": delivery.mode, "branch": delivery.branch, "pullRequest": pull_request}
+            shown = {"mode": delivery.mode, "branch": delivery.branch}
+            shown |= {"pullRequest": pull_request} if pull_request is not None else {}
             fields["delivery"] = {**shown, "refusedBecause": _cut(delivery.refused_because)}
             told += f"; branch {delivery.branch}" if delivery.branch else ""
             told += f"; {pull_request}" if pull_request else ""

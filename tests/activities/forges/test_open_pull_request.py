@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.test_pull_requests import GITHUB, calls, remote
 from tests.site import Site
 from tests.support import Harness, failure_type, make_repository, sh, tasks
@@ -74,7 +76,9 @@ async def test_without_a_program_of_the_forge_the_result_has_its_page(harness: H
     assert sh(bare, "git", "branch", "--format=%(refname:short)").split() == [branch]
 
 
-async def test_a_push_that_is_refused_is_a_warning(harness: Harness, tmp_path: Path) -> None:
+async def test_a_push_that_is_refused_is_a_warning(
+    harness: Harness, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = make_repository(tmp_path / "repo")
     bare = remote(path, tmp_path, GITHUB)
     (bare / "hooks/pre-receive").write_text(f"#!/bin/sh\necho >> {tmp_path}/tries; echo no such luck >&2; exit 1\n")
@@ -83,6 +87,7 @@ async def test_a_push_that_is_refused_is_a_warning(harness: Harness, tmp_path: P
     delivery = document["delivery"]
     assert (document["status"], delivery["pullRequest"]) == ("succeeded", {"url": None, "state": "failed"})
     assert "no such luck" in delivery["warnings"][0]
+    assert not [record for record in caplog.records if record.exc_info], "a sentence is enough"
     assert delivery["finishWith"] == [f"epw pr {document['executionId']}"]
     assert sh(path, "git", "rev-parse", delivery["branch"]).strip() == delivery["head"]
     assert len((tmp_path / "tries").read_text().splitlines()) == 3
