@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.live.terminal import Terminal, in_terminal
 from tests.command_line import ROOT, stop, wait_for
 from tests.site import Site
-from tests.support import tasks
+from tests.support import make_repository, tasks
 
 _ASKS = """if [ -z "${EPW_ANSWER:-}" ]; then echo '{"question": "Which colour?"}' >> "$EPW_EVENTS"; exit 75; fi
 echo "chosen $EPW_ANSWER"
@@ -87,6 +89,66 @@ def test_a_question_is_answered_a_task_cancelled_and_one_added_by_typing(site: S
     document = site.cli.json("status", "typed")
     states = {row["taskId"]: row["status"] for row in document["results"]}
     assert states == {"asks": "succeeded", "works": "succeeded", "hangs": "cancelled", "echo-added": "succeeded"}
+
+
+def test_a_conflict_is_looked_at_and_resolved_by_typing(site: Site, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "repo", {"f": "old\n"})
+    rows = tasks({"id": "left", "run": "echo of the left > f"}, {"id": "right", "run": "echo of the right > f"})
+    plan = {"workspace": str(repository), "strategy": "aggressive", "onConflict": ["ask"], "tasks": rows}
+    with in_terminal(site.cli, 60, 24, "run", site.cli.plan(plan), "--id", "clash") as terminal:
+        terminal.shows("conflict c1")
+        terminal.press("1")
+        shown = terminal.shows("of the right")
+        sides = next(line for line in shown.splitlines() if "of the right" in line and "│" in line)
+        assert "of the left" in sides, "both sides stand beside each other"
+        terminal.press("nonsense\r")
+        terminal.shows("type the number of a choice")
+        terminal.press("\x15skip\r")
+        code, after = terminal.ends()
+        assert code == 1, after
+        assert terminal.is_as_before
+    document = site.cli.json("status", "clash")
+    (conflict,) = document["conflicts"]
+    assert (conflict["resolution"], conflict["decidedBy"]) == ("skip", "user")
+    assert sorted(row["status"] for row in document["results"]) == ["conflicted", "succeeded"]
+    assert [each["action"] for each in document["steering"]] == ["resolve_conflict"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("columns", "agents"), [(60, 1), (80, 10), (200, 100), (60, 100)])
+def test_at_every_size_a_person_answers_cancels_and_adds_by_typing(site: Site, columns: int, agents: int) -> None:
+    name, hangs = f"size-{columns}-{agents}", {"simulate": {"seconds": 600}}
+    rows = [
+        {"id": "asks", "priority": 9, "simulate": {"ask": "Which?"}},
+        *({"id": f"t{n}", **hangs} for n in range(agents + 1)),
+    ]
+    plan = {"maxAgents": agents, "strategy": "aggressive", "agent": "simulated", "tasks": tasks(*rows)}
+    with in_terminal(site.cli, columns, 24, "run", site.cli.plan(plan), "--id", name) as terminal:
+        terminal.shows("[1] asks asks q1: Which?")
+        terminal.press("1")
+        terminal.shows("answer:")
+        terminal.press("this\r")
+        terminal.until(lambda: "[1] asks" not in terminal.text, "the question has gone")
+        terminal.press("n")
+        terminal.shows("new task")
+        terminal.press("one thing more\r")
+        terminal.shows("after which tasks?")
+        terminal.press("t0\r")
+        terminal.shows(f"of {agents + 3} tasks")
+        terminal.press("\x1b[H")
+        _select(terminal, "t0")
+        terminal.press("c")
+        terminal.shows("cancel t0 and what depends on it?")
+        terminal.press("y\r")
+        terminal.until(lambda: site.cli.json("status", name)["results"][1]["status"] == "cancelled", "t0 is cancelled")
+        terminal.press("q")
+        terminal.shows("leave?")
+        terminal.press("c")
+        code, _ = terminal.ends()
+        assert (code, terminal.is_as_before) == (4, True)
+    document = site.cli.json("status", name)
+    assert [each["action"] for each in document["steering"]] == ["answer", "add_tasks", "cancel_task"]
+    assert document["results"][-1]["status"] == "skipped", "it was to follow what was cancelled"
 
 
 def test_a_watcher_of_a_hundred_agents_leaves_in_order(site: Site, tmp_path: Path) -> None:
