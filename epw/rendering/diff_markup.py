@@ -6,19 +6,26 @@ from itertools import groupby
 
 from markupsafe import Markup, escape
 
+from epw.rendering.syntax import coloured
 from epw.rendering.words import visible
 
 _HEADS = ("diff --git", "index ", "--- ", "+++ ", "new file", "deleted file", "old mode", "new mode", "Binary files")
 _ELEMENTS = {"+": "ins", "-": "del", "@": "i", "#": "b", " ": "span"}
 
 
-def diff_markup(text: str) -> Markup:
-    """The content of a `pre`: added lines in `ins`, removed ones in `del`, places in `i`, file names in `b`."""
+def diff_markup(text: str, *, has_colours: bool = True) -> Markup:
+    """The content of a `pre`: added lines in `ins`, removed ones in `del`, places in `i`, file names in `b`.
+
+    `has_colours`: with the syntax of the lines in them.
+    """
     lines = [visible(line) for line in text.split("\n")]
-    parts = []
+    parts, path = list[str](), ""
     for kind, run in groupby(_kinds(lines), key=lambda each: each[0]):
-        element = _ELEMENTS[kind]
-        parts.append(f"<{element}>{escape(chr(10).join(line for _, line in run))}</{element}>")
+        element, own = _ELEMENTS[kind], [line for _, line in run]
+        if kind == "#":
+            path = own[-1]
+        is_code = has_colours and kind in "+- "
+        parts.append(f"<{element}>{coloured(own, path) if is_code else escape(chr(10).join(own))}</{element}>")
     return Markup("".join(parts))
 
 

@@ -23,6 +23,8 @@ from epw.rendering.graph_picture import graph_picture
 _MAX_WITH_HUNKS = 60
 _MAX_HUNKS = 12
 _MAX_FILES = 100
+_MAX_COLOURED_LINES = 4_000
+"""Of all changes: the page of a large execution stays small, and is made quickly."""
 GOOD, BAD = ("succeeded",), ("failed", "rolled_back", "undelivered", "rollback_failed", "conflicted", "terminated")
 
 
@@ -30,6 +32,7 @@ def page(report: Report) -> str:
     """The page; what agents wrote is text in it, never markup."""
     rows = report["result"]["results"]
     anchors = {row["taskId"]: f"task-{number}" for number, row in enumerate(rows, 1)}
+    has_colours = sum(each["shown"] for each in report["diffs"]) <= _MAX_COLOURED_LINES
     style = Markup(files("epw.rendering").joinpath("templates/style.css").read_text(encoding="utf-8"))
     return (
         _environment()
@@ -40,7 +43,7 @@ def page(report: Report) -> str:
             rows=rows,
             plans=findings.planned(report),
             anchors=anchors,
-            diffs={each["taskId"]: each for each in report["diffs"]},
+            diffs={each["taskId"]: {**each, "markup": _markup(each["text"], has_colours)} for each in report["diffs"]},
             gantt=gantt.gantt(report, anchors),
             graph=graph_picture(report, anchors),
             style=style,
@@ -63,9 +66,13 @@ def _environment() -> Environment:
     named = (words.duration, words.moment, count, dollars, time_left, words.few, words.status_words)
     found.globals |= {each.__name__: each for each in named}
     found.globals |= {"findings": findings, "told": gantt.told, "in_order": gantt.in_order, "tone": _tone}
-    found.globals |= {"diff": diff_markup, "sides": _sides, "WAITS": words.WAITS, "MAX_FILES": _MAX_FILES}
+    found.globals |= {"sides": _sides, "WAITS": words.WAITS, "MAX_FILES": _MAX_FILES}
     found.globals |= {"MAX_WITH_HUNKS": _MAX_WITH_HUNKS, "MAX_HUNKS": _MAX_HUNKS}
     return found
+
+
+def _markup(text: str | None, has_colours: bool) -> Markup:
+    return diff_markup(text or "", has_colours=has_colours)
 
 
 def _finalized(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -61,6 +62,43 @@ def test_a_diff_is_told_by_signs_and_elements() -> None:
     assert "index 1..2" not in shown
 
 
+CODE = """diff --git a/api.py b/api.py
+--- a/api.py
++++ b/api.py
+@@ -1,3 +1,3 @@
+ import os  # <first>
+-x = "old"
++def f(x): return "<new>"
+"""
+HOSTILE_LINES = ["'''", '"unclosed', "\t\ttab", "", " ", "# <c>", "\\", "${x`", "é\u2028", "{{", "0x", "/* "]
+LANGUAGES = ("py", "js", "ts", "java", "go", "rs", "c", "rb", "sh", "json", "yaml", "toml")
+
+
+def text_of(markup: str) -> str:
+    return unescape(re.sub("<[^>]*>", "", markup))
+
+
+def test_code_is_coloured_and_its_text_stays() -> None:
+    shown = diff_markup(CODE)
+    for words in (
+        "<span> <kbd>import</kbd> os  <cite># &lt;first&gt;</cite>",
+        "<ins>+<kbd>def</kbd> f(x): <kbd>return</kbd> <samp>&#34;</samp><samp>&lt;new&gt;</samp>",
+    ):
+        assert words in shown, shown
+    plain = diff_markup(CODE, has_colours=False)
+    assert "<kbd>" not in plain
+    assert text_of(shown) == text_of(plain)
+    for path, line in (("notes.txt", "import os"), ("long.py", f"import {'x' * 400}")):
+        assert "<kbd>" not in diff_markup(f"diff --git a/{path} b/{path}\n+{line}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_lost_whatever_a_line_holds(language: str) -> None:
+    lines = (f"{sign}{each}" for sign in "+- " for each in HOSTILE_LINES)
+    text = "\n".join([f"diff --git a/a.{language} b/a.{language}", *lines])
+    assert text_of(diff_markup(text)) == text_of(diff_markup(text, has_colours=False))
+
+
 def test_the_rest_of_a_long_diff_is_named_with_the_command_that_shows_it() -> None:
     report = made(2)
     report["diffs"][0] |= {"lines": 2316, "shown": 6}
@@ -106,11 +144,14 @@ async def test_a_report_opens_in_a_browser_without_an_error_or_a_request(browser
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1600, "light")])
 async def test_axe_finds_nothing_wrong(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
-    address = address_of(tmp_path / "report.html", page(made(12, words="Add <the> page")))
+    report = made(12, words="Add <the> page")
+    report["diffs"][0] |= {"text": CODE, "lines": 8, "shown": 8}
+    address = address_of(tmp_path / "report.html", page(report))
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
     async with opened(browser, address, **options) as found:
         # Also of what is folded.
         await found.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        await expect(found.page.locator("pre.diff kbd").first).to_have_text("import")
         assert await found.violations() == []
         wide = await found.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, "the page scrolls sideways"
