@@ -118,7 +118,7 @@ def test_a_conflict_is_looked_at_and_resolved_by_typing(site: Site, tmp_path: Pa
 @pytest.mark.parametrize(("columns", "agents"), [(60, 1), (80, 10), (200, 100), (60, 100)])
 def test_at_every_size_a_person_answers_cancels_and_adds_by_typing(site: Site, columns: int, agents: int) -> None:
     name, hangs = f"size-{columns}-{agents}", {"simulate": {"seconds": 600}}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "asks", "priority": 9, "simulate": {"ask": "Which?"}},
         *({"id": f"t{n}", **hangs} for n in range(agents + 1)),
     ]
