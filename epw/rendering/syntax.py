@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
 from markupsafe import escape
 
 _LEXERS = {
-    ".py": "python",
-    ".js": "javascript",
-    ".jsx": "javascript",
-    ".mjs": "javascript",
-    ".ts": "typescript",
-    ".tsx": "typescript",
-    ".java": "java",
-    ".go": "go",
-    ".rs": "rust",
-    ".c": "c",
-    ".h": "c",
-    ".rb": "ruby",
-    ".sh": "bash",
-    ".json": "json",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".toml": "toml",
+    "py": "python",
+    "js": "javascript",
+    "jsx": "javascript",
+    "mjs": "javascript",
+    "ts": "typescript",
+    "tsx": "typescript",
+    "java": "java",
+    "go": "go",
+    "rs": "rust",
+    "c": "c",
+    "h": "c",
+    "rb": "ruby",
+    "sh": "bash",
+    "json": "json",
+    "yaml": "yaml",
+    "yml": "yaml",
+    "toml": "toml",
 }
 """Pygments' name of the language, by the end of a file's name."""
 _MAX_LENGTH = 300
@@ -35,7 +34,7 @@ _MAX_LENGTH = 300
 
 def coloured(lines: Sequence[str], path: str) -> str:
     """HTML of the lines of a diff, each with its sign; plain text of unknown languages and of long lines."""
-    lexer = _lexer(_LEXERS.get(PurePosixPath(path).suffix.lower(), ""))
+    lexer = _lexer(_LEXERS.get(path.rpartition(".")[2].lower(), ""))
     code = "\n".join(line[1:] for line in lines)
     if lexer is None or max(map(len, lines), default=0) > _MAX_LENGTH:
         return str(escape("\n".join(lines)))
