@@ -160,7 +160,14 @@ async def test_exhausted_credit_ends_it_by_name(claude: Claude) -> None:
     assert len(claude.api.calls) == 1
 
 
-@pytest.mark.parametrize("call", [("Bash", {"command": "true"}), ("Fly", {"to": "x"}), ("Bash", {"line": 3})])
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("Bash", {"command": "true"}),
+        ("Fly", {"to": "x"}),
+        pytest.param(("Bash", {"line": 3}), marks=pytest.mark.slow),
+    ],
+)
 async def test_a_session_that_goes_round_in_circles_is_stopped(
     claude: Claude, call: tuple[str, dict[str, Any]]
 ) -> None:
