@@ -39,8 +39,8 @@ class WorktreePool:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 directory.rename(pooled)
                 break
-            except FileNotFoundError:
-                # An attempt that ended has removed the folder, which was empty.
+            except (FileNotFoundError, FileExistsError):
+                # An attempt that ended has removed the folder, which was empty, perhaps while `mkdir` looked twice.
                 if not left or not directory.is_dir():
                     raise
         return pooled

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.converter import DataConverter
 
 from activities.git.many_changes import parents_of, patches_of
 from activities.state.execution_store import ExecutionStore
@@ -19,7 +15,7 @@ from epw.client.documents import describe, document_of, progress_of
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.so_far import so_far
-from epw.client.started_plan import with_added
+from epw.client.started_plan import plan_in, with_added
 from epw.core.decisions.questions import placeholder
 from epw.core.errors import GitError
 from epw.core.plan.validate import read_plan
@@ -38,7 +34,7 @@ async def report_of(settings: Settings, connection: Connection, execution_id: st
     result = await document_of(settings, handle, described)
     known = KnownExecution(result, ExecutionStore.of(settings.state, described))
     events, converter = await history_of(handle), connection.client.data_converter
-    document = with_added(await plan_document(events, converter), result)
+    document = with_added(await plan_in(events[0], converter), result)
     if result["status"] in OPEN:
         live = await progress_of(connection, described)
         result["soFar"] = so_far(result, described, live, document)
@@ -52,14 +48,6 @@ async def report_of(settings: Settings, connection: Connection, execution_id: st
         ended=_milliseconds(described.close_time) if described.close_time else None,
     )
     return {**report, "diffs": _diffs(known) if has_diffs else [], "next": _next(known)}
-
-
-async def plan_document(events: Sequence[HistoryEvent], converter: DataConverter) -> dict[str, Any]:
-    """The plan document with which an execution was started, from its first event."""
-    payloads = events[0].workflow_execution_started_event_attributes.input.payloads
-    (document,) = await converter.decode(payloads[:1])
-    found: dict[str, Any] = document
-    return found
 
 
 def _milliseconds(moment: datetime) -> int:

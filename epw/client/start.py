@@ -27,6 +27,7 @@ from epw.core.errors import InvalidRequest, Unavailable
 from epw.core.messages import HOST_MEMO, TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
+from epw.core.plan.packed import packed
 from epw.core.redrive import Redrive
 from epw.service.connection import Connection
 from epw.service.pollers import polling_hosts
@@ -96,7 +97,7 @@ async def start_execution(
     try:
         started = await connection.client.start_workflow(
             WORKFLOW_TYPE,
-            args=[file.document] if redrive is None else [file.document, redrive],
+            args=[packed(file.document)] if redrive is None else [packed(file.document), redrive],
             id=chosen,
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from activities.git.url_refs import UrlRefs
 from activities.state.execution_store import ExecutionStore
 from activities.state.url_start import arrive
+from epw.client.started_plan import plan_in
 from epw.core.naming import HIDDEN_REFS
 from epw.core.plan.git_url import is_url
 from epw.settings import Settings
@@ -41,8 +42,7 @@ async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> Ur
         workspace = store.workspace()
         return store.url_refs(workspace.url, workspace.url_refs) if workspace.url is not None else None
     async for event in handle.fetch_history_events(page_size=1):
-        payloads = event.workflow_execution_started_event_attributes.input.payloads
-        (plan,) = await handle._client.data_converter.decode(payloads[:1])
+        plan: Any = await plan_in(event, handle._client.data_converter)
         place = plan.get("workspace") if isinstance(plan, dict) else None
         prefix = plan.get("urlRefs") or plan.get("url_refs") or HIDDEN_REFS if isinstance(plan, dict) else HIDDEN_REFS
         if isinstance(place, str) and is_url(place):

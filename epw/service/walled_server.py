@@ -36,6 +36,9 @@ _DYNAMIC_CONFIG = (
     "history.timerProcessorMaxPollRPS=1000",
     # A plan may have 1.5 MB; the default warns and the limit of one message stays 4 MB.
     "limit.blobSize.warn=4194304",
+    # A plan's 10,000 tasks take 37,000 events where none fails; the defaults are 51,200 and 50 MB.
+    "limit.historyCount.error=200000",
+    "limit.historySize.error=209715200",
     # With more events than this while a worker is at a workflow task, the server takes the task away and has it done
     # anew, from the history's beginning: the default, 100, is what as many agents send that end together.
     "history.maximumBufferedEventsBatch=10000",

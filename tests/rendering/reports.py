@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 
 from epw.client.activity_runs import activity_runs
 from epw.client.documents import expanded
-from epw.client.report import plan_document
+from epw.client.started_plan import plan_in
 from epw.core.plan.validate import read_plan
 from epw.core.report.assembly import assembled
 from epw.core.report.diffs import shown_diffs
@@ -39,7 +39,7 @@ async def recorded(name: str, home: Path) -> Report:
     described: Any = SimpleNamespace(id=short["executionId"], run_id="r", status=status, raw_description=raw)
     result = expanded(Settings(home), short, described)
     times = [round(each.timestamp() * 1000) for each in (first, last)]
-    plan = read_plan(await plan_document(history.events, data_converter), runnable=False)
+    plan = read_plan(await plan_in(history.events[0], data_converter), runnable=False)
     runs = await activity_runs(history.events, data_converter)
     return _REPORT.validate_python(assembled(plan, result, runs, made=times[1], began=times[0], ended=times[1]))
 

@@ -332,8 +332,8 @@ async def test_tasks_that_cannot_join_are_refused_with_every_problem(stage: Stag
     assert "cannot be empty" in await refused(handle, "add_tasks", {"tasks": []})
     model = tasks({"id": "c", "agent": "claude"})
     assert "nothing was prepared" in await refused(handle, "add_tasks", {"tasks": model})
-    many = [{"id": f"n{n}", "description": "x"} for n in range(4_000)]
-    assert "4000 tasks" in await refused(handle, "add_tasks", {"tasks": many})
+    many = [{"id": f"n{n}", "description": "x"} for n in range(10_000)]
+    assert "Maximum 10000 tasks" in await refused(handle, "add_tasks", {"tasks": many})
     await stage.end("b")
     await ended(handle)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
@@ -15,11 +14,11 @@ from epw.core.conflict_steps import CONFLICT_STEPS, StepKind, parse_step
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.git_url import check_url, is_url
 from epw.core.plan.graph import TaskGraph, format_cycle
-from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_PLAN_BYTES, MAX_TASKS, Plan, Task
+from epw.core.plan.model import MAX_DESCRIPTION_BYTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_TASKS, Plan, Task
 from epw.core.plan.outgoing import check_notices
+from epw.core.plan.packed import check_size, unpacked
 from epw.core.plan.partial import readable_part, without_consequences
 from epw.core.plan.preset_rules import check_home, check_preset
-from epw.core.plan.unsupported import not_available
 from epw.core.plan.wording import did_you_mean, kind_of, problem_of
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -43,6 +42,7 @@ def read_plan(
     name. `noun`: what messages call a task that has no id. `hints`: whether to name the task that an unknown one in
     `dependsOn` may have meant.
     """
+    sent, document = document, unpacked(document)
     if not isinstance(document, dict):
         raise InvalidPlan([Problem("", f"a plan is an object, not {kind_of(document)}")])
     if too_deep(document):
@@ -66,7 +66,7 @@ def read_plan(
     if part is not None:
         ruled = list(_check_references(part, steps))
         if runnable:
-            ruled += [*_check_size(document), *_check_workspace(part), *check_url(part), *not_available(part)]
+            ruled += [*check_size(sent), *_check_workspace(part), *check_url(part), *_check_network(part)]
         problems += without_consequences(ruled, problems, left_out)
         if runnable:
             problems += check_cycles(_known_edges(part))
@@ -255,18 +255,9 @@ def _check_workspace(plan: Plan) -> Iterator[Problem]:
         yield Problem("workspace", "must be an absolute path (only a plan file can have a relative one)")
 
 
-def _check_size(document: dict[str, Any]) -> Iterator[Problem]:
-    try:
-        size = len(json.dumps(document, ensure_ascii=False, allow_nan=False).encode("utf-8"))
-    except UnicodeEncodeError:
-        yield Problem("", "contains an unpaired surrogate (invalid Unicode)")
-        return
-    except (ValueError, OverflowError) as error:
-        yield Problem("", f"contains a value that JSON cannot hold: {str(error)[:200]}")
-        return
-    if size > MAX_PLAN_BYTES:
-        message = f"has {size} bytes; running one above {MAX_PLAN_BYTES} is not available yet; split the plan"
-        yield Problem("", message)
+def _check_network(plan: Plan) -> Iterator[Problem]:
+    if plan.network is not True and plan.sandbox in ("none", "process", "landlock"):
+        yield Problem("network", f'needs sandbox "bubblewrap", not "{plan.sandbox}"')
 
 
 def _own_keys(value: Any, model: type[BaseModel], path: str, problems: list[Problem]) -> Any:
