@@ -122,7 +122,7 @@ class Harness:
     @asynccontextmanager
     async def working(self, agents: Mapping[str, Agent] | None = None, **more: Any) -> AsyncIterator[None]:
         """A worker while the block runs; `more`: its options."""
-        options, state = WorkerOptions(grace=timedelta(seconds=0), **more), StateDirectory(self.home)
+        options, state = WorkerOptions(**{"grace": timedelta(seconds=0), **more}), StateDirectory(self.home)
         made = workers(self.client, state, queue=self.queue, agents=agents, options=options, host=self.host)
         async with polling(made):
             yield

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -55,3 +56,19 @@ class RateLimitWorkflow:
         except ValidationError as error:
             raise ApplicationError(str(error), type=failures.INVALID_REQUEST.type, non_retryable=True) from None
         return self._account.lease(message, now()).model_dump(by_alias=True)
+
+
+@workflow.defn(name=RATE_LIMIT, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+class VersionedRateLimitWorkflow(RateLimitWorkflow):
+    """The same for workers with a version: it serves executions of all of them, so it is bound to none.
+
+    Workers without a version may not say so.
+    """
+
+    @workflow.init
+    def __init__(self, state: Any = None) -> None:
+        super().__init__(state)
+
+    @workflow.run
+    async def run(self, state: Any = None) -> None:
+        await super().run(state)

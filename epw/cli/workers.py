@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from epw.cli.layout import Column, ago, table
 from epw.cli.options import JSON_OPTION
@@ -11,6 +13,8 @@ from epw.cli.output import print_json
 from epw.cli.session import run_connected
 from epw.client.fleet import KnownWorker, known_workers
 from epw.service.connection import Connection
+from epw.service.deployment import make_current
+from epw.service.worker_options import DEPLOYMENT
 from epw.settings import Settings
 
 _COLUMNS = (
@@ -27,10 +31,21 @@ _COLUMNS = (
 )
 
 
-def workers(as_json: bool = JSON_OPTION) -> None:
+def workers(
+    current: Annotated[
+        str | None,
+        typer.Option("--current", metavar="VERSION", help="Have new executions begin on this version of the workers."),
+    ] = None,
+    deployment: Annotated[
+        str, typer.Option("--deployment", help="The Worker Deployment of Temporal that the version is of.")
+    ] = DEPLOYMENT,
+    as_json: bool = JSON_OPTION,
+) -> None:
     """The workers that poll for executions, on every machine: host, version, labels, slots, load."""
 
     async def command(settings: Settings, connection: Connection) -> int:
+        if current is not None:
+            await make_current(connection.client, deployment, current)
         found = await known_workers(connection, round(time.time() * 1000))
         if as_json:
             print_json([each.document() for each in found])
@@ -48,7 +63,7 @@ def _cells(worker: KnownWorker) -> list[Any]:
         worker.host,
         worker.process,
         worker.status,
-        worker.version if worker.deployment is None else f"{worker.deployment} {worker.version}",
+        worker.version if worker.deployment is None else f"{worker.version} ({worker.use})",
         ", ".join(worker.labels) or None,
         f"{worker.used} of {worker.slots}" if worker.slots is not None else str(worker.used),
         f"{worker.cpu_percent:.0f} %",

@@ -15,6 +15,7 @@ from epw.core.errors import Unavailable
 from epw.core.messages import TASK_QUEUE
 from epw.core.queues import host_of, is_for_steps, needs_of
 from epw.service.connection import Connection
+from epw.service.deployment import deployment_of
 from epw.service.identity import WorkerIdentity
 
 _PAGE = 1000
@@ -49,6 +50,8 @@ class KnownWorker:
     used: int = 0
     """Attempts that run in it."""
     labels: list[str] = field(default_factory=list)
+    use: str | None = None
+    """What becomes of its version: `current`, `draining` while executions of it run, `drained`, `new`."""
 
     def document(self) -> dict[str, Any]:
         return {
@@ -56,6 +59,7 @@ class KnownWorker:
             "pid": self.process,
             "version": self.version,
             "deployment": self.deployment,
+            "versionStatus": self.use,
             "status": self.status,
             "labels": self.labels,
             "slots": self.slots,
@@ -86,7 +90,13 @@ async def known_workers(connection: Connection, now: int) -> list[KnownWorker]:
         if error.status in _UNKNOWN:
             raise Unavailable(f"this Temporal server does not list workers: {error.message}") from None
         raise
-    return workers_of(beats, now)
+    found = workers_of(beats, now)
+    deployments = [each.deployment for each in found if each.deployment is not None]
+    versions = {each: (await deployment_of(connection.client, each)).versions for each in dict.fromkeys(deployments)}
+    for worker in found:
+        if worker.deployment is not None:
+            worker.use = versions[worker.deployment].get(worker.version)
+    return found
 
 
 def workers_of(beats: Iterable[WorkerHeartbeat], now: int) -> list[KnownWorker]:

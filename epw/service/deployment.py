@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidRequest, Unavailable
 
 _APPEARS_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
@@ -67,10 +67,18 @@ async def make_current(client: Client, name: str, version: str) -> None:
 
 
 async def begin(client: Client, name: str, version: str) -> Deployment:
-    """Wait until the server knows the version of a worker that polls; the first of its deployment becomes current."""
-    async with asyncio.timeout(_APPEARS_SECONDS):
-        while version not in (found := await deployment_of(client, name)).versions:  # noqa: ASYNC110 (of the server)
-            await asyncio.sleep(_LOOK_SECONDS)
+    """Wait until the server knows the version of a worker that polls; the first of its deployment becomes current.
+
+    Raises `Unavailable`.
+    """
+    try:
+        async with asyncio.timeout(_APPEARS_SECONDS):
+            while version not in (found := await deployment_of(client, name)).versions:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
+    except TimeoutError:
+        raise Unavailable(f"the Temporal server does not show version {version} of deployment {name}") from None
+    except RPCError as error:
+        raise Unavailable(f"the Temporal server has no Worker Deployments: {error.message}") from None
     if found.current is None:
         await make_current(client, name, version)
         found = await deployment_of(client, name)

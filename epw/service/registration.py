@@ -35,13 +35,15 @@ from epw.service.limiter import limiter
 from epw.service.pollers import polling_hosts
 from epw.settings import MAX_KEPT_BYTES
 from workflows.execute_parallel import ExecuteParallelWorkflow
-from workflows.rate_limit import RateLimitWorkflow
+from workflows.rate_limit import RateLimitWorkflow, VersionedRateLimitWorkflow
 
 _MAX_OPEN_FILES = 65_536
 _SIGNAL_TIMEOUT = timedelta(seconds=10)
 _HEARTBEAT_INTERVAL = timedelta(milliseconds=300)
 
 WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, RateLimitWorkflow)
+VERSIONED_WORKFLOWS: tuple[type, ...] = (ExecuteParallelWorkflow, VersionedRateLimitWorkflow)
+"""Those of a worker with a version."""
 
 # Not the SDK's sandbox, on purpose (docs/adr/0004): it imports workflow code anew for each execution, which more than
 # doubles the CPU time of a replay. Determinism is checked by tests instead: workflow code and the pure core import no

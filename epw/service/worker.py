@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.client import Client
@@ -21,7 +21,7 @@ from epw.core.messages import TASK_QUEUE
 from epw.service.identity import WorkerIdentity
 from epw.service.polling import make_workers, polled_queues, polling
 from epw.service.recovery import maintained
-from epw.service.registration import WORKFLOWS, activities, raise_open_files
+from epw.service.registration import VERSIONED_WORKFLOWS, WORKFLOWS, activities, raise_open_files
 from epw.service.worker_options import WorkerOptions
 from epw.settings import MAX_KEPT_BYTES, Settings
 
@@ -48,7 +48,8 @@ def workers(
         client, state, queue, agents=agents, max_kept_bytes=max_kept_bytes, host=host, slots=options.slots
     )
     queues = list(polled_queues(queue, host_name(state), options.labels))
-    return make_workers(client, queues, registered, WORKFLOWS, options, identity=identity, interceptors=interceptors)
+    workflows = WORKFLOWS if options.version is None else VERSIONED_WORKFLOWS
+    return make_workers(client, queues, registered, workflows, options, identity=identity, interceptors=interceptors)
 
 
 async def work(
@@ -58,8 +59,12 @@ async def work(
     supervisor: Process | None = None,
     interceptors: Sequence[Interceptor] = (),
     options: WorkerOptions = _DEFAULT,
+    ready: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Work until `stop` is set; agents then have a grace time to end, or are handed over."""
+    """Work until `stop` is set; agents then have a grace time to end, or are handed over.
+
+    `ready`: called once it polls.
+    """
     # Attempts check out, save and land in threads; asyncio's default pool is too small for that.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS))
     settings.make_home()
@@ -75,4 +80,6 @@ async def work(
     )
     async with maintained(client, state, str(own), supervisor), polling(made):
         _log.info("worker ready: queue %s on %s", TASK_QUEUE, own.host)
+        if ready is not None:
+            await ready()
         await stop.wait()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from temporalio.common import WorkerDeploymentVersion
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import WorkerDeploymentConfig
 
 from epw.core.errors import InvalidRequest
@@ -49,7 +49,9 @@ class WorkerOptions:
         if self.version is None:
             return None
         return WorkerDeploymentConfig(
-            WorkerDeploymentVersion(self.deployment, self.version), use_worker_versioning=True
+            WorkerDeploymentVersion(self.deployment, self.version),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
         )
 
 

@@ -14,13 +14,15 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 
 from activities.processes.children import adopt_orphans
 from activities.system import failpoints
 from activities.system.file_modes import restrict_umask
 from activities.system.process_identity import SUPERVISED_BY, Process, worker_supervisor
 from epw.core.errors import EpwError
-from epw.service.connection import connected
+from epw.service import deployment
+from epw.service.connection import Connection, connected
 from epw.service.log import log_to_stderr
 from epw.service.telemetry.telemetry import telemetry
 from epw.service.worker import work
@@ -67,12 +69,23 @@ async def serve(
     async with AsyncExitStack() as running:
         observed = running.enter_context(telemetry())
         connection = await running.enter_async_context(connected(settings, runtime=observed.runtime))
-        if not is_supervised:
-            more = [f"labels {', '.join(options.labels)}"] if options.labels else []
-            more += [f"version {options.version}"] if options.version else []
-            more += [f"Web UI {connection.web_ui}"] if connection.web_ui else []
-            print(" · ".join(["worker ready", *more]), flush=True)
-        await work(connection.client, settings, stop, supervisor, observed.interceptors, options)
+        ready = None if is_supervised else partial(_say_ready, connection, options)
+        await work(connection.client, settings, stop, supervisor, observed.interceptors, options, ready)
+
+
+async def _say_ready(connection: Connection, options: WorkerOptions) -> None:
+    """Print that the worker polls, once the server knows its version."""
+    more = [f"labels {', '.join(options.labels)}"] if options.labels else []
+    if options.version is not None:
+        found = await deployment.begin(connection.client, options.deployment, options.version)
+        is_current = found.current == options.version
+        more.append(f"version {options.version}{' (current)' if is_current else ''} of {found.name}")
+        if not is_current:
+            more.append(
+                f"new executions begin on {found.current}: `epw workers --current {options.version}` has them here"
+            )
+    more += [f"Web UI {connection.web_ui}"] if connection.web_ui else []
+    print(" · ".join(["worker ready", *more]), flush=True)
 
 
 def main() -> int:

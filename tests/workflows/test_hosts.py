@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,23 @@ async def test_no_more_attempts_than_slots_run_in_a_worker_wherever_they_come_fr
         handle = await harness.start({"maxAgents": 12, "tasks": tasks(*rows)})
         assert await ended(handle) is None
     assert agent.peak == 2
+
+
+async def test_a_worker_that_stops_takes_nothing_new_and_its_agents_end(harness: Harness, tmp_path: Path) -> None:
+    begun, stopping = tmp_path / "begun", tmp_path / "stopping"
+    # The second could start as soon as the first has ended, by a queue that is not the first's.
+    first = {"id": "a", "run": f"touch {begun}; while [ ! -e {stopping} ]; do sleep 0.05; done"}
+    plan = {"sandbox": "none", "maxAgents": 1, "tasks": tasks(first, {"id": "b", "run": "true", "needs": ["gpu"]})}
+    async with harness.working(labels=("gpu",), grace=timedelta(seconds=30)):
+        handle = await harness.start(plan)
+        await until(handle, lambda _: begun.exists())
+        asyncio.get_running_loop().call_later(0.5, stopping.touch)
+    pending = (await handle.describe()).raw_description.pending_activities
+    assert not pending, "the first ended in the grace time; nobody is there to go on"
+    async with harness.working(labels=("gpu",)):
+        assert await ended(handle) is None
+    document = await harness.document(handle)
+    assert document["metrics"]["lostRunCount"] == 0
 
 
 @pytest.mark.parametrize("has_it", [True, False])
