@@ -38,6 +38,7 @@ from epw.core.messages import (
 from epw.core.report.history import whole
 from epw.core.report.model import ExecutionResult
 from epw.core.telling import TELL, TellRequest
+from tests.support import suppress_cancelled
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 _HEARTBEAT_SECONDS = 0.03
@@ -198,9 +199,11 @@ def commits_in(head: str | None) -> list[str]:
 
 
 async def result_of(handle: WorkflowHandle[Any, Any]) -> ExecutionResult:
-    """The document, without what the hub holds."""
+    """The document, without what the hub holds. A query that comes as the workflow closes can be lost."""
     described = await handle.describe()
-    return whole(await handle.query("results"), described.run_id)
+    while True:
+        with suppress_cancelled():
+            return whole(await handle.query("results"), described.run_id)
 
 
 def _failure(kind: str) -> Failure | None:
