@@ -18,6 +18,7 @@ from epw.core.report.model import ExecutionResult
 from epw.core.report.so_far import Eta
 from epw.core.schedule.speeds import Measurement, Speeds
 from epw.core.schedule.time_left import TaskNow, TimeLeft, time_left
+from tests.support import tasks
 
 
 def plan_of(*rows: dict[str, Any], **more: Any) -> Plan:
@@ -149,10 +150,10 @@ def test_while_only_a_person_is_waited_for_there_is_no_forecast() -> None:
 
 def test_estimates_that_nobody_gave_are_a_guess_until_something_was_measured() -> None:
     runs: list[dict[str, Any]] = [{"taskId": "a", "status": "running", "attempts": 1}, {"taskId": "b"}]
-    guessed = eta(plan_of({"id": "a"}, {"id": "b"}), runs, [])
-    given = eta(plan_of({"id": "a"}, {"id": "b", "estimatedMinutes": 3}), runs, [])
+    bare = read_plan({"tasks": tasks({"id": "a", "run": "true"}, {"id": "b", "run": "true"})})
+    guessed, given = eta(bare, runs, []), eta(plan_of({"id": "a"}, {"id": "b"}), runs, [])
     ended = [{**runs[0], "status": "succeeded", "duration": 300_000}, {"taskId": "b"}]
-    measured = eta(plan_of({"id": "a"}, {"id": "b"}), ended, [])
+    measured = eta(bare, ended, [])
     assert [each is not None and each.get("guessed", False) for each in (guessed, given, measured)] == [
         True,
         False,
