@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from activities.git.command import text
+from activities.processes.children import running
 from activities.system.file_modes import user_umask
 from epw.core.plan.git_url import is_url
 
@@ -142,28 +143,30 @@ def captured(
     `gives_up`: says when to end it, with what it has started; it has no terminal then and can ask nobody.
     `variables`: set beside the user's own.
     """
-    silent = {} if gives_up is None else _ASKS_NOBODY
-    alone = gives_up is not None
-    with subprocess.Popen(
-        argv,
-        cwd=folder,
-        env=_environment() | silent | dict(variables or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=alone,
-        umask=user_umask(),
-    ) as process:
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "env": _environment() | dict(variables or {}),
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "umask": user_umask(),
+    }
+    if gives_up is None:
+        done = subprocess.run(argv, check=False, **options)
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    options["env"] = {**_environment(), **_ASKS_NOBODY, **(variables or {})}
+    # In the table of children: what is in a session of its own and not there is ended as an agent's.
+    with running(argv, **options) as process:
         said, errors = _communicated(process, gives_up)
     return process.returncode, said.decode(errors="replace"), errors.decode(errors="replace")
 
 
-def _communicated(process: subprocess.Popen[bytes], gives_up: Callable[[], bool] | None) -> tuple[bytes, bytes]:
+def _communicated(process: subprocess.Popen[bytes], gives_up: Callable[[], bool]) -> tuple[bytes, bytes]:
     while True:
         try:
-            return process.communicate(timeout=None if gives_up is None else _PATIENCE_SECONDS)
+            return process.communicate(timeout=_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            if gives_up is not None and gives_up():
+            if gives_up():
                 os.killpg(process.pid, signal.SIGKILL)
 
 

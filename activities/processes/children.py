@@ -37,17 +37,17 @@ class Child:
 
     def __init__(self, popen: subprocess.Popen[bytes], *, is_tree: bool) -> None:
         self.is_tree = is_tree
-        self._popen = popen
+        self.popen = popen
         self._pidfd = os.pidfd_open(popen.pid) if hasattr(os, "pidfd_open") else None
         self._ended: asyncio.Future[int] | None = None
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self.popen.pid
 
     @property
     def stdin(self) -> Any:
-        return self._popen.stdin
+        return self.popen.stdin
 
     async def wait(self) -> int:
         """Exit code; negative: the number of the signal that ended it. It stays a zombie until `reap`."""
@@ -55,7 +55,7 @@ class Child:
             loop = asyncio.get_running_loop()
             self._ended = loop.create_future()
             if self._pidfd is None:
-                self._ended = asyncio.ensure_future(asyncio.to_thread(self._popen.wait))
+                self._ended = asyncio.ensure_future(asyncio.to_thread(self.popen.wait))
             else:
                 loop.add_reader(self._pidfd, self._set_ended, loop, self._pidfd)
         return await asyncio.shield(self._ended)
@@ -63,9 +63,9 @@ class Child:
     def poll(self) -> int | None:
         """Exit code, reaped; None while it runs."""
         with _lock:
-            if self._popen.poll() is not None:
+            if self.popen.poll() is not None:
                 _own.pop(self.pid, None)
-        return self._popen.returncode
+        return self.popen.returncode
 
     def signal_group(self, number: signal.Signals) -> None:
         """Signal its whole process group; harmless when that is empty, since its id is not reused before `reap`."""
@@ -75,12 +75,12 @@ class Child:
     def signal(self, number: signal.Signals) -> None:
         # Not by `Popen.send_signal`, which reaps a process that has ended: `wait` would not see its end any more.
         with contextlib.suppress(ProcessLookupError):
-            if self._popen.returncode is None:
+            if self.popen.returncode is None:
                 os.kill(self.pid, number)
 
     def reap(self) -> None:
         """Wait for its end, reap it and remove it from the table."""
-        self._popen.wait()
+        self.popen.wait()
         with _lock:
             _own.pop(self.pid, None)
         if self._pidfd is not None:
@@ -129,6 +129,16 @@ def _started(argv: Sequence[str], is_tree: bool, options: dict[str, Any]) -> Chi
         child = Child(subprocess.Popen(argv, start_new_session=True, **options), is_tree=is_tree)
         _own[child.pid] = child
         return child
+
+
+@contextmanager
+def running(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, as by `start`; it is waited for, and reaped here alone."""
+    child = start(argv, is_tree=True, **options)
+    try:
+        yield child.popen
+    finally:
+        child.reap()
 
 
 def adopt_orphans() -> bool:

@@ -64,6 +64,26 @@ guard.signal_group(9)
 guard.reap()
 """
 
+_PROGRAM = """
+import pathlib, sys, threading
+from activities.git.user_git import captured
+from activities.processes import children
+
+assert children.adopt_orphans()
+over = threading.Event()
+
+def sweep():
+    while not over.is_set():
+        children.end_orphans()
+
+sweeper = threading.Thread(target=sweep)
+sweeper.start()
+found = [captured(["sh", "-c", "sleep 0.1; echo done"], pathlib.Path.cwd(), lambda: False) for _ in range(5)]
+over.set()
+sweeper.join()
+print(*[f"{code}{said.strip()}" for code, said, _ in found])
+"""
+
 
 def _run(script: str) -> list[str]:
     done = subprocess.run(
@@ -135,3 +155,8 @@ async def test_a_signal_to_a_process_that_has_ended_does_not_hide_its_end() -> N
     child.signal(signal.SIGTERM)
     assert await asyncio.wait_for(child.wait(), 20) == 0
     child.reap()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux")
+def test_a_program_of_the_users_is_not_ended_as_an_orphan() -> None:
+    assert _run(_PROGRAM) == ["0done"] * 5
