@@ -27,7 +27,7 @@ _DENIED = (
     *("Authentication failed", "could not read Username", "could not read Password", "Permission denied"),
     *("terminal prompts disabled", "Host key verification failed", "The requested URL returned error: 40"),
     *("does not appear to be a git repository", "repository not found", "Repository not found", "not authorized"),
-    *("Could not find repository", "transport 'ext' not allowed", "not allowed"),
+    *("Could not find repository", "' not found", "not allowed"),
 )
 _MAX_WORDS = 400
 

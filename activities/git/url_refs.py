@@ -54,7 +54,6 @@ class UrlRefs:
                 return {}
             before = self._refs(self._seen)
             self.git.fetch(f"+{self.remote}/*:{self._seen}/*", prune=True)
-            failpoint("url.fetched")
             return self._take_over(before, owns=owns)
 
     def push(self, *, owns: bool) -> None:

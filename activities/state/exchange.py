@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from temporalio import activity
@@ -26,6 +25,7 @@ from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.state.url_start import arrive
+from activities.system.failpoints import failpoint
 from epw.core.errors import UrlAway
 from epw.core.messages import (
     DELIVER,
@@ -142,7 +142,7 @@ class _Traffic:
         """Push what there is; a cancellation waits for a push that is under way, and for no other."""
         if is_hurried:
             self.hurry.set()
-        working = asyncio.ensure_future(self._repeated(partial(self.refs.push, owns=self._owns)))
+        working = asyncio.ensure_future(self._repeated(self._push))
         while not working.done():
             try:
                 await asyncio.wait([working])
@@ -155,6 +155,11 @@ class _Traffic:
         self.execution.take_over(self.refs.hub, new)
         with self.refs.hub.locked():
             arrive(self.execution, self.refs)
+        failpoint(f"{self.name}.fetched")
+
+    def _push(self) -> None:
+        self.refs.push(owns=self._owns)
+        failpoint(f"{self.name}.pushed")
 
     def _enough(self) -> list[str] | None:
         """The commits with which an attempt can begin; None: it may need files of other hosts too."""

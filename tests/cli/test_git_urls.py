@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.command_line import Cli, line_with, stop
+from tests.command_line import ROOT, Cli, line_with, stop
 from tests.repositories import bare_repository
 from tests.support import sh, tasks
 
@@ -77,7 +78,11 @@ def test_a_host_that_did_nothing_shows_takes_and_removes_all(hosts: Hosts, tmp_p
     assert "another machine" in hosts.here("logs", "shown", "a").stderr
     again = json.loads(hosts.here("retry", "shown", "--dry-run", "--json").stdout)
     assert set(again["takesOver"]) == {"a", "c"}
-    assert sh(origin, "git", "for-each-ref", "refs/epw/shown")
+    listed = next(
+        line for line in (ROOT / "docs/git-urls.md").read_text().splitlines() if "ls-remote URL 'refs" in line
+    )
+    command = listed.replace("URL", f"file://{origin}").replace("/ID/", "/shown/")
+    assert "/tasks/" in sh(tmp_path, *shlex.split(command))
     hosts.here("gc", "shown", "--yes")
     assert sh(origin, "git", "for-each-ref", "refs/epw/shown") == ""
     assert sh(origin, "git", "rev-parse", "--verify", "epw/shown")
