@@ -6,10 +6,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
-from epw.core.plan.model import Plan, Task
+if TYPE_CHECKING:
+    from epw.core.plan.model import Plan, Task
 
 _MIN_MB = 512
 _RESERVE_MB = 1024

@@ -44,3 +44,10 @@ def test_a_misspelt_command_gets_a_suggestion() -> None:
     done = epw("analize")
     assert done.returncode == 2
     assert "Did you mean 'analyze'?" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["server_supervisor", "walled_server"])
+def test_what_keeps_a_server_up_holds_no_model_in_memory(module: str) -> None:
+    argv = [sys.executable, "-c", f"import sys, epw.service.{module}; print(*sys.modules)"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert HEAVY & set(done.stdout.split()) == {"psutil"}
