@@ -65,9 +65,19 @@ def _cells(worker: KnownWorker) -> list[Any]:
         worker.status,
         worker.version if worker.deployment is None else f"{worker.version} ({worker.use})",
         ", ".join(worker.labels) or None,
-        f"{worker.used} of {worker.slots}" if worker.slots is not None else str(worker.used),
-        f"{worker.cpu_percent:.0f} %",
-        f"{worker.memory_percent:.0f} %",
-        ago(worker.started_at).removesuffix(" ago"),
+        _attempts(worker),
+        _percent(worker.cpu_percent),
+        _percent(worker.memory_percent),
+        None if worker.started_at is None else ago(worker.started_at).removesuffix(" ago"),
         ago(worker.seen_at),
     ]
+
+
+def _attempts(worker: KnownWorker) -> str | None:
+    if worker.used is None:
+        return None if worker.slots is None else f"at most {worker.slots}"
+    return f"{worker.used} of {worker.slots}" if worker.slots is not None else str(worker.used)
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.0f} %"

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.api.enums.v1 import WorkerStatus
+from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.api.worker.v1 import WorkerHeartbeat
 from temporalio.api.workflowservice.v1 import ListWorkersRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from epw.core.errors import Unavailable
 from epw.core.messages import TASK_QUEUE
 from epw.core.queues import host_of, is_for_steps, needs_of
 from epw.service.connection import Connection
 from epw.service.deployment import deployment_of
 from epw.service.identity import WorkerIdentity
+from epw.service.pollers import pollers
 
 _PAGE = 1000
 _MAX_SILENT_MS = 30_000
@@ -40,18 +41,23 @@ class KnownWorker:
     deployment: str | None
     """None: executions are not bound to its version."""
     status: str
-    started_at: int
+    started_at: int | None
     seen_at: int
     slots: int | None
     """How many attempts it runs at once; None: no limit."""
-    cpu_percent: float
-    """Of the whole machine, as the next."""
-    memory_percent: float
-    used: int = 0
-    """Attempts that run in it."""
+    cpu_percent: float | None = None
+    """Of the whole machine, as the next; None: the server does not know."""
+    memory_percent: float | None = None
+    used: int | None = None
+    """Attempts that run in it; None: the server does not know."""
     labels: list[str] = field(default_factory=list)
     use: str | None = None
     """What becomes of its version: `current`, `draining` while executions of it run, `drained`, `new`."""
+
+    @property
+    def free(self) -> int | None:
+        """How many attempts more it takes now; None: no limit, or not known."""
+        return max(0, self.slots - self.used) if self.slots is not None and self.used is not None else None
 
     def document(self) -> dict[str, Any]:
         return {
@@ -64,7 +70,7 @@ class KnownWorker:
             "labels": self.labels,
             "slots": self.slots,
             "slotsUsed": self.used,
-            "slotsFree": None if self.slots is None else max(0, self.slots - self.used),
+            "slotsFree": self.free,
             "cpuPercent": self.cpu_percent,
             "memoryPercent": self.memory_percent,
             "startedAt": self.started_at,
@@ -73,9 +79,9 @@ class KnownWorker:
 
 
 async def known_workers(connection: Connection, now: int) -> list[KnownWorker]:
-    """The workers that were there in the last half minute, by host; `now`: epoch milliseconds.
+    """The workers that were there of late, by host; `now`: epoch milliseconds.
 
-    Raises `Unavailable` where the server does not list workers.
+    Where the server lists no workers, those that poll, without what only a worker knows of itself.
     """
     beats = list[WorkerHeartbeat]()
     request = ListWorkersRequest(namespace=connection.client.namespace, page_size=_PAGE)
@@ -87,9 +93,9 @@ async def known_workers(connection: Connection, now: int) -> list[KnownWorker]:
                 break
             request.next_page_token = page.next_page_token
     except RPCError as error:
-        if error.status in _UNKNOWN:
-            raise Unavailable(f"this Temporal server does not list workers: {error.message}") from None
-        raise
+        if error.status not in _UNKNOWN:
+            raise
+        return workers_that_poll(await pollers(connection.client, TASK_QUEUE, of_workflows=True), now)
     found = workers_of(beats, now)
     deployments = [each.deployment for each in found if each.deployment is not None]
     versions = {each: (await deployment_of(connection.client, each)).versions for each in dict.fromkeys(deployments)}
@@ -115,8 +121,30 @@ def workers_of(beats: Iterable[WorkerHeartbeat], now: int) -> list[KnownWorker]:
         worker.host = host_of(beat.task_queue) or worker.host
         worker.labels = max(worker.labels, needs_of(beat.task_queue), key=len)
         if not is_for_steps(beat.task_queue):
-            worker.used += beat.activity_task_slots_info.current_used_slots
-    return sorted(found.values(), key=lambda each: (each.host, each.started_at))
+            worker.used = (worker.used or 0) + beat.activity_task_slots_info.current_used_slots
+    return sorted(found.values(), key=lambda each: (each.host, each.started_at or 0))
+
+
+def workers_that_poll(found: Iterable[PollerInfo], now: int) -> list[KnownWorker]:
+    """The processes that have polled in the last minutes, by their identities."""
+    workers = []
+    for each in found:
+        identity, seen_at = WorkerIdentity.read(each.identity), each.last_access_time.ToMilliseconds()
+        if now - seen_at > _MAX_SILENT_OF_OTHERS_MS:
+            continue
+        workers.append(
+            KnownWorker(
+                host=identity.host if identity is not None else each.identity,
+                process=identity.process if identity is not None else None,
+                version=each.deployment_options.build_id or each.worker_version_capabilities.build_id,
+                deployment=each.deployment_options.deployment_name or None,
+                status="running",
+                started_at=None,
+                seen_at=seen_at,
+                slots=identity.slots if identity is not None else None,
+            )
+        )
+    return sorted(workers, key=lambda worker: (worker.host, worker.process or 0))
 
 
 def _worker(beat: WorkerHeartbeat, identity: WorkerIdentity | None) -> KnownWorker:

@@ -75,6 +75,7 @@ class EpwPlugin(SimplePlugin):
                 activities=config["activities"],
                 identity=config["identity"],
                 graceful_shutdown_timeout=config["graceful_shutdown_timeout"],
+                deployment_config=config.get("deployment_config"),
                 **OPTIONS,
             )
             for each in others

@@ -20,7 +20,7 @@ from epw.service.worker_options import WorkerOptions
 
 FOLDER = Path(__file__).parents[2] / "examples/fleet"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
-KUBERNETES: list[dict[str, Any]] = list(yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text()))
+KUBERNETES: list[dict[str, Any]] = [yaml.safe_load(path.read_text()) for path in (FOLDER / "kubernetes").glob("*.yaml")]
 WORKERS = {name: each for name, each in COMPOSE["services"].items() if name.startswith("worker")}
 
 
