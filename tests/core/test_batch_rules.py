@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
+from epw.core.errors import InvalidRequest
+from epw.core.execution.additions import Additions
+from epw.core.execution.state import ExecutionState
+from epw.core.execution.task_steering import TaskSteering
+from epw.core.messages import TaskOutcome
+from epw.core.plan.validate import read_plan
 from epw.core.schedule.batches import Batches
+from tests.support import tasks
 
 
 def two_levels() -> Batches:
@@ -59,3 +68,14 @@ def test_batches_are_decided_apart_from_each_other() -> None:
 
 def test_nothing_is_broken_at_first() -> None:
     assert two_levels().broken is None
+
+
+def test_who_adds_or_retries_a_task_is_told_what_to_do_after_the_end() -> None:
+    rows = tasks({"id": "a", "run": "true"}, {"id": "b", "run": "true", "dependsOn": ["a"]})
+    execution = ExecutionState(read_plan({"workspace": "/x", "atomic": "batch", "tasks": rows}))
+    with pytest.raises(InvalidRequest, match="after the end: `epw retry ID PLAN`"):
+        Additions(execution).checked(tasks({"id": "c", "run": "true"}))
+    list(execution.starts(1))
+    execution.cancelled("a", TaskOutcome(kind="failed"), 2)
+    with pytest.raises(InvalidRequest, match="after the end: `epw retry ID`"):
+        TaskSteering(execution).check_retry("a")
