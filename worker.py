@@ -2,8 +2,8 @@
 
 import sys
 
-from epw.cli.main import main
+import starter
 
 if __name__ == "__main__":
     sys.argv.insert(1, "worker")
-    main()
+    starter.main()

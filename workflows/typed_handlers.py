@@ -18,6 +18,7 @@ from temporalio import workflow
 from epw.core.errors import InvalidRequest
 from epw.core.plan.parts import Message
 from epw.core.plan.requests import read_message
+from epw.core.plan.wording import problem_of
 
 
 class Open(Protocol):
@@ -81,8 +82,9 @@ def _checked(kind: type[M], request: Any) -> M:
     try:
         return read_message(kind, request)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        raise InvalidRequest("; ".join(problems)) from None
+        document = request if isinstance(request, dict) else {}
+        found = [problem_of(each, document) for each in error.errors()]
+        raise InvalidRequest("; ".join(map(str, found))) from None
 
 
 def _named_as(method: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:

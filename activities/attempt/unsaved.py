@@ -65,6 +65,9 @@ def remove_attempt(directory: AttemptDirectory) -> None:
 def remove_attempts(execution: ExecutionStore) -> Remains:
     """Remove the directories of all attempts of an execution that has ended, unsaved work in them saved. Blocking."""
     remains, top = Remains(), execution.path / "attempts"
+    for stream in execution.log("*").parent.glob("*.stream"):
+        # What a killed worker had begun to read.
+        stream.unlink(missing_ok=True)
     if not top.is_dir():
         return remains
     with file_lock.exclusive(execution.path / "attempts.lock"):

@@ -13,7 +13,7 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import describe
 from epw.client.pollers import WORKER_SECONDS, has_worker, without_worker
-from epw.client.requests import from_rpc, require_worker, send
+from epw.client.requests import from_rpc, has_ended, require_worker, send
 from epw.core.errors import InvalidRequest
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -38,7 +38,7 @@ def cancel(
         try:
             described = await describe(handle)
             if described.close_time is not None:
-                raise InvalidRequest(f"execution {execution_id!r} has ended")
+                raise InvalidRequest(has_ended(execution_id))
             await handle.cancel()
         except RPCError as error:
             raise from_rpc(error, execution_id) from None

@@ -19,10 +19,10 @@ from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.documents import describe, document_of
+from epw.client.saved_changes import no_task
 from epw.client.task_logs import VERIFY, TaskLog, logs_of
 from epw.core.errors import InvalidRequest
 from epw.core.execution.task_state import TERMINAL
-from epw.core.plan.wording import did_you_mean
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -51,7 +51,7 @@ def logs(
         execution = ExecutionStore.of(settings.state, described)
         names = [*(row["taskId"] for row in document["results"]), VERIFY]
         if task is not None and task not in names:
-            raise InvalidRequest(f"execution {execution_id!r} has no task {task!r}{did_you_mean(task, names)}")
+            raise InvalidRequest(no_task(execution_id, task, list(names)))
         wanted = names if task is None else [task]
 
         def found() -> list[TaskLog]:

@@ -104,7 +104,7 @@ async def refuse_after_end(
     asked = (await document_of(settings, handle, described))["questions"]
     known = [each for each in asked if question_id in (None, each["id"])]
     counted = [f"; {each['id']} was answered: {each['answer'][:200]!r}" for each in known if each["answer"] is not None]
-    raise InvalidRequest(f"execution {handle.id!r} has ended{''.join(counted)}")
+    raise InvalidRequest(f"execution {handle.id!r} has ended{''.join(counted)}" if counted else has_ended(handle.id))
 
 
 async def only_question(handle: WorkflowHandle[Any, Any], text: str) -> str:
@@ -139,6 +139,14 @@ def _asked(question: dict[str, Any]) -> str:
     return f"{question['taskId']}: {' '.join(question['text'].split())[:100]}{options}"
 
 
+def has_ended(execution_id: str) -> str:
+    """What a user is told who would change an execution that goes on no more."""
+    name = shlex.quote(execution_id)
+    return (
+        f"execution {execution_id!r} has ended: `epw status {name}` shows it, `epw retry {name}` runs what is not done"
+    )
+
+
 def no_worker(execution_id: str) -> Unavailable:
     """No worker takes a request to an execution, and what starts one."""
     return Unavailable(f"{without_worker(execution_id)}; then this again")
@@ -148,7 +156,7 @@ def from_rpc(error: RPCError, execution_id: str) -> EpwError:
     """Error for a user, made of a refusal by the server."""
     if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
         ended = "already completed" in error.message
-        return InvalidRequest(f"execution {execution_id!r} has ended" if ended else unknown(execution_id))
+        return InvalidRequest(has_ended(execution_id) if ended else unknown(execution_id))
     if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
         return no_worker(execution_id)
     return Unavailable(f"the Temporal server went away or refused: {cause(error.message)}")

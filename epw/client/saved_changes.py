@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.task_result import TaskResult
 from epw.service.connection import Connection
 from epw.settings import Settings
+
+
+def no_task(execution_id: str, task_id: str, known: Sequence[str]) -> str:
+    """What a user is told of a task that an execution does not have."""
+    hint = did_you_mean(task_id, known) or f"; `epw status {shlex.quote(execution_id)}` shows those it has"
+    return f"execution {execution_id!r} has no task {task_id!r}{hint}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class KnownExecution:
         """The row of a task; raises `InvalidRequest`."""
         rows = {row["taskId"]: row for row in self.document["results"]}
         if task_id not in rows:
-            raise InvalidRequest(f"execution {self.id!r} has no task {task_id!r}{did_you_mean(task_id, list(rows))}")
+            raise InvalidRequest(no_task(self.id, task_id, list(rows)))
         return rows[task_id]
 
     def ends(self, task_id: str | None = None) -> tuple[str, str] | None:

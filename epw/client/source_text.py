@@ -39,7 +39,7 @@ def parse(path: str, text: str, *, as_json: bool) -> Any:
     except RecursionError:
         raise invalid(path, "is nested too deep") from None
     except json.JSONDecodeError as error:
-        message = f"{error.msg[:1].lower()}{error.msg[1:]}: {place(text, error.lineno, error.colno)}"
+        message = f"{error.msg[:1].lower()}{error.msg[1:]}{_hint(error)}: {place(text, error.lineno, error.colno)}"
         raise invalid(path, f"is not valid JSON: {message}") from None
     except ValueError as error:
         raise invalid(path, f"is not valid {'JSON' if as_json else 'YAML'}: {error}") from None
@@ -61,8 +61,20 @@ def _read(path: Path) -> bytes:
         raise invalid(str(path), f"cannot be read: {error.strerror}{_near(path)}") from None
 
 
+def _hint(error: json.JSONDecodeError) -> str:
+    """What is probably meant where JSON ends to be JSON; empty where nobody knows."""
+    before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if after.startswith(("//", "/*", "#")):
+        return " (JSON has no comments; in a file named .yaml, # begins one)"
+    if before.endswith(",") and after.startswith(("]", "}")):
+        return " (no comma after the last entry)"
+    return " (JSON quotes texts by double quotes)" if after.startswith("'") else ""
+
+
 def _near(path: Path) -> str:
-    """A hint that names a file beside it whose name is alike; empty where there is none."""
+    """A hint that names a file beside it whose name is alike, or one of this name here; empty where there is none."""
+    if not path.parent.is_dir():
+        return f"; there is a {path.name} in this folder" if Path(path.name).is_file() else ""
     try:
         return did_you_mean(path.name, (each.name for each in path.parent.iterdir() if each.is_file()))
     except OSError:

@@ -48,29 +48,30 @@ class Executions:
         self._host = host
         self._leave = leave
 
-    async def start(self, document: dict[str, Any], execution_id: str | None, call: Call) -> str:
-        """Start a plan, where the user's leave and this machine allow it; returns its id."""
+    async def start(self, document: dict[str, Any], execution_id: str | None, call: Call) -> tuple[str, list[str]]:
+        """Start a plan, where the user's leave and this machine allow it; its id, and what a user should know."""
         if document.get("workspace") is not None:
             document = {**document, "workspace": self._leave.check_folder(str(document["workspace"]))}
         file = PlanFile.of(document)
         # The user is asked last, about a plan that can run.
-        await asyncio.to_thread(check_runnable, file.plan, here=True)
+        notes = await asyncio.to_thread(check_runnable, file.plan, here=True)
         await self._leave.check(file.plan, call)
         connection = await self._host.connection()
         handle = await start_execution(connection, file, execution_id)
         await self._host.with_worker()
-        return handle.id
+        return handle.id, [note.removeprefix("warning: ") for note in notes]
 
     async def retry(self, earlier: str, call: Call) -> tuple[str, dict[str, Any]]:
         """Start an execution that takes over what succeeded in an earlier one; its id, and what runs again and why."""
         await self._found(earlier)
         made = await plan_redrive(self._host.settings, await self._host.connection(), earlier)
-        await asyncio.to_thread(check_runnable, made.file.plan, here=True)
+        notes = await asyncio.to_thread(check_runnable, made.file.plan, here=True)
         await self._leave.check(made.file.plan, call)
         connection = await self._host.connection()
         handle = await made.start(connection, None)
         await self._host.with_worker()
-        return handle.id, {"takenOver": sorted(made.redrive.commits), "runsAgain": made.reasons}
+        warnings = {"warnings": [note.removeprefix("warning: ") for note in notes]} if notes else {}
+        return handle.id, {"takenOver": sorted(made.redrive.commits), "runsAgain": made.reasons, **warnings}
 
     async def state(self, execution_id: str) -> State:
         """The present state; raises `InvalidRequest` where there is no such execution."""

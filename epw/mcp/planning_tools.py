@@ -51,7 +51,7 @@ async def execute(application: Application, call: Call) -> dict[str, Any]:
     wait, seconds = call.flag("wait"), call.integer("waitSeconds", MAX_WAIT_SECONDS, 1, MAX_WAIT_SECONDS)
     execution_id = call.optional_text("executionId")
     document = {**await asyncio.to_thread(plan_to_execute, given), **options}
-    started = await application.executions.start(document, execution_id, call)
+    started, warnings = await application.executions.start(document, execution_id, call)
     if wait:
         state, _ = await application.executions.wait(started, call, seconds)
         return whole(state)
@@ -62,6 +62,7 @@ async def execute(application: Application, call: Call) -> dict[str, Any]:
         "results": [],
         "conflicts": [],
         "metrics": {"totalTasks": len(document["tasks"])},
+        **({"warnings": warnings} if warnings else {}),
         "next": LOOK.format(started),
     }
 

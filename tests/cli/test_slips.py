@@ -41,6 +41,21 @@ SLIPS = [
     Slip(
         "a wrong path", ("run", "{dir}/palns.yaml"), 2, ("palns.yaml", "did you mean plans.yaml?"), {"plans.yaml": "x"}
     ),
+    Slip("a path from elsewhere", ("run", "nowhere/plan.yaml"), 2, ("nowhere/plan.yaml: cannot be read",)),
+    Slip(
+        "a comment in JSON",
+        ("run", "{dir}/plan.json"),
+        2,
+        ("JSON has no comments; in a file named .yaml, # begins one", "line 2, column 3"),
+        {"plan.json": '{\n  // mine\n  "tasks": []}\n'},
+    ),
+    Slip(
+        "a comma at the end in JSON",
+        ("run", "{dir}/plan.json"),
+        2,
+        ("no comma after the last entry",),
+        {"plan.json": '{"tasks": [{"id": "a", "description": "x", "run": "true"},]}\n'},
+    ),
     _plan("a tab", "tasks:\n\t- id: a\n", "plan.yaml: is not valid YAML: a tab indents", "line 2, column 1", "^"),
     _plan(
         "a quote in braces",
@@ -248,7 +263,7 @@ WHILE_RUNNING = [
     Slip("an answer without quotes", ("answer", "slips", "q2", "x", "y"), 2, ("epw answer ID QUESTION 'TEXT'",)),
     Slip("a conflict that is none", ("resolve", "slips", "c9", "merge"), 2, ("c9",)),
     Slip("a task that is none", ("logs", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
-    Slip("a task like an option", ("logs", "slips", "-dash"), 2, ("has no task '-dash'",)),
+    Slip("a task like an option", ("logs", "slips", "-dash"), 2, ("no task '-dash'; `epw status slips` shows those",)),
     Slip("retry of what runs", ("retry", "slips"), 2, ("still running: `epw retry slips TASK` runs one",)),
     Slip("doctor of what runs", ("doctor", "slips"), 2, ("still running",)),
     Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`epw run --resume slips`",)),

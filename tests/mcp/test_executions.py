@@ -44,6 +44,19 @@ async def test_a_question_comes_back_with_the_call_that_answers_it(mcp_at_work: 
         assert sh(mcp_at_work.folder, "git", "show", f"{ended['delivery']['branch']}:name") == "Grace\n"
 
 
+async def test_a_start_tells_of_secrets_that_stay_out(mcp_at_work: McpSite) -> None:
+    secret = mcp_at_work.folder / ".env"
+    secret.write_text("API_TOKEN=abcdefgh12345\n")
+    plan = {"workspace": ".", "tasks": tasks({"id": "a", "run": "true"})}
+    async with mcp_at_work.agent("--allow-commands") as agent:
+        arguments = {"executionStrategy": "aggressive", "maxParallelAgents": 1}
+        started = await agent.result("execute_parallel_workflow", plan=plan, **arguments)
+        await agent.result("get_execution", executionId=started["executionId"], wait=True)
+    secret.unlink()
+    (told,) = started["warnings"]
+    assert told.startswith("left out: .env")
+
+
 async def test_a_conflict_comes_back_with_its_sides_and_choices(mcp_at_work: McpSite) -> None:
     both: list[dict[str, Any]] = [{"id": each, "run": f"sed -i s/3/{each}/ shared"} for each in ("one", "two")]
     async with mcp_at_work.agent("--allow-commands") as agent:

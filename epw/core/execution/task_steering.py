@@ -25,7 +25,10 @@ class TaskSteering:
         """The task with this id; raises `InvalidRequest` where there is none."""
         state = self._execution.tasks.get(task_id)
         if state is None:
-            raise InvalidRequest(f"there is no task {task_id[:200]!r}{did_you_mean(task_id, self._execution.tasks)}")
+            known = list(self._execution.tasks)
+            more = " …" if len(known) > _MAX_NAMED else ""
+            hint = did_you_mean(task_id, known) or f" (there are: {', '.join(known[:_MAX_NAMED])}{more})"
+            raise InvalidRequest(f"there is no task {task_id[:200]!r}{hint}")
         return state
 
     def check_cancel(self, task_id: str) -> None:

@@ -67,6 +67,16 @@ def test_what_cannot_be_saved_is_kept_and_named_and_tried_again(attempts: Attemp
     assert not (attempts.execution.path / "attempts").exists()
 
 
+def test_what_a_program_had_printed_to_a_killed_worker_goes_with_its_attempts(attempts: Attempts) -> None:
+    log = attempts.execution.log("t1.1")
+    log.parent.mkdir(parents=True)
+    stream = log.with_name(f"{log.name}.stream")
+    log.write_text("shown\n")
+    stream.write_text("raw\n")
+    remove_attempts(attempts.execution)
+    assert (log.exists(), stream.exists()) == (True, False)
+
+
 def test_what_was_saved_is_not_saved_again(attempts: Attempts) -> None:
     directory = left(attempts)
     directory.mark_saved()
