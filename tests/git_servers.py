@@ -93,7 +93,6 @@ class HttpServer:
             "PATH_INFO": request.path,
             "QUERY_STRING": request.query_string,
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
             "GIT_CONFIG_GLOBAL": "/dev/null",
         }

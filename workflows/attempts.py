@@ -18,7 +18,7 @@ from epw.core.execution.task_steering import TaskSteering
 from epw.core.landing import ConflictFound, Landing
 from epw.core.messages import Failure, Prepared, Question, TaskOutcome, TaskRun
 from epw.core.plan.parts import Budget
-from epw.core.queues import attempts_queue
+from epw.core.queues import attempts_queue, host_of, host_queue
 from epw.core.recovery import is_repeated
 from epw.core.telling import TELL, TellRequest
 from workflows import dispatch
@@ -89,10 +89,15 @@ class Attempts:
             messages=[text for text, _ in state.messages],
         )
         self._budgets[start.task_id] = execution.budget
-        queue = attempts_queue(self._prepared.task_queue, state.task.needs)
+        queue = attempts_queue(self._queue_of(start), state.task.needs)
         handle = dispatch.start_task(run, self._execution.strategy, queue, state.task.description)
         self._running[start.task_id] = handle
         handle.add_done_callback(partial(self._ended, start.task_id))
+
+    def _queue_of(self, start: Start) -> str:
+        """The queue of an attempt: of the host that has what its agent goes on from, where that is on one alone."""
+        queue, host = self._prepared.task_queue, start.resume.host if start.resume is not None else None
+        return host_queue(queue, host) if host is not None and host_of(queue) is None else queue
 
     def cancel(self, task_id: str) -> None:
         """Ask the task's agent to stop, or stop waiting for the end of its usage limit."""

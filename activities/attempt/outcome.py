@@ -8,6 +8,7 @@ from typing import Any
 from activities.agents.base import AgentOutcome, BudgetReached, UsageLimit
 from activities.attempt.attempt import Attempt
 from activities.attempt.saving import MAX_MESSAGE
+from activities.state.host import host_name
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Failure, Question, TaskOutcome
@@ -64,7 +65,11 @@ def _redacted(outcome: TaskOutcome, redact: Callable[[str], str]) -> TaskOutcome
 
 def _ending_fields(attempt: Attempt, ending: AgentOutcome | TaskFailed, saved: TaskOutcome) -> dict[str, Any]:
     """Fields about the end of the attempt; a failure of the agent comes before a failure to save its change."""
-    resumable = attempt.directory.saved(saved.commit)
+    directory = attempt.directory
+    resumable = directory.saved(saved.commit)
+    if attempt.backend.keeps_state and directory.run.base and directory.execution.workspace().url is not None:
+        # What it has said and read may hold logins and secrets: it does not leave its host.
+        resumable = resumable.model_copy(update={"host": host_name(directory.execution.state)})
     if isinstance(ending, TaskFailed):
         failure = Failure.of(ending.kind, str(ending)[:MAX_MESSAGE], ending.command)
         keeps = attempt.backend.keeps_state and not ending.final

@@ -146,11 +146,12 @@ class MergeContext(Message):
 
 
 class Saved(Message):
-    """Saved work of a waiting attempt: the key of its directory, and its change as a commit."""
+    """Work of a waiting attempt: the key of its directory, its change as a commit, the host that alone can go on."""
 
     directory: str
     commit: str | None = None
     base: str | None = None
+    host: str | None = None
 
 
 class TaskRun(StepRequest):

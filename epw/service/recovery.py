@@ -45,6 +45,7 @@ _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _RECOVER_EVERY_SECONDS = 2.0
 _RESET_EVERY_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 10.0
+_TIDY_EVERY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -59,12 +60,12 @@ async def maintained(
     This process is on record as the worker `identity` meanwhile, so that others can recover its attempts if it dies.
     `supervisor`: the process that adopts what a killed worker leaves.
     """
-    for line in await tidy(client, state):
-        _log.warning("%s", line)
+    await _tidied(client, state)
     loops = [
         asyncio.create_task(_repeat(partial(recover, client, state), _RECOVER_EVERY_SECONDS)),
         asyncio.create_task(_repeat(partial(reset_unreplayable, client), _RESET_EVERY_SECONDS)),
         asyncio.create_task(_repeat(HostWatch(client).look, _LOOK_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(partial(_tidied, client, state), _TIDY_EVERY_SECONDS)),
     ]
     try:
         with WorkerRecord.kept(state, identity, supervisor):
@@ -72,6 +73,14 @@ async def maintained(
     finally:
         for loop in loops:
             loop.cancel()
+
+
+async def _tidied(client: Client, state: StateDirectory) -> int:
+    """Clean up after ended executions: their last steps may have run on another host."""
+    lines = await tidy(client, state)
+    for line in lines:
+        _log.warning("%s", line)
+    return len(lines)
 
 
 async def _repeat(step: Callable[[], Awaitable[int]], every_seconds: float) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
 
+from activities.agents.base import AgentOutcome, Completed
+from activities.agents.context import AgentContext
+from activities.agents.reporter import Reporter
+from activities.processes.launcher import ProcessLauncher
+from epw.core import failures
+from epw.core.backends import Backend, register
+from epw.core.errors import TaskFailed
+from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
 from tests.repositories import bare_repository
 from tests.support import Harness, check_invariants, ended, sh, tasks, until
@@ -81,3 +90,38 @@ async def test_two_hosts_that_share_the_url_alone_do_one_execution(harness: Harn
     homes = {str(each.home) for each in (harness, other) if any(str(each.home) in path for path in where)}
     assert homes == {str(harness.home), str(other.home)}, where
     assert document["conflicts"]
+
+
+class Forgetful:
+    """Fails once, with a note on its host for the next attempt, which needs it."""
+
+    def needs_directory(self, task: Task) -> bool:
+        return True
+
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        note = context.state / "note"
+        if context.attempt == 1:
+            context.state.mkdir(parents=True)
+            note.write_text(str(context.state))
+            # The other host takes the next one meanwhile.
+            await asyncio.sleep(0.3)
+            raise TaskFailed(failures.AGENT_ERROR, "not yet")
+        (context.tree / context.task.id).write_text(note.read_text())
+        return Completed(summary="done")
+
+
+async def test_an_agent_that_has_a_conversation_goes_on_where_it_is(harness: Harness, tmp_path: Path) -> None:
+    other = await other_host(harness, tmp_path / "other-home")
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    rows = tasks(*({"id": f"t{number}", "agent": "forgetful"} for number in range(6)))
+    plan = {"workspace": f"file://{origin}", "maxAgents": 4, "tasks": rows}
+    with register(Backend("forgetful", does="what this test says", keeps_state=True)):
+        agents = {"forgetful": Forgetful()}
+        async with harness.working(agents, slots=2), other.working(agents, slots=2):
+            handle = await harness.start(plan)
+            await ended(handle)
+            document = await harness.document(handle)
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    where = [show(origin, f"{branch}:t{number}") for number in range(6)]
+    assert all(any(path.startswith(str(each.home)) for path in where) for each in (harness, other))
