@@ -34,7 +34,11 @@ _COLUMNS = (
 def workers(
     current: Annotated[
         str | None,
-        typer.Option("--current", metavar="VERSION", help="Have new executions begin on this version of the workers."),
+        typer.Option(
+            "--current",
+            metavar="VERSION",
+            help="Have new executions begin on this version of the workers (none: on those without).",
+        ),
     ] = None,
     deployment: Annotated[
         str, typer.Option("--deployment", help="The Worker Deployment of Temporal that the version is of.")
@@ -45,7 +49,7 @@ def workers(
 
     async def command(settings: Settings, connection: Connection) -> int:
         if current is not None:
-            await make_current(connection.client, deployment, current)
+            await make_current(connection.client, deployment, None if current == "none" else current)
         found = await known_workers(connection, round(time.time() * 1000))
         if as_json:
             print_json([each.document() for each in found])

@@ -49,17 +49,20 @@ async def deployment_of(client: Client, name: str) -> Deployment:
     return Deployment(name, info.routing_config.current_deployment_version.build_id or None, versions)
 
 
-async def make_current(client: Client, name: str, version: str) -> None:
-    """Have new executions begin on a version; those under way stay on theirs. Raises `InvalidRequest`."""
+async def make_current(client: Client, name: str, version: str | None) -> None:
+    """Have new executions begin on a version, None for workers without one; those under way stay on theirs.
+
+    Raises `InvalidRequest`.
+    """
     found = await deployment_of(client, name)
-    if version not in found.versions:
+    if version is not None and version not in found.versions:
         there = f"; there are {', '.join(found.versions)}" if found.versions else ""
         raise InvalidRequest(f"deployment {name} has no version {version}{there}: `epw worker --version {version}`")
     await client.workflow_service.set_worker_deployment_current_version(
         SetWorkerDeploymentCurrentVersionRequest(
             namespace=client.namespace,
             deployment_name=name,
-            build_id=version,
+            build_id=version or "",
             # Hosts are upgraded one after the other: the queues of some have no worker of this version yet.
             ignore_missing_task_queues=True,
         )

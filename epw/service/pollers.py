@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType, VersioningBehavior
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client, WorkflowExecutionDescription
 
 from epw.core.messages import RUN_TASK
@@ -22,18 +22,34 @@ _RECENT_SECONDS = 65
 
 async def pollers(client: Client, queue: str, *, of_workflows: bool = False) -> list[PollerInfo]:
     """Those that have polled a queue in the last minutes; some may be gone."""
+    return list((await _described(client, queue, of_workflows=of_workflows)).pollers)
+
+
+async def recent_identities(client: Client, queue: str) -> list[str]:
+    """Identities of the workers that have polled for workflow tasks of late, and get those of new executions."""
+    recent = time.time() - _RECENT_SECONDS
+    described = await _described(client, queue, of_workflows=True)
+    current = described.versioning_info.current_deployment_version
+    return [
+        each.identity
+        for each in described.pollers
+        if each.last_access_time.seconds > recent
+        and (not current.build_id or each.deployment_options.build_id == current.build_id)
+    ]
+
+
+async def version_of(client: Client, queue: str) -> str | None:
+    """The version of workers on which new executions begin; None: on those without one."""
+    described = await _described(client, queue, of_workflows=True)
+    return described.versioning_info.current_deployment_version.build_id or None
+
+
+async def _described(client: Client, queue: str, *, of_workflows: bool) -> DescribeTaskQueueResponse:
     kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if of_workflows else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
     request = DescribeTaskQueueRequest(
         namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
     )
-    return list((await client.workflow_service.describe_task_queue(request)).pollers)
-
-
-async def recent_identities(client: Client, queue: str) -> list[str]:
-    """Identities of the workers that have polled for workflow tasks of late."""
-    recent = time.time() - _RECENT_SECONDS
-    found = await pollers(client, queue, of_workflows=True)
-    return [each.identity for each in found if each.last_access_time.seconds > recent]
+    return await client.workflow_service.describe_task_queue(request)
 
 
 async def polling_hosts(client: Client, queue: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import uuid
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 
 from activities.agents.base import Agent
@@ -19,6 +21,7 @@ from activities.state.state_directory import StateDirectory
 from activities.system.process_identity import Process
 from epw.core.messages import TASK_QUEUE
 from epw.service.identity import WorkerIdentity
+from epw.service.pollers import version_of
 from epw.service.polling import make_workers, polled_queues, polling
 from epw.service.recovery import maintained
 from epw.service.registration import VERSIONED_WORKFLOWS, WORKFLOWS, activities, raise_open_files
@@ -80,6 +83,16 @@ async def work(
     )
     async with maintained(client, state, str(own), supervisor), polling(made):
         _log.info("worker ready: queue %s on %s", TASK_QUEUE, own.host)
+        if options.version is None:
+            await _warn_of_version(client)
         if ready is not None:
             await ready()
         await stop.wait()
+
+
+async def _warn_of_version(client: Client) -> None:
+    """Say that a worker without a version gets nothing, where the server gives new executions to one."""
+    with contextlib.suppress(RPCError):
+        if (version := await version_of(client, TASK_QUEUE)) is not None:
+            ways = f"`epw worker --version {version}` is one of them; `epw workers --current none` undoes that"
+            _log.warning("new executions begin on workers of version %s, and this one has none: %s", version, ways)

@@ -13,6 +13,8 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
+from epw.core.messages import TASK_QUEUE
+from epw.service.pollers import version_of
 from epw.service.replay import replay
 from tests.command_line import Cli, line_with, stop, wait_for
 from tests.support import make_repository, sh, tasks
@@ -30,11 +32,11 @@ class Fleet:
     def host(self, name: str) -> Cli:
         return Cli(self._folder / name, self._temporal, self.variables)
 
-    def worker(self, host: Cli, *options: str) -> subprocess.Popen[str]:
+    def worker(self, host: Cli, *options: str, says: str = "worker ready") -> subprocess.Popen[str]:
         """A worker that polls."""
         process = host.popen(*options, script="worker.py")
         self.processes.append(process)
-        line_with(process, "worker ready")
+        line_with(process, says)
         return process
 
     def temporal(self, *arguments: str) -> str:
@@ -148,6 +150,15 @@ async def test_an_execution_ends_on_the_version_on_which_it_began(
     for handle in handles.values():
         assert await replay(await handle.fetch_history()) is None
     assert (await asyncio.to_thread(stop, second, signal.SIGTERM))[0] == 0
+
+    # Without one of the current version, a worker gets nothing, until that is undone.
+    alone = await asyncio.to_thread(fleet.worker, host, says="new executions begin on workers of version 2")
+    await asyncio.to_thread(host, "workers", "--current", "none", *options)
+    assert await version_of(server.client, TASK_QUEUE) is None
+    (tmp_path / "plain.go").touch()
+    marks["plain"] = tmp_path / "plain.begun"
+    assert (await asyncio.to_thread(host.json, "watch", await start("plain")))["status"] == "succeeded"
+    assert (await asyncio.to_thread(stop, alone, signal.SIGTERM))[0] == 0
 
 
 async def workers_of(handle: WorkflowHandle[Any, Any]) -> set[int]:

@@ -186,6 +186,17 @@ async def test_labels_choose_among_the_workers_of_the_host_that_has_the_workspac
     assert not (away.home / "hubs").exists()
 
 
+async def test_an_answered_question_goes_on_on_another_host(harness: Harness, away: Harness) -> None:
+    ask = """[ -n "${EPW_ANSWER:-}" ] && exit; echo '{"question": "which?"}' >> $EPW_EVENTS; exit 75"""
+    async with harness.working():
+        handle = await harness.start({"tasks": tasks({"id": "a", "run": ask})})
+        await until(handle, lambda progress: progress["tasks"][0]["waitingFor"] == "question")
+    async with away.working():
+        (question,) = await handle.query("questions")
+        await handle.execute_update("answer", {"questionId": question["id"], "text": "this"})
+        assert await ended(handle) is None
+
+
 class Counting(Agent):
     """Agent that counts how many of it run at once."""
 
