@@ -110,7 +110,9 @@ class UserGit:
     def address(self, remote: str, *, to_push: bool = False) -> str | None:
         """The URL of a remote, given by name or as a URL, as the user's `insteadOf` makes it."""
         if is_url(remote):
-            return self.says("ls-remote", "--get-url", "--", remote)
+            # A mirror on this machine is not where the forge is.
+            found = self.says("ls-remote", "--get-url", "--", remote)
+            return remote if found is None or found.startswith(("/", "file:")) else found
         return self.says("remote", "get-url", *(["--push"] if to_push else []), "--", remote)
 
 

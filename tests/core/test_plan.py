@@ -119,7 +119,7 @@ def test_bounds(document: dict[str, Any], path: str, words: str) -> None:
     ],
 )
 def test_a_git_url_is_a_workspace(url: str) -> None:
-    assert read_plan({**one(), "workspace": url, "deliver": "push", "base": "main"}).workspace == url
+    assert read_plan({**one(), "workspace": url, "deliver": "push"}).workspace == url
 
 
 @pytest.mark.parametrize(

@@ -190,8 +190,6 @@ def _check_references(plan: Plan, steps: Mapping[str, StepKind]) -> Iterator[Pro
         port = host.rpartition("]" if host.startswith("[") else ":")[2].lstrip(":") if ":" in host else ""
         if port and not 1 <= int(port) <= 65535:
             yield Problem(f"network[{position}]", f"{port} is not a port (1 to 65535)")
-    if plan.deliver == "push" and plan.base is None:
-        yield Problem("base", 'is required by deliver "push"')
     if plan.workspace is None:
         for name, value in (("base", plan.base), ("verify", plan.verify), ("include", plan.include)):
             if value:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_pull_requests import GITHUB, calls, remote
+from tests.repositories import bare_repository
 from tests.site import Site
 from tests.support import Harness, failure_type, make_repository, sh, tasks
 
@@ -101,3 +102,19 @@ async def test_nothing_runs_where_it_could_go_nowhere(harness: Harness, tmp_path
             plan = plan_of(workspace) if workspace == path else {**plan_of(workspace), "deliver": None}
             handle = await harness.start(plan)
             assert await failure_type(handle) == "InvalidPlan"
+
+
+async def test_of_a_git_url_it_joins_the_branch_that_it_began_from(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, notes, ssh = bare_repository(tmp_path, {"x": "1\n"}), forge(tmp_path), tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\nfor last; do :; done\nexec "${{last%% *}}" {bare}\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    document = await harness.run({**plan_of(Path(), title="Users"), "workspace": GITHUB, "deliver": "push"})
+    assert document["delivery"]["pullRequest"] == {"url": OPEN, "state": "open"}
+    branch = document["delivery"]["branch"]
+    assert sh(bare, "git", "show", f"{branch}:api.py") == "1\n"
+    (created,) = [argv for argv in calls(notes) if argv[:2] == ["pr", "create"]]
+    assert created[2:8] == ["--repo", "github.com/ada/repo", "--head", branch, "--base", "main"]
