@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import sys
+import time
 from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any
@@ -24,15 +25,19 @@ from epw.cli.show import steering_line
 from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
 from epw.client.away import waits_for_host, what_to_do
-from epw.client.documents import describe, progress_of
+from epw.client.documents import describe, progress_of, short_document
 from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.requests import retry_while_unavailable
 from epw.core.decisions.questions import placeholder
 from epw.core.messages import AgentProgress
+from epw.core.report.history import empty_row
 from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 
 _POLL_SECONDS = 0.5
+_MAX_POLL_SECONDS = 5.0
+_REST_PER_LOOK = 10
+"""A look costs worker and server as long as it takes: of thousands of tasks, or on a busy machine, there are fewer."""
 _QUERY_TIMEOUT = timedelta(seconds=2)
 _FAILING_ATTEMPTS = 3
 _NOBODY = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION)
@@ -50,7 +55,9 @@ async def follow(
     lines = _Lines(handle.id, out or sys.stdout, bell, own_worker=own_worker)
     ending = asyncio.ensure_future(ended(handle))
     try:
-        while not (await asyncio.wait([ending], timeout=_POLL_SECONDS))[0]:
+        rest = _POLL_SECONDS
+        while not (await asyncio.wait([ending], timeout=rest))[0]:
+            began = time.monotonic()
             try:
                 described = await describe(handle)
                 lines.workflow_task(described)
@@ -72,9 +79,11 @@ async def follow(
                 )
             except WorkflowQueryFailedError:
                 continue
+            rest = min(max(_POLL_SECONDS, _REST_PER_LOOK * (time.monotonic() - began)), _MAX_POLL_SECONDS)
         await ending
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
-            lines.tasks(await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT))
+            last = await short_document(handle, await describe(handle))
+            lines.tasks({"tasks": [{"waitingFor": None, **empty_row(row["taskId"]), **row} for row in last["results"]]})
         bell.ring("ended")
     finally:
         ending.cancel()

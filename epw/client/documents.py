@@ -29,7 +29,7 @@ from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import WORKFLOW_TYPE, AgentProgress
 from epw.core.plan.wording import did_you_mean
-from epw.core.report.history import task_error, whole
+from epw.core.report.history import from_history, task_error, whole
 from epw.core.report.model import OPEN, ExecutionResult
 from epw.service.connection import Connection
 from epw.settings import Settings
@@ -52,7 +52,7 @@ async def document_of(
     settings: Settings, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
 ) -> ExecutionResult:
     """As `full_document`, of the run that was described."""
-    short = await _short(handle, described)
+    short = await short_document(handle, described)
     delivery = short.get("delivery") or {}
     named = [*(row.get("commit") for row in short["results"]), delivery.get("base"), delivery.get("head")]
     if commits := [each for each in named if each]:
@@ -151,12 +151,11 @@ def exit_code(document: ExecutionResult) -> int:
     return outcome.exit_code if outcome else 1
 
 
-async def _short(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
+async def short_document(handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> dict[str, Any]:
     """The document as the history or a query holds it."""
-    if described.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED):
-        document = await _result(handle)
-        if not document.get("truncated"):
-            return document
+    has_result = described.status in (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED)
+    if has_result and (document := from_history(await _result(handle))) is not None:
+        return document
     try:
         return await short_results(handle)
     except (RPCError, WorkflowQueryFailedError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import UTC
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,15 @@ from epw.client.documents import expanded
 from epw.core.execution.state import ExecutionState
 from epw.core.messages import Failure, TaskOutcome, Usage
 from epw.core.plan.model import Plan
-from epw.core.report.history import MAX_ROWS_IN_HISTORY, empty_row, short_row, whole, whole_row, within_bounds
+from epw.core.report.history import (
+    MAX_ROWS_IN_HISTORY,
+    empty_row,
+    from_history,
+    short_row,
+    whole,
+    whole_row,
+    within_bounds,
+)
 from epw.core.report.model import ExecutionResult
 from epw.core.report.result import row
 from epw.service.replay import document_of_history
@@ -169,6 +178,11 @@ def test_a_large_document_loses_its_rows_in_the_history() -> None:
     document = {"results": [{}] * MAX_ROWS_IN_HISTORY, "conflicts": [1], "questions": [], "landingOrder": []}
     assert within_bounds(document) == document
     many = {**document, "results": [{}] * (MAX_ROWS_IN_HISTORY + 1)}
-    assert within_bounds(many) == {**many, "results": [], "truncated": True}
-    large = {**document, "conflicts": ["x" * 1_000_001]}
+    short = within_bounds(many)
+    assert short == {**many, "results": [], "truncated": True, "packed": short["packed"]}
+    assert from_history(short) == many
+    large = {**document, "conflicts": ["\ud83d" + "x" * 1_000_001]}
     assert within_bounds(large)["conflicts"] == []
+    assert from_history(within_bounds(large)) == large
+    noise = {**document, "conflicts": [random.Random(1).randbytes(1_000_000).hex()]}
+    assert from_history(within_bounds(noise)) is None

@@ -1,27 +1,23 @@
-"""Packed plans: what is too large for one message of Temporal, compressed in a document of one field."""
+"""Packed plans: what is too large for one message of Temporal, as a document of one field."""
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 from epw.core.errors import InvalidPlan, Problem
+from epw.core.packing import MAX_BYTES, pack, unpack
 
 MAX_MESSAGE_BYTES = 1_500_000
-"""Of a plan as the start of an execution has it, compressed or not."""
-_MAX_PLAN_BYTES = 100_000_000
+"""Of a plan as the start of an execution has it, packed or not."""
 _PACKED = "packedPlan"
 
 
 def packed(document: dict[str, Any]) -> dict[str, Any]:
     """The document as it is sent: packed where it is large, and so of no use to a person in the Web UI."""
     text = _json(document)
-    if len(text) <= MAX_MESSAGE_BYTES:
-        return document
-    return {_PACKED: base64.b64encode(zlib.compress(text, 9)).decode()}
+    return document if len(text) <= MAX_MESSAGE_BYTES else {_PACKED: pack(text)}
 
 
 def unpacked(document: Any) -> Any:
@@ -29,12 +25,8 @@ def unpacked(document: Any) -> Any:
     if not isinstance(document, dict) or list(document) != [_PACKED]:
         return document
     try:
-        reader = zlib.decompressobj()
-        text = reader.decompress(base64.b64decode(document[_PACKED], validate=True), _MAX_PLAN_BYTES)
-        if not reader.eof:
-            raise InvalidPlan([Problem(_PACKED, f"is cut off, or larger than {_MAX_PLAN_BYTES} bytes")])
-        return json.loads(text)
-    except (ValueError, TypeError, zlib.error) as error:
+        return unpack(document[_PACKED])
+    except ValueError as error:
         raise InvalidPlan([Problem(_PACKED, f"is no packed plan: {error}")]) from None
 
 
@@ -50,7 +42,7 @@ def check_size(document: dict[str, Any]) -> Iterator[Problem]:
         return
     if len(text) <= MAX_MESSAGE_BYTES:
         return
-    size = len(json.dumps(packed(document))) if len(text) <= _MAX_PLAN_BYTES else len(text)
+    size = len(json.dumps(packed(document))) if len(text) <= MAX_BYTES else len(text)
     if size > MAX_MESSAGE_BYTES:
         allowed = f"{MAX_MESSAGE_BYTES} are allowed: split the plan"
         yield Problem("", f"has {len(text)} bytes, {size} as it is sent; {allowed}")

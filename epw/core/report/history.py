@@ -9,11 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from epw.core.packing import pack, unpack
 from epw.core.recovery import recovery_options
 from epw.core.report.model import OPEN, ConflictResult, DeliveryResult, ExecutionResult
 from epw.core.report.task_result import ErrorContext, ModelUsage, TaskError, TaskResult, Waits
 
 MAX_ROWS_IN_HISTORY = 500
+_LISTS = ("results", "conflicts", "questions", "steering", "landingOrder")
 _MAX_BYTES_IN_HISTORY = 1_000_000
 _ALWAYS = frozenset(("agentId", "success", "landed", "error", "commit"))
 """Keys that a row has even when they are empty."""
@@ -95,7 +97,7 @@ def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
 
     Not validated: it may be of another version of the program.
     """
-    known = {key: value for key, value in short.items() if key not in ("offset", "total", "truncated")}
+    known = {key: value for key, value in short.items() if key not in ("offset", "total", "truncated", "packed")}
     conflicts = [cast(ConflictResult, {**each, "hunks": []}) for each in short.get("conflicts", [])]
     found: ExecutionResult = {
         "success": False,
@@ -128,17 +130,23 @@ def whole(short: Mapping[str, Any], run_id: str) -> ExecutionResult:
 
 
 def within_bounds(short: dict[str, Any]) -> dict[str, Any]:
-    """The document with which a workflow can end: a result above 2 MB would never end it."""
-    size = len(json.dumps(short, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    many = len(short["results"]) > MAX_ROWS_IN_HISTORY
-    if size > _MAX_BYTES_IN_HISTORY:
-        return {
-            **short,
-            "results": [],
-            "conflicts": [],
-            "questions": [],
-            "steering": [],
-            "landingOrder": [],
-            "truncated": True,
-        }
-    return {**short, "results": [], "truncated": True} if many else short
+    """The document with which a workflow can end: a result above 2 MB would never end it.
+
+    What a large one leaves out is in it all the same, packed, where that is not too large: see `from_history`.
+    """
+    text = json.dumps(short, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    is_large = len(text) > _MAX_BYTES_IN_HISTORY
+    if not is_large and len(short["results"]) <= MAX_ROWS_IN_HISTORY:
+        return short
+    left_out = _LISTS if is_large else _LISTS[:1]
+    packed = pack(json.dumps(short).encode())
+    kept = {"packed": packed} if len(packed) <= _MAX_BYTES_IN_HISTORY else {}
+    return {**short, **{name: [] for name in left_out}, "truncated": True, **kept}
+
+
+def from_history(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The document that was given to `within_bounds`; None where the history has not the whole of it."""
+    if not document.get("truncated"):
+        return document
+    found: dict[str, Any] | None = unpack(document["packed"]) if "packed" in document else None
+    return found
