@@ -5,24 +5,23 @@ A workflow does not see whether an activity has started. Any worker of the names
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowExecution, WorkflowQueryFailedError
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
 
 from epw.core import search_attributes
-from epw.core.messages import WORKFLOW_TYPE
 from epw.core.plan.requests import AWAY, AWAY_TASKS, HostAway
 from epw.service.connection import SearchAttributes
 from epw.service.pollers import Unstarted, unstarted
 
 PATIENCE_SECONDS = 5.0
 """So long an activity may wait before that is said."""
+_MAX_KNOWN = 1_000
 _RPC_TIMEOUT = timedelta(seconds=5)
 _WAITING = SearchAttributeKey.for_keyword(search_attributes.WAITING)
 
@@ -49,35 +48,30 @@ class Patience:
 
 
 class HostWatch:
-    """Looks at all running executions; one instance a worker process."""
+    """Looks at running executions, one after the other; one instance a worker process."""
 
     def __init__(self, client: Client, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._client = client
         self._patience_seconds = patience_seconds
-        self._patience: dict[str, Patience] = {}
-        """By run id."""
+        self._patience: OrderedDict[str, Patience] = OrderedDict()
+        """Of executions in which something waits, by run id."""
         self._told: set[str] = set()
         """Runs that wait for a host, as far as this process knows."""
         self._attributes = SearchAttributes(client)
 
-    async def look(self) -> int:
-        """Tell each execution of which it has changed what nobody takes; returns how many were told."""
-        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
-        count, known = 0, dict[str, Patience]()
-        async for execution in self._client.list_workflows(query):
-            known[execution.run_id] = self._patience.get(execution.run_id, Patience(self._patience_seconds))
-            # It may have ended meanwhile, or no worker answers for it now.
-            with contextlib.suppress(RPCError, WorkflowQueryFailedError):
-                count += await self._look(execution, known[execution.run_id])
-        self._patience = known
-        self._told &= known.keys()
-        return count
+    async def look_at(self, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription) -> bool:
+        """Tell an execution what nobody takes, if that has changed; whether it was told.
 
-    async def _look(self, execution: WorkflowExecution, patience: Patience) -> bool:
-        handle = self._client.get_workflow_handle(execution.id, run_id=execution.run_id)
-        described = await handle.describe(rpc_timeout=_RPC_TIMEOUT)
-        waiting = patience.of(await unstarted(self._client, described))
-        was_told = execution.run_id in self._told or described.typed_search_attributes.get(_WAITING) == "host"
+        Raises `RPCError`, `WorkflowQueryFailedError` where no worker answers for it now.
+        """
+        run_id, now = described.run_id, await unstarted(self._client, described)
+        patience = self._patience.pop(run_id, None) or Patience(self._patience_seconds)
+        if now:
+            self._patience[run_id] = patience
+            if len(self._patience) > _MAX_KNOWN:
+                self._patience.popitem(last=False)
+        waiting = patience.of(now)
+        was_told = run_id in self._told or described.typed_search_attributes.get(_WAITING) == "host"
         if not waiting and not was_told:
             return False
         message = HostAway(
@@ -87,9 +81,9 @@ class HostWatch:
         )
         known: dict[str, Any] = await handle.query(AWAY_TASKS, rpc_timeout=_RPC_TIMEOUT)
         if waiting:
-            self._told.add(execution.run_id)
+            self._told.add(run_id)
         else:
-            self._told.discard(execution.run_id)
+            self._told.discard(run_id)
         if (known["tasks"], known["steps"]) == (message.tasks, message.steps):
             return False
         await handle.signal(AWAY, message, rpc_timeout=_RPC_TIMEOUT)

@@ -43,7 +43,6 @@ from epw.service.unreplayable import reset_unreplayable
 _RUNNING = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _RECOVER_EVERY_SECONDS = 2.0
-_RESET_EVERY_SECONDS = 10.0
 _LOOK_EVERY_SECONDS = 10.0
 _TIDY_EVERY_SECONDS = 60.0
 _log = logging.getLogger(__name__)
@@ -63,8 +62,9 @@ async def maintained(
     await _tidied(client, state)
     loops = [
         asyncio.create_task(_repeat(partial(recover, client, state), _RECOVER_EVERY_SECONDS)),
-        asyncio.create_task(_repeat(partial(reset_unreplayable, client), _RESET_EVERY_SECONDS)),
-        asyncio.create_task(_repeat(HostWatch(client).look, _LOOK_EVERY_SECONDS)),
+        asyncio.create_task(
+            _repeat(partial(reset_unreplayable, client, HostWatch(client).look_at), _LOOK_EVERY_SECONDS)
+        ),
         asyncio.create_task(_repeat(partial(_tidied, client, state), _TIDY_EVERY_SECONDS)),
     ]
     try:

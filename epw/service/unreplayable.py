@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowHistory
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowHandle,
+    WorkflowHistory,
+    WorkflowQueryFailedError,
+)
 from temporalio.service import RPCError
 
 from epw.core.messages import WORKFLOW_TYPE
@@ -26,25 +33,35 @@ _STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
 _COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 _NON_DETERMINISTIC = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR
 _RESET = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
+LookAt = Callable[[WorkflowHandle[Any, Any], WorkflowExecutionDescription], Awaitable[object]]
 _MIN_FAILURES = 3
 _MAX_RESETS = 5
 """Per execution: two workers with different code would otherwise reset each other's work for ever."""
 _log = logging.getLogger(__name__)
 
 
-async def reset_unreplayable(client: Client) -> int:
-    """Reset each running execution whose workflow task fails again and again; returns how many."""
+async def reset_unreplayable(client: Client, look_at: LookAt | None = None) -> int:
+    """Reset each running execution whose workflow task fails again and again; returns how many.
+
+    `look_at`: gets each running execution, with what the server says of it.
+    """
     count = 0
     async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"):
         # The server may be away, or the execution may have ended meanwhile.
         with contextlib.suppress(RPCError):
-            count += await _reset_if_unreplayable(client, execution.id, execution.run_id)
+            handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+            described = await handle.describe()
+            count += await _reset_if_unreplayable(client, handle, described)
+            if look_at is not None:
+                with contextlib.suppress(WorkflowQueryFailedError):
+                    await look_at(handle, described)
     return count
 
 
-async def _reset_if_unreplayable(client: Client, workflow_id: str, run_id: str) -> bool:
-    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
-    described = await handle.describe()
+async def _reset_if_unreplayable(
+    client: Client, handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription
+) -> bool:
+    workflow_id, run_id = described.id, described.run_id
     if described.raw_description.pending_workflow_task.attempt < _MIN_FAILURES:
         return False
     history = await fetch_history(handle, described)

@@ -28,6 +28,7 @@ from epw.core.search_attributes import WAITING
 from epw.service.connection import Connection
 from epw.service.host_watch import HostWatch
 from epw.service.pollers import unstarted
+from epw.service.unreplayable import reset_unreplayable
 from epw.settings import Settings
 from tests.support import Harness, ended, make_repository, sh, status_of, tasks, until
 from workflows.execute_parallel import ExecuteParallelWorkflow
@@ -60,7 +61,7 @@ async def watched(harness: Harness) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            await watch.look()
+            await reset_unreplayable(harness.client, watch.look_at)
             await asyncio.sleep(0.2)
 
     looking = asyncio.create_task(look())
