@@ -94,6 +94,10 @@ class UrlGit:
         # Of an atomic push all refs are named; those that are not to blame come last.
         return sorted(rejected, key=lambda each: "atomic" in each.why)
 
+    def try_push(self, commit: str) -> None:
+        """Find out whether this user may push, without doing so; raises `UrlAway`, `UrlDenied`."""
+        self._run("push", "--dry-run", "--quiet", "--no-verify", "--", self.url, f"{commit}:refs/epw/tried")
+
     def _run(self, *arguments: str) -> str:
         code, said, errors = self._call(*arguments)
         if code:

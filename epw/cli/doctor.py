@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from activities.git.hub import Hub
 from activities.git.traits import traits
+from activities.git.url_git import UrlGit
+from activities.git.url_traits import url_traits
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.cli.invariants import of_document, of_history, of_hub, of_machine
@@ -22,7 +26,8 @@ from epw.client.documents import describe, full_document
 from epw.client.project import workspace_at
 from epw.client.started_plan import plan_of, with_added
 from epw.core.amounts import count
-from epw.core.errors import InvalidRequest
+from epw.core.errors import InvalidPlan, InvalidRequest
+from epw.core.plan.git_url import check_form, is_url
 from epw.core.plan.validate import read_plan
 from epw.service.connection import Connection
 from epw.service.history import fetch_history
@@ -32,7 +37,8 @@ from epw.settings import Settings
 
 def doctor(
     what: Annotated[
-        str | None, typer.Argument(metavar="WORKSPACE|ID", help="A directory, or an execution that has ended.")
+        str | None,
+        typer.Argument(metavar="WORKSPACE|ID", help="A directory, a git URL, or an execution that has ended."),
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -41,6 +47,8 @@ def doctor(
     Exit code 3 where this machine lacks what every plan needs, 1 where an execution violates an invariant
     (docs/invariants.md).
     """
+    if what is not None and is_url(what):
+        _check_url(what, as_json)
     if what is not None and (os.sep in what or os.path.isdir(what)):
         _check_workspace(what, as_json)
     if what is not None:
@@ -77,6 +85,26 @@ def _check_workspace(path: str, as_json: bool) -> NoReturn:
             rows = [[each.name, printable(each.found), ("" if each.ok else "NOTE: ") + each.means] for each in found]
             table(f"workspace {printable(path)}", ["", "found", "means here"], rows)
         return 0
+
+    run_command(command, as_json=as_json)
+
+
+def _check_url(url: str, as_json: bool) -> NoReturn:
+    async def command(settings: Settings) -> int:
+        if problems := list(check_form(url)):
+            raise InvalidPlan([replace(each, path="") for each in problems])
+        settings.make_home()
+        hub = Hub.created(settings.state.hub(url))
+        found = await asyncio.to_thread(lambda: list(url_traits(hub, UrlGit(hub.path, url))))
+        sound = all(each.ok for each in found)
+        if as_json:
+            print_json({"success": sound, "traits": [vars(each) for each in found]})
+        else:
+            rows = [[each.name, printable(each.found)] for each in found]
+            table(f"git URL {printable(url)}", ["", "found"], rows)
+            for each in found:
+                prose(printable(f"{each.name}: {each.means}"), "    ", first="→ " if each.ok else "! ")
+        return 0 if sound else 3
 
     run_command(command, as_json=as_json)
 

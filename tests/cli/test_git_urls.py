@@ -89,6 +89,16 @@ def test_a_host_that_did_nothing_shows_takes_and_removes_all(hosts: Hosts, tmp_p
     assert hosts.here.json("status", "shown")["results"][0]["filesModified"] == ["a"]
 
 
+def test_doctor_says_whether_a_url_will_do(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    found = {each["name"]: each for each in hosts.here.json("doctor", f"file://{origin}")["traits"]}
+    assert "default branch main" in found["git URL"]["found"]
+    assert found["push"]["ok"]
+    assert "not let into" in hosts.here("doctor", f"file://{tmp_path}/nowhere.git", code=3).stdout
+    assert "credential helper" in hosts.here("doctor", "https://ada:pw@example.org/x.git", code=2).stderr
+    assert sh(origin, "git", "for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
 def test_a_redrive_takes_over_what_is_on_the_url(hosts: Hosts, tmp_path: Path) -> None:
     origin, mark = bare_repository(tmp_path, {"x": "1\n"}), tmp_path / "mended"
     rows = ({"id": "a", "run": "echo a > a"}, {"id": "b", "run": f"test -e {mark} && cp a b", "dependsOn": ["a"]})

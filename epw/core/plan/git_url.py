@@ -41,13 +41,14 @@ def check_url(plan: Plan) -> Iterator[Problem]:
         if plan.url_refs != HIDDEN_REFS:
             yield Problem("urlRefs", "is for a git URL as workspace: leave it out")
         return
-    yield from _check_form(url)
+    yield from check_form(url)
     if plan.deliver in ("branch", "apply"):
         yield Problem("deliver", f'"{plan.deliver}" needs a directory; of a git URL it is "push", or "none"')
     yield from _check_refs(plan.url_refs)
 
 
-def _check_form(url: str) -> Iterator[Problem]:
+def check_form(url: str) -> Iterator[Problem]:
+    """What is wrong with a git URL as a workspace."""
     if _CONTROL.search(url) or url.startswith("-"):
         yield Problem("workspace", "is no git URL: it has a space or a control character, or begins with a dash")
         return
