@@ -6,7 +6,7 @@ writer, so that hosts never dispute them; the head and the fence have several, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,16 +56,21 @@ class UrlRefs:
             self.git.fetch(f"+{self.remote}/*:{self._seen}/*", prune=True)
             return self._take_over(before, owns=owns)
 
-    def push(self, *, owns: bool) -> None:
+    def push(self, *, owns: bool, is_own: Callable[[str], bool] = lambda name: True) -> None:
         """Push what is here and not on the URL; what has one owner only if it is the caller (`owns`).
 
-        Raises `UrlMoved` where another host has moved one of them: the hub then has what the URL has; `UrlRefuses`.
+        `is_own`: of a name, whether the caller has made it; where the URL refuses something, only that is pushed, so
+        that nobody fails for another's change. Raises `UrlMoved` where another host has moved one of them: the hub then
+        has what the URL has; `UrlRefuses`.
         """
         with file_lock.exclusive(self.lock):
+            is_alone = False
             for _ in range(_TRIES):
                 seen, ours = self._refs(self._seen), self._refs(self.local)
                 changed = {name: commit for name, commit in ours.items() if seen.get(name) != commit}
                 changed = {name: commit for name, commit in changed.items() if owns or not _is_owned(name)}
+                if is_alone:
+                    changed = {name: commit for name, commit in changed.items() if is_own(name)}
                 if not changed:
                     return
                 changed |= self._heads_left(changed, seen)
@@ -76,7 +81,12 @@ class UrlRefs:
                     failpoint("url.pushed")
                     self._update({f"{self._seen}/{name}": commit for name, commit in changed.items()})
                     return
-                self._settle(changed, seen, rejected)
+                try:
+                    self._settle(changed, seen, rejected)
+                except UrlRefuses:
+                    if is_alone or all(map(is_own, changed)):
+                        raise
+                    is_alone = True
         raise UrlMoved(f"{self.git.url} was moved by others {_TRIES} times in a row")
 
     def delete(self) -> None:

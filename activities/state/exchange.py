@@ -26,7 +26,7 @@ from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.state.url_start import arrive
 from activities.system.failpoints import failpoint
-from epw.core.errors import UrlAway
+from epw.core.errors import UrlAway, UrlRefuses
 from epw.core.messages import (
     DELIVER,
     LAND,
@@ -38,6 +38,7 @@ from epw.core.messages import (
     StepRequest,
     TaskRun,
 )
+from epw.core.naming import slug
 from epw.core.plan.git_url import is_url, without_credentials
 
 PATIENCE_SECONDS = 600.0
@@ -46,6 +47,9 @@ _OWNERS = (LAND, DELIVER, OPEN_PULL_REQUEST, ROLL_BACK)
 """Activities that check the fence: one at a time moves the head."""
 _AT_THE_END = (DELIVER, OPEN_PULL_REQUEST)
 """Activities whose failure leaves something that a command finishes: they wait once."""
+_OWN_COMMITS = "commits/"
+_OF_ATTEMPTS = ("tasks/", "kept/", "left/", "history/", _OWN_COMMITS, "files/outcomes/", "files/reads/")
+"""Refs that attempts of tasks make; all others are made by steps."""
 _COMMIT = re.compile(r'"([0-9a-f]{40})"')
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -158,8 +162,15 @@ class _Traffic:
         failpoint(f"{self.name}.fetched")
 
     def _push(self) -> None:
-        self.refs.push(owns=self._owns)
+        self.refs.push(owns=self._owns, is_own=self._is_own)
         failpoint(f"{self.name}.pushed")
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a ref is one that this activity makes."""
+        is_of_attempt = name.startswith(_OF_ATTEMPTS)
+        if self.name != RUN_TASK:
+            return not is_of_attempt
+        return is_of_attempt and (name.startswith(_OWN_COMMITS) or slug(getattr(self.request, "task_id", "")) in name)
 
     def _enough(self) -> list[str] | None:
         """The commits with which an attempt can begin; None: it may need files of other hosts too."""
@@ -178,6 +189,9 @@ class _Traffic:
             while True:
                 try:
                     return await asyncio.to_thread(step)
+                except UrlRefuses as error:
+                    # An agent that ran again would be refused again.
+                    raise not_retried(error) if self.name == RUN_TASK else error from None
                 except UrlAway as error:
                     if self.hurry.is_set() or time.monotonic() + pause > until:
                         raise not_retried(error) if self.name in _AT_THE_END else error from None

@@ -125,6 +125,17 @@ def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) 
     assert hosts.here.json("deliver", "kept-back")["branch"] == "epw/kept-back"
 
 
+def test_a_change_that_the_url_refuses_fails_its_task_alone(hosts: Hosts, tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    refuse(origin, 'case "$1" in */tasks/bad*) ;; *) false;; esac', "push declined: a secret")
+    rows = [{"id": name, "run": f"echo {name} >> ran; echo {name} > {name}"} for name in ("bad", "good")]
+    result = run(hosts, plan(origin, *rows, strategy="aggressive", onConflict=["retry"]), "declined", code=1)
+    found = {row["taskId"]: row for row in result["results"]}
+    assert {name: row["status"] for name, row in found.items()} == {"bad": "failed", "good": "succeeded"}
+    assert "push declined: a secret" in found["bad"]["error"]["message"]
+    assert sh(origin, "git", "show", "epw/declined:good") == "good\n"
+
+
 def test_a_server_that_takes_branches_only_is_found_out_before_anything_runs(hosts: Hosts, tmp_path: Path) -> None:
     origin = bare_repository(tmp_path, {"x": "1\n"})
     refuse(origin, 'case "$1" in refs/heads/*) false;; *) ;; esac', "deny updating a hidden ref")

@@ -128,6 +128,22 @@ def test_all_is_pushed_or_nothing(tmp_path: Path) -> None:
     assert len(sh(origin, "git", "for-each-ref", "refs/epw").splitlines()) == 2
 
 
+def test_nobody_fails_for_a_change_of_another_that_is_refused(tmp_path: Path) -> None:
+    origin = bare_repository(tmp_path, {"a": "1\n"})
+    hook = origin / "hooks/pre-receive"
+    hook.write_text(
+        '#!/bin/sh\nwhile read old new ref; do case "$ref" in *bad*) echo "a secret"; exit 1;; esac; done\n'
+    )
+    hook.chmod(0o755)
+    host = refs_of(tmp_path / "host", origin)
+    for name in ("good", "bad"):
+        host.hub.update_ref(f"refs/epw/x/tasks/{name}", commit_on(host.hub, name))
+    host.push(owns=False, is_own=lambda name: "good" in name)
+    assert sh(origin, "git", "for-each-ref", "--format=%(refname)", "refs/epw").split() == ["refs/epw/x/tasks/good"]
+    with pytest.raises(UrlRefuses, match="a secret"):
+        host.push(owns=False, is_own=lambda name: "bad" in name)
+
+
 def test_a_push_whose_answer_was_lost_is_found_done(tmp_path: Path) -> None:
     origin = bare_repository(tmp_path, {"a": "1\n"})
     host = refs_of(tmp_path / "host", origin)
