@@ -78,6 +78,8 @@ def test_a_host_that_did_nothing_shows_takes_and_removes_all(hosts: Hosts, tmp_p
     assert "another machine" in hosts.here("logs", "shown", "a").stderr
     again = json.loads(hosts.here("retry", "shown", "--dry-run", "--json").stdout)
     assert set(again["takesOver"]) == {"a", "c"}
+    hosts.here("drop", "shown", "c", "--id", "shown-without-c")
+    assert sh(origin, "git", "ls-tree", "--name-only", "epw/shown-without-c").split() == ["a", "shared.txt"]
     listed = next(
         line for line in (ROOT / "docs/git-urls.md").read_text().splitlines() if "ls-remote URL 'refs" in line
     )
