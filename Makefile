@@ -45,7 +45,8 @@ lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
-perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal and git worktree; prints tables
+# `PEERS="--peer-python PATH"`: an environment that has DBOS, Prefect, Dask, LangGraph or ninja; without, ours alone.
+perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal, git worktree and other engines; prints tables
 	$(BIN)/python -m benchmarks.makespan
 	$(BIN)/python -m benchmarks.workspace
 	$(BIN)/python -m benchmarks.isolation
@@ -55,6 +56,7 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.structure
 	$(BIN)/python -m benchmarks.eta
 	$(BIN)/python -m benchmarks.live_view
+	$(BIN)/python -m benchmarks.peers --rounds 3 $(PEERS)
 
 soak: $(INSTALLED) ## what takes longer than a build may
 	$(BIN)/python -m pip install --quiet --editable '.[installers,mutants]'

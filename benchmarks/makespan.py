@@ -37,7 +37,7 @@ def plan_of(graph: TaskGraph, agents: int) -> dict[str, Any]:
             "id": task,
             "description": task,
             "dependsOn": graph.dependencies[task],
-            "estimatedMinutes": graph.minutes[task],
+            "estimatedMinutes": graph.minutes[task] or 1,
             "simulate": {"seconds": graph.minutes[task]},
         }
         for task in graph.ids
