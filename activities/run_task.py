@@ -128,7 +128,7 @@ class TaskRunner:
                 failpoint("save.committed")
                 # A full disk only loses the record, not the answer to the server.
                 with contextlib.suppress(OSError):
-                    directory.keep_outcome(outcome)
+                    await in_thread(directory.keep_outcome, outcome)
                 failpoint("save.kept")
                 if outcome.kind in ("question", "usage-limit", "budget-limit"):
                     cleanup.pop_all()

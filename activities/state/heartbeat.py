@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ _SECONDS_PER_AGENT = 0.01
 _MAX_FILES = 20
 _MAX_WARNINGS = 5
 _MAX_WARNING_LENGTH = 500
+_OWN = ("taskId", "agentId", "simulated", "directory", "warnings", "reportedAt", "elapsedMs")
+_REPORTED = frozenset(field.alias or name for name, field in AgentProgress.model_fields.items()) - frozenset(_OWN)
 
 
 def last_beat(details: Sequence[Any]) -> int | None:
@@ -39,9 +42,7 @@ class Heartbeat:
 
     def report(self, fields: dict[str, Any]) -> None:
         """Update the progress with an agent's report; unknown and invalid fields are ignored."""
-        known = {field.alias or name for name, field in AgentProgress.model_fields.items()}
-        own = {"taskId", "agentId", "simulated", "directory", "warnings", "reportedAt", "elapsedMs"}
-        updates = {name: value for name, value in fields.items() if name in known - own}
+        updates = {name: value for name, value in fields.items() if name in _REPORTED}
         if isinstance(updates.get("files"), list):
             updates["files"] = [str(file)[:500] for file in updates["files"][:_MAX_FILES]]
         if isinstance(updates.get("operation"), str):
@@ -71,8 +72,9 @@ class Heartbeat:
     async def _beat(self) -> None:
         Heartbeat._active += 1
         try:
-            # A task that ends at once needs no heartbeat.
-            await asyncio.sleep(_FIRST_SECONDS)
+            # A task that ends at once needs no heartbeat; of many that start together the first ones are spread too.
+            shared = Heartbeat._active * _SECONDS_PER_AGENT
+            await asyncio.sleep(max(_FIRST_SECONDS, shared * random.random()))
             while True:
                 activity.heartbeat(self._progress, round(time.time() * 1000))
                 await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT))
