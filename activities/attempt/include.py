@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activities.attempt.attempt import Attempt
-from activities.attempt.included_secrets import included_secrets
 from activities.git import kept_files
 from activities.system.copying import copy_path, put_link
 from activities.system.directories import is_without_links
@@ -57,8 +56,6 @@ def copy_included(attempt: Attempt) -> list[str]:
         known = directory.execution.workspace()
         workspace = Path(known.path)
         found = [name for name in names if known.url is None and _unusable(workspace, name) is None]
-        reporter = attempt.reporter
-        reporter.secrets = reporter.secrets.joined(included_secrets(workspace, found))
         links = list[tuple[Path, Path]]()
         for name in found:
             links += copy_path((workspace / name).resolve(), _target(tree, name), overwrite=True)

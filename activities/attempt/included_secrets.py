@@ -8,30 +8,54 @@ from functools import partial
 from pathlib import Path
 
 from activities.agents.secrets import Secrets
+from activities.attempt.attempt import Attempt
 from activities.git.secret_files import looks_secret
 from activities.system.file_content import content
 from activities.system.tokens import tokens
 
 _SHORTEST = 6
 _MAX_VALUES = 200
+_MAX_FILES = 10_000
+"""Of an included folder: `node_modules` is one."""
 _ASSIGNED = re.compile(rb"(?m)^\s*(?:export\s+)?[\w.-]+\s*[=:]\s*(\S+)")
 _HAS_LOGIN = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
 _KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?-----END [A-Z ]*-----", re.DOTALL)
 
 
-def included_secrets(workspace: Path, names: Iterable[str]) -> Secrets:
-    """The secrets of those of the named files that look like secrets, each shown as the name of its file.
+def know_included(attempt: Attempt) -> None:
+    """Have the attempt show none of the secrets of its included files, as the user and its directory have them.
 
-    They are values under names of tokens, passwords and keys, addresses with a login in them, and private keys.
+    Also one that goes on in the directory of an earlier one. Blocking.
+    """
+    names, directory = attempt.context.plan.included_in(attempt.context.task), attempt.directory
+    roots = [directory.tree] if names else []
+    if names and directory.run.base is not None:
+        workspace = directory.execution.workspace()
+        roots += [Path(workspace.path)] if workspace.url is None else []
+    for root in roots:
+        attempt.reporter.secrets = attempt.reporter.secrets.joined(included_secrets(root, names))
+
+
+def included_secrets(root: Path, names: Iterable[str]) -> Secrets:
+    """The secrets of those of the named files, and of those in named folders, that look like secrets.
+
+    Each is shown as the name of its file. They are values under names of tokens, passwords and keys, addresses with a
+    login in them, and private keys.
     """
     found = Secrets(())
-    for name in names:
-        path = workspace / name
-        if not path.is_file() or not looks_secret(name, partial(content, path)):
+    for path in _files(root, names):
+        if not looks_secret(path.name, partial(content, path)):
             continue
         for value, _ in zip(_values(content(path)), range(_MAX_VALUES), strict=False):
-            found = found.joined(Secrets.of({Path(name).name: value}))
+            found = found.joined(Secrets.of({path.name: value}))
     return found
+
+
+def _files(root: Path, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        path = root / name
+        inside = path.rglob("*") if path.is_dir() else [path]
+        yield from (each for each, _ in zip(inside, range(_MAX_FILES), strict=False) if each.is_file())
 
 
 def _values(data: bytes) -> Iterator[str]:

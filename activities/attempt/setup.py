@@ -15,6 +15,7 @@ from activities.attempt.agent_repository import add_repositories
 from activities.attempt.attempt import Attempt
 from activities.attempt.checkout import check_out
 from activities.attempt.include import copy_included
+from activities.attempt.included_secrets import know_included
 from activities.git.work_tree import WorkTree
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.system.concurrency import in_thread
@@ -35,14 +36,17 @@ async def set_up_directory(attempt: Attempt) -> None:
     """
     directory, context = attempt.directory, attempt.context
     if not await in_thread(partial(check_out, directory, keeps_state=context.backend.keeps_state)):
+        await in_thread(know_included, attempt)
         return
     if directory.run.base is None:
         await in_thread(copy_included, attempt)
+        await in_thread(know_included, attempt)
         await _run_setup(attempt)
         directory.mark_ready()
         return
     await in_thread(add_repositories, directory)
     included = await in_thread(copy_included, attempt)
+    await in_thread(know_included, attempt)
     await _run_or_reuse_setup(attempt, included)
     if directory.both_sides is not None and not (context.conflict and context.conflict.relock):
         await in_thread(directory.both_sides.write_side_files, directory.work_tree)

@@ -105,3 +105,22 @@ async def test_what_is_printed_of_included_secrets_is_not_in_the_log(harness: Ha
     assert "hunter2hunter" not in printed
     told = sh(path, "git", "show", f"{document['delivery']['branch']}:told")
     assert "abcdefgh12345" in told, "files that an agent writes are its own matter"
+
+
+async def test_an_attempt_that_goes_on_shows_no_secrets_either(harness: Harness, tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo", {".gitignore": "private/\n"})
+    (path / "private").mkdir()
+    (path / "private/.env").write_text("API_TOKEN=abcdefgh12345\n")
+    ask = """echo '{"question": "why?"}' >> "$EPW_EVENTS"; exit 75"""
+    rows = tasks({"id": "a", "run": f'cat private/.env; if [ -z "${{EPW_ANSWER:-}}" ]; then {ask}; fi; exit 3'})
+    answered = {"wait": True, "timeoutMinutes": 0.001, "default": "so"}
+    plan = {"workspace": str(path), "include": ["private"], "onQuestion": answered, "tasks": rows}
+    async with harness.working():
+        handle = await harness.start(plan)
+        await ended(handle)
+        document = await harness.document(handle)
+    logs = "".join(log.read_text() for log in harness.home.rglob("a*.log"))
+    assert logs.count("API_TOKEN=[.env]") >= 2
+    assert "abcdefgh12345" not in logs
+    assert "abcdefgh12345" not in str(document)
+    assert "abcdefgh12345" not in "".join([str(event) async for event in handle.fetch_history_events()])
