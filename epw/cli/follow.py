@@ -7,6 +7,7 @@ import contextlib
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any
@@ -24,7 +25,7 @@ from epw.cli.output import printable
 from epw.cli.show import steering_line
 from epw.cli.show_failures import verify_failed
 from epw.cli.show_running import waits_for
-from epw.client.away import waits_for_host, what_to_do
+from epw.client.away import mark_rows, not_taken, overdue, what_to_do
 from epw.client.documents import describe, progress_of, short_document
 from epw.client.pollers import has_worker, is_to_be_cancelled, without_worker
 from epw.client.requests import retry_while_unavailable
@@ -61,12 +62,15 @@ async def follow(
             try:
                 described = await describe(handle)
                 lines.workflow_task(described)
-                lines.away(what_to_do(await waits_for_host(connection, described), connection))
+                untaken = await not_taken(connection, described)
+                waiting = overdue(untaken, connection, lines.worker_since)
+                lines.away(what_to_do(waiting, connection))
                 progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
+                mark_rows(progress["tasks"], waiting)
                 # Before the states: what an attempt reported, it did before its task went on.
                 lines.progress(await progress_of(connection, described))
                 lines.steering(progress)
-                lines.tasks(progress)
+                lines.tasks(progress, [each.task_id for each in untaken])
                 lines.ended(progress)
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
@@ -115,6 +119,8 @@ class _Lines:
         self._failing_run: str | None = None
         self._away: list[str] = []
         self._was_answered = False
+        self.worker_since: int | None = None if own_worker else 0
+        """Since when a worker answers (epoch milliseconds), where the command has started one; None: not yet."""
 
     def workflow_task(self, described: WorkflowExecutionDescription) -> None:
         """Say once a run that its workflow task fails again and again: nothing happens until it is reset."""
@@ -143,8 +149,11 @@ class _Lines:
                 self._steered[index] = entry["outcome"]
                 self._line(steering_line(entry))
 
-    def tasks(self, progress: dict[str, Any]) -> None:
+    def tasks(self, progress: dict[str, Any], untaken: Sequence[str | None] = ()) -> None:
+        """Say which tasks have another status. `untaken`: those whose attempts no worker has taken: they do not run."""
         for task in progress["tasks"]:
+            if task["status"] == "running" and task["taskId"] in untaken:
+                continue
             waiting = f" ({waits_for(task)})" if task["waitingFor"] else ""
             agent = f" · {task['agentId']}" if task["agentId"] and task["status"] == "running" else ""
             attempt = f" · attempt {task['attempts']}" if task["attempts"] > 1 else ""
@@ -206,6 +215,8 @@ class _Lines:
         if is_answered and self._unanswered >= _UNANSWERED_LOOKS:
             self._line(f"a worker answers{' again' if self._was_answered else ''}")
         self._was_answered |= is_answered
+        if is_answered and self.worker_since is None:
+            self.worker_since = round(time.time() * 1000)
         looks = 0 if is_answered else self._unanswered + 1
         looks = max(looks, _UNANSWERED_LOOKS) if is_certain else looks
         if self._unanswered < _UNANSWERED_LOOKS <= looks:

@@ -150,7 +150,7 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     away = metrics.get("awayMs", 0)
     left_out = [
         *(["the waits for people and usage limits"] if has_waited else []),
-        *([f"the {_seconds(away)} in which no worker ran"] if away else []),
+        *([f"the {_seconds(away)} of waiting for a worker"] if away else []),
     ]
     without = f" without {' and '.join(left_out)}" if left_out else ""
     out.print(

@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
@@ -20,22 +21,46 @@ _PATIENCE_MS = 3000
 _MAX_NAMED = 3
 
 
+async def not_taken(connection: Connection, described: WorkflowExecutionDescription) -> list[Unstarted]:
+    """The activities that nobody has taken; none where the server cannot say it now."""
+    if described.close_time is None:
+        with contextlib.suppress(RPCError):
+            return await unstarted(connection.client, described)
+    return []
+
+
+def overdue(untaken: Iterable[Unstarted], connection: Connection, own_since: int | None = 0) -> list[Unstarted]:
+    """Those that nobody has taken for some seconds.
+
+    `own_since`: since when a worker that the command has started takes what this host can (epoch milliseconds);
+    None: it is just starting.
+    """
+    now, own = round(time.time() * 1000), _own_host(connection)
+    found = []
+    for each in untaken:
+        # A worker of a command has no labels.
+        is_own = not each.needs and each.version is None and each.host in (None, own)
+        since = each.since if not is_own else None if own_since is None else max(each.since, own_since)
+        if since is not None and now - since >= _PATIENCE_MS:
+            found.append(each)
+    return found
+
+
 async def waits_for_host(connection: Connection, described: WorkflowExecutionDescription) -> list[Unstarted]:
     """The activities that nobody has taken for some seconds; none where the server cannot say it now."""
-    if described.close_time is not None:
-        return []
-    with contextlib.suppress(RPCError):
-        now = round(time.time() * 1000)
-        return [each for each in await unstarted(connection.client, described) if now - each.since >= _PATIENCE_MS]
-    return []
+    return overdue(await not_taken(connection, described), connection)
 
 
 def mark_away(document: ExecutionResult, waiting: Iterable[Unstarted]) -> None:
     """Show tasks whose attempts nobody takes as waiting, also where no worker is left to tell their workflow."""
+    if document["status"] in OPEN:
+        mark_rows(document["results"], waiting)
+
+
+def mark_rows(rows: Iterable[Any], waiting: Iterable[Unstarted]) -> None:
+    """The same for rows of tasks."""
     by_task = {each.task_id: each for each in waiting if each.task_id is not None}
-    if document["status"] not in OPEN:
-        return
-    for row in document["results"]:
+    for row in rows:
         if row["status"] == "running" and (found := by_task.get(row["taskId"])) is not None:
             row["status"], row["waitingFor"], row["agentId"] = "waiting", "host", None
             if words := worker_in_words(found.host, found.needs):
@@ -44,11 +69,15 @@ def mark_away(document: ExecutionResult, waiting: Iterable[Unstarted]) -> None:
 
 def what_to_do(waiting: Iterable[Unstarted], connection: Connection) -> list[str]:
     """For each worker that is lacking, what waits for it and how to start it."""
-    own = host_name(connection.state) if connection.state is not None else None
+    own = _own_host(connection)
     groups: dict[tuple[str | None, tuple[str, ...], str | None], list[str]] = {}
     for each in waiting:
         groups.setdefault((each.host, tuple(each.needs), each.version), []).append(each.task_id or each.type)
     return [_sentence(*key, names, own) for key, names in groups.items()]
+
+
+def _own_host(connection: Connection) -> str | None:
+    return host_name(connection.state) if connection.state is not None else None
 
 
 def _sentence(host: str | None, needs: tuple[str, ...], version: str | None, names: list[str], own: str | None) -> str:

@@ -127,7 +127,7 @@ def speed(report: Report) -> list[Fact]:
         overhead = "starting, saving, merging and checking: what is missing of 100 %"
         found.append(Fact("overhead", f"{metrics['coordinationOverhead']:.0%}", overhead))
     if away := metrics.get("awayMs"):
-        found.append(Fact("without a worker", duration(away), "no worker ran; in none of the other numbers"))
+        found.append(Fact("without a worker", duration(away), "waiting for one; in none of the other numbers"))
     used = f"{metrics['agentsUsed']} of {metrics['agentCount']}"
     found.append(Fact("agents used", used, f"at most {metrics['peakConcurrency']} at once"))
     again = [f"{count(metrics['retryCount'], 'attempt')} after failures"]

@@ -6,6 +6,7 @@ So the number of requests does not depend on the number of agents. Looks become 
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from typing import Any
 
@@ -15,7 +16,7 @@ from temporalio.service import RPCError
 from activities.state.execution_store import ExecutionStore
 from epw.cli.follow import OWN_WORKER
 from epw.cli.live.snapshot import Snapshot
-from epw.client.away import waits_for_host, what_to_do
+from epw.client.away import mark_away, not_taken, overdue, what_to_do
 from epw.client.documents import describe, progress_of, results_so_far, short_results
 from epw.client.pollers import is_to_be_cancelled, without_worker
 from epw.client.so_far import estimates_of, numbers_so_far
@@ -46,6 +47,8 @@ class Feed:
     ) -> None:
         """`own_worker`: the command has started one for it."""
         self._own_worker = own_worker
+        self._worker_since: int | None = None if own_worker else 0
+        """Since when a worker answers (epoch milliseconds), where the command has started one; None: not yet."""
         self._settings, self._connection, self._handle = settings, connection, handle
         self._started: dict[str, Any] | None = None
         self._plan: tuple[dict[str, Any], Plan | None, TaskGraph | None] = {}, None, None
@@ -78,9 +81,14 @@ class Feed:
         if self._document is None or described.history_length != self._length:
             trouble = await self._ask(described)
         live = await progress_of(self._connection, described, self._known)
-        if not trouble:
-            trouble = "; ".join(what_to_do(await waits_for_host(self._connection, described), self._connection))
         document, (raw, plan, graph) = self._document or _unknown(described, self._plan[0]), self._plan
+        if not trouble:
+            untaken = await not_taken(self._connection, described)
+            waiting = overdue(untaken, self._connection, self._worker_since)
+            trouble = "; ".join(what_to_do(waiting, self._connection))
+            if waiting:
+                document = copy.deepcopy(document)
+                mark_away(document, waiting)
         await self._forecast(document, plan, graph, live)
         numbers = numbers_so_far(document, described.start_time.timestamp(), live, estimates_of(raw))
         if self._eta is not None:
@@ -111,6 +119,8 @@ class Feed:
             took = time.monotonic() - began
             self._query_at = time.monotonic() + min(_MAX_SECONDS, _REST_OF_QUERIES * took)
         self._trouble = ""
+        if self._worker_since is None:
+            self._worker_since = round(time.time() * 1000)
         self._document, self._length = results_so_far(self._settings, short, described), described.history_length
         if self._started is not None and len(now := with_added(self._started, short)["tasks"]) != self._tasks:
             self._plan, self._tasks = _read({**self._started, "tasks": now}), len(now)
