@@ -26,7 +26,7 @@ from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.state.url_start import arrive
 from activities.system.failpoints import failpoint
-from epw.core.errors import UrlAway, UrlRefuses
+from epw.core.errors import UrlAway, UrlDenied, UrlRefuses
 from epw.core.messages import (
     DELIVER,
     LAND,
@@ -39,10 +39,10 @@ from epw.core.messages import (
     TaskRun,
 )
 from epw.core.naming import slug
-from epw.core.plan.git_url import is_url, without_credentials
+from epw.core.plan.git_url import is_url
 
 PATIENCE_SECONDS = 600.0
-"""So long an activity waits for a URL that does not answer."""
+"""So long an activity waits for a URL that does not answer, or lets nobody in any more."""
 _OWNERS = (LAND, DELIVER, OPEN_PULL_REQUEST, ROLL_BACK)
 """Activities that check the fence: one at a time moves the head."""
 _AT_THE_END = (DELIVER, OPEN_PULL_REQUEST)
@@ -86,7 +86,7 @@ class Exchange:
                 result = await step(_at_hub(request, str(refs.hub.path)))
             except asyncio.CancelledError:
                 # What cannot be pushed now is in the hub, and goes with the next push of this host.
-                with contextlib.suppress(UrlAway):
+                with contextlib.suppress(UrlAway, UrlDenied):
                     await traffic.pushed(is_hurried=True)
                 raise
             except Exception:
@@ -182,7 +182,7 @@ class _Traffic:
 
     async def _repeated(self, step: Callable[[], None]) -> None:
         """Run a blocking step; a URL that does not answer is tried again, as long as patience lasts."""
-        task, shown = getattr(self.request, "task_id", self.name), without_credentials(self.refs.git.url)
+        task = getattr(self.request, "task_id", self.name)
         heartbeat = Heartbeat(AgentProgress(task_id=task, agent_id=getattr(self.request, "agent_id", "epw")))
         until, pause = time.monotonic() + self.patience_seconds, _FIRST_PAUSE_SECONDS
         async with heartbeat.beating():
@@ -192,10 +192,14 @@ class _Traffic:
                 except UrlRefuses as error:
                     # An agent that ran again would be refused again.
                     raise not_retried(error) if self.name == RUN_TASK else error from None
-                except UrlAway as error:
-                    if self.hurry.is_set() or time.monotonic() + pause > until:
-                        raise not_retried(error) if self.name in _AT_THE_END else error from None
-                heartbeat.report({"operation": f"waiting: {shown}"})
+                except (UrlAway, UrlDenied) as error:
+                    # It let this execution in before: a login that has run out is given again, a path comes back.
+                    is_last = self.hurry.is_set() or time.monotonic() + pause > until
+                    if self.name in _AT_THE_END and (is_last or isinstance(error, UrlDenied)):
+                        raise not_retried(error) from None
+                    if is_last:
+                        raise
+                    heartbeat.report({"operation": f"waiting: {error}"})
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.hurry.wait(), pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

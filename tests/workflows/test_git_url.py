@@ -48,6 +48,22 @@ async def test_a_worker_clones_merges_and_pushes_a_branch(harness: Harness, tmp_
     assert any(each.startswith(f"refs/epw/{document['executionId']}/") for each in refs(origin))
 
 
+async def test_a_url_that_is_gone_for_a_moment_costs_no_agent_its_work(harness: Harness, tmp_path: Path) -> None:
+    origin, away, starts = bare_repository(tmp_path, {"a": "1\n"}), tmp_path / "away", tmp_path / "starts"
+    leave = f"echo start >> {starts}; echo 2 > a; mv {origin} {away}"
+    plan = {"workspace": f"file://{origin}", "tasks": tasks({"id": "a", "run": leave})}
+    async with harness.working():
+        handle = await harness.start(plan)
+        async with asyncio.timeout(60):
+            while "waiting: git" not in str((await handle.describe()).raw_description.pending_activities):  # noqa: ASYNC110 (no event tells)
+                await asyncio.sleep(0.05)
+        away.rename(origin)
+        await ended(handle)
+        document = await harness.document(handle)
+    assert document["status"] == "succeeded", document
+    assert starts.read_text().split() == ["start"]
+
+
 async def other_host(harness: Harness, home: Path) -> Harness:
     """A host with its own connection and state directory, for workers on the same queue."""
     client, address = harness.client, harness.client.service_client.config.target_host
