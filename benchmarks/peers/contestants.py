@@ -20,7 +20,7 @@ CONTESTANTS = (
     Contestant(
         "epw",
         "ours",
-        "ended tasks, in SQLite; worker or server: goes on by itself; all of it: once a worker is started",
+        "ended tasks, in SQLite; goes on by itself; with all processes gone, once a worker is started",
     ),
     Contestant("asyncio", "plain", "nothing"),
     Contestant(
@@ -36,7 +36,7 @@ CONTESTANTS = (
     Contestant(
         "Dask",
         "dask_futures",
-        "of the worker: nothing, all is run again by itself; of the scheduler: nothing",
+        "nothing: what a worker had is run again, what the scheduler had is gone",
         ("distributed",),
     ),
     Contestant(
