@@ -16,10 +16,12 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
+from activities.state.state_directory import ServerFiles
 from epw.client.documents import full_document
 from epw.client.start import new_id
 from epw.core.messages import TASK_QUEUE, WORKFLOW_TYPE
 from epw.service.connection import Connection, connected
+from epw.service.embedded import running_server
 from epw.service.worker_supervisor import supervised_worker
 from epw.settings import Settings
 
@@ -45,17 +47,30 @@ class Bench:
         return handle, time.perf_counter() - began
 
 
+def _ended(files: ServerFiles) -> None:
+    """A server ends with its last user, and writes to its directory until then."""
+    while running_server(files) is not None:
+        time.sleep(0.05)
+
+
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
-    """An embedded server of its own in a temporary directory, and one worker process."""
+async def server() -> AsyncIterator[tuple[Connection, Settings]]:
+    """An embedded server of its own in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="epw-bench-", ignore_cleanup_errors=True) as folder:
         settings = replace(Settings.from_environment(), home=Path(folder))
-        async with connected(settings) as connection, supervised_worker(settings):
-            found = Bench(connection, settings)
-            # Warm: imports, pollers, caches.
-            await found.run({"agent": "simulated", "tasks": [{"id": "w", "description": "w", "simulate": {}}]})
-            yield found
-        await asyncio.sleep(0.5)
+        async with connected(settings) as connection:
+            yield connection, settings
+        await asyncio.to_thread(_ended, ServerFiles(Path(folder, "server")))
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """A server and one worker process."""
+    async with server() as (connection, settings), supervised_worker(settings):
+        found = Bench(connection, settings)
+        # Warm: imports, pollers, caches.
+        await found.run({"agent": "simulated", "tasks": [{"id": "w", "description": "w", "simulate": {}}]})
+        yield found
 
 
 def revision() -> str:

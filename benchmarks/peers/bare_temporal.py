@@ -5,22 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 from benchmarks.bare import bare_worker, run_bare
 from benchmarks.peers.protocol import Graph, serve_async
+from benchmarks.server import server
 from epw.core.plan.graph import TaskGraph
-from epw.service.connection import connected
-from epw.settings import Settings
 
 
 @asynccontextmanager
 async def engine() -> AsyncIterator[Callable[[Graph], Awaitable[float]]]:
     numbers = count()
-    settings = replace(Settings.from_environment(), home=Path("home").absolute())
-    async with connected(settings) as connection, bare_worker(connection.client):
+    async with server() as (connection, _), bare_worker(connection.client):
 
         async def run(graph: Graph) -> float:
             planned, began = TaskGraph(graph.dependencies, graph.seconds), time.perf_counter()
