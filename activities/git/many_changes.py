@@ -24,6 +24,19 @@ def parents_of(hub: Hub, commits: Sequence[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
+def held(hub: Hub, commits: Sequence[str], refs: str) -> set[str]:
+    """Those of the commits that refs beneath a prefix reach, and no collection of garbage removes."""
+    here = list(parents_of(hub, commits))
+    listed = text(git("for-each-ref", "--format=%(objecttype) %(objectname)", refs, git_dir=hub.path)).splitlines()
+    tips = {each.removeprefix("commit ") for each in listed if each.startswith("commit ")}
+    left = [each for each in here if each not in tips]
+    if not left:
+        return set(here)
+    # Options are not read from the standard input, and arguments would be too long.
+    revisions = "".join(f"{each}\n" for each in [*left, *(f"^{tip}" for tip in tips)]).encode()
+    return set(here).difference(text(git("rev-list", "--stdin", git_dir=hub.path, stdin=revisions)).split())
+
+
 def changes_of(hub: Hub, parents: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
     """Rows of `activities.git.changes.changes` from parent to commit, by commit; the hub has all of them."""
     listed: dict[str, list[str]] = {commit: [] for commit in parents}

@@ -21,6 +21,8 @@ from epw.client.requests import require_worker, send
 from epw.client.start import check_runnable
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
+from epw.core.execution.reuse import GONE
+from epw.rendering.words import few
 from epw.service.connection import Connection, connected
 from epw.settings import Settings
 
@@ -103,6 +105,10 @@ def _show(made: RedrivePlan, execution_id: str) -> None:
     """Print what is taken over and what runs, and why."""
     taken, tasks = made.redrive.commits, [task.id for task in made.file.plan.tasks]
     lines = [f"taken over from {execution_id}: {len(taken)} of {count(len(tasks), 'task')}"]
+    if gone := [task_id for task_id, why in made.reasons.items() if why == GONE]:
+        what = f"the changes of {few(gone)}" if taken else "its changes"
+        again = "" if taken else f"; all {count(len(tasks), 'task')} run again"
+        lines.insert(0, f"{what} are gone: `epw gc` has removed them{again}")
     for task_id in tasks:
         if task_id in taken:
             commit = taken[task_id]

@@ -10,6 +10,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
+from epw.client.gone import gone_changes
 from epw.client.plan_file import PlanFile, PlanSource
 from epw.client.start import PLAN_SOURCE, start_execution
 from epw.client.started_plan import plan_of, with_added
@@ -54,13 +55,14 @@ async def plan_redrive(
     # What was rewritten stands in the merge, and not in the change that would be taken over.
     rewritten = [each["tasks"][0] for each in document["conflicts"] if each["resolution"] == APPLY_RENAME]
     after = changed or before
-    commits, reasons = reusable(before.plan, after.plan, rows, rewritten)
+    store = ExecutionStore.of(settings.state, described)
+    gone = await gone_changes(settings, handle, described, document, before.plan.workspace)
+    commits, reasons = reusable(before.plan, after.plan, rows, rewritten, gone)
     kept = [task_id for task_id in commits if rows[task_id].get("kept")]
-    chain = ExecutionStore.of(settings.state, described).run_id
     note = ""
     if changed is None and (source := await _source(described)) is not None:
         after, note = replace(before, source=source), _changed_since(earlier, source)
-    return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=chain, kept=kept), reasons, note)
+    return RedrivePlan(after, Redrive(of=earlier, commits=commits, chain=store.run_id, kept=kept), reasons, note)
 
 
 async def _source(described: WorkflowExecutionDescription) -> PlanSource | None:

@@ -149,7 +149,9 @@ def test_a_server_that_takes_branches_only_is_found_out_before_anything_runs(hos
     result = run(hosts, {**document, "urlRefs": "refs/heads/epw-refs"}, "shown-refs")
     assert result["status"] == "succeeded"
     assert sh(origin, "git", "show", "epw/shown-refs:a") == "a\n"
+    assert list(hosts.here.json("retry", "shown-refs", "--dry-run")["takesOver"]) == ["a"]
     hosts.here("gc", "shown-refs", "--yes")
+    assert hosts.here.json("retry", "shown-refs", "--dry-run")["takesOver"] == {}
     assert sh(origin, "git", "for-each-ref", "--format=%(refname)").split() == [
         "refs/heads/epw/shown-refs",
         "refs/heads/main",

@@ -61,6 +61,12 @@ def test_a_change_whose_uses_followed_a_rename_is_made_again() -> None:
     assert (list(taken), reasons) == (["a", "b"], {"c": "its uses followed a rename when it landed"})
 
 
+def test_a_change_that_is_gone_is_made_again_and_what_depends_on_it() -> None:
+    taken, reasons = reusable(plan(*ROWS), plan(*ROWS), DONE, gone=["a"])
+    assert (list(taken), reasons["a"]) == (["c"], "its change is gone: `epw gc` has removed it")
+    assert reasons["b"] == "depends on a, which runs again"
+
+
 @pytest.mark.parametrize("status", ["failed", "cancelled", "skipped", "conflicted"])
 def test_what_did_not_succeed_runs(status: str) -> None:
     rows = {**DONE, "a": {"status": status, "commit": "half"}}
@@ -135,6 +141,22 @@ def test_a_change_that_no_longer_fits_runs_again(up: Cli, tmp_path: Path) -> Non
     assert second["status"] == "succeeded"
     assert not any(row.get("reused") for row in second["results"])
     assert sh(repository, "git", "show", f"{second['delivery']['branch']}:f") == "one!\n2!\n3!\n"
+
+
+def test_what_gc_has_removed_is_not_said_to_be_kept(up: Cli, tmp_path: Path) -> None:
+    repository, ran = make_repository(tmp_path / "repo"), tmp_path / "ran"
+    rows = tasks({"id": "a", "run": f"echo a >> {ran}; echo a > a"}, {"id": "b", "run": "true", "dependsOn": ["a"]})
+    up.execute(up.plan({"workspace": str(repository), "tasks": rows}), "removed")
+    kept = up("retry", "removed", "--dry-run").stderr
+    assert "keeps: a (" in kept
+    assert "gone" not in kept
+    up("gc", "removed", "--yes")
+    done = up("retry", "removed", "--json")
+    assert "its changes are gone: `epw gc` has removed them; all 2 tasks run again\n" in done.stderr
+    assert "taken over from removed: 0 of 2 tasks" in done.stderr
+    assert "keeps" not in done.stderr
+    assert json.loads(done.stdout)["status"] == "succeeded"
+    assert ran.read_text() == "a\na\n"
 
 
 def test_only_an_ended_execution_is_retried(up: Cli) -> None:

@@ -9,6 +9,8 @@ from epw.core.execution.task_state import TaskState
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan, Task
 
+GONE = "its change is gone: `epw gc` has removed it"
+"""Reason why a task runs again that had succeeded."""
 _SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
 """Fields of a task that cannot change its work: its scheduling, and what it is declared to touch."""
 _SETTINGS = ("workspace", "setup", "env", "pass_env", "logins", "include", "keep", "network", "sandbox")
@@ -16,13 +18,18 @@ _SETTINGS = ("workspace", "setup", "env", "pass_env", "logins", "include", "keep
 
 
 def reusable(
-    before: Plan, after: Plan, rows: Mapping[str, Mapping[str, Any]], rewritten: Collection[str] = ()
+    before: Plan,
+    after: Plan,
+    rows: Mapping[str, Mapping[str, Any]],
+    rewritten: Collection[str] = (),
+    gone: Collection[str] = (),
 ) -> tuple[dict[str, str | None], dict[str, str]]:
     """Commits of the tasks that can be taken over (None: no change), and for each other task the reason why not.
 
     A task is taken over when it succeeded, it and the settings of the plan that agents see are unchanged, and all its
     dependencies are taken over. `before`, `after`: the earlier plan and the new one; `rows`: the earlier result's
-    rows, by task id; `rewritten`: tasks whose landed change is not the one that they made.
+    rows, by task id; `rewritten`: tasks whose landed change is not the one that they made; `gone`: those whose
+    change or kept files nobody has any more.
     """
     graph, known = TaskGraph.of_plan(after), {task.id: task for task in before.tasks}
     changed = [name for name in _SETTINGS if getattr(before, name) != getattr(after, name)]
@@ -33,6 +40,8 @@ def reusable(
         why = _reason(before, after, known.get(task_id), planned[task_id], rows.get(task_id, {}), changed)
         if why is None and task_id in rewritten:
             why = "its uses followed a rename when it landed"
+        if why is None and task_id in gone:
+            why = GONE
         rerun = [each for each in graph.dependencies[task_id] if each not in taken]
         if why is None and rerun:
             why = f"depends on {rerun[0]}, which runs again"
