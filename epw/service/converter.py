@@ -15,13 +15,20 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.exceptions import ApplicationError, FailureError
 
-from epw.core.errors import InvalidPlan
+from epw.core.errors import InvalidPlan, Unavailable
+from epw.service.encrypted import ENCODING, ENCRYPTED, no_keys
 
 
 class StrictPayloadConverter(PydanticPayloadConverter):
-    """Converter that raises a failure for bad input: Temporal retries a workflow task for ever on other exceptions."""
+    """Converter that raises a failure for bad input: Temporal retries a workflow task for ever on other exceptions.
+
+    What is encrypted and was not decrypted is no bad input: `Unavailable`, and a workflow waits for the keys.
+    """
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        for payload in payloads:
+            if payload.metadata.get(ENCODING) == ENCRYPTED:
+                raise Unavailable(no_keys(payload))
         try:
             return super().from_payloads(payloads, type_hints)
         except FailureError:

@@ -21,13 +21,12 @@ from temporalio.converter import PayloadCodec
 from activities.system.atomic_write import write_atomically
 from epw.core.errors import Unavailable
 from epw.core.extras import missing_extra
+from epw.service.encrypted import ENCODING, ENCRYPTED, KEY
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 EXTRA = "encryption"
-_ENCODING, _KEY = "encoding", "epw-key"
-_ENCRYPTED = b"binary/encrypted"
 _KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
@@ -113,14 +112,14 @@ class EncryptedPayloads(PayloadCodec):
     def _encrypted(self, payload: Payload) -> Payload:
         name, nonce = self.ring.first.encode(), os.urandom(_NONCE_BYTES)
         data = self._ciphers[self.ring.first].encrypt(nonce, payload.SerializeToString(), name)
-        return Payload(metadata={_ENCODING: _ENCRYPTED, _KEY: name}, data=nonce + data)
+        return Payload(metadata={ENCODING: ENCRYPTED, KEY: name}, data=nonce + data)
 
     def _decrypted(self, payload: Payload) -> Payload:
-        if payload.metadata.get(_ENCODING) != _ENCRYPTED:
+        if payload.metadata.get(ENCODING) != ENCRYPTED:
             return payload
         from cryptography.exceptions import InvalidTag
 
-        name = payload.metadata.get(_KEY, b"")
+        name = payload.metadata.get(KEY, b"")
         cipher = self._ciphers.get(name.decode(errors="replace"))
         if cipher is None:
             known, missing = ", ".join(self.ring.keys), name.decode(errors="replace")

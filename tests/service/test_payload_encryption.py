@@ -22,6 +22,7 @@ from tests.command_line import ROOT, Cli
 from tests.support import tasks
 
 CANARIES = [f"canary-of-{name}-7f3a" for name in ("description", "context", "progress", "output", "name")]
+COMMANDS = ("status", "retry", "logs")
 
 
 @pytest.fixture
@@ -49,11 +50,18 @@ def test_nothing_of_a_plan_is_in_the_server_s_files_and_commands_read_all_of_it(
     stored = b"".join(path.read_bytes() for path in (cli.home / "server").iterdir() if path.is_file())
     assert b"task-a" in stored
     assert [canary for canary in CANARIES if canary.encode() in stored] == []
+    first = KeyRing.read(keys).first
     KeyRing.add_key(keys)
     document = cli.json("status", "secret", code=None)
     assert {row["taskId"]: row["status"] for row in document["results"]} == {"a": "failed", "b": "skipped"}
     assert output in json.dumps(document)
     assert cli.json("doctor", "secret")["violations"] == []
+    for command in COMMANDS:
+        done = replace(cli, environment={})(command, "secret", code=3)
+        said = (
+            f"epw: a payload is encrypted by key {first}: export EPW_PAYLOAD_KEYS=FILE, the file of keys that has it\n"
+        )
+        assert done.stderr == said, command
 
 
 def test_payloads_are_read_by_older_keys_and_written_by_the_newest(keys: Path) -> None:
