@@ -154,7 +154,9 @@ def push(
     head, joined = _write_history(execution, hub, request, modules.each_lowered(request.head), running.tasks)
     url = UrlGit(hub.path, workspace.url or "")
     if not publish_secrets and (secrets := secrets_added(UserGit(hub.path), request.base, head)):
-        return _refused(execution, request, f"the branch is not pushed: {refusal(secrets)}")
+        why = f"the branch is not pushed: {refusal(secrets, 'deliver', execution.workflow_id)}"
+        # The same command again would be refused again.
+        return _refused(execution, request, why).model_copy(update={"finish_with": []})
     branch, why = push_branch(url, request.branch or "", head, lambda each: execution.keep_delivered(each, head))
     if branch is None:
         return _refused(execution, request, f"{url.url} has not taken the branch: {why}")

@@ -97,7 +97,9 @@ class _Step:
         delivery = document["delivery"]
         began, last = delivery["base"] if delivery is not None else None, f"refs/heads/{self.branch}"
         if secrets := secrets_added(git, began, last) if url is None else []:
-            return _failed(f"{self.branch} is not pushed: {refusal(secrets)}", final=True)
+            return _failed(
+                f"{self.branch} is not pushed: {refusal(secrets, 'pr', self.execution.workflow_id)}", final=True
+            )
         # It all but has: what it did is known, and this is its last step.
         report = assembled(plan, document, [], made=now, began=now, ended=now)
         said, text, is_again = wish.title or title(report), markdown(report), file.is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from activities.git.command import list_paths
@@ -20,9 +21,13 @@ def secrets_added(git: UserGit, base: str | None, last: str) -> list[str]:
     return sorted({path for path, blob in added if looks_secret(path, partial(_content, git, blob))})
 
 
-def refusal(paths: list[str]) -> str:
-    """Why a branch with these files is not pushed."""
-    return f"its commits add {list_paths(paths)}, secret by name or content"
+def refusal(paths: list[str], command: str, execution_id: str) -> str:
+    """Why a branch with these files is not pushed, and what to do; `command`: the one of `epw` that pushes it."""
+    name = shlex.quote(execution_id)
+    return (
+        f"its commits add {list_paths(paths)}, secret by name or content; without the task: `epw drop {name} TASK`; "
+        f"if they are no secrets: `epw {command} {name} --publish-secrets`"
+    )
 
 
 def _content(git: UserGit, blob: str) -> bytes:

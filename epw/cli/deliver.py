@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from activities.deliver import push
+from activities.documents.late_delivery import note_late_delivery
 from activities.state.plan_source import RunningPlan
 from epw.cli.options import JSON_OPTION, ExecutionId
 from epw.cli.output import print_json, printable
@@ -77,4 +78,7 @@ def _pushed(known: KnownExecution, running: RunningPlan, *, publish_secrets: boo
         mode="push",
         commits=running.plan.commits,
     )
-    return push(known.store, hub, request, running, publish_secrets=publish_secrets)
+    done = push(known.store, hub, request, running, publish_secrets=publish_secrets)
+    if done.branch is not None:
+        note_late_delivery(known.store, done.branch)
+    return done

@@ -50,10 +50,7 @@ def pr(
         last = f"refs/heads/{branch}" if url is None else delivery["head"] if delivery else None
         secrets = secrets_added(git, delivery["base"] if delivery else None, last or "HEAD")
         if secrets and not publish_secrets:
-            raise InvalidRequest(
-                f"{branch} is not pushed: {refusal(secrets)}; without the task: `epw drop {shlex.quote(execution_id)}"
-                " TASK`; if they are no secrets: --publish-secrets"
-            )
+            raise InvalidRequest(f"{branch} is not pushed: {refusal(secrets, 'pr', execution_id)}")
         said, text = own_title or title(report), markdown(report)
         texts = PullRequestTexts(branch, said, text, str(file), draft, tuple(reviewer or []))
         way = way_of(git, target, folder, texts)

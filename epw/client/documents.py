@@ -21,6 +21,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.documents.hub_results import add_hub_results
+from activities.documents.late_delivery import add_late_delivery
 from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
 from epw.client.url_hub import catch_up
@@ -71,6 +72,7 @@ def expanded(settings: Settings, short: dict[str, Any], described: WorkflowExecu
     if ended is not None:
         _end_from_outside(document, ended)
     store = ExecutionStore.of(settings.state, described)
+    add_late_delivery(document, store)
     add_hub_results(document, store)
     add_spending(document, store)
     if document["status"] in OPEN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,12 @@ def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) 
     assert f"pushed: epw/kept-back to file://{origin}" in hosts.here("deliver", "kept-back").stdout
     assert sh(origin, "git", "show", "epw/kept-back:a") == "a\n"
     assert hosts.here.json("deliver", "kept-back")["branch"] == "epw/kept-back"
+    for place in (hosts.here, replace(hosts.here, home=tmp_path / "third")):
+        found = place.json("status", "kept-back")
+        assert (found["status"], found["delivery"]["branch"]) == ("succeeded", "epw/kept-back")
+        assert found["delivery"]["refusedBecause"] is None
+    hosts.here("gc", "kept-back", "--yes")
+    assert hosts.here.json("status", "kept-back")["delivery"]["branch"] == "epw/kept-back"
 
 
 def test_a_change_that_the_url_refuses_fails_its_task_alone(hosts: Hosts, tmp_path: Path) -> None:
@@ -163,6 +169,8 @@ def test_a_branch_with_a_secret_is_not_pushed_without_a_word(hosts: Hosts, tmp_p
     result = run(hosts, plan(origin, {"id": "a", "run": "echo KEY=1 > .env"}), "secret", code=1)
     assert result["status"] == "undelivered"
     assert ".env" in result["delivery"]["refusedBecause"]
-    hosts.here("deliver", "secret", code=1)
+    assert result["delivery"]["finishWith"] == []
+    assert "`epw deliver secret --publish-secrets`" in result["delivery"]["refusedBecause"]
+    assert "`epw deliver secret --publish-secrets`" in hosts.here("deliver", "secret", code=1).stderr
     hosts.here("deliver", "secret", "--publish-secrets")
     assert sh(origin, "git", "show", "epw/secret:.env") == "KEY=1\n"

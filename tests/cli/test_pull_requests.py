@@ -220,6 +220,7 @@ def test_a_branch_that_adds_a_secret_is_pushed_only_by_a_person_who_says_so(up: 
     delivery = json.loads(up.execute(up.plan(plan), "leaks", "--json").stdout)["delivery"]
     assert delivery["pullRequest"] == {"url": None, "state": "failed"}
     assert any("not pushed: its commits add .env" in each for each in delivery["warnings"])
+    assert any("`epw pr leaks --publish-secrets`" in each for each in delivery["warnings"])
     refused = beside(up, tmp_path)("pr", "leaks", code=2)
     assert "epw/leaks is not pushed: its commits add .env" in refused.stderr
     assert sh(bare, "git", "branch") == ""

@@ -1,0 +1,41 @@
+"""Delivery by a person after an execution's end: what was refused then is a branch of the git URL now."""
+
+from __future__ import annotations
+
+import contextlib
+
+from activities.state.execution_store import ExecutionStore
+from epw.core.errors import UrlAway, UrlDenied, UrlMoved, UrlRefuses
+from epw.core.report.model import ExecutionResult
+
+_FILE = "pushed"
+_INCOMPLETE = ("failed", "conflicted", "cancelled")
+
+
+def note_late_delivery(execution: ExecutionStore, branch: str) -> None:
+    """Note the branch that was pushed, also for the other hosts where the URL takes the note. Blocking."""
+    execution.keep(_FILE, branch.encode())
+    workspace = execution.workspace()
+    refs = execution.url_refs(workspace.url or "", workspace.url_refs)
+    with contextlib.suppress(UrlAway, UrlDenied, UrlMoved, UrlRefuses):
+        refs.push(owns=False, is_own=lambda name: name == f"files/{_FILE}")
+
+
+def add_late_delivery(document: ExecutionResult, execution: ExecutionStore) -> None:
+    """Have the result say what has been pushed since its execution ended."""
+    delivery = document["delivery"]
+    if document["status"] != "undelivered" or delivery is None or (branch := _pushed(execution)) is None:
+        return
+    delivery["branch"], delivery["refusedBecause"], delivery["finishWith"] = branch, None, []
+    is_partial = any(row["status"] in _INCOMPLETE for row in document["results"])
+    document["status"], document["success"] = ("partial", False) if is_partial else ("succeeded", True)
+
+
+def _pushed(execution: ExecutionStore) -> str | None:
+    file = execution.path / _FILE
+    if file.is_file():
+        return file.read_text()
+    # `gc` removes the file, and keeps what the result said before.
+    kept = execution.kept_results().get("delivery") or {}
+    found: str | None = kept.get("branch") if not kept.get("refusedBecause") else None
+    return found
