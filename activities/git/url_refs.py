@@ -6,6 +6,7 @@ writer, so that hosts never dispute them; the head and the fence have several, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from epw.core.naming import HIDDEN_REFS
 HEADS = "heads/"
 FENCE = "files/fence.json"
 _LEFT = "left-heads/"
+_PROBE = "probes/"
 _TRIES = 5
 _DELETED_AT_ONCE = 500
 
@@ -64,7 +66,7 @@ class UrlRefs:
         has what the URL has; `UrlRefuses`.
         """
         with file_lock.exclusive(self.lock):
-            is_alone = False
+            is_alone, refused = False, None
             for _ in range(_TRIES):
                 seen, ours = self._refs(self._seen), self._refs(self.local)
                 changed = {name: commit for name, commit in ours.items() if seen.get(name) != commit}
@@ -87,7 +89,19 @@ class UrlRefs:
                     if is_alone or all(map(is_own, changed)):
                         raise
                     is_alone = True
-        raise UrlMoved(f"{self.git.url} was moved by others {_TRIES} times in a row")
+                refused = None if rejected[0].is_stale else self._refusal(rejected)
+        raise refused or UrlMoved(f"{self.git.url} was moved by others {_TRIES} times in a row")
+
+    def takes_nothing(self, commit: str) -> bool:
+        """Whether the URL refuses even a ref to a commit that it has: then no change is to blame.
+
+        Raises `UrlAway`, `UrlDenied`.
+        """
+        ref = f"{self.remote}/{_PROBE}{os.urandom(4).hex()}"
+        if self.git.push({ref: (commit, "")}):
+            return True
+        self.git.push({ref: ("", commit)})
+        return False
 
     def delete(self) -> None:
         """Delete all of them on the URL, and what the hub knows of that; raises `UrlRefuses`."""
@@ -131,7 +145,10 @@ class UrlRefs:
             self._update({f"{self.local}/{name}": now[name] for name in moved if name in now})
             raise UrlMoved(f"{self.remote}/{moved[0]} on {self.git.url} was moved by another worker")
         if now == seen and not rejected[0].is_stale:
-            raise UrlRefuses(f"{self.git.url} does not take {rejected[0].ref}: {rejected[0].why}")
+            raise self._refusal(rejected)
+
+    def _refusal(self, rejected: list[Rejected]) -> UrlRefuses:
+        return UrlRefuses(f"{self.git.url} does not take {rejected[0].ref}: {rejected[0].why}")
 
     def _heads_left(self, changed: Mapping[str, str], seen: Mapping[str, str]) -> dict[str, str]:
         """Refs that keep a head which is built again: attempts on another host may still go on from it."""

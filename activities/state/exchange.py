@@ -43,6 +43,8 @@ from epw.core.plan.git_url import is_url
 
 PATIENCE_SECONDS = 600.0
 """So long an activity waits for a URL that does not answer, or lets nobody in any more."""
+_OF_WORK = 6
+"""So many times longer with what an agent has made."""
 _OWNERS = (LAND, DELIVER, OPEN_PULL_REQUEST, ROLL_BACK)
 """Activities that check the fence: one at a time moves the head."""
 _AT_THE_END = (DELIVER, OPEN_PULL_REQUEST)
@@ -86,7 +88,7 @@ class Exchange:
                 result = await step(_at_hub(request, str(refs.hub.path)))
             except asyncio.CancelledError:
                 # What cannot be pushed now is in the hub, and goes with the next push of this host.
-                with contextlib.suppress(UrlAway, UrlDenied):
+                with contextlib.suppress(UrlAway, UrlDenied, UrlRefuses):
                     await traffic.pushed(is_hurried=True)
                 raise
             except Exception:
@@ -184,22 +186,30 @@ class _Traffic:
         """Run a blocking step; a URL that does not answer is tried again, as long as patience lasts."""
         task = getattr(self.request, "task_id", self.name)
         heartbeat = Heartbeat(AgentProgress(task_id=task, agent_id=getattr(self.request, "agent_id", "epw")))
-        until, pause = time.monotonic() + self.patience_seconds, _FIRST_PAUSE_SECONDS
+        # What an agent has made is worth more than its slot; one that ran again would be refused again, and paid again.
+        is_work = self.name == RUN_TASK and step == self._push
+        patience = self.patience_seconds * (_OF_WORK if is_work else 1)
+        until, pause = time.monotonic() + patience, _FIRST_PAUSE_SECONDS
         async with heartbeat.beating():
             while True:
                 try:
                     return await asyncio.to_thread(step)
-                except UrlRefuses as error:
-                    # An agent that ran again would be refused again.
-                    raise not_retried(error) if self.name == RUN_TASK else error from None
-                except (UrlAway, UrlDenied) as error:
+                except (UrlAway, UrlDenied, UrlRefuses) as error:
                     # It let this execution in before: a login that has run out is given again, a path comes back.
                     is_last = self.hurry.is_set() or time.monotonic() + pause > until
-                    if self.name in _AT_THE_END and (is_last or isinstance(error, UrlDenied)):
-                        raise not_retried(error) from None
-                    if is_last:
-                        raise
+                    waits = not is_last and (isinstance(error, UrlAway) or self.name not in _AT_THE_END)
+                    if waits and isinstance(error, UrlRefuses):
+                        waits = await asyncio.to_thread(self._takes_nothing)
+                    if not waits:
+                        is_final = not self.hurry.is_set() and (is_work or self.name in _AT_THE_END)
+                        raise not_retried(error) if is_final else error from None
                     heartbeat.report({"operation": f"waiting: {error}"})
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.hurry.wait(), pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _takes_nothing(self) -> bool:
+        try:
+            return self.refs.takes_nothing(self.execution.base())
+        except (UrlAway, UrlDenied):
+            return True

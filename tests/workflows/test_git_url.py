@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from temporalio.client import Client
 
 from activities.agents.base import AgentOutcome, Completed
@@ -48,20 +49,34 @@ async def test_a_worker_clones_merges_and_pushes_a_branch(harness: Harness, tmp_
     assert any(each.startswith(f"refs/epw/{document['executionId']}/") for each in refs(origin))
 
 
-async def test_a_url_that_is_gone_for_a_moment_costs_no_agent_its_work(harness: Harness, tmp_path: Path) -> None:
-    origin, away, starts = bare_repository(tmp_path, {"a": "1\n"}), tmp_path / "away", tmp_path / "starts"
-    leave = f"echo start >> {starts}; echo 2 > a; mv {origin} {away}"
-    plan = {"workspace": f"file://{origin}", "tasks": tasks({"id": "a", "run": leave})}
-    async with harness.working():
-        handle = await harness.start(plan)
+GONE = ("mv {origin} {away}", "mv {away} {origin}")
+CLOSED = (
+    "printf '#!/bin/sh\\necho quota >&2; exit 1\\n' > {origin}/hooks/pre-receive; chmod +x {origin}/hooks/pre-receive",
+    "rm {origin}/hooks/pre-receive",
+)
+
+
+@pytest.mark.parametrize("trouble", [GONE, CLOSED], ids=["gone", "takes nothing"])
+async def test_a_url_in_trouble_for_a_moment_costs_no_agent_its_work(
+    harness: Harness, tmp_path: Path, trouble: tuple[str, str]
+) -> None:
+    origin, starts = bare_repository(tmp_path, {"a": "1\n"}), tmp_path / "starts"
+    begin, end = (each.format(origin=origin, away=tmp_path / "away") for each in trouble)
+    rows = tasks(
+        {"id": "a", "run": f"echo start >> {starts}; echo 2 > a; sleep 1; {begin}"},
+        {"id": "b", "run": f"echo start >> {starts}; echo 2 > b; sleep 1"},
+    )
+    there = await other_host(harness, tmp_path / "there")
+    async with harness.working(), there.working():
+        handle = await harness.start({"workspace": f"file://{origin}", "tasks": rows})
         async with asyncio.timeout(60):
-            while "waiting: git" not in str((await handle.describe()).raw_description.pending_activities):  # noqa: ASYNC110 (no event tells)
+            while "waiting: " not in str((await handle.describe()).raw_description.pending_activities):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        away.rename(origin)
+        sh(tmp_path, "sh", "-c", end)
         await ended(handle)
         document = await harness.document(handle)
     assert document["status"] == "succeeded", document
-    assert starts.read_text().split() == ["start"]
+    assert starts.read_text().split() == ["start", "start"]
 
 
 async def other_host(harness: Harness, home: Path) -> Harness:
