@@ -23,7 +23,7 @@ from activities.sandbox.levels import require_sandbox
 from activities.state.host import host_name, machine_name
 from epw.client.plan_file import PlanFile
 from epw.core.amounts import count
-from epw.core.errors import InvalidRequest, Unavailable
+from epw.core.errors import InvalidPlan, InvalidRequest, Problem, Unavailable
 from epw.core.messages import HOST_MEMO, TASK_QUEUE, WORKFLOW_TYPE
 from epw.core.plan.git_url import is_url
 from epw.core.plan.model import Plan
@@ -58,12 +58,30 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
         check_included(plan, None)
         return []
     if plan.workspace is not None:
-        workspace = Workspace.read(plan.workspace)
-        workspace.check_delivery(plan)
-        if plan.base is not None:
-            workspace = workspace.at(plan.base)
+        workspace = _able(Workspace.read(plan.workspace), plan)
         return [f"warning: {each}" for each in _warnings(workspace, plan)]
     return []
+
+
+def _able(workspace: Workspace, plan: Plan) -> Workspace:
+    """The workspace, at the plan's base; raises `InvalidPlan` with all that it has not for the plan."""
+    problems = list[Problem]()
+    try:
+        workspace.check_delivery(plan)
+    except InvalidPlan as error:
+        problems += error.problems
+    try:
+        check_included(plan, Path(workspace.path))
+    except InvalidPlan as error:
+        problems += error.problems
+    try:
+        if plan.base is not None and workspace.kind == "git":
+            workspace = workspace.at(plan.base)
+    except InvalidPlan as error:
+        problems += error.problems
+    if problems:
+        raise InvalidPlan(problems)
+    return workspace
 
 
 def _warnings(workspace: Workspace, plan: Plan) -> Iterator[str]:
