@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,13 +35,13 @@ from activities.processes.process_tree import ProcessTree, end_marked, has_no_pr
 from activities.processes.shell import describe_exit, last_output, printed_so_far, run_shell
 from activities.processes.slots import Slots
 from activities.state.activity_scope import activity_scope, current_execution
-from activities.state.cancellation import refuse_cancelled
+from activities.state.cancellation import away, outcome_without_worker, was_cancelled
 from activities.state.heartbeat import Heartbeat, last_beat
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
+from activities.state.worker_records import count_of
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
-from activities.system.process_identity import CURRENT_PROCESS
 from epw.core import failures
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
@@ -49,7 +49,6 @@ from epw.core.execution.task_state import ended_at
 from epw.core.globs import matches
 from epw.core.messages import RUN_TASK, AgentProgress, TaskOutcome, TaskRun
 from epw.core.plan.model import Task
-from epw.core.report.timeline import NO_WORKER_MS
 
 _POOLED_SECONDS = 2.0
 _WAITING = "waiting: resources (memory or disk of this machine)"
@@ -87,7 +86,8 @@ class TaskRunner:
         """
         directory = AttemptDirectory(current_execution(self._state, run), run, activity.info().attempt)
         kept = directory.outcome()
-        outcome = (kept or await self._attempt(directory)).model_copy(update=_away(kept))
+        without_worker = away(*_known(), ended_at(kept) if kept is not None else 0)
+        outcome = (kept or await self._attempt(directory)).model_copy(update=without_worker)
         if outcome.kind == "failed" and outcome.failure is not None:
             message = f"{outcome.failure.type}: {outcome.failure.message}"
             raise ApplicationError(
@@ -103,7 +103,8 @@ class TaskRunner:
     async def _attempt(self, directory: AttemptDirectory) -> TaskOutcome:
         running = await self._plans.of_current_execution()
         await _end_earlier(directory)
-        await refuse_cancelled()
+        if await was_cancelled():
+            return outcome_without_worker(*_known())
         task = _task(running, directory.run)
         agent = self._agents[running.plan.backend_of(task).name]
         attempt = await in_thread(_described, directory, running, task, agent, self._host)
@@ -116,20 +117,21 @@ class TaskRunner:
                 self._admitted(attempt) as attempt,
                 budget_watched(directory.execution, running.plan, directory.run.budget or budget),
             ):
-                try:
-                    ending = await within_limits(attempt, partial(_work, agent, attempt, running))
-                except asyncio.CancelledError:
-                    ending = _cancelled(attempt, cleanup)
-                failpoint("run.ended")
-                saved = TaskOutcome(kind="completed")
-                if attempt.uses_files:
-                    saved = await in_thread(save_change, attempt, ending, int(started), self._max_kept_bytes)
-                outcome = outcome_of(attempt, ending, saved, started, time.perf_counter() - clock)
-                failpoint("save.committed")
-                # A full disk only loses the record, not the answer to the server.
-                with contextlib.suppress(OSError):
-                    await in_thread(directory.keep_outcome, outcome)
-                failpoint("save.kept")
+                with attempt.reporter.heartbeat.agent_running():
+                    try:
+                        ending = await within_limits(attempt, partial(_work, agent, attempt, running))
+                    except asyncio.CancelledError:
+                        ending = _cancelled(attempt, cleanup)
+                    failpoint("run.ended")
+                    saved = TaskOutcome(kind="completed")
+                    if attempt.uses_files:
+                        saved = await in_thread(save_change, attempt, ending, int(started), self._max_kept_bytes)
+                    outcome = outcome_of(attempt, ending, saved, started, time.perf_counter() - clock)
+                    failpoint("save.committed")
+                    # A full disk only loses the record, not the answer to the server.
+                    with contextlib.suppress(OSError):
+                        await in_thread(directory.keep_outcome, outcome)
+                    failpoint("save.kept")
                 if outcome.kind in ("question", "usage-limit", "budget-limit"):
                     cleanup.pop_all()
                 elif outcome.kind == "completed" and attempt.uses_files:
@@ -189,18 +191,6 @@ class TaskRunner:
             discarding.add_done_callback(self._discarding.discard)
 
 
-def _away(kept: TaskOutcome | None) -> dict[str, int]:
-    """The stretch before this run in which no worker was there for the attempt; `kept`: what an earlier run had saved.
-
-    It begins when a worker last told of the attempt, and ends as this worker began.
-    """
-    info = activity.info()
-    start, until = round(info.scheduled_time.timestamp() * 1000), round(CURRENT_PROCESS[1] * 1000)
-    told = last_beat(info.heartbeat_details)
-    start = max(start, told or 0, ended_at(kept) if kept is not None else 0)
-    return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}
-
-
 async def _work(agent: Agent, attempt: Attempt, running: RunningPlan) -> AgentOutcome:
     """Set up the directory, run the agent, check its work; raises `TaskFailed`."""
     if attempt.uses_files:
@@ -243,8 +233,22 @@ def _described(
     default_sandbox = running.plan.default_sandbox if run.dispute and run.dispute.relock else None
     uses_files = agent.needs_directory(task) or bool(task.verify)
     logins = running.plan.logins_of(task)
-    heartbeat = Heartbeat(progress)
+    heartbeat = Heartbeat(progress, _lost_runs(directory))
     return Attempt.of(directory, running, task, heartbeat, host, default_sandbox, uses_files=uses_files, logins=logins)
+
+
+def _known() -> tuple[Sequence[Any], int]:
+    """What the attempt's last heartbeat has told, and when the attempt was scheduled (epoch milliseconds)."""
+    info = activity.info()
+    return info.heartbeat_details, round(info.scheduled_time.timestamp() * 1000)
+
+
+def _lost_runs(directory: AttemptDirectory) -> int:
+    """Earlier runs of the attempt whose agents ended with their worker; other failures of an activity are none."""
+    if (beat := last_beat(activity.info().heartbeat_details)) is not None:
+        return beat.runs_lost
+    # They ended before they told anything.
+    return min(directory.activity_attempt - 1, count_of(directory.deaths))
 
 
 def _task(running: RunningPlan, run: TaskRun) -> Task:

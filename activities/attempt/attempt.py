@@ -74,6 +74,7 @@ class Attempt:
         reporter = Reporter(
             heartbeat, secrets_of(running.plan, logins), partial(_checkpoint, directory), Warnings(heartbeat.warn)
         )
+        heartbeat.waited = lambda: reporter.waited_seconds
         memory = context.state / "notes-taken" if context.backend.keeps_state else None
         reporter.notes = Notes(directory.execution.notes(task.id), directory.run.messages, memory)
         sandbox = level(running.plan, default_sandbox or context.backend.default_sandbox)

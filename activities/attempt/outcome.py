@@ -37,7 +37,7 @@ def outcome_of(
             "started_at": int(started * 1000),
             "duration_ms": round((seconds - reporter.waited_seconds) * 1000),
             "crowded_ms": round(reporter.resource_wait.seconds * 1000),
-            "lost_runs": attempt.directory.activity_attempt - 1,
+            "lost_runs": reporter.heartbeat.lost_runs,
             "limited_ms": round(reporter.account_wait.seconds * 1000),
             "usage": reporter.usage,
             "sandbox": None if backend.simulated else attempt.launcher.sandbox,

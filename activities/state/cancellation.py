@@ -2,27 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.state.heartbeat import last_beat
+from activities.system.process_identity import CURRENT_PROCESS
 from epw.core import failures
+from epw.core.messages import Failure, TaskOutcome
 from epw.core.report.timeline import NO_WORKER_MS
 
 
-async def refuse_cancelled() -> None:
-    """Raise a failure of type `Cancelled` where the execution is to be cancelled.
+async def was_cancelled() -> bool:
+    """Whether the execution is to be cancelled.
 
     The worker that comes back gets what is to be run as soon as the cancellation, which only its workflow passes on.
     """
     info = activity.info()
     waited = (info.started_time - info.scheduled_time).total_seconds() * 1000
     if info.attempt == 1 and waited < NO_WORKER_MS:
-        return
+        return False
     workflow = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    if (await workflow.describe()).raw_description.workflow_extended_info.cancel_requested:
+    return (await workflow.describe()).raw_description.workflow_extended_info.cancel_requested
+
+
+async def refuse_cancelled() -> None:
+    """Raise a failure of type `Cancelled` where the execution is to be cancelled."""
+    if await was_cancelled():
         raise ApplicationError(
             "its execution was cancelled before it could start",
             type=failures.CANCELLED.type,
             non_retryable=True,
             category=ApplicationErrorCategory.BENIGN,
         )
+
+
+def outcome_without_worker(details: Sequence[Any], scheduled: int) -> TaskOutcome:
+    """Outcome of a cancelled attempt that no worker has any more, as far as its last heartbeat tells of it.
+
+    `details`: of that heartbeat. `scheduled`: epoch milliseconds.
+    """
+    beat = last_beat(details)
+    outcome = TaskOutcome(
+        kind="failed",
+        failure=Failure.of(failures.CANCELLED, "its execution was cancelled while no worker ran"),
+        final=True,
+        started_at=beat.started_at if beat is not None else 0,
+        duration_ms=beat.worked_ms if beat is not None else 0,
+        lost_runs=beat.lost_runs if beat is not None else 0,
+    )
+    return outcome.model_copy(update=away(details, scheduled))
+
+
+def away(details: Sequence[Any], scheduled: int, since: int = 0) -> dict[str, int]:
+    """The stretch in which no worker was there for an attempt, as fields of its outcome.
+
+    It begins when a worker last told of the attempt, at the earliest at `since`, and ends as this worker began.
+    """
+    beat, until = last_beat(details), round(CURRENT_PROCESS[1] * 1000)
+    start = max(scheduled, since, beat.at if beat is not None else 0)
+    return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}

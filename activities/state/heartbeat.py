@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from temporalio import activity
 
 from epw.core.messages import AgentProgress
@@ -26,9 +27,31 @@ _OWN = ("taskId", "agentId", "simulated", "directory", "warnings", "reportedAt",
 _REPORTED = frozenset(field.alias or name for name, field in AgentProgress.model_fields.items()) - frozenset(_OWN)
 
 
-def last_beat(details: Sequence[Any]) -> int | None:
-    """When the heartbeat with these details was sent, epoch milliseconds; None where there was none."""
-    return details[1] if len(details) > 1 and isinstance(details[1], int) else None
+class LastBeat(BaseModel):
+    """What the last heartbeat of a run of an attempt tells those after it; times in epoch milliseconds."""
+
+    at: int
+    started_at: int = 0
+    worked_ms: int = 0
+    """Without waits."""
+    agent_runs: bool = False
+    """Whether its agent had begun, and nothing but the end of its worker keeps it from its end."""
+    lost_runs: int = 0
+    """Runs before it whose agents ended with their worker."""
+
+    @property
+    def runs_lost(self) -> int:
+        """Runs whose agents ended with their worker, this one included, where no worker has it any more."""
+        return self.lost_runs + self.agent_runs
+
+
+def last_beat(details: Sequence[Any]) -> LastBeat | None:
+    """The heartbeat with these details; None where there was none."""
+    if len(details) < 2 or not isinstance(details[1], int):
+        return None
+    with contextlib.suppress(ValidationError):
+        return LastBeat.model_validate({"at": details[1], **(details[2] if len(details) > 2 else {})})
+    return LastBeat(at=details[1])
 
 
 class Heartbeat:
@@ -37,8 +60,41 @@ class Heartbeat:
     _active = 0
     """Senders of this process, which share the rate."""
 
-    def __init__(self, progress: AgentProgress) -> None:
+    def __init__(self, progress: AgentProgress, lost_runs: int = 0) -> None:
+        """`lost_runs`: earlier runs of the attempt whose agents ended with their worker."""
         self._progress = progress
+        self._began = time.time()
+        self._agent_runs = self._has_beaten = False
+        self.lost_runs = lost_runs
+        self.waited: Callable[[], float] = float
+        """Seconds so far that were not the agent's work."""
+
+    @contextmanager
+    def agent_running(self) -> Iterator[None]:
+        """Tell later runs that the agent runs in the block; if its worker ends, it is not told that it has ended."""
+        self._agent_runs = True
+        try:
+            yield
+        except Exception:
+            self._agent_ended()
+            raise
+        self._agent_ended()
+
+    def _agent_ended(self) -> None:
+        self._agent_runs = False
+        if self._has_beaten:
+            self._send()
+
+    def _send(self) -> None:
+        now, self._has_beaten = time.time(), True
+        beat = LastBeat(
+            at=round(now * 1000),
+            started_at=round(self._began * 1000),
+            worked_ms=max(0, round((now - self._began - self.waited()) * 1000)),
+            agent_runs=self._agent_runs,
+            lost_runs=self.lost_runs,
+        )
+        activity.heartbeat(self._progress, beat.at, beat.model_dump(exclude={"at"}))
 
     def report(self, fields: dict[str, Any]) -> None:
         """Update the progress with an agent's report; unknown and invalid fields are ignored."""
@@ -76,7 +132,7 @@ class Heartbeat:
             shared = Heartbeat._active * _SECONDS_PER_AGENT
             await asyncio.sleep(max(_FIRST_SECONDS, shared * random.random()))
             while True:
-                activity.heartbeat(self._progress, round(time.time() * 1000))
+                self._send()
                 await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT))
         finally:
             Heartbeat._active -= 1

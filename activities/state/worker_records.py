@@ -34,6 +34,8 @@ class AttemptRecord:
     worker: Process
     deaths: Path | None = None
     """File that counts the workers that died under this task; None if no agent of a task runs."""
+    workflow: tuple[str, str, str] = ("", "", "")
+    """Workflow id, run id, and id of the activity."""
     alone: bool = False
     """Whether it is a suspect that runs apart from other suspects: a death now is its fault."""
 
@@ -41,9 +43,10 @@ class AttemptRecord:
     @contextmanager
     def kept(cls, state: StateDirectory, marker: str, deaths: Path | None = None) -> Iterator[AttemptRecord]:
         """Keep a record of the running activity while the block runs."""
-        token = activity.info().task_token
+        info = activity.info()
+        token, workflow = info.task_token, (info.workflow_id or "", info.workflow_run_id or "", info.activity_id)
         path = state.activity_record(hashlib.sha256(token).hexdigest()[:32])
-        record = cls(path, token, marker, CURRENT_PROCESS, deaths)
+        record = cls(path, token, marker, CURRENT_PROCESS, deaths, workflow)
         record.write()
         try:
             yield record
@@ -57,6 +60,7 @@ class AttemptRecord:
             "marker": self.marker,
             "worker": self.worker,
             "deaths": str(self.deaths) if self.deaths else None,
+            "workflow": self.workflow,
             "alone": self.alone,
         }
         write_atomically(self.path, json.dumps(content).encode(), survives_power_loss=False)
@@ -71,7 +75,9 @@ class AttemptRecord:
                 token = base64.b64decode(record["taskToken"])
                 deaths = Path(record["deaths"]) if record["deaths"] else None
                 worker = (record["worker"][0], record["worker"][1])
-                found.append(cls(path, token, record["marker"], worker, deaths, record["alone"]))
+                workflow = record.get("workflow") or ("", "", "")
+                place = (workflow[0], workflow[1], workflow[2])
+                found.append(cls(path, token, record["marker"], worker, deaths, place, record["alone"]))
         return found
 
     @property

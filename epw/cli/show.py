@@ -84,7 +84,8 @@ def _cells(row: TaskResult) -> list[Any]:
         f"{row['status']}{waiting}{simulated}",
         row["landed"],
         row["attempts"],
-        _seconds(row["duration"]),
+        # Of a cancelled attempt that no worker had any more nobody may know how long its agent worked.
+        _seconds(row["duration"] or (None if row["status"] == "cancelled" else 0)),
         None if files is None else len(files),
         _why(row),
     ]

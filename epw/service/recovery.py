@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.attempt.worktree_pool import WorktreePool
 from activities.processes.process_tree import end_marked
+from activities.state.cancellation import outcome_without_worker
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import (
@@ -35,7 +36,7 @@ from activities.system.directories import Trash
 from activities.system.process_identity import Process
 from epw.core import failures
 from epw.core.amounts import count
-from epw.core.messages import WORKFLOW_TYPE
+from epw.core.messages import WORKFLOW_TYPE, TaskOutcome
 from epw.service.host_watch import HostWatch
 from epw.service.janitor import tidy
 from epw.service.unreplayable import reset_unreplayable
@@ -104,10 +105,15 @@ async def recover(client: Client, state: StateDirectory) -> int:
             count_death([record for record in lost if record.worker == worker])
         if dead := list(WorkerRecord.dead(state)):
             await _reset_sticky_queues(client)
+        known: dict[tuple[str, str, str], TaskOutcome] = {}
+        with contextlib.suppress(RPCError):
+            known = await _cancelled_meanwhile(client, lost)
         for record in lost:
             await asyncio.to_thread(end_marked, record.marker)
             try:
-                await client.get_async_activity_handle(task_token=record.task_token).fail(_reason(record))
+                await client.get_async_activity_handle(task_token=record.task_token).fail(
+                    _reason(record, known.get(record.workflow))
+                )
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     _log.warning("a lost attempt could not be failed: %s", error)
@@ -151,9 +157,28 @@ async def _fail_unrecorded(client: Client, identity: str) -> None:
                     await lost.fail(ApplicationError("the worker of this attempt died", type=failures.WORKER_LOST.type))
 
 
-def _reason(record: AttemptRecord) -> ApplicationError:
+def _reason(record: AttemptRecord, outcome: TaskOutcome | None) -> ApplicationError:
+    """Why a lost attempt ends now; `outcome`: of one that is not to go on."""
+    if outcome is not None:
+        message = "its execution was cancelled while no worker ran"
+        return ApplicationError(message, outcome, type=failures.AGENT_FAILED.type, non_retryable=True)
     deaths = count_of(record.deaths) if record.deaths else 0
     if deaths >= POISON_DEATHS:
         message = f"{count(deaths, 'worker')} died while this task ran"
         return ApplicationError(message, type=failures.POISON.type, non_retryable=True)
     return ApplicationError("the worker of this attempt died", type=failures.WORKER_LOST.type)
+
+
+async def _cancelled_meanwhile(
+    client: Client, lost: Iterable[AttemptRecord]
+) -> dict[tuple[str, str, str], TaskOutcome]:
+    """What is known of lost attempts of agents whose executions are to be cancelled."""
+    attempts = {record.workflow: None for record in lost if record.deaths is not None and record.workflow[0]}
+    found = dict[tuple[str, str, str], TaskOutcome]()
+    for workflow_id, run_id in dict.fromkeys((each[0], each[1]) for each in attempts):
+        described = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
+        for pending in described.pending_activities if described.workflow_extended_info.cancel_requested else ():
+            if (key := (workflow_id, run_id, pending.activity_id)) in attempts:
+                details = await client.data_converter.decode(pending.heartbeat_details.payloads)
+                found[key] = outcome_without_worker(details, pending.scheduled_time.ToMilliseconds())
+    return found
