@@ -80,19 +80,25 @@ def logs(
                 await asyncio.sleep(_POLL_SECONDS)
             if not printer.has_shown:
                 logs = logs_of(execution, wanted, even_empty=True)
-                print(why_none(document, task, logs, execution.log("*").parent), file=sys.stderr)
+                folder = None if execution.kept_results() else execution.log("*").parent
+                print(why_none(document, task, logs, folder), file=sys.stderr)
         return 0
 
     run_connected(command, as_json=as_json)
 
 
-def why_none(document: Mapping[str, Any], task: str, logs: Sequence[TaskLog], folder: Path) -> str:
-    """Why nothing that a task has printed is here. `logs`: those that are; `folder`: where they would be."""
+def why_none(document: Mapping[str, Any], task: str, logs: Sequence[TaskLog], folder: Path | None) -> str:
+    """Why nothing that a task has printed is here.
+
+    `logs`: those that are; `folder`: where they would be, None: `gc` has removed them.
+    """
     if logs:
         return "it has printed nothing"
     row = next((each for each in document["results"] if each["taskId"] == task), None)
     if row is not None and not row["attempts"]:
         return f"it has not run: {row['status']}"
+    if folder is None:
+        return "what it has printed is gone: `epw gc` has removed it"
     return f"it has printed nothing, or ran on another machine ({folder})"
 
 

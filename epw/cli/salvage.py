@@ -46,6 +46,8 @@ def salvage(
 
     async def command(settings: Settings, connection: Connection) -> int:
         known = await KnownExecution.of(settings, connection, execution_id)
+        if task is not None:
+            known.task(task)
         execution, hub = known.store, known.hub
         saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
@@ -89,9 +91,11 @@ def _nothing(hub: Hub | None, execution: ExecutionStore, *, has_pending: bool) -
     """Why nothing is shown."""
     if has_pending:
         return "nothing is saved so far"
+    if execution.kept_results():
+        return "nothing is saved any more: `epw gc` has removed it"
     if hub is None and not execution.path.is_dir():
-        return "nothing is saved here: it worked on another machine, has not begun, or `epw gc` has removed it"
-    return "nothing is saved: no agent changed anything, or `epw gc` has removed it"
+        return "nothing is saved here: it worked on another machine, or has not begun"
+    return "nothing is saved: no agent changed anything"
 
 
 def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | None) -> list[str]:

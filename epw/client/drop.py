@@ -58,6 +58,8 @@ async def plan_drop(
             f"execution {execution_id!r} is still running: `epw watch {shlex.quote(execution_id)}` to its end, "
             "or cancel it"
         )
+    if workspace is None and known.store.kept_results():
+        raise InvalidRequest(f"the changes of {execution_id!r} are gone: `epw gc` has removed them")
     if workspace is None or hub is None or workspace.kind != "git":
         raise InvalidRequest("drop makes a branch: that needs a git repository as workspace, on this machine")
     if workspace.modules:

@@ -96,8 +96,9 @@ def test_a_red_verify_names_its_command_code_output_and_tasks(site: Site, tmp_pa
         ("ran", [TaskLog("ran", 1, 0, Path("ran.1.log"))], "it has printed nothing"),
         ("ran", [], "it has printed nothing, or ran on another machine (logs)"),
         (VERIFY, [], "it has printed nothing, or ran on another machine (logs)"),
+        ("gone", [], "what it has printed is gone: `epw gc` has removed it"),
     ],
 )
 def test_a_log_that_is_not_there_is_explained(task: str, logs: list[TaskLog], why: str) -> None:
     rows = [{"taskId": "skipped", "status": "skipped", "attempts": 0}, {"taskId": "ran", "status": "", "attempts": 1}]
-    assert why_none({"results": rows}, task, logs, Path("logs")) == why
+    assert why_none({"results": rows}, task, logs, None if task == "gone" else Path("logs")) == why

@@ -268,6 +268,7 @@ WHILE_RUNNING = [
     Slip("doctor of what runs", ("doctor", "slips"), 2, ("still running",)),
     Slip("an id that is taken", ("run", "{dir}/plan.yaml", "--id", "slips"), 2, ("`epw run --resume slips`",)),
     Slip("a status that is none", ("list", "--status", "done"), 2, ("no status 'done'; there are running",)),
+    Slip("salvage of a task that is none", ("salvage", "slips", "ask"), 2, ("has no task 'ask'; did you mean asks?",)),
     Slip("salvage of nothing", ("salvage", "slips"), 0, ("nothing is saved: no agent changed anything",)),
     Slip(
         "no key where a plan is started",

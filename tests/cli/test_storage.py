@@ -97,6 +97,10 @@ def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_pat
     assert up.json("gc", "--days", "1", "old", "--yes")["removed"] == []
     assert up.json("gc", "old", "--yes")["removed"] == ["old"]
     assert up.json("salvage", "old") == []
+    removed = "`epw gc` has removed"
+    assert f"nothing is saved any more: {removed} it" in up("salvage", "old").stdout
+    assert f"{removed} it" in up("logs", "old", "half").stderr
+    assert f"the changes of 'old' are gone: {removed} them" in up("drop", "old", "good work", code=2).stderr
     hub = Hub(StateDirectory(up.home).hub(str(repository))).path
     for row in document["results"]:
         assert row["commit"] not in sh(hub, "git", "for-each-ref", "--format=%(objectname)")
