@@ -8,6 +8,7 @@ from epw.core.errors import InvalidRequest
 from epw.core.execution.additions import Additions
 from epw.core.execution.task_state import UNREAD
 from epw.core.execution.task_steering import TaskSteering
+from epw.core.plan.preset_rules import not_kept
 from epw.core.plan.requests import AddTasks, OfTask, SendMessage, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
 from workflows.attempts import TOLD, Attempts
 from workflows.budget import ExecutionBudget
@@ -128,6 +129,12 @@ class SteeringHandlers(ExecutionHandlers):
     def _check_budget(self, message: SetBudget) -> None:
         if message.max_cost_usd is None and message.max_tokens is None:
             raise InvalidRequest("give maxCostUSD, maxTokens or both")
+        execution = self._execution
+        for task_id, state in execution.tasks.items():
+            preset = execution.plan.backend_of(state.task).preset
+            if preset is not None and not state.is_terminal:
+                for why in not_kept(preset, message):
+                    raise InvalidRequest(f"{task_id}: {why}")
 
     @update(SetBudget, check=_check_budget)
     def set_budget(self, message: SetBudget) -> dict[str, Any]:

@@ -150,6 +150,19 @@ async def test_an_execution_that_stopped_for_its_budget_goes_on_after_a_raise(st
     assert document["questions"][0]["answer"] is not None, "nobody is asked any more"
 
 
+async def test_a_budget_that_an_agent_s_program_cannot_be_held_to_is_refused(stage: Stage) -> None:
+    handle = await stage.start(plan({"id": "a", "agent": "codex"}, {"id": "b", "agent": "copilot"}, agent="claude"))
+    await until(handle, lambda now: len(stage.running) == 2)
+    why = await refused(handle, "set_budget", {"maxCostUSD": 1})
+    assert 'a: agent "codex" does not say what it costs, so maxCostUSD cannot be kept; use maxTokens' in why
+    assert "copilot" in await refused(handle, "set_budget", {"maxTokens": 1000})
+    await stage.end("b")
+    await until(handle, lambda now: status_of(now)["b"] == "succeeded")
+    await handle.execute_update("set_budget", {"maxTokens": 1000})
+    await stage.end("a")
+    assert await ended(handle) is None
+
+
 async def test_a_budget_below_what_is_spent_says_so_where_nothing_is_left_to_start(stage: Stage) -> None:
     rows = ({"id": "a"}, {"id": "b", "dependsOn": ["a"]}, {"id": "c"})
     handle = await stage.start(plan(*rows, agent="claude", maxAgents=2))

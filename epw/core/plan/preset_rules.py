@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from epw.core.errors import Problem
 from epw.core.plan.model import Plan, Task
+from epw.core.plan.parts import Budget
+from epw.core.plan.requests import SetBudget
+from epw.core.presets.preset import Preset
 
 
 def check_preset(path: str, task: Task, plan: Plan) -> Iterator[Problem]:
@@ -13,18 +16,23 @@ def check_preset(path: str, task: Task, plan: Plan) -> Iterator[Problem]:
     preset = plan.backend_of(task).preset
     if preset is None:
         return
-    named, budget = f'agent "{preset.name}"', plan.constraints.budget
     if plan.network is False:
         hosts = ", ".join(preset.hosts)
-        yield Problem(f"{path}.agent", f"{named} calls its API itself: name its hosts in `network` ({hosts})")
-    if budget is None:
-        return
+        message = f'agent "{preset.name}" calls its API itself: name its hosts in `network` ({hosts})'
+        yield Problem(f"{path}.agent", message)
+    if (budget := plan.constraints.budget) is not None:
+        yield from (Problem(f"{path}.agent", each) for each in not_kept(preset, budget))
+
+
+def not_kept(preset: Preset, budget: Budget | SetBudget) -> Iterator[str]:
+    """Why a program's spending cannot be held to a budget, a line for each limit."""
+    named = f'agent "{preset.name}"'
     if budget.max_cost_usd is not None and not preset.reports_cost:
         hint = "use maxTokens, or its provider's own limit" if preset.reports_tokens else "use its provider's own limit"
-        yield Problem(f"{path}.agent", f"{named} does not say what it costs, so maxCostUSD cannot be kept; {hint}")
+        yield f"{named} does not say what it costs, so maxCostUSD cannot be kept; {hint}"
     if budget.max_tokens is not None and not preset.reports_tokens:
         message = f"{named} does not say how many tokens it uses, so maxTokens cannot be kept"
-        yield Problem(f"{path}.agent", f"{message}; use its provider's own limit")
+        yield f"{message}; use its provider's own limit"
 
 
 def check_home(plan: Plan) -> Iterator[Problem]:
