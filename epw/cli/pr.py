@@ -20,6 +20,7 @@ from epw.client.report import report_of
 from epw.client.saved_changes import KnownExecution
 from epw.core.errors import InvalidRequest
 from epw.rendering.markdown import markdown, title
+from epw.rendering.quiet import NEVER_SEEN
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -102,7 +103,10 @@ def _show_dry(document: dict[str, Any], text: str, *, as_json: bool) -> None:
         print(printable(each))
     if len(document["commands"]) == 1 and document["comparePage"]:
         print(printable(f"then in a browser: {document['comparePage']}"))
-    print(printable(f"title: {document['title']}\n\n{text}"), flush=True)
+    # In the text every character of unknown origin that nobody would see is written out already; the spaces of no width
+    # are its own.
+    body = printable(text.replace(NEVER_SEEN, ""))
+    print(f"title: {printable(document['title'])}\n\n{body}", flush=True)
 
 
 def _show(document: dict[str, Any], problem: str | None, noun: str) -> None:

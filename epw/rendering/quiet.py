@@ -9,7 +9,8 @@ from epw.rendering.words import visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
 _START = re.compile(r"^([-+=#>]|\d+(?=[.)]))")
-_NEVER_SEEN = "\u200b"
+NEVER_SEEN = "\u200b"
+"""Space of no width, which parts what a forge would see as something other than text."""
 _LIVE = re.compile(
     r"(?<=[@#!%^~$&])(?=[\w\"'{])"  # people, issues, merge requests; of GitLab also milestones, labels, epics, snippets
     r"|(?<=\bGH)(?=-\d)"
@@ -25,7 +26,7 @@ _TICKS = re.compile("`+")
 
 def quiet(text: str | None) -> str:
     """Text on one line."""
-    flat = _LIVE.sub(_NEVER_SEEN, visible(" ".join((text or "").split())))
+    flat = _LIVE.sub(NEVER_SEEN, visible(" ".join((text or "").split())))
     return _START.sub(r"\\\1", _MARKUP.sub(r"\\\1", flat))
 
 

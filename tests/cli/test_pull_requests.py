@@ -133,6 +133,10 @@ def test_a_dry_run_pushes_and_opens_nothing(up: Cli, repository: Path, tmp_path:
     assert [each.split()[0] for each in document["commands"]] == ["git", "gh"]
     assert document["body"] == up("report", "done", "--markdown").stdout
     assert "## Tasks" in document["body"]
+    assert "\u200b" in document["body"], "nobody is mentioned"
+    printed = beside(up, tmp_path)("pr", "done", "--dry-run").stdout
+    assert "\u200b" not in printed
+    assert r"\x200b" not in printed
     assert sh(bare, "git", "branch") == ""
     assert {argv[0] for argv in calls(notes)} == {"auth"}
 
