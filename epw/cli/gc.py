@@ -12,7 +12,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.collection import RUNNING, Candidate, collect, examined, remove
+from epw.client.collection import RUNNING, Candidate, collect, examined, remove, used_on_disk
 from epw.client.saved_changes import KnownExecution
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
@@ -47,16 +47,19 @@ def gc(
         for each in found:
             _announce(each)
         agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))
+        before = used_on_disk(settings.state) if agreed else 0
         for each in removable if agreed else []:
             remove(settings.state, each, everywhere=True)
             if each.kept_because is not None:
                 _announce(each)
         removable = [each for each in removable if each.kept_because is None]
         kept = [each for each in found if each not in removable]
-        freed = sum(each.size for each in removable) if agreed else 0
+        freed = 0
         if agreed:
             at_work = any(each.kept_because == RUNNING for each in found)
             collect(settings.state, unused_setups=not kept, at_work=at_work)
+            # Others may have written more meanwhile.
+            freed = max(0, before - used_on_disk(settings.state))
         if as_json:
             names = {"removed" if agreed else "wouldRemove": removable, "kept": kept}
             rows = {name: [each.row() for each in group] for name, group in names.items()}

@@ -17,7 +17,7 @@ from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from activities.system.directories import Trash, size_of
+from activities.system.directories import Trash, disk_usage, size_of
 from epw.client.documents import document_of
 from epw.client.elsewhere import saved_alone
 from epw.core.errors import EpwError, UrlAway, UrlDenied, UrlRefuses
@@ -146,6 +146,12 @@ def _delete_on_url(execution: ExecutionStore) -> None:
     workspace = execution.workspace() if (execution.path / "workspace.json").is_file() else None
     if workspace is not None and workspace.url is not None:
         execution.url_refs(workspace.url, workspace.url_refs).delete()
+
+
+def used_on_disk(state: StateDirectory) -> int:
+    """Bytes on disk of what `gc` may remove something of."""
+    parts = (state.path / "hubs", state.path / "executions", state.setups, state.all_checks)
+    return sum(disk_usage(each) for each in parts if each.is_dir())
 
 
 def collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> None:
