@@ -16,6 +16,7 @@ from epw.core.queues import host_of, needs_of
 from epw.service.identity import WorkerIdentity
 
 _SCHEDULED = PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+_BUSY_MS = 10_000
 _RECENT_SECONDS = 65
 """A poll lasts at most a minute."""
 
@@ -60,7 +61,7 @@ async def polling_hosts(client: Client, queue: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Unstarted:
-    """An activity that nobody has asked for since it was scheduled: no worker that could take it is there, or free."""
+    """An activity that nobody takes: no worker that could is there, or free."""
 
     activity: str
     type: str
@@ -85,7 +86,7 @@ class Unstarted:
 
 
 async def unstarted(client: Client, described: WorkflowExecutionDescription) -> list[Unstarted]:
-    """The activities of an execution that no worker has asked for, in a description of it."""
+    """The activities of an execution that no worker takes, in a description of it."""
     version = _pinned_to(described)
     waiting = [
         Unstarted(
@@ -103,7 +104,16 @@ async def unstarted(client: Client, described: WorkflowExecutionDescription) -> 
         queue: _last_asked(await pollers(client, queue), version)
         for queue in dict.fromkeys(each.queue for each in waiting if each.queue)
     }
-    return [each for each in waiting if each.queue and asked[each.queue] < each.since]
+    now = round(time.time() * 1000)
+    return [each for each in waiting if each.queue and is_left(each.since, asked[each.queue], now)]
+
+
+def is_left(since: int, asked: int, now: int) -> bool:
+    """Whether nobody takes an activity: nobody has asked for one `since` then, or the slots of those who did are taken.
+
+    A worker that is free asks at least so often while something waits for it. Times in epoch milliseconds.
+    """
+    return asked < since or now - asked >= _BUSY_MS
 
 
 def _pinned_to(described: WorkflowExecutionDescription) -> str | None:

@@ -12,7 +12,7 @@ from epw.client.away import mark_rows, overdue
 from epw.core.messages import LAND, RUN_TASK
 from epw.core.queues import attempts_queue
 from epw.service.connection import Connection
-from epw.service.pollers import Unstarted
+from epw.service.pollers import Unstarted, is_left
 
 _LONG_AGO = round(time.time() * 1000) - 60_000
 _CONNECTION = Connection(cast("Any", None), None, is_embedded=False)
@@ -42,3 +42,9 @@ def test_a_task_that_no_worker_has_taken_is_not_said_to_run() -> None:
     assert "g: waiting (host (needs gpu))" in out.getvalue()
     lines.tasks({"tasks": [row()]})
     assert "g: running · agent-2" in out.getvalue()
+
+
+def test_what_a_worker_with_no_free_slot_leaves_waits_for_a_worker_too() -> None:
+    assert is_left(since=5_000, asked=4_000, now=5_000)
+    assert not is_left(since=5_000, asked=5_100, now=15_000)
+    assert is_left(since=5_000, asked=5_100, now=15_100)

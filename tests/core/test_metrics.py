@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from epw.core import failures
+from epw.core.execution.reported_waits import RESOURCES, ReportedWaits
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_steering import TaskSteering
 from epw.core.messages import Failure, MergeContext, TaskOutcome
@@ -147,3 +148,21 @@ def test_runs_that_ended_with_their_worker_are_counted_apart() -> None:
     execution.completed("b", _worked(1_000), 5_000)
     found = metrics(execution, 5_000, 0)
     assert (found["lostRunCount"], found["retryCount"], found["rerunCount"]) == (2, 0, 0)
+
+
+def test_an_attempt_that_waits_for_a_slot_of_its_worker_is_not_at_work() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"}, {"id": "c"}, agents=3)
+    assert _started(execution, 1_000) == ["a", "b", "c"]
+    execution.completed("a", _worked(4_000, startedAt=1_000), 5_000)
+    execution.completed("b", _worked(4_000, startedAt=1_000, crowdedMs=4_000), 9_000)
+    execution.completed("c", _worked(4_000, startedAt=9_000), 13_000)
+    assert metrics(execution, 13_000, 0)["peakConcurrency"] == 1
+    assert [execution.tasks[each].started_at for each in "abc"] == [1_000, 5_000, 9_000]
+
+
+def test_agents_under_way_are_at_work_and_those_that_wait_or_never_began_are_not() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"}, {"id": "c"}, {"id": "d"}, agents=4)
+    assert _started(execution, 1_000) == ["a", "b", "c", "d"]
+    ReportedWaits(execution, RESOURCES).report("worker", ["c"], 2_000)
+    execution.cancelled("d", None, 3_000)
+    assert metrics(execution, 3_000, 0)["peakConcurrency"] == 2

@@ -43,7 +43,10 @@ class ExecutionState(LandingState):
         self.undo_decided = False
         """Whether a person or the plan has chosen to undo everything."""
         self.agents_used: dict[str, None] = {}
-        self.peak_concurrency = 0
+        self.most_started = 0
+        """The most tasks that held an agent at once, waiting for their worker included."""
+        self.at_work: list[tuple[int, int]] = []
+        """Beginning and end of the work of attempts that have ended, without what they waited for before it."""
         self.idle = Stopwatch()
         """Time in which no agent ran because people or usage limits were waited for."""
         self.held_up = Stopwatch()
@@ -137,7 +140,7 @@ class ExecutionState(LandingState):
         state.started_at = state.started_at or now
         self.agents_used[agent_id] = None
         self.move(state.task.id, "running", now=now)
-        self.peak_concurrency = max(self.peak_concurrency, self.scheduler.running)
+        self.most_started = max(self.most_started, self.scheduler.running)
         return Start(state.task.id, agent_id, state.attempt, state.resumes, resume, state.answer)
 
     def dependency_results(self, task_id: str) -> list[Produced]:
@@ -255,7 +258,7 @@ class ExecutionState(LandingState):
     ) -> None:
         """End a task that was stopped before it was done."""
         if self.scheduler.agent_of(task_id) is not None:
-            self.end_attempt(task_id, outcome, now)
+            self.end_attempt(task_id, outcome, now, has_worked=bool(outcome and outcome.started_at))
         self.set_error(task_id, Failure.of(failures.CANCELLED, because))
         self.scheduler.abandon(task_id)
         self._finish(task_id, "cancelled", now)
@@ -280,9 +283,10 @@ class ExecutionState(LandingState):
         self.max_agents_so_far = max(self.max_agents_so_far, agents)
         self.scheduler.set_max_agents(agents)
 
-    def end_attempt(self, task_id: str, outcome: TaskOutcome | None, now: int) -> TaskState:
-        """Free the task's agent, and take what its attempt has reported."""
+    def end_attempt(self, task_id: str, outcome: TaskOutcome | None, now: int, *, has_worked: bool = True) -> TaskState:
+        """Free the task's agent, and take what its attempt has reported. `has_worked`: its agent had begun."""
         state = self.tasks[task_id]
+        self.at_work += [state.worked(outcome, now)] if has_worked else []
         self.scheduler.release_agent(task_id)
         state.answer = None
         if outcome is not None:

@@ -15,6 +15,8 @@ TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 HAS_READ, UNREAD = "its agent has got it", "its next attempt gets it"
 """What comes of a message to an agent."""
 _MAX_SUMMARY_LENGTH = 200
+_LATE_MS = 1000
+"""Every start takes a moment."""
 _NO_FAULT = (failures.CANCELLED.type, failures.SKIPPED.type)
 _WAITS_WITHOUT_AGENT = ("question", "usage-limit")
 """What is waited for with neither agent nor files."""
@@ -119,6 +121,20 @@ class TaskState:
         # A worker may have been there, and busy.
         self._add_wait("host", max(self.told_wait, outcome.away_until - outcome.away_from))
         self.told_wait = 0
+
+    def worked(self, outcome: TaskOutcome | None, now: int) -> tuple[int, int]:
+        """When the agent of the attempt that ends worked: what that waits for of its worker and machine comes before.
+
+        Corrects when the task started by what its first attempt tells.
+        """
+        if outcome is None or not outcome.started_at:
+            return self.since, now
+        end = ended_at(outcome)
+        begin = min(end, outcome.started_at + outcome.crowded_ms)
+        is_first = self.attempt == 1 and self.resumes == self.conflict_reruns == self.retries == 0
+        if is_first and self.started_at is not None and begin - self.started_at > _LATE_MS:
+            self.started_at = begin
+        return begin, end
 
     def end_wait(self, now: int) -> None:
         """Account for the present wait, if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 from epw.core.execution.state import ExecutionState
 from epw.core.plan.graph import TaskGraph
@@ -57,9 +58,19 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "writtenMB": _rounded(sum(written)) if written else None,
         "agentsUsed": len(execution.agents_used),
         "batches": len(batches(graph, agents)),
-        "peakConcurrency": execution.peak_concurrency,
+        "peakConcurrency": _most_at_work(execution),
         **spent([state.outcome.usage for state in states if state.outcome is not None]),
     }
+
+
+def _most_at_work(execution: ExecutionState) -> int:
+    """The most agents that were at work at once; one that waits for its worker or machine is not."""
+    changes = [(state.since, 1) for state in execution.tasks.values() if state.status == "running"]
+    for begin, end in execution.at_work:
+        changes += [(begin, 1), (end, -1)]
+    # Of what happens in the same millisecond, ends come first. The clocks of several hosts differ.
+    most = max(accumulate((change for _, change in sorted(changes)), initial=0))
+    return min(most, execution.most_started)
 
 
 def total_time(stretches: Iterable[tuple[int, int]]) -> int:
