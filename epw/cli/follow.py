@@ -36,7 +36,7 @@ from epw.core.report.model import OPEN
 from epw.service.connection import Connection
 
 _POLL_SECONDS = 0.5
-_MAX_POLL_SECONDS = 5.0
+_MAX_POLL_SECONDS = 2.0
 _REST_PER_LOOK = 10
 """A look costs worker and server as long as it takes: of thousands of tasks, or on a busy machine, there are fewer."""
 _QUERY_TIMEOUT = timedelta(seconds=2)
@@ -88,6 +88,7 @@ async def follow(
         with contextlib.suppress(RPCError, WorkflowQueryFailedError):
             last = await short_document(handle, await describe(handle))
             lines.tasks({"tasks": [{"waitingFor": None, **empty_row(row["taskId"]), **row} for row in last["results"]]})
+            lines.conflicts(last["conflicts"])
         bell.ring("ended")
     finally:
         ending.cancel()
