@@ -24,6 +24,7 @@ from epw.client.pollers import has_worker
 from epw.client.requests import retry_while_unavailable
 from epw.client.saved_changes import KnownExecution
 from epw.client.web_ui import page_of
+from epw.core.errors import Unavailable
 from epw.service.connection import Connection, connected
 from epw.service.startup import NOTHING_BEGUN
 from epw.service.worker_supervisor import supervised_worker
@@ -102,10 +103,19 @@ async def _connected(settings: Settings) -> AsyncIterator[Connection]:
     async with contextlib.AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(connected(settings))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Unavailable) as error:
+            # A connection that fails at last hides the interrupt that it was waited for with.
+            if isinstance(error, Unavailable) and not _is_interrupted():
+                raise
             _say_nothing_begun()
-            raise
+            raise asyncio.CancelledError from None
         yield connection
+
+
+def _is_interrupted() -> bool:
+    """Whether the running task has been asked to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _say_nothing_begun() -> None:

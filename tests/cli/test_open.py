@@ -62,6 +62,7 @@ def test_an_execution_and_lists_of_them_are_found(up: Cli) -> None:
     finds = {
         "waits for a person": ["asks"],
         "is paused": ["asks"],
+        "waits for a worker: of its host, with its labels, of its version": [],
         "waits for an account's limit": [],
         "ended with a part": ["some/part"],
         "ended with nothing delivered": [],

@@ -43,6 +43,8 @@ epw run plan.yaml --id ID
 ELSEWHERE = {
     "epw codec": "serves until it is stopped: tests/service/test_payload_encryption.py",
     "epw up": "runs beside the others here",
+    "epw worker ": "works until it is stopped: tests/whole/test_fleet.py",
+    "epw workers --current": "takes the work away from the others here: tests/whole/test_fleet.py",
     "epw pr": "needs a remote: tests/cli/test_pull_requests.py",
     "epw plan": "a model writes the plan: tests/cli/test_planning.py",
     "epw import": "takes files of other programs: tests/importers",

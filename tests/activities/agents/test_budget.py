@@ -57,7 +57,7 @@ async def test_ten_agents_keep_a_dollar_over_a_restart(idle_claude: Claude) -> N
     assert known <= spent(claude) + 1e-9 <= known + most + 2e-9
     assert most >= in_doubt - 1e-6
     messages = [row["error"]["message"] for row in document["results"][:10]]
-    said = f"of $1 are spent, and {in_words(doubt)}" if doubt else "of $1 are spent"
+    said = f"of $1.00 are spent, and {in_words(doubt)}" if doubt else "of $1.00 are spent"
     assert all(said in each for each in messages), messages
     ends = statuses(document)
     assert [ends[f"t{n}"] for n in range(10)] == ["failed"] * 10
