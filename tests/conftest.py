@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -49,6 +50,8 @@ settings.register_profile("often", max_examples=40)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it runs in the background with interrupts ignored, and programs pass that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.markexpr == "not slow":
         settings.load_profile("often")
 
