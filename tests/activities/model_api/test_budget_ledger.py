@@ -60,7 +60,7 @@ async def test_the_budget_counts_what_is_in_doubt_as_spent_and_says_so(left_behi
     with pytest.raises(BudgetSpent) as spent:
         await ledger.reserve("more", "a", 1, 0.04)
     doubt = "up to $0.2000 in doubt: 2 calls whose answer never came"
-    assert str(spent.value) == f"15 tokens and $0.0200 of $0.25 are spent, and {doubt}"
+    assert str(spent.value) == f"15 tokens and $0.0200 of $0.2500 are spent, and {doubt}"
 
 
 def test_a_ledger_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ def test_a_ledger_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
     path.write_text(json.dumps(old))
     ledger = BudgetLedger(path, Budget(max_cost_usd=0.7))
     assert ledger.spent() == (107, 0.75)
-    assert "7 tokens and $0.5000 of $0.7 are spent" in (ledger.exceeded() or "")
+    assert "7 tokens and $0.5000 of $0.7000 are spent" in (ledger.exceeded() or "")
