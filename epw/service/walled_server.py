@@ -46,7 +46,7 @@ _DYNAMIC_CONFIG = (
 )
 # While its heap is small, Go would collect garbage all the time: a tenth of the CPU, measured. Later, the heap of a
 # server that is up for long stays bounded: 277 MB after 500 executions, 450 MB and growing without the limit.
-GARBAGE_COLLECTION = {"GOGC": "400", "GOMEMLIMIT": "200MiB"}
+_MEMORY = {"GOGC": "400", "GOMEMLIMIT": "200MiB"}
 _PRAGMAS = ("journal_mode=wal", "synchronous=normal")
 
 
@@ -105,7 +105,7 @@ def _start(files: ServerFiles, binary: str, namespace: str) -> tuple[subprocess.
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**GARBAGE_COLLECTION, **os.environ},
+                env={**_MEMORY, **os.environ},
                 preexec_fn=die_with_parent,
             )
         deadline = time.monotonic() + _READY_SECONDS
