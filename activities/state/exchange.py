@@ -189,7 +189,7 @@ class _Traffic:
         # What an agent has made is worth more than its slot; one that ran again would be refused again, and paid again.
         is_work = self.name == RUN_TASK and step == self._push
         patience = self.patience_seconds * (_OF_WORK if is_work else 1)
-        until, pause = time.monotonic() + patience, _FIRST_PAUSE_SECONDS
+        until, pause, was_alone = time.monotonic() + patience, _FIRST_PAUSE_SECONDS, False
         async with heartbeat.beating():
             while True:
                 try:
@@ -199,7 +199,9 @@ class _Traffic:
                     is_last = self.hurry.is_set() or time.monotonic() + pause > until
                     waits = not is_last and (isinstance(error, UrlAway) or self.name not in _AT_THE_END)
                     if waits and isinstance(error, UrlRefuses):
-                        waits = await asyncio.to_thread(self._takes_nothing)
+                        takes_nothing = await asyncio.to_thread(self._takes_nothing)
+                        # It may have begun to take something again just now: twice alone, and the change is to blame.
+                        waits, was_alone = takes_nothing or not was_alone, not takes_nothing
                     if not waits:
                         is_final = not self.hurry.is_set() and (is_work or self.name in _AT_THE_END)
                         raise not_retried(error) if is_final else error from None
