@@ -246,7 +246,7 @@ def _known() -> tuple[Sequence[Any], int]:
 def _lost_runs(directory: AttemptDirectory) -> int:
     """Earlier runs of the attempt whose agents ended with their worker; other failures of an activity are none."""
     if (beat := last_beat(activity.info().heartbeat_details)) is not None:
-        return beat.runs_lost
+        return beat.lost_with_this
     # They ended before they told anything.
     return min(directory.activity_attempt - 1, count_of(directory.deaths))
 

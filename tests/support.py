@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,15 @@ class Harness:
         made = workers(self.client, state, queue=self.queue, agents=agents, options=options, host=self.host)
         async with polling(made):
             yield
+
+    async def beside(self, home: Path | None = None) -> Harness:
+        """Another process on the same queue: a client has one worker a queue. `home`: of another host."""
+        client = await Client.connect(
+            self.client.service_client.config.target_host,
+            namespace=self.client.namespace,
+            data_converter=self.client.data_converter,
+        )
+        return replace(self, client=client, home=home or self.home)
 
     async def start(self, plan: dict[str, Any], **options: Any) -> WorkflowHandle[Any, Any]:
         identifier = options.pop("id", f"test-{uuid.uuid4().hex[:12]}")

@@ -18,11 +18,11 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.execution.exit_status import OUTCOMES, Conclusion
     from epw.core.execution.reported_waits import HOST, RESOURCES, ReportedWaits
     from epw.core.execution.state import ExecutionState
+    from epw.core.execution.task_state import NO_WORKER_MS
     from epw.core.messages import WORKFLOW_TYPE, Prepared
     from epw.core.plan.validate import read_plan
     from epw.core.queues import host_of
     from epw.core.redrive import Redrive
-    from epw.core.report.timeline import NO_WORKER_MS
     from workflows import dispatch
     from workflows.attempts import Attempts
     from workflows.budget import ExecutionBudget

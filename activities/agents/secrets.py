@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, quote_plus
@@ -32,9 +32,14 @@ class Secrets:
     @classmethod
     def of(cls, values: Mapping[str, str]) -> Secrets:
         """Secrets from variables by name; a value shorter than 4 characters is none."""
+        return cls.of_pairs(values.items())
+
+    @classmethod
+    def of_pairs(cls, values: Iterable[tuple[str, str]]) -> Secrets:
+        """As `of`, where several values may have one name."""
         forms: dict[bytes, bytes] = {}
         broken: list[_Broken] = []
-        for name, value in values.items():
+        for name, value in values:
             if len(value) >= _MIN_LENGTH:
                 secret = value.encode("utf-8", "surrogateescape")
                 replacement = f"[{name}]".encode()

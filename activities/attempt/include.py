@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activities.attempt.attempt import Attempt
+from activities.attempt.included_secrets import know_included
 from activities.git import kept_files
 from activities.system.copying import copy_path, put_link
 from activities.system.directories import is_without_links
@@ -42,7 +43,9 @@ def check_included(plan: Plan, workspace: Path | None) -> None:
 
 
 def copy_included(attempt: Attempt) -> list[str]:
-    """Copy the entries of the plan and the task; returns the commits from which kept files were copied.
+    """Copy the entries of the plan and the task, whose secrets the attempt knows then.
+
+    Returns the commits from which kept files were copied.
 
     Raises `TaskFailed`: `IncludeMissing` for a task's own entry that nothing has made, `UnsafeInclude` where a link is
     in the way.
@@ -72,6 +75,7 @@ def copy_included(attempt: Attempt) -> list[str]:
     for name in task.include:
         if name not in found and not any(matches(name, path) for path in (*chosen, *landed)):
             raise TaskFailed(failures.INCLUDE_MISSING, f"include: no task before this one has made {name}")
+    know_included(attempt)
     return commits
 
 

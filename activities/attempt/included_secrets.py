@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from activities.agents.secrets import Secrets
@@ -15,8 +16,8 @@ from activities.system.tokens import tokens
 
 _SHORTEST = 6
 _MAX_VALUES = 200
-_MAX_FILES = 10_000
-"""Of an included folder: `node_modules` is one."""
+_MAX_PATHS = 10_000
+"""So many are looked at in an included folder, which may be `node_modules`."""
 _ASSIGNED = re.compile(rb"(?m)^\s*(?:export\s+)?[\w.-]+\s*[=:]\s*(\S+)")
 _HAS_LOGIN = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
 _KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?-----END [A-Z ]*-----", re.DOTALL)
@@ -42,20 +43,21 @@ def included_secrets(root: Path, names: Iterable[str]) -> Secrets:
     Each is shown as the name of its file. They are values under names of tokens, passwords and keys, addresses with a
     login in them, and private keys.
     """
-    found = Secrets(())
-    for path in _files(root, names):
-        if not looks_secret(path.name, partial(content, path)):
-            continue
-        for value, _ in zip(_values(content(path)), range(_MAX_VALUES), strict=False):
-            found = found.joined(Secrets.of({path.name: value}))
-    return found
+    secret = (path for path in _paths(root, names) if looks_secret(path.name, partial(_content, path)))
+    return Secrets.of_pairs(
+        (path.name, value) for path in secret for value in islice(_values(_content(path)), _MAX_VALUES)
+    )
 
 
-def _files(root: Path, names: Iterable[str]) -> Iterator[Path]:
+def _paths(root: Path, names: Iterable[str]) -> Iterator[Path]:
     for name in names:
         path = root / name
         inside = path.rglob("*") if path.is_dir() else [path]
-        yield from (each for each, _ in zip(inside, range(_MAX_FILES), strict=False) if each.is_file())
+        yield from islice(inside, _MAX_PATHS)
+
+
+def _content(path: Path) -> bytes:
+    return content(path) if path.is_file() else b""
 
 
 def _values(data: bytes) -> Iterator[str]:

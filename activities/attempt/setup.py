@@ -40,13 +40,11 @@ async def set_up_directory(attempt: Attempt) -> None:
         return
     if directory.run.base is None:
         await in_thread(copy_included, attempt)
-        await in_thread(know_included, attempt)
         await _run_setup(attempt)
         directory.mark_ready()
         return
     await in_thread(add_repositories, directory)
     included = await in_thread(copy_included, attempt)
-    await in_thread(know_included, attempt)
     await _run_or_reuse_setup(attempt, included)
     if directory.both_sides is not None and not (context.conflict and context.conflict.relock):
         await in_thread(directory.both_sides.write_side_files, directory.work_tree)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 
-from activities.state.execution_store import ExecutionStore
+from activities.state.execution_store import FILES, ExecutionStore
 from epw.core.errors import UrlAway, UrlDenied, UrlMoved, UrlRefuses
+from epw.core.execution.task_table import INCOMPLETE
 from epw.core.report.model import ExecutionResult
 
 _FILE = "pushed"
-_INCOMPLETE = ("failed", "conflicted", "cancelled")
 
 
 def note_late_delivery(execution: ExecutionStore, branch: str) -> None:
     """Note the branch that was pushed, also for the other hosts where the URL takes the note. Blocking."""
     execution.keep(_FILE, branch.encode())
-    workspace = execution.workspace()
-    refs = execution.url_refs(workspace.url or "", workspace.url_refs)
-    with contextlib.suppress(UrlAway, UrlDenied, UrlMoved, UrlRefuses):
-        refs.push(owns=False, is_own=lambda name: name == f"files/{_FILE}")
+    if (refs := execution.own_url_refs()) is not None:
+        with contextlib.suppress(UrlAway, UrlDenied, UrlMoved, UrlRefuses):
+            refs.push(owns=False, is_own=lambda name: name == f"{FILES}/{_FILE}")
 
 
 def add_late_delivery(document: ExecutionResult, execution: ExecutionStore) -> None:
@@ -27,7 +26,7 @@ def add_late_delivery(document: ExecutionResult, execution: ExecutionStore) -> N
     if document["status"] != "undelivered" or delivery is None or (branch := _pushed(execution)) is None:
         return
     delivery["branch"], delivery["refusedBecause"], delivery["finishWith"] = branch, None, []
-    is_partial = any(row["status"] in _INCOMPLETE for row in document["results"])
+    is_partial = any(row["status"] in INCOMPLETE for row in document["results"])
     document["status"], document["success"] = ("partial", False) if is_partial else ("succeeded", True)
 
 

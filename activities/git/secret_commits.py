@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from functools import partial
 
-from activities.git.command import list_paths
+from activities.git.command import differences, list_paths
 from activities.git.secret_files import looks_secret
 from activities.git.user_git import UserGit
 
@@ -16,9 +17,8 @@ def secrets_added(git: UserGit, base: str | None, last: str) -> list[str]:
     """Such files that commits up to `last` (a ref) add, also where a later one removes them; they began at `base`."""
     known = base is not None and git.says("cat-file", "-e", f"{base}^{{commit}}") is not None
     before = base if base is not None and known else "HEAD"
-    rows = iter((git.says("log", *_RAW, f"{before}..{last}") or "").split("\0"))
-    added = [(path, header.split()[3]) for header, path in zip(rows, rows, strict=False)]
-    return sorted({path for path, blob in added if looks_secret(path, partial(_content, git, blob))})
+    added = differences(os.fsencode(git.says("log", *_RAW, f"{before}..{last}") or ""))
+    return sorted({each.path for each in added if looks_secret(each.path, partial(_content, git, each.new))})
 
 
 def refusal(paths: list[str], command: str, execution_id: str) -> str:

@@ -11,6 +11,7 @@ import shlex
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from activities.git.command import OWN_CONFIG
@@ -106,7 +107,7 @@ class UrlGit:
 
     def _call(self, *arguments: str) -> tuple[int, str, str]:
         argv = ["git", f"--git-dir={self.hub}", *(part for each in self._config() for part in ("-c", each))]
-        code, said, errors = captured([*argv, *arguments], self.hub, self._gives_up.is_set, self._variables())
+        code, said, errors = captured([*argv, *arguments], self.hub, self._gives_up.is_set, self._variables)
         return code, said, without_credentials(errors)
 
     def _config(self) -> Sequence[str]:
@@ -114,6 +115,7 @@ class UrlGit:
         slow = ("http.lowSpeedLimit=1", f"http.lowSpeedTime={_QUIET_SECONDS}")
         return (*OWN_CONFIG, *allowed, *slow, "fetch.fsckObjects=false", "transfer.credentialsInUrl=allow")
 
+    @cached_property
     def _variables(self) -> dict[str, str]:
         """ssh asks nobody, and gives a silent connection up; a program that is no ssh is left as it is."""
         found = {"LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "SSH_ASKPASS": ""}
@@ -130,7 +132,7 @@ class UrlGit:
         return {**found, "GIT_SSH_COMMAND": f"{command} {_SSH_OPTIONS}" if is_ssh else command}
 
     def _error(self, command: str, code: int, errors: str) -> Exception:
-        words, shown = in_words(errors), without_credentials(self.url)
+        words, shown = _in_words(errors), without_credentials(self.url)
         if any(each in errors for each in _DENIED):
             help_it = (
                 "nobody is asked for a password here: give git its credentials on each host with a worker (a "
@@ -147,7 +149,7 @@ class UrlGit:
         return UrlAway(f"git {command} of {shown} broke off: {words}")
 
 
-def in_words(errors: str) -> str:
+def _in_words(errors: str) -> str:
     """The end of git's messages in one line, without its progress and advice."""
     lines = [line.strip() for line in errors.replace("\r", "\n").splitlines()]
     kept = [line for line in lines if line and not line.startswith(("hint:", "To ", "warning:"))]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-from activities.git.command import GITLINK, git, text
+from activities.git.command import text
 from activities.git.hub import Hub
+from activities.git.merge_attributes import ATTRIBUTES
 from activities.git.url_git import UrlGit
 from activities.git.user_settings import UserSettings
 from activities.git.workspace import Workspace
@@ -27,7 +29,7 @@ def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
 
     `refs`: where on the URL the execution keeps its refs.
     """
-    branch, _ = url.default_branch()
+    branch = url.default_branch()[0] if base is None else None
     fetch_branches(url)
     commit, branch = _commit_of(hub, url, base, branch)
     settings = UserSettings.read(hub.path)
@@ -59,11 +61,6 @@ def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
         attributes=settings.attributes,
         excludes=settings.excludes(hub.path),
     )
-
-
-def submodules_of(hub: Hub, commit: str) -> list[str]:
-    """Paths of submodules: as after a clone, their directories are empty."""
-    return [path for mode, _, path in hub.entries(commit) if mode == GITLINK]
 
 
 def _commit_of(hub: Hub, url: UrlGit, base: str | None, default: str | None) -> tuple[str, str | None]:
@@ -100,10 +97,7 @@ def _fetched(hub: Hub, url: UrlGit, name: str) -> str | None:
 
 def _check_content(hub: Hub, commit: str, url: str) -> None:
     """Raise `InvalidPlan` where files are stored by a filter: what that needs does not come with a fetch."""
-    listed = git("ls-tree", "-r", "-z", "--full-tree", commit, git_dir=hub.path).split(b"\0")
-    blobs = [
-        row.split(b" ")[2][:40].decode() for row in listed if row.endswith((b"\t.gitattributes", b"/.gitattributes"))
-    ]
+    blobs = [name for _, name, path in hub.entries(commit) if os.path.basename(path) == ATTRIBUTES]
     names = dict.fromkeys(text(each) for content in hub.blobs(blobs) for each in _FILTER.findall(content))
     if names:
         named = ", ".join(list(names)[:_MAX_NAMED])

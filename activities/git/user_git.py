@@ -145,9 +145,10 @@ def captured(
     `gives_up`: says when to end it, with what it has started; it has no terminal then and can ask nobody.
     `variables`: set beside the user's own.
     """
+    silent = {} if gives_up is None else _ASKS_NOBODY
     options: dict[str, Any] = {
         "cwd": folder,
-        "env": _environment() | dict(variables or {}),
+        "env": {**_environment(), **silent, **(variables or {})},
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
@@ -156,7 +157,6 @@ def captured(
     if gives_up is None:
         done = subprocess.run(argv, check=False, **options)
         return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    options["env"] = {**_environment(), **_ASKS_NOBODY, **(variables or {})}
     # In the table of children: what is in a session of its own and not there is ended as an agent's.
     with running(argv, **options) as process:
         said, errors = _communicated(process, gives_up)

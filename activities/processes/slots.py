@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 
 class Slots:
@@ -16,38 +15,17 @@ class Slots:
     """
 
     def __init__(self, number: int | None = None) -> None:
-        self.number = number
-        self._taken = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._free = asyncio.Semaphore(number) if number is not None else None
 
     @asynccontextmanager
     async def taken(self, waiting: Callable[[], AbstractContextManager[None]]) -> AsyncIterator[None]:
         """Run the block in a slot; `waiting` is entered while it has to wait for one."""
-        if self.number is not None and self._taken >= self.number:
-            with waiting():
-                await self._wait()
-        else:
-            self._taken += 1
+        if self._free is None:
+            yield
+            return
+        with waiting() if self._free.locked() else nullcontext():
+            await self._free.acquire()
         try:
             yield
         finally:
-            self._release()
-
-    async def _wait(self) -> None:
-        """Wait until a slot is handed over."""
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._release()
-            else:
-                self._queue.remove(place)
-            raise
-
-    def _release(self) -> None:
-        if self._queue:
-            self._queue.popleft().set_result(None)
-        else:
-            self._taken -= 1
+            self._free.release()

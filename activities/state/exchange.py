@@ -159,8 +159,9 @@ class _Traffic:
     def _fetch(self) -> None:
         new = self.refs.pull(owns=self._owns, unless_here=self._enough())
         self.execution.take_over(self.refs.hub, new)
-        with self.refs.hub.locked():
-            arrive(self.execution, self.refs)
+        if not (self.execution.path / "base").is_file():
+            with self.refs.hub.locked():
+                arrive(self.execution, self.refs)
         failpoint(f"{self.name}.fetched")
 
     def _push(self) -> None:

@@ -79,6 +79,13 @@ class ExecutionStore:
         there = url_ref(prefix, self.workflow_id, self.run_id)
         return UrlRefs(hub, UrlGit(hub.path, url, gives_up), self.ref(), there, self.path / "url.lock")
 
+    def own_url_refs(self) -> UrlRefs | None:
+        """Its refs on the git URL that is its workspace; None where a directory is, or this host knows of none."""
+        workspace = self.workspace() if (self.path / "workspace.json").is_file() else None
+        if workspace is None or workspace.url is None:
+            return None
+        return self.url_refs(workspace.url, workspace.url_refs)
+
     @property
     def ledger(self) -> Path:
         """File of the execution's budget ledger."""
@@ -210,9 +217,7 @@ class ExecutionStore:
         if workspace.url is not None:
             # Every host has it elsewhere.
             workspace = workspace.at_hub(Path())
-        document = workspace.model_dump_json().encode()
-        write_atomically(self.path / "workspace.json", document)
-        self.keep("workspace.json", document)
+        self.keep("workspace.json", workspace.model_dump_json().encode())
         workspace = self.workspace()
         write_atomically(self.path / "attributes", workspace.attributes.encode())
         for path, each in {"": workspace, **workspace.modules}.items():

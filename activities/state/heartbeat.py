@@ -40,7 +40,7 @@ class LastBeat(BaseModel):
     """Runs before it whose agents ended with their worker."""
 
     @property
-    def runs_lost(self) -> int:
+    def lost_with_this(self) -> int:
         """Runs whose agents ended with their worker, this one included, where no worker has it any more."""
         return self.lost_runs + self.agent_runs
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from activities.git.command import list_paths
 from activities.git.hub import Hub
 from activities.git.merge_attributes import keep_user_settings
+from activities.git.submodules.pointers import pointers
 from activities.git.url_refs import UrlRefs
-from activities.git.url_workspace import fetch_branches, read_url, submodules_of
+from activities.git.url_workspace import fetch_branches, read_url
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.failpoints import failpoint
@@ -56,7 +57,7 @@ def start_from_url(execution: ExecutionStore, plan: Plan, earlier_base: str | No
             failpoint("prepare.kept")
         else:
             arrive(execution, refs)
-    modules, warnings = submodules_of(hub, base), []
+    modules, warnings = [path for path, _ in pointers(hub, base)], []
     if modules:
         warnings = [f"submodules are left empty, as after a plain `git clone`: {list_paths(modules)}"]
     return Started(hub, execution.workspace(), base, warnings)

@@ -7,7 +7,7 @@ import contextlib
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import IO, Any
@@ -70,7 +70,7 @@ async def follow(
                 # Before the states: what an attempt reported, it did before its task went on.
                 lines.progress(await progress_of(connection, described))
                 lines.steering(progress)
-                lines.tasks(progress, [each.task_id for each in untaken])
+                lines.tasks(progress, {each.task_id for each in untaken})
                 lines.ended(progress)
                 lines.questions(await handle.query("questions", rpc_timeout=_QUERY_TIMEOUT))
                 lines.conflicts(await handle.query("conflicts", rpc_timeout=_QUERY_TIMEOUT))
@@ -150,7 +150,7 @@ class _Lines:
                 self._steered[index] = entry["outcome"]
                 self._line(steering_line(entry))
 
-    def tasks(self, progress: dict[str, Any], untaken: Sequence[str | None] = ()) -> None:
+    def tasks(self, progress: dict[str, Any], untaken: Collection[str | None] = ()) -> None:
         """Say which tasks have another status. `untaken`: those whose attempts no worker has taken: they do not run."""
         for task in progress["tasks"]:
             if task["status"] == "running" and task["taskId"] in untaken:

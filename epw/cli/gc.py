@@ -53,7 +53,7 @@ def gc(
             if each.kept_because is not None:
                 _announce(each)
         removable = [each for each in removable if each.kept_because is None]
-        kept = [each for each in found if each not in removable]
+        kept = [each for each in found if each.kept_because is not None]
         freed = 0
         if agreed:
             at_work = any(each.kept_because == RUNNING for each in found)

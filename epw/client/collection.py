@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import time
 from dataclasses import dataclass
@@ -136,16 +135,12 @@ def remove(state: StateDirectory, candidate: Candidate, *, everywhere: bool = Fa
         execution.keep_results({**candidate.document})
     if hub is not None:
         hub.delete_refs(execution.ref())
-    Trash(state.trash).take(execution.path)
-    # The last execution under an id takes the id's directory along.
-    with contextlib.suppress(OSError):
-        execution.path.parent.rmdir()
+    execution.remove()
 
 
 def _delete_on_url(execution: ExecutionStore) -> None:
-    workspace = execution.workspace() if (execution.path / "workspace.json").is_file() else None
-    if workspace is not None and workspace.url is not None:
-        execution.url_refs(workspace.url, workspace.url_refs).delete()
+    if (refs := execution.own_url_refs()) is not None:
+        refs.delete()
 
 
 def used_on_disk(state: StateDirectory) -> int:

@@ -13,7 +13,7 @@ from temporalio.api.workflowservice.v1 import ListWorkersRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from epw.core.messages import TASK_QUEUE
-from epw.core.queues import host_of, is_for_steps, needs_of
+from epw.core.queues import host_of, is_for_steps, needs_of, shared_queue
 from epw.service.connection import Connection
 from epw.service.deployment import deployment_of
 from epw.service.identity import WorkerIdentity
@@ -109,7 +109,7 @@ def workers_of(beats: Iterable[WorkerHeartbeat], now: int) -> list[KnownWorker]:
     """The processes of which the server has heard of late; each polls several queues and is told of by each."""
     found: dict[str, KnownWorker] = {}
     for beat in beats:
-        is_ours = beat.task_queue.partition("@")[0].partition("/")[0].partition("+")[0] == TASK_QUEUE
+        is_ours = shared_queue(beat.task_queue) == TASK_QUEUE
         if not is_ours or beat.status not in _STATUS:
             continue
         identity = WorkerIdentity.read(beat.worker_identity)

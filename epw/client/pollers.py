@@ -12,6 +12,7 @@ from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import WorkerRecord
 from epw.core.messages import TASK_QUEUE
 from epw.service.connection import Connection
+from epw.service.identity import WorkerIdentity
 from epw.service.pollers import recent_identities
 
 _LOOK_SECONDS = 0.2
@@ -36,10 +37,10 @@ async def _polls(connection: Connection) -> bool:
 
 def _has_ended(state: StateDirectory | None, identity: str) -> bool:
     """Whether a worker of this machine and state directory, by its identity at the server, runs no more."""
-    process, _, place = identity.partition("@")
-    if state is None or not process.isdigit() or place.partition("/")[0] != host_name(state):
+    known = WorkerIdentity.read(identity)
+    if state is None or known is None or known.host != host_name(state):
         return False
-    return not WorkerRecord.was_kept(state, int(process)) or any(
+    return not WorkerRecord.was_kept(state, known.process) or any(
         each.identity == identity for each in WorkerRecord.dead(state)
     )
 

@@ -107,12 +107,13 @@ class _Retention:
         ]
         ended = sorted((each for each in everything if each.ended_at), key=lambda each: each.ended_at)
         for each in ended:
+            logs = each.execution.path / "logs"
+            if not logs.is_dir():
+                continue
             if await self._fits(limit):
                 return
-            logs = each.execution.path / "logs"
-            if logs.is_dir():
-                self._say(f"logs of {each.execution.workflow_id}", await asyncio.to_thread(size_of, logs), reason)
-                await asyncio.to_thread(Trash(state.trash).take, logs)
+            self._say(f"logs of {each.execution.workflow_id}", await asyncio.to_thread(size_of, logs), reason)
+            await asyncio.to_thread(Trash(state.trash).take, logs)
         for each in (each for each in ended if each.kept_because is None):
             if await self._fits(limit):
                 return

@@ -39,8 +39,7 @@ async def catch_up(
 async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> UrlRefs | None:
     """The execution's refs on its git URL; None: a directory is its workspace, or it has none."""
     if (store.path / "workspace.json").is_file():
-        workspace = store.workspace()
-        return store.url_refs(workspace.url, workspace.url_refs) if workspace.url is not None else None
+        return store.own_url_refs()
     async for event in handle.fetch_history_events(page_size=1):
         plan: Any = await plan_in(event, handle._client.data_converter)
         place = plan.get("workspace") if isinstance(plan, dict) else None
@@ -53,6 +52,6 @@ async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> Ur
 
 def _fetch(store: ExecutionStore, refs: UrlRefs, enough: Sequence[str] | None) -> None:
     store.take_over(refs.hub, refs.pull(owns=False, unless_here=enough))
-    if (store.path / "workspace.json").is_file():
+    if (store.path / "workspace.json").is_file() and not (store.path / "base").is_file():
         with refs.hub.locked():
             arrive(store, refs)

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 _STEPS = "/steps"
+LABEL = r"[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?"
+"""Pattern of a label, which is part of a queue's name."""
 MAX_LABELS = 5
 """Of a worker, and of what a task needs: a worker polls a queue for each set of its labels."""
 
@@ -46,6 +48,11 @@ def host_of(queue: str) -> str | None:
     """The host to which a queue belongs; None: it is shared."""
     _, at, rest = queue.partition("@")
     return rest.partition("/")[0].partition("+")[0] if at else None
+
+
+def shared_queue(queue: str) -> str:
+    """The shared queue to which one of a host, of steps or of labels belongs."""
+    return queue.partition("@")[0].partition("/")[0].partition("+")[0]
 
 
 def needs_of(queue: str) -> list[str]:

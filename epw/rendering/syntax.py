@@ -59,6 +59,7 @@ def _lexer(name: str) -> Any:
     return get_lexer_by_name(name, stripnl=False, ensurenl=False) if name else None
 
 
+@cache
 def _element(kind: Any) -> str:
     """The element of a kind of token; empty for what has no colour."""
     from pygments.token import Comment, Keyword, String

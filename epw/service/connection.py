@@ -14,7 +14,11 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    UpdateNamespaceRequest,
+)
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
@@ -30,6 +34,8 @@ from epw.service.server_errors import cause
 from epw.settings import Settings
 
 Connect = Callable[..., Awaitable[Client]]
+RUNNING = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+"""Query of the server's list for the executions that run."""
 _CONNECT_SECONDS = 8.0
 _START_SECONDS = 30.0
 _RETRY_SECONDS = 0.1
@@ -49,9 +55,8 @@ class Connection:
 
     async def has_running(self) -> bool:
         """Whether an execution is running; True too where the server cannot say it now."""
-        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
         try:
-            return (await self.client.count_workflows(query)).count > 0
+            return (await self.client.count_workflows(RUNNING)).count > 0
         except RPCError:
             return True
 
@@ -76,7 +81,7 @@ async def connected(
     except Exception as error:
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
-        client = await _connect(connect, connect_seconds, config, _REMEDY)
+        client, _ = await _connect(connect, connect_seconds, config, _REMEDY)
         address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
         yield Connection(
             client, _pages(address, client.namespace) if address else None, is_embedded=False, state=settings.state
@@ -85,8 +90,8 @@ async def connected(
     async with embedded_server(settings) as server:
         config["target_host"], config["namespace"] = server.address, server.namespace
         web_ui = _pages(server.web_ui, server.namespace)
-        client = await _connect_to_started(connect, connect_seconds, start_seconds, config)
-        await _keep_for(client, days)
+        client, described = await _connect_to_started(connect, connect_seconds, start_seconds, config)
+        await _keep_for(client, described, days)
         yield Connection(client, web_ui, is_embedded=True, state=settings.state)
 
 
@@ -96,7 +101,7 @@ def _pages(web_ui: str, namespace: str) -> str:
 
 async def _connect_to_started(
     connect: Connect, connect_seconds: float, start_seconds: float, config: ClientConnectConfig
-) -> Client:
+) -> tuple[Client, DescribeNamespaceResponse | None]:
     """Connect to a server that was just started, which listens before it serves: retried for a while."""
     deadline = asyncio.get_running_loop().time() + start_seconds
     while True:
@@ -108,50 +113,47 @@ async def _connect_to_started(
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _connect(connect: Connect, seconds: float, config: ClientConnectConfig, remedy: str = "") -> Client:
+async def _connect(
+    connect: Connect, seconds: float, config: ClientConnectConfig, remedy: str = ""
+) -> tuple[Client, DescribeNamespaceResponse | None]:
+    """A client, and what its server says of the namespace, if this client may know it."""
     try:
         async with asyncio.timeout(seconds):
             client = await connect(**config)
-            await _wait_for_namespace(client)
-            return client
+            return client, await _namespace(client)
     except (TimeoutError, RuntimeError, ValueError, RPCError) as error:
         raise Unavailable(f"no Temporal server at {config['target_host']}: {cause(str(error))}{remedy}") from None
 
 
-async def _keep_for(client: Client, days: float | None) -> None:
+async def _keep_for(client: Client, described: DescribeNamespaceResponse | None, days: float | None) -> None:
     """Have the embedded server keep executions that have ended for so long; it would forget them after a day.
 
     A week longer than their files, of which it alone says when they may go.
     """
     wanted = timedelta(days=_EVER_DAYS if days is None else days + _LONGER_DAYS)
+    if described is None or described.config.workflow_execution_retention_ttl.ToTimedelta() == wanted:
+        return
+    ttl = Duration()
+    ttl.FromTimedelta(wanted)
+    config = NamespaceConfig(workflow_execution_retention_ttl=ttl)
     with contextlib.suppress(RPCError):
-        described = await client.workflow_service.describe_namespace(
-            DescribeNamespaceRequest(namespace=client.namespace)
-        )
-        if described.config.workflow_execution_retention_ttl.ToTimedelta() == wanted:
-            return
-        ttl = Duration()
-        ttl.FromTimedelta(wanted)
-        config = NamespaceConfig(workflow_execution_retention_ttl=ttl)
         await client.workflow_service.update_namespace(
             UpdateNamespaceRequest(namespace=client.namespace, config=config)
         )
 
 
-async def _wait_for_namespace(client: Client) -> None:
-    """Wait for the namespace: a development server answers before it has created it."""
+async def _namespace(client: Client) -> DescribeNamespaceResponse | None:
+    """The namespace, waited for: a development server answers before it has created it. None: it is not shown."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
     while True:
         try:
-            await client.workflow_service.describe_namespace(request)
+            return await client.workflow_service.describe_namespace(request)
         except RPCError as error:
             if error.status == RPCStatusCode.UNAVAILABLE:
                 raise
             if error.status != RPCStatusCode.NOT_FOUND:
-                return
+                return None
             await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            return
 
 
 class SearchAttributes:

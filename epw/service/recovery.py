@@ -36,12 +36,12 @@ from activities.system.directories import Trash
 from activities.system.process_identity import Process
 from epw.core import failures
 from epw.core.amounts import count
-from epw.core.messages import WORKFLOW_TYPE, TaskOutcome
+from epw.core.messages import TaskOutcome
+from epw.service.connection import RUNNING
 from epw.service.host_watch import HostWatch
 from epw.service.janitor import tidy
 from epw.service.unreplayable import reset_unreplayable
 
-_RUNNING = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 _RECOVER_EVERY_SECONDS = 2.0
 _LOOK_EVERY_SECONDS = 10.0
@@ -66,7 +66,7 @@ async def maintained(
         asyncio.create_task(
             _repeat(partial(reset_unreplayable, client, HostWatch(client).look_at), _LOOK_EVERY_SECONDS)
         ),
-        asyncio.create_task(_repeat(partial(_tidied, client, state), _TIDY_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(partial(_tidied, client, state), _TIDY_EVERY_SECONDS, _TIDY_EVERY_SECONDS)),
     ]
     try:
         with WorkerRecord.kept(state, identity, supervisor):
@@ -84,8 +84,9 @@ async def _tidied(client: Client, state: StateDirectory) -> int:
     return len(lines)
 
 
-async def _repeat(step: Callable[[], Awaitable[int]], every_seconds: float) -> None:
+async def _repeat(step: Callable[[], Awaitable[int]], every_seconds: float, first_after: float = 0.0) -> None:
     """Repeat a step of upkeep for ever; a server that is away is tried again."""
+    await asyncio.sleep(first_after)
     while True:
         with contextlib.suppress(RPCError):
             await step()
@@ -105,9 +106,7 @@ async def recover(client: Client, state: StateDirectory) -> int:
             count_death([record for record in lost if record.worker == worker])
         if dead := list(WorkerRecord.dead(state)):
             await _reset_sticky_queues(client)
-        known: dict[tuple[str, str, str], TaskOutcome] = {}
-        with contextlib.suppress(RPCError):
-            known = await _cancelled_meanwhile(client, lost)
+        known = await _cancelled_meanwhile(client, lost)
         for record in lost:
             await asyncio.to_thread(end_marked, record.marker)
             try:
@@ -136,7 +135,7 @@ def _discard_pooled(state: StateDirectory) -> None:
 
 async def _reset_sticky_queues(client: Client) -> None:
     """Have the next workflow tasks given to any worker: they would wait for one that is dead."""
-    async for each in client.list_workflows(_RUNNING):
+    async for each in client.list_workflows(RUNNING):
         execution = WorkflowExecution(workflow_id=each.id, run_id=each.run_id)
         request = ResetStickyTaskQueueRequest(namespace=client.namespace, execution=execution)
         with contextlib.suppress(RPCError):
@@ -145,7 +144,7 @@ async def _reset_sticky_queues(client: Client) -> None:
 
 async def _fail_unrecorded(client: Client, identity: str) -> None:
     """Fail attempts that the server had handed to a worker that died before it could record them."""
-    async for execution in client.list_workflows(_RUNNING):
+    async for execution in client.list_workflows(RUNNING):
         with contextlib.suppress(RPCError):
             handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
             described = await handle.describe()
@@ -172,13 +171,14 @@ def _reason(record: AttemptRecord, outcome: TaskOutcome | None) -> ApplicationEr
 async def _cancelled_meanwhile(
     client: Client, lost: Iterable[AttemptRecord]
 ) -> dict[tuple[str, str, str], TaskOutcome]:
-    """What is known of lost attempts of agents whose executions are to be cancelled."""
-    attempts = {record.workflow: None for record in lost if record.deaths is not None and record.workflow[0]}
+    """What is known of lost attempts of agents whose executions are to be cancelled, and which the server knows."""
+    attempts = {record.workflow for record in lost if record.deaths is not None and record.workflow[0]}
     found = dict[tuple[str, str, str], TaskOutcome]()
-    for workflow_id, run_id in dict.fromkeys((each[0], each[1]) for each in attempts):
-        described = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
-        for pending in described.pending_activities if described.workflow_extended_info.cancel_requested else ():
-            if (key := (workflow_id, run_id, pending.activity_id)) in attempts:
-                details = await client.data_converter.decode(pending.heartbeat_details.payloads)
-                found[key] = outcome_without_worker(details, pending.scheduled_time.ToMilliseconds())
+    for workflow_id, run_id in {(each[0], each[1]) for each in attempts}:
+        with contextlib.suppress(RPCError):
+            described = (await client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
+            for pending in described.pending_activities if described.workflow_extended_info.cancel_requested else ():
+                if (key := (workflow_id, run_id, pending.activity_id)) in attempts:
+                    details = await client.data_converter.decode(pending.heartbeat_details.payloads)
+                    found[key] = outcome_without_worker(details, pending.scheduled_time.ToMilliseconds())
     return found

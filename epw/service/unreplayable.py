@@ -25,7 +25,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from epw.core.messages import WORKFLOW_TYPE
+from epw.service.connection import RUNNING
 from epw.service.history import fetch_history
 from epw.service.replay import replay
 
@@ -46,7 +46,7 @@ async def reset_unreplayable(client: Client, look_at: LookAt | None = None) -> i
     `look_at`: gets each running execution, with what the server says of it.
     """
     count = 0
-    async for execution in client.list_workflows(f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"):
+    async for execution in client.list_workflows(RUNNING):
         # The server may be away, or the execution may have ended meanwhile.
         with contextlib.suppress(RPCError):
             handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)

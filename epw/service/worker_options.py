@@ -11,10 +11,10 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import WorkerDeploymentConfig
 
 from epw.core.errors import InvalidRequest
-from epw.core.queues import MAX_LABELS
+from epw.core.queues import LABEL, MAX_LABELS
 
 DEPLOYMENT = "epw"
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?")
+_LABEL = re.compile(LABEL)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 

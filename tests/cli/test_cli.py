@@ -20,7 +20,7 @@ import pytest
 from activities.sandbox import landlock
 from activities.sandbox.levels import bubblewrap_problem, strongest
 from epw.cli.machine_checks import sandbox_in_force
-from epw.core.report.timeline import NO_WORKER_MS
+from epw.core.execution.task_state import NO_WORKER_MS
 from tests.command_line import ROOT, Cli, line_with, stop, wait_for
 from tests.support import fingerprint, make_repository, sh, tasks
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
 
 from activities.agents.base import AgentOutcome, Completed
 from activities.agents.context import AgentContext
@@ -66,7 +65,7 @@ async def test_a_url_in_trouble_for_a_moment_costs_no_agent_its_work(
         {"id": "a", "run": f"echo start >> {starts}; echo 2 > a; sleep 1; {begin}"},
         {"id": "b", "run": f"echo start >> {starts}; echo 2 > b; sleep 1"},
     )
-    there = await other_host(harness, tmp_path / "there")
+    there = await harness.beside(tmp_path / "there")
     async with harness.working(), there.working():
         handle = await harness.start({"workspace": f"file://{origin}", "tasks": rows})
         async with asyncio.timeout(60):
@@ -77,13 +76,6 @@ async def test_a_url_in_trouble_for_a_moment_costs_no_agent_its_work(
         document = await harness.document(handle)
     assert document["status"] == "succeeded", document
     assert starts.read_text().split() == ["start", "start"]
-
-
-async def other_host(harness: Harness, home: Path) -> Harness:
-    """A host with its own connection and state directory, for workers on the same queue."""
-    client, address = harness.client, harness.client.service_client.config.target_host
-    own = await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter)
-    return Harness(own, home, harness.queue)
 
 
 def pairs(count: int) -> list[dict[str, Any]]:
@@ -101,7 +93,7 @@ def pairs(count: int) -> list[dict[str, Any]]:
 
 
 async def test_two_hosts_that_share_the_url_alone_do_one_execution(harness: Harness, tmp_path: Path) -> None:
-    other = await other_host(harness, tmp_path / "other-home")
+    other = await harness.beside(tmp_path / "other-home")
     origin = bare_repository(tmp_path, {f"shared{pair}.txt": "begin\n" for pair in range(4)})
     plan = {"workspace": f"file://{origin}", "maxAgents": 4, "tasks": pairs(4)}
     async with harness.working(slots=2):
@@ -142,7 +134,7 @@ class Forgetful:
 
 
 async def test_an_agent_that_has_a_conversation_goes_on_where_it_is(harness: Harness, tmp_path: Path) -> None:
-    other = await other_host(harness, tmp_path / "other-home")
+    other = await harness.beside(tmp_path / "other-home")
     origin = bare_repository(tmp_path, {"x": "1\n"})
     rows = tasks(*({"id": f"t{number}", "agent": "forgetful"} for number in range(6)))
     plan = {"workspace": f"file://{origin}", "maxAgents": 4, "tasks": rows}

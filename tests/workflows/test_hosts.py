@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -39,19 +38,10 @@ def repository(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "repository")
 
 
-async def beside(harness: Harness, home: Path | None = None) -> Harness:
-    """Another process on the same queue: a client has one worker a queue. `home`: of another host."""
-    config = harness.client.service_client.config
-    client = await Client.connect(
-        config.target_host, namespace=harness.client.namespace, data_converter=harness.client.data_converter
-    )
-    return replace(harness, client=client, home=home or harness.home)
-
-
 @pytest_asyncio.fixture
 async def away(harness: Harness, tmp_path: Path) -> Harness:
     """Another host: what `harness` is bound to is not there."""
-    return await beside(harness, tmp_path / "other")
+    return await harness.beside(tmp_path / "other")
 
 
 @asynccontextmanager
@@ -182,7 +172,7 @@ async def test_labels_choose_among_the_workers_of_the_host_that_has_the_workspac
     async with away.working(labels=("gpu",)), harness.working(), watched(away):
         handle = await start(harness, plan)
         await until(handle, lambda progress: progress["tasks"][0]["waitingFor"] == "host")
-        async with (await beside(harness)).working(labels=("gpu",)):
+        async with (await harness.beside()).working(labels=("gpu",)):
             assert await ended(handle) is None
     assert not (away.home / "hubs").exists()
 

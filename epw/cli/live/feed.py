@@ -6,7 +6,6 @@ So the number of requests does not depend on the number of agents. Looks become 
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from typing import Any
 
@@ -87,7 +86,7 @@ class Feed:
             waiting = overdue(untaken, self._connection, self._worker_since)
             trouble = "; ".join(what_to_do(waiting, self._connection))
             if waiting:
-                document = copy.deepcopy(document)
+                document = {**document, "results": [{**row} for row in document["results"]]}
                 mark_away(document, waiting)
         await self._forecast(document, plan, graph, live)
         numbers = numbers_so_far(document, described.start_time.timestamp(), live, estimates_of(raw))

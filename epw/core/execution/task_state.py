@@ -15,8 +15,8 @@ TERMINAL = ("succeeded", "failed", "cancelled", "skipped", "conflicted")
 HAS_READ, UNREAD = "its agent has got it", "its next attempt gets it"
 """What comes of a message to an agent."""
 _MAX_SUMMARY_LENGTH = 200
-_LATE_MS = 1000
-"""Every start takes a moment."""
+NO_WORKER_MS = 1000
+"""Every start takes a moment; one that takes so long has waited for a worker."""
 _NO_FAULT = (failures.CANCELLED.type, failures.SKIPPED.type)
 _WAITS_WITHOUT_AGENT = ("question", "usage-limit")
 """What is waited for with neither agent nor files."""
@@ -132,7 +132,7 @@ class TaskState:
         end = ended_at(outcome)
         begin = min(end, outcome.started_at + outcome.crowded_ms)
         is_first = self.attempt == 1 and self.resumes == self.conflict_reruns == self.retries == 0
-        if is_first and self.started_at is not None and begin - self.started_at > _LATE_MS:
+        if is_first and self.started_at is not None and begin - self.started_at > NO_WORKER_MS:
             self.started_at = begin
         return begin, end
 
@@ -170,9 +170,8 @@ class Start:
 
 @dataclass
 class Stopwatch:
-    """Intervals in which something was true, and their total time."""
+    """Intervals in which something was true."""
 
-    ms: int = 0
     intervals: list[tuple[int, int]] = field(default_factory=list)
     """Beginning and end of each that has ended."""
     _since: int | None = None
@@ -182,6 +181,5 @@ class Stopwatch:
         if is_true and self._since is None:
             self._since = now
         elif not is_true and self._since is not None:
-            self.ms += now - self._since
             self.intervals.append((self._since, now))
             self._since = None

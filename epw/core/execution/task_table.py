@@ -9,6 +9,8 @@ from epw.core.execution.task_state import TERMINAL, TaskState
 from epw.core.messages import Failure
 from epw.core.plan.model import Plan, Task
 
+INCOMPLETE = ("failed", "conflicted", "cancelled")
+"""Statuses of tasks that were to succeed."""
 _MAX_MESSAGE_LENGTH = 1000
 
 
@@ -48,7 +50,7 @@ class TaskTable:
     @property
     def incomplete(self) -> bool:
         """Whether a task has ended that was to succeed: it failed, or a person cancelled it or left it out."""
-        return any(self.counts[status] for status in ("failed", "conflicted", "cancelled"))
+        return any(self.counts[status] for status in INCOMPLETE)
 
     def with_status(self, *statuses: str) -> list[str]:
         """Ids of the tasks with one of these statuses."""

@@ -42,7 +42,7 @@ def check_size(document: dict[str, Any]) -> Iterator[Problem]:
         return
     if len(text) <= MAX_MESSAGE_BYTES:
         return
-    size = len(json.dumps(packed(document))) if len(text) <= MAX_BYTES else len(text)
+    size = len(json.dumps({_PACKED: pack(text)})) if len(text) <= MAX_BYTES else len(text)
     if size > MAX_MESSAGE_BYTES:
         allowed = f"{MAX_MESSAGE_BYTES} are allowed: split the plan"
         yield Problem("", f"has {len(text)} bytes, {size} as it is sent; {allowed}")

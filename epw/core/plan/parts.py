@@ -26,6 +26,7 @@ from epw.core.checker_names import CHECKER_NAMES
 from epw.core.plan.docstrings import docstrings
 from epw.core.plan.wording import did_you_mean
 from epw.core.presets.registry import LOGINS
+from epw.core.queues import LABEL
 
 
 def _one_of(names: Collection[str]) -> PlainValidator:
@@ -62,8 +63,7 @@ Host = Annotated[
     str,
     StringConstraints(max_length=300, pattern=r"^((\*\.)?[\w]([\w.-]*[\w])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"),
 ]
-# It is part of a task queue's name.
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$")]
+Label = Annotated[str, StringConstraints(pattern=f"^{LABEL}$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 

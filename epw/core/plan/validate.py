@@ -38,9 +38,9 @@ def read_plan(
 ) -> Plan:
     """The plan in a JSON-like document; raises `InvalidPlan` with every problem found.
 
-    `runnable`: also refuse what is not implemented, a relative workspace, and cycles. `steps`: what `onConflict` can
-    name. `noun`: what messages call a task that has no id. `hints`: whether to name the task that an unknown one in
-    `dependsOn` may have meant.
+    `runnable`: also refuse what cannot be started: what is too large, a relative workspace, cycles. `steps`: what
+    `onConflict` can name. `noun`: what messages call a task that has no id. `hints`: whether to name the task that an
+    unknown one in `dependsOn` may have meant.
     """
     sent, document = document, unpacked(document)
     if not isinstance(document, dict):

@@ -139,7 +139,7 @@ def within_bounds(short: dict[str, Any]) -> dict[str, Any]:
     if not is_large and len(short["results"]) <= MAX_ROWS_IN_HISTORY:
         return short
     left_out = _LISTS if is_large else _LISTS[:1]
-    packed = pack(json.dumps(short).encode())
+    packed = pack(text)
     kept = {"packed": packed} if len(packed) <= _MAX_BYTES_IN_HISTORY else {}
     return {**short, **{name: [] for name in left_out}, "truncated": True, **kept}
 

@@ -16,8 +16,11 @@ from epw.core.schedule.scheduler import Scheduler, batches
 def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, hazard_count: int = 0) -> Metrics:
     """Metrics as of now; `elapsed_ms`: time since the execution's start, until its close where it has one."""
     graph, states = execution.graph, list(execution.tasks.values())
-    away = outside(execution.away, execution.worked)
-    total = max(0, elapsed_ms - total_time([*execution.idle.intervals, *away]))
+    idle, worked = execution.idle.intervals, execution.worked
+    # What is away and worked on by another agent is no time without a worker.
+    away_ms = total_time([*execution.away, *worked]) - total_time(worked)
+    rest = total_time([*idle, *execution.away, *worked]) - total_time([*idle, *worked]) + total_time(idle)
+    total = max(0, elapsed_ms - rest)
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
     ran = [state for state in states if state.attempt]
@@ -45,7 +48,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "askedRetryCount": sum(state.retries for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),
-        "awayMs": total_time(away),
+        "awayMs": away_ms,
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
@@ -80,21 +83,6 @@ def total_time(stretches: Iterable[tuple[int, int]]) -> int:
         covered += max(0, end - max(start, until))
         until = max(until, end)
     return covered
-
-
-def outside(stretches: Iterable[tuple[int, int]], others: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The parts of some stretches, each with its beginning and end, that none of the others covers."""
-    covering, found = sorted(others), list[tuple[int, int]]()
-    for start, end in stretches:
-        for since, until in covering:
-            if until <= start or since >= end:
-                continue
-            if since > start:
-                found.append((start, since))
-            start = until
-        if start < end:
-            found.append((start, end))
-    return found
 
 
 def _schedule(execution: ExecutionState) -> float:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from epw.core.execution.task_state import NO_WORKER_MS
 from epw.core.messages import RUN_TASK
 from epw.core.report.model import ExecutionResult
 from epw.core.report.report import Stretch
 
-NO_WORKER_MS = 1000
-"""Every start takes a moment; one that takes longer has waited for a worker."""
 _LIMITED = ("usage-limit",)
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from activities.git.agent_clone import borrowed_refs
 from activities.git.hub import Hub
+from activities.git.submodules.pointers import pointers
 from activities.git.url_git import UrlGit
-from activities.git.url_workspace import read_url, submodules_of
+from activities.git.url_workspace import read_url
 from activities.git.workspace import Workspace
 from epw.core.errors import InvalidPlan
 from epw.core.naming import HIDDEN_REFS
@@ -72,7 +73,7 @@ def test_what_no_fetch_brings_is_refused_or_named(tmp_path: Path) -> None:
     sh(work, *ALLOW, "submodule", "--quiet", "add", str(inner), "libs/inner")
     sh(work, "git", "commit", "--quiet", "--message", "with a submodule")
     hub, workspace = read(tmp_path, work)
-    assert submodules_of(hub, workspace.head or "") == ["libs/inner"]
+    assert [path for path, _ in pointers(hub, workspace.head or "")] == ["libs/inner"]
     (work / "art").mkdir()
     (work / "art/.gitattributes").write_text("*.psd filter=lfs diff=lfs\n")
     sh(work, "git", "add", "--all")

@@ -47,7 +47,7 @@ def test_an_agent_that_its_worker_takes_along_is_a_lost_run() -> None:
         with pytest.raises(asyncio.CancelledError), heartbeat.agent_running():
             await is_cancelled(has_beaten)
 
-    assert _told(taken_along).runs_lost == 2
+    assert _told(taken_along).lost_with_this == 2
 
 
 def test_an_activity_that_fails_or_waits_with_no_agent_at_work_is_no_lost_run() -> None:
@@ -62,7 +62,7 @@ def test_an_activity_that_fails_or_waits_with_no_agent_at_work_is_no_lost_run() 
     async def waits(heartbeat: Heartbeat, has_beaten: Any) -> None:
         await _until(has_beaten)
 
-    assert [_told(each).runs_lost for each in (fails, waits)] == [1, 1]
+    assert [_told(each).lost_with_this for each in (fails, waits)] == [1, 1]
 
 
 def test_a_heartbeat_tells_how_long_the_agent_has_worked_without_its_waits() -> None:
