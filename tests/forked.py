@@ -24,11 +24,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parent.parent
+_STARTING = threading.Lock()
 _LIBRARIES = (
     *("pydantic", "rich.console", "rich.table", "temporalio.client", "temporalio.converter", "temporalio.envconfig"),
     *(
@@ -102,9 +104,14 @@ def _text(file: IO[str]) -> str:
     return file.read()
 
 
-@functools.cache
 def _server() -> socket.socket:
-    """The process that is forked; it ends when this one has."""
+    """The process that is forked; it ends when this one has. Threads share it."""
+    with _STARTING:
+        return _started_server()
+
+
+@functools.cache
+def _started_server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     others = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     others.bind(str(_folder() / "requests"))
