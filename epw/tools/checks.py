@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from epw.core.errors import InvalidInput, InvalidPlan, Problem
-from epw.core.plan.model import Plan
+from epw.core.plan.model import MAX_AGENTS, Plan
 from epw.core.plan.validate import read_plan, too_deep
 
-MAX_AGENTS = 1000
 DEFAULT_AGENTS = 5
 STRATEGIES = ("conservative", "aggressive")
 

@@ -12,7 +12,10 @@ from epw.core.messages import Question
 
 TAKE, REFUSE = "take", "refuse"
 _PLAIN = frozenset(
-    ("id", "description", "dependsOn", "estimatedMinutes", "priority", "context", "files", "reads", "constraints")
+    [
+        *("id", "description", "dependsOn", "priority", "context", "files", "reads", "constraints"),
+        *("estimatedMinutes", "estimatedCostUSD", "estimatedTokens", "estimatedRequests"),
+    ]
 )
 """Fields that widen nothing: the task is done as the plan says."""
 _OF_COMMANDS = frozenset(("run", "verify", "keep"))

@@ -11,7 +11,8 @@ from epw.core.plan.model import Plan, Task
 
 GONE = "its change is gone: `epw gc` has removed it"
 """Reason why a task runs again that had succeeded."""
-_SCHEDULING = {"id", "estimated_minutes", "priority", "files", "reads", "depends_on"}
+_ESTIMATES = {"estimated_minutes", "estimated_cost_usd", "estimated_tokens", "estimated_requests"}
+_SCHEDULING = {"id", *_ESTIMATES, "priority", "files", "reads", "depends_on"}
 """Fields of a task that cannot change its work: its scheduling, and what it is declared to touch."""
 _SETTINGS = ("workspace", "setup", "env", "pass_env", "logins", "include", "keep", "network", "sandbox")
 """Fields of the plan that every agent sees."""

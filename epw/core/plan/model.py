@@ -35,6 +35,7 @@ from epw.core.presets.registry import LOGINS
 from epw.core.queues import MAX_LABELS
 
 MAX_TASKS = 10_000
+MAX_AGENTS = 1000
 MAX_ID_LENGTH = 128
 MAX_DESCRIPTION_BYTES = 16 * 1024
 DEFAULT_MINUTES = 10.0
@@ -54,6 +55,12 @@ class Task(PlanPart):
         default=DEFAULT_MINUTES, json_schema_extra={"exclusiveMinimum": 0, "maximum": MAX_MINUTES}
     )
     """How long an attempt probably takes; a default time limit is derived from it."""
+    estimated_cost_usd: float | None = Field(default=None, alias="estimatedCostUSD", gt=0)
+    """What an attempt probably spends on models; `analyze` holds it against the budget."""
+    estimated_tokens: int | None = Field(default=None, ge=1)
+    """How many tokens an attempt probably uses; `analyze` holds them against budget and rate limit."""
+    estimated_requests: int | None = Field(default=None, ge=1)
+    """How often an attempt probably calls its model; `analyze` holds it against the rate limit."""
     priority: int = Field(default=0, ge=-(2**31), lt=2**31)
     """Higher ones start first; then those with the longest path of work after them."""
     context: Any = None
@@ -98,7 +105,7 @@ class Plan(PlanPart):
     """What the plan is for, for people."""
     strategy: Literal["conservative", "aggressive"] = "conservative"
     """Whether a failure stops and undoes everything, or only what depends on it."""
-    max_agents: int = Field(default=5, ge=1, le=1000)
+    max_agents: int = Field(default=5, ge=1, le=MAX_AGENTS)
     """How many tasks run at once."""
     workspace: Text | None = Field(default=None, min_length=1)
     """A directory, git repository or not, relative to the plan file, or a git URL; where absent, each task has an empty

@@ -203,7 +203,7 @@ class Simulate(PlanPart):
     """What the simulated agent of a task does."""
 
     seconds: float | None = Field(default=None, ge=0)
-    """How long an attempt takes; where absent, the estimate divided by `simulation.speed`."""
+    """How long an attempt takes; where absent, no time."""
     writes: dict[RelativePath, str] = Field(default_factory=dict)
     """Files, by path, and their text."""
     deletes: list[RelativePath] = Field(default_factory=list)

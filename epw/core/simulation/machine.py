@@ -1,0 +1,70 @@
+"""Machine of a simulation: cores that processes share, one of which the threads of a Python program share."""
+
+from __future__ import annotations
+
+from epw.core.simulation.agenda import Agenda, Alarm, PacedWork, Then
+
+_LEAST = 0.05
+"""Share of a core that is always left for what is to be done."""
+
+
+class Machine:
+    """Work of processes, each on a core as long as there are enough, and of the worker's threads, all on one (its GIL).
+
+    What shares cores has equal parts of them.
+    """
+
+    def __init__(self, agenda: Agenda, cores: int, sharing: float = 1.0) -> None:
+        """`sharing`: the part of the cores that does work where more is to be done than there are."""
+        self._agenda, self._cores, self._sharing = agenda, max(1, cores), sharing
+        self._processes, self._threads = PacedWork(), PacedWork()
+        self._alarm = Alarm(agenda, self._due)
+        self._now = 0.0
+        self._paces = 1.0, 1.0
+        self._load_of_processes = self._load_of_threads = 0.0
+
+    def process(self, seconds: float, then: Then) -> None:
+        """Run a process that takes so many seconds of a core."""
+        self._begin(self._processes, seconds, then)
+
+    def thread(self, seconds: float, then: Then) -> None:
+        """Do what takes so many seconds in a thread of the worker, alone."""
+        self._begin(self._threads, seconds, then)
+
+    def load(self, processes: float, threads: float) -> None:
+        """Take so much of a core away, or give it back, for what goes on all the time."""
+        self._pass()
+        self._load_of_processes += processes
+        self._load_of_threads += threads
+        self._plan()
+
+    def _begin(self, group: PacedWork, seconds: float, then: Then) -> None:
+        if seconds <= 0:
+            self._agenda.after(0.0, then)
+            return
+        self._pass()
+        group.add(seconds, then)
+        self._plan()
+
+    def _pass(self) -> None:
+        """Let the time pass for all that goes on."""
+        passed, self._now = self._agenda.now - self._now, self._agenda.now
+        self._processes.clock += passed * self._paces[0]
+        self._threads.clock += passed * self._paces[1]
+
+    def _plan(self) -> None:
+        """Reckon the paces, and when the next piece ends."""
+        processes, threads = len(self._processes), len(self._threads)
+        one = max(_LEAST, 1.0 - self._load_of_threads)
+        wanted = processes + (one if threads else 0.0)
+        there = max(_LEAST, self._cores - self._load_of_processes - self._load_of_threads)
+        pace = min(1.0, there * self._sharing / wanted) if wanted else 1.0
+        self._paces = pace, pace * one / max(1, threads)
+        self._alarm.set(min(self._processes.left / pace, self._threads.left / self._paces[1]))
+
+    def _due(self) -> None:
+        self._pass()
+        for then in [*self._processes.ended(), *self._threads.ended()]:
+            then()
+        self._pass()
+        self._plan()
