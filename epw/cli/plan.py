@@ -25,8 +25,8 @@ from epw.cli.session import run_command
 from epw.client.plan_file import Document, complete_plan
 from epw.client.project import repository_of, workspace_at
 from epw.client.start import check_runnable, start_execution
+from epw.core.analysis.analysis import analyze
 from epw.core.errors import InvalidRequest
-from epw.core.schedule.analysis import analyze
 from epw.settings import Settings
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from epw.core.analysis.analysis import analyze_graph
 from epw.core.plan.graph import TaskGraph
-from epw.core.schedule.analysis import analyze_graph
 from epw.tools.checks import Checks
 from epw.tools.dependency_graph import graph_document
 from epw.tools.graph import complete_graph, confidences
@@ -58,4 +58,5 @@ def _without_subtasks(agents: int) -> dict[str, Any]:
         "maxParallelAgents": agents,
         "risks": [],
         "bottlenecks": [],
+        "prediction": None,
     }

@@ -9,6 +9,7 @@ from epw.tools.schema_parts import (
     BOTTLENECK,
     CONFLICT,
     FOUND_GRAPH,
+    PREDICTION,
     RISK,
     array,
     integer,
@@ -35,7 +36,7 @@ ANALYZE = result(
     [
         *("parallelizable", "confidence", "reasoning", "score", "factors", "dependencyGraph", "suggestedBatches"),
         *("estimatedSpeedup", "estimatedMinutes", "totalMinutes", "criticalPath", "criticalPathMinutes"),
-        *("maxParallelAgents", "risks", "bottlenecks"),
+        *("maxParallelAgents", "risks", "bottlenecks", "prediction"),
     ],
     {
         "parallelizable": truth("The verdict."),
@@ -55,6 +56,7 @@ ANALYZE = result(
         "maxParallelAgents": integer("Agents that were counted with.", minimum=1),
         "risks": array("What may go wrong.", RISK),
         "bottlenecks": array("Tasks that many others wait for.", BOTTLENECK),
+        "prediction": nullable(PREDICTION),
     },
 )
 GRAPH = result(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from epw.core.plan.model import DEFAULT_MINUTES, MAX_ID_LENGTH, MAX_MINUTES, MAX_TASKS
-from epw.tools.checks import MAX_AGENTS
+from epw.core.analysis.outlook import HOLDS_UP
+from epw.core.plan.model import DEFAULT_MINUTES, MAX_AGENTS, MAX_ID_LENGTH, MAX_MINUTES, MAX_TASKS
+from epw.core.simulation.simulation import BUDGET, FAILURE, LABELS
 
 Schema = dict[str, Any]
 NOT_BLANK = r"\S"
@@ -167,6 +168,43 @@ BOTTLENECK = result(
         "reason": text("Why it holds up others."),
         "impact": word("How much.", IMPACTS),
         "suggestion": text("What to do."),
+    },
+)
+_TIME = number("How long the execution takes then.", minimum=0)
+PREDICTION = result(
+    "The execution as a simulation has it, with what starts, merges and delivery take besides the agents' work.",
+    [
+        *("minutes", "costUSD", "tokens", "tasksWithCost", "succeeded", "stoppedBy", "heldUpBy", "byAgents"),
+        *("enoughAgents", "byHosts", "measured"),
+    ],
+    {
+        "minutes": number("From its start to its end, or until it stops.", minimum=0),
+        "costUSD": nullable(number("What it spends on models; null where no task has an estimatedCostUSD.", minimum=0)),
+        "tokens": nullable(number("What it uses of them; null where no task has estimatedTokens.", minimum=0)),
+        "tasksWithCost": integer("How many tasks have an estimatedCostUSD.", minimum=0),
+        "succeeded": integer("Tasks that are done by then.", minimum=0),
+        "stoppedBy": nullable(word("Why it stops before its end; null: it does not.", [BUDGET, FAILURE, LABELS])),
+        "heldUpBy": array(
+            "What it would be sooner done without, first the agents; the chain, where nothing else holds it up.",
+            result(
+                "One of them.",
+                ["by", "minutes"],
+                {
+                    "by": word("Its name.", HOLDS_UP),
+                    "minutes": number("How much sooner; besides agents, with enough of these.", minimum=0),
+                },
+            ),
+        ),
+        "byAgents": array(
+            "Times by the number of agents, fewest first.",
+            result("One number.", ["agents", "minutes"], {"agents": integer("How many.", minimum=1), "minutes": _TIME}),
+        ),
+        "enoughAgents": nullable(integer("With more it takes as long; null where that was not looked for.", minimum=1)),
+        "byHosts": array(
+            "Times by the number of hosts, where these hold it up.",
+            result("One number.", ["hosts", "minutes"], {"hosts": integer("How many.", minimum=1), "minutes": _TIME}),
+        ),
+        "measured": text("Where and when was measured what an execution takes besides its agents' work."),
     },
 )
 CONFLICT = result(

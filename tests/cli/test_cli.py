@@ -293,6 +293,17 @@ def test_analyze_tells_cycles_and_what_is_parallel(up: Cli) -> None:
     assert up.json("analyze", good)["parallelizable"] is True
 
 
+def test_analyze_predicts_for_the_agents_and_hosts_that_it_is_told(up: Cli) -> None:
+    plan = up.plan({"tasks": tasks(*({"id": str(n), "run": "true"} for n in range(6)))})
+    prediction = up.json("analyze", plan, "--max-agents", "6", "--host", "1", "--host", "2:gpu")["prediction"]
+    assert 20 <= prediction["minutes"] < 20.2
+    assert [row["hosts"] for row in prediction["byHosts"]] == [2, 4]
+    assert "6 agents" in up("analyze", plan, "--max-agents", "6").stdout
+    assert "--host 'x'" in up("analyze", plan, "--host", "x", code=2).stderr
+    assert "--costs" in up("analyze", plan, "--costs", plan, code=2).stderr
+    assert "--failing" in up("analyze", plan, "--failing", "2", code=2).stderr
+
+
 def test_doctor_says_what_this_machine_has(up: Cli) -> None:
     checks = up.json("doctor")
     assert checks["success"], checks

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from epw.core.analysis.analysis import analyze
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze
 
 ROOT = Path(__file__).parents[2]
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epw.core.analysis.analysis import analyze
+from epw.core.analysis.contention import contention
 from epw.core.globs import may_overlap
 from epw.core.plan.ancestors import Ancestors
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.mentions import mentioned_files, write_sets
 from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze
-from epw.core.schedule.contention import contention
 
 _PATTERNS = ("src", "src/**", "src/*.py", "src/a.py", "src/b.py", "doc/?.md", "doc/x.md", "**/b.py")
 edges = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted), max_size=20)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epw.core.analysis.analysis import analyze
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze
 from epw.tools.optimize import GOALS
 from epw.tools.registry import TOOLS
 from tests.support import some_slow

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from epw.core.analysis.analysis import analyze
 from epw.core.plan.validate import read_plan
-from epw.core.schedule.analysis import analyze
 from tests.support import Harness, make_repository, offered, statuses, tasks
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parents[1] / "plans" / "cases.json").read_text())}

@@ -1,1 +1,1 @@
-"""Order of tasks: list scheduling, file leases, batches, analysis of a plan."""
+"""Order of tasks: list scheduling, file leases, batches, predicted schedules, time left."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from epw.core.amounts import count
+from epw.core.analysis.bottlenecks import bottlenecks
+from epw.core.analysis.contention import Contention, contention
+from epw.core.analysis.outlook import ANYWHERE, Circumstances, outlook
 from epw.core.plan.graph import TaskGraph, format_cycle
 from epw.core.plan.model import Plan
-from epw.core.schedule.bottlenecks import bottlenecks
-from epw.core.schedule.contention import Contention, contention
 from epw.core.schedule.prediction import makespan, predict, predict_plan
 from epw.core.schedule.scheduler import batches, declared_files
 
@@ -26,14 +27,18 @@ _MAX_CYCLES_SHOWN = 20
 _MAX_FILE_RISKS = 20
 
 
-def analyze(plan: Plan) -> dict[str, Any]:
+def analyze(plan: Plan, here: Circumstances = ANYWHERE) -> dict[str, Any]:
     """Analysis of a plan as it is written; times in minutes, null where a cycle leaves no schedule."""
     graph = TaskGraph.of_plan(plan)
-    return analyze_graph(plan, graph, [], _graph_document(plan, graph))
+    return analyze_graph(plan, graph, [], _graph_document(plan, graph), here)
 
 
 def analyze_graph(
-    plan: Plan, graph: TaskGraph, implicit: Sequence[tuple[str, str]], document: dict[str, Any]
+    plan: Plan,
+    graph: TaskGraph,
+    implicit: Sequence[tuple[str, str]],
+    document: dict[str, Any],
+    here: Circumstances = ANYWHERE,
 ) -> dict[str, Any]:
     """Analysis of a plan whose graph also has `implicit` edges; `document` is that graph for the reader."""
     agents, cycles = plan.max_agents, graph.cycles()
@@ -64,6 +69,7 @@ def analyze_graph(
         "maxParallelAgents": agents,
         "risks": risks,
         "bottlenecks": bottlenecks(plan, graph, slots, files.rivals),
+        "prediction": outlook(plan, graph, here),
     }
 
 
@@ -201,6 +207,7 @@ def _cyclic(graph: TaskGraph, agents: int, cycles: list[list[str]], document: di
         "maxParallelAgents": agents,
         "risks": [_risk(message, "critical", f"remove one edge of: {paths}")],
         "bottlenecks": [],
+        "prediction": None,
     }
 
 

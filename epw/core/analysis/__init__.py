@@ -1,0 +1,1 @@
+"""Analysis of a plan before it runs: score, risks, bottlenecks, what more agents would bring."""
