@@ -55,6 +55,8 @@ perf: $(INSTALLED) ## measurements beside asyncio, level barriers, bare Temporal
 	$(BIN)/python -m benchmarks.semantic
 	$(BIN)/python -m benchmarks.structure
 	$(BIN)/python -m benchmarks.eta
+	$(BIN)/python -m benchmarks.costs --json benchmarks/out/costs.json
+	$(BIN)/python -m benchmarks.simulation --costs benchmarks/out/costs.json
 	$(BIN)/python -m benchmarks.live_view
 	$(BIN)/python -m benchmarks.peers --rounds 3 $(PEERS)
 

@@ -66,9 +66,14 @@ def plan_of(path: Path, tasks: int, agents: int, files: int, seconds: float, suf
             change = f"sed -i 's/return x + {place * 4}$/return x + {number}000/' {file}"
         # One more file, so that a change is more than a line.
         own = f"echo {number} > pkg{module // _OF_A_FOLDER}/note{number}.txt"
-        run = f"sleep {seconds * (0.5 + (number * 7 % 11) / 10):.2f}; {change}; {own}"
+        run = f"sleep {seconds_of(number, seconds):.2f}; {change}; {own}"
         rows.append({"id": f"t{number}", "description": f"change {file}", "run": run, "estimatedMinutes": 1})
     return {"workspace": str(path), "maxAgents": agents, "strategy": "aggressive", "tasks": rows}
+
+
+def seconds_of(number: int, seconds: float) -> float:
+    """What a task sleeps, where all sleep so many seconds on average."""
+    return seconds * (0.5 + (number * 7 % 11) / 10)
 
 
 def _missing(path: Path, branch: str, files: int, tasks: int, suffix: str) -> list[str]:

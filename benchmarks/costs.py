@@ -1,0 +1,343 @@
+"""What an execution takes besides its agents' work, on this machine: the constants of the simulation.
+
+`python -m benchmarks.costs [--write] [--json FILE]`; `--write`: into `epw/core/simulation/measured.py`, the defaults of
+`epw analyze`; `--json`: a file for `epw analyze --costs FILE`. Nine small executions, about half a
+minute. What takes CPU is measured as CPU of the worker, of its children and of the server, and divided by how often it
+was done; what is left of the clock when the simulation has these is a pause, and set so that it has the measured time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from benchmarks.server import Bench, bench, revision
+from epw.core.messages import DELIVER, LAND, PREPARE, RUN_TASK
+from epw.core.plan.validate import read_plan
+from epw.core.simulation.costs import Costs
+from epw.core.simulation.fleet import Host
+from epw.core.simulation.simulation import simulate_execution
+
+MEASURED = Path(__file__).parent.parent / "epw/core/simulation/measured.py"
+_MANY_FILES = 5_000
+_BEATING_SECONDS = 2.0
+_DISTURBED, _PATIENCE_SECONDS = 0.15, 8.0
+"""Cores of other programs from which on an execution is repeated, and for how long."""
+_CANCEL = 0.3
+"""The throttle of heartbeats, by which a running agent learns that it is to stop (`epw/service/registration.py`)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An execution as it was measured; seconds."""
+
+    plan: dict[str, Any]
+    wall: float
+    threads: float
+    """CPU of the worker."""
+    processes: float
+    """CPU of its children."""
+    server: float
+    others: float
+    """Cores that other programs used meanwhile."""
+    turns: int
+    first: float
+    """From the start until the first activity was asked for."""
+    lasted: float
+    """From the start to the end, by its history."""
+    last: float
+    """From the end of the last activity to the end."""
+    steps: dict[str, list[float]]
+    """Times of the activities, by type."""
+    landed: list[int]
+    """Changes of each landing."""
+
+    @property
+    def tasks(self) -> int:
+        return len(self.plan["tasks"])
+
+
+def chain(count: int, seconds: float = 0.0, **simulate: Any) -> dict[str, Any]:
+    return _plan([[n - 1] if n else [] for n in range(count)], 1, seconds, simulate)
+
+
+def crowd(count: int, agents: int, seconds: float = 0.0, **simulate: Any) -> dict[str, Any]:
+    return _plan([[] for _ in range(count)], agents, seconds, simulate)
+
+
+def commands(count: int) -> dict[str, Any]:
+    """A chain of processes that end at once."""
+    rows = [
+        {"id": f"n{n}", "description": "no-op", "dependsOn": [f"n{n - 1}"] if n else [], "run": "true"}
+        for n in range(count)
+    ]
+    return {"agent": "command", "maxAgents": 1, "tasks": rows}
+
+
+def _plan(before: list[list[int]], agents: int, seconds: float, simulate: dict[str, Any]) -> dict[str, Any]:
+    rows = []
+    for n, each in enumerate(before):
+        what = {"seconds": seconds, **simulate}
+        if what.get("writes"):
+            what["writes"] = {f"d{n // 100}/{n}": f"{n}\n"}
+        rows.append({"id": f"n{n}", "description": "no-op", "dependsOn": [f"n{m}" for m in each], "simulate": what})
+    return {"agent": "simulated", "maxAgents": agents, "tasks": rows}
+
+
+async def measure(found: Bench, plan: dict[str, Any], files: int | None = None) -> Run:
+    """Run a plan; `files`: in a repository with so many, None: without a workspace."""
+    if files is None:
+        return await execute(found, plan)
+    with tempfile.TemporaryDirectory(prefix="epw-costs-") as folder:
+        workspace = str(repository(Path(folder), files))
+        return await execute(found, {**plan, "workspace": workspace, "checks": "off"})
+
+
+async def execute(found: Bench, plan: dict[str, Any]) -> Run:
+    """An execution of the plan; where other programs used the cores meanwhile, the least disturbed one of some."""
+    runs: list[Run] = []
+    while not runs or (runs[-1].others > _DISTURBED and sum(run.wall for run in runs) < _PATIENCE_SECONDS):
+        runs.append(await _execute(found, plan))
+    return min(runs, key=lambda run: run.others)
+
+
+async def _execute(found: Bench, plan: dict[str, Any]) -> Run:
+    before = _cpu()
+    handle, wall = await found.execute(plan)
+    after = _cpu()
+    events = [event async for event in handle.fetch_history_events()]
+    threads, processes, server, others = (late - early for late, early in zip(after, before, strict=True))
+    return Run(plan, wall, threads, processes, server, others / wall, *_of_history(events))
+
+
+def repository(folder: Path, files: int) -> Path:
+    path = folder / "repository"
+    for number in range(files):
+        file = path / f"d{number // 50}" / f"m{number}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{number}\n" * 80)
+    path.mkdir(exist_ok=True)
+    author = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
+    for argv in (("init",), ("add", "--all"), (*author, "commit", "--allow-empty", "--message", "base")):
+        subprocess.run(["git", *argv], cwd=path, check=True, capture_output=True)
+    return path
+
+
+def _cpu() -> tuple[float, float, float, float]:
+    """Seconds of CPU so far: of the worker, of its children that have ended, of the server, of all other programs."""
+    threads = processes = server = 0.0
+    all_cores = psutil.cpu_times()
+    busy = sum(all_cores) - all_cores.idle - all_cores.iowait
+    for process in psutil.Process().children(recursive=True):
+        try:
+            line, times = " ".join(process.cmdline()), process.cpu_times()
+        except psutil.Error:
+            continue
+        if "server start-dev" in line:
+            server += times.user + times.system
+        elif "worker_process" in line:
+            threads += times.user + times.system
+            processes += times.children_user + times.children_system
+    own = psutil.Process().cpu_times()
+    return threads, processes, server, busy - threads - processes - server - own.user - own.system
+
+
+def _of_history(events: list[HistoryEvent]) -> tuple[int, float, float, float, dict[str, list[float]], list[int]]:
+    names: dict[int, str] = {}
+    began: dict[int, float] = {}
+    steps: dict[str, list[float]] = {}
+    landed: list[int] = []
+    turns, first, last = 0, None, 0.0
+    start = events[0].event_time.ToNanoseconds() / 1e9
+    for event in events:
+        at = event.event_time.ToNanoseconds() / 1e9 - start
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            asked = event.activity_task_scheduled_event_attributes
+            names[event.event_id] = asked.activity_type.name
+            first = at if first is None else first
+            if asked.activity_type.name == LAND:
+                landed.append(len(json.loads(asked.input.payloads[0].data)["changes"]))
+        elif event.HasField("activity_task_started_event_attributes"):
+            began[event.activity_task_started_event_attributes.scheduled_event_id] = at
+        elif event.HasField("activity_task_completed_event_attributes"):
+            of = event.activity_task_completed_event_attributes.scheduled_event_id
+            steps.setdefault(names[of], []).append(at - began[of])
+            last = at
+        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            turns += 1
+    end = events[-1].event_time.ToNanoseconds() / 1e9 - start
+    return turns, first or 0.0, end, end - last, steps, landed
+
+
+def predicted(run: Run, costs: Costs, files: int = 0) -> float:
+    """Seconds that the simulation has for an execution, on the cores of this machine."""
+    hosts = [Host(cores=os.cpu_count() or 1)]
+    return simulate_execution(read_plan(run.plan), costs, hosts, files=files).seconds
+
+
+def _with_pause(run: Run, costs: Costs, name: str, files: int = 0) -> Costs:
+    """The costs with a pause of such a length that the execution takes as long as it did."""
+    known = asdict(costs)
+    without, with_one = (predicted(run, Costs(**{**known, name: each}), files) for each in (0.0, 0.001))
+    return Costs(**{**known, name: max(0.0, 0.001 * (run.wall - without) / (with_one - without))})
+
+
+async def measured_costs(found: Bench) -> Costs:
+    one, many = await measure(found, chain(60)), await measure(found, crowd(800, 50))
+    beating = await measure(found, crowd(120, 60, _BEATING_SECONDS))
+    few, several = [await measure(found, chain(count, writes=True), 0) for count in (10, 50)]
+    together = await measure(found, {**crowd(100, 10, writes=True), "atomic": "batch"}, 0)
+    large = await measure(found, chain(6, writes=True), _MANY_FILES)
+    started = [await measure(found, commands(count)) for count in (5, 25)]
+    runs = (one, many, beating, few, several, together, large, *started)
+    print(f"other programs had {max(run.others for run in runs):.2f} of {os.cpu_count()} cores at the worst")
+    return fitted(one, many, beating, few, several, together, large, started)
+
+
+def fitted(
+    one: Run, many: Run, beating: Run, few: Run, several: Run, together: Run, large: Run, started: Sequence[Run]
+) -> Costs:
+    """The costs that executions had."""
+    costs = _of_turns(one, many, beating)
+    costs = _of_landings(costs, few, several, together)
+    costs = _of_commands(_of_directories(costs, few, several, large), *started)
+    return _with_sharing(together, costs)
+
+
+def _of_turns(one: Run, many: Run, beating: Run) -> Costs:
+    """What turns and activities take: two executions have few turns a task, and many."""
+    each, turn = _two(one.tasks, one.turns, one.threads, many.tasks, many.turns, many.threads)
+    activity_process, turn_process = _two(one.tasks, one.turns, one.server, many.tasks, many.turns, many.server)
+    begin_task = max(0.0, (many.first - one.first) / (many.tasks - one.tasks))
+    asked = statistics.median(run.wall - run.lasted for run in (one, many, beating))
+    costs = Costs(
+        source=f"{revision()} · {os.cpu_count()} cores · {datetime.now(UTC):%Y-%m-%d}",
+        begin=max(0.0, asked + one.first - begin_task * one.tasks - turn - each / 2),
+        begin_task=begin_task,
+        finish=max(0.0, statistics.median([one.last, many.last]) - turn_process / 2),
+        turn_thread=turn,
+        turn_process=turn_process,
+        event_thread=each / 2,
+        activity_thread=each / 2,
+        activity_process=activity_process,
+        cancel=_CANCEL,
+    )
+    worked = _BEATING_SECONDS * beating.tasks
+    beat_thread = (beating.threads - beating.tasks * each - beating.turns * turn) / worked
+    beat_process = (beating.server - beating.tasks * activity_process - beating.turns * turn_process) / worked
+    costs = replace(costs, beat_thread=max(0.0, beat_thread), beat_process=max(0.0, beat_process))
+    return _with_pause(one, costs, "hop")
+
+
+def _of_landings(costs: Costs, few: Run, several: Run, together: Run) -> Costs:
+    """What landings take: one by one, each on what it was made on; and all in one landing, with nothing beside it."""
+    alone, all_at_once = statistics.median(several.steps[LAND]), max(together.steps[LAND])
+    change = (all_at_once - alone) / (max(together.landed) - 1)
+    delivered = (together.steps[DELIVER][0] - few.steps[DELIVER][0]) / (together.tasks - few.tasks)
+    # What is no change of an attempt's directory is one of a landing, in the same parts.
+    processes = together.processes / (together.threads + together.processes)
+    return replace(
+        costs,
+        landing=alone,
+        change_thread=change * (1 - processes),
+        change_process=change * processes,
+        deliver=max(0.0, few.steps[DELIVER][0] - delivered * few.tasks) + 2 * costs.hop,
+        deliver_change=max(0.0, delivered),
+    )
+
+
+def _of_directories(costs: Costs, few: Run, several: Run, large: Run) -> Costs:
+    """What an attempt's directory takes: of two executions, so that what each does once counts for nothing."""
+    more, turns, attempts = several.tasks - few.tasks, several.turns - few.turns, large.steps[RUN_TASK]
+    # Each attempt and each landing is an activity.
+    others = 3 * costs.activity_thread * more + costs.event_thread * more + costs.turn_thread * turns
+    prepare = statistics.median([few.steps[PREPARE][0], several.steps[PREPARE][0]])
+    of_landing = costs.change_process / (costs.change_thread + costs.change_process)
+    costs = replace(
+        costs,
+        prepare=prepare + 2 * costs.hop,
+        prepare_file=max(0.0, (large.steps[PREPARE][0] - prepare) / _MANY_FILES),
+        directory_thread=(several.threads - few.threads - others) / more - costs.landing * (1 - of_landing),
+        directory_process=(several.processes - few.processes) / more - costs.landing * of_landing,
+        directory_file=max(0.0, (attempts[0] - statistics.median(attempts[1:])) / _MANY_FILES),
+    )
+    return _with_pause(several, costs, "directory_pause")
+
+
+def _of_commands(costs: Costs, few: Run, several: Run) -> Costs:
+    """What starting, watching and ending an agent's processes takes, without a workspace."""
+    more, turns = several.tasks - few.tasks, several.turns - few.turns
+    others = 2 * costs.event_thread * more + costs.turn_thread * turns
+    costs = replace(
+        costs,
+        program_thread=max(0.0, (several.threads - few.threads - others) / more),
+        program_process=max(0.0, (several.processes - few.processes) / more),
+    )
+    return _with_pause(several, costs, "program_pause")
+
+
+def _with_sharing(run: Run, costs: Costs) -> Costs:
+    """The costs with such a loss where cores are shared that the execution takes as long as it did."""
+    low, high = 0.2, 1.0
+    while high - low > 0.005:
+        sharing = (low + high) / 2
+        is_longer = predicted(run, replace(costs, sharing=sharing)) > run.wall
+        low, high = (sharing, high) if is_longer else (low, sharing)
+    return replace(costs, sharing=round(high, 2))
+
+
+def _two(a1: float, b1: float, sum1: float, a2: float, b2: float, sum2: float) -> tuple[float, float]:
+    """x and y of a1 x + b1 y = sum1 and a2 x + b2 y = sum2, neither below 0."""
+    divisor = a1 * b2 - a2 * b1
+    x, y = (sum1 * b2 - sum2 * b1) / divisor, (a1 * sum2 - a2 * sum1) / divisor
+    if y < 0:
+        return sum2 / a2, 0.0
+    return (x, y) if x >= 0 else (0.0, sum1 / b1)
+
+
+def written(costs: Costs) -> str:
+    """The module of the default constants."""
+    lines = [f"    {each.name}={_literal(getattr(costs, each.name))}," for each in fields(costs)]
+    return MEASURED.read_text().partition("MEASURED =")[0] + "MEASURED = Costs(\n" + "\n".join(lines) + "\n)\n"
+
+
+def _literal(value: str | float) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value:.3g}"
+
+
+async def _measure_all() -> Costs:
+    async with bench() as found:
+        return await measured_costs(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--json", type=Path, default=None, metavar="FILE")
+    options = parser.parse_args()
+    costs = asyncio.run(_measure_all())
+    for name, value in asdict(costs).items():
+        print(f"{name:20} {value if isinstance(value, str) else f'{1000 * value:.4g} ms'}")
+    if options.write:
+        MEASURED.write_text(written(costs))
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(asdict(costs), indent=2, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
