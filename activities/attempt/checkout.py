@@ -34,7 +34,7 @@ def check_out(directory: AttemptDirectory, *, keeps_state: bool = False) -> bool
     if adopts and _adopt(directory):
         return False
     checkpoint = _last_checkpoint(directory) if adopts else None
-    remove_attempt(directory)
+    directory.findings.before = remove_attempt(directory).kept
     directory.execution.keep_id()
     _make_private_folders(directory)
     # Where the tree that waited is lost, the attempt goes on from its saved change.

@@ -57,6 +57,8 @@ class Findings:
     """The tree from which the work was saved."""
     in_clear: list[str] = field(default_factory=list)
     """Paths that were not saved because they would be stored in clear."""
+    before: list[str] = field(default_factory=list)
+    """A sentence for each earlier attempt's directory that is kept, since it could not be saved."""
 
     def failure(self) -> TaskFailed | None:
         """The first failure; it is `final` where any of them is."""
@@ -64,11 +66,11 @@ class Findings:
         return first and TaskFailed(first.kind, str(first), final=any(each.final for each in self.failures))
 
     def warnings(self) -> list[str]:
-        """The failures after the first, and the files that were not saved, in words."""
+        """The failures after the first, and what was not saved, in words."""
         out = self.in_clear
         message = f"not saved, since a filter would not encode it: {', '.join(display_paths(out))}"
         more = f" and {len(out) - MAX_NAMED} more" if len(out) > MAX_NAMED else ""
-        return [*([message + more] if out else []), *(str(each) for each in self.failures[1:])]
+        return [*([message + more] if out else []), *(str(each) for each in self.failures[1:]), *self.before]
 
 
 class Repositories:

@@ -45,9 +45,14 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
         other = failures.DISK_FULL if is_disk_full(error) else failures.SAVE_FAILED
         kind = error.kind if isinstance(error, TaskFailed) else other
         final = isinstance(error, TaskFailed) and error.final
-        # Told by name; kept, a full disk would stay full.
-        directory.mark_saved()
-        return TaskOutcome(kind="failed", failure=Failure.of(kind, str(error)[:MAX_MESSAGE]), final=final)
+        message = str(error)[:MAX_MESSAGE]
+        # Kept, a full disk would stay full.
+        if kind is failures.DISK_FULL or not directory.tree.is_dir():
+            directory.mark_saved()
+        else:
+            message += f"; what it has made is kept in {directory.path} until it can be saved"
+        before = directory.findings.before
+        return TaskOutcome(kind="failed", failure=Failure.of(kind, message), final=final, warnings=before)
     failed = directory.findings.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
         named = ", ".join(display_path(link) for link in links[:_MAX_NAMED])

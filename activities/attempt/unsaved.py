@@ -52,7 +52,7 @@ def unsaved(execution: ExecutionStore) -> Iterator[tuple[str, Path]]:
             yield folder.parent.name, folder
 
 
-def remove_attempt(directory: AttemptDirectory) -> None:
+def remove_attempt(directory: AttemptDirectory) -> Remains:
     """Remove the directory of an attempt and those of earlier ones, the unsaved work in them saved. Blocking."""
     remains = Remains()
     for each in directory.up_to_own():
@@ -60,6 +60,7 @@ def remove_attempt(directory: AttemptDirectory) -> None:
             _save(directory.execution, each, remains)
     directory.remove()
     remains.told(directory.execution)
+    return remains
 
 
 def remove_attempts(execution: ExecutionStore) -> Remains:

@@ -16,6 +16,7 @@ from epw.core.errors import InvalidPlan, Problem
 from epw.core.naming import HIDDEN_REFS
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import Message
+from epw.core.plan.wording import did_you_mean
 
 _MAX_PATHSPECS = 50
 
@@ -232,7 +233,7 @@ class Workspace(Message):
         place = Path(self.path) if deliver == "apply" else self.git_path("objects") if self.kind == "git" else None
         if deliver in ("apply", "branch") and place is not None and not os.access(place, os.W_OK):
             problems.append(Problem("deliver", f'{place} is read-only, so nothing can be delivered: use "none"'))
-        if deliver == "branch" and self.kind == "git" and self._has_branch("epw"):
+        if deliver == "branch" and self.kind == "git" and self.resolve_ref("refs/heads/epw"):
             message = 'a branch "epw" stands in the way of the branches epw/<id>: rename it, or use another `deliver`'
             problems.append(Problem("deliver", message))
         if problems:
@@ -252,15 +253,13 @@ class Workspace(Message):
 
     def at(self, ref: str) -> Workspace:
         """The workspace as if HEAD were on a ref of the user's; raises `InvalidPlan` if that names no commit."""
-        found = self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", codes=(0, 1))
-        if not found:
-            raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}")])
+        found = self.resolve_ref(f"{ref}^{{commit}}")
+        if found is None:
+            names = text(self.git("for-each-ref", "--format=%(refname:short)")).splitlines()
+            raise InvalidPlan([Problem("base", f"{ref!r} names no commit in {self.path}{did_you_mean(ref, names)}")])
         name = ref.removeprefix("refs/heads/")
-        branch = name if self._has_branch(name) else None
-        return self.model_copy(update={"head": text(found), "branch": branch, "left_out": []})
-
-    def _has_branch(self, name: str) -> bool:
-        return bool(self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{name}", codes=(0, 1, 128)))
+        branch = name if self.resolve_ref(f"refs/heads/{name}") else None
+        return self.model_copy(update={"head": found, "branch": branch, "left_out": []})
 
     def git(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> bytes:
         """Output of a git command that reads the user's repository."""
@@ -272,7 +271,8 @@ class Workspace(Message):
 
     def resolve_ref(self, ref: str) -> str | None:
         """The object that a ref of the user's names; None if there is no such ref. Raises `GitError`."""
-        return text(self.git("rev-parse", "--verify", "--quiet", ref, codes=(0, 1))) or None
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", ref)
+        return text(self.git(*asked, codes=(0, 1, 128))) or None
 
     def head_holds(self, commit: str) -> bool:
         """Whether HEAD has a commit in its history."""

@@ -80,5 +80,5 @@ def _pushed(known: KnownExecution, running: RunningPlan, *, publish_secrets: boo
     )
     done = push(known.store, hub, request, running, publish_secrets=publish_secrets)
     if done.branch is not None:
-        note_late_delivery(known.store, done.branch)
+        note_late_delivery(known.store, known.document, done.branch)
     return done

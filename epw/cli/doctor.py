@@ -38,7 +38,10 @@ from epw.settings import Settings
 def doctor(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="WORKSPACE|ID", help="A directory, a git URL, or an execution that has ended."),
+        typer.Argument(
+            metavar="WORKSPACE|ID",
+            help="A directory (./NAME where an execution has its name), a git URL, or an execution that has ended.",
+        ),
     ] = None,
     as_json: bool = JSON_OPTION,
 ) -> None:
@@ -49,7 +52,7 @@ def doctor(
     """
     if what is not None and is_url(what):
         _check_url(what, as_json)
-    if what is not None and (os.sep in what or os.path.isdir(what)):
+    if what is not None and (os.sep in what or (os.path.isdir(what) and not _is_known(what))):
         _check_workspace(what, as_json)
     if what is not None:
         _check_execution(what, as_json)
@@ -69,6 +72,12 @@ def doctor(
         return 0 if sound else 3
 
     run_command(command, as_json=as_json)
+
+
+def _is_known(execution_id: str) -> bool:
+    """Whether this machine has something of an execution of this id."""
+    known = ExecutionStore.all(Settings.from_environment().state)
+    return any(each.workflow_id == execution_id for each in known)
 
 
 def _check_workspace(path: str, as_json: bool) -> NoReturn:

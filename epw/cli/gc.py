@@ -16,6 +16,7 @@ from epw.client.collection import RUNNING, Candidate, collect, examined, remove,
 from epw.client.saved_changes import KnownExecution
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
+from epw.core.plan.wording import did_you_mean
 from epw.service.connection import Connection
 from epw.settings import Settings
 
@@ -42,7 +43,9 @@ def gc(
                 await KnownExecution.of(settings, connection, name)
         found = [await examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.state)]
         if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
-            raise InvalidRequest(f"nothing is saved here of {', '.join(sorted(map(repr, unknown)))}")
+            known = sorted(each.execution.workflow_id for each in found)
+            named = (f"{name!r}{did_you_mean(name, known)}" for name in sorted(unknown))
+            raise InvalidRequest(f"nothing is saved here of {', '.join(named)}")
         removable = [each for each in found if each.kept_because is None]
         for each in found:
             _announce(each)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import psutil
 from temporalio.api.enums.v1 import EventType
@@ -155,10 +156,16 @@ def of_hub(document: ExecutionResult, hub: Hub | None) -> Iterator[str]:
 
 def of_machine(execution: ExecutionStore, document: ExecutionResult) -> Iterator[str]:
     """Remains of the execution on this machine (I12)."""
-    yield from (f"I12: the work of {task} is not saved: {folder}" for task, folder in unsaved(execution))
+    waiting = dict[str, str]()
+    for task, folder in unsaved(execution):
+        waiting[str(folder)] = task
+    named = json.dumps(document, ensure_ascii=False) if waiting else ""
+    yield from (f"I12: the work of {task} is not saved: {each}" for each, task in waiting.items() if each not in named)
     if document["status"] not in OUTCOMES:
         return  # Terminated: the next command or worker removes what it has left.
-    if (execution.path / "attempts").is_dir():
+    top = execution.path / "attempts"
+    inside = (each for depth in ("*", "*/*", "*/*/*") for each in top.glob(depth))
+    if (top.is_dir() and not waiting) or any(not _holds(each, waiting) for each in inside):
         yield f"I12: directories of attempts are left in {execution.path}"
     if execution.has_half_delivery() and document["status"] != "rollback_failed":
         yield f"I12: a delivery's journal is left in {execution.path}"
@@ -169,6 +176,10 @@ def of_machine(execution: ExecutionStore, document: ExecutionResult) -> Iterator
             continue
         if marker.startswith(execution.key):
             yield f"I12: process {process.pid} of {marker} is left"
+
+
+def _holds(folder: Path, others: Iterable[str]) -> bool:
+    return any(Path(other).is_relative_to(folder) for other in others)
 
 
 def _is_success(event: HistoryEvent) -> bool:

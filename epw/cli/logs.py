@@ -7,10 +7,13 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.state.execution_store import ExecutionStore
@@ -27,6 +30,7 @@ from epw.service.connection import Connection
 from epw.settings import Settings
 
 _POLL_SECONDS = 0.5
+_QUERY_TIMEOUT = timedelta(seconds=3)
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?=\n)")
 
 
@@ -65,19 +69,14 @@ def logs(
         else:
             printer = _Printer()
             printer.show(found())
-            while follow:
-                try:
-                    running = (await handle.describe()).close_time is None
-                    progress = await handle.query("progress") if running else {"tasks": []}
-                    statuses = {each["taskId"]: each["status"] for each in progress["tasks"]}
-                    ended = not running or statuses.get(task, "") in TERMINAL
-                except RPCError:
-                    # No worker answers now: what is printed is followed all the same.
-                    ended = False
+            ended = any(row["taskId"] == task and row["status"] in TERMINAL for row in document["results"])
+            while follow and not ended:
+                # Where no worker answers, nothing ends: what is printed is followed all the same.
+                with suppress(RPCError):
+                    ended = await _has_ended(handle, task)
                 printer.show(found())
-                if ended:
-                    break
-                await asyncio.sleep(_POLL_SECONDS)
+                if not ended:
+                    await asyncio.sleep(_POLL_SECONDS)
             if not printer.has_shown:
                 logs = logs_of(execution, wanted, even_empty=True)
                 folder = None if execution.kept_results() else execution.log("*").parent
@@ -85,6 +84,14 @@ def logs(
         return 0
 
     run_connected(command, as_json=as_json)
+
+
+async def _has_ended(handle: WorkflowHandle[Any, Any], task: str) -> bool:
+    """Whether a task or its execution has; raises `RPCError` where nobody answers."""
+    if (await handle.describe()).close_time is not None:
+        return True
+    progress = await handle.query("progress", rpc_timeout=_QUERY_TIMEOUT)
+    return any(each["taskId"] == task and each["status"] in TERMINAL for each in progress["tasks"])
 
 
 def why_none(document: Mapping[str, Any], task: str, logs: Sequence[TaskLog], folder: Path | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from epw.cli.output import printable
 from epw.client.plan_file import Document, PlanFile, complete_plan, read_document, read_plan_file
-from epw.client.project import PLAN_NAMES, find_up
+from epw.client.project import PLAN_NAMES, find_up, repository_of
 from epw.client.words_plan import task_rows, words_plan
 from epw.core.errors import InvalidRequest
 
@@ -24,7 +24,8 @@ def read_plan_argument(path: str | None, *, runnable: bool = True, flags: Mappin
     if path is None:
         found = find_up(Path.cwd(), *PLAN_NAMES)
         if found is None:
-            raise InvalidRequest(f"there is no {PLAN_NAMES[0]} here, which `epw init` writes; or {_HOW}")
+            where = "" if repository_of(Path.cwd()) is not None else " in a git repository"
+            raise InvalidRequest(f"there is no {PLAN_NAMES[0]} here, which `epw init` writes{where}; or {_HOW}")
         path = str(found)
         print_notes([f"plan: {path}"])
     file = read_plan_file(path, runnable=runnable, flags=flags)

@@ -22,7 +22,8 @@ def words_plan(words: Sequence[str], after: Sequence[str], folder: Path) -> dict
     workspace = repository_of(folder)
     if workspace is None:
         raise InvalidRequest(
-            f"{folder} is in no git repository, which tasks in words work on: `git init`, or write a plan (`epw init`)"
+            f"{folder} is in no git repository, which tasks in words work on: `git init` makes it one, and a plan of"
+            " `run` commands needs none"
         )
     rows = task_rows(words)
     for number, others in map(_numbers, after):

@@ -172,7 +172,7 @@ PATH_TOO_LONG = _kind(
     "shorten the path; `epw retry {id} PLAN`",
     LOGS,
 )
-SAVE_FAILED = _kind("SaveFailed", "the change could not be saved", _STRATEGY, DOCTOR, RETRY)
+SAVE_FAILED = _kind("SaveFailed", "the change could not be saved", _STRATEGY, DOCTOR, RETRY, SALVAGE)
 UNSAFE_SYMLINK = _kind(
     "UnsafeSymlink",
     "the change has a link that leaves the workspace, which does not land",

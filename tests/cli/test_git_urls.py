@@ -125,6 +125,8 @@ def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) 
     assert f"pushed: epw/kept-back to file://{origin}" in hosts.here("deliver", "kept-back").stdout
     assert sh(origin, "git", "show", "epw/kept-back:a") == "a\n"
     assert hosts.here.json("deliver", "kept-back")["branch"] == "epw/kept-back"
+    (listed,) = [row for row in hosts.here.json("list") if row["executionId"] == "kept-back"]
+    assert listed["status"] == "succeeded"
     for place in (hosts.here, replace(hosts.here, home=tmp_path / "third")):
         found = place.json("status", "kept-back")
         assert (found["status"], found["delivery"]["branch"]) == ("succeeded", "epw/kept-back")

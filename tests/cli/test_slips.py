@@ -141,6 +141,7 @@ SLIPS = [
     ),
     Slip("a program as a plan", ("run", sys.executable), 2, ("is no text in UTF-8", "a YAML or JSON file")),
     Slip("a folder as a plan", ("run", "{dir}"), 2, ("is a folder with none of",)),
+    _plan("a strategy that is near", "strategy: agressive\n" + _TASK + "'true'\n", "did you mean aggressive?"),
     _plan("no such workspace", "workspace: none\n" + _TASK + "'true'\n", "{dir}/none is not a directory"),
     Slip("a state directory that cannot be", ("list",), 3, ("set EPW_HOME",), env={"EPW_HOME": "/proc/epw"}),
     Slip(

@@ -107,6 +107,7 @@ def test_gc_keeps_what_exists_nowhere_else_unless_that_is_named(up: Cli, tmp_pat
     for row in document["results"]:
         assert row["commit"] not in sh(hub, "git", "for-each-ref", "--format=%(objectname)")
     assert "nothing is saved here of 'none'" in up("gc", "none", code=2).stderr
+    assert "'bussy'; did you mean busy?" in up("gc", "bussy", code=2).stderr
     assert up.json("status", "busy")["status"] == "running"
     up("cancel", "busy")
     up("watch", "busy", code=4)

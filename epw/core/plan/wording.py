@@ -61,7 +61,9 @@ def _describe(details: ErrorDetails) -> str:
     if details["type"] == "string_type":
         return _no_text(details["input"])
     if details["type"] == "literal_error":
-        return f"must be one of: {str(context['expected']).replace(chr(39), '').replace(' or ', ', ')}"
+        known = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+        given = details["input"]
+        return f"must be one of: {known}" + (did_you_mean(given, known.split(", ")) if isinstance(given, str) else "")
     if details["type"] == "string_pattern_mismatch":
         return f"{details['input']!r} has characters or a form that is not allowed here"
     if details["type"] == "unknown_agent":

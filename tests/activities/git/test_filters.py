@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from activities.attempt.unsaved import remove_attempts, unsaved
 from activities.conflicts.textual.encoded_files import FilterDrivers
 from activities.conflicts.textual.new_attributes import encode_by_new_attributes
 from activities.git.changes import changed_blobs, changed_paths
 from activities.git.hub import Hub
 from activities.git.merge import merge
 from activities.git.workspace import Workspace
+from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
+from epw.cli.invariants import of_machine
+from epw.core.report.model import ExecutionResult
 from tests.support import Harness, failure_type, make_repository, sh, some_slow, tasks
 
 CANARY = "canary swordfish"
@@ -257,12 +263,26 @@ async def test_a_driver_that_fails_is_told_before_anything_ran(harness: Harness,
     assert not ran.exists()
 
 
-async def test_a_driver_that_fails_later_fails_its_task(harness: Harness, tmp_path: Path) -> None:
+async def test_a_change_that_a_driver_keeps_from_being_saved_is_kept_until_it_is(
+    harness: Harness, tmp_path: Path
+) -> None:
     path = filtered_repository(tmp_path / "repo", "rot")
-    sh(path, "git", "config", "filter.rot.clean", f"{_ROT} | grep -v mmm")
-    row = {"id": "a", "run": "echo zzz > new.secret"}
+    broken = tmp_path / "broken"
+    sh(path, "git", "config", "filter.rot.clean", f"test ! -e {broken} && {_ROT}")
+    row = {"id": "a", "run": f"touch {broken}; echo $EPW_ATTEMPT > new.secret"}
     document = await harness.run({"workspace": str(path), "strategy": "aggressive", "tasks": tasks(row)})
-    assert document["results"][0]["error"]["type"] == "FilterFailed"
+    (result,) = document["results"]
+    assert result["error"]["type"] == "FilterFailed"
+    execution = ExecutionStore(StateDirectory(harness.home), document["executionId"], document["runId"])
+    left = dict.fromkeys(str(folder) for _, folder in unsaved(execution))
+    made = [f"{attempt}\n" for attempt in range(1, result["attempts"] + 1)]
+    assert [(Path(each) / "tree/new.secret").read_text() for each in left] == made
+    assert all(each in json.dumps([result["error"], result["warnings"]]) for each in left)
+    assert list(of_machine(execution, cast("ExecutionResult", document))) == []
+    broken.unlink()
+    remains = remove_attempts(execution)
+    assert (remains.saved, remains.kept) == (["a"] * len(made), [])
+    assert list(unsaved(execution)) == []
 
 
 async def test_a_driver_that_an_agent_configures_never_runs(harness: Harness, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from activities.git.traits import traits
 from activities.git.workspace import Workspace
+from epw.core.errors import InvalidPlan
 from tests.command_line import Cli
 from tests.support import fingerprint, make_repository, sh
 
@@ -110,3 +111,10 @@ def test_an_operation_that_is_not_finished_is_told(tmp_path: Path, argv: list[st
     found = {each.name: each for each in traits(Workspace.read(str(path)))}.get("git is in the middle of")
     assert (found.found if found is not None else None) == what
     assert found is None or (not found.ok and "merge --abort" in found.means)
+
+
+def test_a_base_that_names_no_commit_is_told_with_the_nearest_that_does(tmp_path: Path) -> None:
+    path = make_repository(tmp_path / "repo")
+    sh(path, "git", "branch", "release-2")
+    with pytest.raises(InvalidPlan, match=r"base: 'relaese-2' names no commit in .*; did you mean release-2\?"):
+        Workspace.read(str(path)).at("relaese-2")
