@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -63,7 +64,7 @@ class Deliverer:
                 except Unread as unread:
                     return Delivered(mode=request.mode, to_check=unread.request)
                 delivered = Delivered(**found.model_dump())
-                (await in_thread(remove_attempts, execution)).told(execution)
+                (await in_thread(partial(remove_attempts, execution, is_awaited=True))).told(execution)
         except Fenced as error:
             raise not_retried(error) from None
         return delivered
@@ -76,7 +77,7 @@ class Deliverer:
             if request.hub is not None:
                 await in_thread(_clean_up, execution, execution.hub_at(request.hub))
             if request.directories:
-                (await in_thread(remove_attempts, execution)).told(execution)
+                (await in_thread(partial(remove_attempts, execution, is_awaited=True))).told(execution)
 
 
 def _deliver(

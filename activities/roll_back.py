@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from temporalio import activity
@@ -55,7 +56,7 @@ class RollBacker:
                 except (GitError, UrlAway, UrlDenied, OSError) as error:
                     commands = await in_thread(kind.by_hand, execution, step)
                     raise ApplicationError(str(error), commands, type=failures.ROLLBACK_FAILED.type) from None
-            (await in_thread(remove_attempts, execution)).told(execution)
+            (await in_thread(partial(remove_attempts, execution, is_awaited=True))).told(execution)
             failpoint("undo.done")
 
 

@@ -63,8 +63,11 @@ def remove_attempt(directory: AttemptDirectory) -> Remains:
     return remains
 
 
-def remove_attempts(execution: ExecutionStore) -> Remains:
-    """Remove the directories of all attempts of an execution that has ended, unsaved work in them saved. Blocking."""
+def remove_attempts(execution: ExecutionStore, *, is_awaited: bool = False) -> Remains:
+    """Remove the directories of all attempts of an execution that has ended, unsaved work in them saved. Blocking.
+
+    `is_awaited`: somebody waits for the end of the execution; their files are deleted behind it.
+    """
     remains, top = Remains(), execution.path / "attempts"
     for stream in execution.log("*").parent.glob("*.stream"):
         # What a killed worker had begun to read.
@@ -76,7 +79,7 @@ def remove_attempts(execution: ExecutionStore) -> Remains:
             _save(execution, folder, remains)
         trash = Trash(execution.state.trash)
         if not remains.kept:
-            trash.take(top)
+            trash.take(top, is_awaited=is_awaited)
             return remains
         for folder in top.glob("*/*/*"):
             if not (folder / UNSAVED).exists():

@@ -11,6 +11,8 @@ from activities.git.workspace import Workspace
 from epw.core.errors import GitError
 
 _MAX_MESSAGE_LENGTH = 600
+_MIN_PACKED = 100
+"""From so many objects on they stay in their pack, as when git fetches them: a file each takes long to write."""
 
 
 def fetch(hub: Hub, workspace: Workspace, commit: str, ref: str) -> None:
@@ -35,8 +37,10 @@ def hand_over(hub: Hub, workspace: Workspace, commit: str, ref: str) -> str | No
     known = head and _run_in(workspace, "cat-file", "-e", head) is None
     wanted = f"{commit}\n" + (f"^{workspace.head}\n" if known else "")
     pack = git("pack-objects", "--revs", "--stdout", "-q", git_dir=hub.path, stdin=wanted.encode())
+    # A pack's header: its name, its version, and the number of its objects.
+    is_large = int.from_bytes(pack[8:12], "big") >= _MIN_PACKED
     return (
-        _run_in(workspace, "unpack-objects", "-q", stdin=pack)
+        _run_in(workspace, *(("index-pack", "--stdin") if is_large else ("unpack-objects", "-q")), stdin=pack)
         or _run_in(workspace, "rev-list", "--objects", "--quiet", commit, "--not", "--all")
         or _run_in(workspace, "update-ref", ref, commit, ABSENT)
     )

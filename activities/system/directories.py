@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from activities.system.process_identity import CURRENT_PROCESS, is_alive
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WAIT_SECONDS = 2.0
 _FAILED = "failed"
+_THREAD = "epw-delete"
 _log = logging.getLogger(__name__)
 
 
@@ -211,8 +213,11 @@ class Trash:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def take(self, path: Path) -> None:
-        """Delete a directory or file if it is there; for a large one, deletion continues after this has returned."""
+    def take(self, path: Path, *, is_awaited: bool = False) -> None:
+        """Delete a directory or file if it is there; for a large one, deletion continues after this has returned.
+
+        `is_awaited`: somebody waits for more than this, so that it returns as soon as the path is free.
+        """
         pid, created = CURRENT_PROCESS
         self.folder.mkdir(mode=0o700, exist_ok=True)
         aside = self.folder / f"{pid}_{created}_{os.urandom(8).hex()}"
@@ -220,9 +225,16 @@ class Trash:
             path.rename(aside)
         except FileNotFoundError:
             return
-        deleting = threading.Thread(target=self._delete, args=[aside], daemon=True)
+        deleting = threading.Thread(target=self._delete, args=[aside], daemon=True, name=_THREAD)
         deleting.start()
-        deleting.join(_WAIT_SECONDS)
+        deleting.join(0 if is_awaited else _WAIT_SECONDS)
+
+    @staticmethod
+    def settle() -> None:
+        """Wait a moment for deletions that continue, before this process ends; the next one does what is left."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        for deleting in (each for each in threading.enumerate() if each.name == _THREAD):
+            deleting.join(max(0.0, deadline - time.monotonic()))
 
     def empty(self) -> list[str]:
         """Delete what failed before and what dead processes left; a message for each that cannot be deleted."""

@@ -18,6 +18,7 @@ from activities.agents.base import Agent
 from activities.processes.host_monitor import HostMonitor
 from activities.state.host import host_name
 from activities.state.state_directory import StateDirectory
+from activities.system.directories import Trash
 from activities.system.process_identity import Process
 from epw.core.messages import TASK_QUEUE
 from epw.service.identity import WorkerIdentity
@@ -88,6 +89,7 @@ async def work(
         if ready is not None:
             await ready()
         await stop.wait()
+    await asyncio.to_thread(Trash.settle)
 
 
 async def _warn_of_version(client: Client) -> None:
