@@ -104,6 +104,8 @@ class MergeChecker:
         if found is None:
             await in_thread(reading.keep_read, head, request.names, reports)
             return checked
+        if request.is_trial:
+            return checked.model_copy(update={"conflict": conflict_found("semantic", found.change, [], [], "")})
         conflict = await in_thread(reading.conflict, found.change, found.sides, found.found, reports)
         return checked.model_copy(update={"conflict": conflict.model_copy(update={"is_of_head": True})})
 

@@ -104,13 +104,13 @@ class MergeChecks:
             self.problems |= dict.fromkeys(checked.problems)
             head = ""
         if checked.conflict is not None:
-            self._refuse(row.task_id, _refusal(row, checked.conflict))
+            self._refuse(row.task_id, refusal(row, checked.conflict))
         else:
             self._heads.setdefault(change.commit, []).append(head)
             self._execution.to_land.append(row.task_id)
 
 
-def _refusal(row: Landing, found: ConflictFound) -> ConflictFound:
+def refusal(row: Landing, found: ConflictFound) -> ConflictFound:
     """The conflict of a merge that a checker refuses: where its uses follow a rename, the one that this was to end."""
     if not row.renames or row.settled is None:
         return found

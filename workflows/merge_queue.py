@@ -20,6 +20,7 @@ from workflows import dispatch
 from workflows.clock import now
 from workflows.event_queue import EventQueue
 from workflows.merge_checks import MergeChecks
+from workflows.trials import Trials
 from workflows.verification import Verification
 
 _PATCH_BLAME_ON_PASSING_HEAD = "blame-on-green-only"
@@ -62,10 +63,12 @@ class MergeQueue:
         """Checkers that have not read the merge by which a task landed, by task id."""
         self.verification = Verification(execution, self.hub, self.start)
         self.checks = MergeChecks(execution, self.hub, self.start, self._refuse, events)
+        left, problems = self._left_heads, self.checks.problems
+        self.trials = Trials(execution, self.hub, self.start, self.verification, self._refuse, left, problems, events)
 
     @property
     def is_landing(self) -> bool:
-        return self._task is not None or bool(self.checks)
+        return self._task is not None or bool(self.checks) or bool(self.trials)
 
     @property
     def heads(self) -> list[str]:
@@ -82,8 +85,8 @@ class MergeQueue:
         self._unread.clear()
 
     def is_busy_with(self, tasks: Collection[str]) -> bool:
-        """Whether a landing is under way, or the check of a change of these tasks."""
-        return self._task is not None or self.checks.any_of(tasks)
+        """Whether a landing is under way, or the check or trial of a change of these tasks."""
+        return self._task is not None or self.checks.any_of(tasks) or self.trials.any_of(tasks)
 
     def take_out(self, tasks: Collection[str], then: Callable[[list[str]], None]) -> None:
         """Build the head again without the changes of these tasks, as a landing.
@@ -95,10 +98,10 @@ class MergeQueue:
 
     def land(self) -> None:
         """Land what is ready. While a landing is under way, the rest waits for the turn after it."""
-        if self._task is None and self._execution.to_land:
-            waiting = self._execution.to_land
-            batch = self.checks.first(waiting) or waiting
-            self._execution.to_land = [task_id for task_id in waiting if task_id not in batch]
+        ready = self.trials.ready(self._execution.to_land)
+        if self._task is None and ready and not self.trials.holds:
+            batch = self.checks.first(ready) or ready
+            self._execution.to_land = [each for each in self._execution.to_land if each not in batch]
             level = self._execution.batches.level_of(batch[0])
             if level != self._batch[0]:
                 self._batch = level, len(self.landings)
@@ -110,6 +113,7 @@ class MergeQueue:
         self._abandoned = True
         self.verification.cancel()
         self.checks.cancel()
+        self.trials.cancel()
 
     async def land_alone(self, order: list[str]) -> None:
         """Build the head of changes that are taken over, in this order; leave out what does not merge without the rest.
@@ -119,7 +123,7 @@ class MergeQueue:
         self._execution.take_over(order, now())
         kept = [each for each in order if self._execution.tasks[each].commit is not None]
         while kept and self.commit is not None:
-            landed = await self._merge(kept, self.base, again=True)
+            landed = await self._merge(self._request(kept, self.base, again=True))
             self._replace_head(landed)
             for row in landed.rows:
                 if row.conflict is not None and self._execution.tasks[row.task_id].landed:
@@ -131,7 +135,7 @@ class MergeQueue:
 
     async def _take_out(self, tasks: Collection[str], then: Callable[[list[str]], None]) -> None:
         kept = [task_id for task_id, _ in self.landings if task_id not in tasks]
-        landed = await self._merge(kept, self.base, again=True)
+        landed = await self._merge(self._request(kept, self.base, again=True))
         conflicting = [row.task_id for row in landed.rows if row.conflict is not None]
         if not conflicting:
             self._replace_head(landed)
@@ -140,10 +144,12 @@ class MergeQueue:
     async def _land(self, batch: list[str]) -> None:
         settled: dict[str, None] = {}
         try:
-            landed = await self._merge(batch, self.commit or "")
+            request = self._request(batch, self.commit or "")
+            landed = await self._merge(request)
             for row in landed.rows:
-                await self._settle(row)
+                await self._settle(row, landed)
                 settled[row.task_id] = None
+            self._try([row for row in landed.rows if row.waits], landed.head, request)
             reached = [row.task_id for row in landed.rows]
             self._execution.to_land[:0] = [task_id for task_id in batch if task_id not in reached]
             self._undo_broken_batch()
@@ -168,14 +174,17 @@ class MergeQueue:
         # A bug must fail the workflow task, which a corrected worker retries; here it would go unnoticed.
         self._events.post(task.result)
 
-    async def _settle(self, row: Landing) -> None:
+    async def _settle(self, row: Landing, landed: Landed) -> None:
         self.checks.problems |= dict.fromkeys(row.unchecked)
+        if row.waits:
+            return
         if row.to_check:
             await self.checks.begin(row, self.change_of(row.task_id))
             return
         conflict = row.conflict
         joins = row.shared_with or self._resolver.earlier(row.task_id)
-        if joins and row.conflict is None and self._execution.plan.verify and not self._abandoned:
+        has_verify = self._execution.plan.verify and not landed.has_trials
+        if joins and row.conflict is None and has_verify and not self._abandoned:
             verified = await self.verification.verify(row.head, f"after {row.task_id}")
             if not verified.green and await self._passed_before(row.task_id):
                 tasks = [row.task_id, *row.shared_with]
@@ -215,7 +224,7 @@ class MergeQueue:
         """Build the head again from the base, of the changes that stay in it, in landing order."""
         while True:
             kept = [task_id for task_id, _ in self.landings if self._execution.tasks[task_id].landed]
-            landed = await self._merge(kept, self.base, again=True)
+            landed = await self._merge(self._request(kept, self.base, again=True))
             self._replace_head(landed)
             conflicts = [row.conflict for row in landed.rows if row.conflict is not None]
             for conflict in conflicts:
@@ -232,26 +241,42 @@ class MergeQueue:
         self._unread = {row.task_id: row.unread for row in landed.rows}
         self.commit = landed.head
 
-    async def _merge(self, batch: list[str], onto: str, *, again: bool = False) -> Landed:
-        self._compensations.register(Compensation(step="head", hub=self.hub, to=self.base))
-        request = LandRequest(
+    def _request(self, batch: list[str], onto: str, *, again: bool = False) -> LandRequest:
+        verifies = self._execution.plan.verify is not None and not again
+        # A batch lands as a whole.
+        tries = not self._execution.batches and not again
+        return LandRequest(
             hub=self.hub,
             head=onto,
             expected=self._ref,
             changes=[self.change_of(each) for each in batch],
             at=now() // 1000,
             detached=again,
-            stop_at_shared_file=self._execution.plan.verify is not None and not again,
+            stop_at_shared_file=verifies,
+            verifies=verifies,
+            tries_first=tries,
+            tries=tries and not self.trials,
             checks=self._execution.plan.checks != "off",
         )
-        landed: Landed = await dispatch.awaited(self.start(LAND, request, f"land {', '.join(batch)}"[:200]))
+
+    async def _merge(self, request: LandRequest) -> Landed:
+        self._compensations.register(Compensation(step="head", hub=self.hub, to=self.base))
+        summary = f"land {', '.join(change.task_id for change in request.changes)}"[:200]
+        landed: Landed = await dispatch.awaited(self.start(LAND, request, summary))
         self._ref = landed.head
         return landed
+
+    def _try(self, rows: list[Landing], head: str, request: LandRequest) -> None:
+        """Let merges be read that have not landed; where everything will be undone, nothing is read any more."""
+        if self._abandoned:
+            self._execution.to_land += [row.task_id for row in rows]
+        elif rows:
+            self.trials.take(rows, head, request.changes, request.at)
 
     def change_of(self, task_id: str) -> Change:
         state = self._execution.tasks[task_id]
         commit = state.commit or ""
-        return Change(
+        change = Change(
             task_id=task_id,
             commit=commit,
             detached=task_id in self._execution.reused or state.base in self._left_heads,
@@ -261,6 +286,7 @@ class MergeQueue:
             keeps_both=self._resolver.must_keep_both(task_id),
             checked_with=self.checks.checked_with(commit),
         )
+        return self.trials.marked(change)
 
     def start(self, name: str, request: StepRequest, summary: str) -> workflow.ActivityHandle[Any]:
         retry = dispatch.retry_policy(self._execution.strategy)

@@ -26,8 +26,8 @@ class Verification:
         self._hub = hub
         self._start = start
         self._running: workflow.ActivityHandle[Any] | None = None
-        self._verdicts: dict[str, bool] = {}
-        """Whether `verify` passed, by commit."""
+        self._verdicts: dict[str, Verified] = {}
+        """What `verify` said, by commit."""
 
     def cancel(self) -> None:
         """Cancel the run that is under way."""
@@ -40,7 +40,7 @@ class Verification:
         self._running = self._start(VERIFY, request, f"verify {label}"[:200])
         try:
             verified: Verified = await dispatch.awaited(self._running)
-            self._verdicts[commit] = verified.green
+            self._verdicts[commit] = verified
             return verified
         finally:
             self._running = None
@@ -49,6 +49,10 @@ class Verification:
         """Whether `verify` passes on a commit; it runs where that is not known."""
         if commit not in self._verdicts:
             await self.verify(commit, label)
+        return self._verdicts[commit].green
+
+    def verdict(self, commit: str) -> Verified:
+        """What `verify` has said of a commit."""
         return self._verdicts[commit]
 
     def conflict(self, tasks: Sequence[str], paths: Sequence[str], verified: Verified) -> ConflictFound:

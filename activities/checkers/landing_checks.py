@@ -14,6 +14,7 @@ from activities.conflicts.recorded import ConflictRecorder
 from activities.conflicts.semantic.sides import Finding
 from activities.git.changes import changed_paths
 from activities.git.hub import Hub
+from activities.git.task_commits import landed_since
 from activities.state.execution_store import ExecutionStore
 from epw.core.landing import Change, Landing
 from epw.core.plan.model import Plan
@@ -46,7 +47,10 @@ class LandingChecks:
             return []
         names = list(dict.fromkeys([*concerned(self.checkers, changed), *self.to_read_again(recorder, change)]))
         if names and change.checked_with is not None:
-            since = changed_paths(hub, change.checked_with, head)
+            others = landed_since(hub, change.checked_with, head, change.beside)
+            if others is None:
+                return names
+            since = [path for each in others.values() for path in changed_paths(hub, hub.parent_of(each), each)]
             return [name for name in names if any(map(self.checkers[name].concerns, since))]
         return names
 

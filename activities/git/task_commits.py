@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -73,6 +73,14 @@ def landings(hub: Hub, base: str, head: str) -> dict[str, str]:
     listed = text(git("log", "--first-parent", "--reverse", form, f"{base}..{head}", git_dir=hub.path))
     rows = (entry.strip().partition(" ") for entry in listed.split("\0") if entry.strip())
     return {unquote(task.strip()): commit for commit, _, task in rows if task.strip()}
+
+
+def landed_since(hub: Hub, since: str, head: str, beside: Collection[str]) -> dict[str, str] | None:
+    """As `landings`, without those of `beside`; None: not all of these have landed since then."""
+    found = landings(hub, since, head) if since != head else {}
+    if not found.keys() >= {*beside}:
+        return None
+    return {task: commit for task, commit in found.items() if task not in beside}
 
 
 def changes_of_tasks(hub: Hub, since: str, head: str) -> dict[str, list[str]]:

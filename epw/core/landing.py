@@ -38,6 +38,16 @@ class Change(Message):
     """Whether it is a conflict if the change loses lines of a side."""
     checked_with: str | None = None
     """The head with which checkers have read its merge, and found nothing; empty: whatever the head, it lands."""
+    verified_with: str | None = None
+    """The head with which `verify` has passed on its merge."""
+    beside: list[str] = Field(default_factory=list)
+    """Tasks whose changes were merged onto that head before it, where it was checked or verified."""
+    at: int | None = None
+    """Date of its merge commit (default: the request's)."""
+    waits: bool = False
+    """Whether it is known that its merge has to be tried."""
+    alone: bool = False
+    """Whether it is tried without others beside it."""
 
 
 class LandRequest(StepRequest):
@@ -55,7 +65,13 @@ class LandRequest(StepRequest):
     detached: bool = False
     """Whether to merge each change without the head that it started from, which has what is now left out."""
     stop_at_shared_file: bool = False
-    """Whether to end after a merge of two sides of one file, so that it can be verified alone."""
+    """Without `tries_first`: whether to end after a merge of two sides of one file, so that it is verified alone."""
+    verifies: bool = False
+    """Whether a merge of two sides of one file has to be verified."""
+    tries_first: bool = False
+    """Whether a merge that checkers or `verify` have to read waits for a trial, and the others land."""
+    tries: bool = False
+    """Whether those that wait are merged now, for a trial."""
     checks: bool = False
     """Whether a change waits until the languages' checkers have read its merge, where they have something to read."""
 
@@ -98,7 +114,11 @@ class Landing(Message):
     to_check: list[str] = Field(default_factory=list)
     """Checkers that have to read its merge first: it has not landed."""
     merged: str | None = None
-    """Then the commit of that merge."""
+    """Then the commit of that merge; in a trial, with those before it."""
+    waits: bool = False
+    """Whether it has not landed, and has a trial first; without `merged` it waits for the next one."""
+    to_verify: bool = False
+    """Whether `verify` has to read its merge."""
     unchecked: list[str] = Field(default_factory=list)
     """Why checkers that would have had something to read were not run."""
     unread: list[str] = Field(default_factory=list)
@@ -120,6 +140,8 @@ class Landed(Message):
 
     head: str
     rows: list[Landing]
+    has_trials: bool = False
+    """Whether merges that have to be read wait for a trial; else each is read at once, before anything else lands."""
 
 
 class CheckRequest(StepRequest):
@@ -142,6 +164,8 @@ class CheckHeadRequest(StepRequest):
     changes: list[Change]
     """The change of each head but the base."""
     names: list[str]
+    is_trial: bool = False
+    """Whether none of them has landed: a conflict only names the change that is to be looked at by itself."""
 
 
 class Checked(Message):

@@ -17,7 +17,7 @@ from activities.git.workspace import Workspace
 from activities.land import land_changes
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from epw.core.landing import Change, Landing, LandRequest
+from epw.core.landing import Change, Landed, Landing, LandRequest
 from tests.activities.conflicts.test_entry import one_after_the_other
 from tests.support import Harness, make_repository
 
@@ -147,3 +147,53 @@ async def test_what_only_three_changes_break_is_found_at_the_third(
     (conflict,) = document["conflicts"]
     assert conflict["tasks"][0] == rows[-1]["id"]
     assert conflict["checker"] == "ty"
+
+
+def verified_first(landings: Landings, *changes: Change, head: str = "", tries: bool = True) -> Landed:
+    """The landing of changes, of which merges of two sides of one file have to be verified first."""
+    landings.count += 1
+    execution = ExecutionStore(landings.state, "trial", f"run-{landings.count}")
+    execution.keep_workspace(landings.workspace, landings.base)
+    hub, head = str(landings.hub.path), head or landings.base
+    request = LandRequest(hub=hub, head=head, changes=list(changes), at=7, verifies=True, tries_first=True, tries=tries)
+    return land_changes(execution, request, {})
+
+
+def edits(landings: Landings) -> list[Change]:
+    """Three changes of one file, in places of their own, and one of another file."""
+    files = [
+        {"notes.txt": BASE["notes.txt"].replace(f"\n{at}\n", f"\n{at} {name}\n")}
+        for name, at in zip("abc", (5, 20, 35), strict=True)
+    ]
+    made = zip("abcd", [*files, {"new.txt": "new\n"}], strict=True)
+    return [Change(task_id=name, commit=landings.change(name, each)[1]) for name, each in made]
+
+
+def test_a_merge_of_two_sides_of_a_file_waits_to_be_verified_and_others_land(tmp_path: Path) -> None:
+    landings = Landings(tmp_path, BASE)
+    a, b, c, d = edits(landings)
+    result = verified_first(landings, a, b, c, d)
+    assert [row.task_id for row in result.rows if row.waits] == ["b", "c"]
+    text = landings.hub.file(result.head, "notes.txt") or b""
+    assert (b" a\n" in text, b" b\n" in text, landings.hub.file(result.head, "new.txt")) == (True, False, b"new\n")
+    # They are merged one onto the other, to be verified together.
+    tried = [row.merged or "" for row in result.rows if row.waits]
+    assert [landings.hub.parent_of(each) for each in tried] == [result.head, tried[0]]
+    b, c = (each.model_copy(update={"verified_with": result.head, "at": 7}) for each in (b, c))
+    c = c.model_copy(update={"beside": ["b"]})
+    again = verified_first(landings, b, c, head=result.head)
+    assert not any(row.waits for row in again.rows)
+    assert again.head == tried[1], "what was verified is what lands"
+    (alone,) = verified_first(landings, c, head=result.head).rows
+    assert alone.waits, "it was verified beside another one only"
+
+
+def test_a_merge_is_verified_again_where_something_else_has_come_into_its_file(tmp_path: Path) -> None:
+    landings = Landings(tmp_path, BASE)
+    a, b, c, d = edits(landings)
+    first = verified_first(landings, a).head
+    b, c = (each.model_copy(update={"verified_with": first}) for each in (b, c))
+    assert not verified_first(landings, d, b, head=first).rows[1].waits
+    beside = verified_first(landings, c, head=first).head
+    (row,) = verified_first(landings, b, head=beside, tries=False).rows
+    assert (row.waits, row.merged, row.head) == (True, None, beside)
