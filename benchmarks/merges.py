@@ -1,7 +1,8 @@
 """Replay of a local clone's merge commits through our landing's merge.
 
 `python -m benchmarks.merges REPOSITORY [--most N]`. `kept`: merges whose tree is what git makes of them by itself, so
-that a semantic conflict of ours in one would hold up what people took as it was.
+that a semantic conflict of ours in one would hold up what people took as it was. A merge is timed as in an execution,
+where each attempt has read the symbols of its change before it lands; `reading` is what that takes of both sides.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from activities.conflicts.fit import semantic_conflicts
+from activities.conflicts.semantic.tree_check import warm_symbol_cache
 from activities.conflicts.textual.resolve import resolved_tree
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
@@ -36,9 +38,9 @@ def _git_s_own(hub: Hub, ours: str, theirs: str) -> tuple[bool, str]:
     return done.returncode == 0, text(done.stdout).split("\n")[0]
 
 
-def replay(repository: Path, most: int) -> tuple[Counter[str], list[float], list[str]]:
-    """Counts, milliseconds a merge, and the semantic conflicts of merges that were kept as git made them."""
-    counts, times, blocked = Counter[str](), list[float](), list[str]()
+def replay(repository: Path, most: int) -> tuple[Counter[str], list[tuple[float, float]], list[str]]:
+    """Counts, milliseconds of reading and of merging, and the semantic conflicts of merges kept as git made them."""
+    counts, times, blocked = Counter[str](), list[tuple[float, float]](), list[str]()
     with tempfile.TemporaryDirectory(prefix="epw-merges-") as scratch:
         path = Path(scratch, "hub.git")
         git("clone", "--quiet", "--bare", "--shared", str(repository.resolve()), str(path), cwd=Path(scratch))
@@ -52,11 +54,14 @@ def replay(repository: Path, most: int) -> tuple[Counter[str], list[float], list
                 continue
             base, (ours, theirs) = text(bases.stdout), parents
             counts["merges"] += 1
+            began = time.perf_counter()
+            for side in (ours, theirs):
+                warm_symbol_cache(hub, base, side)
             clock = time.perf_counter()
             merged = merge(hub, ours, theirs)
             findings = semantic_conflicts(hub, base, ours, theirs, merged.tree) if merged.clean else []
             resolved = None if merged.clean else resolved_tree(hub, merged, "merge")
-            times.append((time.perf_counter() - clock) * 1000)
+            times.append(((clock - began) * 1000, (time.perf_counter() - clock) * 1000))
             clean, tree = _git_s_own(hub, ours, theirs)
             counts["verdict as git's"] += clean == merged.clean
             counts["clean"] += clean
@@ -86,10 +91,10 @@ def main() -> None:
         table.add_column(name, justify="left" if name == "what" else "right")
     for name, count in counts.items():
         table.add_row(name, str(count))
-    if times:
-        table.add_row("ms a merge, median", f"{statistics.median(times):.1f}")
+    for what, each in zip(("reading", "a merge"), zip(*times, strict=True), strict=False):
+        table.add_row(f"ms {what}, median", f"{statistics.median(each):.1f}")
         table.add_row(
-            "ms a merge, slowest of 100", f"{statistics.quantiles(times, n=100)[-1]:.1f}" if len(times) > 1 else "–"
+            f"ms {what}, slowest of 100", f"{statistics.quantiles(each, n=100)[-1]:.1f}" if len(each) > 1 else "–"
         )
     if counts["kept"]:
         table.add_row("semantic of kept, %", f"{100 * counts['semantic, kept'] / counts['kept']:.2f}")

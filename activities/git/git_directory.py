@@ -26,6 +26,12 @@ def git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
     return Path(git_dir), is_bare == "true"
 
 
+def common_directory(git_dir: Path) -> Path:
+    """What a git directory shares with other work trees: itself, unless it is a linked one's (gitrepository-layout)."""
+    link = git_dir / "commondir"
+    return Path(os.path.normpath(git_dir / link.read_text().rstrip("\n"))) if link.is_file() else git_dir
+
+
 def unusable(message: str) -> InvalidPlan:
     """The exception for a directory that cannot be a workspace."""
     return InvalidPlan([Problem("workspace", message)])

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from activities.git.command import records, run_git, text
+from activities.git.command import records
+from activities.git.git_directory import common_directory
 
 _REMOTE = re.compile(r"(?:remote\.(.+)\.(?:url|fetch)|branch\.(?:.+)\.(?:remote|merge))", re.DOTALL)
 _MERGE_DRIVER = re.compile(r"merge\.(.+)\.driver", re.DOTALL)
@@ -115,8 +116,7 @@ class UserSettings:
 
 def info_file(git_dir: Path, name: str) -> str:
     """Text of a file in a repository's `info`; empty if missing."""
-    common = text(run_git("rev-parse", "--git-common-dir", git_dir=git_dir, codes=(0, 128)).stdout)
-    return _text(Path(git_dir, common or ".", "info", name))
+    return _text(common_directory(git_dir) / "info" / name)
 
 
 def object_folders(objects: Path) -> list[str]:
