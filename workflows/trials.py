@@ -205,6 +205,7 @@ class Trials:
                 return 0, checked.conflict.tasks[0], checked.conflict
         if not any(each.row.to_verify for each in tried):
             return len(tried), None, None
+        self._verification.knows_commits = True
         number = await self._first_red([head, *(each.merged for each in tried)], tried)
         if number is None:
             return len(tried), None, None

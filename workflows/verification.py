@@ -26,6 +26,8 @@ class Verification:
         self._hub = hub
         self._start = start
         self._running: workflow.ActivityHandle[Any] | None = None
+        self.knows_commits = False
+        """Whether a commit is not verified twice: so since there are trials."""
         self._verdicts: dict[str, Verified] = {}
         """What `verify` said, by commit."""
 
@@ -35,7 +37,9 @@ class Verification:
             self._running.cancel()
 
     async def verify(self, commit: str, label: str) -> Verified:
-        """Run `verify` on a commit."""
+        """What `verify` says of a commit; where it has been asked before, and `knows_commits`, it is not run again."""
+        if self.knows_commits and commit in self._verdicts:
+            return self._verdicts[commit]
         request = VerifyRequest(hub=self._hub, commit=commit, label=label)
         self._running = self._start(VERIFY, request, f"verify {label}"[:200])
         try:
