@@ -1,8 +1,8 @@
 """Share of an execution that landing takes: many agents, one large repository, a fifth of the tasks on shared files.
 
-`python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--json FILE]`. Real commands in real
-directories, landed by real merges. A landing's time is that of its activity, from the history; the share is the sum
-of these, which no two of one execution have at once, of the time from start to close.
+`python -m benchmarks.landing [--tasks N] [--agents N] [--files N] [--seconds S] [--checks off] [--json FILE]`. Real
+commands in real directories, landed by real merges. A landing's time is that of its activity, from the history; the
+share is the sum of these, which no two of one execution have at once, of the time from start to close.
 
 `--pairs N`: instead, N times the same on text files, which no checker reads, with `checks: auto` and with `off`, in
 turns; prints what a landing takes with checkers in place, as a multiple of what it takes without.
@@ -29,7 +29,7 @@ from activities.state.execution_store import ExecutionStore
 from benchmarks.server import bench, revision
 from epw.cli.invariants import of_document, of_history, of_hub
 from epw.client.documents import full_document
-from epw.core.messages import LAND
+from epw.core.messages import CHECK, CHECK_HEAD, DELIVER, LAND, PREPARE, VERIFY
 from epw.core.plan.validate import read_plan
 
 _OF_A_FOLDER = 50
@@ -86,11 +86,11 @@ def _missing(path: Path, branch: str, files: int, tasks: int, suffix: str) -> li
     return gone + ([f"{tasks - len(found)} changes are missing"] if len(found) != tasks else [])
 
 
-def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
-    """Durations of the landing activities, from start to end on the worker."""
+def activity_seconds(events: Iterable[HistoryEvent]) -> dict[str, list[float]]:
+    """Durations of the activities by type, from start to end on the worker."""
     scheduled: dict[int, str] = {}
     started: dict[int, float] = {}
-    found = []
+    found: dict[str, list[float]] = {}
     for event in events:
         at = event.event_time.ToNanoseconds() / 1e9
         if event.HasField("activity_task_scheduled_event_attributes"):
@@ -99,8 +99,7 @@ def landing_seconds(events: Iterable[HistoryEvent]) -> list[float]:
             started[event.activity_task_started_event_attributes.scheduled_event_id] = at
         elif event.HasField("activity_task_completed_event_attributes"):
             of = event.activity_task_completed_event_attributes.scheduled_event_id
-            if scheduled[of] == LAND:
-                found.append(at - started[of])
+            found.setdefault(scheduled[of], []).append(at - started[of])
     return found
 
 
@@ -122,7 +121,8 @@ async def measure(
             assert delivery is not None
             assert metrics is not None
             wrong += _missing(path, delivery["branch"] or "", files, tasks, suffix)
-    landings = landing_seconds(events)
+    spent = activity_seconds(events)
+    landings = spent[LAND]
     return {
         "measured": revision(),
         "tasks": tasks,
@@ -137,6 +137,9 @@ async def measure(
         "medianMs": statistics.median(landings) * 1000,
         "slowestMs": max(landings) * 1000,
         "share": sum(landings) / makespan,
+        "prepareMs": sum(spent[PREPARE]) * 1000,
+        "deliverMs": sum(spent[DELIVER]) * 1000,
+        "reads": {name: len(spent[name]) for name in (CHECK, CHECK_HEAD, VERIFY) if name in spent},
         "violations": wrong,
     }
 
@@ -158,6 +161,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=60, help="what a task sleeps, on average")
+    parser.add_argument("--checks", default="auto", help="as in a plan; the files are modules of Python")
     parser.add_argument("--pairs", type=int, default=0, help="with checkers and without, where none has to read")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
@@ -167,7 +171,8 @@ def main() -> None:
             Console().print(f"auto {row['auto']:.1f} ms, off {row['off']:.1f} ms: {row['auto'] / row['off']:.3f}")
         Console().print(f"median ratio {statistics.median(row['auto'] / row['off'] for row in rows):.3f}")
         return
-    found = asyncio.run(measure(options.tasks, options.agents, options.files, options.seconds))
+    sizes = options.tasks, options.agents, options.files, options.seconds
+    found = asyncio.run(measure(*sizes, checks=options.checks))
     table = Table(title=found["measured"], title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
