@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from activities.git.command import git, text
 from epw.core.errors import GitError, InvalidPlan, Problem
+
+_SHARED, _OWN = ("objects", "shallow"), ("index",)
+"""Parts that linked work trees share, and those that each has by itself."""
 
 
 def git_directory(directory: Path, safe: list[str]) -> tuple[Path, bool] | None:
@@ -30,6 +34,18 @@ def common_directory(git_dir: Path) -> Path:
     """What a git directory shares with other work trees: itself, unless it is a linked one's (gitrepository-layout)."""
     link = git_dir / "commondir"
     return Path(os.path.normpath(git_dir / link.read_text().rstrip("\n"))) if link.is_file() else git_dir
+
+
+def path_in(git_dir: Path, name: str, directory: Path, trust: Sequence[str]) -> Path:
+    """Path of a part of the repository of a directory; of what is read often, git is not asked.
+
+    `trust`: settings by which git enters it.
+    """
+    if name in _SHARED:
+        return common_directory(git_dir) / name
+    if name in _OWN:
+        return git_dir / name
+    return (directory / text(git("rev-parse", "--git-path", name, cwd=directory, config=trust))).absolute()
 
 
 def unusable(message: str) -> InvalidPlan:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from activities.git.command import git, records, run_git, text
 from activities.git.filters import filter_drivers, large_files
-from activities.git.git_directory import common_directory, git_directory, unusable
+from activities.git.git_directory import git_directory, path_in, unusable
 from activities.git.secret_files import ignoring, untracked_secrets
 from activities.git.user_settings import UserSettings, info_file, large_object_folders, object_folders
 from epw.core.errors import InvalidPlan, Problem
@@ -19,8 +19,6 @@ from epw.core.plan.parts import Message
 from epw.core.plan.wording import did_you_mean
 
 _MAX_PATHSPECS = 50
-_SHARED, _OWN = ("objects", "shallow"), ("index",)
-"""What linked work trees share, and what each has by itself: read often, so that git is not asked."""
 
 
 class Workspace(Message):
@@ -269,11 +267,7 @@ class Workspace(Message):
 
     def git_path(self, name: str) -> Path:
         """Path of one of the repository's own files (linked worktrees differ)."""
-        if name in _SHARED:
-            return common_directory(Path(self.git_dir)) / name
-        if name in _OWN:
-            return Path(self.git_dir, name)
-        return (Path(self.path) / text(self.git("rev-parse", "--git-path", name))).absolute()
+        return path_in(Path(self.git_dir), name, Path(self.path), self.trust)
 
     def resolve_ref(self, ref: str) -> str | None:
         """The object that a ref of the user's names; None if there is no such ref. Raises `GitError`."""
