@@ -59,7 +59,7 @@ class Steps:
 
         for event in events:
             at = event.event_time.ToNanoseconds() / 1e6
-            kind = event.WhichOneof("attributes").removesuffix("_event_attributes")
+            kind = str(event.WhichOneof("attributes")).removesuffix("_event_attributes")
             attributes = getattr(event, f"{kind}_event_attributes")
             if kind == "workflow_execution_started":
                 add("the start reaches the server", at)
