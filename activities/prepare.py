@@ -31,7 +31,7 @@ from activities.state.state_directory import StateDirectory
 from activities.state.url_start import publish, start_from_url, take_over_refs
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
-from activities.system.process_identity import BEGAN_MS
+from activities.system.server_time import began_ms
 from epw.core.errors import InvalidPlan, Problem, Unavailable
 from epw.core.messages import NOT_HERE, PREPARE, Prepared, PrepareRequest
 from epw.core.naming import slug
@@ -71,7 +71,7 @@ class Preparer:
         if not request.has_workspace and not needs_host:
             # The first tasks need the plan in a moment.
             self._plans.begin()
-            return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known, worker_since=BEGAN_MS)
+            return Prepared(steps_queue=steps_queue(self._queue), search_attributes=known, worker_since=began_ms())
         running = await self._plans.of_current_execution()
         await self._require_here(request, running.plan)
         execution = current_execution(self._state, request)
@@ -89,7 +89,7 @@ class Preparer:
                     prepared = snapshot.model_copy(update={"model": prepared.model})
         except (InvalidPlan, Unavailable) as error:
             raise not_retried(error) from None
-        return prepared.model_copy(update={"search_attributes": known, "worker_since": BEGAN_MS})
+        return prepared.model_copy(update={"search_attributes": known, "worker_since": began_ms()})
 
     async def _require_here(self, request: PrepareRequest, plan: Plan) -> None:
         """Refuse a workspace that another host may have, so that the workflow asks there."""

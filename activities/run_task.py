@@ -42,6 +42,7 @@ from activities.state.state_directory import StateDirectory
 from activities.state.worker_records import count_of
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
+from activities.system.server_time import server_time
 from epw.core import failures
 from epw.core.backends import COMMAND
 from epw.core.errors import TaskFailed
@@ -108,7 +109,7 @@ class TaskRunner:
         task = _task(running, directory.run)
         agent = self._agents[running.plan.backend_of(task).name]
         attempt = await in_thread(_described, directory, running, task, agent, self._host)
-        started, clock, budget = time.time(), time.perf_counter(), running.plan.constraints.budget
+        started, clock, budget = server_time(), time.perf_counter(), running.plan.constraints.budget
         async with AsyncExitStack() as cleanup:
             if attempt.uses_files:
                 cleanup.push_async_callback(in_thread, remove_attempt, directory)

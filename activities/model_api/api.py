@@ -6,7 +6,6 @@ import email.utils
 import hashlib
 import math
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ import httpx2
 
 from activities.model_api.answer import BrokenAnswer, ModelAnswer, Used, collected
 from activities.model_api.credentials import api_key
+from activities.system.server_time import server_time
 
 PROVIDER = "anthropic"
 TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
@@ -88,7 +88,7 @@ def may_have_arrived(error: BaseException) -> bool:
 
 def rejection(status: int, headers: Mapping[str, str], content: Any, fallback: str = "") -> Rejected:
     """Classify an error response; `content`: its JSON, `fallback`: message for one that has none."""
-    now = time.time()
+    now = server_time()
     body = content if isinstance(content, dict) else {}
     nested = body.get("error")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else body

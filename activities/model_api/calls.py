@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -16,6 +15,7 @@ from activities.model_api.calling_attempt import CallingAttempt
 from activities.model_api.observer import ModelObserver
 from activities.model_api.prices import Price, Prices
 from activities.model_api.rate_client import AccountBlocked, AccountClosed, Gate
+from activities.system.server_time import server_time
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.messages import Usage
@@ -166,7 +166,7 @@ class Calls:
             self._gate.close(str(rejected))
             raise TaskFailed(failures.SPEND_LIMIT, str(rejected))
         if rejected.kind == "usage-limit":
-            until = time.time() + (rejected.wait or 0)
+            until = server_time() + (rejected.wait or 0)
             self._gate.block(until, str(rejected))
             raise AccountBlocked(until, str(rejected))
         self._caller.report({"operation": f"waiting for the API: {rejected}"[:200]})

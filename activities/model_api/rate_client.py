@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from activities.system.server_time import server_time
 from epw.core.account_limiter import Lease, LeaseRequest, Limits
 
 _MAX_WAITING = 200
@@ -129,7 +130,7 @@ class RateClient:
         self._start()
 
     def _raise_if_blocked(self) -> None:
-        if self._blocked is not None and self._blocked.until > time.time():
+        if self._blocked is not None and self._blocked.until > server_time():
             raise AccountBlocked(self._blocked.until, str(self._blocked))
         self._blocked = None
 
@@ -159,7 +160,7 @@ class RateClient:
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
             if lease.blocked_for_ms and self._blocked is None:
-                self.block(time.time() + lease.blocked_for_ms / 1000, "the account's usage limit is reached")
+                self.block(server_time() + lease.blocked_for_ms / 1000, "the account's usage limit is reached")
                 self._report.blocked_until = None
                 continue
             if not self._was_throttled.is_set():

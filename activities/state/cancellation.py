@@ -9,7 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.state.heartbeat import last_beat
-from activities.system.process_identity import BEGAN_MS
+from activities.system.server_time import began_ms
 from epw.core import failures
 from epw.core.execution.task_state import NO_WORKER_MS
 from epw.core.messages import Failure, TaskOutcome
@@ -61,6 +61,6 @@ def away(details: Sequence[Any], scheduled: int, since: int = 0) -> dict[str, in
 
     It begins when a worker last told of the attempt, at the earliest at `since`, and ends as this worker began.
     """
-    beat, until = last_beat(details), BEGAN_MS
+    beat, until = last_beat(details), began_ms()
     start = max(scheduled, since, beat.at if beat is not None else 0)
     return {"away_from": start, "away_until": until} if until - start >= NO_WORKER_MS else {}

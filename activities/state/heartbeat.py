@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
 
+from activities.system.server_time import server_ms, server_time
 from epw.core.messages import AgentProgress
 
 # A cancellation arrives with the response to a heartbeat, so the interval bounds its delay. 1,000 agents at 10 s cost
@@ -63,7 +63,7 @@ class Heartbeat:
     def __init__(self, progress: AgentProgress, lost_runs: int = 0) -> None:
         """`lost_runs`: earlier runs of the attempt whose agents ended with their worker."""
         self._progress = progress
-        self._began = time.time()
+        self._began = server_time()
         self._agent_runs = self._has_beaten = False
         self.lost_runs = lost_runs
         self.waited: Callable[[], float] = float
@@ -86,7 +86,7 @@ class Heartbeat:
             self._send()
 
     def _send(self) -> None:
-        now, self._has_beaten = time.time(), True
+        now, self._has_beaten = server_time(), True
         beat = LastBeat(
             at=round(now * 1000),
             started_at=round(self._began * 1000),
@@ -109,7 +109,7 @@ class Heartbeat:
         except ValidationError:
             return
         if (before.percent, before.operation) != (self._progress.percent, self._progress.operation):
-            self._progress = self._progress.model_copy(update={"reported_at": round(time.time() * 1000)})
+            self._progress = self._progress.model_copy(update={"reported_at": server_ms()})
 
     def warn(self, warnings: list[str]) -> None:
         """Set the warnings about predicted conflicts, bounded in number and length."""

@@ -16,8 +16,6 @@ SUPERVISED_BY = "--kept="
 _CLOCK_STEP_SECONDS = 5.0
 
 CURRENT_PROCESS: Process = (os.getpid(), psutil.Process().create_time())
-BEGAN_MS = round(CURRENT_PROCESS[1] * 1000)
-"""When this process began, epoch milliseconds."""
 
 
 def worker_supervisor(arguments: Sequence[str]) -> Process | None:

@@ -20,6 +20,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.system.server_time import server_ms
 from epw.cli.bell import Bell
 from epw.cli.output import printable
 from epw.cli.show import steering_line
@@ -217,7 +218,7 @@ class _Lines:
             self._line(f"a worker answers{' again' if self._was_answered else ''}")
         self._was_answered |= is_answered
         if is_answered and self.worker_since is None:
-            self.worker_since = round(time.time() * 1000)
+            self.worker_since = server_ms()
         looks = 0 if is_answered else self._unanswered + 1
         looks = max(looks, _UNANSWERED_LOOKS) if is_certain else looks
         if self._unanswered < _UNANSWERED_LOOKS <= looks:

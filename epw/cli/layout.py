@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from activities.system.server_time import server_ms
 from epw.cli.output import printable
 from epw.rendering.tables import Column, cut_middle, fitted_table
 from epw.rendering.words import duration
@@ -65,4 +65,4 @@ def prose(text: str, indent: str = "", *, first: str | None = None) -> None:
 
 def ago(at: int) -> str:
     """How long ago a moment (epoch milliseconds) was: `3 min ago`."""
-    return f"{duration(max(0, round(time.time() * 1000) - at))} ago"
+    return f"{duration(max(0, server_ms() - at))} ago"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 
+from activities.system.server_time import server_ms
 from epw.cli.layout import Column, ago, table
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json
@@ -50,7 +50,7 @@ def workers(
     async def command(settings: Settings, connection: Connection) -> int:
         if current is not None:
             await make_current(connection.client, deployment, None if current == "none" else current)
-        found = await known_workers(connection, round(time.time() * 1000))
+        found = await known_workers(connection, server_ms())
         if as_json:
             print_json([each.document() for each in found])
             return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
 from activities.state.host import host_name
+from activities.system.server_time import server_ms
 from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.waits import worker_in_words
 from epw.service.connection import Connection
@@ -35,7 +35,7 @@ def overdue(untaken: Iterable[Unstarted], connection: Connection, own_since: int
     `own_since`: since when a worker that the command has started takes what this host can (epoch milliseconds);
     None: it is just starting.
     """
-    now, own = round(time.time() * 1000), _own_host(connection)
+    now, own = server_ms(), _own_host(connection)
     found = []
     for each in untaken:
         # A worker of a command has no labels.

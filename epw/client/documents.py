@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -24,6 +23,7 @@ from activities.documents.hub_results import add_hub_results
 from activities.documents.late_delivery import add_late_delivery
 from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
+from activities.system.server_time import server_ms
 from epw.client.url_hub import catch_up
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem, UrlAway, UrlDenied
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
@@ -121,7 +121,7 @@ async def progress_of(
                 (progress,) = await converter.decode(pending.heartbeat_details.payloads[:1], [AgentProgress])
             decoded[data] = progress
             began = pending.last_started_time.ToMilliseconds()
-            elapsed = max(0, round(time.time() * 1000) - began) if began else None
+            elapsed = max(0, server_ms() - began) if began else None
             found[progress.task_id] = progress.model_copy(update={"elapsed_ms": elapsed})
     if known is not None:
         known.clear()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, cast
 
 from temporalio.client import WorkflowExecutionDescription
 
+from activities.system.server_time import server_ms, server_time
 from epw.core.errors import InvalidPlan
 from epw.core.execution.task_state import TERMINAL
 from epw.core.messages import AgentProgress
@@ -70,7 +70,7 @@ def numbers_so_far(
         elif running is not None and running.in_doubt is not None:
             doubts.append(cast(InDoubt, running.in_doubt.model_dump(by_alias=True)))
     found: SoFar = {
-        "elapsedMs": max(0, round((time.time() - started) * 1000)),
+        "elapsedMs": max(0, round((server_time() - started) * 1000)),
         "percent": percent_of(statuses, live, minutes),
         "costUSD": round(costs, 6) if known else None,
         "tokens": tokens or None,
@@ -88,4 +88,4 @@ def _eta(document: ExecutionResult, live: Mapping[str, AgentProgress], plan: Map
     except InvalidPlan:
         # Of another version of the program.
         return None
-    return eta_of(document, known, TaskGraph.of_plan(known), live, round(time.time() * 1000))
+    return eta_of(document, known, TaskGraph.of_plan(known), live, server_ms())

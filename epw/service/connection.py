@@ -30,6 +30,7 @@ from epw.core.messages import WORKFLOW_TYPE
 from epw.core.search_attributes import TYPES
 from epw.service.converter import converter_with
 from epw.service.embedded import embedded_server
+from epw.service.server_clock import follow_clock
 from epw.service.server_errors import cause
 from epw.settings import Settings
 
@@ -82,6 +83,7 @@ async def connected(
         raise Unavailable(f"Temporal's configuration cannot be read: {error}") from None
     if config.get("target_host"):
         client, _ = await _connect(connect, connect_seconds, config, _REMEDY)
+        await follow_clock(client)
         address = settings.web_ui or (_CLOUD if config["target_host"].split(":")[0].endswith(_CLOUD_HOSTS) else None)
         yield Connection(
             client, _pages(address, client.namespace) if address else None, is_embedded=False, state=settings.state

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client, WorkflowExecutionDescription
 
+from activities.system.server_time import server_ms, server_time
 from epw.core.messages import RUN_TASK
 from epw.core.queues import host_of, needs_of
 from epw.service.identity import WorkerIdentity
@@ -28,7 +28,7 @@ async def pollers(client: Client, queue: str, *, of_workflows: bool = False) -> 
 
 async def recent_identities(client: Client, queue: str) -> list[str]:
     """Identities of the workers that have polled for workflow tasks of late, and get those of new executions."""
-    recent = time.time() - _RECENT_SECONDS
+    recent = server_time() - _RECENT_SECONDS
     described = await _described(client, queue, of_workflows=True)
     current = described.versioning_info.current_deployment_version
     return [
@@ -104,7 +104,7 @@ async def unstarted(client: Client, described: WorkflowExecutionDescription) -> 
         queue: _last_asked(await pollers(client, queue), version)
         for queue in dict.fromkeys(each.queue for each in waiting if each.queue)
     }
-    now = round(time.time() * 1000)
+    now = server_ms()
     return [each for each in waiting if each.queue and is_left(each.since, asked[each.queue], now)]
 
 

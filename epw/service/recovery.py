@@ -40,6 +40,7 @@ from epw.core.messages import TaskOutcome
 from epw.service.connection import RUNNING
 from epw.service.host_watch import HostWatch
 from epw.service.janitor import tidy
+from epw.service.server_clock import follow_clock
 from epw.service.unreplayable import reset_unreplayable
 
 _STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
@@ -61,12 +62,14 @@ async def maintained(
     `supervisor`: the process that adopts what a killed worker leaves.
     """
     await _tidied(client, state)
+    await follow_clock(client)
     loops = [
         asyncio.create_task(_repeat(partial(recover, client, state), _RECOVER_EVERY_SECONDS)),
         asyncio.create_task(
             _repeat(partial(reset_unreplayable, client, HostWatch(client).look_at), _LOOK_EVERY_SECONDS)
         ),
         asyncio.create_task(_repeat(partial(_tidied, client, state), _TIDY_EVERY_SECONDS, _TIDY_EVERY_SECONDS)),
+        asyncio.create_task(_repeat(partial(follow_clock, client), _TIDY_EVERY_SECONDS, _TIDY_EVERY_SECONDS)),
     ]
     try:
         with WorkerRecord.kept(state, identity, supervisor):
@@ -84,7 +87,7 @@ async def _tidied(client: Client, state: StateDirectory) -> int:
     return len(lines)
 
 
-async def _repeat(step: Callable[[], Awaitable[int]], every_seconds: float, first_after: float = 0.0) -> None:
+async def _repeat(step: Callable[[], Awaitable[object]], every_seconds: float, first_after: float = 0.0) -> None:
     """Repeat a step of upkeep for ever; a server that is away is tried again."""
     await asyncio.sleep(first_after)
     while True:

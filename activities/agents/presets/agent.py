@@ -27,6 +27,7 @@ from activities.sandbox.program import folders_of
 from activities.system.atomic_write import write_atomically
 from activities.system.concurrency import in_thread
 from activities.system.directories import remove
+from activities.system.server_time import server_time
 from epw.core import failures
 from epw.core.errors import TaskFailed
 from epw.core.plan.model import Task
@@ -148,7 +149,7 @@ class _Run:
         if self._limit is None:
             return self._rejection is not None
         until, silence = self._until, time.monotonic() - self._heard
-        return silence > _PATIENCE_SECONDS if until is None else until > time.time() + _PATIENCE_SECONDS
+        return silence > _PATIENCE_SECONDS if until is None else until > server_time() + _PATIENCE_SECONDS
 
     @property
     def _until(self) -> float | None:
@@ -156,7 +157,7 @@ class _Run:
         if self._limit is None:
             return None
         found = self._limit.until or reset_time(self._limit.message, datetime.now().astimezone())
-        return found if found is not None and found > time.time() else None
+        return found if found is not None and found > server_time() else None
 
     async def _look(self, *, is_over: bool = False) -> None:
         """Take in what the program has written since the last time."""
@@ -198,7 +199,7 @@ class _Run:
             self._limit = Limited(said)
         if self._limit is not None and (code != 0 or self._failure):
             limit = self._reporter.redact(self._limit.message)[:500]
-            return UsageLimit(self._until or time.time() + _UNKNOWN_LIMIT_SECONDS, f"{preset.title}: {limit}")
+            return UsageLimit(self._until or server_time() + _UNKNOWN_LIMIT_SECONDS, f"{preset.title}: {limit}")
         if spent := self._spending.over_budget():
             return BudgetReached(spent)
         if self._rejection is not None or (said and preset.is_rejection(said)):

@@ -13,6 +13,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle, Work
 from temporalio.service import RPCError
 
 from activities.state.execution_store import ExecutionStore
+from activities.system.server_time import server_ms
 from epw.cli.follow import OWN_WORKER
 from epw.cli.live.snapshot import Snapshot
 from epw.client.away import mark_away, not_taken, overdue, what_to_do
@@ -96,7 +97,7 @@ class Feed:
         is_stale = described.history_length != self._length and not trouble
         is_same = self._seen == before and not is_stale
         self.seconds = min(_MAX_SECONDS, self.seconds * _SLOWER) if is_same else _MIN_SECONDS
-        at, limits = round(time.time() * 1000), _budget(document, plan)
+        at, limits = server_ms(), _budget(document, plan)
         agents = agents_now(plan, document["steering"]) if plan is not None else None
         return Snapshot(document, live, numbers, at, agents, *limits, cpu=self._percents(live), trouble=trouble)
 
@@ -119,7 +120,7 @@ class Feed:
             self._query_at = time.monotonic() + min(_MAX_SECONDS, _REST_OF_QUERIES * took)
         self._trouble = ""
         if self._worker_since is None:
-            self._worker_since = round(time.time() * 1000)
+            self._worker_since = server_ms()
         self._document, self._length = results_so_far(self._settings, short, described), described.history_length
         if self._started is not None and len(now := with_added(self._started, short)["tasks"]) != self._tasks:
             self._plan, self._tasks = _read({**self._started, "tasks": now}), len(now)
@@ -132,7 +133,7 @@ class Feed:
         if plan is None or graph is None or time.monotonic() < self._forecast_at:
             return
         began = time.monotonic()
-        self._eta = await asyncio.to_thread(eta_of, document, plan, graph, live, round(time.time() * 1000))
+        self._eta = await asyncio.to_thread(eta_of, document, plan, graph, live, server_ms())
         took = time.monotonic() - began
         self._forecast_at = time.monotonic() + max(_FORECAST_SECONDS, _REST_OF_FORECASTS * took)
 

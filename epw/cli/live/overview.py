@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from rich.text import Text
 
+from activities.system.server_time import server_ms
 from epw.cli.layout import duration
 from epw.cli.live.lines import ASKS, BAD, BOLD, DIM, GOOD, LIVE, Part, amount, bar, flow, line, plain
 from epw.cli.live.prompts import PROMPTS
@@ -178,4 +178,4 @@ def plain_summary(snapshot: Snapshot) -> list[str]:
 
 
 def now_ms() -> int:
-    return round(time.time() * 1000)
+    return server_ms()
