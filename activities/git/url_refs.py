@@ -49,10 +49,11 @@ class UrlRefs:
         """Take over what the URL has; returns the names whose commits are new here, with them.
 
         What is here and not pushed yet stays. `owns`: the caller moves the head, so that the URL's counts in any case.
-        `unless_here`: commits that are enough for the caller; where the hub has them, the URL is not asked.
+        `unless_here`: commits that are enough for the caller; where the hub has them, the URL is not asked. Where
+        another host has moved the head since, the caller's push is refused.
         """
         with file_lock.exclusive(self.lock):
-            if unless_here is not None and self.has_all(unless_here):
+            if unless_here is not None and self.has_all(unless_here) and not (owns and self._was_kept_back()):
                 return {}
             before = self._refs(self._seen)
             self.git.fetch(f"+{self.remote}/*:{self._seen}/*", prune=True)
@@ -123,6 +124,11 @@ class UrlRefs:
     def _are_reached(self, commits: list[str]) -> bool:
         argv = ("rev-list", "--max-count=1", *commits, "--not", f"--glob={self.local}/*", "--")
         done = run_git(*argv, git_dir=self.hub.path, codes=(0, 128))
+    def _was_kept_back(self) -> bool:
+        """Whether the head or the fence is not here as this host last saw it on the URL: a push has failed."""
+        seen, ours = self._refs(self._seen), self._refs(self.local)
+        return any(_is_owned(name) and seen.get(name) != ours.get(name) for name in {**seen, **ours})
+
         return done.returncode == 0 and not done.stdout.strip()
 
     def _take_over(self, before: Mapping[str, str], *, owns: bool) -> dict[str, str]:

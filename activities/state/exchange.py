@@ -176,11 +176,15 @@ class _Traffic:
         return is_of_attempt and (name.startswith(_OWN_COMMITS) or slug(getattr(self.request, "task_id", "")) in name)
 
     def _enough(self) -> list[str] | None:
-        """The commits with which an attempt can begin; None: it may need files of other hosts too."""
+        """The commits with which an attempt or a landing can begin; None: it may need files of other hosts too."""
         run = self.request
-        if self.name != RUN_TASK or not isinstance(run, TaskRun) or not (self.execution.path / "base").is_file():
+        if activity.info().attempt > 1 or not (self.execution.path / "base").is_file():
             return None
-        is_first = activity.info().attempt == 1 and run.attempt == 1 and not (run.round or run.reruns or run.retries)
+        if isinstance(run, TaskRun):
+            is_first = run.attempt == 1 and not (run.round or run.reruns or run.retries)
+        else:
+            # The head that it names is the newest one: what was read and found up to there came with it.
+            is_first = self.name == LAND
         return _COMMIT.findall(run.model_dump_json()) if is_first else None
 
     async def _repeated(self, step: Callable[[], None]) -> None:
