@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -52,14 +53,19 @@ class Preparer:
         host: str,
         search_attributes: Callable[[], Awaitable[bool]],
         hosts: Callable[[], Awaitable[list[str]]],
+        host_patience: timedelta,
     ) -> None:
-        """`queue`: the shared one; `host`: name of this host; `hosts`: names of all hosts that have workers now."""
+        """`queue`: the shared one; `host`: name of this host; `hosts`: names of all hosts that have workers now.
+
+        `host_patience`: how long attempts wait for the host that has their conversation.
+        """
         self._state = state
         self._plans = plans
         self._queue = queue
         self._host = host
         self._search_attributes = search_attributes
         self._hosts = hosts
+        self._host_patience = host_patience
 
     @activity.defn(name=PREPARE)
     async def prepare(self, request: PrepareRequest) -> Prepared:
@@ -174,7 +180,8 @@ class Preparer:
             "lost": lost,
             "warnings": started.warnings,
         }
-        anywhere = Prepared(task_queue=self._queue, steps_queue=steps_queue(self._queue))
+        seconds = self._host_patience.total_seconds()
+        anywhere = Prepared(task_queue=self._queue, steps_queue=steps_queue(self._queue), host_patience_seconds=seconds)
         return (anywhere if plan.may_leave_host else self._bound()).model_copy(update=update)
 
 

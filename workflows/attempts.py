@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -89,15 +91,26 @@ class Attempts:
             messages=[text for text, _ in state.messages],
         )
         self._budgets[start.task_id] = execution.budget
-        queue = attempts_queue(self._queue_of(start), state.task.needs)
-        handle = dispatch.start_task(run, self._execution.strategy, queue, state.task.description)
+        queue, host = self._prepared.task_queue, self._only_host(start)
+        queue = attempts_queue(queue if host is None else host_queue(queue, host), state.task.needs)
+        patience = None if host is None else timedelta(seconds=self._prepared.host_patience_seconds)
+        of = (self._execution.strategy, queue, state.task.description)
+        handle = dispatch.start_task(run, *of, starts_within=patience)
         self._running[start.task_id] = handle
-        handle.add_done_callback(partial(self._ended, start.task_id))
+        handle.add_done_callback(partial(self._ended, start))
 
-    def _queue_of(self, start: Start) -> str:
-        """The queue of an attempt: of the host that has what its agent goes on from, where that is on one alone."""
-        queue, host = self._prepared.task_queue, start.resume.host if start.resume is not None else None
-        return host_queue(queue, host) if host is not None and host_of(queue) is None else queue
+    def _only_host(self, start: Start) -> str | None:
+        """The host that alone has what an attempt goes on from; None: each host that may run it has that."""
+        return start.resume.host if start.resume is not None and host_of(self._prepared.task_queue) is None else None
+
+    def _start_elsewhere(self, start: Start) -> None:
+        """Start an attempt whose host is away on any host, from the change that was saved: a new conversation."""
+        state, saved = self._execution.tasks[start.task_id], start.resume
+        asked = state.outcome.question if state.outcome is not None else None
+        update = {"host": None, "left": saved and saved.host, "asked": asked and asked.text}
+        state.resumes += 1
+        moved = replace(start, resumes=state.resumes, resume=saved and saved.model_copy(update=update))
+        self.start(moved, state.base)
 
     def cancel(self, task_id: str) -> None:
         """Ask the task's agent to stop, or stop waiting for the end of its usage limit."""
@@ -125,11 +138,12 @@ class Attempts:
         for timer in self._limits.values():
             timer.cancel()
 
-    def _ended(self, task_id: str, handle: Any) -> None:
-        del self._running[task_id]
-        self._events.post(partial(self._settle, task_id, handle))
+    def _ended(self, start: Start, handle: Any) -> None:
+        del self._running[start.task_id]
+        self._events.post(partial(self._settle, start, handle))
 
-    def _settle(self, task_id: str, handle: Any) -> None:
+    def _settle(self, start: Start, handle: Any) -> None:
+        task_id = start.task_id
         error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
         if self._execution.tasks[task_id].cancelled_by is not None:
             outcome = handle.result() if error is None else dispatch.failure_of(error)[1]
@@ -142,6 +156,9 @@ class Attempts:
             return
         if error is None:
             self._succeeded(task_id, handle.result())
+            return
+        if dispatch.is_unstarted(error) and not self._execution.stopping:
+            self._start_elsewhere(start)
             return
         failure, outcome = dispatch.failure_of(error)
         # An agent that was cancelled early had no outcome to report.

@@ -9,7 +9,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutError, TimeoutType
 
 from epw.core import failures
 from epw.core.errors import NOT_RETRIED
@@ -159,8 +159,10 @@ async def prepare_locally(request: PrepareRequest, queue: str) -> Prepared:
     return prepared.model_copy(update={"task_queue": queue})
 
 
-def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -> workflow.ActivityHandle[Any]:
-    """Start one attempt of a task."""
+def start_task(
+    run: TaskRun, strategy: Strategy, queue: str, description: str, *, starts_within: timedelta | None = None
+) -> workflow.ActivityHandle[Any]:
+    """Start one attempt of a task; `starts_within`: see `start`."""
     return start(
         RUN_TASK,
         run,
@@ -168,7 +170,14 @@ def start_task(run: TaskRun, strategy: Strategy, queue: str, description: str) -
         retry=retry_policy(strategy),
         activity_id=f"task-{run.task_id}",
         summary=f"{run.task_id} ({run.agent_id}, attempt {run.attempt}): {' '.join(description.split())}"[:200],
+        starts_within=starts_within,
     )
+
+
+def is_unstarted(error: BaseException | None) -> bool:
+    """Whether no worker took an activity within the time in which it was to start."""
+    cause = error.cause if isinstance(error, ActivityError) else None
+    return isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START
 
 
 def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:

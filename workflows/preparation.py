@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from epw.core.errors import InvalidPlan
 from epw.core.execution.state import ExecutionState
@@ -66,7 +66,7 @@ async def _find(execution: ExecutionState, request: PrepareRequest, queue: str) 
                 asked, others = cause.details
                 hosts += others
                 request = request.model_copy(update={"asked": [*request.asked, asked]})
-            elif host is not None and isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START:
+            elif host is not None and dispatch.is_unstarted(error):
                 away.append(host)
             else:
                 raise

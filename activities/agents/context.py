@@ -12,7 +12,7 @@ from epw.core.account_limiter import Limits
 from epw.core.backends import Backend
 from epw.core.errors import TaskFailed
 from epw.core.execution.strategy import Strategy
-from epw.core.messages import MergeContext
+from epw.core.messages import MergeContext, Saved
 from epw.core.plan.model import Plan, Task
 from epw.core.plan.parts import Budget, ResourceLimits
 
@@ -51,6 +51,8 @@ class AgentContext:
     """File of the execution's budget ledger."""
     answer: str | None = None
     """Answer to the question with which the attempt stopped."""
+    moved: Saved | None = None
+    """What is left of the attempt where it has left the host that has its conversation."""
     model: str = ""
     dependency_results: list[DependencyResult] = field(default_factory=list)
     previous_failure: str | None = None

@@ -118,6 +118,7 @@ def _context(directory: AttemptDirectory, running: RunningPlan, task: Task) -> A
         state=agents / execution.run_key[:8] / conversation,
         ledger=execution.ledger,
         answer=run.answer,
+        moved=run.resume if run.resume is not None and run.resume.left is not None else None,
         model=run.model or "",
         dependency_results=[_dependency_result(directory.hub, each) for each in run.inputs],
         previous_failure=run.after,

@@ -7,6 +7,7 @@ from typing import Any
 
 from activities.agents.base import AgentOutcome, BudgetReached, UsageLimit
 from activities.attempt.attempt import Attempt
+from activities.attempt.moved import note_place
 from activities.attempt.saving import MAX_MESSAGE
 from activities.state.host import host_name
 from epw.core import failures
@@ -70,6 +71,7 @@ def _ending_fields(attempt: Attempt, ending: AgentOutcome | TaskFailed, saved: T
     if attempt.backend.keeps_state and directory.run.base and directory.execution.workspace().url is not None:
         # What it has said and read may hold logins and secrets: it does not leave its host.
         resumable = resumable.model_copy(update={"host": host_name(directory.execution.state)})
+        note_place(attempt)
     if isinstance(ending, TaskFailed):
         failure = Failure.of(ending.kind, str(ending)[:MAX_MESSAGE], ending.command)
         keeps = attempt.backend.keeps_state and not ending.final

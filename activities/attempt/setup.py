@@ -16,6 +16,7 @@ from activities.attempt.attempt import Attempt
 from activities.attempt.checkout import check_out
 from activities.attempt.include import copy_included
 from activities.attempt.included_secrets import know_included
+from activities.attempt.moved import leave_other_conversation
 from activities.git.work_tree import WorkTree
 from activities.processes.shell import describe_exit, last_output, run_shell
 from activities.system.concurrency import in_thread
@@ -35,6 +36,7 @@ async def set_up_directory(attempt: Attempt) -> None:
     Raises `TaskFailed` (`SetupFailed`) where the plan's `setup` fails.
     """
     directory, context = attempt.directory, attempt.context
+    await in_thread(leave_other_conversation, attempt)
     if not await in_thread(partial(check_out, directory, keeps_state=context.backend.keeps_state)):
         await in_thread(know_included, attempt)
         return

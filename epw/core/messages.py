@@ -56,27 +56,27 @@ class PrepareRequest(StepRequest):
     has_notices: bool = False
     """Whether notices need variables of the worker."""
     may_be_elsewhere: bool = False
-    """Whether nobody has said on which host the workspace is."""
+    """Whether nobody has said on which host the workspace is; `asked`: hosts that do not have it."""
     asked: list[str] = Field(default_factory=list)
-    """Hosts that do not have it."""
 
 
 class Prepared(Message):
     """Result of `prepare`; `hub` and `base` are None without a workspace."""
 
     task_queue: str = TASK_QUEUE
-    """Queue of the attempts; with what a task needs, the one beside it (`epw.core.queues`)."""
+    """Queue of the attempts; with what a task needs, the one beside it; `steps_queue`: of all else (None: the same)."""
     steps_queue: str | None = None
-    """Queue of all other steps; None: that of the attempts."""
     hub: str | None = None
     base: str | None = None
+    host_patience_seconds: float = 600
+    """How long an attempt waits for the host that has its conversation."""
     search_attributes: bool = False
     deliver: str | None = None
     """How the head is delivered; the plan can leave it to the kind of workspace."""
     lost: list[str] = Field(default_factory=list)
     """Tasks that cannot be taken over, because their commit is gone."""
     model: str | None = None
-    """The model of tasks that name none."""
+    """That of tasks that name none."""
     warnings: list[str] = Field(default_factory=list)
     """What the result says of the workspace as it was found."""
     worker_since: int = 0
@@ -90,25 +90,22 @@ class Prepared(Message):
 class InDoubt(Message):
     """Calls of a model whose whole answer never came, although they may have been paid: what they cost at most.
 
-    What the beginning of an answer had told of its cost is known, and not in here.
+    What the beginning of an answer had told of its cost is not in here. `cost_usd`: None without a known price.
     """
 
     calls: int
     tokens: int
     cost_usd: float | None = Field(default=None, alias="costUSD")
-    """None: the model has no known price."""
 
 
 class Usage(Message):
-    """Use of a model's API by a task, over all of its attempts."""
+    """Use of a model's API by a task, over all of its attempts: `requests` were answered, `in_doubt` may be on top."""
 
     requests: int = 0
-    """Calls that were answered."""
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = Field(default=None, alias="costUSD")
     in_doubt: InDoubt | None = None
-    """What may come on top; None: nothing."""
 
 
 class Produced(Message):
@@ -146,12 +143,18 @@ class MergeContext(Message):
 
 
 class Saved(Message):
-    """Work of a waiting attempt: the key of its directory, its change as a commit, the host that alone can go on."""
+    """Work of a waiting attempt: the key of its directory, its change as a commit, the host that alone can go on.
+
+    `left`: the host that was away for too long, so that any other goes on, without what its agent had said and read.
+    `asked`: the question that it had put to a person.
+    """
 
     directory: str
     commit: str | None = None
     base: str | None = None
     host: str | None = None
+    left: str | None = None
+    asked: str | None = None
 
 
 class TaskRun(StepRequest):
@@ -214,17 +217,16 @@ class Failure(Message):
 
 
 class LeftBehind(Message):
-    """Work of an agent that is not part of its change; `commit` has it in the hub."""
+    """Work of an agent that is not part of its change; `commit` has it in the hub; of `files` the first few."""
 
     kind: str
     name: str
     files: list[str] = Field(default_factory=list)
-    """The first few."""
     commit: str | None = None
 
 
 class TaskOutcome(Message):
-    """Result of an attempt; times are epoch milliseconds, durations milliseconds."""
+    """Result of an attempt; times are epoch milliseconds (`until`: end of a usage limit), durations milliseconds."""
 
     kind: Literal["completed", "question", "usage-limit", "budget-limit", "failed"]
     commit: str | None = None
@@ -245,9 +247,8 @@ class TaskOutcome(Message):
     simulated: bool = False
     usage: Usage | None = None
     until: int | None = None
-    """Time at which a usage limit ends."""
     final: bool = False
-    """Whether another attempt would end the same way."""
+    """Whether another attempt would end so too."""
     peak_memory_mb: float | None = Field(default=None, alias="peakMemoryMB")
     cpu_seconds: float | None = None
     throttled_seconds: float | None = None
@@ -295,6 +296,5 @@ class AgentProgress(Message):
     warnings: list[str] = Field(default_factory=list)
     """Predicted conflicts."""
     reported_at: int | None = None
-    """When percent or operation last changed, epoch milliseconds."""
+    """When percent or operation last changed, epoch milliseconds; `elapsed_ms` is filled in by who reads it."""
     elapsed_ms: int | None = None
-    """Time since the attempt began; filled in by who reads it."""

@@ -33,6 +33,7 @@ from epw.core.plan.requests import IN_LINE, InLine
 from epw.service.connection import SearchAttributes
 from epw.service.limiter import limiter
 from epw.service.pollers import polling_hosts
+from epw.service.worker_options import WorkerOptions
 from epw.settings import MAX_KEPT_BYTES
 from workflows.execute_parallel import ExecuteParallelWorkflow
 from workflows.rate_limit import RateLimitWorkflow, VersionedRateLimitWorkflow
@@ -74,12 +75,13 @@ def activities(
     host: HostMonitor | None = None,
     slots: int | None = None,
     url_patience: float = PATIENCE_SECONDS,
+    host_patience: timedelta = WorkerOptions.host_patience,
 ) -> list[Callable[..., Any]]:
     """The activities of one worker process, which share what they know of this host.
 
     `agents`: backends by name, default all of them. `max_kept_bytes`: ignored results kept per execution. `slots`:
     how many attempts run at once, None for no limit. `url_patience`: seconds for which an activity waits for a git
-    URL that does not answer.
+    URL that does not answer; `host_patience`: an attempt for the host that has its conversation.
     """
     # Loaded now, not within the first workflow task, whose deadlock detection could break the import off half-way.
     import networkx  # noqa: F401
@@ -90,7 +92,13 @@ def activities(
     agents = agents or make_agents(state, partial(limiter, client, queue))
     made: list[Callable[..., Any]] = [
         Preparer(
-            state, plans, queue, host_name(state), SearchAttributes(client).known, partial(polling_hosts, client, queue)
+            state,
+            plans,
+            queue,
+            host_name(state),
+            SearchAttributes(client).known,
+            partial(polling_hosts, client, queue),
+            host_patience,
         ).prepare,
         TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots)).run_task,
         Lander(state, plans).land,

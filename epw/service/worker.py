@@ -49,7 +49,14 @@ def workers(
     """The workers of this process: for the shared queues, and for activities bound to this host."""
     raise_open_files()
     registered = activities(
-        client, state, queue, agents=agents, max_kept_bytes=max_kept_bytes, host=host, slots=options.slots
+        client,
+        state,
+        queue,
+        agents=agents,
+        max_kept_bytes=max_kept_bytes,
+        host=host,
+        slots=options.slots,
+        host_patience=options.host_patience,
     )
     queues = list(polled_queues(queue, host_name(state), options.labels))
     workflows = WORKFLOWS if options.version is None else VERSIONED_WORKFLOWS

@@ -31,6 +31,8 @@ class WorkerOptions:
     version: str | None = None
     """Its version in a Worker Deployment of Temporal; None: executions go on with any worker."""
     deployment: str = DEPLOYMENT
+    host_patience: timedelta = timedelta(minutes=10)
+    """How long an attempt waits for the host that has its conversation, before it goes on elsewhere without it."""
 
     def __post_init__(self) -> None:
         """Raises `InvalidRequest`."""

@@ -8,7 +8,7 @@ import shlex
 from activities.agents.context import AgentContext, DependencyResult
 from activities.conflicts.prediction import PredictedConflict
 from activities.git.command import display_path
-from epw.core.messages import MergeContext
+from epw.core.messages import MergeContext, Saved
 
 _MAX_FILES = 50
 _MAX_TEXT = 500
@@ -105,9 +105,22 @@ def first_message(context: AgentContext) -> str:
         parts.append("This task builds on:\n" + "\n".join(map(_dependency, context.dependency_results)))
     if context.conflict is not None:
         parts.append(_conflict(context, context.conflict))
+    if context.moved is not None:
+        parts.append(_moved(context, context.moved))
     if task.verify:
         parts.append(f"It will be checked by this command, in your directory: {task.verify}")
     return "\n\n".join(parts)
+
+
+def _moved(context: AgentContext, moved: Saved) -> str:
+    """What a new conversation is told of the one before it, which is on a host that is away."""
+    changed = "What was changed there is in your directory: look at it first." if moved.commit else _NOTHING_CHANGED
+    lines = [f"You began this task on another machine, which is away with all that was said there. {changed}"]
+    if moved.asked is not None and context.answer is not None:
+        lines.append(f"There you asked a person: {moved.asked}\nThe answer to your question: {context.answer}")
+    elif context.previous_failure is not None:
+        lines.append(try_again(context.previous_failure))
+    return "\n".join(lines)
 
 
 def _dependency(result: DependencyResult) -> str:
@@ -130,6 +143,7 @@ No lines can be merged of these: leave at each of the paths what is to be there,
 what both wanted is kept as far as it can be. What each side has stands beside it, in files that are only there for you
 to look at, and go when you are done:"""
 _NOTHING_ELSE = "Do nothing else."
+_NOTHING_CHANGED = "Nothing had been changed by then."
 
 _FIT = """\
 Your directory holds both. All their lines have merged, but they do not work together, as said above. Put that right so

@@ -134,9 +134,10 @@ class _Run:
     def _prompt(self, *, is_resumed: bool) -> str:
         context, failure = self._context, self._context.previous_failure
         parts = [] if is_resumed else [whole_prompt(context)]
-        if context.answer is not None:
+        says_all = not is_resumed and context.moved is not None
+        if context.answer is not None and not says_all:
             parts.append(f"The answer to your question: {context.answer}\nGo on with the task.")
-        elif failure is not None:
+        elif failure is not None and not says_all:
             parts.append(try_again(failure))
         elif is_resumed or context.resumes or context.activity_attempt > 1:
             parts.append(_AGAIN)
