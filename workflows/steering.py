@@ -8,6 +8,7 @@ from epw.core.errors import InvalidRequest
 from epw.core.execution.additions import Additions
 from epw.core.execution.task_state import UNREAD
 from epw.core.execution.task_steering import TaskSteering
+from epw.core.plan.git_url import is_url
 from epw.core.plan.preset_rules import not_kept
 from epw.core.plan.requests import AddTasks, OfTask, SendMessage, SetBudget, SetMaxAgents, SetPriority, SteeringRequest
 from workflows.attempts import TOLD, Attempts
@@ -130,6 +131,12 @@ class SteeringHandlers(ExecutionHandlers):
         if message.max_cost_usd is None and message.max_tokens is None:
             raise InvalidRequest("give maxCostUSD, maxTokens or both")
         execution = self._execution
+        if is_url(execution.plan.workspace or "") and execution.plan.may_leave_host:
+            # No ledger adds up what several hosts spend, before they spend it.
+            raise InvalidRequest(
+                "it may run on several hosts, since its plan has no `constraints.budget`, and gets none while it runs: "
+                "`epw cancel` ends it, `epw retry` with a plan that has one takes over what has succeeded"
+            )
         for task_id, state in execution.tasks.items():
             preset = execution.plan.backend_of(state.task).preset
             if preset is not None and not state.is_terminal:

@@ -3,7 +3,7 @@
 Before a call its maximum cost is reserved; afterwards the actual cost replaces the reservation. Calls that do not fit
 yet wait in a queue; what becomes free goes to the first. A call that was sent and whose whole answer never came is in
 doubt: it may have cost nothing, or as much as was reserved. The budget counts that as spent. What a task has used is
-what this file says, wherever it is told.
+what this file says, wherever it is told, and those of other hosts in the folder `ledgers` beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from epw.core.plan.parts import Budget
 from epw.core.report.spending import in_words, total
 from epw.core.report.spending import model_usage as of_row
 
+OTHERS = "ledgers"
+"""Folder of the ledgers of other hosts, beside this one's."""
 _POLL_SECONDS = 0.1
 _ROUNDING = 1e-9
 
@@ -47,15 +49,29 @@ class _State:
     """Processes of waiting calls by key, in the order in which they came."""
     tasks: dict[str, TaskAccount] = field(default_factory=dict)
     """What each task has spent."""
+    elsewhere: dict[str, TaskAccount] = field(default_factory=dict)
+    """The same on other hosts, as far as they have told; not in the file."""
 
     @classmethod
-    def read(cls, content: bytes) -> _State:
-        """From the file's content; calls of processes that are gone are in doubt, unless they were not sent."""
+    def of(cls, path: Path) -> _State:
+        """What is known where the file is."""
+        state = cls.read(path.read_bytes() if path.is_file() else b"{}")
+        for other in path.with_name(OTHERS).glob("*.json"):
+            for task_id, account in cls.read(other.read_bytes(), is_here=False).tasks.items():
+                state.elsewhere[task_id] = account.plus(state.elsewhere.get(task_id))
+        return state
+
+    @classmethod
+    def read(cls, content: bytes, *, is_here: bool = True) -> _State:
+        """From the file's content; calls of processes that are gone are in doubt, unless they were not sent.
+
+        `is_here`: whether its processes are of this host.
+        """
         state = cls(**json.loads(content))
         state.tasks = {task_id: TaskAccount(**account) for task_id, account in state.tasks.items()}  # type: ignore[arg-type]
         state.reserved = {key: Reservation(*each) for key, each in state.reserved.items()}
         for key, each in list(state.reserved.items()):
-            if not is_alive(each.process):
+            if is_here and not is_alive(each.process):
                 del state.reserved[key]
                 if each.is_sent:
                     state.account(each.task_id).lose(each.tokens, each.cost)
@@ -63,16 +79,28 @@ class _State:
         return state
 
     def content(self) -> bytes:
-        return json.dumps(vars(self) | {"tasks": {key: asdict(each) for key, each in self.tasks.items()}}).encode()
+        stored = {name: value for name, value in vars(self).items() if name != "elsewhere"}
+        return json.dumps(stored | {"tasks": {key: asdict(each) for key, each in self.tasks.items()}}).encode()
 
     def account(self, task_id: str) -> TaskAccount:
         return self.tasks.setdefault(task_id, TaskAccount())
 
     @property
+    def everywhere(self) -> dict[str, TaskAccount]:
+        """What each task has spent on all hosts."""
+        names = dict.fromkeys([*self.tasks, *self.elsewhere])
+        return {name: self.tasks.get(name, TaskAccount()).plus(self.elsewhere.get(name)) for name in names}
+
+    def usage(self, task_id: str) -> Usage:
+        """What a task has used on all hosts."""
+        return self.account(task_id).plus(self.elsewhere.get(task_id)).usage
+
+    @property
     def most(self) -> tuple[int, float]:
         """Tokens and dollars, those in doubt counted as spent."""
-        tokens = sum(each.input_tokens + each.output_tokens + each.lost_tokens for each in self.tasks.values())
-        return self.tokens + tokens, self.cost + sum(each.cost + each.lost_cost for each in self.tasks.values())
+        accounts = self.everywhere.values()
+        tokens = sum(each.input_tokens + each.output_tokens + each.lost_tokens for each in accounts)
+        return self.tokens + tokens, self.cost + sum(each.cost + each.lost_cost for each in accounts)
 
 
 class BudgetLedger:
@@ -85,8 +113,7 @@ class BudgetLedger:
     @staticmethod
     def usages(path: Path) -> dict[str, Usage]:
         """What each task has used, as a ledger's file says; empty where there is none."""
-        state = _State.read(path.read_bytes()) if path.is_file() else _State()
-        return {task_id: account.usage for task_id, account in state.tasks.items() if task_id}
+        return {task_id: account.usage for task_id, account in _State.of(path).everywhere.items() if task_id}
 
     async def reserve(self, key: str, task_id: str, tokens: int, cost: float) -> None:
         """Wait until a call that can use so much fits into the budget; raises `BudgetSpent` where it never will."""
@@ -112,9 +139,8 @@ class BudgetLedger:
         """Replace the reservation of a call by what it has used; returns what its task has used in all."""
         with self._changing() as state:
             state.reserved.pop(key, None)
-            account = state.account(task_id)
-            account.add(usage)
-            return account.usage
+            state.account(task_id).add(usage)
+            return state.usage(task_id)
 
     def add(self, task_id: str, usage: Usage, *, is_priced: bool) -> Usage:
         """Count what a program tells of; `is_priced`: whether it has told the cost of everything by now."""
@@ -122,7 +148,7 @@ class BudgetLedger:
             account = state.account(task_id)
             account.add(usage)
             account.is_priced = is_priced
-            return account.usage
+            return state.usage(task_id)
 
     def lose(self, key: str, task_id: str, known: Usage, tokens: int, cost: float) -> Usage:
         """Settle a call whose whole answer never came: `known` is paid, `tokens` and dollars beside it in doubt."""
@@ -131,12 +157,12 @@ class BudgetLedger:
             account = state.account(task_id)
             account.add(known)
             account.lose(tokens, cost)
-            return account.usage
+            return state.usage(task_id)
 
     def usage(self, task_id: str) -> Usage:
         """What a task has used in all of its attempts."""
         with self._changing() as state:
-            return state.account(task_id).usage
+            return state.usage(task_id)
 
     def spent(self) -> tuple[int, float]:
         """Tokens and dollars used so far, those in doubt included."""
@@ -179,9 +205,10 @@ class BudgetLedger:
         budget = self._budget
         limits = [dollars(budget.max_cost_usd)] if budget.max_cost_usd is not None else []
         limits += [f"{budget.max_tokens} tokens"] if budget.max_tokens is not None else []
-        rows = [of_row(account.usage) for account in state.tasks.values()]
+        accounts = state.everywhere.values()
+        rows = [of_row(account.usage) for account in accounts]
         tokens = state.tokens + sum(row["inputTokens"] + row["outputTokens"] for row in rows)
-        cost = state.cost + sum(account.cost for account in state.tasks.values())
+        cost = state.cost + sum(account.cost for account in accounts)
         spent = f"{tokens} tokens and {dollars(cost)} of {' and '.join(limits)} are spent"
         doubt = total(rows).get("inDoubt")
         return f"{spent}, and {in_words(doubt)}" if doubt else spent
@@ -197,7 +224,7 @@ class BudgetLedger:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with file_lock.exclusive(self._path.with_suffix(".lock")):
             before = self._path.read_bytes() if self._path.is_file() else b"{}"
-            state = _State.read(before)
+            state = _State.of(self._path)
             yield state
             after = state.content()
             if after != before:

@@ -40,6 +40,13 @@ class TaskAccount:
         self.lost_tokens += tokens
         self.lost_cost += cost
 
+    def plus(self, other: TaskAccount | None) -> TaskAccount:
+        """What both have spent."""
+        if other is None:
+            return self
+        sums = {name: value + getattr(other, name) for name, value in vars(self).items() if name != "is_priced"}
+        return TaskAccount(**sums, is_priced=self.is_priced and other.is_priced)
+
     @property
     def usage(self) -> Usage:
         lost_cost = round(self.lost_cost, 6) if self.is_priced else None

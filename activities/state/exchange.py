@@ -168,6 +168,7 @@ class _Traffic:
         self.refs.push(owns=self._owns, is_own=self._is_own)
         failpoint(f"{self.name}.pushed")
 
+        self.execution.share_ledger()
     def _is_own(self, name: str) -> bool:
         """Whether a ref is one that this activity makes."""
         is_of_attempt = name.startswith(_OF_ATTEMPTS)

@@ -21,13 +21,16 @@ from activities.git.submodules.submodules import Submodules
 from activities.git.url_git import UrlGit
 from activities.git.url_refs import UrlRefs
 from activities.git.workspace import Workspace
+from activities.state.host import host_name
 from activities.state.state_directory import StateDirectory
+from activities.system import file_lock
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core.naming import execution_ref, slug, url_ref
 
 FILES = "files"
 """Part of the refs that hold files for other hosts."""
+_LEDGERS = "agents/ledgers"
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +91,7 @@ class ExecutionStore:
 
     @property
     def ledger(self) -> Path:
-        """File of the execution's budget ledger."""
+        """File of the execution's budget ledger; those of other hosts lie beside it."""
         return self.path / "agents" / "ledger.json"
 
     def attempt_key(self, task_id: str) -> str:
@@ -229,6 +232,14 @@ class ExecutionStore:
         write_atomically(self.path / name, content)
         if (hub := self._shared_hub()) is not None:
             hub_files.store(hub, self.ref(FILES, name), content)
+
+    def share_ledger(self) -> None:
+        """Have other hosts know what this one has spent on models."""
+        if not self.ledger.is_file() or (hub := self._shared_hub()) is None:
+            return
+        with file_lock.exclusive(self.ledger.with_suffix(".lock")):
+            ref = self.ref(FILES, _LEDGERS, f"{host_name(self.state)}.json")
+            hub_files.store(hub, ref, self.ledger.read_bytes())
 
     def keep_reachable(self, commit: str) -> None:
         """Give a commit that no ref reaches one, where another host may be the next to work with it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.model_api.budget_ledger import BudgetLedger, BudgetSpent
+from activities.model_api.budget_ledger import OTHERS, BudgetLedger, BudgetSpent
 from epw.core.messages import InDoubt, Usage
 from epw.core.plan.parts import Budget
 from tests.command_line import ROOT
@@ -70,3 +70,18 @@ def test_a_ledger_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
     ledger = BudgetLedger(path, Budget(max_cost_usd=0.7))
     assert ledger.spent() == (107, 0.75)
     assert "7 tokens and $0.5000 of $0.7000 are spent" in (ledger.exceeded() or "")
+
+
+async def test_what_other_hosts_have_spent_counts_too(tmp_path: Path) -> None:
+    used = Usage(requests=1, input_tokens=10, output_tokens=5, cost_usd=0.2)
+    there, here = tmp_path / "there.json", tmp_path / "ledger.json"
+    await BudgetLedger(there, Budget()).reserve("call", "a", 1000, 0.1)
+    assert BudgetLedger(there, Budget()).settle("call", "a", used) == used
+    (tmp_path / OTHERS).mkdir()
+    there.rename(tmp_path / OTHERS / "there.json")
+    ledger = BudgetLedger(here, Budget(max_cost_usd=0.5))
+    both = Usage(requests=2, input_tokens=20, output_tokens=10, cost_usd=0.4)
+    assert ledger.add("a", used, is_priced=True) == ledger.usage("a") == BudgetLedger.usages(here)["a"] == both
+    assert "there" not in here.read_text()
+    with pytest.raises(BudgetSpent, match=r"30 tokens and \$0.4000 of \$0.5000 are spent"):
+        await ledger.reserve("more", "a", 1, 0.2)
