@@ -30,6 +30,8 @@ _DENIED = (
     *("does not appear to be a git repository", "repository not found", "Repository not found", "not authorized"),
     *("Could not find repository", "' not found", "not allowed"),
 )
+_NO_OBJECT = "does not exist on the server"
+_PUSHED_AT_ONCE = 500
 _MAX_WORDS = 400
 
 
@@ -98,6 +100,24 @@ class UrlGit:
     def try_push(self, commit: str) -> None:
         """Find out whether this user may push, without doing so; raises `UrlAway`, `UrlDenied`."""
         self._run("push", "--dry-run", "--quiet", "--no-verify", "--", self.url, f"{commit}:refs/epw/tried")
+
+    def fetch_large(self, commits: Sequence[str]) -> None:
+        """Fetch the Git LFS objects of commits; one that the URL does not have is left out.
+
+        Raises `UrlAway`, `UrlDenied`.
+        """
+        code, _, errors = self._call("lfs", "fetch", self.url, *commits)
+        if code and _NO_OBJECT not in errors:
+            raise self._error("lfs fetch", code, errors)
+
+    def push_large(self, names: Sequence[str]) -> None:
+        """Push Git LFS objects by their names; raises `UrlAway`, `UrlDenied`."""
+        for start in range(0, len(names), _PUSHED_AT_ONCE):
+            code, _, errors = self._call(
+                "lfs", "push", "--object-id", self.url, *names[start : start + _PUSHED_AT_ONCE]
+            )
+            if code:
+                raise self._error("lfs push", code, errors)
 
     def _run(self, *arguments: str) -> str:
         code, said, errors = self._call(*arguments)

@@ -14,6 +14,7 @@ from pathlib import Path
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
 from activities.git.url_git import Rejected, UrlGit
+from activities.git.url_large import push_large
 from activities.system import file_lock
 from activities.system.failpoints import failpoint
 from epw.core.errors import UrlMoved, UrlRefuses
@@ -78,6 +79,8 @@ class UrlRefs:
                     return
                 changed |= self._heads_left(changed, seen)
                 failpoint("url.pushing")
+                # A server may refuse refs to pointers whose objects it does not have.
+                push_large(self.hub, self.git, [*changed.values()], [*seen.values()])
                 updates = {f"{self.remote}/{name}": (commit, seen.get(name, "")) for name, commit in changed.items()}
                 rejected = self.git.push(updates)
                 if not rejected:
@@ -121,14 +124,14 @@ class UrlRefs:
         left = [each for each in wanted if each not in known]
         return not left or (bool(known) and self._are_reached(left))
 
-    def _are_reached(self, commits: list[str]) -> bool:
-        argv = ("rev-list", "--max-count=1", *commits, "--not", f"--glob={self.local}/*", "--")
-        done = run_git(*argv, git_dir=self.hub.path, codes=(0, 128))
     def _was_kept_back(self) -> bool:
         """Whether the head or the fence is not here as this host last saw it on the URL: a push has failed."""
         seen, ours = self._refs(self._seen), self._refs(self.local)
         return any(_is_owned(name) and seen.get(name) != ours.get(name) for name in {**seen, **ours})
 
+    def _are_reached(self, commits: list[str]) -> bool:
+        argv = ("rev-list", "--max-count=1", *commits, "--not", f"--glob={self.local}/*", "--")
+        done = run_git(*argv, git_dir=self.hub.path, codes=(0, 128))
         return done.returncode == 0 and not done.stdout.strip()
 
     def _take_over(self, before: Mapping[str, str], *, owns: bool) -> dict[str, str]:

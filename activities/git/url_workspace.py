@@ -6,6 +6,7 @@ import os
 import re
 
 from activities.git.command import text
+from activities.git.filters.filter_drivers import DriverCommands, drivers
 from activities.git.hub import Hub
 from activities.git.merge_attributes import ATTRIBUTES
 from activities.git.url_git import UrlGit
@@ -16,6 +17,7 @@ from epw.core.errors import InvalidPlan, Problem, UrlAway
 _BRANCHES = "refs/remotes/origin"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _FILTER = re.compile(rb"\sfilter=(\S+)")
+_LARGE = "lfs"
 _MAX_NAMED = 3
 
 
@@ -44,11 +46,13 @@ def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
             ),
         }
     ).remotes
-    _check_content(hub, commit, url.url)
+    filters = _filters(hub, commit, url.url, settings)
     return Workspace(
         path=str(hub.path),
         real_path=str(hub.path),
         git_dir=str(hub.path),
+        filters=filters,
+        is_encoded=bool(filters),
         url=url.url,
         url_refs=refs,
         bare=True,
@@ -60,7 +64,7 @@ def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
         merge_drivers=settings.merge_drivers,
         attributes=settings.attributes,
         excludes=settings.excludes(hub.path),
-    )
+    ).at_hub(hub.path)
 
 
 def _commit_of(hub: Hub, url: UrlGit, base: str | None, default: str | None) -> tuple[str, str | None]:
@@ -95,13 +99,23 @@ def _fetched(hub: Hub, url: UrlGit, name: str) -> str | None:
     return hub.resolve(kept)
 
 
-def _check_content(hub: Hub, commit: str, url: str) -> None:
-    """Raise `InvalidPlan` where files are stored by a filter: what that needs does not come with a fetch."""
+def _filters(hub: Hub, commit: str, url: str, settings: UserSettings) -> DriverCommands:
+    """The driver of Git LFS, where files are stored by it; raises `InvalidPlan` for any other filter.
+
+    What others need comes neither with a fetch nor from the URL.
+    """
     blobs = [name for _, name, path in hub.entries(commit) if os.path.basename(path) == ATTRIBUTES]
     names = dict.fromkeys(text(each) for content in hub.blobs(blobs) for each in _FILTER.findall(content))
+    if list(names) == [_LARGE]:
+        driver = drivers(settings.values).get(_LARGE)
+        if driver is None:
+            message = f"{url} stores files by Git LFS, which this user has not set up here: `git lfs install`"
+            raise InvalidPlan([Problem("workspace", message)])
+        return {_LARGE: driver}
     if names:
-        named = ", ".join(list(names)[:_MAX_NAMED])
+        named = ", ".join([each for each in names if each != _LARGE][:_MAX_NAMED])
         message = (
             f"{url} stores files by a filter ({named}), whose contents no fetch brings: use a directory with a clone"
         )
         raise InvalidPlan([Problem("workspace", message)])
+    return {}

@@ -26,7 +26,7 @@ class Workspace(Message):
 
     path: str
     real_path: str = ""
-    """The path with its links followed when it was read; empty in notes of an older version."""
+    """With its links followed when it was read; empty in notes of an older version."""
     kind: Literal["git", "directory"] = "git"
     url: str | None = None
     """The git URL that it is; its hub on this host then stands for it, a bare repository like a clone."""
@@ -38,13 +38,12 @@ class Workspace(Message):
     branch: str | None = None
     """The branch of HEAD; None if HEAD is detached."""
     remotes: list[str] = []
-    """Settings of the user's remotes and of what branches follow, without credentials."""
+    """Settings of the user's remotes and of what branches follow, without credentials; `shallow`: history's ends."""
     objects: list[str] = []
     """Folders of the user's objects, which agents' repositories borrow."""
     promisor: str | None = None
     """The remote that has the objects that a partial clone lacks; None: it is not a partial clone."""
     shallow: list[str] = []
-    """Commits where the user's history ends."""
     bare: bool = False
     author_name: str
     author_email: str
@@ -59,16 +58,15 @@ class Workspace(Message):
     is_encoded: bool = False
     """Whether filters apply to some of its files."""
     attributes: str = ""
-    """Attributes of the machine and of the user, for all repositories: weaker than those in the tree."""
+    """Attributes of machine and user for all repositories: weaker than those in the tree."""
     info_attributes: str = ""
     """Attributes of the user for this repository: stronger than those in the tree."""
     safe_directories: list[str] = []
     modules: dict[str, Workspace] = {}
     """Submodules that have files, nested ones too, by path."""
     excludes: str
-    """Ignore patterns of the user that are not in the tree."""
     left_out: list[str] = []
-    """Untracked files that look like secrets: no part of what an execution works on."""
+    """Untracked files that look like secrets; `excludes`: the user's ignore patterns that are not in the tree."""
 
     @classmethod
     def read(cls, path: str) -> Workspace:
@@ -154,8 +152,10 @@ class Workspace(Message):
         return self.url or self.path
 
     def at_hub(self, hub: Path) -> Workspace:
-        """A git URL, with its hub on this host."""
-        return self.model_copy(update={"path": str(hub), "real_path": str(hub), "git_dir": str(hub)})
+        """A git URL, with its hub on this host, and for its filters the variables of the user here."""
+        large, variables = large_object_folders([str(hub / "objects")], ""), filter_drivers.users_environment()
+        more = {"large_objects": large, "filter_environment": variables} if self.filters else {}
+        return self.model_copy(update={"path": str(hub), "real_path": str(hub), "git_dir": str(hub), **more})
 
     @property
     def leads_elsewhere(self) -> bool:

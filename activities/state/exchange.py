@@ -18,6 +18,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.git.url_large import fetch_large
 from activities.git.url_refs import UrlRefs
 from activities.state.activity_scope import current_execution, not_retried
 from activities.state.execution_store import ExecutionStore
@@ -162,13 +163,15 @@ class _Traffic:
         if not (self.execution.path / "base").is_file():
             with self.refs.hub.locked():
                 arrive(self.execution, self.refs)
+        if self.execution.workspace().filters:
+            fetch_large(self.refs.hub, self.refs.git, _COMMIT.findall(self.request.model_dump_json()))
         failpoint(f"{self.name}.fetched")
 
     def _push(self) -> None:
+        self.execution.share_ledger()
         self.refs.push(owns=self._owns, is_own=self._is_own)
         failpoint(f"{self.name}.pushed")
 
-        self.execution.share_ledger()
     def _is_own(self, name: str) -> bool:
         """Whether a ref is one that this activity makes."""
         is_of_attempt = name.startswith(_OF_ATTEMPTS)

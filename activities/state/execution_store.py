@@ -218,8 +218,8 @@ class ExecutionStore:
         self.keep_id()
         write_atomically(self.path / "base", base.encode())
         if workspace.url is not None:
-            # Every host has it elsewhere.
-            workspace = workspace.at_hub(Path())
+            nowhere: dict[str, Any] = {"large_objects": [], "filter_environment": {}}
+            workspace = workspace.at_hub(Path()).model_copy(update=nowhere)
         self.keep("workspace.json", workspace.model_dump_json().encode())
         workspace = self.workspace()
         write_atomically(self.path / "attributes", workspace.attributes.encode())

@@ -14,6 +14,7 @@ from activities.attempt.unsaved import unsaved
 from activities.checkers.judgement_files import is_judgement, was_killed
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
+from activities.git.url_large import LARGE_FILES
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, disk_usage, size_of
@@ -154,6 +155,8 @@ def collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> Non
     for path in state.hubs():
         # Where somebody is at work, new objects may be what no ref reaches yet.
         Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
+        if unused_setups:
+            Trash(state.trash).take(path / LARGE_FILES)
     if unused_setups:
         Trash(state.trash).take(state.setups)
         Trash(state.trash).take(state.all_checks)

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
+import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.worker import Worker
 
 from activities.agents.base import AgentOutcome, Completed
+from activities.agents.claude.prompt import first_message
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
+from activities.model_api.budget_ledger import BudgetLedger
 from activities.processes.launcher import ProcessLauncher
+from activities.state.host import host_name
 from epw.core import failures
 from epw.core.backends import Backend, register
 from epw.core.errors import TaskFailed
+from epw.core.messages import Question, Usage
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
+from epw.service.registration import WORKFLOW_RUNNER, WORKFLOWS
 from tests.repositories import bare_repository
-from tests.support import Harness, check_invariants, ended, sh, tasks, until
+from tests.support import Harness, check_invariants, ended, sh, status_of, tasks, until
 
 
 def refs(repository: Path, prefix: str = "refs/epw") -> list[str]:
@@ -115,6 +127,47 @@ async def test_two_hosts_that_share_the_url_alone_do_one_execution(harness: Harn
     assert document["conflicts"]
 
 
+def with_large_file(folder: Path) -> Path:
+    """A bare repository with a file of Git LFS, for the user of `GIT_CONFIG_GLOBAL`, who has set that up."""
+    origin, work = bare_repository(folder, {"x": "1\n"}), folder / "first"
+    (work / ".gitattributes").write_text("*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    (work / "a.bin").write_text("begin\n")
+    push = ("push", "--quiet", f"file://{origin}", "main")
+    for argv in (("lfs", "install"), ("add", "--all"), ("commit", "--quiet", "--message", "large"), push):
+        subprocess.run(["git", *argv], cwd=work, check=True, capture_output=True)
+    return origin
+
+
+@pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs (Debian: git-lfs) is missing")
+async def test_files_of_git_lfs_are_their_content_on_every_host_and_the_url_gets_their_objects(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.org\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    origin = with_large_file(tmp_path)
+    assert len([*(origin / "lfs/objects").rglob("?" * 64)]) == 1
+    other = await harness.beside(tmp_path / "other-home")
+    rows = tasks(
+        {"id": "a", "run": "grep begin a.bin; echo more >> a.bin"},
+        {"id": "b", "run": "cat a.bin > seen; echo end >> a.bin", "dependsOn": ["a"]},
+    )
+    plan = {"workspace": f"file://{origin}", "tasks": rows}
+    async with harness.working():
+        handle = await harness.start(plan)
+        await until(handle, lambda progress: status_of(progress)["a"] == "succeeded")
+    async with other.working():
+        await ended(handle)
+        document = await other.document(handle)
+    assert document["status"] == "succeeded", document
+    branch = document["delivery"]["branch"]
+    assert show(origin, f"{branch}:seen") == "begin\nmore\n"
+    pointer = show(origin, f"{branch}:a.bin")
+    assert pointer.startswith("version https://git-lfs")
+    (name,) = re.findall("sha256:([0-9a-f]{64})", pointer)
+    (stored,) = (origin / "lfs/objects").rglob(name)
+    assert stored.read_text() == "begin\nmore\nend\n"
+
+
 class Forgetful:
     """Fails once, with a note on its host for the next attempt, which needs it."""
 
@@ -131,6 +184,117 @@ class Forgetful:
             raise TaskFailed(failures.AGENT_ERROR, "not yet")
         (context.tree / context.task.id).write_text(note.read_text())
         return Completed(summary="done")
+
+
+class Spending:
+    """Fails once; each attempt spends 100 tokens."""
+
+    def needs_directory(self, task: Task) -> bool:
+        return True
+
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        used = Usage(requests=1, input_tokens=100, cost_usd=0.5)
+        reporter.used(BudgetLedger(context.ledger, context.budget).add(context.task.id, used, is_priced=True))
+        if context.attempt == 1:
+            raise TaskFailed(failures.AGENT_ERROR, "not yet")
+        return Completed(summary="done")
+
+
+async def test_what_a_task_has_used_on_several_hosts_is_added_up_on_each(harness: Harness, tmp_path: Path) -> None:
+    other = await harness.beside(tmp_path / "other-home")
+    plan = {
+        "workspace": f"file://{bare_repository(tmp_path, {'x': '1'})}",
+        "tasks": tasks({"id": "a", "agent": "spending"}),
+    }
+    with register(Backend("spending", does="what this test says")):
+        agents = {"spending": Spending()}
+        async with harness.working(agents):
+            handle = await harness.start(plan)
+            await until(handle, lambda progress: progress["tasks"][0]["attempts"] == 2)
+        async with other.working(agents):
+            await ended(handle)
+        for each in (harness, other):
+            (row,) = (await each.document(handle))["results"]
+            assert (row["usage"]["requests"], row["usage"]["inputTokens"], row["usage"]["costUSD"]) == (2, 200, 1.0)
+
+
+async def test_an_execution_that_any_host_may_do_gets_no_budget_that_no_ledger_adds_up(
+    harness: Harness, tmp_path: Path
+) -> None:
+    plan = {
+        "workspace": f"file://{bare_repository(tmp_path, {'x': '1'})}",
+        "tasks": tasks({"id": "a", "run": "sleep 1"}),
+    }
+    async with harness.working():
+        handle = await harness.start(plan)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update("set_budget", {"maxCostUSD": 1})
+        await ended(handle)
+    assert "it may run on several hosts" in str(refused.value.cause)
+
+
+class Asking:
+    """Asks after its first change, and says on which host its conversation is when it goes on."""
+
+    def needs_directory(self, task: Task) -> bool:
+        return True
+
+    async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        conversation = context.state / "conversation"
+        if context.answer is None:
+            conversation.parent.mkdir(parents=True, exist_ok=True)
+            conversation.write_text(str(context.state))
+            (context.tree / "before").write_text("1\n")
+            return Question(text="which?")
+        said = first_message(context) if not conversation.exists() else f"goes on: {context.answer}"
+        (context.tree / "after").write_text(f"{said}\n{(context.tree / 'before').read_text()}")
+        return Completed(summary="done")
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_an_agent_whose_host_stays_away_goes_on_elsewhere_from_what_it_had_changed(
+    harness: Harness, tmp_path: Path, comes_back: bool
+) -> None:
+    other = await harness.beside(tmp_path / "other-home")
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    plan = {"workspace": f"file://{origin}", "tasks": tasks({"id": "a", "agent": "asking"})}
+    with register(Backend("asking", does="what this test says", keeps_state=True)):
+        agents, patience = {"asking": Asking()}, timedelta(seconds=0.5)
+        async with harness.working(agents, host_patience=patience):
+            handle = await harness.start(plan)
+            await until(handle, lambda progress: progress["tasks"][0]["waitingFor"] == "question")
+            host = host_name(harness.state)
+        # It takes no activity.
+        queue, runner = harness.queue, WORKFLOW_RUNNER
+        async with Worker(other.client, task_queue=queue, workflows=WORKFLOWS, workflow_runner=runner):
+            (question,) = await handle.query("questions")
+            await handle.execute_update("answer", {"questionId": question["id"], "text": "this one"})
+            await moved(handle)
+        goes_on = harness if comes_back else other
+        async with goes_on.working(agents):
+            await ended(handle)
+        document = await goes_on.document(handle)
+        await check_invariants(read_plan(plan), document, handle, goes_on.home)
+    assert document["status"] == "succeeded", document
+    (row,) = document["results"]
+    assert row["attempts"] == 1
+    after = show(origin, f"{document['delivery']['branch']}:after")
+    assert after.endswith("\n1\n")
+    if comes_back:
+        assert after == "goes on: this one\n1\n"
+        assert not [each for each in row.get("warnings", []) if "conversation" in each]
+    else:
+        assert "You began this task on another machine" in after
+        assert "There you asked a person: which?\nThe answer to your question: this one" in after
+        assert f"its conversation is on host {host}, which was away for too long" in " ".join(row["warnings"])
+
+
+async def moved(handle: WorkflowHandle[Any, Any]) -> None:
+    """Wait until an attempt has left the queue of a host that did not take it."""
+    timed_out = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
+    async with asyncio.timeout(30):
+        while timed_out not in [each.event_type async for each in handle.fetch_history_events()]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def test_an_agent_that_has_a_conversation_goes_on_where_it_is(harness: Harness, tmp_path: Path) -> None:

@@ -75,10 +75,18 @@ def test_what_no_fetch_brings_is_refused_or_named(tmp_path: Path) -> None:
     hub, workspace = read(tmp_path, work)
     assert [path for path, _ in pointers(hub, workspace.head or "")] == ["libs/inner"]
     (work / "art").mkdir()
-    (work / "art/.gitattributes").write_text("*.psd filter=lfs diff=lfs\n")
+    (work / "art/.gitattributes").write_text("*.psd filter=lfs diff=lfs\n*.key filter=git-crypt\n")
     sh(work, "git", "add", "--all")
     sh(work, "git", "commit", "--quiet", "--message", "with a filter")
-    with pytest.raises(InvalidPlan, match=r"a filter \(lfs\).* use a directory with a clone"):
+    with pytest.raises(InvalidPlan, match=r"a filter \(git-crypt\).* use a directory with a clone"):
+        read(tmp_path, work)
+
+
+def test_git_lfs_has_to_be_set_up_where_files_are_stored_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = make_repository(tmp_path / "work", {".gitattributes": "*.psd filter=lfs diff=lfs\n"})
+    for name, value in (("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidPlan, match=r"Git LFS, which this user has not set up here: `git lfs install`"):
         read(tmp_path, work)
 
 
