@@ -26,6 +26,8 @@ class Cli:
     environment: dict[str, str] = field(default_factory=dict)
     is_forked: bool = sys.platform == "linux"
     """Whether commands are forked from a process that has imported the libraries; else each is a program of its own."""
+    within: tuple[str, ...] = ()
+    """What the command line of each program begins with, as of one in another network."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -44,7 +46,7 @@ class Cli:
         if self.is_forked:
             done = forked.run(arguments, self.env, _SECONDS, stdin)
         else:
-            argv = [sys.executable, str(ROOT / "starter.py"), *arguments]
+            argv = [*self.within, sys.executable, str(ROOT / "starter.py"), *arguments]
             done = subprocess.run(
                 argv, env=self.env, capture_output=True, text=True, timeout=_SECONDS, check=False, input=stdin
             )
@@ -60,7 +62,7 @@ class Cli:
         return self("watch", identifier, *options, code=code)
 
     def popen(self, *arguments: str, script: str = "starter.py") -> subprocess.Popen[str]:
-        argv = [sys.executable, str(ROOT / script), *arguments]
+        argv = [*self.within, sys.executable, str(ROOT / script), *arguments]
         return subprocess.Popen(
             argv, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
