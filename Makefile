@@ -38,7 +38,7 @@ test: $(INSTALLED) ## everything that must pass
 
 # Tests wait for processes and servers: as many at once as keep two cores busy.
 pytest: $(INSTALLED)
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, lints, types
 	$(BIN)/ruff format --quiet --check .

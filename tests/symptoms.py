@@ -29,7 +29,7 @@ SYMPTOMS = (
         "`git init`, then a first commit; or a plan whose `workspace` names the repository",
     ),
     Symptom(
-        "there is no … here, which `epw init` writes; or …",
+        "there is no … here, which `epw init` writes…; or …",
         "`epw run` got no plan, and the repository has none",
         "`epw init`, or `epw run PLAN`",
     ),

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from epw.core import failures
+from epw.core.amounts import few
 from epw.core.decisions.resolver import Resolver
 from epw.core.execution.bisect import first_bad
 from epw.core.execution.state import ExecutionState
@@ -85,7 +86,7 @@ class HeadChecks:
     def _landed_tasks(self) -> str:
         """Ids of the tasks whose changes are in the head, the first few."""
         landed = [task_id for task_id, state in self._execution.tasks.items() if state.landed]
-        return ", ".join(landed[:_MAX_NAMED]) + (" …" if len(landed) > _MAX_NAMED else "")
+        return few(landed, _MAX_NAMED)
 
     async def _red(self) -> _Red | None:
         """What the head fails, if it does."""

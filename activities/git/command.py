@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, TypedDict, Unpack
 
 from activities.system.file_modes import user_umask
+from epw.core.amounts import few
 from epw.core.errors import GitError, Unavailable
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -184,8 +185,7 @@ def display_paths(paths: Sequence[str], most: int = MAX_NAMED) -> list[str]:
 
 def list_paths(paths: Sequence[str], most: int = 5) -> str:
     """The first `most` paths in one line, and the number of the others."""
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(map(display_path, paths[:most])) + more
+    return few(map(display_path, paths), most)
 
 
 def version() -> tuple[int, ...] | None:

@@ -28,6 +28,7 @@ from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core.naming import execution_ref, slug, url_ref
 
+_WORKSPACE = "workspace.json"
 FILES = "files"
 """Part of the refs that hold files for other hosts."""
 _LEDGERS = "agents/ledgers"
@@ -84,10 +85,8 @@ class ExecutionStore:
 
     def own_url_refs(self) -> UrlRefs | None:
         """Its refs on the git URL that is its workspace; None where a directory is, or this host knows of none."""
-        workspace = self.workspace() if (self.path / "workspace.json").is_file() else None
-        if workspace is None or workspace.url is None:
-            return None
-        return self.url_refs(workspace.url, workspace.url_refs)
+        workspace = self.known_workspace()
+        return self.url_refs(workspace.url, workspace.url_refs) if workspace and workspace.url else None
 
     @property
     def ledger(self) -> Path:
@@ -116,9 +115,10 @@ class ExecutionStore:
 
     def hub(self) -> Hub | None:
         """The hub on this machine; None if the execution was prepared on another."""
-        if not (self.path / "workspace.json").is_file():
+        workspace = self.known_workspace()
+        if workspace is None:
             return Hub.created(self.state.hub_without_workspace) if self.path.is_dir() else None
-        hub = Hub(self.state.hub(self.workspace().place))
+        hub = Hub(self.state.hub(workspace.place))
         return hub if hub.path.is_dir() else None
 
     def hub_at(self, path: str) -> Hub:
@@ -183,9 +183,13 @@ class ExecutionStore:
 
     def workspace(self) -> Workspace:
         """The workspace as `prepare` has read it."""
-        path = self.path / "workspace.json"
+        path = self.path / _WORKSPACE
         found = _workspace(path, path.stat().st_mtime_ns)
         return found.at_hub(self.state.hub(found.url)) if found.url is not None else found
+
+    def known_workspace(self) -> Workspace | None:
+        """The workspace; None where this host has not heard of one."""
+        return self.workspace() if (self.path / _WORKSPACE).is_file() else None
 
     def refs(self, module: str = "") -> Path:
         """File of the user's packed refs at the start, for agents' repositories; `module`: path of a submodule."""
@@ -201,9 +205,9 @@ class ExecutionStore:
         `module`: path of a submodule, for the files in it.
         """
         files = [f"core.excludesFile={self._exclude(module)}", f"core.attributesFile={self.path / 'attributes'}"]
-        if not (self.path / "workspace.json").is_file():
+        workspace = self.known_workspace()
+        if workspace is None:
             return files
-        workspace = self.workspace()
         return [*files, *(workspace.modules[module] if module else workspace).checkout_settings]
 
     def _exclude(self, module: str) -> Path:
@@ -220,7 +224,7 @@ class ExecutionStore:
         if workspace.url is not None:
             nowhere: dict[str, Any] = {"large_objects": [], "filter_environment": {}}
             workspace = workspace.at_hub(Path()).model_copy(update=nowhere)
-        self.keep("workspace.json", workspace.model_dump_json().encode())
+        self.keep(_WORKSPACE, workspace.model_dump_json().encode())
         workspace = self.workspace()
         write_atomically(self.path / "attributes", workspace.attributes.encode())
         for path, each in {"": workspace, **workspace.modules}.items():
@@ -254,9 +258,8 @@ class ExecutionStore:
 
     def _shared_hub(self) -> Hub | None:
         """The hub, where a git URL is the workspace."""
-        if not (self.path / "workspace.json").is_file() or self.workspace().url is None:
-            return None
-        return self.hub()
+        workspace = self.known_workspace()
+        return self.hub() if workspace and workspace.url else None
 
     def has_half_delivery(self) -> bool:
         """Whether there is a delivery journal that can still be undone without the user."""
@@ -268,16 +271,13 @@ class ExecutionStore:
 
     def keep_results(self, document: dict[str, Any]) -> None:
         """Keep the result document before its sources are removed."""
-        write_atomically(self._results, json.dumps(document).encode())
+        write_atomically(self.state.result(self.key), json.dumps(document).encode())
 
     def kept_results(self) -> dict[str, Any]:
         """The result document that was kept; empty if none was."""
-        found: dict[str, Any] = json.loads(self._results.read_bytes()) if self._results.is_file() else {}
+        path = self.state.result(self.key)
+        found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         return found
-
-    @property
-    def _results(self) -> Path:
-        return self.state.result(self.key)
 
     def keep_delivered(self, branch: str, head: str) -> None:
         """Note a branch before it is created: only our own branch, at our commit, is ever taken back."""

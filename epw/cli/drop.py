@@ -13,8 +13,7 @@ from epw.cli.options import JSON_OPTION, ExecutionId, NewId
 from epw.cli.output import printable
 from epw.cli.session import run_command
 from epw.client.drop import plan_drop
-from epw.core.amounts import count
-from epw.rendering.words import few
+from epw.core.amounts import count, few
 from epw.service.connection import Connection
 from epw.settings import Settings
 

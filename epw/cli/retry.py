@@ -19,10 +19,9 @@ from epw.client.documents import describe
 from epw.client.redrive import RedrivePlan, plan_redrive
 from epw.client.requests import require_worker, send
 from epw.client.start import check_runnable
-from epw.core.amounts import count
+from epw.core.amounts import count, few
 from epw.core.errors import InvalidRequest
 from epw.core.execution.reuse import GONE
-from epw.rendering.words import few
 from epw.service.connection import Connection, connected
 from epw.settings import Settings
 

@@ -25,6 +25,7 @@ from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
 from epw.client.elsewhere import saved_alone
 from epw.client.saved_changes import KnownExecution
+from epw.client.url_hub import in_a_clone
 from epw.core.errors import InvalidRequest
 from epw.core.naming import slug
 from epw.service.connection import Connection
@@ -100,12 +101,11 @@ def _nothing(hub: Hub | None, execution: ExecutionStore, *, has_pending: bool) -
 
 def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | None) -> list[str]:
     """Commands that bring saved work into the user's files."""
-    is_noted = (execution.path / "workspace.json").is_file()
-    url = execution.workspace().url if is_noted else None
-    place = ["-C", execution.workspace().path] if is_noted and url is None else []
+    workspace = execution.known_workspace()
+    url = workspace.url if workspace is not None else None
+    place = ["-C", workspace.path] if workspace is not None and url is None else []
     if branch is not None and url is not None:
-        fetch = shlex.join(["git", "fetch", url, branch])
-        return [f"{fetch} && git cherry-pick FETCH_HEAD   this change alone, in a clone"]
+        return [f"{in_a_clone(url, branch, 'cherry-pick')}   this change alone, in a clone"]
     if branch is not None:
         return [
             f"{shlex.join(['git', *place, 'cherry-pick', branch])}   this change alone, on your branch",
@@ -116,7 +116,7 @@ def _next(execution: ExecutionStore, rows: list[dict[str, Any]], branch: str | N
     # Of the branch of a task the newest saved work is the tip, never what its agent left behind in a git of its own.
     open_ones = [row for row in rows if row["existsNowhereElse"] and not row["leftBehind"]]
     identifier, task = execution.workflow_id, (open_ones or rows)[-1]["taskId"]
-    if is_noted and execution.workspace().kind == "git":
+    if workspace is not None and workspace.kind == "git":
         name = f"salvaged-{slug(task)}"
         return [f"{shlex.join(['epw', 'salvage', identifier, task, '--branch', name])}   its newest work as a branch"]
     return [f"{shlex.join(['epw', 'salvage', identifier, task, '--patches', 'patches'])}   as files for `git am`"]
@@ -135,11 +135,12 @@ def _put_on_branch(
     """Put the newest saved work on a branch; returns the commands that the user has to run afterwards."""
     if task is None or hub is None or not rows:
         raise InvalidRequest("--branch needs a TASK that has saved work")
-    if not (execution.path / "workspace.json").is_file() or execution.workspace().kind != "git":
+    workspace = execution.known_workspace()
+    if workspace is None or workspace.kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
-    if execution.workspace().url is not None:
+    if workspace.url is not None:
         return _push_branch(execution, hub, rows[-1]["commit"], branch)
-    workspace, modules, reference = execution.workspace(), execution.submodules(hub), f"refs/heads/{branch}"
+    modules, reference = execution.submodules(hub), f"refs/heads/{branch}"
     lowered = modules.lowered(rows[-1]["commit"])
     refusals = (
         transfer.hand_over(hub, module, each, reference) for module, each in modules.missing_commits(lowered, workspace)

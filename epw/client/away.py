@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from activities.state.host import host_name
 from activities.system.server_time import server_ms
+from epw.core.amounts import few
 from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.waits import worker_in_words
 from epw.service.connection import Connection
@@ -81,7 +82,7 @@ def _own_host(connection: Connection) -> str | None:
 
 
 def _sentence(host: str | None, needs: tuple[str, ...], version: str | None, names: list[str], own: str | None) -> str:
-    named = ", ".join(names[:_MAX_NAMED]) + (" …" if len(names) > _MAX_NAMED else "")
+    named = few(names, _MAX_NAMED)
     here = host is not None and host == own
     where = "" if host is None else " of this host" if here else f" of host {host}"
     wanted = [f"labels {', '.join(needs)}"] if needs else []

@@ -19,10 +19,10 @@ from epw.core.report.model import ExecutionResult
 
 def saved_alone(execution: ExecutionStore, hub: Hub, document: ExecutionResult, saved: Sequence[str]) -> list[str]:
     """Those of the commits that only the hub has; where the workspace cannot be read, all."""
-    if not (execution.path / "workspace.json").is_file():
+    workspace = execution.known_workspace()
+    if workspace is None:
         return list(saved)
     try:
-        workspace = execution.workspace()
         if workspace.url is not None:
             fetch_branches(UrlGit(hub.path, workspace.url))
         delivered = _delivered_commits(execution, workspace, hub, document)

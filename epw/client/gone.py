@@ -31,7 +31,7 @@ async def gone_changes(
     for a workspace that is not there.
     """
     store = ExecutionStore.of(settings.state, described)
-    is_here = (store.path / "workspace.json").is_file() or bool(store.kept_results())
+    is_here = store.known_workspace() is not None or bool(store.kept_results())
     if place is None or not (is_here or is_url(place)):
         return []
     found = _missing(settings, store, document, place)

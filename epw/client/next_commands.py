@@ -10,6 +10,7 @@ from typing import NamedTuple
 from activities.git.user_git import UserGit
 from activities.git.workspace import Workspace
 from epw.client.saved_changes import KnownExecution
+from epw.client.url_hub import in_a_clone
 from epw.core.report.model import OPEN
 
 _MAX_NAMED = 5
@@ -32,8 +33,7 @@ def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
     branch = delivery["branch"] if delivery is not None and not delivery["refusedBecause"] else None
     landed = [each for each in saved if known.task(each)["landed"]]
     if branch is not None and workspace is not None and workspace.url is not None:
-        fetch = shlex.join(["git", "fetch", workspace.url, branch])
-        found.append(NextCommand(f"{fetch} && git merge FETCH_HEAD", "take it over, in a clone"))
+        found.append(NextCommand(in_a_clone(workspace.url, branch, "merge"), "take it over, in a clone"))
     elif branch is not None and workspace is not None:
         found += _of_branch(known, workspace, branch, len(landed), here)
     if landed:

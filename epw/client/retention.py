@@ -114,18 +114,25 @@ class _Retention:
                 return
             self._say(f"logs of {each.execution.workflow_id}", await asyncio.to_thread(size_of, logs), reason)
             await asyncio.to_thread(Trash(state.trash).take, logs)
-        for each in (each for each in ended if each.kept_because is None):
-            if await self._fits(limit):
+        removable = [each for each in ended if each.kept_because is None]
+        while (excess := await self._excess(limit)) > 0:
+            if not removable:
+                kept = "what is left runs, or exists nowhere else: `epw gc --dry-run` says which"
+                size = (limit + excess) / _MB
+                self.done.append(f"the state directory still has {size:.0f} MB ({reason}): {kept}")
                 return
-            await self._drop(each, reason)
+            # What a removal frees of a hub is only known afterwards.
+            while removable and excess > 0:
+                each = removable.pop(0)
+                await self._drop(each, reason)
+                excess -= each.size
             await self._collect()
-        if not await self._fits(limit):
-            size = await asyncio.to_thread(size_of_state, state) / _MB
-            kept = "what is left runs, or exists nowhere else: `epw gc --dry-run` says which"
-            self.done.append(f"the state directory still has {size:.0f} MB ({reason}): {kept}")
 
     async def _fits(self, limit: int) -> bool:
-        return await asyncio.to_thread(size_of_state, self._state) <= limit
+        return await self._excess(limit) <= 0
+
+    async def _excess(self, limit: int) -> int:
+        return await asyncio.to_thread(size_of_state, self._state) - limit
 
     async def _drop(self, found: Candidate, reason: str) -> None:
         self._say(f"what {found.execution.workflow_id} kept", found.size, reason)

@@ -12,7 +12,7 @@ from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of
-from epw.client.url_hub import catch_up
+from epw.client.url_hub import catch_up, in_a_clone
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
 from epw.core.report.model import OPEN, ExecutionResult
@@ -54,7 +54,7 @@ class KnownExecution:
     @property
     def workspace(self) -> Workspace | None:
         """The user's directory or repository; None without one, and on another machine."""
-        return self.store.workspace() if (self.store.path / "workspace.json").is_file() else None
+        return self.store.known_workspace()
 
     @property
     def repository(self) -> Path:
@@ -100,7 +100,7 @@ class KnownExecution:
         """The branch that was delivered; raises `InvalidRequest` with what to do where there is none."""
         branch, workspace = self.pushed_branch(), self.workspace
         if workspace is not None and workspace.url is not None:
-            commands = f"git fetch {shlex.quote(workspace.url)} {branch} && git merge FETCH_HEAD"
+            commands = in_a_clone(workspace.url, branch, "merge")
             raise InvalidRequest(f"the branch is on a git URL; in a clone of it: `{commands}`")
         if workspace is None:
             raise InvalidRequest(f"execution {self.id!r} worked on another machine: its repository is not here")

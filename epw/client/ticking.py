@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from activities.git.command import display_path
 from activities.git.workspace import Workspace
 from activities.system.atomic_write import write_atomically
 from epw.client.foreign_file import read_foreign
-from epw.core.amounts import count
+from epw.core.amounts import count, few
 from epw.core.errors import InvalidRequest, Refused
 from epw.core.execution.exit_status import OUTCOMES
 from epw.core.plan.model import Plan
@@ -124,12 +124,8 @@ def _lines(ticked: Ticked, place: str, document: ExecutionResult) -> list[str]:
     simulated = sum(bool(row.get("simulated")) for row in rows)
     unchanged = [row["taskId"] for row in rows if row["landed"] and row["changes"] == [] and not row.get("simulated")]
     return [
-        f"ticked {count(len(rows), 'task')} in {place}: {_named(ticked.ids)}",
+        f"ticked {count(len(rows), 'task')} in {place}: {few(ticked.ids, _MAX_NAMED)}",
         *ticked.notes,
-        *([f"ticked, though nothing was changed for them: {_named(unchanged)}"] if unchanged else []),
+        *([f"ticked, though nothing was changed for them: {few(unchanged, _MAX_NAMED)}"] if unchanged else []),
         *([f"{simulated} of the ticked tasks were simulated: nobody has done them"] if simulated else []),
     ]
-
-
-def _named(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_MAX_NAMED]) + (" …" if len(ids) > _MAX_NAMED else "")

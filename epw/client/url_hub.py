@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ async def catch_up(
 
 async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> UrlRefs | None:
     """The execution's refs on its git URL; None: a directory is its workspace, or it has none."""
-    if (store.path / "workspace.json").is_file():
+    if store.known_workspace() is not None:
         return store.own_url_refs()
     async for event in handle.fetch_history_events(page_size=1):
         plan: Any = await plan_in(event, handle._client.data_converter)
@@ -52,6 +53,11 @@ async def refs_of(store: ExecutionStore, handle: WorkflowHandle[Any, Any]) -> Ur
 
 def _fetch(store: ExecutionStore, refs: UrlRefs, enough: Sequence[str] | None) -> None:
     store.take_over(refs.hub, refs.pull(owns=False, unless_here=enough))
-    if (store.path / "workspace.json").is_file() and not (store.path / "base").is_file():
+    if store.known_workspace() is not None and not (store.path / "base").is_file():
         with refs.hub.locked():
             arrive(store, refs)
+
+
+def in_a_clone(url: str, branch: str, command: str) -> str:
+    """Commands that take a branch of a git URL over in a clone of it; `command`: what git is to do with its tip."""
+    return f"{shlex.join(['git', 'fetch', url, branch])} && git {command} FETCH_HEAD"

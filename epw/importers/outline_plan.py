@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from epw.core.amounts import count
+from epw.core.amounts import count, few
 from epw.core.errors import InvalidPlan, Problem
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.validate import check_cycles, read_plan
@@ -132,7 +132,7 @@ def _notes(file: ForeignFile, form: Format, outline: Outline, tasks: list[Item],
     left = _counted(outline.items, "left out: ")
     notes += [left] if left else []
     if waiting:
-        named = ", ".join(sorted(waiting)[:_MAX_NAMED]) + (" …" if len(waiting) > _MAX_NAMED else "")
+        named = few(sorted(waiting), _MAX_NAMED)
         notes.append(f"left out, since they wait for what is postponed or in review: {named}")
     dropped = [item for item in outline.items if item.state is State.CANCELLED]
     gone = {item.id for item in dropped}

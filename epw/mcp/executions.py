@@ -195,8 +195,8 @@ class Executions:
         described = await describe(handle)
         store = ExecutionStore.of(self._host.settings.state, described)
         place: Any = None
-        if (store.path / "workspace.json").is_file():
-            place = store.workspace().place
+        if (workspace := store.known_workspace()) is not None:
+            place = workspace.place
         else:
             document = await plan_of(connection, handle)
             place = document.get("workspace") if isinstance(document, dict) else None

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from epw.core import failures
-from epw.core.amounts import count, dollars
+from epw.core.amounts import count, dollars, few
 from epw.core.report.model import ConflictResult, SteeringResult
 from epw.core.report.report import PlannedTask, Report
 from epw.core.report.spending import has_used, in_words, known_cost, total
 from epw.core.report.task_result import ModelUsage, TaskResult
-from epw.rendering.words import WAITS, duration, few
+from epw.rendering.words import WAITS, duration
 
 LIMITS = tuple(
     kind.type

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from epw.core.amounts import few
 from epw.core.report.so_far import SoFar
-from epw.rendering.words import duration, few
+from epw.rendering.words import duration
 
 _MAX_NAMED = 3
 

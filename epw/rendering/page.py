@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from epw.core.amounts import count, dollars
+from epw.core.amounts import count, dollars, few
 from epw.core.report.model import ConflictResult
 from epw.core.report.report import Report
 from epw.rendering import findings, gantt, words
@@ -63,7 +63,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    named = (words.duration, words.moment, count, dollars, time_left, words.few, words.status_words)
+    named = (words.duration, words.moment, count, dollars, time_left, few, words.status_words)
     found.globals |= {each.__name__: each for each in named}
     found.globals |= {"findings": findings, "told": gantt.told, "in_order": gantt.in_order, "tone": _tone}
     found.globals |= {"sides": _sides, "WAITS": words.WAITS, "MAX_FILES": _MAX_FILES}

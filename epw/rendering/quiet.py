@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from epw.core.amounts import few
 from epw.rendering.words import visible
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
@@ -42,9 +43,7 @@ def code(text: str | None) -> str:
 
 def codes(texts: Iterable[str], most: int = 5) -> str:
     """Code spans of the first texts, and how many there are besides."""
-    known = list(texts)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(code(each) for each in known[:most]) + more
+    return few(map(code, texts), most)
 
 
 def block(text: str) -> Iterator[str]:

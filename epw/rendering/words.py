@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -73,10 +72,3 @@ def duration(milliseconds: float) -> str:
 def moment(at: int) -> str:
     """A moment (epoch milliseconds) in words: `26 Nov 2026, 22:53:07 UTC`."""
     return f"{datetime.fromtimestamp(at / 1000, UTC):%-d %b %Y, %H:%M:%S} UTC"
-
-
-def few(names: Iterable[str], most: int = 5) -> str:
-    """The first names, and how many there are besides."""
-    known = list(names)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more

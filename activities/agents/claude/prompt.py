@@ -8,6 +8,7 @@ import shlex
 from activities.agents.context import AgentContext, DependencyResult
 from activities.conflicts.prediction import PredictedConflict
 from activities.git.command import display_path
+from epw.core.amounts import few
 from epw.core.messages import MergeContext, Saved
 
 _MAX_FILES = 50
@@ -124,7 +125,7 @@ def _moved(context: AgentContext, moved: Saved) -> str:
 
 
 def _dependency(result: DependencyResult) -> str:
-    files = ", ".join(result.files[:_MAX_FILES]) + (" …" if len(result.files) > _MAX_FILES else "")
+    files = few(result.files, _MAX_FILES)
     return f"- {result.task_id}: {result.summary or 'done'}" + (f" (changed: {files})" if result.files else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from epw.core.amounts import few
 from epw.core.errors import InvalidRequest
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.steered import Steered
@@ -26,8 +27,7 @@ class TaskSteering:
         state = self._execution.tasks.get(task_id)
         if state is None:
             known = list(self._execution.tasks)
-            more = " …" if len(known) > _MAX_NAMED else ""
-            hint = did_you_mean(task_id, known) or f" (there are: {', '.join(known[:_MAX_NAMED])}{more})"
+            hint = did_you_mean(task_id, known) or f" (there are: {few(known, _MAX_NAMED)})"
             raise InvalidRequest(f"there is no task {task_id[:200]!r}{hint}")
         return state
 
@@ -150,5 +150,5 @@ class TaskSteering:
 
 def _outcome(task_id: str, tasks: list[str]) -> str:
     more = [each for each in tasks if each != task_id]
-    named = ", ".join(more[:_MAX_NAMED]) + (f" and {len(more) - _MAX_NAMED} more" if len(more) > _MAX_NAMED else "")
+    named = few(more, _MAX_NAMED)
     return f"runs again{f', and with it {named}' if named else ''}"

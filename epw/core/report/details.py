@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from epw.core.amounts import count
+from epw.core.amounts import count, few
 from epw.core.decisions.conflicts import Conflict
 from epw.core.decisions.questions import Asked, Questions, placeholder
 from epw.core.execution.budget_policy import spending
@@ -118,8 +118,7 @@ def _task(state: TaskState, execution: ExecutionState) -> str:
 def _after(task_id: str, others: Sequence[str]) -> str:
     if not others:
         return task_id
-    named = ", ".join(map(_cell, others[:_MAX_NAMED])) + (" …" if len(others) > _MAX_NAMED else "")
-    return f"{task_id} (after {named})"
+    return f"{task_id} (after {few(map(_cell, others), _MAX_NAMED)})"
 
 
 def _question(asked: Asked, conflict: Conflict | None, commands: _Commands) -> Iterator[str]:
