@@ -215,7 +215,7 @@ def fitted(
     costs = _of_turns(one, many, beating)
     costs = _of_landings(costs, few, several, together)
     costs = _of_commands(_of_directories(costs, few, several, large), *started)
-    return _with_sharing(together, costs)
+    return _with_crowding(together, costs)
 
 
 def _of_turns(one: Run, many: Run, beating: Run) -> Costs:
@@ -228,7 +228,7 @@ def _of_turns(one: Run, many: Run, beating: Run) -> Costs:
         source=f"{revision()} · {os.cpu_count()} cores · {datetime.now(UTC):%Y-%m-%d}",
         begin=max(0.0, asked + one.first - begin_task * one.tasks - turn - each / 2),
         begin_task=begin_task,
-        finish=max(0.0, statistics.median([one.last, many.last]) - turn_process / 2),
+        finish=max(0.0, statistics.median([one.last, many.last]) - turn_process / 4),
         turn_thread=turn,
         turn_process=turn_process,
         event_thread=each / 2,
@@ -290,14 +290,14 @@ def _of_commands(costs: Costs, few: Run, several: Run) -> Costs:
     return _with_pause(several, costs, "program_pause")
 
 
-def _with_sharing(run: Run, costs: Costs) -> Costs:
-    """The costs with such a loss where cores are shared that the execution takes as long as it did."""
-    low, high = 0.2, 1.0
+def _with_crowding(run: Run, costs: Costs) -> Costs:
+    """The costs with such a factor for many directories at once that the execution takes as long as it did."""
+    low, high = 0.0, 2.0
     while high - low > 0.005:
-        sharing = (low + high) / 2
-        is_longer = predicted(run, replace(costs, sharing=sharing)) > run.wall
-        low, high = (sharing, high) if is_longer else (low, sharing)
-    return replace(costs, sharing=round(high, 2))
+        crowding = (low + high) / 2
+        is_longer = predicted(run, replace(costs, crowding=crowding)) > run.wall
+        low, high = (low, crowding) if is_longer else (crowding, high)
+    return replace(costs, crowding=round(low, 2))
 
 
 def _two(a1: float, b1: float, sum1: float, a2: float, b2: float, sum2: float) -> tuple[float, float]:

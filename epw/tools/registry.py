@@ -40,9 +40,10 @@ TOOLS: dict[str, Tool] = {
         Tool(
             "analyze_task_parallelizability",
             "Judges whether tasks are worth running in parallel: a verdict with the rule that decided, the estimated"
-            " speedup on maxParallelAgents agents, the critical path, batches and risks. Use it first, when work has"
-            " been split into tasks; nothing runs. Give each task its dependsOn, estimatedMinutes and files as far as"
-            " known: confidence says how much was assumed. Dependencies that descriptions name (`after the schema`)"
+            " speedup on maxParallelAgents agents, the critical path, batches and risks; in prediction how long an"
+            " execution takes, what holds it up and how many agents are enough. Use it first, when work has been split"
+            " into tasks; nothing runs. Give each task its dependsOn, estimatedMinutes and files as far as known:"
+            " confidence says how much was assumed. Dependencies that descriptions name (`after the schema`)"
             " are found too. Next: execute_parallel_workflow with the whole result as analysisResult, or better tasks"
             " and another call. Example: three independent tasks of 10, 15 and 20 minutes on 3 agents are"
             " parallelizable, speedup 2.25.",

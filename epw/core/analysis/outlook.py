@@ -143,7 +143,7 @@ def _held_up_by(found: _Simulations, chain: float) -> Iterator[dict[str, Any]]:
 def _reliefs(found: _Simulations) -> Iterator[tuple[str, Callable[[], Predicted]]]:
     """What may hold up an execution with enough agents, with the execution without it."""
     plan, costs, hosts = found.with_agents(found.most), found.here.costs, found.hosts
-    if plan.constraints.api_rate_limit is not None:
+    if found.best.slowed:
         limits = plan.constraints.model_copy(update={"api_rate_limit": None})
         yield "rateLimit", lambda: found.run(plan.model_copy(update={"constraints": limits}))
     if any(host.slots is not None for host in hosts):
@@ -153,7 +153,7 @@ def _reliefs(found: _Simulations) -> Iterator[tuple[str, Callable[[], Predicted]
         yield "files", lambda: found.run(plan.model_copy(update={"tasks": tasks}))
     if plan.atomic == "batch":
         yield "batches", lambda: found.run(plan.model_copy(update={"atomic": "task"}))
-    if plan.workspace is not None:
+    if found.best.landing:
         yield "landing", lambda: found.run(plan, costs=costs.without_landing)
     yield "coordination", lambda: found.run(plan, costs=NONE)
 

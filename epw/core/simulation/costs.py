@@ -58,8 +58,8 @@ class Costs:
     """Handing a head over."""
     deliver_change: float = 0.0
     """The same for each change in it."""
-    sharing: float = 1.0
-    """No time: the part of the cores that does work where more is to be done than there are cores."""
+    crowding: float = 0.0
+    """No time: the part by which work on files takes longer where there is more of it at once than there are cores."""
     cancel: float = 0.0
     """Until a running agent has been stopped."""
 

@@ -24,16 +24,21 @@ class Host:
 class Place:
     """A host at work: its machine, the loop of its worker, and the attempts that it runs."""
 
-    def __init__(self, agenda: Agenda, host: Host, number: int, sharing: float) -> None:
+    def __init__(self, agenda: Agenda, host: Host, number: int) -> None:
         self.host, self.number = host, number
-        self.machine = Machine(agenda, host.cores, sharing)
+        self.machine = Machine(agenda, host.cores)
         self.loop = Lane(self.machine.thread)
-        self.running = self.directories = self.in_use = 0
-        """Attempts; directories that were made, and those of them that an attempt has now."""
+        self.running = self.directories = self.in_use = self.at_files = 0
+        """Attempts; directories that were made, and those of them that an attempt has now; what goes on in them."""
 
     @property
     def has_room(self) -> bool:
         return self.host.slots is None or self.running < self.host.slots
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is more to do on files than there are cores."""
+        return self.at_files > self.host.cores
 
     def has(self, labels: Sequence[str]) -> bool:
         return {*labels} <= {*self.host.labels}

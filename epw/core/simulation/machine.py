@@ -14,9 +14,8 @@ class Machine:
     What shares cores has equal parts of them.
     """
 
-    def __init__(self, agenda: Agenda, cores: int, sharing: float = 1.0) -> None:
-        """`sharing`: the part of the cores that does work where more is to be done than there are."""
-        self._agenda, self._cores, self._sharing = agenda, max(1, cores), sharing
+    def __init__(self, agenda: Agenda, cores: int) -> None:
+        self._agenda, self._cores = agenda, max(1, cores)
         self._processes, self._threads = PacedWork(), PacedWork()
         self._alarm = Alarm(agenda, self._due)
         self._now = 0.0
@@ -58,7 +57,7 @@ class Machine:
         one = max(_LEAST, 1.0 - self._load_of_threads)
         wanted = processes + (one if threads else 0.0)
         there = max(_LEAST, self._cores - self._load_of_processes - self._load_of_threads)
-        pace = min(1.0, there * self._sharing / wanted) if wanted else 1.0
+        pace = min(1.0, there / wanted) if wanted else 1.0
         self._paces = pace, pace * one / max(1, threads)
         self._alarm.set(min(self._processes.left / pace, self._threads.left / self._paces[1]))
 

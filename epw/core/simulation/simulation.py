@@ -25,6 +25,8 @@ from epw.core.simulation.works import Luck, Work, works_of
 
 BUDGET, FAILURE, LABELS = "budget", "failure", "labels"
 """What stops an execution before its tasks have ended."""
+_AHEAD = 0.25
+"""Part of what a turn takes in the server that is done before the worker has it."""
 _ONE_HOST, _NO_FAILURES = (Host(),), Luck()
 _COMPLETED, _CHANGED = TaskOutcome(kind="completed"), TaskOutcome(kind="completed", commit="simulated")
 _FAILED = TaskOutcome(kind="failed")
@@ -87,8 +89,7 @@ class _Simulation:
         self._account = Account(self._agenda, plan.constraints, partial(self._stop, BUDGET))
         is_bound = plan.workspace is not None and not is_url(plan.workspace)
         self._places = [
-            Place(self._agenda, host, number, costs.sharing)
-            for number, host in enumerate(hosts[:1] if is_bound else hosts)
+            Place(self._agenda, host, number) for number, host in enumerate(hosts[:1] if is_bound else hosts)
         ]
         self._home = self._places[0]
         """Where the server, the workflow's turns and the landings are."""
@@ -147,7 +148,7 @@ class _Simulation:
         if self._happened and not self._has_turn:
             self._has_turn = True
             # After whatever else happens at this moment.
-            self._agenda.after(self._costs.hop, partial(self._serve, self._costs.turn_process / 2, self._turn))
+            self._agenda.after(self._costs.hop, partial(self._serve, _AHEAD * self._costs.turn_process, self._turn))
 
     def _turn(self) -> None:
         """A turn of the workflow: settle what has happened, start what can, land what is ready."""
@@ -173,7 +174,7 @@ class _Simulation:
     def _decided(self, starts: Sequence[Start], batch: list[str]) -> None:
         self._has_turn = False
         # Nothing waits for what the server does after a turn.
-        self._serve(self._costs.turn_process / 2, _nothing)
+        self._serve((1 - _AHEAD) * self._costs.turn_process, _nothing)
         for start in starts:
             self._made_on[start.task_id] = self._changes
             self._serve(self._costs.activity_process / 2, partial(self._dispatch, start, self._agenda.now))
@@ -230,10 +231,20 @@ class _Simulation:
         self._half_of_directory(place, 0.0, then)
 
     def _half_of_directory(self, place: Place, more: float, then: Then) -> None:
-        costs, machine = self._costs, place.machine
-        process = partial(machine.process, costs.directory_process / 2 + more, then)
-        thread = partial(machine.thread, costs.directory_thread / 2, process)
-        self._agenda.after(costs.directory_pause / 2, thread)
+        costs = self._costs
+        place.at_files += 1
+
+        def end() -> None:
+            place.at_files -= 1
+            then()
+
+        begin = partial(self._at_files, place, costs.directory_thread / 2, costs.directory_process / 2 + more, end)
+        self._agenda.after(costs.directory_pause / 2, begin)
+
+    def _at_files(self, place: Place, thread: float, process: float, then: Then) -> None:
+        """Work of a thread, then of a process, on files."""
+        factor = 1 + self._costs.crowding * place.is_crowded
+        place.machine.thread(factor * thread, partial(place.machine.process, factor * process, then))
 
     def _end(self, start: Start, at: float, begun: float, place: Place, work: Work, number: int) -> None:
         """The agent has ended, or its worker has with it."""
@@ -271,7 +282,7 @@ class _Simulation:
 
     def _land(self, batch: Sequence[str]) -> None:
         """Land changes one after the other, in one activity; one that was made on the head needs no merge."""
-        costs, machine, began = self._costs, self._home.machine, self._agenda.now
+        costs, began = self._costs, self._agenda.now
         left = len(batch) - (self._made_on[batch[0]] == self._changes)
 
         def one() -> None:
@@ -281,7 +292,7 @@ class _Simulation:
                 self._serve(costs.activity_process / 2, partial(self._post, partial(self._has_landed, batch)))
                 return
             left -= 1
-            machine.process(costs.change_process, partial(machine.thread, costs.change_thread, one))
+            self._at_files(self._home, costs.change_thread, costs.change_process, one)
 
         whole = partial(self._agenda.after, costs.landing, one)
         self._agenda.after(costs.hop, partial(self._home.loop.do, costs.activity_thread, whole))
