@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from epw.core.account_limiter import AccountLimiter, LeaseRequest, Limits
 from epw.core.globs import may_overlap
 from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import Plan
@@ -227,6 +229,35 @@ def test_a_rate_limit_slows_down_all_that_call_and_nobody_else() -> None:
     tokens = {"apiRateLimit": {**limit["apiRateLimit"], "maxRequestsPerMinute": 900, "maxTokensPerMinute": 1000}}
     hungry = {"estimatedMinutes": 10, "estimatedTokens": 5000}
     assert _run(_plan(*[hungry] * 4, maxAgents=4, constraints=tokens)).seconds == pytest.approx(20 * 60)
+
+
+def _by_the_limiter(agents: int, calls: int, pause: float, a_minute: int) -> float:
+    """Seconds in which agents that each pause before every call have made their calls, slots given by the limiter."""
+    account, limits = AccountLimiter(), {"e": Limits(requests_per_minute=a_minute)}
+    left = dict.fromkeys(range(agents), calls)
+    events = [(pause * 1000, agent) for agent in range(agents)]
+    waiting, now, asks_at = list[int](), 0.0, 0.0
+    while events or waiting:
+        now = max(now, min([*(at for at, _ in events[:1]), *([asks_at] if waiting else [])]))
+        while events and events[0][0] <= now:
+            waiting.append(heapq.heappop(events)[1])
+        if waiting and asks_at <= now:
+            lease = account.lease(LeaseRequest(worker="w", waiting=[1] * len(waiting), executions=limits), now)
+            for slot in lease.slots:
+                agent = waiting.pop(0)
+                left[agent] -= 1
+                if left[agent]:
+                    heapq.heappush(events, (now + slot + pause * 1000, agent))
+            asks_at = now + lease.again_ms
+    return now / 1000
+
+
+@pytest.mark.parametrize(("agents", "a_minute"), [(4, 30), (8, 30), (20, 60), (2, 60)])
+def test_a_rate_limit_slows_down_as_the_limiter_of_an_account_does(agents: int, a_minute: int) -> None:
+    limit = {"apiRateLimit": {"provider": "anthropic", "maxRequestsPerMinute": a_minute}}
+    rows = [{"estimatedMinutes": 10, "estimatedRequests": 100}] * agents
+    found = _run(_plan(*rows, maxAgents=agents, constraints=limit))
+    assert found.seconds == pytest.approx(_by_the_limiter(agents, 100, 6.0, a_minute), rel=0.02)
 
 
 def test_what_is_spent_adds_up_over_failed_attempts_and_stops_at_the_budget() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from epw.core.simulation.agenda import Agenda, Alarm, PacedWork, Then
 
-_LEAST = 0.05
-"""Share of a core that is always left for what is to be done."""
+_LEAST = 0.5
+"""Share of the cores that heartbeats leave: those for which there is no time are left out."""
 
 
 class Machine:
@@ -56,7 +56,7 @@ class Machine:
         processes, threads = len(self._processes), len(self._threads)
         one = max(_LEAST, 1.0 - self._load_of_threads)
         wanted = processes + (one if threads else 0.0)
-        there = max(_LEAST, self._cores - self._load_of_processes - self._load_of_threads)
+        there = max(_LEAST * self._cores, self._cores - self._load_of_processes - self._load_of_threads)
         pace = min(1.0, there / wanted) if wanted else 1.0
         self._paces = pace, pace * one / max(1, threads)
         self._alarm.set(min(self._processes.left / pace, self._threads.left / self._paces[1]))
