@@ -410,3 +410,11 @@ def test_the_prediction_knows_barriers() -> None:
     graph = TaskGraph({"a": [], "b": [], "c": ["a"], "d": ["b"]}, {"a": 1, "b": 3, "c": 3, "d": 1})
     assert makespan(predict(graph, 2)) == 4
     assert makespan(predict(graph, 2, levels=graph.level)) == 6
+
+
+def test_what_waits_for_files_is_told_once() -> None:
+    scheduler = Scheduler(_free("a", "b", "c"), 3, files={"a": ["x"], "b": ["x"], "c": ["x"]})
+    assert (_started(scheduler), scheduler.newly_held()) == (["a"], ["b", "c"])
+    assert (_started(scheduler), scheduler.newly_held()) == ([], [])
+    _end(scheduler, "a")
+    assert (_started(scheduler), scheduler.held, scheduler.newly_held()) == (["b"], ["c"], [])

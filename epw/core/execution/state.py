@@ -127,7 +127,7 @@ class ExecutionState(LandingState):
         if later and not self._is_taking_over:
             # What was taken over had changed nothing: no landing will cause another turn.
             yield from self.starts(now)
-        for held in self.scheduler.held:
+        for held in self.scheduler.newly_held():
             if self.tasks[held].status == "ready":
                 self.move(held, "waiting", "files", now)
 

@@ -28,11 +28,18 @@ class ReadyQueue:
         self._places = PatternIndex[str]()
         """The patterns with which tasks are parked."""
         self._held: dict[str, None] = {}
+        self._newly_held: dict[str, None] = {}
 
     @property
     def held(self) -> list[str]:
         """Tasks that wait for files of others."""
         return list(self._held)
+
+    def newly_held(self) -> list[str]:
+        """Those of them that have begun to wait since the last call."""
+        found = [task for task in self._newly_held if task in self._held]
+        self._newly_held.clear()
+        return found
 
     def declare(self, task: str, patterns: Sequence[str]) -> None:
         """Note the files of a task that is new."""
@@ -102,7 +109,7 @@ class ReadyQueue:
             self._parked[place] = []
             self._places.add(place, place)
         heapq.heappush(self._parked[place], (rank, task))
-        self._held[task] = None
+        self._held[task] = self._newly_held[task] = None
 
     def _unpark(self, task: str, place: str) -> bool:
         """Take a task from where it is parked; false where another is first there or the pattern is taken."""

@@ -84,6 +84,10 @@ class Scheduler:
         """Ready tasks that wait for files of others."""
         return self._ready.held
 
+    def newly_held(self) -> list[str]:
+        """Those of them that have begun to wait since the last call."""
+        return self._ready.newly_held()
+
     def agent_of(self, task: str) -> int | None:
         """The number of the agent that works on the task, from 1; None: it does not run."""
         return self._busy.get(task)
