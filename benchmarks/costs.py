@@ -1,7 +1,7 @@
 """What an execution takes besides its agents' work, on this machine: the constants of the simulation.
 
 `python -m benchmarks.costs [--write] [--json FILE]`; `--write`: into `epw/core/simulation/measured.py`, the defaults of
-`epw analyze`; `--json`: a file for `epw analyze --costs FILE`. Nine small executions, some times each, of which the
+`epw analyze`; `--json`: a file for `epw analyze --costs FILE`. Ten small executions, some times each, of which the
 quickest counts: a minute. What takes CPU is measured as CPU of the worker, of its children and of the server, and
 divided by how often it was done; what is left of the clock when the simulation has these is a pause, set so that it has
 the measured time. Where the machine does other work, `chrt -r 1` before the command keeps that apart.
@@ -14,18 +14,12 @@ import asyncio
 import json
 import os
 import statistics
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import psutil
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
-
+from benchmarks.executions import Run, chain, commands, crowd, measure
 from benchmarks.server import Bench, bench, revision
 from epw.core.messages import DELIVER, LAND, PREPARE, RUN_TASK
 from epw.core.plan.validate import read_plan
@@ -36,152 +30,8 @@ from epw.core.simulation.simulation import simulate_execution
 MEASURED = Path(__file__).parent.parent / "epw/core/simulation/measured.py"
 _MANY_FILES = 5_000
 _BEATING_SECONDS = 2.0
-_MOST_RUNS, _REPEATED_SECONDS = 6, 4.0
-"""How often an execution is repeated at most, and the time after which it is not."""
 _CANCEL = 0.3
 """The throttle of heartbeats, by which a running agent learns that it is to stop (`epw/service/registration.py`)."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """An execution as it was measured; seconds."""
-
-    plan: dict[str, Any]
-    wall: float
-    threads: float
-    """CPU of the worker."""
-    processes: float
-    """CPU of its children."""
-    server: float
-    others: float
-    """Cores that other programs used meanwhile."""
-    turns: int
-    first: float
-    """From the start until the first activity was asked for."""
-    lasted: float
-    """From the start to the end, by its history."""
-    last: float
-    """From the end of the last activity to the end."""
-    steps: dict[str, list[float]]
-    """Times of the activities, by type."""
-    landed: list[int]
-    """Changes of each landing."""
-
-    @property
-    def tasks(self) -> int:
-        return len(self.plan["tasks"])
-
-
-def chain(count: int, seconds: float = 0.0, **simulate: Any) -> dict[str, Any]:
-    return _plan([[n - 1] if n else [] for n in range(count)], 1, seconds, simulate)
-
-
-def crowd(count: int, agents: int, seconds: float = 0.0, **simulate: Any) -> dict[str, Any]:
-    return _plan([[] for _ in range(count)], agents, seconds, simulate)
-
-
-def commands(count: int) -> dict[str, Any]:
-    """A chain of processes that end at once."""
-    rows = [
-        {"id": f"n{n}", "description": "no-op", "dependsOn": [f"n{n - 1}"] if n else [], "run": "true"}
-        for n in range(count)
-    ]
-    return {"agent": "command", "maxAgents": 1, "tasks": rows}
-
-
-def _plan(before: list[list[int]], agents: int, seconds: float, simulate: dict[str, Any]) -> dict[str, Any]:
-    rows = []
-    for n, each in enumerate(before):
-        what = {"seconds": seconds, **simulate}
-        if what.get("writes"):
-            what["writes"] = {f"d{n // 100}/{n}": f"{n}\n"}
-        rows.append({"id": f"n{n}", "description": "no-op", "dependsOn": [f"n{m}" for m in each], "simulate": what})
-    return {"agent": "simulated", "maxAgents": agents, "tasks": rows}
-
-
-async def measure(found: Bench, plan: dict[str, Any], files: int | None = None) -> Run:
-    """Run a plan; `files`: in a repository with so many, None: without a workspace."""
-    if files is None:
-        return await execute(found, plan)
-    with tempfile.TemporaryDirectory(prefix="epw-costs-") as folder:
-        workspace = str(repository(Path(folder), files))
-        return await execute(found, {**plan, "workspace": workspace, "checks": "off"})
-
-
-async def execute(found: Bench, plan: dict[str, Any]) -> Run:
-    """The quickest of some executions of the plan, a long one the only one: nothing else makes any quicker."""
-    runs: list[Run] = []
-    while not runs or (len(runs) < _MOST_RUNS and sum(run.wall for run in runs) < _REPEATED_SECONDS):
-        runs.append(await _execute(found, plan))
-    return min(runs, key=lambda run: run.wall)
-
-
-async def _execute(found: Bench, plan: dict[str, Any]) -> Run:
-    before = _cpu()
-    handle, wall = await found.execute(plan)
-    after = _cpu()
-    events = [event async for event in handle.fetch_history_events()]
-    threads, processes, server, others = (late - early for late, early in zip(after, before, strict=True))
-    return Run(plan, wall, threads, processes, server, others / wall, *_of_history(events))
-
-
-def repository(folder: Path, files: int) -> Path:
-    path = folder / "repository"
-    for number in range(files):
-        file = path / f"d{number // 50}" / f"m{number}.txt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{number}\n" * 80)
-    path.mkdir(exist_ok=True)
-    author = ("-c", "user.name=bench", "-c", "user.email=bench@example.org")
-    for argv in (("init",), ("add", "--all"), (*author, "commit", "--allow-empty", "--message", "base")):
-        subprocess.run(["git", *argv], cwd=path, check=True, capture_output=True)
-    return path
-
-
-def _cpu() -> tuple[float, float, float, float]:
-    """Seconds of CPU so far: of the worker, of its children that have ended, of the server, of all other programs."""
-    threads = processes = server = 0.0
-    all_cores = psutil.cpu_times()
-    busy = sum(all_cores) - all_cores.idle - all_cores.iowait
-    for process in psutil.Process().children(recursive=True):
-        try:
-            line, times = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:
-            continue
-        if "server start-dev" in line:
-            server += times.user + times.system
-        elif "worker_process" in line:
-            threads += times.user + times.system
-            processes += times.children_user + times.children_system
-    own = psutil.Process().cpu_times()
-    return threads, processes, server, busy - threads - processes - server - own.user - own.system
-
-
-def _of_history(events: list[HistoryEvent]) -> tuple[int, float, float, float, dict[str, list[float]], list[int]]:
-    names: dict[int, str] = {}
-    began: dict[int, float] = {}
-    steps: dict[str, list[float]] = {}
-    landed: list[int] = []
-    turns, first, last = 0, None, 0.0
-    start = events[0].event_time.ToNanoseconds() / 1e9
-    for event in events:
-        at = event.event_time.ToNanoseconds() / 1e9 - start
-        if event.HasField("activity_task_scheduled_event_attributes"):
-            asked = event.activity_task_scheduled_event_attributes
-            names[event.event_id] = asked.activity_type.name
-            first = at if first is None else first
-            if asked.activity_type.name == LAND:
-                landed.append(len(json.loads(asked.input.payloads[0].data)["changes"]))
-        elif event.HasField("activity_task_started_event_attributes"):
-            began[event.activity_task_started_event_attributes.scheduled_event_id] = at
-        elif event.HasField("activity_task_completed_event_attributes"):
-            of = event.activity_task_completed_event_attributes.scheduled_event_id
-            steps.setdefault(names[of], []).append(at - began[of])
-            last = at
-        elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-            turns += 1
-    end = events[-1].event_time.ToNanoseconds() / 1e9 - start
-    return turns, first or 0.0, end, end - last, steps, landed
 
 
 def predicted(run: Run, costs: Costs, files: int = 0) -> float:
@@ -202,21 +52,28 @@ async def measured_costs(found: Bench) -> Costs:
     beating = await measure(found, crowd(120, 60, _BEATING_SECONDS))
     few, several = [await measure(found, chain(count, writes=True), 0) for count in (10, 50)]
     together = await measure(found, {**crowd(100, 10, writes=True), "atomic": "batch"}, 0)
+    crowded = await measure(found, crowd(150, 50, writes=True), 0)
     large = await measure(found, chain(6, writes=True), _MANY_FILES)
     started = [await measure(found, commands(count)) for count in (5, 25)]
-    runs = (one, many, beating, few, several, together, large, *started)
-    print(f"other programs had {max(run.others for run in runs):.2f} of {os.cpu_count()} cores at the worst")
-    return fitted(one, many, beating, few, several, together, large, started)
+    return fitted(one, many, beating, few, several, together, crowded, large, started)
 
 
 def fitted(
-    one: Run, many: Run, beating: Run, few: Run, several: Run, together: Run, large: Run, started: Sequence[Run]
+    one: Run,
+    many: Run,
+    beating: Run,
+    few: Run,
+    several: Run,
+    together: Run,
+    crowded: Run,
+    large: Run,
+    started: Sequence[Run],
 ) -> Costs:
     """The costs that executions had."""
     costs = _of_turns(one, many, beating)
     costs = _of_landings(costs, few, several, together)
-    costs = _of_commands(_of_directories(costs, few, several, large), *started)
-    return _with_crowding(together, costs)
+    costs = _of_commands(_of_directories(costs, several, together, large), *started)
+    return _with_crowding(crowded, costs)
 
 
 def _of_turns(one: Run, many: Run, beating: Run) -> Costs:
@@ -248,7 +105,7 @@ def _of_landings(costs: Costs, few: Run, several: Run, together: Run) -> Costs:
     """What landings take: one by one, each on what it was made on; and all in one landing, with nothing beside it."""
     alone, all_at_once = statistics.median(several.steps[LAND]), max(together.steps[LAND])
     change = (all_at_once - alone) / (max(together.landed) - 1)
-    delivered = (together.steps[DELIVER][0] - few.steps[DELIVER][0]) / (together.tasks - few.tasks)
+    delivered = max(0.0, several.steps[DELIVER][0] - few.steps[DELIVER][0]) / (several.tasks - few.tasks)
     # What is no change of an attempt's directory is one of a landing, in the same parts.
     processes = together.processes / (together.threads + together.processes)
     return replace(
@@ -257,23 +114,21 @@ def _of_landings(costs: Costs, few: Run, several: Run, together: Run) -> Costs:
         change_thread=change * (1 - processes),
         change_process=change * processes,
         deliver=max(0.0, few.steps[DELIVER][0] - delivered * few.tasks) + 2 * costs.hop,
-        deliver_change=max(0.0, delivered),
+        deliver_change=delivered,
     )
 
 
-def _of_directories(costs: Costs, few: Run, several: Run, large: Run) -> Costs:
-    """What an attempt's directory takes: of two executions, so that what each does once counts for nothing."""
-    more, turns, attempts = several.tasks - few.tasks, several.turns - few.turns, large.steps[RUN_TASK]
-    # Each attempt and each landing is an activity.
-    others = 3 * costs.activity_thread * more + costs.event_thread * more + costs.turn_thread * turns
-    prepare = statistics.median([few.steps[PREPARE][0], several.steps[PREPARE][0]])
-    of_landing = costs.change_process / (costs.change_thread + costs.change_process)
+def _of_directories(costs: Costs, several: Run, together: Run, large: Run) -> Costs:
+    """What an attempt's directory takes: CPU where there are some, what else passes where there is one at a time."""
+    tasks, attempts = together.tasks, large.steps[RUN_TASK]
+    others = tasks * (costs.activity_thread + costs.event_thread) + together.turns * costs.turn_thread
+    prepare = min(several.steps[PREPARE][0], together.steps[PREPARE][0])
     costs = replace(
         costs,
         prepare=prepare + 2 * costs.hop,
         prepare_file=max(0.0, (large.steps[PREPARE][0] - prepare) / _MANY_FILES),
-        directory_thread=(several.threads - few.threads - others) / more - costs.landing * (1 - of_landing),
-        directory_process=(several.processes - few.processes) / more - costs.landing * of_landing,
+        directory_thread=max(0.0, (together.threads - others) / tasks - costs.change_thread),
+        directory_process=max(0.0, together.processes / tasks - costs.change_process),
         directory_file=max(0.0, (attempts[0] - statistics.median(attempts[1:])) / _MANY_FILES),
     )
     return _with_pause(several, costs, "directory_pause")
@@ -292,13 +147,13 @@ def _of_commands(costs: Costs, few: Run, several: Run) -> Costs:
 
 
 def _with_crowding(run: Run, costs: Costs) -> Costs:
-    """The costs with such a factor for many directories at once that the execution takes as long as it did."""
-    low, high = 0.0, 2.0
-    while high - low > 0.005:
+    """The costs with such a crowding that an execution of many agents takes as long as it did."""
+    low, high = 0.0, 0.1
+    while high - low > 0.0002:
         crowding = (low + high) / 2
         is_longer = predicted(run, replace(costs, crowding=crowding)) > run.wall
         low, high = (low, crowding) if is_longer else (crowding, high)
-    return replace(costs, crowding=round(low, 2))
+    return replace(costs, crowding=round(low, 4))
 
 
 def _two(a1: float, b1: float, sum1: float, a2: float, b2: float, sum2: float) -> tuple[float, float]:

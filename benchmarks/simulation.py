@@ -19,7 +19,8 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import landing
-from benchmarks.costs import Run, execute, measure, predicted
+from benchmarks.costs import predicted
+from benchmarks.executions import Run, execute, measure
 from benchmarks.graphs import fan, independent, layered
 from benchmarks.server import Bench, bench
 from epw.core.plan.graph import TaskGraph

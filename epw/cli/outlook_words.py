@@ -8,7 +8,7 @@ from typing import Any
 from epw.core.amounts import count, dollars
 from epw.core.analysis.outlook import AGENTS, CHAIN
 from epw.core.plan.model import Plan
-from epw.core.simulation.simulation import BUDGET, FAILURE
+from epw.core.simulation.course import BUDGET, FAILURE
 from epw.rendering.words import duration
 
 _MINUTE_MS = 60_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from epw.core.analysis.outlook import HOLDS_UP
 from epw.core.plan.model import DEFAULT_MINUTES, MAX_AGENTS, MAX_ID_LENGTH, MAX_MINUTES, MAX_TASKS
-from epw.core.simulation.simulation import BUDGET, FAILURE, LABELS
+from epw.core.simulation.course import BUDGET, FAILURE, LABELS
 
 Schema = dict[str, Any]
 NOT_BLANK = r"\S"

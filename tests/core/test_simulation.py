@@ -19,8 +19,9 @@ from epw.core.plan.model import Plan
 from epw.core.plan.validate import read_plan
 from epw.core.schedule.prediction import makespan, predict_plan
 from epw.core.simulation.costs import NONE, Costs
+from epw.core.simulation.course import Attempt, Predicted
 from epw.core.simulation.fleet import Host
-from epw.core.simulation.simulation import Attempt, Predicted, simulate_execution
+from epw.core.simulation.simulation import simulate_execution
 from epw.core.simulation.works import Luck
 
 COSTS = Costs(

@@ -10,9 +10,10 @@ from epw.core.plan.graph import TaskGraph
 from epw.core.plan.model import MAX_AGENTS, Plan
 from epw.core.schedule.scheduler import declared_files
 from epw.core.simulation.costs import NONE, Costs
+from epw.core.simulation.course import Predicted
 from epw.core.simulation.fleet import Host
 from epw.core.simulation.measured import MEASURED
-from epw.core.simulation.simulation import Predicted, simulate_execution
+from epw.core.simulation.simulation import simulate_execution
 from epw.core.simulation.works import Luck
 
 AGENTS, HOSTS, CHAIN = "agents", "hosts", "chain"

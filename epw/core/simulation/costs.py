@@ -59,7 +59,7 @@ class Costs:
     deliver_change: float = 0.0
     """The same for each change in it."""
     crowding: float = 0.0
-    """No time: the part by which work on files takes longer where there is more of it at once than there are cores."""
+    """No time: the part by which work on files takes longer for each that there is at once beyond the cores."""
     cancel: float = 0.0
     """Until a running agent has been stopped."""
 

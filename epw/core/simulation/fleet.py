@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from epw.core.simulation.agenda import Agenda, Lane
 from epw.core.simulation.machine import Machine
 
+_THREADS = 32
+"""In which a worker does what it does on files."""
+
 
 @dataclass(frozen=True)
 class Host:
@@ -36,9 +39,9 @@ class Place:
         return self.host.slots is None or self.running < self.host.slots
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether there is more to do on files than there are cores."""
-        return self.at_files > self.host.cores
+    def crowd(self) -> int:
+        """How much more there is to do on files at once than there are cores."""
+        return max(0, min(self.at_files, _THREADS) - self.host.cores)
 
     def has(self, labels: Sequence[str]) -> bool:
         return {*labels} <= {*self.host.labels}

@@ -8,7 +8,6 @@ hosts, the agents, and the landing of all that is ready, of which there is one a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from epw.core import failures
@@ -20,11 +19,10 @@ from epw.core.plan.model import Plan
 from epw.core.simulation.account import Account
 from epw.core.simulation.agenda import Agenda, Then
 from epw.core.simulation.costs import Costs
+from epw.core.simulation.course import BUDGET, FAILURE, LABELS, Attempt, Predicted
 from epw.core.simulation.fleet import Fleet, Host, Place
 from epw.core.simulation.works import Luck, Work, works_of
 
-BUDGET, FAILURE, LABELS = "budget", "failure", "labels"
-"""What stops an execution before its tasks have ended."""
 _AHEAD = 0.25
 """Part of what a turn takes in the server that is done before the worker has it."""
 _ONE_HOST, _NO_FAILURES = (Host(),), Luck()
@@ -32,39 +30,6 @@ _COMPLETED, _CHANGED = TaskOutcome(kind="completed"), TaskOutcome(kind="complete
 _FAILED = TaskOutcome(kind="failed")
 _AGENT_FAILED = Failure.of(failures.AGENT_FAILED, "an attempt of the simulation has failed")
 _LOST = Failure.of(failures.WORKER_LOST, "an attempt of the simulation was lost")
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An attempt as it went; times in seconds. From `start` to `end` it has its agent, and from `begin` its slot."""
-
-    task_id: str
-    agent: str
-    host: int
-    start: float
-    begin: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """An execution as the simulation has it."""
-
-    seconds: float
-    """From asking for it to its end, or until it stopped."""
-    done: int
-    """Tasks that have succeeded."""
-    stopped: str | None
-    """Why it stopped before all tasks had ended."""
-    cost_usd: float
-    tokens: float
-    most_at_once: int
-    """Agents that held a task at once."""
-    landing: float
-    """Seconds in which changes landed."""
-    slowed: float
-    """Seconds that agents waited for rate limits, all together."""
-    attempts: Sequence[Attempt]
 
 
 def simulate_execution(
@@ -243,7 +208,7 @@ class _Simulation:
 
     def _at_files(self, place: Place, thread: float, process: float, then: Then) -> None:
         """Work of a thread, then of a process, on files."""
-        factor = 1 + self._costs.crowding * place.is_crowded
+        factor = 1 + self._costs.crowding * place.crowd
         place.machine.thread(factor * thread, partial(place.machine.process, factor * process, then))
 
     def _end(self, start: Start, at: float, begun: float, place: Place, work: Work, number: int) -> None:
