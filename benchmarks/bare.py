@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from epw.core.plan.graph import TaskGraph
@@ -56,6 +57,7 @@ async def bare_worker(client: Client) -> AsyncIterator[None]:
         workflows=[Bare],
         activities=[sleep],
         workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=1200,
         max_eager_activity_reservations_per_workflow_task=50,
     ):
         yield
@@ -63,10 +65,20 @@ async def bare_worker(client: Client) -> AsyncIterator[None]:
 
 async def run_bare(client: Client, graph: TaskGraph, agents: int, identifier: str) -> float:
     """Seconds from start to close of an execution, by the server's clock."""
+    return await seconds_of(await execute_bare(client, graph, agents, identifier))
+
+
+async def execute_bare(client: Client, graph: TaskGraph, agents: int, identifier: str) -> WorkflowHandle[Any, Any]:
+    """An execution that has ended."""
     handle = await client.start_workflow(
         "Bare", args=[graph.dependencies, graph.minutes, agents], id=identifier, task_queue=QUEUE
     )
     await handle.result()
+    return handle
+
+
+async def seconds_of(handle: WorkflowHandle[Any, Any]) -> float:
+    """Seconds from start to close of an execution that has ended, by the server's clock."""
     found = await handle.describe()
     assert found.close_time is not None
     return (found.close_time - found.start_time).total_seconds()

@@ -55,7 +55,7 @@ class SimulatedAgent:
         if simulate.memory_mb or simulate.cpu_seconds:
             await _use_resources(launcher, simulate.memory_mb or 0, simulate.cpu_seconds or 0)
         await _wait(reporter, simulate)
-        if context.attempt in simulate.fail_attempts or _random_number(context) < simulate.fail_rate:
+        if context.attempt in simulate.fail_attempts or _fails_by_chance(context, simulate.fail_rate):
             raise TaskFailed(failures.SIMULATED_FAILURE, f"simulated failure of attempt {context.attempt}")
         for path, content in simulate.writes.items():
             target = _inside(context.tree, path)
@@ -76,9 +76,11 @@ async def _wait(reporter: Reporter, simulate: Simulate) -> None:
         await asyncio.sleep(step if simulate.hang else min(step, left))
 
 
-def _random_number(context: AgentContext) -> float:
-    """A number in [0, 1) that depends on nothing but the plan's seed, the task and the attempt."""
-    return random.Random(f"{context.plan.simulation.seed}:{context.task.id}:{context.attempt}").random()
+def _fails_by_chance(context: AgentContext, rate: float) -> bool:
+    """Whether it fails at a rate; depends on nothing but the plan's seed, the task and the attempt."""
+    if not rate:
+        return False
+    return random.Random(f"{context.plan.simulation.seed}:{context.task.id}:{context.attempt}").random() < rate
 
 
 async def _use_resources(launcher: ProcessLauncher, megabytes: float, seconds: float) -> None:

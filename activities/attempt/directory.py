@@ -25,6 +25,7 @@ from activities.git.save_tree import save_tree
 from activities.git.task_commits import trailers
 from activities.git.work_tree import WorkTree
 from activities.state.execution_store import ExecutionStore
+from activities.state.outcome_log import keep_outcome, kept_outcome
 from activities.system.atomic_write import write_atomically
 from activities.system.directories import Trash
 from epw.core import failures
@@ -62,7 +63,7 @@ class AttemptDirectory:
         """Attempt, resumes and activity attempt: a worker that froze and wakes up never shares its successor's."""
         return f"{self.run.attempt}.{self.run.round}.{self.activity_attempt}"
 
-    @property
+    @cached_property
     def path(self) -> Path:
         return self.execution.attempts() / slug(self.run.task_id) / self.key
 
@@ -107,20 +108,20 @@ class AttemptDirectory:
         execution = self.execution
         return execution.hub_at(self.run.hub) if self.run.hub else Hub.created(execution.state.hub_without_workspace)
 
-    def _outcome_path(self, activity_attempt: int) -> Path:
-        name = f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{activity_attempt}.json"
-        return self.execution.path / "outcomes" / self.execution.run_key[:8] / name
-
     def outcome(self) -> TaskOutcome | None:
         """The outcome that an earlier activity attempt has saved; None: none got that far."""
-        earlier = (self._outcome_path(number) for number in range(self.activity_attempt - 1, 0, -1))
-        found = next((path for path in earlier if path.is_file()), None)
-        return TaskOutcome.model_validate_json(found.read_bytes()) if found else None
+        names = map(self._outcome_name, range(self.activity_attempt - 1, 0, -1))
+        found = next(filter(None, (kept_outcome(self.execution, name) for name in names)), None)
+        return TaskOutcome.model_validate_json(found) if found else None
 
-    def keep_outcome(self, outcome: TaskOutcome) -> None:
+    def keep_outcome(self, outcome: TaskOutcome, *, survives_power_loss: bool = True) -> None:
+        """Note the outcome; one that costs nothing to have again need not survive a power loss."""
         self.execution.keep_id()
-        path = self._outcome_path(self.activity_attempt).relative_to(self.execution.path)
-        self.execution.keep(str(path), outcome.model_dump_json().encode())
+        name, content = self._outcome_name(self.activity_attempt), outcome.model_dump_json().encode()
+        keep_outcome(self.execution, name, content, survives_power_loss=survives_power_loss)
+
+    def _outcome_name(self, activity_attempt: int) -> str:
+        return f"{slug(self.run.task_id)}.{self.run.attempt}.{self.run.round}.{activity_attempt}"
 
     def siblings(self) -> list[Path]:
         """The existing directories of this task, oldest first."""

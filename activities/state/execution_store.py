@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +62,12 @@ class ExecutionStore:
         first = described.raw_description.workflow_execution_info.first_run_id
         return cls(state, described.id, first or described.run_id, described.run_id)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Path of the execution below `executions`; also the mark of its processes."""
         return f"{slug(self.workflow_id)}/{self.run_id}"
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """Folder of the execution."""
         return self.state.execution(self.key)
@@ -234,12 +234,12 @@ class ExecutionStore:
     def keep(self, name: str, content: bytes) -> None:
         """Write a file of the execution; every host has it that works on one with a git URL as workspace."""
         write_atomically(self.path / name, content)
-        if (hub := self._shared_hub()) is not None:
+        if (hub := self.shared_hub()) is not None:
             hub_files.store(hub, self.ref(FILES, name), content)
 
     def share_ledger(self) -> None:
         """Have other hosts know what this one has spent on models."""
-        if not self.ledger.is_file() or (hub := self._shared_hub()) is None:
+        if not self.ledger.is_file() or (hub := self.shared_hub()) is None:
             return
         with file_lock.exclusive(self.ledger.with_suffix(".lock")):
             ref = self.ref(FILES, _LEDGERS, f"{host_name(self.state)}.json")
@@ -247,7 +247,7 @@ class ExecutionStore:
 
     def keep_reachable(self, commit: str) -> None:
         """Give a commit that no ref reaches one, where another host may be the next to work with it."""
-        if (hub := self._shared_hub()) is not None:
+        if (hub := self.shared_hub()) is not None:
             hub.update_ref(self.ref("reachable", commit), commit)
 
     def take_over(self, hub: Hub, refs: Mapping[str, str]) -> None:
@@ -256,7 +256,7 @@ class ExecutionStore:
         for name, content in hub_files.read(hub, files).items():
             write_atomically(self.path / name, content)
 
-    def _shared_hub(self) -> Hub | None:
+    def shared_hub(self) -> Hub | None:
         """The hub, where a git URL is the workspace."""
         workspace = self.known_workspace()
         return self.hub() if workspace and workspace.url else None

@@ -118,11 +118,3 @@ class StateDirectory:
     def worker_records(self) -> list[Path]:
         """Every record of a worker that exists."""
         return sorted(self.running.glob("*.worker"))
-
-    def activity_record(self, name: str) -> Path:
-        """Record of an activity in flight."""
-        return self.running / f"{name}.json"
-
-    def activity_records(self) -> list[Path]:
-        """Every record of an activity that exists."""
-        return sorted(self.running.glob("*.json"))

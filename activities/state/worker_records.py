@@ -13,6 +13,7 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.state.activity_journal import ActivityJournal, JournalFile
 from activities.state.state_directory import StateDirectory
 from activities.system.atomic_write import write_atomically
 from activities.system.file_lock import FileLock
@@ -25,9 +26,9 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """Activity in flight, as a file in the state directory."""
+    """Activity in flight, an entry of its worker's journal in the state directory."""
 
-    path: Path
+    name: str
     task_token: bytes
     marker: str
     """Mark that every process of the attempt carries."""
@@ -45,45 +46,45 @@ class AttemptRecord:
         """Keep a record of the running activity while the block runs."""
         info = activity.info()
         token, workflow = info.task_token, (info.workflow_id or "", info.workflow_run_id or "", info.activity_id)
-        path = state.activity_record(hashlib.sha256(token).hexdigest()[:32])
-        record = cls(path, token, marker, CURRENT_PROCESS, deaths, workflow)
-        record.write()
+        record = cls(hashlib.sha256(token).hexdigest()[:32], token, marker, CURRENT_PROCESS, deaths, workflow)
+        record.write(state)
         try:
             yield record
         finally:
-            path.unlink(missing_ok=True)
+            ActivityJournal.of_this_process(state.running).remove(record.name)
 
-    def write(self) -> None:
-        """Write the record to its file."""
+    def write(self, state: StateDirectory) -> None:
+        """Write the record to the journal of this process."""
         content = {
             "taskToken": base64.b64encode(self.task_token).decode(),
             "marker": self.marker,
-            "worker": self.worker,
             "deaths": str(self.deaths) if self.deaths else None,
             "workflow": self.workflow,
             "alone": self.alone,
         }
-        write_atomically(self.path, json.dumps(content).encode(), survives_power_loss=False)
+        ActivityJournal.of_this_process(state.running).put(self.name, content)
 
     @classmethod
-    def all(cls, state: StateDirectory) -> list[AttemptRecord]:
-        """Every readable record of the state directory."""
+    def read(cls, journal: JournalFile) -> list[AttemptRecord]:
+        """Every readable record of a journal."""
         found = []
-        for path in state.activity_records():
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                record = json.loads(path.read_bytes())
+        for name, record in journal.entries().items():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 token = base64.b64decode(record["taskToken"])
                 deaths = Path(record["deaths"]) if record["deaths"] else None
-                worker = (record["worker"][0], record["worker"][1])
-                workflow = record.get("workflow") or ("", "", "")
-                place = (workflow[0], workflow[1], workflow[2])
-                found.append(cls(path, token, record["marker"], worker, deaths, place, record["alone"]))
+                place = (record["workflow"][0], record["workflow"][1], record["workflow"][2])
+                found.append(cls(name, token, record["marker"], journal.worker, deaths, place, record["alone"]))
         return found
 
-    @property
-    def worker_lives(self) -> bool:
-        """Whether the worker still runs."""
-        return is_alive(self.worker)
+
+def has_live_worker(state: StateDirectory, execution_key: str) -> bool:
+    """Whether a living worker has an activity of an execution in flight."""
+    return any(
+        record.marker.startswith(execution_key)
+        for journal in JournalFile.all(state.running)
+        if journal.worker_lives
+        for record in AttemptRecord.read(journal)
+    )
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class WorkerRecord:
             yield
         finally:
             path.unlink(missing_ok=True)
+            ActivityJournal.of_this_process(state.running).close()
 
     @classmethod
     def was_kept(cls, state: StateDirectory, process_id: int) -> bool:
@@ -134,10 +136,10 @@ async def isolated_suspect(state: StateDirectory, record: AttemptRecord, deaths:
     if count_of(deaths) < _SUSPECT_DEATHS:
         yield
         return
-    replace(record, deaths=None).write()
+    replace(record, deaths=None).write(state)
     with FileLock.opened(state.suspect_lock) as lock:
         await lock.poll(_POLL_SECONDS)
-        replace(record, deaths=deaths, alone=True).write()
+        replace(record, deaths=deaths, alone=True).write(state)
         yield
 
 

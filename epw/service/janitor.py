@@ -13,7 +13,7 @@ from activities.git.hub import Hub
 from activities.processes.process_tree import end_marked
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from activities.state.worker_records import AttemptRecord
+from activities.state.worker_records import has_live_worker
 from activities.system.directories import Trash
 from epw.core.errors import UndoBlocked
 
@@ -28,7 +28,7 @@ async def tidy(client: Client, state: StateDirectory) -> list[str]:
     done = await asyncio.to_thread(Trash(state.trash).empty)
     for execution in ExecutionStore.with_remains(state):
         status = await _close_status(client, execution)
-        if status is not None and not _has_live_worker(state, execution):
+        if status is not None and not has_live_worker(state, execution.key):
             done += await asyncio.to_thread(_tidy, execution, status)
     return done
 
@@ -49,10 +49,6 @@ async def _close_status(client: Client, execution: ExecutionStore) -> WorkflowEx
     except RPCError:
         return None
     return described.status if described.close_time is not None else None
-
-
-def _has_live_worker(state: StateDirectory, execution: ExecutionStore) -> bool:
-    return any(record.marker.startswith(execution.key) and record.worker_lives for record in AttemptRecord.all(state))
 
 
 def _tidy(execution: ExecutionStore, status: WorkflowExecutionStatus) -> list[str]:

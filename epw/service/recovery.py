@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.attempt.worktree_pool import WorktreePool
 from activities.processes.process_tree import end_marked
+from activities.state.activity_journal import JournalFile
 from activities.state.cancellation import outcome_without_worker
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
@@ -104,13 +105,15 @@ async def recover(client: Client, state: StateDirectory) -> int:
     with recovering(state) as mine:
         if not mine:
             return 0
-        lost = [record for record in AttemptRecord.all(state) if not record.worker_lives]
+        journals = [each for each in JournalFile.all(state.running) if not each.worker_lives]
+        of_each = [(journal, record) for journal in journals for record in AttemptRecord.read(journal)]
+        lost = [record for _, record in of_each]
         for worker in dict.fromkeys(record.worker for record in lost):
             count_death([record for record in lost if record.worker == worker])
         if dead := list(WorkerRecord.dead(state)):
             await _reset_sticky_queues(client)
         known = await _cancelled_meanwhile(client, lost)
-        for record in lost:
+        for journal, record in of_each:
             await asyncio.to_thread(end_marked, record.marker)
             try:
                 await client.get_async_activity_handle(task_token=record.task_token).fail(
@@ -121,7 +124,9 @@ async def recover(client: Client, state: StateDirectory) -> int:
                     _log.warning("a lost attempt could not be failed: %s", error)
                     continue
                 # The attempt has timed out meanwhile, or the execution has ended.
-            record.path.unlink(missing_ok=True)
+            journal.remove(record.name)
+        for journal in journals:
+            journal.delete_empty()
         for each in dead:
             await _fail_unrecorded(client, each.identity)
             await asyncio.to_thread(_discard_pooled, state)

@@ -29,11 +29,13 @@ class Disk:
     def __init__(self) -> None:
         self.synced: dict[tuple[int, int], tuple[int, int]] = {}
         """Size and time of each file when it was synced."""
+        self.synced_paths: list[str] = []
         self.renamed: list[str] = []
         self.unsynced: list[str] = []
 
     def sync(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
+        self.synced_paths.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         self.synced[found.st_dev, found.st_ino] = (found.st_size, found.st_mtime_ns)
 
     def rename(self, found: os.stat_result, target: str) -> None:
@@ -112,5 +114,5 @@ async def test_of_an_execution_only_what_ends_with_its_worker_is_not_synced(
     rows = tasks({"id": "a", "run": "echo 1 > a"}, {"id": "b", "run": "echo 2 > b", "dependsOn": ["a"]})
     document = await harness.run({"workspace": str(path), "deliver": "apply", "tasks": rows})
     assert document["status"] == "succeeded"
-    assert any("/outcomes/" in target for target in disk.renamed)
+    assert sum("/outcomes/" in path for path in disk.synced_paths) == 2
     assert [each for each in disk.unsynced if "/running/" not in each and "/so-far/" not in each] == []
