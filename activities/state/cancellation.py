@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.state.heartbeat import last_beat
+from activities.system.async_lazy import AsyncLazy
 from activities.system.server_time import began_ms
 from epw.core import failures
 from epw.core.execution.task_state import NO_WORKER_MS
@@ -24,8 +28,29 @@ async def was_cancelled() -> bool:
     waited = (info.started_time - info.scheduled_time).total_seconds() * 1000
     if info.attempt == 1 and waited < NO_WORKER_MS:
         return False
-    workflow = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-    return (await workflow.describe()).raw_description.workflow_extended_info.cancel_requested
+    run_id, now = info.workflow_run_id or "", time.monotonic()
+    asked_at, answer = _answers.get(run_id, (-_SHARED_SECONDS, None))
+    if answer is None or now - asked_at >= _SHARED_SECONDS:
+        _answers[run_id] = now, (answer := AsyncLazy(partial(_is_to_be_cancelled, info.workflow_id or "", run_id)))
+        _answers.move_to_end(run_id)
+        if len(_answers) > _MAX_KNOWN:
+            _answers.popitem(last=False)
+    return await answer.get()
+
+
+async def _is_to_be_cancelled(workflow_id: str, run_id: str) -> bool:
+    described = await activity.client().get_workflow_handle(workflow_id, run_id=run_id).describe()
+    return described.raw_description.workflow_extended_info.cancel_requested
+
+
+_SHARED_SECONDS = 1.0
+"""So long one answer serves all attempts: it names each that is pending, and a thousand that wait would each ask.
+
+A cancellation that comes meanwhile comes to an execution whose worker is there.
+"""
+_MAX_KNOWN = 100
+_answers: OrderedDict[str, tuple[float, AsyncLazy[bool]]] = OrderedDict()
+"""When it was last asked whether a run is to be cancelled, by run id."""
 
 
 async def refuse_cancelled() -> None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import (
+    Client,
+    DescribeWorkflowInput,
+    Interceptor,
+    OutboundInterceptor,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+)
 
 from activities.state import cancellation
 from activities.state.host import host_name
@@ -54,3 +63,41 @@ async def test_what_was_cancelled_without_a_worker_starts_nothing_when_one_comes
     assert (await handle.describe()).status == WorkflowExecutionStatus.CANCELED
     assert [row["status"] for row in document["results"]] == ["cancelled"] * 3
     assert not ran.exists()
+
+
+class _Descriptions(Interceptor):
+    """Counts what a client asks about executions."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _Counted(next, self)
+
+
+class _Counted(OutboundInterceptor):
+    def __init__(self, next: OutboundInterceptor, counter: _Descriptions) -> None:
+        super().__init__(next)
+        self._counter = counter
+
+    async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:
+        self._counter.number += 1
+        return await super().describe_workflow(input)
+
+
+async def test_attempts_that_waited_at_once_ask_once_whether_they_were_cancelled(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer names every attempt that is pending: a thousand of them would ask for a million."""
+    monkeypatch.setattr(cancellation, "NO_WORKER_MS", 0)
+    monkeypatch.setattr(cancellation, "_SHARED_SECONDS", 3600.0)
+    asked, own = _Descriptions(), harness.client
+    client = Client(
+        own.service_client, namespace=own.namespace, data_converter=own.data_converter, interceptors=[asked]
+    )
+    async with replace(harness, client=client).working():
+        plan = {"maxAgents": 20, "tasks": tasks(*({"id": f"t{n}", "simulate": {"seconds": 0}} for n in range(20)))}
+        handle = await harness.start(plan)
+        await ended(handle)
+    assert (await harness.document(handle))["status"] == "succeeded"
+    assert asked.number == 1
