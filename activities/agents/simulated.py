@@ -29,7 +29,6 @@ while time.process_time() < end:
     pass
 """
 _PROGRESS_SECONDS = 0.25
-_SLOW_SECONDS = 1.0
 _SLOW_FROM_SECONDS = 5.0
 """Work that takes so long tells of itself as seldom as heartbeats are sent."""
 
@@ -69,10 +68,10 @@ class SimulatedAgent:
 async def _wait(reporter: Reporter, simulate: Simulate) -> None:
     seconds = simulate.seconds or 0
     end = time.monotonic() + seconds
-    step = _PROGRESS_SECONDS if seconds < _SLOW_FROM_SECONDS else _SLOW_SECONDS
     while simulate.hang or (left := end - time.monotonic()) > 0:
         percent = 0.0 if simulate.hang else 100 * (1 - left / seconds)
         reporter.report({"percent": percent, "operation": "simulated work"})
+        step = _PROGRESS_SECONDS if seconds < _SLOW_FROM_SECONDS else reporter.heartbeat.interval
         await asyncio.sleep(step if simulate.hang else min(step, left))
 
 

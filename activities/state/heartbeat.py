@@ -69,21 +69,26 @@ class Heartbeat:
         self.waited: Callable[[], float] = float
         """Seconds so far that were not the agent's work."""
 
+    @property
+    def interval(self) -> float:
+        """Seconds from one heartbeat to the next, now."""
+        return max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT)
+
     @contextmanager
     def agent_running(self) -> Iterator[None]:
-        """Tell later runs that the agent runs in the block; if its worker ends, it is not told that it has ended."""
+        """Tell later runs that the agent runs in the block; if its worker ends, it is not told that it has ended.
+
+        Nor is the end of the block told, after which later runs find the outcome of this one.
+        """
         self._agent_runs = True
         try:
             yield
         except Exception:
-            self._agent_ended()
+            self._agent_runs = False
+            if self._has_beaten:
+                self._send()
             raise
-        self._agent_ended()
-
-    def _agent_ended(self) -> None:
         self._agent_runs = False
-        if self._has_beaten:
-            self._send()
 
     def _send(self) -> None:
         now, self._has_beaten = server_time(), True
@@ -133,6 +138,6 @@ class Heartbeat:
             await asyncio.sleep(max(_FIRST_SECONDS, shared * random.random()))
             while True:
                 self._send()
-                await asyncio.sleep(max(_MIN_SECONDS, Heartbeat._active * _SECONDS_PER_AGENT))
+                await asyncio.sleep(self.interval)
         finally:
             Heartbeat._active -= 1
