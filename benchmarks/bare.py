@@ -16,6 +16,8 @@ from epw.core.plan.graph import TaskGraph
 from epw.core.schedule.scheduler import Scheduler
 
 QUEUE = "bare"
+EAGER = 1000
+"""Activities that a workflow task may hand over at once."""
 
 
 @activity.defn
@@ -58,7 +60,7 @@ async def bare_worker(client: Client) -> AsyncIterator[None]:
         activities=[sleep],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=1200,
-        max_eager_activity_reservations_per_workflow_task=50,
+        max_eager_activity_reservations_per_workflow_task=EAGER,
     ):
         yield
 

@@ -55,7 +55,9 @@ WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 OPTIONS: dict[str, Any] = {
     "workflow_runner": WORKFLOW_RUNNER,
     "max_concurrent_activities": 1200,
-    "max_eager_activity_reservations_per_workflow_task": 50,
+    # All that start at once: each that is not handed over with the workflow task is a task of the server's, a poll of
+    # ours and a transaction more.
+    "max_eager_activity_reservations_per_workflow_task": 1000,
     # A busy worker takes its time; whoever follows a dead one resets the sticky queues (`epw.service.recovery`).
     "sticky_queue_schedule_to_start_timeout": timedelta(seconds=10),
     # Cancellations arrive with heartbeats: the default throttle would hold them back for 24 s.

@@ -43,6 +43,9 @@ _DYNAMIC_CONFIG = (
     # anew, from the history's beginning: the default, 100, is what as many agents send that end together.
     "history.maximumBufferedEventsBatch=10000",
     "history.maximumBufferedEventsSizeInBytes=33554432",
+    # The start of each activity looks up its event: with the default, half a megabyte, that of a thousand that begin at
+    # once is read from the database.
+    "history.eventsCacheMaxSizeBytes=33554432",
 )
 # While its heap is small, Go would collect garbage all the time: a tenth of the CPU, measured. Later, the heap of a
 # server that is up for long stays bounded: 277 MB after 500 executions, 450 MB and growing without the limit.
