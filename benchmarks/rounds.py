@@ -1,8 +1,8 @@
 """Lock-step rounds: many agents whose tasks take the same time, so that all end, and the next all start, at once.
 
-`python -m benchmarks.rounds [--only NAME] [--json FILE] [AGENTS/ROUNDS/SECONDS …]`: ours beside bare Temporal, one
-after the other, on one server. Efficiency is rounds × seconds, divided by the seconds from start to close by the
-server's clock. CPU is in milliseconds a task: of bare Temporal's worker that of this process, which is client too.
+`python -m benchmarks.rounds [--only NAME] [--processes N] [--json FILE] [AGENTS/ROUNDS/SECONDS …]`: ours beside bare
+Temporal, one after the other, on one server. Efficiency is rounds × seconds, divided by the seconds from start to close
+by the server's clock. CPU is in milliseconds a task: of bare Temporal's worker that of this process, client too.
 """
 
 from __future__ import annotations
@@ -96,10 +96,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", metavar="AGENTS/ROUNDS/SECONDS")
     parser.add_argument("--only", choices=["epw", "bare Temporal"], metavar="NAME")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes (default: 1)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/out/rounds.json"), metavar="FILE")
     arguments = parser.parse_args()
     rows = []
-    async with bench() as found, bare_worker(found.connection.client):
+    async with bench(arguments.processes) as found, bare_worker(found.connection.client):
         for size in arguments.sizes or _SIZES:
             for who, execute in contestants(found).items():
                 if arguments.only in (None, who):

@@ -98,9 +98,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", metavar="TASKS/AGENTS[/w]")
     parser.add_argument("--quick", action="store_true", help="two small sizes")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="worker processes (default: 1)")
     parser.add_argument("--json", type=Path, default=Path("benchmarks/out/scale.json"), metavar="FILE")
     arguments = parser.parse_args()
-    async with bench() as found:
+    async with bench(arguments.processes) as found:
         rows = [await measure(found, size) for size in arguments.sizes or (_QUICK if arguments.quick else _SIZES)]
     table = Table(*asdict(rows[0]), title=f"size · {revision()}")
     for row in rows:

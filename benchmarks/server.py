@@ -64,9 +64,9 @@ async def server() -> AsyncIterator[tuple[Connection, Settings]]:
 
 
 @asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
-    """A server and one worker process."""
-    async with server() as (connection, settings), supervised_worker(settings):
+async def bench(processes: int = 1) -> AsyncIterator[Bench]:
+    """A server and so many worker processes."""
+    async with server() as (connection, settings), supervised_worker(settings, processes):
         found = Bench(connection, settings)
         # Warm: imports, pollers, caches.
         await found.run({"agent": "simulated", "tasks": [{"id": "w", "description": "w", "simulate": {}}]})
