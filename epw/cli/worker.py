@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from epw.cli.offline import run_offline
+from epw.cli.processes import PROCESSES, Processes
+from epw.service.several_workers import serve_several
 from epw.service.worker_options import DEPLOYMENT, WorkerOptions, unique
 from epw.service.worker_process import prepare_process, serve
 from epw.settings import Settings
@@ -31,6 +33,7 @@ def worker(
     deployment: Annotated[
         str, typer.Option("--deployment", help="The Worker Deployment of Temporal that its version is of.")
     ] = DEPLOYMENT,
+    processes: Processes = PROCESSES,  # type: ignore[assignment]
 ) -> None:
     """A worker until it is stopped, for a server that other machines use too. The first signal to stop lets its agents
     go on for a while, and it takes nothing new; a second ends it at once.
@@ -38,7 +41,10 @@ def worker(
 
     async def command(settings: Settings) -> int:
         options = WorkerOptions(slots, unique(label or []), timedelta(seconds=grace), version, deployment)
-        await serve(settings, options)
+        if processes == 1:
+            await serve(settings, options)
+        else:
+            await serve_several(settings, options, processes)
         return 0
 
     prepare_process()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -44,6 +45,33 @@ class WorkerOptions:
         for name, value in (("version", self.version), ("deployment", self.deployment)):
             if value is not None and not _VERSION.fullmatch(value):
                 raise InvalidRequest(f"--{name} {value!r}: 1 to 100 letters, digits, '.', '_', '+', '-'")
+
+    def shared_by(self, number: int) -> list[WorkerOptions]:
+        """Options of each of so many processes, which have its slots together; raises `InvalidRequest`."""
+        if self.slots is None:
+            return [self] * number
+        if self.slots < number:
+            raise InvalidRequest(f"--slots {self.slots}: each of {number} processes needs one at least")
+        share, more = divmod(self.slots, number)
+        return [replace(self, slots=share + (each < more)) for each in range(number)]
+
+    def arguments(self) -> list[str]:
+        """As arguments of a program; `of_arguments` reads them."""
+        named = {"--slots": self.slots, "--grace": self.grace.total_seconds(), "--version": self.version}
+        given = [f"{name}={value}" for name, value in named.items() if value is not None]
+        return [*given, *(f"--label={label}" for label in self.labels), f"--deployment={self.deployment}"]
+
+    @classmethod
+    def of_arguments(cls, arguments: Sequence[str]) -> WorkerOptions:
+        """The options among a program's arguments."""
+        parser = ArgumentParser(argument_default=SUPPRESS, allow_abbrev=False)
+        parser.add_argument("--slots", type=int)
+        parser.add_argument("--grace", type=lambda seconds: timedelta(seconds=float(seconds)))
+        parser.add_argument("--label", dest="labels", action="append")
+        for name in ("--version", "--deployment"):
+            parser.add_argument(name)
+        found = vars(parser.parse_known_args(arguments)[0])
+        return cls(**{**found, "labels": tuple(found.get("labels", ()))})
 
     @property
     def deployment_config(self) -> WorkerDeploymentConfig | None:

@@ -55,8 +55,7 @@ async def serve(
             os._exit(1)
         stop.set()
         if not is_supervised:
-            seconds = options.grace.total_seconds()
-            print(f"worker stops: it takes nothing new, its agents have {seconds:g} s; again: at once", flush=True)
+            say_stopping(options)
 
     def supervisor_gone() -> None:
         loop.remove_reader(sys.stdin)
@@ -69,13 +68,20 @@ async def serve(
     async with AsyncExitStack() as running:
         observed = running.enter_context(telemetry())
         connection = await running.enter_async_context(connected(settings, runtime=observed.runtime))
-        ready = None if is_supervised else partial(_say_ready, connection, options)
+        ready = None if is_supervised else partial(say_ready, connection, options)
         await work(connection.client, settings, stop, supervisor, observed.interceptors, options, ready)
 
 
-async def _say_ready(connection: Connection, options: WorkerOptions) -> None:
+def say_stopping(options: WorkerOptions) -> None:
+    """Print what a signal to stop does, and a second one."""
+    seconds = options.grace.total_seconds()
+    print(f"worker stops: it takes nothing new, its agents have {seconds:g} s; again: at once", flush=True)
+
+
+async def say_ready(connection: Connection, options: WorkerOptions, processes: int = 1) -> None:
     """Print that the worker polls, once the server knows its version."""
-    more = [f"labels {', '.join(options.labels)}"] if options.labels else []
+    more = [f"{processes} processes"] if processes > 1 else []
+    more += [f"labels {', '.join(options.labels)}"] if options.labels else []
     if options.version is not None:
         found = await deployment.begin(connection.client, options.deployment, options.version)
         is_current = found.current == options.version
@@ -96,7 +102,8 @@ def main() -> int:
         supervisor = worker_supervisor(sys.argv[1:])
         startup.begin()
         settings = Settings.from_environment()
-        asyncio.run(serve(settings, WorkerOptions(), is_supervised=is_supervised, supervisor=supervisor))
+        options = WorkerOptions.of_arguments(sys.argv[1:])
+        asyncio.run(serve(settings, options, is_supervised=is_supervised, supervisor=supervisor))
     except EpwError as error:
         print(f"worker: {error}", file=sys.stderr)
         return error.exit_code

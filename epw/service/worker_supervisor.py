@@ -1,4 +1,4 @@
-"""Supervisor of a worker in a child process: restarts it when it dies, and ends it when the command ends."""
+"""Supervisor of workers in child processes: restarts each that dies, and ends them when the command ends."""
 
 from __future__ import annotations
 
@@ -17,16 +17,70 @@ from activities.state.worker_records import WorkerRecord
 from activities.system.file_modes import user_umask
 from activities.system.process_identity import SUPERVISED_BY
 from epw.core.errors import Unavailable
+from epw.service.telemetry.address import metrics_address
+from epw.service.worker_options import WorkerOptions
 from epw.settings import Settings
 
 _MAX_EARLY_DEATHS = 5
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 10.0
+"""What a worker may take to stop, the time that its agents have aside."""
+_DEFAULT = WorkerOptions()
+
+
+class Workers:
+    """Worker processes of one host under this one."""
+
+    def __init__(self, settings: Settings, options: WorkerOptions = _DEFAULT, number: int = 1) -> None:
+        """`options`: for all of them together, which share its slots."""
+        self._settings = settings
+        self._each = options.shared_by(number)
+        self._children: dict[int, children.Child] = {}
+
+    @property
+    def pids(self) -> list[int]:
+        """Those that run now."""
+        return [child.pid for child in self._children.values()]
+
+    def kill(self) -> None:
+        """End them at once, with their agents."""
+        for child in self._children.values():
+            child.signal(signal.SIGKILL)
+
+    async def supervise(self) -> None:
+        """Keep them running until cancelled; raises `Unavailable` where one cannot start."""
+        # Adopt what a killed worker leaves, even processes that changed their session or environment.
+        children.adopt_orphans()
+        running = [asyncio.create_task(self._supervise(each)) for each in range(len(self._each))]
+        try:
+            await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for each in running:
+                each.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        for each in running:
+            each.result()
+
+    async def _supervise(self, number: int) -> None:
+        early_deaths = 0
+        while early_deaths < _MAX_EARLY_DEATHS:
+            child = self._children[number] = _start(self._settings, self._each[number], number)
+            try:
+                code = await child.wait()
+            except asyncio.CancelledError:
+                await _stop(child, self._each[number].grace.total_seconds() + _STOP_SECONDS)
+                raise
+            finally:
+                del self._children[number]
+                await asyncio.shield(asyncio.to_thread(_reap, child))
+            early_deaths = 0 if WorkerRecord.was_kept(self._settings.state, child.pid) else early_deaths + 1
+            print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
+        raise Unavailable(f"the worker failed to start {_MAX_EARLY_DEATHS} times; see its messages above")
 
 
 @asynccontextmanager
-async def supervised_worker(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
-    """A worker while the block runs; the task ends only, with `Unavailable`, where the worker cannot start."""
-    supervising = asyncio.create_task(_supervise(settings))
+async def supervised_worker(settings: Settings, number: int = 1) -> AsyncIterator[asyncio.Task[None]]:
+    """Workers while the block runs; the task ends only, with `Unavailable`, where one cannot start."""
+    supervising = asyncio.create_task(Workers(settings, number=number).supervise())
     try:
         yield supervising
     finally:
@@ -35,38 +89,28 @@ async def supervised_worker(settings: Settings) -> AsyncIterator[asyncio.Task[No
             await supervising
 
 
-async def _supervise(settings: Settings) -> None:
-    early_deaths = 0
-    # Adopt what a killed worker leaves, even processes that changed their session or environment.
-    children.adopt_orphans()
-    while early_deaths < _MAX_EARLY_DEATHS:
-        # In a session of its own Ctrl-C does not reach it: this process stops it. Its input ends with this process.
-        child = children.start(
-            [sys.executable, "-m", "epw.service.worker_process", f"{SUPERVISED_BY}{os.getpid()}"],
-            is_tree=False,
-            stdin=subprocess.PIPE,
-            stdout=sys.stderr,
-            # The user's umask, for files of agents and git; the worker sets its own.
-            umask=user_umask(),
-            env={**os.environ, "EPW_HOME": str(settings.home)},
-            cwd=Path(__file__).parents[2],
-        )
-        try:
-            code = await child.wait()
-        except asyncio.CancelledError:
-            await _stop(child)
-            raise
-        finally:
-            await asyncio.shield(asyncio.to_thread(_reap, child))
-        early_deaths = 0 if WorkerRecord.was_kept(settings.state, child.pid) else early_deaths + 1
-        print(f"the worker ended ({code}); starting another", file=sys.stderr, flush=True)
-    raise Unavailable(f"the worker failed to start {_MAX_EARLY_DEATHS} times; see its messages above")
+def _start(settings: Settings, options: WorkerOptions, number: int) -> children.Child:
+    # In a session of its own Ctrl-C does not reach it: this process stops it. Its input ends with this process.
+    return children.start(
+        [
+            *(sys.executable, "-m", "epw.service.worker_process"),
+            *options.arguments(),
+            f"{SUPERVISED_BY}{os.getpid()}",
+        ],
+        is_tree=False,
+        stdin=subprocess.PIPE,
+        stdout=sys.stderr,
+        # The user's umask, for files of agents and git; the worker sets its own.
+        umask=user_umask(),
+        env={**os.environ, "EPW_HOME": str(settings.home), **metrics_address(os.environ, number)},
+        cwd=Path(__file__).parents[2],
+    )
 
 
-async def _stop(child: children.Child) -> None:
+async def _stop(child: children.Child, seconds: float) -> None:
     child.signal(signal.SIGTERM)
     try:
-        await asyncio.wait_for(child.wait(), _STOP_SECONDS)
+        await asyncio.wait_for(child.wait(), seconds)
     except TimeoutError:
         child.signal(signal.SIGKILL)
         await child.wait()

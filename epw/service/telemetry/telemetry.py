@@ -13,6 +13,7 @@ from temporalio.worker import Interceptor
 
 from epw.core.extras import missing_extra
 from epw.service.log import HEARTBEAT_INTERVAL
+from epw.service.telemetry.address import METRICS
 from epw.service.telemetry.ended import EndedExecutions, Listener
 from epw.service.telemetry.metrics import ExecutionMetrics
 
@@ -77,7 +78,7 @@ def _endpoint(env: Mapping[str, str], signal: str) -> str | None:
 
 
 def _runtime(env: Mapping[str, str]) -> Runtime | None:
-    address, endpoint = env.get("EPW_METRICS"), _endpoint(env, "METRICS")
+    address, endpoint = env.get(METRICS), _endpoint(env, "METRICS")
     metrics: PrometheusConfig | OpenTelemetryConfig
     if address:
         metrics = PrometheusConfig(
@@ -90,7 +91,7 @@ def _runtime(env: Mapping[str, str]) -> Runtime | None:
     try:
         return Runtime(telemetry=TelemetryConfig(metrics=metrics), worker_heartbeat_interval=HEARTBEAT_INTERVAL)
     except (RuntimeError, ValueError) as error:
-        what = f"EPW_METRICS={address}" if address else f"{endpoint}"
+        what = f"{METRICS}={address}" if address else f"{endpoint}"
         remedy = "give a free address of this machine, as 127.0.0.1:9464; each worker needs its own"
         # Work goes on unseen rather than not at all.
         _log.warning("no metrics: %s cannot be used (%s): %s", what, error, remedy)
