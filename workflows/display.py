@@ -13,6 +13,7 @@ from epw.core.execution.state import ExecutionState
 from epw.core.report import result
 from epw.core.report.details import details
 from epw.core.report.history import within_bounds
+from epw.core.report.measured import Metrics
 from workflows.clock import now
 from workflows.visibility import Visibility
 
@@ -42,6 +43,8 @@ class Display:
         self.started = int(workflow.info().workflow_start_time.timestamp() * 1000)
         self._shown_at = self.started
         self._turn = self._steered = 0
+        self._known: tuple[int, int, Metrics] | None = None
+        """Moment and turn of the metrics that were computed last."""
 
     @property
     def is_running(self) -> bool:
@@ -61,13 +64,20 @@ class Display:
             conflicts=self._resolver.conflicts,
             questions=self._questions,
             delivery=self._conclusion.delivery,
-            # A query on a worker that has read a closed execution from its history has no clock.
-            elapsed_ms=max(at, self._shown_at) - self.started,
+            measured=self._measured(at),
             landing_order=[task_id for task_id, _ in self._landings],
             message=self._conclusion.message,
             verified=self._conclusion.verified,
             rows=rows,
         )
+
+    def _measured(self, at: int) -> Metrics:
+        """The metrics as of a moment, computed once for all pages of a document."""
+        if self._known is None or self._known[:2] != (at, self._turn):
+            # A query on a worker that has read a closed execution from its history has no clock.
+            elapsed_ms = max(at, self._shown_at) - self.started
+            self._known = at, self._turn, result.measured(self._execution, elapsed_ms, self._resolver.conflicts)
+        return self._known[2]
 
     def show(self, *, last: bool = False) -> None:
         """Update what Temporal shows: search attributes, and now and then the details."""

@@ -13,6 +13,7 @@ from epw.core.execution.task_state import TaskState
 from epw.core.landing import Verified
 from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
+from epw.core.report.measured import Metrics
 from epw.core.report.metrics import metrics
 from epw.core.report.spending import model_usage
 from epw.core.report.task_result import LeftBehind, TaskResult, Waits
@@ -78,15 +79,17 @@ def document(
     conflicts: list[Conflict],
     questions: Questions,
     delivery: Delivery | None,
-    elapsed_ms: int,
+    measured: Metrics,
     landing_order: list[str],
     message: str | None = None,
     verified: Verified | None = None,
     rows: slice = slice(None),
 ) -> dict[str, Any]:
-    """The result in its short form (`epw.core.report.history`); `rows`: which of the tasks, in plan order."""
+    """The result in its short form (`epw.core.report.history`).
+
+    `measured`: see `measured`. `rows`: which of the tasks, in plan order.
+    """
     tasks: Iterable[TaskState] = list(execution.tasks.values())[rows]
-    blocking = [conflict for conflict in conflicts if not conflict.is_advice]
     return {
         "success": status == "succeeded",
         "status": status,
@@ -96,12 +99,18 @@ def document(
         "questions": [asked.document() for asked in questions],
         "steering": [each.document() for each in execution.steering],
         **({"added": added(execution)} if execution.added else {}),
-        "metrics": metrics(execution, elapsed_ms, len(blocking), len(conflicts) - len(blocking)),
+        "metrics": measured,
         "delivery": _delivery(delivery) if delivery else None,
         "landingOrder": landing_order,
         **({"verification": _verification(execution.plan.verify or "", verified)} if verified else {}),
         **({"error": {"type": status, "message": message}} if message else {}),
     }
+
+
+def measured(execution: ExecutionState, elapsed_ms: int, conflicts: list[Conflict]) -> Metrics:
+    """The metrics; they cost a pass over all tasks, and a schedule of their measured durations."""
+    blocking = sum(not conflict.is_advice for conflict in conflicts)
+    return metrics(execution, elapsed_ms, blocking, len(conflicts) - blocking)
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:
