@@ -27,7 +27,7 @@ from epw.client.web_ui import page_of
 from epw.core.errors import Unavailable
 from epw.service.connection import Connection, connected
 from epw.service.startup import NOTHING_BEGUN
-from epw.service.worker_supervisor import supervised_worker
+from epw.service.worker_supervisor import held_worker
 from epw.settings import Settings
 
 _SECOND_SIGNAL_SECONDS = 0.5
@@ -47,10 +47,14 @@ async def run_to_end(
     """
     log = sys.stderr if as_json else sys.stdout
     is_live = may_be_live(as_json=as_json, is_plain=is_plain)
-    async with _connected(settings) as connection, interruptible() as interrupted:
+    async with (
+        held_worker(settings) as held,
+        _connected(settings) as connection,
+        interruptible() as interrupted,
+    ):
         await tidy_up(settings, connection)
         with errors_held(is_live=is_live):
-            async with supervised_worker(settings) as worker:
+            async with held.released() as worker:
                 if interrupted.done():
                     _say_nothing_begun()
                     return INTERRUPTED

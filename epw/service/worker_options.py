@@ -15,6 +15,8 @@ from epw.core.errors import InvalidRequest
 from epw.core.queues import LABEL, MAX_LABELS
 
 DEPLOYMENT = "epw"
+HELD = "--held"
+"""Argument of a worker that loads what it needs, and begins once a byte comes from its supervisor."""
 _LABEL = re.compile(LABEL)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 

@@ -26,7 +26,7 @@ from epw.service.connection import Connection, connected
 from epw.service.log import log_to_stderr
 from epw.service.telemetry.telemetry import telemetry
 from epw.service.worker import work
-from epw.service.worker_options import WorkerOptions
+from epw.service.worker_options import HELD, WorkerOptions
 from epw.settings import Settings
 
 
@@ -94,12 +94,22 @@ async def say_ready(connection: Connection, options: WorkerOptions, processes: i
     print(" · ".join(["worker ready", *more]), flush=True)
 
 
+def _released() -> bool:
+    """Load what a worker needs, then wait for its supervisor; false where that has ended."""
+    # Not with the first execution, which would wait for it.
+    import networkx  # noqa: F401
+
+    return bool(os.read(sys.stdin.fileno(), 1))
+
+
 def main() -> int:
     """A worker that a command supervises, which says so in an argument."""
     prepare_process()
     try:
         is_supervised = any(each.startswith(SUPERVISED_BY) for each in sys.argv[1:])
         supervisor = worker_supervisor(sys.argv[1:])
+        if HELD in sys.argv[1:] and not _released():
+            return 0
         startup.begin()
         settings = Settings.from_environment()
         options = WorkerOptions.of_arguments(sys.argv[1:])

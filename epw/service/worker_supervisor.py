@@ -18,7 +18,7 @@ from activities.system.file_modes import user_umask
 from activities.system.process_identity import SUPERVISED_BY
 from epw.core.errors import Unavailable
 from epw.service.telemetry.address import metrics_address
-from epw.service.worker_options import WorkerOptions
+from epw.service.worker_options import HELD, WorkerOptions
 from epw.settings import Settings
 
 _MAX_EARLY_DEATHS = 5
@@ -30,16 +30,27 @@ _DEFAULT = WorkerOptions()
 class Workers:
     """Worker processes of one host under this one."""
 
-    def __init__(self, settings: Settings, options: WorkerOptions = _DEFAULT, number: int = 1) -> None:
-        """`options`: for all of them together, which share its slots."""
+    def __init__(
+        self, settings: Settings, options: WorkerOptions = _DEFAULT, number: int = 1, *, is_held: bool = False
+    ) -> None:
+        """`options`: for all of them together, which share its slots. `is_held`: until `release` they only load."""
         self._settings = settings
         self._each = options.shared_by(number)
         self._children: dict[int, children.Child] = {}
+        self._is_held = is_held
 
     @property
     def pids(self) -> list[int]:
         """Those that run now."""
         return [child.pid for child in self._children.values()]
+
+    def release(self) -> None:
+        """Let those that are held begin."""
+        self._is_held = False
+        for child in self._children.values():
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(b"\n")
+                child.stdin.flush()
 
     def kill(self) -> None:
         """End them at once, with their agents."""
@@ -63,7 +74,7 @@ class Workers:
     async def _supervise(self, number: int) -> None:
         early_deaths = 0
         while early_deaths < _MAX_EARLY_DEATHS:
-            child = self._children[number] = _start(self._settings, self._each[number], number)
+            child = self._children[number] = _start(self._settings, self._each[number], number, is_held=self._is_held)
             try:
                 code = await child.wait()
             except asyncio.CancelledError:
@@ -80,21 +91,57 @@ class Workers:
 @asynccontextmanager
 async def supervised_worker(settings: Settings, number: int = 1) -> AsyncIterator[asyncio.Task[None]]:
     """Workers while the block runs; the task ends only, with `Unavailable`, where one cannot start."""
-    supervising = asyncio.create_task(Workers(settings, number=number).supervise())
+    async with _supervised(Workers(settings, number=number)) as supervising:
+        yield supervising
+
+
+@asynccontextmanager
+async def held_worker(settings: Settings) -> AsyncIterator[HeldWorker]:
+    """A worker that loads while its command connects, or starts the server, and begins in `released`."""
+    workers = Workers(settings, is_held=True)
+    async with _supervised(workers) as supervising:
+        yield HeldWorker(workers, supervising)
+
+
+class HeldWorker:
+    """Worker that is started, and waits."""
+
+    def __init__(self, workers: Workers, supervising: asyncio.Task[None]) -> None:
+        self._workers = workers
+        self._supervising = supervising
+
+    @asynccontextmanager
+    async def released(self) -> AsyncIterator[asyncio.Task[None]]:
+        """As `supervised_worker`."""
+        self._workers.release()
+        try:
+            yield self._supervising
+        finally:
+            await _end(self._supervising)
+
+
+@asynccontextmanager
+async def _supervised(workers: Workers) -> AsyncIterator[asyncio.Task[None]]:
+    supervising = asyncio.create_task(workers.supervise())
     try:
         yield supervising
     finally:
-        supervising.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Unavailable):
-            await supervising
+        await _end(supervising)
 
 
-def _start(settings: Settings, options: WorkerOptions, number: int) -> children.Child:
+async def _end(supervising: asyncio.Task[None]) -> None:
+    supervising.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Unavailable):
+        await supervising
+
+
+def _start(settings: Settings, options: WorkerOptions, number: int, *, is_held: bool) -> children.Child:
     # In a session of its own Ctrl-C does not reach it: this process stops it. Its input ends with this process.
     return children.start(
         [
             *(sys.executable, "-m", "epw.service.worker_process"),
             *options.arguments(),
+            *([HELD] if is_held else []),
             f"{SUPERVISED_BY}{os.getpid()}",
         ],
         is_tree=False,
