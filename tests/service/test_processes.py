@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +15,11 @@ import psutil
 import pytest
 
 from activities.processes.process_tree import MARKER
+from activities.system.process_identity import SUPERVISED_BY
 from epw.core.errors import InvalidRequest
 from epw.service.telemetry.address import metrics_address
-from epw.service.worker_options import WorkerOptions
-from tests.command_line import line_with, stop, wait_for
+from epw.service.worker_options import HELD, WorkerOptions
+from tests.command_line import ROOT, line_with, stop, wait_for
 from tests.site import Site
 from tests.support import tasks
 
@@ -38,6 +42,16 @@ def test_each_process_has_an_address_for_its_metrics() -> None:
     environment = {"EPW_METRICS": "127.0.0.1:9464"}
     assert [metrics_address(environment, each) for each in (0, 2)] == [{}, {"EPW_METRICS": "127.0.0.1:9466"}]
     assert metrics_address({}, 1) == metrics_address({"EPW_METRICS": "nonsense"}, 1) == {}
+
+
+def test_a_worker_that_is_held_ends_with_its_command_and_touches_nothing(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "epw.service.worker_process", HELD, f"{SUPERVISED_BY}{os.getpid()}"]
+    environment = {**os.environ, "EPW_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not (tmp_path / "home").exists()
 
 
 def at_work() -> dict[int, str]:
