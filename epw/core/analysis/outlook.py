@@ -21,7 +21,7 @@ HOLDS_UP = (AGENTS, "rateLimit", HOSTS, "files", "batches", "landing", "coordina
 """What can hold an execution up; the chain, its critical path, where nothing else does."""
 _ALIKE = 0.02
 """Executions whose times differ by no more than this share take equally long."""
-_MAX_SIMULATED, _LEAST = 20_000, 3
+_MAX_SIMULATED, _LEAST = 10_000, 2
 """Tasks that are simulated for one outlook at most; the least number of simulations, however many tasks there are."""
 
 

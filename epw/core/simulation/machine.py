@@ -21,6 +21,8 @@ class Machine:
         self._now = 0.0
         self._paces = 1.0, 1.0
         self._load_of_processes = self._load_of_threads = 0.0
+        self._ends = False
+        """Whether pieces end now: what begins meanwhile is planned with them."""
 
     def process(self, seconds: float, then: Then) -> None:
         """Run a process that takes so many seconds of a core."""
@@ -35,7 +37,8 @@ class Machine:
         self._pass()
         self._load_of_processes += processes
         self._load_of_threads += threads
-        self._plan()
+        if not self._ends:
+            self._plan()
 
     def _begin(self, group: PacedWork, seconds: float, then: Then) -> None:
         if seconds <= 0:
@@ -43,7 +46,8 @@ class Machine:
             return
         self._pass()
         group.add(seconds, then)
-        self._plan()
+        if not self._ends:
+            self._plan()
 
     def _pass(self) -> None:
         """Let the time pass for all that goes on."""
@@ -63,7 +67,8 @@ class Machine:
 
     def _due(self) -> None:
         self._pass()
+        self._ends = True
         for then in [*self._processes.ended(), *self._threads.ended()]:
             then()
-        self._pass()
+        self._ends = False
         self._plan()
