@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from activities.state.host import host_name
 from activities.system.server_time import server_ms
-from epw.core.amounts import few
+from epw.core.amounts import count, few
 from epw.core.report.model import OPEN, ExecutionResult
 from epw.core.report.waits import worker_in_words
 from epw.service.connection import Connection
@@ -71,9 +71,10 @@ def mark_rows(rows: Iterable[Any], waiting: Iterable[Unstarted]) -> None:
 def what_to_do(waiting: Iterable[Unstarted], connection: Connection) -> list[str]:
     """For each worker that is lacking, what waits for it and how to start it."""
     own = _own_host(connection)
-    groups: dict[tuple[str | None, tuple[str, ...], str | None], list[str]] = {}
+    groups: dict[tuple[str | None, tuple[str, ...], str | None, float], list[str]] = {}
     for each in waiting:
-        groups.setdefault((each.host, tuple(each.needs), each.version), []).append(each.task_id or each.type)
+        key = (each.host, tuple(each.needs), each.version, each.patience_seconds)
+        groups.setdefault(key, []).append(each.task_id or each.type)
     return [_sentence(*key, names, own) for key, names in groups.items()]
 
 
@@ -81,7 +82,9 @@ def _own_host(connection: Connection) -> str | None:
     return host_name(connection.state) if connection.state is not None else None
 
 
-def _sentence(host: str | None, needs: tuple[str, ...], version: str | None, names: list[str], own: str | None) -> str:
+def _sentence(
+    host: str | None, needs: tuple[str, ...], version: str | None, patience: float, names: list[str], own: str | None
+) -> str:
     named = few(names, _MAX_NAMED)
     here = host is not None and host == own
     where = "" if host is None else " of this host" if here else f" of host {host}"
@@ -92,4 +95,6 @@ def _sentence(host: str | None, needs: tuple[str, ...], version: str | None, nam
     options += [f"--version {shlex.quote(version)}"] if version is not None else []
     command = " ".join(["epw worker", *options])
     there = "" if host is None or here else " there"
-    return f"{named} waiting: host; no worker{where}{kind} is free or there: `{command}`{there} goes on with it"
+    minutes = count(max(1, round(patience / 60)), "minute")
+    later = f", after {minutes} any host does, in a new conversation" if patience else ""
+    return f"{named} waiting: host; no worker{where}{kind} is free or there: `{command}`{there} goes on with it{later}"

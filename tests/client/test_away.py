@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from epw.cli.bell import Bell
 from epw.cli.follow import _Lines
-from epw.client.away import mark_rows, overdue
+from epw.client.away import mark_rows, overdue, what_to_do
 from epw.core.messages import LAND, RUN_TASK
-from epw.core.queues import attempts_queue
+from epw.core.queues import attempts_queue, host_queue
 from epw.service.connection import Connection
 from epw.service.pollers import Unstarted, is_left
 
@@ -42,6 +42,16 @@ def test_a_task_that_no_worker_has_taken_is_not_said_to_run() -> None:
     assert "g: waiting (host (needs gpu))" in out.getvalue()
     lines.tasks({"tasks": [row()]})
     assert "g: running · agent-2" in out.getvalue()
+
+
+def test_an_attempt_that_goes_elsewhere_in_the_end_says_when() -> None:
+    there = attempts_queue(host_queue("epw", "vm-1"))
+    waiting = Unstarted("task-a", RUN_TASK, there, _LONG_AGO, patience_seconds=600)
+    (said,) = what_to_do([waiting], _CONNECTION)
+    assert said == (
+        "a waiting: host; no worker of host vm-1 is free or there: `epw worker` there goes on with it, "
+        "after 10 minutes any host does, in a new conversation"
+    )
 
 
 def test_what_a_worker_with_no_free_slot_leaves_waits_for_a_worker_too() -> None:
