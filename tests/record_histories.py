@@ -83,6 +83,26 @@ def plans(repository: str) -> dict[str, dict[str, Any]]:
                 {"id": "innocent", "run": "sleep 1.5; sed -i 9s/.*/innocent/ lines", "dependsOn": ["seq"]},
             ),
         },
+        "tried": {
+            "workspace": repository,
+            "strategy": "aggressive",
+            "maxAgents": 5,
+            "verify": "sleep 0.5; test ! -e bad",
+            "onConflict": ["skip"],
+            "checks": {
+                "command": "sleep 0.5; test ! -e a.x || test ! -e c.x || echo 'c.x:1: not both'",
+                "files": ["*.x"],
+            },
+            "tasks": tasks(
+                {"id": "seq", "run": "seq 90 > lines"},
+                {"id": "a", "run": "echo 1 > a.x", "dependsOn": ["seq"]},
+                {"id": "b", "run": "sleep 0.3; echo 1 > b.x; sed -i 9s/.*/b/ lines", "dependsOn": ["seq"]},
+                {"id": "c", "run": "sleep 0.5; echo 1 > c.x", "dependsOn": ["seq"]},
+                {"id": "d", "run": "sleep 0.6; echo 1 > d.x; sed -i 50s/.*/d/ lines", "dependsOn": ["seq"]},
+                {"id": "red", "run": "sleep 0.6; echo 1 > bad; sed -i 70s/.*/e/ lines", "dependsOn": ["seq"]},
+                {"id": "after", "run": "true", "dependsOn": ["d"]},
+            ),
+        },
         "head_checked": {
             "workspace": repository,
             "strategy": "aggressive",

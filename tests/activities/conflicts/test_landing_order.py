@@ -197,3 +197,35 @@ def test_a_merge_is_verified_again_where_something_else_has_come_into_its_file(t
     beside = verified_first(landings, c, head=first).head
     (row,) = verified_first(landings, b, head=beside, tries=False).rows
     assert (row.waits, row.merged, row.head) == (True, None, beside)
+
+
+def through_trials(landings: Landings, changes: list[Change]) -> tuple[str, list[str]]:
+    """The tree after the changes, each of which passes its trial, and those that have landed, in order."""
+    head, order = landings.base, list[str]()
+    while changes:
+        result = verified_first(landings, *changes, head=head)
+        head, tried = result.head, [row.task_id for row in result.rows if row.merged]
+        order += [row.task_id for row in result.rows if not row.waits and row.conflict is None]
+        passed = {"verified_with": head, "at": 7, "waits": False}
+        of_task = {change.task_id: change for change in changes}
+        changes = [
+            of_task[row.task_id].model_copy(
+                update={**passed, "beside": tried[: tried.index(row.task_id)]} if row.merged else {"waits": True}
+            )
+            for row in result.rows
+            if row.waits
+        ]
+    return landings.hub.tree_of(head), order
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(operation, min_size=1, max_size=3), min_size=4, max_size=4))
+def test_what_lands_by_trials_is_what_lands_one_after_the_other(made: list[list[tuple[str, int]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        landings = Landings(Path(folder), BASE)
+        commits = dict(landings.change(name, files_of(name, each)) for name, each in zip("abcd", made, strict=True))
+        changes = [Change(task_id=name, commit=commit) for name, commit in commits.items()]
+        tree, order = through_trials(landings, changes)
+        in_turn, rows = landings.land([(name, commits[name]) for name in order])
+        assert [row.conflict for row in rows] == [None] * len(order)
+        assert in_turn == tree
