@@ -196,13 +196,13 @@ class Trials:
         names = list(dict.fromkeys(name for each in tried for name in each.row.to_check))
         if names:
             checked = await self._read(tried, head, names)
-            if checked.problems:
-                # What symbols alone show counts again.
-                self._problems |= dict.fromkeys(checked.problems)
-                self._unreadable |= dict.fromkeys(self._commit(each.task_id) for each in tried)
-                return 0, None, None
+            self._problems |= dict.fromkeys(checked.problems)
             if checked.conflict is not None:
                 return 0, checked.conflict.tasks[0], checked.conflict
+            if checked.problems:
+                # What symbols alone show counts again.
+                self._unreadable |= dict.fromkeys(self._commit(each.task_id) for each in tried)
+                return 0, None, None
         if not any(each.row.to_verify for each in tried):
             return len(tried), None, None
         self._verification.knows_commits = True
