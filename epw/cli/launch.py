@@ -47,13 +47,15 @@ async def run_to_end(
     """
     log = sys.stderr if as_json else sys.stdout
     is_live = may_be_live(as_json=as_json, is_plain=is_plain)
-    async with (
-        held_worker(settings) as held,
-        _connected(settings) as connection,
-        interruptible() as interrupted,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        # First: the worker inherits where its errors go.
+        errors = stack.enter_context(contextlib.ExitStack())
+        errors.enter_context(errors_held(is_live=is_live))
+        held = await stack.enter_async_context(held_worker(settings))
+        connection = await stack.enter_async_context(_connected(settings))
+        interrupted = await stack.enter_async_context(interruptible())
         await tidy_up(settings, connection)
-        with errors_held(is_live=is_live):
+        with errors:
             async with held.released() as worker:
                 if interrupted.done():
                     _say_nothing_begun()
