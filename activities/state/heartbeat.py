@@ -15,8 +15,8 @@ from temporalio import activity
 from activities.system.server_time import server_ms, server_time
 from epw.core.messages import AgentProgress
 
-# A cancellation arrives with the response to a heartbeat, so the interval bounds its delay. Each costs the server 1.6 ms
-# of CPU with 100 agents, and 3 ms with 1,000, whose timers it sorts: of up to 500 agents fifty a second are sent.
+# A cancellation arrives with the response to a heartbeat, so the interval bounds its delay. Each costs the server
+# 1.6 ms of CPU with 100 agents, and 3 ms with 1,000, whose timers it sorts; of up to 500 fifty a second are sent.
 _FIRST_SECONDS = 0.3
 _MIN_SECONDS = 1.0
 _MAX_SECONDS = 10.0
