@@ -152,7 +152,8 @@ class TaskRunner:
         async with self._slots.taken(partial(self._reported_wait, attempt, _WAITING_FOR_SLOT)):
             attempt.reporter.resource_wait.end()
             async with self._with_room(attempt) as attempt:
-                yield attempt
+                with self._admission_notifier.holding(*_run_of_execution(), attempt.context.task.id):
+                    yield attempt
 
     @asynccontextmanager
     async def _with_room(self, attempt: Attempt) -> AsyncIterator[Attempt]:
@@ -178,10 +179,8 @@ class TaskRunner:
     @contextmanager
     def _reported_wait(self, attempt: Attempt, operation: str) -> Iterator[None]:
         """Report that the attempt waits for resources while the block runs."""
-        info = activity.info()
         attempt.reporter.report({"operation": operation})
-        workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
-        with self._admission_notifier.queued(workflow_id, run_id, attempt.context.task.id):
+        with self._admission_notifier.queued(*_run_of_execution(), attempt.context.task.id):
             yield
         attempt.reporter.report({"operation": None})
 
@@ -241,6 +240,11 @@ def _described(
     logins = running.plan.logins_of(task)
     heartbeat = Heartbeat(progress, _lost_runs(directory))
     return Attempt.of(directory, running, task, heartbeat, host, default_sandbox, uses_files=uses_files, logins=logins)
+
+
+def _run_of_execution() -> tuple[str, str]:
+    info = activity.info()
+    return info.workflow_id or "", info.workflow_run_id or ""
 
 
 def _known() -> tuple[Sequence[Any], int]:

@@ -90,7 +90,7 @@ class ExecutionHandlers:
     def in_line(self, message: InLine) -> None:
         """Record which attempts of a worker wait for resources of its machine."""
         if not self._invalid:
-            self._resource_waits.report(message.worker, message.tasks, now())
+            self._resource_waits.report(message.worker, message.tasks, now(), message.holders)
             self._events.notify()
 
     @signal(HostAway)

@@ -69,7 +69,7 @@ def _cells(worker: KnownWorker) -> list[Any]:
         worker.status,
         worker.version if worker.deployment is None else f"{worker.version} ({worker.use})",
         ", ".join(worker.labels) or None,
-        _attempts(worker),
+        attempts_of(worker),
         _percent(worker.cpu_percent),
         _percent(worker.memory_percent),
         None if worker.started_at is None else ago(worker.started_at).removesuffix(" ago"),
@@ -77,10 +77,12 @@ def _cells(worker: KnownWorker) -> list[Any]:
     ]
 
 
-def _attempts(worker: KnownWorker) -> str | None:
+def attempts_of(worker: KnownWorker) -> str | None:
+    """How many attempts have a slot, of how many slots, and how many wait for one; None: not known."""
     if worker.used is None:
         return None if worker.slots is None else f"at most {worker.slots}"
-    return f"{worker.used} of {worker.slots}" if worker.slots is not None else str(worker.used)
+    waiting = f", {worker.waiting} waiting" if worker.waiting else ""
+    return f"{worker.used} of {worker.slots}{waiting}" if worker.slots is not None else str(worker.used)
 
 
 def _percent(value: float | None) -> str | None:

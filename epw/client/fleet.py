@@ -49,7 +49,9 @@ class KnownWorker:
     """Of the whole machine, as the next; None: the server does not know."""
     memory_percent: float | None = None
     used: int | None = None
-    """Attempts that run in it; None: the server does not know."""
+    """Attempts that have a slot of it; None: the server does not know."""
+    waiting: int = 0
+    """Attempts that it has taken, and that wait for a slot."""
     labels: list[str] = field(default_factory=list)
     use: str | None = None
     """What becomes of its version: `current`, `draining` while executions of it run, `drained`, `new`."""
@@ -71,6 +73,7 @@ class KnownWorker:
             "slots": self.slots,
             "slotsUsed": self.used,
             "slotsFree": self.free,
+            "slotsWaitedFor": self.waiting,
             "cpuPercent": self.cpu_percent,
             "memoryPercent": self.memory_percent,
             "startedAt": self.started_at,
@@ -122,6 +125,10 @@ def workers_of(beats: Iterable[WorkerHeartbeat], now: int) -> list[KnownWorker]:
         worker.labels = max(worker.labels, needs_of(beat.task_queue), key=len)
         if not is_for_steps(beat.task_queue):
             worker.used = (worker.used or 0) + beat.activity_task_slots_info.current_used_slots
+    for worker in found.values():
+        if worker.used is not None and worker.slots is not None:
+            # A poll that was under way cannot be taken back, so it may have taken more than it has slots.
+            worker.waiting, worker.used = max(0, worker.used - worker.slots), min(worker.used, worker.slots)
     return sorted(found.values(), key=lambda each: (each.host, each.started_at or 0))
 
 

@@ -8,6 +8,7 @@ import pytest
 from temporalio.api.enums.v1 import WorkerStatus
 from temporalio.api.worker.v1 import WorkerHeartbeat
 
+from epw.cli.workers import attempts_of
 from epw.client.fleet import workers_of, workers_that_poll
 from epw.service.identity import WorkerIdentity
 from epw.service.pollers import pollers, polling_hosts
@@ -41,6 +42,13 @@ def test_a_process_is_one_worker_with_the_labels_and_attempts_of_all_its_queues(
     first, second = workers_of(beats, NOW)
     assert (first.host, first.labels, first.slots, first.used, first.free) == ("vm-1", ["arm", "gpu"], 4, 4, 0)
     assert (second.slots, second.used, second.free) == (None, 0, None)
+
+
+def test_attempts_beyond_the_slots_of_a_worker_are_shown_as_waiting_for_one() -> None:
+    (worker,) = workers_of([beat("epw", "7@vm-1/a1/2", used=2), beat("epw@vm-1", "7@vm-1/a1/2", used=1)], NOW)
+    assert (worker.used, worker.waiting, worker.free) == (2, 1, 0)
+    assert attempts_of(worker) == "2 of 2, 1 waiting"
+    assert worker.document()["slotsWaitedFor"] == 1
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,11 @@ class ReportedWaits:
         self._reported: dict[str, list[str]] = {}
         """Task ids of the last report, by worker."""
 
-    def report(self, worker: str, tasks: Sequence[str], now: int) -> None:
-        """Set the waiting tasks of a worker: these and no others. They keep their agents meanwhile."""
+    def report(self, worker: str, tasks: Sequence[str], now: int, holders: Sequence[str] = ()) -> None:
+        """Set the waiting tasks of a worker: these and no others. They keep their agents meanwhile.
+
+        `holders`: tasks that have what they wait for.
+        """
         execution = self._execution
         known = [task_id for task_id in tasks if task_id in execution.tasks]
         for task_id in self._reported.get(worker, []):
@@ -31,6 +34,7 @@ class ReportedWaits:
                 execution.move(task_id, "running", now=now)
         for task_id in known:
             state = execution.tasks[task_id]
+            state.waits_on = [each for each in holders if each != task_id]
             if state.status == "running" or state.waiting_for in {RESOURCES, HOST} - {self._kind}:
                 execution.move(task_id, "waiting", self._kind, now)
         self._reported[worker] = known

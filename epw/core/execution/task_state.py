@@ -59,6 +59,8 @@ class TaskState:
     finished_at: int | None = None
     duration_ms: int = 0
     """Time in attempts, without waits."""
+    waits_on: list[str] = field(default_factory=list)
+    """Tasks that have the resources that it waits for, as the worker has told."""
     told_wait: int = 0
     """Milliseconds in which its present attempt waited for a worker, as workers have told."""
     since: int = 0

@@ -38,6 +38,8 @@ class InLine(Message):
 
     worker: str
     tasks: list[str]
+    holders: list[str] = Field(default_factory=list)
+    """Tasks of the same execution whose attempts have what those wait for (the first few)."""
 
 
 class HostAway(Message):

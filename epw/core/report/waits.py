@@ -26,9 +26,7 @@ def wait_of(state: TaskState, execution: ExecutionState) -> dict[str, Any]:
         found["waitingUntil"] = state.outcome.until
     if kind == "host":
         found["waitingHost"] = worker_in_words(execution.host, state.task.needs)
-    others = (
-        _holders(state, execution) if kind == "files" else _running(state, execution) if kind == "resources" else ()
-    )
+    others = _holders(state, execution) if kind == "files" else _told(state, execution) if kind == "resources" else ()
     if named := [other for other, _ in zip(others, range(_MAX_NAMED), strict=False)]:
         found["waitingOn"] = named
     return found
@@ -57,5 +55,8 @@ def _overlap(state: TaskState, other: TaskState) -> bool:
     return any(may_overlap(mine, theirs) for mine in state.task.files for theirs in other.task.files)
 
 
-def _running(state: TaskState, execution: ExecutionState) -> Iterator[str]:
-    return (other for other, each in execution.tasks.items() if each.status == "running" and other != state.task.id)
+def _told(state: TaskState, execution: ExecutionState) -> Iterator[str]:
+    """Tasks that had the resources when the worker told of it, and go on."""
+    return (
+        other for other in state.waits_on if other in execution.tasks and execution.tasks[other].status == "running"
+    )
