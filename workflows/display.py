@@ -67,6 +67,7 @@ class Display:
             measured=self._measured(at),
             landing_order=[task_id for task_id, _ in self._landings],
             message=self._conclusion.message,
+            lacks=self._conclusion.lacks,
             verified=self._conclusion.verified,
             rows=rows,
         )

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from epw.core.decisions.resolver import Resolver
     from epw.core.errors import InvalidPlan
     from epw.core.execution.compensation import Compensations
-    from epw.core.execution.exit_status import OUTCOMES, Conclusion
+    from epw.core.execution.exit_status import OUTCOMES, UNPREPARED, Conclusion
     from epw.core.execution.reported_waits import HOST, RESOURCES, ReportedWaits
     from epw.core.execution.state import ExecutionState
     from epw.core.execution.task_state import NO_WORKER_MS
@@ -176,7 +176,9 @@ class ExecuteParallelWorkflow(SteeringHandlers):
         if dispatch.is_cancelled(error):
             self._conclusion.status = "cancelled"
         else:
-            self._conclusion.status, self._conclusion.message = "failed", dispatch.message_of(error)
+            failure, _ = dispatch.failure_of(error)
+            self._conclusion.status, self._conclusion.message = "failed", failure.message
+            self._conclusion.lacks = failure.type in UNPREPARED
         return await self._close()
 
     async def _close(self) -> dict[str, Any]:

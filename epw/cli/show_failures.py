@@ -53,9 +53,10 @@ def verify_failed(conflict: Mapping[str, Any]) -> str:
 def show_error(error: ExecutionError, execution_id: str) -> None:
     """Print why an execution did not succeed, where no task's failure says it, and what to do."""
     prose(f"{error['type']}: {error['message']}", "    ", first="✗ ")
-    if (outcome := OUTCOMES.get(error["type"])) is None or outcome.failure is None:
+    outcome = OUTCOMES.get(error["type"])
+    kind = failures.FAILURES.get(error["type"]) or (outcome.failure if outcome is not None else None)
+    if kind is None:
         return
-    kind = outcome.failure
     if error["message"].startswith("verify "):
         is_of_base = error["message"].startswith(RED_BEFORE)
         kind = failures.VERIFY_RED_BEFORE if is_of_base else failures.VERIFY_FAILED

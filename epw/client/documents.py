@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -25,9 +25,10 @@ from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
 from activities.system.server_time import server_ms
 from epw.client.url_hub import catch_up
-from epw.core.errors import InvalidPlan, InvalidRequest, Problem, UrlAway, UrlDenied
+from epw.core.errors import InvalidPlan, InvalidRequest, Problem, Unavailable, UrlAway, UrlDenied
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
 from epw.core.execution.task_state import TERMINAL
+from epw.core.failures import UNAVAILABLE
 from epw.core.messages import WORKFLOW_TYPE, AgentProgress
 from epw.core.plan.wording import did_you_mean
 from epw.core.report.history import from_history, task_error, whole
@@ -147,8 +148,15 @@ def results_so_far(
     return document
 
 
+def never_began(document: Mapping[str, Any]) -> bool:
+    """Whether an execution ended before it began, since the environment lacks something."""
+    return (document.get("error") or {}).get("type") == UNAVAILABLE.type
+
+
 def exit_code(document: ExecutionResult) -> int:
     """Exit code of a command for an execution that has ended; 1 for one that was terminated."""
+    if never_began(document):
+        return Unavailable.exit_code
     outcome = OUTCOMES.get(document["status"])
     return outcome.exit_code if outcome else 1
 

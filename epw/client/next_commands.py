@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from activities.git.user_git import UserGit
 from activities.git.workspace import Workspace
+from epw.client.documents import never_began
 from epw.client.saved_changes import KnownExecution
 from epw.client.url_hub import in_a_clone
 from epw.core.report.model import OPEN
@@ -42,7 +43,7 @@ def next_commands(known: KnownExecution, here: Path) -> list[NextCommand]:
     if apart:
         found.append(_epw("what it had changed", "diff", known.id, apart[0]))
         found.append(_epw("every saved change, as branches or patches", "salvage", known.id))
-    if status not in _DONE or status == "partial":
+    if (status not in _DONE or status == "partial") and not never_began(known.document):
         found.append(_epw("again, without what has succeeded", "retry", known.id))
     return found
 

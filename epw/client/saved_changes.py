@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from temporalio.client import WorkflowExecutionStatus
+
 from activities.git.hub import Hub
 from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
-from epw.client.documents import describe, document_of
+from epw.client.documents import describe, document_of, never_began, short_document
 from epw.client.url_hub import catch_up, in_a_clone
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
@@ -39,7 +41,11 @@ class KnownExecution:
         """Look an execution up; raises `InvalidRequest` where there is none of this id."""
         handle = connection.client.get_workflow_handle(execution_id)
         described = await describe(handle)
-        await catch_up(settings, handle, described)
+        # The URL of an execution that could not begin may still not answer, and has nothing of it.
+        if described.status != WorkflowExecutionStatus.FAILED or not never_began(
+            await short_document(handle, described)
+        ):
+            await catch_up(settings, handle, described)
         document = await document_of(settings, handle, described)
         return cls(document, ExecutionStore.of(settings.state, described))
 

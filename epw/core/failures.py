@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from epw.core.recovery_words import CHANGED, DOCTOR, LOGS, RETRY, SALVAGE, SPLIT, UP, raise_limit
+from epw.core.recovery_words import ANEW, CHANGED, DOCTOR, LOGS, RETRY, SALVAGE, SPLIT, UP, raise_limit
 
 
 class Retried(StrEnum):
@@ -262,7 +262,7 @@ INVALID_REQUEST = _kind(
     "see what is there: `epw status {id}`",
 )
 UNAVAILABLE = _kind(
-    "Unavailable", "the environment lacks something: a server, a worker, git, disk", _NEVER, DOCTOR, RETRY
+    "Unavailable", "the environment lacks something: a server, a worker, git, disk, the git URL", _NEVER, DOCTOR, ANEW
 )
 FENCED = _kind(
     "Fenced",

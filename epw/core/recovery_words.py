@@ -9,6 +9,7 @@ RETRY_TASK = "run the task again, and what depends on it: `epw retry {id} {task}
 CHANGED = "correct the plan, then run what is not done: `epw retry {id} PLAN`"
 DOCTOR = "see what this machine lacks: `epw doctor`"
 SPLIT = "split the task in the plan, then `epw retry {id} PLAN`"
+ANEW = "once that is there, run the plan again: nothing had begun"
 UP = "keep a worker up (`epw up`), then `epw retry {id}`"
 
 

@@ -8,11 +8,22 @@ from typing import Any, cast
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
+from epw.client.documents import exit_code
 from epw.client.next_commands import next_commands
 from epw.client.saved_changes import KnownExecution
 from epw.client.start import check_runnable
 from epw.core.plan.validate import read_plan
 from tests.support import make_repository, sh
+
+
+def test_an_execution_that_never_began_is_not_retried_and_its_command_ends_with_3(tmp_path: Path) -> None:
+    store = ExecutionStore(StateDirectory(tmp_path / "state"), "uni", "run")
+    document: dict[str, Any] = {"executionId": "uni", "status": "failed", "delivery": None, "results": []}
+    ends = []
+    for error in ("failed", "Unavailable"):
+        known = KnownExecution(cast(Any, {**document, "error": {"type": error, "message": "why"}}), store)
+        ends.append((exit_code(known.document), [each.command for each in next_commands(known, tmp_path)]))
+    assert ends == [(1, ["epw retry uni"]), (3, [])]
 
 
 def test_before_a_merge_on_no_branch_comes_the_branch(tmp_path: Path) -> None:

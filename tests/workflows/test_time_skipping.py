@@ -11,9 +11,12 @@ from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from epw.core.errors import UrlAway
+from epw.core.execution.strategy import STRATEGIES
 from epw.core.messages import PREPARE, RUN_TASK, Prepared, PrepareRequest, TaskOutcome, TaskRun
 from epw.service.converter import data_converter
 from tests.support import Harness, ended, failure_type, statuses, tasks
+from workflows.dispatch import retry_policy
 from workflows.execute_parallel import ExecuteParallelWorkflow
 
 ASK = """[ -n "${EPW_ANSWER:-}" ] && exit 0; echo '{"question": "which?"}' > "$EPW_EVENTS"; exit 75"""
@@ -81,3 +84,29 @@ async def test_infrastructure_is_retried_with_back_off_and_not_counted(skipping:
     assert tries == list(range(1, 10))
     assert row["attempts"] == 1
     assert (await skipping.get_current_time() - before).total_seconds() > 20, "0.2 s, doubled each time"
+
+
+def test_a_start_waits_for_about_a_minute_and_a_half() -> None:
+    policy = retry_policy(STRATEGIES["conservative"])
+    pauses = [
+        policy.initial_interval * policy.backoff_coefficient**count for count in range(policy.maximum_attempts - 1)
+    ]
+    longest = policy.maximum_interval
+    assert longest is not None
+    assert 75 < sum(min(each, longest).total_seconds() for each in pauses) < 95
+
+
+async def test_what_is_lacking_at_the_start_is_named_so_and_nothing_has_begun(skipping: WorkflowEnvironment) -> None:
+    @activity.defn(name=PREPARE)
+    async def prepare(request: PrepareRequest) -> Prepared:
+        raise UrlAway("git ls-remote of https://example.org/x broke off: Could not resolve host")
+
+    queue = f"queue-{uuid.uuid4().hex}"
+    async with Worker(skipping.client, task_queue=queue, workflows=[ExecuteParallelWorkflow], activities=[prepare]):
+        plan = {"workspace": "https://example.org/x", "tasks": tasks({"id": "a", "run": "true"})}
+        handle = await Harness(skipping.client, Path("/nonexistent"), queue).start(plan)
+        assert await failure_type(handle) == "ExecutionFailed"
+        document = await handle.query("results")
+    assert (document["status"], document["error"]["type"]) == ("failed", "Unavailable")
+    assert "Could not resolve host" in document["error"]["message"]
+    assert document["results"][0]["status"] == "skipped"

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from epw.core import failures
+from epw.core.errors import UrlAway, UrlDenied
 from epw.core.execution.delivery import Delivery
 from epw.core.failures import FailureKind
 from epw.core.landing import Verified
+
+UNPREPARED = (failures.UNAVAILABLE.type, UrlAway.__name__, UrlDenied.__name__)
+"""Failures of the preparation that say what the environment lacks."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Conclusion:
     status: str = "running"
     message: str | None = None
     """Why, where no task's failure says it."""
+    lacks: bool = False
+    """Whether nothing began, since the environment lacks something."""
     delivery: Delivery | None = None
     verified: Verified | None = None
     """The plan's `verify` of the final head, if it was run."""

@@ -220,6 +220,7 @@ class ExecutionError(ResultPart):
     """Why an execution did not succeed, where no task's error says it."""
 
     type: str
+    """Its status; `Unavailable` where nothing began, since the environment lacks something."""
     message: str
 
 

@@ -10,6 +10,7 @@ from epw.core.decisions.questions import Questions
 from epw.core.execution.delivery import Delivery
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import TaskState
+from epw.core.failures import UNAVAILABLE
 from epw.core.landing import Verified
 from epw.core.messages import TaskOutcome
 from epw.core.report.history import empty_row, short_row, task_error
@@ -82,12 +83,14 @@ def document(
     measured: Metrics,
     landing_order: list[str],
     message: str | None = None,
+    lacks: bool = False,
     verified: Verified | None = None,
     rows: slice = slice(None),
 ) -> dict[str, Any]:
     """The result in its short form (`epw.core.report.history`).
 
-    `measured`: see `measured`. `rows`: which of the tasks, in plan order.
+    `measured`: see `measured`. `lacks`: whether nothing began, since the environment lacks something. `rows`: which of
+    the tasks, in plan order.
     """
     tasks: Iterable[TaskState] = list(execution.tasks.values())[rows]
     return {
@@ -103,7 +106,7 @@ def document(
         "delivery": _delivery(delivery) if delivery else None,
         "landingOrder": landing_order,
         **({"verification": _verification(execution.plan.verify or "", verified)} if verified else {}),
-        **({"error": {"type": status, "message": message}} if message else {}),
+        **({"error": {"type": UNAVAILABLE.type if lacks else status, "message": message}} if message else {}),
     }
 
 
