@@ -70,7 +70,8 @@ class Attempts:
         if start.resume is None:
             state.base = head
         previous = state.error if start.attempt > 1 and start.resumes == 0 else None
-        by_model = execution.plan.backend_of(state.task).driven_by_model
+        backend = execution.plan.backend_of(state.task)
+        by_model, spends = backend.driven_by_model, backend.driven_by_model or backend.runs_command
         run = TaskRun(
             task_id=start.task_id,
             attempt=start.attempt,
@@ -81,7 +82,7 @@ class Attempts:
             resume=start.resume,
             answer=start.answer,
             model=execution.plan.model_of(state.task) or self._prepared.model if by_model else None,
-            budget=execution.budget if by_model and execution.budget != execution.plan.constraints.budget else None,
+            budget=execution.budget if spends and execution.budget != execution.plan.constraints.budget else None,
             after=f"{previous['type']}: {previous['message']}" if previous and by_model else None,
             inputs=execution.dependency_results(start.task_id) if by_model else [],
             dispute=state.merge_context,

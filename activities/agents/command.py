@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from activities.agents.agent_log import AgentLog
-from activities.agents.base import Completed
+from activities.agents.base import BudgetReached, Completed
 from activities.agents.context import AgentContext
 from activities.agents.reporter import Reporter
-from activities.agents.spending import Reported
+from activities.agents.spending import Reported, spent_by_commands
 from activities.git.command import display_path
 from activities.processes.launcher import ProcessLauncher
 from activities.processes.shell import describe_exit, last_output, run_shell
+from activities.system.concurrency import in_thread
 from activities.system.directories import remove
 from epw.core import failures
 from epw.core.errors import TaskFailed
@@ -42,7 +43,9 @@ class CommandAgent:
 
     async def execute(
         self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter
-    ) -> Completed | Question:
+    ) -> Completed | Question | BudgetReached:
+        if spent := await in_thread(spent_by_commands, context):
+            return BudgetReached(spent)
         events = Events(context, reporter, counts_spending=True)
         code = await run_shell(launcher, context.task.run or "", events.read)
         events.read_to_end()

@@ -19,6 +19,11 @@ _ALLOWED = ("PATH", "LANG", "TERM")
 _NO_SECRETS = ("HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
+def missing_variables(plan: Plan) -> list[str]:
+    """Names in `passEnv` that nothing has set for this process."""
+    return [name for name in plan.pass_env if name not in os.environ]
+
+
 def inherited_variables(plan: Plan, home: Path, temporary: Path, sandbox: str) -> dict[str, str]:
     """The allow-list and `passEnv` from the worker, with a private `HOME` and `TMPDIR`.
 

@@ -80,6 +80,16 @@ class Reported:
         self._spending.count(Used(self._tokens, 0, self._cost, requests=0))
 
 
+def spent_by_commands(context: AgentContext) -> str | None:
+    """Amounts spent, in words, where the budget is used up and commands spend of it, as they have told; else None."""
+    plan, budget = context.plan, context.budget
+    if budget.max_cost_usd is None and budget.max_tokens is None:
+        return None
+    commands = {task.id for task in (*plan.tasks, context.task) if plan.backend_of(task).runs_command}
+    told = BudgetLedger.usages(context.ledger).keys()
+    return BudgetLedger(context.ledger, budget).exceeded() if commands & told else None
+
+
 def _amount(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value <= _MOST else None

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from activities.agents.context import AgentContext
+from activities.agents.environment import missing_variables
 from activities.attempt.agent_repository import add_repositories
 from activities.attempt.attempt import Attempt
 from activities.attempt.checkout import check_out
@@ -19,6 +20,7 @@ from activities.attempt.included_secrets import know_included
 from activities.attempt.moved import leave_other_conversation
 from activities.git.work_tree import WorkTree
 from activities.processes.shell import describe_exit, last_output, run_shell
+from activities.state.host import machine_name
 from activities.system.concurrency import in_thread
 from activities.system.copying import copy_with_links
 from activities.system.directories import remove
@@ -33,9 +35,12 @@ _HOOKS = ".git/hooks"
 async def set_up_directory(attempt: Attempt) -> None:
     """Make the directory ready for its agent; one that is resumed is left as it is.
 
-    Raises `TaskFailed` (`SetupFailed`) where the plan's `setup` fails.
+    Raises `TaskFailed` where the plan's `setup` fails, or the worker lacks a variable that is to be passed on.
     """
     directory, context = attempt.directory, attempt.context
+    if missing := [] if attempt.backend.simulated else missing_variables(context.plan):
+        message = f"passEnv: {', '.join(missing)} not set for the worker on {machine_name()}"
+        raise TaskFailed(failures.VARIABLE_MISSING, message)
     await in_thread(leave_other_conversation, attempt)
     if not await in_thread(partial(check_out, directory, keeps_state=context.backend.keeps_state)):
         await in_thread(know_included, attempt)

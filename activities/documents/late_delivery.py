@@ -34,7 +34,9 @@ def status_since_delivery(execution: ExecutionStore) -> str | None:
     """Status of an execution that a person has delivered since its end; None: nobody has, as far as is known here."""
     file = execution.path / _FILE
     noted = file.read_text().splitlines()[1:] if file.is_file() else []
-    return noted[0] if noted else None
+    # `gc` removes the file, and keeps the result as it was told then.
+    found: str | None = noted[0] if noted else execution.kept_results().get("status")
+    return found
 
 
 def _delivered(document: ExecutionResult) -> str:

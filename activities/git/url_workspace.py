@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from activities.git.command import text
+from activities.git.command import git, text
 from activities.git.filters.filter_drivers import DriverCommands, drivers
 from activities.git.hub import Hub
 from activities.git.merge_attributes import ATTRIBUTES
@@ -67,8 +67,15 @@ def read_url(hub: Hub, url: UrlGit, base: str | None, refs: str) -> Workspace:
     ).at_hub(hub.path)
 
 
+def has_branch(hub: Hub, name: str) -> bool:
+    """Whether the URL had a branch of this name when its branches were fetched."""
+    return hub.resolve(f"{_BRANCHES}/{name}") is not None
+
+
 def _commit_of(hub: Hub, url: UrlGit, base: str | None, default: str | None) -> tuple[str, str | None]:
     """The commit of a ref of the URL, and the branch that it is, if it is one."""
+    if base is None and default is None and not git("for-each-ref", "--count=1", _BRANCHES, git_dir=hub.path):
+        raise InvalidPlan([Problem("workspace", f"{url.url} has no commit: push one first")])
     if base is None and default is None:
         raise InvalidPlan([Problem("base", f"is needed: HEAD of {url.url} names no branch")])
     name = (base or default or "").removeprefix("refs/heads/")

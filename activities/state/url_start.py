@@ -9,7 +9,7 @@ from activities.git.hub import Hub
 from activities.git.merge_attributes import keep_user_settings
 from activities.git.submodules.pointers import pointers
 from activities.git.url_refs import UrlRefs
-from activities.git.url_workspace import fetch_branches, read_url
+from activities.git.url_workspace import fetch_branches, has_branch, read_url
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from activities.system.failpoints import failpoint
@@ -43,6 +43,9 @@ def start_from_url(execution: ExecutionStore, plan: Plan, earlier_base: str | No
         if base is None:
             failpoint("prepare.begun")
             workspace = read_url(hub, refs.git, plan.base, plan.url_refs)
+            if (plan.deliver or "push") == "push" and has_branch(hub, "epw"):
+                message = 'a branch "epw" on the URL stands in the way of the branches epw/<id>: rename it there'
+                raise InvalidPlan([Problem("deliver", message)])
             if plan.pull_request is not None and workspace.branch is None:
                 raise InvalidPlan([Problem("pullRequest", "joins a branch: give `base` as one")])
             base = earlier_base or workspace.head or ""

@@ -13,10 +13,12 @@ from activities.apply import finish_commands
 from activities.attempt.unsaved import unsaved
 from activities.git import transfer
 from activities.git.changes import changed_paths
-from activities.git.command import display_path
+from activities.git.command import display_path, list_paths
 from activities.git.hub import Hub
+from activities.git.secret_commits import secrets_added
 from activities.git.task_commits import patch, saved_work
 from activities.git.url_git import UrlGit
+from activities.git.user_git import UserGit
 from activities.state.execution_store import ExecutionStore
 from activities.system.file_modes import user_modes, user_umask
 from epw.cli.layout import table
@@ -41,6 +43,9 @@ def salvage(
     patches: Annotated[
         Path | None, typer.Option("--patches", help="Write each saved work as a patch file into this directory.")
     ] = None,
+    publish_secrets: Annotated[
+        bool, typer.Option("--publish-secrets", help="Push the branch although it adds files that look like secrets.")
+    ] = False,
     as_json: bool = JSON_OPTION,
 ) -> None:
     """Every change that agents have saved; as a branch or as patches. Landed or not, failed or not."""
@@ -53,8 +58,11 @@ def salvage(
         saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:
-            more = _put_on_branch(execution, hub, rows, branch, task)
-            rows[-1]["finishWith"] = more
+            if task is None or hub is None or not rows:
+                raise InvalidRequest("--branch needs a TASK that has saved work")
+            rows[-1]["finishWith"] = _put_on_branch(
+                execution, hub, rows[-1]["commit"], branch, publish_secrets=publish_secrets
+            )
         commits = [row["commit"] for row in (*rows, *apart)]
         alone = set(saved_alone(execution, hub, known.document, commits)) if hub is not None else set()
         rows = [
@@ -130,32 +138,31 @@ def _what(row: dict[str, Any]) -> str:
 
 
 def _put_on_branch(
-    execution: ExecutionStore, hub: Hub | None, rows: list[dict[str, Any]], branch: str, task: str | None
+    execution: ExecutionStore, hub: Hub, commit: str, branch: str, *, publish_secrets: bool
 ) -> list[str]:
-    """Put the newest saved work on a branch; returns the commands that the user has to run afterwards."""
-    if task is None or hub is None or not rows:
-        raise InvalidRequest("--branch needs a TASK that has saved work")
+    """Put saved work on a branch; returns the commands that the user has to run afterwards."""
     workspace = execution.known_workspace()
     if workspace is None or workspace.kind != "git":
         raise InvalidRequest("--branch needs a git repository as workspace; use --patches")
     if workspace.url is not None:
-        return _push_branch(execution, hub, rows[-1]["commit"], branch)
+        secrets = [] if publish_secrets else secrets_added(UserGit(hub.path), execution.base(), commit)
+        if secrets:
+            how = "without it: --patches; if they are no secrets: --publish-secrets"
+            raise InvalidRequest(
+                f"{branch} is not pushed: it adds {list_paths(secrets)}, secret by name or content; {how}"
+            )
+        if rejected := UrlGit(hub.path, workspace.url).push({f"refs/heads/{branch}": (commit, "")}):
+            raise InvalidRequest(f"the branch {branch} is not taken by {workspace.url}: {rejected[0].why}")
+        return []
     modules, reference = execution.submodules(hub), f"refs/heads/{branch}"
-    lowered = modules.lowered(rows[-1]["commit"])
+    lowered = modules.lowered(commit)
     refusals = (
         transfer.hand_over(hub, module, each, reference) for module, each in modules.missing_commits(lowered, workspace)
     )
     refused = next(filter(None, refusals), None) or transfer.hand_over(hub, workspace, lowered.commit, reference)
     if refused is not None:
         raise InvalidRequest(f"the branch {branch} cannot be made: {refused}")
-    return finish_commands.of_branch(execution, hub, rows[-1]["commit"], branch)
-
-
-def _push_branch(execution: ExecutionStore, hub: Hub, commit: str, branch: str) -> list[str]:
-    url = UrlGit(hub.path, execution.workspace().url or "")
-    if rejected := url.push({f"refs/heads/{branch}": (commit, "")}):
-        raise InvalidRequest(f"the branch {branch} is not taken by {url.url}: {rejected[0].why}")
-    return []
+    return finish_commands.of_branch(execution, hub, commit, branch)
 
 
 def _write_patch(hub: Hub, row: dict[str, Any], folder: Path) -> Path:

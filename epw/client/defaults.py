@@ -84,7 +84,9 @@ class Defaults:
         """A plan's document with what it leaves out, and for people the names, values and files of what was added."""
         if not isinstance(document, dict):
             return document, []
-        others = self.values.model_copy(update=dict.fromkeys(_OF_TASKS))
+        # The user's list is for all plans on all machines: each passes on what is set there.
+        passed = self.values.pass_env and [name for name in self.values.pass_env if name in os.environ]
+        others = self.values.model_copy(update={**dict.fromkeys(_OF_TASKS), "pass_env": passed or None})
         filled = _filled(document, others)
         if self.values.notify and isinstance(document.get("notify"), list):
             filled["notify"] = [*document["notify"], *_written(self.values.notify)]

@@ -14,6 +14,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from activities.agents.environment import missing_variables
 from activities.agents.registry import require_agents, require_bash
 from activities.attempt.include import check_included
 from activities.git.command import require_git
@@ -49,6 +50,8 @@ def check_runnable(plan: Plan, *, here: bool = False, without_agent: str = "") -
         except Unavailable as error:
             raise Unavailable(f"{error}{without_agent}") from None
         require_sandbox(plan)
+        if missing := missing_variables(plan):
+            raise Unavailable(f"passEnv: {', '.join(missing)} not set here, where the plan is to run")
     if plan.workspace is not None or plan.has_commands:
         require_git()
         if here:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from epw.core.recovery_words import ANEW, CHANGED, DOCTOR, LOGS, RETRY, SALVAGE, SPLIT, UP, raise_limit
+from epw.core.recovery_words import ANEW, CHANGED, DOCTOR, LOGS, RETRY, SALVAGE, SET_VARIABLE, SPLIT, UP, raise_limit
 
 
 class Retried(StrEnum):
@@ -44,9 +44,7 @@ def _kind(type: str, meaning: str, retried: Retried = Retried.STRATEGY, *recover
 _STRATEGY, _ONCE, _NEVER, _TEMPORAL = Retried.STRATEGY, Retried.ONCE, Retried.NEVER, Retried.TEMPORAL
 
 # Agents.
-COMMAND_FAILED = _kind(
-    "CommandFailed", "the command ended with an exit code other than 0", _STRATEGY, LOGS, CHANGED, SALVAGE
-)
+COMMAND_FAILED = _kind("CommandFailed", "the command ended by a code other than 0", _STRATEGY, LOGS, CHANGED, SALVAGE)
 QUESTION_MISSING = _kind(
     "QuestionMissing",
     "the command ended with 75 and wrote no question to `$EPW_EVENTS`",
@@ -75,6 +73,7 @@ AGENT_ERROR = _kind(
 AGENT_UNAVAILABLE = _kind(
     "AgentUnavailable", "the worker lacks what the agent needs: a key, a package", _NEVER, DOCTOR, RETRY
 )
+VARIABLE_MISSING = _kind("VariableMissing", "the worker lacks a variable that `passEnv` names", _STRATEGY, SET_VARIABLE)
 REFUSAL = _kind(
     "Refusal", "the model refused the task", _NEVER, "say the task in other words; `epw retry {id} PLAN`", LOGS
 )

@@ -10,6 +10,9 @@ CHANGED = "correct the plan, then run what is not done: `epw retry {id} PLAN`"
 DOCTOR = "see what this machine lacks: `epw doctor`"
 SPLIT = "split the task in the plan, then `epw retry {id} PLAN`"
 ANEW = "once that is there, run the plan again: nothing had begun"
+SET_VARIABLE = (
+    "set it where the worker is started (`epw up`, `epw worker`), or take it out of `passEnv`; then `epw retry {id}`"
+)
 UP = "keep a worker up (`epw up`), then `epw retry {id}`"
 
 

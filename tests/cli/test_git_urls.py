@@ -124,6 +124,9 @@ def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) 
     (origin / "hooks/update").unlink()
     assert f"pushed: epw/kept-back to file://{origin}" in hosts.here("deliver", "kept-back").stdout
     assert sh(origin, "git", "show", "epw/kept-back:a") == "a\n"
+    sh(origin, "git", "update-ref", "refs/heads/epw/kept-back", sh(origin, "git", "rev-parse", "main").strip())
+    assert "is on file://" in hosts.here("deliver", "kept-back").stdout
+    assert "epw/kept-back-2" not in sh(origin, "git", "branch"), "a person may have built on it"
     assert hosts.here.json("deliver", "kept-back")["branch"] == "epw/kept-back"
     (listed,) = [row for row in hosts.here.json("list") if row["executionId"] == "kept-back"]
     assert listed["status"] == "succeeded"
@@ -132,6 +135,7 @@ def test_a_push_that_is_refused_is_finished_later(hosts: Hosts, tmp_path: Path) 
         assert (found["status"], found["delivery"]["branch"]) == ("succeeded", "epw/kept-back")
         assert found["delivery"]["refusedBecause"] is None
     hosts.here("gc", "kept-back", "--yes")
+    assert ("kept-back", "succeeded") in [(row["executionId"], row["status"]) for row in hosts.here.json("list")]
     assert hosts.here.json("status", "kept-back")["delivery"]["branch"] == "epw/kept-back"
 
 
@@ -174,5 +178,8 @@ def test_a_branch_with_a_secret_is_not_pushed_without_a_word(hosts: Hosts, tmp_p
     assert result["delivery"]["finishWith"] == []
     assert "`epw deliver secret --publish-secrets`" in result["delivery"]["refusedBecause"]
     assert "`epw deliver secret --publish-secrets`" in hosts.here("deliver", "secret", code=1).stderr
+    assert "--publish-secrets" in hosts.here("salvage", "secret", "a", "--branch", "saved", code=2).stderr
+    assert "saved" not in sh(origin, "git", "branch")
+    hosts.here("salvage", "secret", "a", "--branch", "saved", "--publish-secrets")
     hosts.here("deliver", "secret", "--publish-secrets")
     assert sh(origin, "git", "show", "epw/secret:.env") == "KEY=1\n"

@@ -63,6 +63,14 @@ async def test_passed_values_do_not_show_in_errors(harness: Harness, monkeypatch
     assert "s3cret-value" not in history
 
 
+async def test_a_variable_that_the_worker_lacks_is_never_dropped(harness: Harness) -> None:
+    run = 'echo "deploy with [${TOKEN_OF_NOBODY:-}]" > out'
+    plan = {"strategy": "aggressive", "passEnv": ["TOKEN_OF_NOBODY"], "tasks": tasks({"id": "a", "run": run})}
+    (row,) = (await harness.run(plan))["results"]
+    assert row["error"]["type"] == "VariableMissing"
+    assert "passEnv: TOKEN_OF_NOBODY not set for the worker" in row["error"]["message"]
+
+
 @pytest.mark.parametrize(("touch", "runs"), [("true", 1), ("echo from setup >> lock", 2)])
 async def test_setup_runs_once_for_a_base_and_include_brings_ignored_files(
     harness: Harness, tmp_path: Path, touch: str, runs: int

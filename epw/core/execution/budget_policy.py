@@ -63,9 +63,9 @@ def end(execution: ExecutionState, failure: Failure, now: int) -> None:
     for task_id, state in execution.tasks.items():
         waits = state.status == "waiting" and state.waiting_for not in ("landing", "resources")
         is_done = state.outcome is not None and state.outcome.kind == "completed"
-        needs_no_model = (
-            waits and state.attempt and (is_done or not execution.plan.backend_of(state.task).driven_by_model)
-        )
+        was_stopped = state.outcome is not None and state.outcome.kind == "budget-limit"
+        needs_model = was_stopped or execution.plan.backend_of(state.task).driven_by_model
+        needs_no_model = waits and state.attempt and (is_done or not needs_model)
         if (state.status in ("pending", "ready") or waits) and not needs_no_model:
             if state.attempt:
                 execution.give_up(task_id, "failed", failure, now)

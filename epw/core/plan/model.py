@@ -240,13 +240,13 @@ class Plan(PlanPart):
         """Whether no weaker sandbox will do."""
         return self.sandbox == "bubblewrap" or self.network is not True
 
-    def not_enforced(self, task: Task) -> list[str]:
-        """Constraints of the plan that nothing enforces for this task."""
+    def not_enforced(self, task: Task, *, tells_spending: bool = False) -> list[str]:
+        """Constraints of the plan that nothing enforces for this task, as far as it does not tell what it spends."""
         backend = self.backend_of(task)
         if backend.calls_account:
             return []
         named: dict[str, Message | None] = {"constraints.apiRateLimit": self.constraints.api_rate_limit}
-        if backend.preset is None:
-            # Nothing says what a command spends; of a preset its program does.
+        if backend.preset is None and not tells_spending:
+            # Only a command itself can say what it spends; of a preset its program does.
             named["constraints.budget"] = self.constraints.budget
         return [name for name, value in named.items() if value is not None]

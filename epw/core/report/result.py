@@ -49,7 +49,8 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
     if state.outcome is not None:
         _add_outcome(found, state.outcome)
     found.update(cast(TaskResult, wait_of(state, execution)))
-    found["notEnforced"] = execution.plan.not_enforced(state.task)
+    has_told = state.outcome is not None and state.outcome.usage is not None
+    found["notEnforced"] = execution.plan.not_enforced(state.task, tells_spending=has_told)
     found["reused"] = task_id in execution.reused
     found["retries"] = state.retries
     if execution.plan.backend_of(state.task).simulated:

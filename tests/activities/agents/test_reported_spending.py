@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support import Harness, tasks
+from tests.support import Harness, status_of, tasks, until
 
 
 def says(**progress: object) -> str:
@@ -33,3 +33,30 @@ async def test_it_counts_into_the_budget(harness: Harness) -> None:
     document = await harness.run({"constraints": {"budget": {"maxCostUSD": 1}}, "tasks": rows})
     assert document["status"] == "succeeded", "what is spent is spent; nothing is left that would spend more"
     assert document["metrics"]["costUSD"] == 2
+
+
+async def test_commands_that_spend_are_held_once_the_budget_is_spent(harness: Harness) -> None:
+    rows = tasks(
+        {"id": "a", "run": says(costUSD=0.6)},
+        {"id": "b", "run": says(costUSD=0.6), "dependsOn": ["a"]},
+        {"id": "c", "run": says(costUSD=0.6), "dependsOn": ["b"]},
+    )
+    plan = {"strategy": "aggressive", "constraints": {"budget": {"maxCostUSD": 1}}, "tasks": rows}
+    async with harness.working():
+        handle = await harness.start(plan)
+        await until(handle, lambda now: status_of(now)["c"] == "waiting")
+        await handle.execute_update("answer", {"questionId": "q1", "text": "5"})
+        document = await handle.result()
+    assert document["status"] == "succeeded"
+    assert [row["attempts"] for row in document["results"]] == [1, 1, 1]
+    stopped = await harness.run({**plan, "onQuestion": {"wait": False}})
+    assert [row["status"] for row in stopped["results"]] == ["succeeded", "succeeded", "failed"]
+    assert stopped["results"][2]["error"]["type"] == "BudgetLimit"
+    assert stopped["metrics"]["costUSD"] == 1.2
+    assert "notEnforced" not in stopped["results"][0]
+
+
+async def test_commands_that_spend_nothing_run_though_the_budget_is_spent(harness: Harness) -> None:
+    rows = tasks({"id": "a", "run": "true"}, {"id": "b", "run": says(costUSD=2), "dependsOn": ["a"]})
+    document = await harness.run({"constraints": {"budget": {"maxCostUSD": 1}}, "tasks": rows})
+    assert [row.get("notEnforced") for row in document["results"]] == [["constraints.budget"], None]

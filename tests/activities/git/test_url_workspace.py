@@ -94,3 +94,9 @@ def test_a_url_without_a_commit_says_so(tmp_path: Path) -> None:
     sh(tmp_path, "git", "init", "--quiet", "--bare", "--initial-branch", "main", "empty.git")
     with pytest.raises(InvalidPlan, match=r"workspace: .* no commit|base: is needed"):
         read(tmp_path, tmp_path / "empty.git")
+
+
+def test_a_url_without_any_commit_is_told_as_such(tmp_path: Path) -> None:
+    sh(tmp_path, "git", "init", "--quiet", "--bare", "empty.git")
+    with pytest.raises(InvalidPlan, match=r"workspace: .*empty\.git has no commit"):
+        read(tmp_path, tmp_path / "empty.git")
