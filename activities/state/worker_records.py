@@ -144,19 +144,31 @@ async def isolated_suspect(state: StateDirectory, record: AttemptRecord, deaths:
 
 
 def count_death(lost: list[AttemptRecord]) -> None:
-    """Count the death of one worker for its tasks in flight: for the suspect that ran alone, else for all."""
+    """Count the death of one worker for its tasks in flight: for the suspect that ran alone, else for all.
+
+    Once, however often that is asked: with the server away, recovery begins anew.
+    """
     alone = [record for record in lost if record.alone]
     for record in alone or lost:
-        if record.deaths is not None:
-            write_atomically(record.deaths, str(count_of(record.deaths) + 1).encode())
+        if record.deaths is not None and (name := _name(record.worker)) not in (known := _dead(record.deaths)):
+            write_atomically(record.deaths, "\n".join([*known, name]).encode())
 
 
 def count_of(deaths: Path) -> int:
     """Number of workers that have died under a task."""
+    # An earlier version wrote a number.
+    return sum(int(each) if each.isdigit() else 1 for each in _dead(deaths))
+
+
+def _dead(deaths: Path) -> list[str]:
     try:
-        return int(deaths.read_text())
+        return deaths.read_text().split()
     except FileNotFoundError:
-        return 0
+        return []
+
+
+def _name(worker: Process) -> str:
+    return f"{worker[0]}-{round(worker[1] * 1000)}"
 
 
 @contextmanager
