@@ -109,7 +109,9 @@ class Attempts:
         state, saved = self._execution.tasks[start.task_id], start.resume
         asked = state.outcome.question if state.outcome is not None else None
         update = {"host": None, "left": saved and saved.host, "asked": asked and asked.text}
-        state.resumes += 1
+        self._execution.end_host_wait(start.task_id, now())
+        self._execution.move(start.task_id, "running", now=now())
+        state.resumes, state.taken = state.resumes + 1, None
         moved = replace(start, resumes=state.resumes, resume=saved and saved.model_copy(update=update))
         self.start(moved, state.base)
 
@@ -146,6 +148,7 @@ class Attempts:
     def _settle(self, start: Start, handle: Any) -> None:
         task_id = start.task_id
         error = asyncio.CancelledError() if handle.cancelled() else handle.exception()
+        self._note_taken(task_id, error)
         if self._execution.tasks[task_id].cancelled_by is not None:
             outcome = handle.result() if error is None else dispatch.failure_of(error)[1]
             TaskSteering(self._execution).end_cancelled(task_id, outcome, now())
@@ -171,6 +174,14 @@ class Attempts:
             self._execution.cancelled(task_id, outcome, now())
         else:
             self._failed(task_id, failure, outcome)
+
+    def _note_taken(self, task_id: str, error: BaseException | None) -> None:
+        """Note whether a worker has run the attempt that has ended, where Temporal tells."""
+        state = self._execution.tasks[task_id]
+        if error is None or not dispatch.is_untaken(error):
+            state.taken = state.taken or None
+        elif not state.taken:
+            state.taken = False
 
     def _failed(self, task_id: str, failure: Failure, outcome: TaskOutcome | None) -> None:
         if outcome is not None and self._repeats_a_limit(task_id, failure) and workflow.patched(_PATCH_REPEATED_LIMIT):

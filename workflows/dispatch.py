@@ -180,6 +180,13 @@ def is_unstarted(error: BaseException | None) -> bool:
     return isinstance(cause, TimeoutError) and cause.type == TimeoutType.SCHEDULE_TO_START
 
 
+def is_untaken(error: BaseException) -> bool:
+    """Whether an activity was cancelled that no worker had; one may have had it before, and been lost."""
+    if isinstance(error, ActivityError):
+        return isinstance(error.cause, CancelledError) and error.started_event_id <= 0
+    return isinstance(error, asyncio.CancelledError)
+
+
 def failure_of(error: BaseException) -> tuple[Failure, TaskOutcome | None]:
     """Failure of an activity, with the agent's outcome where it was the agent that failed."""
     cause = error.cause if isinstance(error, ActivityError) and error.cause else error

@@ -98,7 +98,8 @@ class ExecutionHandlers:
         """Record which attempts and steps no worker takes."""
         if not self._invalid:
             self._execution.away_steps = message.steps
-            self._host_waits.report("", message.tasks, now())
+            self._host_waits.report("", message.tasks, now(), since=message.since)
+            self._host_waits.note_taken(message.tasks, message.lost)
             self._display.show_host(known=message.search_attributes)
             self._events.notify()
 

@@ -74,8 +74,11 @@ class HostWatch:
         was_told = run_id in self._told or described.typed_search_attributes.get(_WAITING) == "host"
         if not waiting and not was_told:
             return False
+        attempts = {each.task_id: each for each in waiting if each.task_id is not None}
         message = HostAway(
-            tasks=sorted(each.task_id for each in waiting if each.task_id is not None),
+            tasks=sorted(attempts),
+            since={task_id: attempts[task_id].since for task_id in sorted(attempts)},
+            lost=sorted(task_id for task_id, each in attempts.items() if each.run > 1),
             steps=sorted({each.type for each in waiting if each.task_id is None}),
             search_attributes=await self._attributes.known(),
         )

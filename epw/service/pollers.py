@@ -70,6 +70,8 @@ class Unstarted:
     """When it was scheduled, epoch milliseconds of the server."""
     version: str | None = None
     """The only version of workers that may take it; None: any."""
+    run: int = 1
+    """Which of Temporal's runs of it waits: after the first, a worker has had it before."""
     patience_seconds: float = 0
     """So long after that it goes to any host, which begins a new conversation; 0: never."""
 
@@ -97,6 +99,7 @@ async def unstarted(client: Client, described: WorkflowExecutionDescription) -> 
             each.activity_options.task_queue.name,
             each.scheduled_time.ToMilliseconds(),
             version,
+            each.attempt,
             # Of a step, the next host is asked then.
             each.activity_options.schedule_to_start_timeout.ToSeconds() if each.activity_type.name == RUN_TASK else 0,
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from epw.core import failures
-from epw.core.execution.reported_waits import RESOURCES, ReportedWaits
+from epw.core.execution.reported_waits import HOST, RESOURCES, ReportedWaits
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_steering import TaskSteering
 from epw.core.messages import Failure, MergeContext, TaskOutcome
 from epw.core.plan.validate import read_plan
+from epw.core.report import result
 from epw.core.report.metrics import metrics
 
 
@@ -89,6 +90,60 @@ def test_while_one_attempt_is_known_to_have_run_there_was_a_worker() -> None:
     execution.completed("a", _worked(3_000, startedAt=2_000), 5_000)
     execution.completed("b", _worked(1_000, startedAt=8_000, awayFrom=1_000, awayUntil=7_000), 9_000)
     assert metrics(execution, 9_000, 0)["awayMs"] == 3_000
+
+
+def test_an_attempt_that_no_worker_took_is_none_and_what_it_waited_is_no_overhead() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"})
+    waits = ReportedWaits(execution, HOST)
+    assert _started(execution, 0) == ["a", "b"]
+    execution.completed("b", _worked(1_000, startedAt=500), 2_000)
+    waits.report("", ["a"], 7_000, since={"a": 100})
+    waits.note_taken(["a"], [])
+    row = result.row(execution.tasks["a"], execution)
+    assert (row["attempts"], row["startedAt"]) == (0, None)
+    execution.cancelled("a", None, 150_000)
+    row = result.row(execution.tasks["a"], execution)
+    assert (row["status"], row["attempts"], row["startedAt"], row["waitedMs"]["host"]) == (
+        "cancelled",
+        0,
+        None,
+        149_900,
+    )
+    found = metrics(execution, 150_000, 0)
+    assert (found["awayMs"], found["totalDuration"]) == (148_500, 1_500)
+    assert (found["agentsUsed"], found["retryCount"]) == (1, 0)
+
+
+def test_an_attempt_that_a_worker_has_lost_and_that_waits_for_another_has_been_one() -> None:
+    execution = _execution({"id": "a"})
+    waits = ReportedWaits(execution, HOST)
+    assert _started(execution, 0) == ["a"]
+    waits.report("", ["a"], 40_000, since={"a": 30_000})
+    waits.note_taken(["a"], ["a"])
+    execution.cancelled("a", None, 50_000)
+    row = result.row(execution.tasks["a"], execution)
+    assert (row["attempts"], row["startedAt"], row["waitedMs"]["host"]) == (1, 0, 20_000)
+
+
+def test_a_task_that_runs_again_after_an_attempt_that_nobody_took_has_that_of_its_agent_alone() -> None:
+    execution = _execution({"id": "a"})
+    assert _started(execution, 0) == ["a"]
+    execution.tasks["a"].taken = False
+    execution.cancelled("a", None, 3_000)
+    execution.retrying["a"] = None
+    TaskSteering(execution).restart(4_000)
+    assert _started(execution, 4_000) == ["a"]
+    execution.completed("a", _worked(1_000, startedAt=4_100), 5_200)
+    row = result.row(execution.tasks["a"], execution)
+    assert (row["attempts"], row["startedAt"], row["waitedMs"]["host"]) == (1, 4_000, 3_000)
+    assert metrics(execution, 5_200, 0)["retryCount"] == 0
+
+
+def test_changes_from_one_run_to_the_next_are_no_time_without_a_worker() -> None:
+    execution = _execution({"id": "a"}, {"id": "b"}, agents=1)
+    execution.worked += [(0, 5_000), (5_800, 9_000)]
+    execution.away.append((100, 12_000))
+    assert metrics(execution, 12_000, 0)["awayMs"] == 3_000
 
 
 def test_an_attempt_of_which_nobody_has_told_how_long_it_took_counts_as_no_time_of_an_agent() -> None:

@@ -165,6 +165,20 @@ async def test_a_task_that_needs_labels_runs_only_where_they_are(harness: Harnes
             assert await ended(handle) is None
 
 
+async def test_a_task_that_is_cancelled_before_any_worker_took_it_has_not_begun(harness: Harness) -> None:
+    plan = {"tasks": tasks({"id": "a", "run": "true", "needs": ["gpu"]}, {"id": "b", "run": "true"})}
+    async with harness.working(), watched(harness):
+        handle = await harness.start(plan)
+        await until(handle, lambda progress: status_of(progress) == {"a": "waiting", "b": "succeeded"})
+        await handle.execute_update("cancel_task", {"taskId": "a"})
+        assert await ended(handle) is None
+        document = await harness.document(handle)
+    row = document["results"][0]
+    assert (row["status"], row["attempts"], row["startedAt"]) == ("cancelled", 0, None)
+    assert row["waitedMs"]["host"] > 0
+    assert document["metrics"]["agentsUsed"] == 1
+
+
 async def test_labels_choose_among_the_workers_of_the_host_that_has_the_workspace(
     harness: Harness, away: Harness, repository: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from epw.core.execution.state import ExecutionState
 
@@ -19,10 +19,17 @@ class ReportedWaits:
         self._reported: dict[str, list[str]] = {}
         """Task ids of the last report, by worker."""
 
-    def report(self, worker: str, tasks: Sequence[str], now: int, holders: Sequence[str] = ()) -> None:
+    def report(
+        self,
+        worker: str,
+        tasks: Sequence[str],
+        now: int,
+        holders: Sequence[str] = (),
+        since: Mapping[str, int] | None = None,
+    ) -> None:
         """Set the waiting tasks of a worker: these and no others. They keep their agents meanwhile.
 
-        `holders`: tasks that have what they wait for.
+        `holders`: tasks that have what they wait for. `since`: when they began to wait, where that is known.
         """
         execution = self._execution
         known = [task_id for task_id in tasks if task_id in execution.tasks]
@@ -30,14 +37,22 @@ class ReportedWaits:
             state = execution.tasks[task_id]
             if state.waiting_for == self._kind and task_id not in known:
                 if self._kind == HOST:
-                    state.told_wait += max(0, now - state.since)
+                    execution.end_host_wait(task_id, now)
+                    state.taken = state.taken or None
                 execution.move(task_id, "running", now=now)
         for task_id in known:
             state = execution.tasks[task_id]
             state.waits_on = [each for each in holders if each != task_id]
             if state.status == "running" or state.waiting_for in {RESOURCES, HOST} - {self._kind}:
-                execution.move(task_id, "waiting", self._kind, now)
+                began = max(state.since, (since or {}).get(task_id, now))
+                execution.move(task_id, "waiting", self._kind, min(now, began))
         self._reported[worker] = known
+
+    def note_taken(self, tasks: Sequence[str], lost: Sequence[str]) -> None:
+        """Note of waiting tasks whether a worker has had their attempt before (`lost`), or none has."""
+        for task_id in tasks:
+            if (state := self._execution.tasks.get(task_id)) is not None and state.waiting_for == self._kind:
+                state.taken = state.taken or task_id in lost
 
     @property
     def tasks(self) -> list[str]:

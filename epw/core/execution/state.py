@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from epw.core import failures
+from epw.core.execution.attempt_times import AttemptTimes
 from epw.core.execution.followers import followers
-from epw.core.execution.landing_state import LandingState
 from epw.core.execution.reuse import is_taking_over
 from epw.core.execution.steered import Steered
-from epw.core.execution.task_state import Start, Stopwatch, TaskState, ended_at
+from epw.core.execution.task_state import Start, Stopwatch, TaskState
 from epw.core.messages import Failure, MergeContext, Produced, TaskOutcome
 from epw.core.plan.model import Plan
 from epw.core.plan.parts import Budget
-from epw.core.schedule.prediction import Phase
 
 _MAX_DEPENDENCY_RESULTS = 10
 
 
-class ExecutionState(LandingState):
+class ExecutionState(AttemptTimes):
     """Applies the strategy's record to events of attempts, landings and people."""
 
     def __init__(self, plan: Plan, reused: Mapping[str, str | None] | None = None) -> None:
@@ -42,11 +41,8 @@ class ExecutionState(LandingState):
         """Whether every task has ended, and the head is verified and delivered."""
         self.undo_decided = False
         """Whether a person or the plan has chosen to undo everything."""
-        self.agents_used: dict[str, None] = {}
         self.most_started = 0
         """The most tasks that held an agent at once, waiting for their worker included."""
-        self.at_work: list[tuple[int, int]] = []
-        """Beginning and end of the work of attempts that have ended, without what they waited for before it."""
         self.idle = Stopwatch()
         """Time in which no agent ran because people or usage limits were waited for."""
         self.held_up = Stopwatch()
@@ -55,10 +51,6 @@ class ExecutionState(LandingState):
         """Tasks that run again as soon as nothing of them and of what follows is under way, with who wants it."""
         self.steering: list[Steered] = []
         """What people have changed, in order."""
-        self.away: list[tuple[int, int]] = []
-        """Beginning and end of stretches in which no worker was there for an attempt, or for the execution."""
-        self.worked: list[tuple[int, int]] = []
-        """Beginning and end of the runs that attempts have told of."""
         self.host: str | None = None
         """The host that its activities are bound to."""
         self.away_steps: list[str] = []
@@ -136,9 +128,9 @@ class ExecutionState(LandingState):
         if not state.continues:
             state.attempt, state.resumes = state.attempt + 1, 0
         state.continues = False
-        state.agent_id = agent_id
+        state.agent_id, state.taken = agent_id, None
         state.started_at = state.started_at or now
-        self.agents_used[agent_id] = None
+        self.agents_used[agent_id] += 1
         self.move(state.task.id, "running", now=now)
         self.most_started = max(self.most_started, self.scheduler.running)
         return Start(state.task.id, agent_id, state.attempt, state.resumes, resume, state.answer)
@@ -282,19 +274,3 @@ class ExecutionState(LandingState):
         self.max_agents = agents
         self.max_agents_so_far = max(self.max_agents_so_far, agents)
         self.scheduler.set_max_agents(agents)
-
-    def end_attempt(self, task_id: str, outcome: TaskOutcome | None, now: int, *, has_worked: bool = True) -> TaskState:
-        """Free the task's agent, and take what its attempt has reported. `has_worked`: its agent had begun."""
-        state = self.tasks[task_id]
-        self.at_work += [state.worked(outcome, now)] if has_worked else []
-        self.scheduler.release_agent(task_id)
-        state.answer = None
-        if outcome is not None:
-            state.end_attempt(outcome)
-            self.away += [(outcome.away_from, outcome.away_until)] if outcome.away_from else []
-            self.worked.append((outcome.started_at, ended_at(outcome)))
-        # Nobody knows how long an agent worked whose worker ended, or that could not begin.
-        worked = outcome.duration_ms if outcome else 0
-        state.duration_ms += worked
-        state.phases.append(Phase(worked + (outcome.limited_ms + outcome.crowded_ms if outcome else 0)))
-        return state

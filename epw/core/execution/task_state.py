@@ -39,6 +39,10 @@ class TaskState:
     waiting_for: str | None = None
     agent_id: str | None = None
     attempt: int = 0
+    untaken: int = 0
+    """Attempts that no worker took until they were cancelled."""
+    taken: bool | None = None
+    """Whether a worker has taken the present attempt; None: nobody has told."""
     resumes: int = 0
     """Resumes of the present attempt."""
     conflict_reruns: int = 0
@@ -87,6 +91,28 @@ class TaskState:
         return self.status in TERMINAL
 
     @property
+    def attempts(self) -> int:
+        """Its attempts but those that no worker took; one that waits for a worker is none yet."""
+        return self.attempt - self.untaken - self._awaits_first
+
+    @property
+    def begun_at(self) -> int | None:
+        """When its first attempt since a person had it run again began; None while no worker has taken it."""
+        return None if self._awaits_first and self.attempt - 1 == self.earlier_attempts else self.started_at
+
+    @property
+    def _awaits_first(self) -> bool:
+        """Whether its present attempt waits for a worker to begin."""
+        return self.waiting_for == "host" and self.taken is False and self.resumes == 0
+
+    def leave_untaken(self) -> None:
+        """End an attempt that no worker took."""
+        if self.resumes == 0:
+            self.untaken += 1
+            if self.attempt - 1 == self.earlier_attempts:
+                self.started_at = None
+
+    @property
     def produced(self) -> Produced:
         """Result of the task, for the tasks that depend on it."""
         summary = self.summary and self.summary[:_MAX_SUMMARY_LENGTH]
@@ -120,8 +146,10 @@ class TaskState:
             entry.outcome = HAS_READ if number <= outcome.told else UNREAD
         self._add_wait("rate-limit", outcome.limited_ms)
         self._add_wait("resources", outcome.crowded_ms)
-        # A worker may have been there, and busy.
-        self._add_wait("host", max(self.told_wait, outcome.away_until - outcome.away_from))
+
+    def end_told_wait(self, outcome: TaskOutcome | None) -> None:
+        """Account for what its attempt has waited for a worker, which may have been there, and busy."""
+        self._add_wait("host", max(self.told_wait, outcome.away_until - outcome.away_from if outcome else 0))
         self.told_wait = 0
 
     def worked(self, outcome: TaskOutcome | None, now: int) -> tuple[int, int]:

@@ -46,6 +46,10 @@ class HostAway(Message):
     """Input of signal `host_away`: every attempt and step that no worker takes, since none of its host is there."""
 
     tasks: list[str] = Field(default_factory=list)
+    since: dict[str, int] = Field(default_factory=dict)
+    """When each of these attempts was scheduled, epoch milliseconds."""
+    lost: list[str] = Field(default_factory=list)
+    """Those of the tasks whose attempt a worker has had before."""
     steps: list[str] = Field(default_factory=list)
     """Types of activities that are no attempts."""
     search_attributes: bool = False

@@ -34,7 +34,7 @@ class Metrics(ResultPart):
     lostRunCount: NotRequired[int]
     """Runs of attempts that ended with their worker, and began again; executions of earlier versions lack it."""
     awayMs: NotRequired[int]
-    """Milliseconds in which no agent ran for want of a worker; in no other number; earlier versions lack it."""
+    """Milliseconds in which no agent ran for want of a (free) worker; in no other number; earlier versions lack it."""
     hazardCount: NotRequired[int]
     """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None

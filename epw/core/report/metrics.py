@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import accumulate
 
 from epw.core.execution.state import ExecutionState
+from epw.core.execution.task_state import NO_WORKER_MS
 from epw.core.plan.graph import TaskGraph
 from epw.core.report.measured import Metrics
 from epw.core.report.spending import spent
@@ -17,13 +19,13 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
     """Metrics as of now; `elapsed_ms`: time since the execution's start, until its close where it has one."""
     graph, states = execution.graph, list(execution.tasks.values())
     idle, worked = execution.idle.intervals, execution.worked
-    # What is away and worked on by another agent is no time without a worker.
-    away_ms = total_time([*execution.away, *worked]) - total_time(worked)
-    rest = total_time([*idle, *execution.away, *worked]) - total_time([*idle, *worked]) + total_time(idle)
+    # What is away and worked on by another agent is no time without a worker; nor is the change from one to the next.
+    away = [(start, end) for start, end in uncovered(execution.away, worked) if end - start >= NO_WORKER_MS]
+    rest = total_time([*idle, *away])
     total = max(0, elapsed_ms - rest)
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
-    ran = [state for state in states if state.attempt]
+    ran = [state for state in states if state.attempts]
     agents = execution.max_agents_so_far
     schedule = _schedule(execution) if ran else None
     efficiency = schedule / total if schedule is not None and total else None
@@ -44,11 +46,11 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "agentCount": agents,
         "conflictCount": conflict_count,
         "failureCount": execution.failures,
-        "retryCount": sum(max(0, state.attempt - 1 - state.retries) for state in states),
+        "retryCount": sum(max(0, state.attempts - 1 - state.retries) for state in states),
         "askedRetryCount": sum(state.retries for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),
-        "awayMs": away_ms,
+        "awayMs": total_time(away),
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
@@ -59,7 +61,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "peakMemoryMB": max(memory, default=None),
         "cpuSeconds": _rounded(sum(cpu)) if cpu else None,
         "writtenMB": _rounded(sum(written)) if written else None,
-        "agentsUsed": len(execution.agents_used),
+        "agentsUsed": len(+execution.agents_used),
         "batches": len(batches(graph, agents)),
         "peakConcurrency": _most_at_work(execution),
         **spent([state.outcome.usage for state in states if state.outcome is not None]),
@@ -78,11 +80,33 @@ def _most_at_work(execution: ExecutionState) -> int:
 
 def total_time(stretches: Iterable[tuple[int, int]]) -> int:
     """Time that some of these stretches cover, each with its beginning and end; what several cover counts once."""
-    covered = until = 0
+    return sum(end - start for start, end in _joined(stretches))
+
+
+def uncovered(stretches: Iterable[tuple[int, int]], by: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What of these stretches the others do not cover, in order, each moment once."""
+    covers, found, index = [*_joined(by), (math.inf, math.inf)], list[tuple[int, int]](), 0
+    for start, end in _joined(stretches):
+        at: float = start
+        while at < end:
+            while covers[index][1] <= at:
+                index += 1
+            begin, finish = covers[index]
+            if begin > at:
+                found.append((round(at), round(min(begin, end))))
+            at = max(at, finish)
+    return found
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same stretches, in order, those that touch as one."""
+    found: list[tuple[int, int]] = []
     for start, end in sorted(stretches):
-        covered += max(0, end - max(start, until))
-        until = max(until, end)
-    return covered
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        elif end > start:
+            found.append((start, end))
+    return found
 
 
 def _schedule(execution: ExecutionState) -> float:

@@ -35,8 +35,8 @@ def row(state: TaskState, execution: ExecutionState) -> TaskResult:
     found["success"] = state.status == "succeeded"
     found["agentId"] = agent_of(state)
     found["landed"] = state.landed
-    found["attempts"] = state.attempt
-    found["startedAt"] = state.started_at
+    found["attempts"] = state.attempts
+    found["startedAt"] = state.begun_at
     found["finishedAt"] = state.finished_at
     found["duration"] = state.duration_ms
     found["commit"] = state.commit
@@ -150,7 +150,7 @@ def progress(execution: ExecutionState, status: str) -> dict[str, Any]:
             "taskId": state.task.id,
             "status": state.status,
             "agentId": agent_of(state),
-            "attempts": state.attempt,
+            "attempts": state.attempts,
             "waitingFor": None,
             **wait_of(state, execution),
         }

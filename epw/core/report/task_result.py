@@ -138,9 +138,10 @@ class TaskResult(ResultPart):
     landed: bool | None
     """Whether its change is in the final head; null without a workspace."""
     attempts: int
-    """Failed attempts of its agent, those before a person had it run again, and the last one; lost workers and
-    questions do not count."""
+    """Failed attempts of its agent, those before a person had it run again, and the last one; lost workers,
+    questions, and an attempt that no worker took do not count."""
     startedAt: int | None
+    """Null where no worker has taken it."""
     finishedAt: int | None
     duration: int
     """Time in attempts, without waits."""
