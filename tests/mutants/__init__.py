@@ -70,7 +70,7 @@ MUTANTS = (
     _m("activities/git/repository_view.py", "            if folder.is_symlink() or not folder.is_dir():\n", "            if not folder.is_dir():\n", "activities/attempt/test_left_behind.py -k brought_in"),
     _m("epw/core/decisions/conflicted_change.py", "files = (context.paths or [_WORKSPACE]) if self._patched(IN_TURN) else []", "files = []", "workflows/test_reruns.py -k once_each"),
     _m("workflows/merge_queue.py", "if not verified.green and await self._passed_before(row.task_id):", "if not verified.green:", "workflows/test_reruns.py -k not_blamed"),
-    _m("workflows/verification.py", "        return self._verdicts[commit]\n", "        return False\n", "workflows/test_commands_again.py -k plan_s_check"),
+    _m("workflows/verification.py", "        return self._verdicts[commit].green\n", "        return False\n", "workflows/test_commands_again.py -k plan_s_check"),
     _m("activities/system/concurrency.py", "            cancelled = error\n", "            raise\n", "activities/processes/test_children.py -k whoever_cancels"),
     # apply
     _m("activities/roll_back.py", "    if workspace.resolve_ref(reference) == head:\n", "    if workspace.resolve_ref(reference):\n", f"{_PROMISES} -k delivered_branch"),
