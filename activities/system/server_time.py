@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from activities.system.process_identity import CURRENT_PROCESS
-
 _ahead = [0.0]
 """Seconds by which this machine's clock is ahead."""
 
@@ -22,6 +20,9 @@ def server_ms() -> int:
 
 def began_ms() -> int:
     """When this process began, milliseconds since 1970."""
+    # Here: commands that only tell times do without what it imports.
+    from activities.system.process_identity import CURRENT_PROCESS
+
     return round((CURRENT_PROCESS[1] - _ahead[0]) * 1000)
 
 

@@ -201,7 +201,7 @@ def test_a_damaged_hub_is_named_before_anything_ran(cli: Cli, tmp_path: Path) ->
     cli("run", plan)
     (hub,) = (cli.home / "hubs").glob("*.git")
     (hub / "HEAD").unlink()
-    document = cli.json("run", plan, code=1)
+    document = cli.json("run", plan, code=3)
     assert f"{hub} is damaged; move it away" in json.dumps(document)
 
 

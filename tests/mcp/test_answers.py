@@ -140,6 +140,7 @@ def test_every_field_of_plans_is_known_here_with_or_without_leave() -> None:
     assert plan_fields == {"tasks", *WITHOUT_LEAVE, *WITH_LEAVE}
     task_fields = {field.alias for field in Task.model_fields.values()}
     known = "id description dependsOn estimatedMinutes priority context agent model tools files reads"
+    known += " estimatedCostUSD estimatedTokens estimatedRequests"
     assert task_fields == {*known.split(), "constraints", *TASK_WITH_LEAVE}
 
 
