@@ -36,10 +36,9 @@ from activities.processes.shell import describe_exit, last_output, printed_so_fa
 from activities.processes.slots import Slots
 from activities.state.activity_scope import activity_scope, current_execution
 from activities.state.cancellation import away, outcome_without_worker, was_cancelled
-from activities.state.heartbeat import Heartbeat, last_beat
+from activities.state.heartbeat import Heartbeat
 from activities.state.plan_source import PlanSource, RunningPlan
 from activities.state.state_directory import StateDirectory
-from activities.state.worker_records import count_of
 from activities.system.concurrency import in_thread
 from activities.system.failpoints import failpoint
 from activities.system.server_time import server_time
@@ -238,7 +237,7 @@ def _described(
     default_sandbox = running.plan.default_sandbox if run.dispute and run.dispute.relock else None
     uses_files = agent.needs_directory(task) or bool(task.verify)
     logins = running.plan.logins_of(task)
-    heartbeat = Heartbeat(progress, _lost_runs(directory))
+    heartbeat = Heartbeat(progress)
     return Attempt.of(directory, running, task, heartbeat, host, default_sandbox, uses_files=uses_files, logins=logins)
 
 
@@ -251,14 +250,6 @@ def _known() -> tuple[Sequence[Any], int]:
     """What the attempt's last heartbeat has told, and when the attempt was scheduled (epoch milliseconds)."""
     info = activity.info()
     return info.heartbeat_details, round(info.scheduled_time.timestamp() * 1000)
-
-
-def _lost_runs(directory: AttemptDirectory) -> int:
-    """Earlier runs of the attempt whose agents ended with their worker; other failures of an activity are none."""
-    if (beat := last_beat(activity.info().heartbeat_details)) is not None:
-        return beat.lost_with_this
-    # They ended before they told anything.
-    return min(directory.activity_attempt - 1, count_of(directory.deaths))
 
 
 def _task(running: RunningPlan, run: TaskRun) -> Task:

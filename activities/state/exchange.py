@@ -194,9 +194,11 @@ class _Traffic:
     async def _repeated(self, step: Callable[[], None]) -> None:
         """Run a blocking step; a URL that does not answer is tried again, as long as patience lasts."""
         task = getattr(self.request, "task_id", self.name)
-        heartbeat = Heartbeat(AgentProgress(task_id=task, agent_id=getattr(self.request, "agent_id", "epw")))
         # What an agent has made is worth more than its slot; one that ran again would be refused again, and paid again.
         is_work = self.name == RUN_TASK and step == self._push
+        progress = AgentProgress(task_id=task, agent_id=getattr(self.request, "agent_id", "epw"))
+        # Until it is pushed, its worker can take along what the agent has made.
+        heartbeat = Heartbeat(progress, agent_runs=is_work)
         patience = self.patience_seconds * (_OF_WORK if is_work else 1)
         until, pause, was_alone = time.monotonic() + patience, _FIRST_PAUSE_SECONDS, False
         async with heartbeat.beating():

@@ -24,6 +24,7 @@ from activities.processes.slots import Slots
 from activities.roll_back import RollBacker
 from activities.run_task import TaskRunner
 from activities.state.exchange import PATIENCE_SECONDS, Exchange
+from activities.state.heartbeat import telling_failures
 from activities.state.host import host_name
 from activities.state.plan_source import StartEvent
 from activities.state.state_directory import StateDirectory
@@ -92,6 +93,7 @@ def activities(
     deliverer = Deliverer(state, plans)
     checker = MergeChecker(state, plans, host)
     agents = agents or make_agents(state, partial(limiter, client, queue))
+    runner = TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots))
     made: list[Callable[..., Any]] = [
         Preparer(
             state,
@@ -102,7 +104,7 @@ def activities(
             partial(polling_hosts, client, queue),
             host_patience,
         ).prepare,
-        TaskRunner(state, plans, agents, partial(_signal_in_line, client), max_kept_bytes, host, Slots(slots)).run_task,
+        runner.run_task,
         Lander(state, plans).land,
         checker.check,
         checker.check_head,
@@ -114,7 +116,8 @@ def activities(
         Notifier(state, plans, host).notify,
         RollBacker(state).roll_back,
     ]
-    return [*map(Exchange(state, plans, url_patience).around, made)]
+    around = Exchange(state, plans, url_patience).around
+    return [telling_failures(around(each)) if each == runner.run_task else around(each) for each in made]
 
 
 async def _signal_in_line(client: Client, workflow_id: str, run_id: str, message: InLine) -> None:

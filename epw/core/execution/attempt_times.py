@@ -62,4 +62,4 @@ def _never_began(state: TaskState, outcome: TaskOutcome | None) -> bool:
     if outcome is None:
         return state.taken is False
     is_cancelled = outcome.failure is not None and outcome.failure.type == failures.CANCELLED.type
-    return is_cancelled and not (outcome.started_at or outcome.lost_runs)
+    return is_cancelled and not (state.taken or outcome.started_at or outcome.lost_runs)

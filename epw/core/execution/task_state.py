@@ -161,7 +161,9 @@ class TaskState:
             return self.since, now
         end = ended_at(outcome)
         begin = min(end, outcome.started_at + outcome.crowded_ms)
-        is_first = self.attempt == 1 and self.resumes == self.conflict_reruns == self.retries == 0
+        is_first = (
+            self.attempt == 1 and not outcome.lost_runs and self.resumes == self.conflict_reruns == self.retries == 0
+        )
         if is_first and self.started_at is not None and begin - self.started_at > NO_WORKER_MS:
             self.started_at = begin
         return begin, end

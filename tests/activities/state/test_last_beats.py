@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.state.cancellation import outcome_without_worker
-from activities.state.heartbeat import Heartbeat, LastBeat, last_beat
+from activities.state.heartbeat import Heartbeat, LastBeat, last_beat, lost_runs_before, telling_failures
 from activities.system.process_identity import CURRENT_PROCESS
 from epw.core.messages import AgentProgress
 
@@ -48,6 +50,42 @@ def test_an_agent_that_its_worker_takes_along_is_a_lost_run() -> None:
             await is_cancelled(has_beaten)
 
     assert _told(taken_along).lost_with_this == 2
+
+
+def _run_after(*details: Any, run: int) -> int:
+    """What a run of an attempt knows of lost ones before it, with the details of the last heartbeat."""
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, attempt=run, heartbeat_details=list(details))
+    return environment.run(lost_runs_before)
+
+
+def test_runs_of_which_nothing_came_are_lost_too_on_whichever_host_they_were() -> None:
+    first_agent = {"run": 1, "agent_runs": True}
+    found = [_run_after(run=1), _run_after(run=3), _run_after({}, 5, first_agent, run=2)]
+    assert [*found, _run_after({}, 5, first_agent, run=4)] == [0, 2, 1, 3]
+    assert _run_after({}, 5, {"agent_runs": True}, run=4) == 1, "an earlier version does not tell which it was"
+
+
+@pytest.mark.parametrize(("agent_began", "lost"), [(False, 1), (True, 2)])
+def test_a_run_that_fails_tells_whether_its_agent_was_lost_and_keeps_the_count_of_those_before(
+    agent_began: bool, lost: int
+) -> None:
+    beats: list[tuple[Any, ...]] = []
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, attempt=2, heartbeat_details=[{}, 5, {"run": 1, "agent_runs": True}])
+    environment.on_heartbeat = lambda *details: beats.append(details)
+
+    async def is_stopped(request: Any) -> None:
+        at_work = Heartbeat(AgentProgress(task_id="a", agent_id="agent-1")).agent_running()
+        with at_work if agent_began else nullcontext():
+            raise asyncio.CancelledError
+
+    async def run() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await telling_failures(is_stopped)(None)
+
+    asyncio.run(environment.run(run))
+    assert _run_after(*beats[-1], run=3) == lost
 
 
 def test_an_activity_that_fails_or_waits_with_no_agent_at_work_is_no_lost_run() -> None:
