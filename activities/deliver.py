@@ -84,7 +84,7 @@ def _deliver(
     execution: ExecutionStore, request: DeliverRequest, running: RunningPlan, now: tuple[int, int]
 ) -> Delivery:
     hub = execution.hub_at(request.hub)
-    with hub.locked():
+    with hub.locked(), hub.in_use():
         check_fence(execution, DELIVER, now)
         if request.refused_because is not None:
             return _refused(execution, request, request.refused_because)

@@ -64,6 +64,17 @@ def land_changes(
     checks: LandingChecks | None = None,
 ) -> Landed:
     """Merge the changes and move the head's ref; `relock`: patterns of generated files. Blocking."""
+    with execution.hub_at(request.hub).in_use():
+        return _land(execution, request, tasks, relock, checks)
+
+
+def _land(
+    execution: ExecutionStore,
+    request: LandRequest,
+    tasks: Mapping[str, Task],
+    relock: Collection[str],
+    checks: LandingChecks | None,
+) -> Landed:
     hub, head, rows, hazards_left = execution.hub_at(request.hub), request.head, [], _MAX_HAZARDS
     workspace, drivers = execution.workspace(), FilterDrivers.of(execution, hub)
     recorder = ConflictRecorder(hub, execution, workspace)

@@ -130,7 +130,7 @@ class Preparer:
         hub = Hub.created(self._state.hub(workspace.path))
         hub.check_intact()
         keep_user_settings(hub, workspace)
-        with hub.locked():
+        with hub.locked(), hub.in_use():
             # A repeated prepare uses its first snapshot, whatever the user has done since.
             base = hub.resolve(execution.ref("base"))
             if base is None:

@@ -186,7 +186,7 @@ class AttemptDirectory:
         Not final: the tree is not touched; raises `TaskFailed` where not everything can be saved. `keep`: a ref of
         the attempt points to the commit from now on.
         """
-        with self._saving:
+        with self._saving, self.hub.in_use():
             commit, paths = self._save(at, final=final)
             if commit is not None and keep:
                 self.hub.update_ref(self.saved_ref(self.own_key), commit)

@@ -33,6 +33,11 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
 
     `at`: time of the commits, epoch seconds. `max_kept_bytes`: of all kept files of the execution together.
     """
+    with attempt.directory.hub.in_use():
+        return _saved(attempt, ending, at, max_kept_bytes)
+
+
+def _saved(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, max_kept_bytes: int) -> TaskOutcome:
     directory, context = attempt.directory, attempt.context
     base, files = directory.run.base, context.task.files
     try:

@@ -63,10 +63,12 @@ def git(
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
+    holds: Sequence[int] = (),
     **place: Unpack[GitLocation],
 ) -> bytes:
     """Standard output of `git ARGUMENTS`; raises `GitError` for an exit code not in `codes`."""
-    return run_git(*arguments, config=config, environment=environment, stdin=stdin, codes=codes, **place).stdout
+    done = run_git(*arguments, config=config, environment=environment, stdin=stdin, codes=codes, holds=holds, **place)
+    return done.stdout
 
 
 def run_git(
@@ -75,9 +77,10 @@ def run_git(
     environment: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     codes: Sequence[int] = (0,),
+    holds: Sequence[int] = (),
     **place: Unpack[GitLocation],
 ) -> subprocess.CompletedProcess[bytes]:
-    """As `git`; returns the exit code and standard error too."""
+    """As `git`; returns the exit code and standard error too. `holds`: descriptors of locks that it keeps."""
     done = subprocess.run(
         _argv(arguments, config),
         env=_environment(place) | dict(environment or {}),
@@ -86,6 +89,7 @@ def run_git(
         check=False,
         umask=user_umask(),
         cwd=_folder(place),
+        pass_fds=tuple(holds),
     )
     if done.returncode not in codes:
         raise GitError(list(arguments), done.returncode, done.stderr.decode(errors="replace"))

@@ -7,10 +7,11 @@ import os
 import shlex
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from activities.git import broken_refs, object_lifetime
 from activities.git.command import ABSENT, Difference, differences, git, records, run_git, text
 from activities.git.workspace import Workspace
 from activities.system import file_lock
@@ -127,12 +128,18 @@ class Hub:
         arguments = ("rev-list", "--disk-usage", "--objects", f"--glob={prefix}/*", "--not", others, "--all")
         return int(text(git(*arguments, git_dir=self.path)) or 0)
 
-    def collect_garbage(self, expire: str) -> None:
-        """Delete objects that no ref reaches and that are older than `expire` (git's date syntax)."""
-        with self.locked():
-            git("repack", "-A", "-d", "-q", f"--unpack-unreachable={expire}", git_dir=self.path)
-            git("prune", f"--expire={expire}", git_dir=self.path)
-            git("pack-refs", "--all", git_dir=self.path)
+    def in_use(self) -> AbstractContextManager[int]:
+        """Keep what no ref reaches yet; for whoever makes objects, until they have a ref. Many may hold it."""
+        return object_lifetime.in_use(self.path)
+
+    def collect_garbage(self, before: Callable[[], int]) -> bool:
+        """Delete objects that no ref reaches, as `object_lifetime.collect`; broken refs do not stop it."""
+        try:
+            return object_lifetime.collect(self.path, before)
+        except GitError as error:
+            if not broken_refs.is_sign(error) or not broken_refs.set_aside(self.path):
+                raise
+            return object_lifetime.collect(self.path, before)
 
     def commit(self, tree: str, parents: Sequence[str], message: str, author: Workspace | None, at: int) -> str:
         """Make a commit that depends on its arguments alone, so the same arguments give the same commit.

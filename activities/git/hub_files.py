@@ -12,9 +12,10 @@ _NAME = "content"
 
 def store(hub: Hub, ref: str, content: bytes) -> None:
     """Keep a content by a ref; the same content makes the same commit."""
-    entry = f"100644 blob {hub.store_blob(content)}\t{_NAME}\n".encode()
-    tree = text(git("mktree", git_dir=hub.path, stdin=entry))
-    hub.update_ref(ref, hub.commit(tree, [], "epw: a file of an execution", None, 0))
+    with hub.in_use():
+        entry = f"100644 blob {hub.store_blob(content)}\t{_NAME}\n".encode()
+        tree = text(git("mktree", git_dir=hub.path, stdin=entry))
+        hub.update_ref(ref, hub.commit(tree, [], "epw: a file of an execution", None, 0))
 
 
 def read(hub: Hub, commits: Mapping[str, str]) -> dict[str, bytes]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
+from activities.git import broken_refs
+from activities.git.broken_refs import MENDING
 from activities.git.command import ABSENT, git, run_git
 from activities.git.hub import Hub
 from activities.git.workspace import Workspace
@@ -17,14 +21,49 @@ _MIN_PACKED = 100
 
 def fetch(hub: Hub, workspace: Workspace, commit: str, ref: str) -> None:
     """Copy a commit of the user's, with its history, into the hub, and keep it by a ref there."""
-    if run_git("cat-file", "-e", commit, git_dir=hub.path, codes=(0, 1, 128)).returncode == 0:
+    with hub.in_use() as held:
+        try:
+            _fetch_commit(hub, workspace, commit, ref, held)
+        except GitError as error:
+            # A broken ref of another execution.
+            if not has_mended(hub, workspace, error):
+                raise
+            _fetch_commit(hub, workspace, commit, ref, held)
+
+
+def has_mended(hub: Hub, workspace: Workspace, error: Exception) -> bool:
+    """Whether an error came from broken refs of the hub, which are no more: trying again may do."""
+    return broken_refs.is_sign(error) and mend(hub, workspace)
+
+
+def mend(hub: Hub, workspace: Workspace) -> bool:
+    """Set broken refs of the hub aside, and put back what the workspace has of them; whether there were any."""
+    with hub.in_use() as held:
+        found = broken_refs.set_aside(hub.path)
+        if broken_refs.lost(hub.path, "refs"):
+            specs = [f"+HEAD:{MENDING}/head", f"+refs/heads/*:{MENDING}/heads/*"]
+            # What cannot be had from there stays set aside.
+            with contextlib.suppress(GitError):
+                _fetch(hub, workspace, specs, held)
+            broken_refs.put_back(hub.path)
+    return bool(found)
+
+
+def _fetch_commit(hub: Hub, workspace: Workspace, commit: str, ref: str, held: int) -> None:
+    # What is here of a commit that no ref reaches may be a part of it.
+    whole = ("rev-list", "--objects", "--quiet", commit, "--not", "--all")
+    if run_git(*whole, git_dir=hub.path, codes=(0, 1, 128)).returncode == 0:
         hub.update_ref(ref, commit)
-        return
+    else:
+        _fetch(hub, workspace, [f"+{commit}:{ref}"], held)
+
+
+def _fetch(hub: Hub, workspace: Workspace, refspecs: Sequence[str], held: int) -> None:
     argv = ["fetch", "--quiet", "--no-tags", "--update-shallow", "--no-write-fetch-head"]
     # A partial clone does not have all of its history.
     argv += ["--depth=1"] if workspace.promisor else []
-    argv += [f"--upload-pack={_trusting_git(workspace)} upload-pack", workspace.path, f"+{commit}:{ref}"]
-    git(*argv, git_dir=hub.path, config=["fetch.fsckObjects=false"])
+    argv += [f"--upload-pack={_trusting_git(workspace)} upload-pack", workspace.path, *refspecs]
+    git(*argv, git_dir=hub.path, config=["fetch.fsckObjects=false"], holds=(held,))
 
 
 def hand_over(hub: Hub, workspace: Workspace, commit: str, ref: str) -> str | None:

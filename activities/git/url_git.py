@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from activities.git import broken_refs
+from activities.git.broken_refs import MENDING
 from activities.git.command import OWN_CONFIG
+from activities.git.object_lifetime import in_use
 from activities.git.user_git import UserGit, captured
 from epw.core.errors import GitError, UrlAway, UrlDenied
+from epw.core.naming import HIDDEN_REFS
 from epw.core.plan.git_url import SCHEMES, without_credentials
 
 _QUIET_SECONDS = 60
@@ -32,6 +36,9 @@ _DENIED = (
 )
 _NO_OBJECT = "does not exist on the server"
 _PUSHED_AT_ONCE = 500
+_FETCHING = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
+SEEN = "refs/on-url"
+"""Where refs in a hub say what a URL has, as far as this host knows."""
 _MAX_WORDS = 400
 
 
@@ -54,10 +61,40 @@ class UrlGit:
         self._gives_up = gives_up or threading.Event()
 
     def fetch(self, *refspecs: str, prune: bool = False) -> None:
-        """Copy refs with all that they reach; raises `UrlAway`, `UrlDenied`."""
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
-        more = ("--no-recurse-submodules", *["--prune"] * prune)
-        self._run("fetch", *options, *more, "--", self.url, *refspecs)
+        """Copy refs with all that they reach; raises `UrlAway`, `UrlDenied`. Broken refs of the hub do not stop it."""
+        try:
+            self._fetch(refspecs, prune)
+        except (GitError, UrlAway) as error:
+            if not self.has_mended(error):
+                raise
+            self._fetch(refspecs, prune)
+
+    def has_mended(self, error: Exception) -> bool:
+        """Whether an error came from broken refs of the hub, which are no more: trying again may do."""
+        return broken_refs.is_sign(error) and self.mend()
+
+    def mend(self) -> bool:
+        """Set broken refs of the hub aside, and put back what the URL has of them; whether there were any.
+
+        Raises `UrlAway`, `UrlDenied`.
+        """
+        with in_use(self.hub):
+            found = broken_refs.set_aside(self.hub)
+            if aside := broken_refs.lost(self.hub, "refs"):
+                ends = {_within_execution(ref) for ref in aside}
+                there = [ref for ref in self.refs() if any(ref.endswith(f"/{end}") for end in ends if end)]
+                specs = [f"+{ref}:{MENDING}/{number}" for number, ref in enumerate(there)]
+                everything = (f"+refs/heads/*:{MENDING}/heads/*", f"+refs/tags/*:{MENDING}/tags/*")
+                self._fetch((*everything, *specs), prune=False)
+                broken_refs.put_back(self.hub)
+        return bool(found)
+
+    def _fetch(self, refspecs: Sequence[str], prune: bool) -> None:
+        more = ("--no-recurse-submodules", *["--prune"] * prune, "--", self.url, *refspecs)
+        with in_use(self.hub) as held:
+            code, _, errors = self._call("fetch", *_FETCHING, *more, holds=(held,))
+        if code:
+            raise self._error("fetch", code, errors)
 
     def refs(self, *patterns: str) -> dict[str, str]:
         """Commits by ref on the URL, of those that a pattern matches; raises `UrlAway`, `UrlDenied`."""
@@ -125,9 +162,9 @@ class UrlGit:
             raise self._error(arguments[0], code, errors)
         return said
 
-    def _call(self, *arguments: str) -> tuple[int, str, str]:
+    def _call(self, *arguments: str, holds: Sequence[int] = ()) -> tuple[int, str, str]:
         argv = ["git", f"--git-dir={self.hub}", *(part for each in self._config() for part in ("-c", each))]
-        code, said, errors = captured([*argv, *arguments], self.hub, self._gives_up.is_set, self._variables)
+        code, said, errors = captured([*argv, *arguments], self.hub, self._gives_up.is_set, self._variables, holds)
         return code, said, without_credentials(errors)
 
     def _config(self) -> Sequence[str]:
@@ -167,6 +204,12 @@ class UrlGit:
         if any(each in errors for each in ("bad object", "corrupt", "not a git repository", "No space left")):
             return GitError([command, shown], code, errors)
         return UrlAway(f"git {command} of {shown} broke off: {words}")
+
+
+def _within_execution(ref: str) -> str:
+    """The end of a hub's ref, from the run on, which its ref on the URL has too; empty for one of no execution."""
+    prefix = next((each for each in (HIDDEN_REFS, SEEN) if ref.startswith(f"{each}/")), None)
+    return ref.removeprefix(f"{prefix}/").partition("/")[2] if prefix else ""
 
 
 def _in_words(errors: str) -> str:

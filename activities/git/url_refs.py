@@ -13,17 +13,19 @@ from pathlib import Path
 
 from activities.git.command import git, run_git, text
 from activities.git.hub import Hub
-from activities.git.url_git import Rejected, UrlGit
+from activities.git.url_git import SEEN, Rejected, UrlGit
 from activities.git.url_large import push_large
 from activities.system import file_lock
 from activities.system.failpoints import failpoint
-from epw.core.errors import UrlMoved, UrlRefuses
+from epw.core.errors import GitError, UrlAway, UrlMoved, UrlRefuses
 from epw.core.naming import HIDDEN_REFS
 
 HEADS = "heads/"
 FENCE = "files/fence.json"
 _LEFT = "left-heads/"
 _PROBE = "probes/"
+_INCOMPLETE = "unpacker error"
+"""A server's word on a push in which objects are missing; it may have other reasons."""
 _TRIES = 5
 _DELETED_AT_ONCE = 500
 
@@ -44,7 +46,7 @@ class UrlRefs:
     @property
     def _seen(self) -> str:
         """Prefix of refs in the hub that say what the URL has, as far as this host knows."""
-        return f"refs/on-url/{self.local.removeprefix(f'{HIDDEN_REFS}/')}"
+        return f"{SEEN}/{self.local.removeprefix(f'{HIDDEN_REFS}/')}"
 
     def pull(self, *, owns: bool, unless_here: Collection[str] | None = None) -> dict[str, str]:
         """Take over what the URL has; returns the names whose commits are new here, with them.
@@ -79,10 +81,10 @@ class UrlRefs:
                     return
                 changed |= self._heads_left(changed, seen)
                 failpoint("url.pushing")
-                # A server may refuse refs to pointers whose objects it does not have.
-                push_large(self.hub, self.git, [*changed.values()], [*seen.values()])
                 updates = {f"{self.remote}/{name}": (commit, seen.get(name, "")) for name, commit in changed.items()}
-                rejected = self.git.push(updates)
+                rejected = self._pushed(updates, seen)
+                if rejected is None:
+                    continue
                 if not rejected:
                     failpoint("url.pushed")
                     self._update({f"{self._seen}/{name}": commit for name, commit in changed.items()})
@@ -95,6 +97,19 @@ class UrlRefs:
                     is_alone = True
                 refused = None if rejected[0].is_stale else self._refusal(rejected)
         raise refused or UrlMoved(f"{self.git.url} was moved by others {_TRIES} times in a row")
+
+    def _pushed(self, updates: Mapping[str, tuple[str, str]], seen: Mapping[str, str]) -> list[Rejected] | None:
+        """What the URL did not take; None where broken refs of the hub were in the way, which are mended now."""
+        try:
+            # A server may refuse refs to pointers whose objects it does not have.
+            push_large(self.hub, self.git, [commit for commit, _ in updates.values()], [*seen.values()])
+            rejected = self.git.push(updates)
+        except (GitError, UrlAway) as error:
+            if not self.git.has_mended(error):
+                raise
+            return None
+        is_incomplete = any(_INCOMPLETE in each.why for each in rejected)
+        return None if is_incomplete and self.git.mend() else rejected
 
     def takes_nothing(self, commit: str) -> bool:
         """Whether the URL refuses even a ref to a commit that it has: then no change is to blame.

@@ -139,11 +139,12 @@ def captured(
     folder: Path,
     gives_up: Callable[[], bool] | None = None,
     variables: Mapping[str, str] | None = None,
+    holds: Sequence[int] = (),
 ) -> tuple[int, str, str]:
     """Exit code, output and errors of a program of the user's.
 
     `gives_up`: says when to end it, with what it has started; it has no terminal then and can ask nobody.
-    `variables`: set beside the user's own.
+    `variables`: set beside the user's own. `holds`: descriptors of locks that it keeps.
     """
     silent = {} if gives_up is None else _ASKS_NOBODY
     options: dict[str, Any] = {
@@ -153,6 +154,7 @@ def captured(
         "stdout": subprocess.PIPE,
         "stderr": subprocess.PIPE,
         "umask": user_umask(),
+        "pass_fds": tuple(holds),
     }
     if gives_up is None:
         done = subprocess.run(argv, check=False, **options)

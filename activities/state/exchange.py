@@ -18,6 +18,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.git import transfer
 from activities.git.url_large import fetch_large
 from activities.git.url_refs import UrlRefs
 from activities.state.activity_scope import current_execution, not_retried
@@ -27,7 +28,7 @@ from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.state.url_start import arrive
 from activities.system.failpoints import failpoint
-from epw.core.errors import UrlAway, UrlDenied, UrlRefuses
+from epw.core.errors import GitError, UrlAway, UrlDenied, UrlRefuses
 from epw.core.messages import (
     DELIVER,
     LAND,
@@ -75,7 +76,7 @@ class Exchange:
             name = activity.info().activity_type
             url = await self._url(name, request)
             if url is None:
-                return await step(request)
+                return await self._in_directory(step, request)
             if name == PREPARE:
                 # It makes the first refs, and tells what stands in their way.
                 return (await step(request)).model_copy(update={"hub": url})
@@ -92,13 +93,28 @@ class Exchange:
                 with contextlib.suppress(UrlAway, UrlDenied, UrlRefuses):
                     await traffic.pushed(is_hurried=True)
                 raise
-            except Exception:
+            except Exception as error:
+                if isinstance(error, GitError):
+                    # The next try finds what the URL has again.
+                    with contextlib.suppress(UrlAway, UrlDenied):
+                        await asyncio.to_thread(refs.git.has_mended, error)
                 await traffic.pushed()
                 raise
             await traffic.pushed()
             return result
 
         return exchanged
+
+    async def _in_directory(self, step: Step, request: Any) -> Any:
+        """The activity as it is; where objects are missing in the hub, the next try finds what the workspace has."""
+        try:
+            return await step(request)
+        except GitError as error:
+            execution = current_execution(self.state, request)
+            hub, workspace = execution.hub(), execution.known_workspace()
+            if hub is not None and workspace is not None:
+                await asyncio.to_thread(transfer.has_mended, hub, workspace, error)
+            raise
 
     async def _url(self, name: str, request: Any) -> str | None:
         """The URL that has the truth; None: this host has it."""

@@ -37,7 +37,7 @@ def start_from_url(execution: ExecutionStore, plan: Plan, earlier_base: str | No
     refs = execution.url_refs(plan.workspace or "", plan.url_refs)
     hub = refs.hub
     hub.check_intact()
-    with hub.locked():
+    with hub.locked(), hub.in_use():
         execution.take_over(hub, refs.pull(owns=True))
         base = hub.resolve(execution.ref("base"))
         if base is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from activities.state.execution_store import ExecutionStore
 from epw.cli.options import JSON_OPTION
 from epw.cli.output import print_json, printable
 from epw.cli.session import run_connected
-from epw.client.collection import RUNNING, Candidate, collect, examined, remove, used_on_disk
+from epw.client.collection import Candidate, collect, examined, remove, used_on_disk
 from epw.client.saved_changes import KnownExecution
 from epw.core.amounts import count
 from epw.core.errors import InvalidRequest
@@ -41,6 +42,7 @@ def gc(
             # One on a git URL may have been done by other hosts alone.
             with contextlib.suppress(InvalidRequest):
                 await KnownExecution.of(settings, connection, name)
+        began = time.time()
         found = [await examined(settings, connection, each, days, ids) for each in ExecutionStore.all(settings.state)]
         if unknown := set(ids or []) - {each.execution.workflow_id for each in found}:
             known = sorted(each.execution.workflow_id for each in found)
@@ -59,8 +61,9 @@ def gc(
         kept = [each for each in found if each.kept_because is not None]
         freed = 0
         if agreed:
-            at_work = any(each.kept_because == RUNNING for each in found)
-            collect(settings.state, unused_setups=not kept, at_work=at_work)
+            ended = {each.execution.key for each in found if each.ended_at}
+            for said in collect(settings.state, unused_setups=not kept, ended=ended, began=began):
+                print(f"kept: {printable(said)}", file=sys.stderr)
             # Others may have written more meanwhile.
             freed = max(0, before - used_on_disk(settings.state))
         if as_json:

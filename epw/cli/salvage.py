@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,6 +56,8 @@ def salvage(
         if task is not None:
             known.task(task)
         execution, hub = known.store, known.hub
+        if known.lost is not None:
+            print(f"epw: {printable(known.lost)}", file=sys.stderr)
         saved, left = [saved_work(hub, execution.ref(of)) if hub else [] for of in ("tasks", "left")]
         rows, apart = [[row for row in each if task in (None, row["taskId"])] for each in (saved, left)]
         if branch is not None:

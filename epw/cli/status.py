@@ -56,7 +56,10 @@ def status(execution_id: ExecutionId, as_json: bool = JSON_OPTION) -> None:
         show_result(document)
         for warning in (f"warning: {p.task_id}: {each}" for p in live.values() for each in p.warnings):
             console().print(Text(printable(warning)))
-        show_next(KnownExecution(document, ExecutionStore.of(settings.state, described)))
+        known = KnownExecution(document, ExecutionStore.of(settings.state, described))
+        if known.lost is not None:
+            console().print(Text(printable(f"warning: {known.lost}")))
+        show_next(known)
         return 0
 
     run_connected(command, as_json=as_json)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import WorkflowExecutionDescription
@@ -12,6 +16,7 @@ from temporalio.service import RPCError
 
 from activities.attempt.unsaved import unsaved
 from activities.checkers.judgement_files import is_judgement, was_killed
+from activities.git import broken_refs
 from activities.git.hub import Hub
 from activities.git.task_commits import saved_work
 from activities.git.url_large import LARGE_FILES
@@ -20,7 +25,8 @@ from activities.state.state_directory import StateDirectory
 from activities.system.directories import Trash, disk_usage, size_of
 from epw.client.documents import document_of
 from epw.client.elsewhere import saved_alone
-from epw.core.errors import EpwError, UrlAway, UrlDenied, UrlRefuses
+from epw.client.mending import mend_hub, mended
+from epw.core.errors import EpwError, GitError, UrlAway, UrlDenied, UrlRefuses
 from epw.core.execution.exit_status import STATUS_OF_TEMPORAL
 from epw.core.report.model import ExecutionResult
 from epw.service.connection import Connection
@@ -29,6 +35,9 @@ from epw.settings import Settings
 
 RUNNING = "it is running"
 DAY = 86_400
+_HOUR = 3600
+_LOST_DAYS = 14
+_MAX_SAID = 300
 
 
 @dataclass
@@ -85,6 +94,7 @@ async def examined(
         return found
     hub = execution.hub()
     try:
+        await asyncio.to_thread(mended, execution)
         handle = connection.client.get_workflow_handle(execution.workflow_id, run_id=described.run_id)
         document = found.document = await document_of(settings, handle, described)
         of_each = [saved_work(hub, execution.ref(of)) for of in ("tasks", "left", "kept")] if hub is not None else []
@@ -92,18 +102,31 @@ async def examined(
         found.changes = len(saved)
         if hub is not None:
             found.alone = len(saved_alone(execution, hub, document, saved))
-            found.size = hub.size_of(execution.ref())
+            found.size = await asyncio.to_thread(_size_of, execution, hub)
     except (EpwError, RPCError, OSError, ValueError) as error:
         found.kept_because = f"what it has saved cannot be judged: {error}"[:200]
         return found
     found.size += size_of(execution.path)
-    if found.alone and not ids:
+    if not ids and hub is not None and (lost := broken_refs.lost(hub.path, execution.ref())):
+        name = shlex.quote(execution.workflow_id)
+        found.kept_because = f"{broken_refs.sentence(lost)}; `epw gc {name}` removes what is left"
+    elif found.alone and not ids:
         name, verb = shlex.quote(execution.workflow_id), "exists" if found.alone == 1 else "exist"
         found.kept_because = (
             f"{found.alone} of its saved changes {verb} nowhere else: `epw salvage {name}` shows what is saved, "
             f"`epw gc {name}` removes it"
         )
     return found
+
+
+def _size_of(execution: ExecutionStore, hub: Hub) -> int:
+    try:
+        return hub.size_of(execution.ref())
+    except GitError as error:
+        # Broken refs of others count here too.
+        if not broken_refs.is_sign(error) or not mend_hub(execution.state, hub.path):
+            raise
+        return hub.size_of(execution.ref())
 
 
 def _reason_to_keep(execution: ExecutionStore, described: WorkflowExecutionDescription, days: float) -> str | None:
@@ -136,6 +159,7 @@ def remove(state: StateDirectory, candidate: Candidate, *, everywhere: bool = Fa
         execution.keep_results({**candidate.document})
     if hub is not None:
         hub.delete_refs(execution.ref())
+        broken_refs.forget(hub.path, execution.ref())
     execution.remove()
 
 
@@ -150,13 +174,37 @@ def used_on_disk(state: StateDirectory) -> int:
     return sum(disk_usage(each) for each in parts if each.is_dir())
 
 
-def collect(state: StateDirectory, *, unused_setups: bool, at_work: bool) -> None:
-    """Remove what no ref reaches, and with `unused_setups` the caches; `at_work`: whether an execution runs."""
+def collect(state: StateDirectory, *, unused_setups: bool, ended: Collection[str], began: float) -> list[str]:
+    """Remove what no ref reaches, and with `unused_setups` the caches; a sentence for each hub that was left alone.
+
+    `ended`: keys of the executions that had ended at `began`, epoch seconds; what was written later stays in any case.
+    """
+    said = []
     for path in state.hubs():
-        # Where somebody is at work, new objects may be what no ref reaches yet.
-        Hub(path).collect_garbage("1.hour.ago" if at_work else "now")
+        try:
+            if not Hub(path).collect_garbage(partial(_written_before, state, path, ended, began)):
+                said.append(f"nothing of {path} was freed: somebody works in it")
+            if broken_refs.lost(path, "refs"):
+                mend_hub(state, path)
+        except GitError as error:
+            said.append(f"nothing of {path} was freed: {error}"[:_MAX_SAID])
         if unused_setups:
             Trash(state.trash).take(path / LARGE_FILES)
     if unused_setups:
         Trash(state.trash).take(state.setups)
         Trash(state.trash).take(state.all_checks)
+    return said
+
+
+def _written_before(state: StateDirectory, hub: Path, ended: Collection[str], began: float) -> int:
+    """Time up to which nobody can need what no ref reaches: one who is at work in the hub may have it in hand."""
+    if broken_refs.lost(hub, "refs"):
+        # Of what is lost, the rest may still be dug out by hand.
+        return int(began - _LOST_DAYS * DAY)
+    at_work = any(each.key not in ended and _may_use(each, hub) for each in ExecutionStore.all(state))
+    return int(began) - (_HOUR if at_work else 1)
+
+
+def _may_use(execution: ExecutionStore, hub: Path) -> bool:
+    workspace = execution.known_workspace()
+    return workspace is None or execution.state.hub(workspace.place) == hub

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ from activities.documents.late_delivery import add_late_delivery
 from activities.documents.spending import add_spending
 from activities.state.execution_store import ExecutionStore
 from activities.system.server_time import server_ms
+from epw.client.mending import mended
 from epw.client.url_hub import catch_up
 from epw.core.errors import InvalidPlan, InvalidRequest, Problem, Unavailable, UrlAway, UrlDenied
 from epw.core.execution.exit_status import OUTCOMES, STATUS_OF_TEMPORAL
@@ -61,6 +63,7 @@ async def document_of(
         # Where the URL is away, its changes are not known here, like those of another machine.
         with contextlib.suppress(UrlAway, UrlDenied):
             await catch_up(settings, handle, described, commits)
+    await asyncio.to_thread(mended, ExecutionStore.of(settings.state, described))
     return expanded(settings, short, described)
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from activities.state.execution_store import ExecutionStore
@@ -87,7 +88,7 @@ class _Retention:
             if found.kept_because is None:
                 await self._drop(found, f"EPW_KEEP_DAYS is {days:g}")
         if self.done:
-            await self._collect()
+            await self._collect(began=time.time())
 
     async def by_size(self, limit: int) -> None:
         """Drop caches, logs and executions, the oldest first, until what is left is small enough."""
@@ -102,6 +103,7 @@ class _Retention:
                 if path.is_dir():
                     self._say(what, await asyncio.to_thread(size_of, path), reason)
                     await asyncio.to_thread(Trash(state.trash).take, path)
+        began = time.time()
         everything = [
             await examined(self._settings, self._connection, each, 0, None) for each in ExecutionStore.all(state)
         ]
@@ -126,7 +128,7 @@ class _Retention:
                 each = removable.pop(0)
                 await self._drop(each, reason)
                 excess -= each.size
-            await self._collect()
+            await self._collect(began, {each.execution.key for each in ended})
 
     async def _fits(self, limit: int) -> bool:
         return await self._excess(limit) <= 0
@@ -138,9 +140,8 @@ class _Retention:
         self._say(f"what {found.execution.workflow_id} kept", found.size, reason)
         await asyncio.to_thread(remove, self._state, found)
 
-    async def _collect(self) -> None:
-        at_work = await self._connection.has_running()
-        await asyncio.to_thread(collect, self._state, unused_setups=False, at_work=at_work)
+    async def _collect(self, began: float, ended: Collection[str] = ()) -> None:
+        await asyncio.to_thread(collect, self._state, unused_setups=False, ended=ended, began=began)
 
     def _say(self, what: str, size: int, reason: str) -> None:
         self.done.append(f"dropped {what}, {size / _MB:.1f} MB: {reason}")

@@ -14,6 +14,7 @@ from activities.git.many_changes import parents_of
 from activities.git.workspace import Workspace
 from activities.state.execution_store import ExecutionStore
 from epw.client.documents import describe, document_of, never_began, short_document
+from epw.client.mending import mended
 from epw.client.url_hub import catch_up, in_a_clone
 from epw.core.errors import InvalidRequest
 from epw.core.plan.wording import did_you_mean
@@ -56,6 +57,11 @@ class KnownExecution:
     @property
     def hub(self) -> Hub | None:
         return self.store.hub()
+
+    @property
+    def lost(self) -> str | None:
+        """A sentence on what it had saved and whose objects are missing; None where all is there."""
+        return mended(self.store)
 
     @property
     def workspace(self) -> Workspace | None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from activities.git.hub import Hub
+from activities.state.state_directory import StateDirectory
 from tests.command_line import ROOT, Cli, line_with, stop
 from tests.repositories import bare_repository
 from tests.support import sh, tasks
@@ -183,3 +185,35 @@ def test_a_branch_with_a_secret_is_not_pushed_without_a_word(hosts: Hosts, tmp_p
     hosts.here("salvage", "secret", "a", "--branch", "saved", "--publish-secrets")
     hosts.here("deliver", "secret", "--publish-secrets")
     assert sh(origin, "git", "show", "epw/secret:.env") == "KEY=1\n"
+
+
+def test_a_hub_with_missing_objects_holds_nobody_up_and_is_whole_again(hosts: Hosts, tmp_path: Path) -> None:
+    """A hub of a URL is a cache: what the URL has of it comes back with the next command, start or landing."""
+    origin = bare_repository(tmp_path, {"x": "1\n"})
+    rows = ({"id": "a", "run": "echo a > a"}, {"id": "b", "run": "echo b > b", "dependsOn": ["a"]})
+    done = run(hosts, plan(origin, *rows), "damaged")
+    first, second = (row["commit"] for row in done["results"])
+    hubs = [Hub(StateDirectory(each.home).hub(f"file://{origin}")) for each in (hosts.here, hosts.there)]
+    base = hubs[0].resolve("refs/remotes/origin/main") or ""
+    for hub, names in zip(hubs, [[first, hub_blob(hubs[0], second, "b")], [base, first]], strict=True):
+        for name in names:
+            (hub.path / "objects" / name[:2] / name[2:]).unlink()
+    assert run(hosts, plan(origin, {"id": "c", "run": "echo c > c"}), "new")["status"] == "succeeded"
+    assert hosts.here.json("status", "damaged")["results"] == done["results"]
+    assert "+b" in hosts.here("diff", "damaged", "b").stdout
+    assert len(hosts.here.json("salvage", "damaged")) == 2
+    assert hosts.here.json("doctor", "damaged")["violations"] == []
+    for hub, host in zip(hubs, (hosts.here, hosts.there), strict=True):
+        # One more, of which no command has heard yet.
+        (hub.path / "objects" / second[:2] / second[2:]).unlink()
+        assert {"damaged", "new"} <= set(host.json("gc", "--dry-run")["wouldRemove"])
+        assert hub.resolve(second) == second
+    # The delivered branch still holds it.
+    blob = hub_blob(hubs[1], second, "b")
+    (hubs[1].path / "objects" / blob[:2] / blob[2:]).unlink()
+    assert "damaged" in hosts.there.json("gc", "damaged", "--yes")["removed"]
+    sh(hubs[1].path, "git", "fsck", "--connectivity-only", "--no-dangling")
+
+
+def hub_blob(hub: Hub, commit: str, path: str) -> str:
+    return next(name for _, name, each in hub.entries(commit) if each == path)

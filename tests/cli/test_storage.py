@@ -210,3 +210,20 @@ def test_what_a_killed_merge_check_left_is_removed(up: Cli, tmp_path: Path) -> N
     assert "it is running" in [each["because"] for each in rows if each["executionId"].startswith("merge-check")]
     assert any(each.startswith("merge-check") for each in up.json("gc", "--yes")["removed"])
     assert not any(up.home.glob("executions/merge-check-*"))
+
+
+def test_what_is_lost_of_a_directorys_hub_is_named_and_stops_nothing(up: Cli, tmp_path: Path) -> None:
+    repository, document = rolled_back(up, tmp_path, "broken")
+    hub = Hub(StateDirectory(up.home).hub(str(repository)))
+    lost = document["results"][1]["commit"]
+    (hub.path / "objects" / lost[:2] / lost[2:]).unlink()
+    assert "objects are missing, so that these saved changes are lost" in up("status", "broken").stdout
+    assert "objects are missing" in up("salvage", "broken").stderr
+    assert "good work" in {row["taskId"] for row in up.json("salvage", "broken")}
+    assert "I7: the commit of half is gone" in up("doctor", "broken", code=1).stdout
+    plan = up.plan({"workspace": str(repository), "tasks": tasks({"id": "a", "run": "echo 3 > g"})})
+    assert json.loads(up.execute(plan, "after", "--json").stdout)["status"] == "succeeded"
+    done = up("gc", "--yes")
+    assert "kept: broken (objects are missing" in done.stderr
+    assert "nothing of" not in done.stderr
+    assert "broken" in up.json("gc", "broken", "--yes")["removed"]
