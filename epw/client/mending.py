@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from activities.git import broken_refs, transfer
@@ -9,7 +10,7 @@ from activities.git.hub import Hub
 from activities.git.url_git import UrlGit
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
-from epw.core.errors import UrlAway, UrlDenied
+from epw.core.errors import GitError, UrlAway, UrlDenied
 
 
 def mended(execution: ExecutionStore) -> str | None:
@@ -17,8 +18,10 @@ def mended(execution: ExecutionStore) -> str | None:
     hub = execution.hub()
     if hub is None:
         return None
-    if not broken_refs.is_sound(hub.path, execution.ref()) or broken_refs.lost(hub.path, execution.ref()):
-        mend_hub(execution.state, hub.path)
+    # What cannot be mended, a full disk say, is told by whatever needs the objects.
+    with contextlib.suppress(GitError, OSError):
+        if not broken_refs.is_sound(hub.path, execution.ref()) or broken_refs.lost(hub.path, execution.ref()):
+            mend_hub(execution.state, hub.path)
     lost = broken_refs.lost(hub.path, execution.ref())
     return f"{execution.workflow_id}: {broken_refs.sentence(lost)}" if lost else None
 

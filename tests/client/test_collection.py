@@ -9,6 +9,7 @@ from activities.git.hub import Hub
 from activities.state.execution_store import ExecutionStore
 from activities.state.state_directory import StateDirectory
 from epw.client.collection import collect
+from epw.client.mending import mended
 
 
 def test_what_nobody_knows_to_have_ended_keeps_what_is_young(tmp_path: Path) -> None:
@@ -30,3 +31,11 @@ def test_what_was_made_since_a_collection_began_stays(tmp_path: Path) -> None:
     new = hub.store_blob(b"new")
     assert collect(state, unused_setups=False, ended=[], began=began) == []
     assert hub.has(new)
+
+
+def test_a_hub_that_cannot_be_mended_stops_no_look_at_its_execution(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    execution = ExecutionStore(state, "x", "run")
+    execution.keep_id()
+    (Hub.created(state.hub_without_workspace).path / "HEAD").unlink()
+    assert mended(execution) is None
