@@ -19,6 +19,7 @@ from epw.core.plan.requests import (
     ResolveConflict,
     SpentSoFar,
     SteeringRequest,
+    UrlSilent,
 )
 from epw.core.report import result
 from workflows.clock import now
@@ -102,6 +103,12 @@ class ExecutionHandlers:
             self._host_waits.note_taken(message.tasks, message.lost)
             self._display.show_host(known=message.search_attributes)
             self._events.notify()
+
+    @signal(UrlSilent)
+    def url_away(self, message: UrlSilent) -> None:
+        """Record that an activity has waited for the git URL."""
+        if not self._invalid:
+            self._execution.url_away.append((message.since, message.until))
 
     @signal(SpentSoFar)
     def spent(self, message: SpentSoFar) -> None:

@@ -14,9 +14,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.service import RPCError
 
 from activities.git import transfer
 from activities.git.url_large import fetch_large
@@ -28,6 +30,7 @@ from activities.state.plan_source import PlanSource
 from activities.state.state_directory import StateDirectory
 from activities.state.url_start import arrive
 from activities.system.failpoints import failpoint
+from activities.system.server_time import server_ms
 from epw.core.errors import GitError, UrlAway, UrlDenied, UrlRefuses
 from epw.core.messages import (
     DELIVER,
@@ -42,6 +45,7 @@ from epw.core.messages import (
 )
 from epw.core.naming import slug
 from epw.core.plan.git_url import is_url
+from epw.core.plan.requests import URL_AWAY, UrlSilent
 
 PATIENCE_SECONDS = 600.0
 """So long an activity waits for a URL that does not answer, or lets nobody in any more."""
@@ -57,6 +61,9 @@ _OF_ATTEMPTS = ("tasks/", "kept/", "left/", "history/", _OWN_COMMITS, "files/out
 _COMMIT = re.compile(r'"([0-9a-f]{40})"')
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_SILENT_SINCE = 3
+"""Place, in the details of a heartbeat of `prepare`, of the moment since which the URL has not answered."""
+_SIGNAL_TIMEOUT = timedelta(seconds=10)
 Step = Callable[[Any], Awaitable[Any]]
 
 
@@ -79,7 +86,7 @@ class Exchange:
                 return await self._in_directory(step, request)
             if name == PREPARE:
                 # It makes the first refs, and tells what stands in their way.
-                return (await step(request)).model_copy(update={"hub": url})
+                return (await _prepared(step, request)).model_copy(update={"hub": url})
             execution = current_execution(self.state, request)
             plan = (await self.plans.of_current_execution()).plan
             gives_up = threading.Event()
@@ -124,6 +131,28 @@ class Exchange:
         steps = getattr(request, "steps", None)
         hub = steps[0].hub if steps else getattr(request, "hub", None)
         return hub if hub is not None and is_url(hub) else None
+
+
+async def _prepared(step: Step, request: Any) -> Any:
+    """The result of `prepare`, which Temporal runs again where the URL does not answer."""
+    began, told = server_ms(), activity.info().heartbeat_details[_SILENT_SINCE:]
+    try:
+        result = await step(request)
+    except UrlAway:
+        progress = AgentProgress(task_id=PREPARE, agent_id="epw")
+        activity.heartbeat(progress, began, {}, told[0] if told else began)
+        raise
+    if told:
+        await _tell_wait(told[0], began)
+    return result
+
+
+async def _tell_wait(since: int, until: int) -> None:
+    """Tell the execution that the URL was waited for (epoch milliseconds)."""
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    with contextlib.suppress(RPCError):
+        await handle.signal(URL_AWAY, UrlSilent(since=since, until=until), rpc_timeout=_SIGNAL_TIMEOUT)
 
 
 def _at_hub(request: Any, hub: str) -> Any:
@@ -217,10 +246,13 @@ class _Traffic:
         heartbeat = Heartbeat(progress, agent_runs=is_work)
         patience = self.patience_seconds * (_OF_WORK if is_work else 1)
         until, pause, was_alone = time.monotonic() + patience, _FIRST_PAUSE_SECONDS, False
+        silent_since = 0
         async with heartbeat.beating():
             while True:
+                began = server_ms()
                 try:
-                    return await asyncio.to_thread(step)
+                    await asyncio.to_thread(step)
+                    return await _tell_wait(silent_since, began) if silent_since else None
                 except (UrlAway, UrlDenied, UrlRefuses) as error:
                     # It let this execution in before: a login that has run out is given again, a path comes back.
                     is_last = self.hurry.is_set() or time.monotonic() + pause > until
@@ -229,6 +261,9 @@ class _Traffic:
                         takes_nothing = await asyncio.to_thread(self._takes_nothing)
                         # It may have begun to take something again just now: twice alone, and the change is to blame.
                         waits, was_alone = takes_nothing or not was_alone, not takes_nothing
+                    if not waits and silent_since:
+                        await _tell_wait(silent_since, server_ms())
+                    silent_since = silent_since or began
                     if not waits:
                         is_final = not self.hurry.is_set() and (is_work or self.name in _AT_THE_END)
                         raise not_retried(error) if is_final else error from None

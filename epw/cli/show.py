@@ -148,10 +148,11 @@ def _show_metrics(metrics: Metrics, *, has_waited: bool) -> None:
     )
     reruns, speedup = metrics.get("rerunCount", 0), metrics["actualSpeedup"]
     included = f", {count(reruns, 'run')} again after conflicts included" if reruns else ""
-    away = metrics.get("awayMs", 0)
+    away, url_away = metrics.get("awayMs", 0), metrics.get("urlAwayMs", 0)
     left_out = [
         *(["the waits for people and usage limits"] if has_waited else []),
         *([f"the {_seconds(away)} of waiting for a worker"] if away else []),
+        *([f"the {_seconds(url_away)} of waiting for the git URL"] if url_away else []),
     ]
     without = f" without {' and '.join(left_out)}" if left_out else ""
     out.print(

@@ -128,6 +128,8 @@ def speed(report: Report) -> list[Fact]:
         found.append(Fact("overhead", f"{metrics['coordinationOverhead']:.0%}", overhead))
     if away := metrics.get("awayMs"):
         found.append(Fact("without a worker", duration(away), "waiting for one; in none of the other numbers"))
+    if url_away := metrics.get("urlAwayMs"):
+        found.append(Fact("the git URL away", duration(url_away), "waiting for it; in none of the other numbers"))
     used = f"{metrics['agentsUsed']} of {metrics['agentCount']}"
     found.append(Fact("agents used", used, f"at most {metrics['peakConcurrency']} at once"))
     again = [f"{count(metrics['retryCount'], 'attempt')} after failures"]

@@ -139,6 +139,15 @@ def test_a_task_that_runs_again_after_an_attempt_that_nobody_took_has_that_of_it
     assert metrics(execution, 5_200, 0)["retryCount"] == 0
 
 
+def test_time_in_which_the_git_url_was_waited_for_is_no_overhead() -> None:
+    execution = _execution({"id": "a"})
+    assert _started(execution, 0) == ["a"]
+    execution.url_away += [(1_000, 60_000), (3_000, 65_000)]
+    execution.completed("a", _worked(1_000, startedAt=500), 66_000)
+    found = metrics(execution, 66_000, 0)
+    assert (found["urlAwayMs"], found["awayMs"], found["totalDuration"]) == (63_500, 0, 2_500)
+
+
 def test_changes_from_one_run_to_the_next_are_no_time_without_a_worker() -> None:
     execution = _execution({"id": "a"}, {"id": "b"}, agents=1)
     execution.worked += [(0, 5_000), (5_800, 9_000)]

@@ -29,6 +29,7 @@ from epw.core.messages import Question, Usage
 from epw.core.plan.model import Task
 from epw.core.plan.validate import read_plan
 from epw.service.registration import WORKFLOW_RUNNER, WORKFLOWS
+from tests.git_servers import HttpServer
 from tests.repositories import bare_repository
 from tests.support import Harness, check_invariants, ended, sh, status_of, tasks, until
 
@@ -87,7 +88,33 @@ async def test_a_url_in_trouble_for_a_moment_costs_no_agent_its_work(
         await ended(handle)
         document = await harness.document(handle)
     assert document["status"] == "succeeded", document
+    assert document["metrics"]["urlAwayMs"] > 0
     assert starts.read_text().split() == ["start", "start"]
+
+
+async def tries_of(handle: WorkflowHandle[Any, Any]) -> int:
+    """Which of Temporal's runs its activity is in."""
+    return max((each.attempt for each in (await handle.describe()).raw_description.pending_activities), default=0)
+
+
+async def test_what_a_start_has_waited_for_its_url_is_no_overhead(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, settings = bare_repository(tmp_path, {"a": "1\n"}), tmp_path / "gitconfig"
+    sh(origin, "git", "config", "http.receivepack", "true")
+    settings.write_text('[credential]\n\thelper = "!f() { echo username=ada; echo password=word; }; f"\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    server = HttpServer(tmp_path, "ada", "word")
+    server.is_away = True
+    async with server.serving() as address, harness.working():
+        handle = await harness.start({"workspace": f"{address}/origin.git", "tasks": tasks({"id": "a", "run": "true"})})
+        async with asyncio.timeout(60):
+            while await tries_of(handle) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        server.is_away = False
+        assert await ended(handle) is None
+        metrics = (await harness.document(handle))["metrics"]
+    assert metrics["urlAwayMs"] >= 600, "the pauses before the second and the third try"
 
 
 def pairs(count: int) -> list[dict[str, Any]]:

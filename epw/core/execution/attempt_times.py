@@ -23,6 +23,8 @@ class AttemptTimes(LandingState):
         """Beginning and end of the work of attempts that have ended, without what they waited for before it."""
         self.away: list[tuple[int, int]] = []
         """Beginning and end of stretches in which no worker was there for an attempt, or for the execution."""
+        self.url_away: list[tuple[int, int]] = []
+        """Beginning and end of stretches in which an activity waited for the git URL."""
         self.worked: list[tuple[int, int]] = []
         """Beginning and end of the runs that attempts have told of."""
 

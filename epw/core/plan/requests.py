@@ -15,6 +15,8 @@ SPENT = "spent"
 IN_LINE = "in_line"
 AWAY = "host_away"
 """Signal: what no worker takes has changed."""
+URL_AWAY = "url_away"
+"""Signal: an activity has waited for the git URL."""
 AWAY_TASKS = "away"
 """Query: what was last signalled of that."""
 
@@ -54,6 +56,13 @@ class HostAway(Message):
     """Types of activities that are no attempts."""
     search_attributes: bool = False
     """Whether the server has the search attributes; before `prepare` has run, the execution does not know."""
+
+
+class UrlSilent(Message):
+    """Input of signal `url_away`: when an activity waited for the git URL, epoch milliseconds."""
+
+    since: int
+    until: int
 
 
 class SpentSoFar(Message):

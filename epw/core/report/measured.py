@@ -16,7 +16,7 @@ class Metrics(ResultPart):
     sequentialTasks: int
     totalDuration: int
     """Milliseconds from start to close, without stretches in which everything waited for people or usage limits, and
-    without `awayMs`."""
+    without `awayMs` and `urlAwayMs`."""
     sequentialDuration: int
     """Sum of the tasks' durations."""
     actualSpeedup: float | None
@@ -35,6 +35,8 @@ class Metrics(ResultPart):
     """Runs of attempts that ended with their worker, and began again; executions of earlier versions lack it."""
     awayMs: NotRequired[int]
     """Milliseconds in which no agent ran for want of a (free) worker; in no other number; earlier versions lack it."""
+    urlAwayMs: NotRequired[int]
+    """Milliseconds in which no agent ran and the git URL was waited for; in no other number; absent: none."""
     hazardCount: NotRequired[int]
     """Writes and reads that the plan does not say: advice; executions of earlier versions lack it."""
     estimatedSpeedup: float | None

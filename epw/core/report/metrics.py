@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import accumulate
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from epw.core.execution.state import ExecutionState
 from epw.core.execution.task_state import NO_WORKER_MS
@@ -21,7 +24,8 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
     idle, worked = execution.idle.intervals, execution.worked
     # What is away and worked on by another agent is no time without a worker; nor is the change from one to the next.
     away = [(start, end) for start, end in uncovered(execution.away, worked) if end - start >= NO_WORKER_MS]
-    rest = total_time([*idle, *away])
+    url_away = uncovered(execution.url_away, [*away, *worked])
+    rest = total_time([*idle, *away, *url_away])
     total = max(0, elapsed_ms - rest)
     durations = {state.task.id: float(state.duration_ms) for state in states}
     sequential = sum(durations.values())
@@ -50,7 +54,7 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "askedRetryCount": sum(state.retries for state in states),
         "rerunCount": sum(state.conflict_reruns for state in states),
         "lostRunCount": sum(state.lost_runs for state in states),
-        "awayMs": total_time(away),
+        **_away_ms(away, url_away),
         "hazardCount": hazard_count,
         "estimatedSpeedup": _rounded(estimate / makespan(predict_plan(execution.plan, graph, agents))),
         "scheduleDuration": round(schedule) if schedule is not None else None,
@@ -66,6 +70,18 @@ def metrics(execution: ExecutionState, elapsed_ms: int, conflict_count: int, haz
         "peakConcurrency": _most_at_work(execution),
         **spent([state.outcome.usage for state in states if state.outcome is not None]),
     }
+
+
+class _AwayMs(TypedDict):
+    awayMs: int
+    urlAwayMs: NotRequired[int]
+
+
+def _away_ms(away: list[tuple[int, int]], url_away: list[tuple[int, int]]) -> _AwayMs:
+    found: _AwayMs = {"awayMs": total_time(away)}
+    if url_away:
+        found["urlAwayMs"] = total_time(url_away)
+    return found
 
 
 def _most_at_work(execution: ExecutionState) -> int:
