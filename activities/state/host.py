@@ -6,17 +6,18 @@ import socket
 import uuid
 
 from activities.state.state_directory import StateDirectory
-from activities.system.atomic_write import write_atomically
+from activities.system.atomic_write import write_once
 from epw.core.naming import slug
 
 
 def host_name(state: StateDirectory) -> str:
     """Name of this machine and state directory, created once: hubs and attempts exist here and nowhere else."""
     note = state.host_name
-    if not note.is_file():
-        state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(note, f"{machine_name()}-{uuid.uuid4().hex[:8]}".encode())
-    return note.read_text()
+    if note.is_file():
+        return note.read_text()
+    state.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Several processes may begin at once: work that is bound to a name that only one of them knew would wait for ever.
+    return write_once(note, f"{machine_name()}-{uuid.uuid4().hex[:8]}".encode()).decode()
 
 
 def machine_name() -> str:

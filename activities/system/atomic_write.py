@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -31,6 +32,18 @@ def write_atomically(path: Path, content: bytes, *, survives_power_loss: bool = 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_once(path: Path, content: bytes) -> bytes:
+    """Write a file unless it is there; returns what it holds now, which is the same for all who write it at once."""
+    own = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    write_atomically(own, content)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(own, path)
+    finally:
+        own.unlink()
+    return path.read_bytes()
 
 
 def write_durably(path: Path, content: bytes) -> None:
