@@ -214,12 +214,17 @@ class Forgetful:
 
 
 class Spending:
-    """Fails once; each attempt spends 100 tokens."""
+    """Fails once; each attempt spends 100 tokens. The second one gets no further on the first host."""
+
+    def __init__(self, *, is_first: bool) -> None:
+        self._is_first = is_first
 
     def needs_directory(self, task: Task) -> bool:
         return True
 
     async def execute(self, context: AgentContext, launcher: ProcessLauncher, reporter: Reporter) -> AgentOutcome:
+        if self._is_first and context.attempt == 2:
+            await asyncio.Event().wait()
         used = Usage(requests=1, input_tokens=100, cost_usd=0.5)
         reporter.used(BudgetLedger(context.ledger, context.budget).add(context.task.id, used, is_priced=True))
         if context.attempt == 1:
@@ -234,11 +239,10 @@ async def test_what_a_task_has_used_on_several_hosts_is_added_up_on_each(harness
         "tasks": tasks({"id": "a", "agent": "spending"}),
     }
     with register(Backend("spending", does="what this test says")):
-        agents = {"spending": Spending()}
-        async with harness.working(agents):
+        async with harness.working({"spending": Spending(is_first=True)}):
             handle = await harness.start(plan)
             await until(handle, lambda progress: progress["tasks"][0]["attempts"] == 2)
-        async with other.working(agents):
+        async with other.working({"spending": Spending(is_first=False)}):
             await ended(handle)
         for each in (harness, other):
             (row,) = (await each.document(handle))["results"]
