@@ -114,7 +114,7 @@ MUTANTS = (
     _m("epw/service/walled_server.py", 'if any(origin not in [b"http://" + host for host in hosts] for origin in named.get(b"origin", [])):', "if False:", "service/test_door.py -k whose_request"),
     _m("epw/service/startup.py", "            ctypes.memset(start, 0, end - start)\n", "            pass\n", "activities/sandbox/test_threats.py -k own_variables"),
     # commands
-    _m("epw/client/collection.py", "    if found.alone and not ids:\n", "    if False:\n", _STORAGE),
+    _m("epw/client/collection.py", "    elif found.alone and not ids:\n", "    elif False:\n", _STORAGE),
     _m("epw/client/collection.py", 'if execution.has_half_delivery() or (execution.path / "apply/blocked").is_file():', "if execution.has_half_delivery():", f"{_PROMISES} -k gc"),
     _m("epw/cli/gc.py", "agreed = bool(removable) and not dry_run and (yes or _agreed(removable, as_json=as_json))", "agreed = bool(removable) and not dry_run", _STORAGE),
     _m("epw/client/start.py", "id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,", "", f"{_PROMISES} -k used_again"),
