@@ -33,7 +33,11 @@ def save_change(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, ma
 
     `at`: time of the commits, epoch seconds. `max_kept_bytes`: of all kept files of the execution together.
     """
-    with attempt.directory.hub.in_use():
+    with contextlib.ExitStack() as using:
+        try:
+            using.enter_context(attempt.directory.hub.in_use())
+        except (GitError, OSError) as error:
+            return _not_saved(attempt.directory, error)
         return _saved(attempt, ending, at, max_kept_bytes)
 
 
@@ -47,17 +51,7 @@ def _saved(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, max_kep
             _keep_reads(directory, ending.reads)
             _warm_symbol_cache(directory, commit)
     except (TaskFailed, GitError, OSError, ValueError) as error:
-        other = failures.DISK_FULL if is_disk_full(error) else failures.SAVE_FAILED
-        kind = error.kind if isinstance(error, TaskFailed) else other
-        final = isinstance(error, TaskFailed) and error.final
-        message = str(error)[:MAX_MESSAGE]
-        # Kept, a full disk would stay full.
-        if kind is failures.DISK_FULL or not directory.tree.is_dir():
-            directory.mark_saved()
-        else:
-            message += f"; what it has made is kept in {directory.path} until it can be saved"
-        before = directory.findings.before
-        return TaskOutcome(kind="failed", failure=Failure.of(kind, message), final=final, warnings=before)
+        return _not_saved(directory, error)
     failed = directory.findings.failure()
     if links and not failed and not isinstance(ending, TaskFailed):
         named = ", ".join(display_path(link) for link in links[:_MAX_NAMED])
@@ -92,6 +86,20 @@ def _saved(attempt: Attempt, ending: AgentOutcome | TaskFailed, at: int, max_kep
             *keep_warnings,
         ],
     )
+
+
+def _not_saved(directory: AttemptDirectory, error: Exception) -> TaskOutcome:
+    """Outcome of an attempt whose change could not be saved; its directory stays, unless the disk is full."""
+    other = failures.DISK_FULL if is_disk_full(error) else failures.SAVE_FAILED
+    kind = error.kind if isinstance(error, TaskFailed) else other
+    final = isinstance(error, TaskFailed) and error.final
+    message = str(error)[:MAX_MESSAGE]
+    if kind is failures.DISK_FULL or not directory.tree.is_dir():
+        directory.mark_saved()
+    else:
+        message += f"; what it has made is kept in {directory.path} until it can be saved"
+    before = directory.findings.before
+    return TaskOutcome(kind="failed", failure=Failure.of(kind, message), final=final, warnings=before)
 
 
 def _keep_reads(directory: AttemptDirectory, names: Sequence[str]) -> None:

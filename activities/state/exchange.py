@@ -118,8 +118,8 @@ class Exchange:
             return await step(request)
         except GitError as error:
             execution = current_execution(self.state, request)
-            hub, workspace = execution.hub(), execution.known_workspace()
-            if hub is not None and workspace is not None:
+            workspace = execution.known_workspace()
+            if workspace is not None and (hub := execution.hub()) is not None:
                 await asyncio.to_thread(transfer.has_mended, hub, workspace, error)
             raise
 
